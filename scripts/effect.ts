@@ -1,0 +1,46 @@
+/**
+ * Effect's diagnostics over the whole repository: floating effects, missing `return yield*`, clocks and randomness used
+ * directly, service keys.
+ *
+ * The tool is fetched by `npm exec`, since its size (155 MB) would burden every install. An `include` that matches nothing
+ * is no error to it, so this check also fails when a TypeScript file of ours was not looked at.
+ */
+import { spawnSync } from "node:child_process"
+import { globSync } from "node:fs"
+import { relative } from "node:path"
+import { exit } from "node:process"
+
+interface Report {
+  readonly diagnostics: ReadonlyArray<{
+    readonly file: string
+    readonly line: number
+    readonly column: number
+    readonly severity: "error" | "warning" | "message"
+    readonly name: string
+    readonly message: string
+  }>
+  readonly files: ReadonlyArray<{ readonly file: string; readonly detectedEffect: string }>
+}
+
+const command =
+  "exec --yes --package=@effect/tsgo@0.45.0 -- effect-tsgo diagnostics --project tsconfig.json --format json"
+const run = spawnSync("npm", [...command.split(" "), "--list-files"], {
+  encoding: "utf8",
+  maxBuffer: 2 ** 28,
+  stdio: ["ignore", "pipe", "inherit"]
+})
+if (run.error !== undefined) throw run.error
+const report: Report = JSON.parse(run.stdout)
+
+for (const { column, file, line, message, name, severity } of report.diagnostics) {
+  console.error(`${relative(".", file)}:${line}:${column} ${severity} effect(${name}): ${message}`)
+}
+
+const seen = new Set(report.files.filter((_) => _.detectedEffect === "v4").map((_) => relative(".", _.file)))
+const blind = globSync(["{packages/*/,}{src,test}/**/*.ts", "{examples,scripts}/**/*.ts", "*.config.ts"])
+  .filter((file) => !seen.has(file))
+for (const file of blind) console.error(`${file} error: no tsconfig includes this file, so nothing checks it`)
+
+const failures = report.diagnostics.filter((_) => _.severity !== "message").length + blind.length
+console.log(`Effect diagnostics: ${seen.size} files, ${failures} failures`)
+exit(failures === 0 ? run.status ?? 1 : 1)
