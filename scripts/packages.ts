@@ -1,0 +1,106 @@
+/**
+ * What a user gets: packs every package, checks its shape with publint, installs the tarballs into an empty project, and
+ * there imports each public module, is refused the private ones, and compiles against the types with TypeScript 7 and 5.
+ */
+import { execFileSync } from "node:child_process"
+import { globSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { basename, join } from "node:path"
+import { execPath, exit } from "node:process"
+import { publint } from "publint"
+import { formatMessage } from "publint/utils"
+
+const readJson = (path: string) => JSON.parse(readFileSync(path, "utf8"))
+
+const run = (command: string, args: ReadonlyArray<string>, cwd: string) => {
+  try {
+    return execFileSync(command, args, { cwd, encoding: "utf8", timeout: 120_000, stdio: ["ignore", "pipe", "pipe"] })
+  } catch (error) {
+    if (!(error instanceof Error && "stdout" in error && "stderr" in error)) throw error
+    console.error(`${command} ${args.join(" ")}\n${error.stdout}${error.stderr}`)
+    return exit(1)
+  }
+}
+
+const packages = globSync("packages/*/package.json").toSorted().flatMap((path) => {
+  const { name, private: isPrivate } = readJson(path)
+  if (isPrivate === true) return []
+  const folder = path.slice(0, -"/package.json".length)
+  const modules = globSync(`${folder}/src/*.ts`).map((file) => basename(file, ".ts")).filter((_) => _ !== "index")
+  const internals = globSync(`${folder}/src/internal/**/*.ts`)
+    .map((file) => file.slice(`${folder}/src/`.length, -".ts".length))
+  return [{ name, folder, modules, refused: ["index", "internal/any", ...internals] }]
+})
+
+const project = mkdtempSync(join(tmpdir(), "clawback-consumer-"))
+process.once("exit", () => rmSync(project, { recursive: true, force: true }))
+
+const tarballs: Record<string, string> = {}
+for (const { folder, modules, name } of packages) {
+  const pack = ["pack", "--json", "--ignore-scripts", "--pack-destination", project, "--workspace", folder]
+  const [packed] = Object.values<{ filename: string; files: Array<{ path: string }> }>(
+    JSON.parse(run("npm", pack, "."))
+  )
+  if (packed === undefined) throw new Error(`npm packed nothing for ${name}`)
+  tarballs[name] = `file:${packed.filename}`
+
+  const { buffer } = new Uint8Array(readFileSync(join(project, packed.filename)))
+  const { messages, pkg } = await publint({ pack: { tarball: buffer }, strict: true })
+  for (const message of messages) {
+    console.error(`${folder}/package.json ${message.type}: ${formatMessage(message, pkg)}`)
+  }
+
+  const stale = packed.files.map(({ path }) => /^dist\/(\w+)\.js$/.exec(path)?.[1])
+    .filter((module) => module !== undefined && module !== "index" && !modules.includes(module))
+  for (const module of stale) console.error(`${folder}/dist/${module}.js has no source: delete ${folder}/dist`)
+  if (messages.length + stale.length > 0) process.exitCode = 1
+}
+
+const { devDependencies } = readJson("package.json")
+const dependencies = { ...tarballs, effect: devDependencies.effect }
+writeFileSync(
+  join(project, "package.json"),
+  JSON.stringify({
+    private: true,
+    type: "module",
+    dependencies: {
+      ...dependencies,
+      "@types/node": devDependencies["@types/node"],
+      typescript: devDependencies.typescript,
+      "typescript-5": "npm:typescript@5.9.3"
+    }
+  })
+)
+run("npm", ["install", "--prefix", project, "--prefer-offline", "--no-audit", "--no-fund", "--loglevel=error"], project)
+
+const installed: Record<string, { resolved?: string }> = readJson(join(project, "package-lock.json")).packages
+const foreign = Object.entries(installed)
+  .filter(([path, { resolved }]) => path.includes("node_modules/@clawback/") && resolved?.startsWith("file:") !== true)
+if (foreign.length > 0) throw new Error(`Not installed from our tarballs: ${foreign.map(([path]) => path).join(", ")}`)
+
+const specifiers = packages.flatMap(({ modules, name }) => [name, ...modules.map((module) => `${name}/${module}`)])
+const refused = packages.flatMap((_) => _.refused.map((path) => `${_.name}/${path}`))
+writeFileSync(
+  join(project, "consumer.ts"),
+  specifiers.map((specifier, i) => `export * as module${i} from "${specifier}"\n`).join("")
+)
+writeFileSync(
+  join(project, "consumer.js"),
+  `await import("./imports.js")
+for (const specifier of ${JSON.stringify(refused)}) {
+  const code = await import(specifier).then(() => "nothing", (error) => error.code)
+  if (code !== "ERR_PACKAGE_PATH_NOT_EXPORTED") throw new Error(specifier + " should be refused, was met with " + code)
+}
+`
+)
+writeFileSync(join(project, "imports.js"), readFileSync(join(project, "consumer.ts")))
+run(execPath, ["consumer.js"], project)
+
+const strict = ["--noEmit", "--strict", "--target", "ES2024", "--module", "NodeNext", "--types", "node", "consumer.ts"]
+for (const typescript of ["typescript", "typescript-5"]) {
+  run(execPath, [join(project, "node_modules", typescript, "bin", "tsc"), ...strict], project)
+}
+
+console.log(
+  `Packages: ${packages.length} packed, ${specifiers.length} imports and ${refused.length} refusals as they should be`
+)
