@@ -1,0 +1,26 @@
+/**
+ * Runs one program by its name: `node scripts/run.ts test/proofs/*.ts NAME [flags]`, where the star stands for the name.
+ *
+ * The program is loaded into this very process, so that signals, exit code and open handles are its own. It finds its
+ * flags where it would if it had been started directly: in `process.argv.slice(2)`.
+ */
+import { globSync } from "node:fs"
+import { resolve } from "node:path"
+import { argv, exit } from "node:process"
+import { pathToFileURL } from "node:url"
+
+const [pattern = "", name = "", ...flags] = argv.slice(2)
+const [before = "", after = ""] = pattern.split("*")
+const names = globSync(pattern).map((path) => path.slice(before.length, path.length - after.length)).toSorted()
+
+if (!names.includes(name)) {
+  const known = names.length === 0 ? `There is none in ${before} yet.` : `Known names: ${names.join(", ")}`
+  console.error(
+    name === "" ? `Say which one to run. ${known}` : `${pattern.replace("*", name)} does not exist. ${known}`
+  )
+  exit(2)
+}
+
+const program = resolve(before + name + after)
+argv.splice(1, argv.length - 1, program, ...flags)
+await import(pathToFileURL(program).href)
