@@ -16,8 +16,8 @@ const run = (command: string, args: ReadonlyArray<string>, cwd: string) => {
   try {
     return execFileSync(command, args, { cwd, encoding: "utf8", timeout: 120_000, stdio: ["ignore", "pipe", "pipe"] })
   } catch (error) {
-    if (!(error instanceof Error && "stdout" in error && "stderr" in error)) throw error
-    console.error(`${command} ${args.join(" ")}\n${error.stdout}${error.stderr}`)
+    if (!(error instanceof Error && "stdout" in error)) throw error
+    console.error(`${error.message}\n${error.stdout}`)
     return exit(1)
   }
 }
@@ -36,6 +36,7 @@ const project = mkdtempSync(join(tmpdir(), "clawback-consumer-"))
 process.once("exit", () => rmSync(project, { recursive: true, force: true }))
 
 const tarballs: Record<string, string> = {}
+let faults = 0
 for (const { folder, modules, name } of packages) {
   const pack = ["pack", "--json", "--ignore-scripts", "--pack-destination", project, "--workspace", folder]
   const [packed] = Object.values<{ filename: string; files: Array<{ path: string }> }>(
@@ -53,8 +54,9 @@ for (const { folder, modules, name } of packages) {
   const stale = packed.files.map(({ path }) => /^dist\/(\w+)\.js$/.exec(path)?.[1])
     .filter((module) => module !== undefined && module !== "index" && !modules.includes(module))
   for (const module of stale) console.error(`${folder}/dist/${module}.js has no source: delete ${folder}/dist`)
-  if (messages.length + stale.length > 0) process.exitCode = 1
+  faults += messages.length + stale.length
 }
+if (faults > 0) exit(1)
 
 const { devDependencies } = readJson("package.json")
 const dependencies = { ...tarballs, effect: devDependencies.effect }
