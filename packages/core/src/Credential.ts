@@ -1,0 +1,57 @@
+/**
+ * Where a provider's secret comes from, and for how long it is held.
+ *
+ * A `Credential` is a description. A provider layer opens it once, which yields a `Source`; each call leases the secret
+ * from the source at the moment of sending. When the layer closes, the source forgets the secret.
+ *
+ * The secret is `Redacted`: it prints as `<redacted>` in logs, errors and JSON. JavaScript cannot wipe a string from
+ * memory; what ends with the source is every reference of ours to it.
+ */
+import * as Config from "effect/Config"
+import * as Effect from "effect/Effect"
+import * as Redacted from "effect/Redacted"
+import * as Schema from "effect/Schema"
+import type * as Scope from "effect/Scope"
+import * as Session from "./Session.ts"
+
+/** The source could not give the secret out. `name` says which one, never what it is. */
+export class CredentialUnavailable
+  extends Schema.TaggedError<CredentialUnavailable>("@clawback/core/CredentialUnavailable")("CredentialUnavailable", {
+    name: Schema.String,
+    cause: Schema.Defect()
+  })
+{
+  override get message() {
+    return `The credential ${this.name} could not be read. Check its source.`
+  }
+}
+
+/** An opened credential. */
+export interface Source {
+  /** The secret, for as long as the surrounding scope is open. */
+  readonly lease: Effect.Effect<Redacted.Redacted<string>, CredentialUnavailable, Scope.Scope>
+}
+
+export interface Credential<out E = never, out R = never> {
+  /** What to call it where the secret must not appear. */
+  readonly name: string
+  readonly open: Effect.Effect<Source, E, R | Scope.Scope>
+}
+
+/**
+ * A secret from the application's configuration: by default, the environment variable of this name.
+ *
+ * It is read when the layer is built, so that a missing one fails at start, with a `ConfigError`, and not at the first
+ * call.
+ */
+export const config = (name: string): Credential<Config.ConfigError> => ({
+  name,
+  open: Effect.map(
+    Session.acquire(
+      { kind: "credential", name },
+      Config.map(Config.NonEmptyString(name), (secret) => Redacted.make(secret.trim(), { label: name })),
+      (secret) => Effect.sync(() => Redacted.wipeUnsafe(secret))
+    ),
+    ({ value }): Source => ({ lease: Effect.succeed(value) })
+  )
+})

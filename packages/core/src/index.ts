@@ -1,0 +1,8 @@
+export * as Credential from "./Credential.ts"
+export * as Deadline from "./Deadline.ts"
+export * as Session from "./Session.ts"
+export * as SessionRegistry from "./SessionRegistry.ts"
+export * as Timeouts from "./Timeouts.ts"
+export * as Transport from "./Transport.ts"
+export * as TransportError from "./TransportError.ts"
+export * as Wire from "./Wire.ts"

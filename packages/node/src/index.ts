@@ -1,0 +1,2 @@
+export * as NodeProbes from "./NodeProbes.ts"
+export * as NodeTransport from "./NodeTransport.ts"

@@ -1,0 +1,174 @@
+/** One undici `Client` on one socket that is already open: undici speaks HTTP, and never decides about connections. */
+import * as TransportError from "@clawback/core/TransportError"
+import type * as Wire from "@clawback/core/Wire"
+import * as Cause from "effect/Cause"
+import * as Effect from "effect/Effect"
+import type * as Net from "node:net"
+import { Client, type Dispatcher, errors } from "undici"
+
+/** Bytes that a response may run ahead of its reader before the socket is no longer read. */
+const highWaterMark = 256 * 1024
+
+const lost = (origin: string, phase: "head" | "body", cause: unknown) =>
+  new TransportError.ConnectionLost({ origin, phase, cause })
+
+/** Turns undici's calls into one awaited head, and a body that is pulled. */
+class Reception implements Dispatcher.DispatchHandler {
+  private controller: Dispatcher.DispatchController | undefined
+  private chunks: Array<Uint8Array> = []
+  private buffered = 0
+  private end: Effect.Effect<never, TransportError.ConnectionLost | Cause.Done> | undefined
+  private isAborted = false
+  private hasHead = false
+  private reader: ((pulled: Effect.Effect<Wire.Chunks, TransportError.ConnectionLost | Cause.Done>) => void) | undefined
+
+  private readonly origin: string
+  private readonly onHead: (
+    head: Effect.Effect<Wire.Exchange, TransportError.InvalidRequest | TransportError.ConnectionLost>
+  ) => void
+
+  constructor(origin: string, onHead: Reception["onHead"]) {
+    this.origin = origin
+    this.onHead = onHead
+  }
+
+  onRequestStart(controller: Dispatcher.DispatchController) {
+    this.controller = controller
+    if (this.isAborted) controller.abort(new errors.RequestAbortedError())
+  }
+
+  onResponseStart(_: Dispatcher.DispatchController, status: number, headers: Wire.Headers) {
+    // Informational responses precede the real one.
+    if (status < 200) return
+    this.hasHead = true
+    this.onHead(Effect.succeed({ status, headers, pull: this.pull, abort: Effect.sync(() => this.abort()) }))
+  }
+
+  onResponseData(controller: Dispatcher.DispatchController, chunk: Uint8Array) {
+    this.chunks.push(chunk)
+    this.buffered += chunk.byteLength
+    if (this.reader !== undefined) this.answer(this.take())
+    else if (this.buffered > highWaterMark) controller.pause()
+  }
+
+  onResponseEnd() {
+    this.end = Cause.done()
+    if (this.reader !== undefined) this.answer(this.end)
+  }
+
+  onResponseError(_: unknown, error: Error) {
+    if (!this.hasHead) {
+      return this.onHead(Effect.fail(
+        error instanceof errors.InvalidArgumentError || error instanceof errors.NotSupportedError
+          ? new TransportError.InvalidRequest({ origin: this.origin, detail: error.message })
+          : lost(this.origin, "head", error)
+      ))
+    }
+    this.end = Effect.fail(lost(this.origin, "body", error))
+    if (this.reader !== undefined) this.answer(this.end)
+  }
+
+  abort() {
+    this.isAborted = true
+    this.controller?.abort(new errors.RequestAbortedError())
+  }
+
+  private take(): Effect.Effect<Wire.Chunks> {
+    const [first, ...rest] = this.chunks
+    this.chunks = []
+    this.buffered = 0
+    if (this.controller?.paused === true) this.controller.resume()
+    return Effect.succeed([first!, ...rest])
+  }
+
+  private answer(pulled: Effect.Effect<Wire.Chunks, TransportError.ConnectionLost | Cause.Done>) {
+    const reader = this.reader
+    this.reader = undefined
+    reader?.(pulled)
+  }
+
+  private readonly pull: Wire.Exchange["pull"] = Effect.suspend(() => {
+    if (this.chunks.length > 0) return this.take()
+    if (this.end !== undefined) return this.end
+    return Effect.callback((resume) => {
+      this.reader = resume
+      return Effect.sync(() => {
+        this.reader = undefined
+      })
+    })
+  })
+}
+
+export interface Options {
+  readonly keepAliveTimeout: number
+  readonly connect: (url: URL, established: (error: Error | null, socket: Net.Socket | null) => void) => Net.Socket
+  readonly connectFailed: (origin: string, error: Error) => TransportError.ConnectFailed
+}
+
+/** Begins to connect. What is born is closed by `close`, whether or not it was established by then. */
+export const open = (url: URL, options: Options): Wire.Connection => {
+  const { origin } = url
+  let failure: TransportError.ConnectFailed | undefined
+  let established: Net.Socket | undefined
+  let waiting: ((ready: Effect.Effect<void, TransportError.ConnectFailed>) => void) | undefined
+
+  const socket = options.connect(url, (error, connected) => {
+    if (connected === null) failure = options.connectFailed(origin, error ?? new Error("no socket"))
+    else established = connected
+    waiting?.(failure === undefined ? Effect.void : Effect.fail(failure))
+    waiting = undefined
+  })
+  // Without a listener an error that comes after the connection was given up would end the process.
+  socket.on("error", () => {})
+
+  let isOffered = false
+  const client = new Client(origin, {
+    pipelining: 1,
+    headersTimeout: 0,
+    bodyTimeout: 0,
+    keepAliveTimeout: options.keepAliveTimeout,
+    keepAliveTimeoutThreshold: 1_000,
+    connect: (_, callback) => {
+      // Asked a second time, undici wants another socket than the one that it lost.
+      const offered = isOffered ? undefined : established
+      isOffered = true
+      // undici does not go on with what it queued if it is answered while it asks.
+      queueMicrotask(() =>
+        offered === undefined ? callback(new Error("The connection was closed"), null) : callback(null, offered)
+      )
+    }
+  })
+
+  return {
+    ready: Effect.callback((resume) => {
+      if (failure !== undefined) return resume(Effect.fail(failure))
+      if (established !== undefined) return resume(Effect.void)
+      waiting = resume
+      return Effect.sync(() => {
+        waiting = undefined
+      })
+    }),
+    closed: Effect.callback((resume) => {
+      if (socket.closed) return resume(Effect.void)
+      const onClose = () => resume(Effect.void)
+      socket.once("close", onClose)
+      return Effect.sync(() => socket.off("close", onClose))
+    }),
+    isUsable: () => established !== undefined && !socket.destroyed && socket.writable && !socket.readableEnded,
+    send: (request) =>
+      Effect.callback((resume) => {
+        const reception = new Reception(origin, resume)
+        client.dispatch({
+          method: request.method,
+          path: request.path,
+          headers: request.headers,
+          body: request.body ?? null
+        }, reception)
+        return Effect.sync(() => reception.abort())
+      }),
+    close: Effect.sync(() => {
+      socket.destroy()
+      client.destroy().catch(() => {})
+    })
+  }
+}

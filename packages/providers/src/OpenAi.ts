@@ -1,0 +1,56 @@
+/**
+ * OpenAI, and servers that speak its chat completions, as Effect's `LanguageModel`.
+ *
+ * Every call is a session: it appears in the registry while it runs, and gives its connection back when it ends, however
+ * it ends. To stop reading a stream is to cancel it at the provider.
+ */
+import * as Credential from "@clawback/core/Credential"
+import type * as Timeouts from "@clawback/core/Timeouts"
+import * as Transport from "@clawback/core/Transport"
+import * as LanguageModel from "effect/ai/LanguageModel"
+import type * as Config from "effect/Config"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import type { Parameters } from "./ChatRequest.ts"
+import * as View from "./internal/languageModel.ts"
+
+export interface Options<out E = Config.ConfigError, out R = never> {
+  /** As the provider names it: `"gpt-5"`. */
+  readonly model: string
+  /** Where the API key comes from. Default: the configuration's `OPENAI_API_KEY`. */
+  readonly credential?: Credential.Credential<E, R> | undefined
+  /** What precedes `/chat/completions`. Default: `"https://api.openai.com/v1"`. */
+  readonly baseUrl?: string | undefined
+  /** How long each stage of a call may take. */
+  readonly timeouts?: Timeouts.Timeouts | undefined
+  /** How the model samples and when it stops, for every call of this layer. Default: the provider's own. */
+  readonly parameters?: Parameters | undefined
+}
+
+/**
+ * A language model over a transport.
+ *
+ * Its calls fail with `AiError`; `ProviderError.fromAiError` gives back the precise error. It fails to build with a
+ * `ConfigError` where the key is missing.
+ */
+export const layer = <E = Config.ConfigError, R = never>(
+  options: Options<E, R>
+): Layer.Layer<LanguageModel.LanguageModel, E | Config.ConfigError, R | Transport.Transport> =>
+  Layer.effect(
+    LanguageModel.LanguageModel,
+    Effect.gen(function*() {
+      const credential: Credential.Credential<E | Config.ConfigError, R> = options.credential ??
+        Credential.config("OPENAI_API_KEY")
+      return yield* View.make(
+        {
+          provider: "openai",
+          url: `${(options.baseUrl ?? "https://api.openai.com/v1").replace(/\/+$/, "")}/chat/completions`,
+          source: yield* credential.open,
+          transport: yield* Transport.Transport,
+          timeouts: options.timeouts ?? {}
+        },
+        options.model,
+        options.parameters ?? {}
+      )
+    })
+  )

@@ -1,0 +1,185 @@
+/**
+ * What can go wrong with a call, as the provider tells it: one error for each thing that a caller would do differently.
+ *
+ * | error | the caller's move |
+ * | --- | --- |
+ * | `AuthenticationFailed` | replace the key |
+ * | `PermissionDenied` | ask for access, or use another model or region |
+ * | `QuotaExhausted` | pay, or use another account; waiting does not help |
+ * | `RateLimited` | wait `retryAfter`, or use another key or provider |
+ * | `Overloaded` | try again soon, or elsewhere; the key is not at fault |
+ * | `ProviderFailed` | try again, or elsewhere |
+ * | `RequestRejected` | correct the request; it fails everywhere |
+ * | `InvalidResponse` | report it: the provider broke its own format |
+ * | `StreamTruncated` | try again; the answer is not whole |
+ *
+ * Each keeps what the provider said. The errors of the way there and back (timeouts, connections) are the transport's.
+ */
+import type * as Credential from "@clawback/core/Credential"
+import type * as Deadline from "@clawback/core/Deadline"
+import type * as Timeouts from "@clawback/core/Timeouts"
+import type * as TransportError from "@clawback/core/TransportError"
+import type * as AiError from "effect/ai/AiError"
+import * as Duration from "effect/Duration"
+import type * as Option from "effect/Option"
+import * as Schema from "effect/Schema"
+import * as Internal from "./internal/aiError.ts"
+
+/** What the provider said: its status, its message and codes, and the name by which it can find the request. */
+const said = {
+  provider: Schema.String,
+  status: Schema.Int,
+  detail: Schema.String,
+  code: Schema.UndefinedOr(Schema.String),
+  requestId: Schema.UndefinedOr(Schema.String)
+}
+
+export interface Said {
+  readonly provider: string
+  readonly status: number
+  readonly detail: string
+  readonly code: string | undefined
+  readonly requestId: string | undefined
+}
+
+const quote = ({ provider, status, detail, code, requestId }: Said) =>
+  `${provider} answered ${status}${code === undefined ? "" : ` ${code}`}: ${detail || "no explanation"}` +
+  (requestId === undefined ? "." : ` (request ${requestId}).`)
+
+/** The key is missing, wrong, expired or revoked. */
+export class AuthenticationFailed
+  extends Schema.TaggedError<AuthenticationFailed>("@clawback/providers/AuthenticationFailed")(
+    "AuthenticationFailed",
+    said
+  )
+{
+  override get message() {
+    return `${quote(this)} The key was not accepted: check that it is the right one, whole and not revoked.`
+  }
+}
+
+/** The key is good, but not for this model, project or region. */
+export class PermissionDenied extends Schema.TaggedError<PermissionDenied>("@clawback/providers/PermissionDenied")(
+  "PermissionDenied",
+  said
+) {
+  override get message() {
+    return `${quote(this)} The key may not do this: ask for access, or use another model, project or region.`
+  }
+}
+
+/** The account is out of money or over its spending limit. Waiting does not help. */
+export class QuotaExhausted extends Schema.TaggedError<QuotaExhausted>("@clawback/providers/QuotaExhausted")(
+  "QuotaExhausted",
+  said
+) {
+  override get message() {
+    return `${quote(this)} The account's quota is used up: raise it or use another account. Retrying will not help.`
+  }
+}
+
+/** Too many requests or tokens for now. */
+export class RateLimited extends Schema.TaggedError<RateLimited>("@clawback/providers/RateLimited")("RateLimited", {
+  ...said,
+  /** How long the provider asks to wait, if it says. */
+  retryAfter: Schema.UndefinedOr(Schema.Duration)
+}) {
+  override get message() {
+    const wait = this.retryAfter === undefined ? "a while" : Duration.format(this.retryAfter)
+    return `${quote(this)} Wait ${wait} before the next request, or use another key or provider.`
+  }
+}
+
+/** The provider has too much to do. No limit of this account was hit. */
+export class Overloaded extends Schema.TaggedError<Overloaded>("@clawback/providers/Overloaded")("Overloaded", {
+  ...said,
+  retryAfter: Schema.UndefinedOr(Schema.Duration)
+}) {
+  override get message() {
+    return `${quote(this)} The provider is overloaded: try again shortly, or elsewhere.`
+  }
+}
+
+/** The provider failed on its side. */
+export class ProviderFailed extends Schema.TaggedError<ProviderFailed>("@clawback/providers/ProviderFailed")(
+  "ProviderFailed",
+  { ...said, retryAfter: Schema.UndefinedOr(Schema.Duration) }
+) {
+  override get message() {
+    return `${quote(this)} The provider failed on its side: try again, or elsewhere.`
+  }
+}
+
+/** The provider does not accept the request, and will not the next time either. */
+export class RequestRejected extends Schema.TaggedError<RequestRejected>("@clawback/providers/RequestRejected")(
+  "RequestRejected",
+  said
+) {
+  override get message() {
+    return `${quote(this)} Correct the request: the same one will be refused again.`
+  }
+}
+
+/** The provider's answer is not in its own format. `excerpt` is its beginning. */
+export class InvalidResponse extends Schema.TaggedError<InvalidResponse>("@clawback/providers/InvalidResponse")(
+  "InvalidResponse",
+  { provider: Schema.String, detail: Schema.String, excerpt: Schema.String }
+) {
+  override get message() {
+    return `${this.provider} sent what its format does not allow: ${this.detail}. It began with ` +
+      `${JSON.stringify(this.excerpt)}. Check that the base URL is an API of this kind.`
+  }
+}
+
+/** The stream ended before the answer did. What was delivered stands, but it is not whole. */
+export class StreamTruncated extends Schema.TaggedError<StreamTruncated>("@clawback/providers/StreamTruncated")(
+  "StreamTruncated",
+  {
+    provider: Schema.String,
+    /** Events that were delivered before. */
+    delivered: Schema.Int
+  }
+) {
+  override get message() {
+    return `The stream of ${this.provider} ended without a finish, after ${this.delivered} events. ` +
+      "The answer is not whole: discard it or try again."
+  }
+}
+
+/** The provider answered, and it was not an answer. */
+export type ProviderError =
+  | AuthenticationFailed
+  | PermissionDenied
+  | QuotaExhausted
+  | RateLimited
+  | Overloaded
+  | ProviderFailed
+  | RequestRejected
+  | InvalidResponse
+  | StreamTruncated
+
+/** Everything that a call can fail with. */
+export type CallError =
+  | ProviderError
+  | TransportError.TransportError
+  | TransportError.BodyTooLarge
+  | Timeouts.IdleTimeout
+  | Deadline.DeadlineExceeded
+  | Credential.CredentialUnavailable
+
+/**
+ * The error that an `AiError` stands for, with all that it knows. Effect's `LanguageModel` has one error type for all
+ * providers; this is the way back from it. None where the `AiError` is not from one of our layers.
+ *
+ * | `AiError` reason | stands for |
+ * | --- | --- |
+ * | `AuthenticationError` | `AuthenticationFailed`, `PermissionDenied`, `CredentialUnavailable` |
+ * | `QuotaExhaustedError` | `QuotaExhausted` |
+ * | `RateLimitError` | `RateLimited` |
+ * | `InternalProviderError` | `Overloaded`, `ProviderFailed` |
+ * | `InvalidRequestError` | `RequestRejected`, `InvalidRequest` |
+ * | `InvalidResponseError` | `InvalidResponse`, `StreamTruncated`, `BodyTooLarge` |
+ * | `NetworkError` | `ConnectFailed`, `ConnectTimeout`, `ConnectionLost`, `QueueTimeout`, `QueueFull`, `FirstTokenTimeout`, `IdleTimeout`, `InvalidUrl` |
+ * | `UnknownError` | `DeadlineExceeded`, `TransportClosed` |
+ */
+export const fromAiError: (error: AiError.AiError) => Option.Option<CallError> = Internal.fromAiError

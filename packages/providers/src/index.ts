@@ -1,0 +1,5 @@
+export * as ChatEvent from "./ChatEvent.ts"
+export * as ChatRequest from "./ChatRequest.ts"
+export * as OpenAi from "./OpenAi.ts"
+export * as OpenAiChat from "./OpenAiChat.ts"
+export * as ProviderError from "./ProviderError.ts"

@@ -1,0 +1,24 @@
+import type * as Wire from "@clawback/core/Wire"
+import * as Duration from "effect/Duration"
+
+const single = (headers: Wire.Headers, name: string): string | undefined => {
+  const value = headers[name]
+  return typeof value === "string" ? value : value?.[0]
+}
+
+const positive = (millis: number): Duration.Duration | undefined =>
+  Number.isFinite(millis) && millis >= 0 ? Duration.millis(millis) : undefined
+
+/**
+ * How long a response asks to wait: `retry-after-ms`, else `retry-after` in seconds or as a date (RFC 9110 §10.2.3).
+ * A date is read against the response's own `date`, so that no two clocks are compared.
+ */
+export const retryAfter = (headers: Wire.Headers): Duration.Duration | undefined => {
+  const inMillis = single(headers, "retry-after-ms")
+  if (inMillis !== undefined && inMillis.trim() !== "") return positive(Number(inMillis))
+  const value = single(headers, "retry-after")?.trim()
+  if (value === undefined || value === "") return undefined
+  if (/^[\d.]+$/.test(value)) return positive(Number(value) * 1000)
+  const sentAt = Date.parse(single(headers, "date") ?? "")
+  return positive(Math.max(0, Date.parse(value) - sentAt))
+}
