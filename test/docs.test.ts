@@ -1,15 +1,22 @@
+import { LLMock } from "@copilotkit/aimock"
 import { execFile } from "node:child_process"
 import { globSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
-import { execPath } from "node:process"
+import { env, execPath } from "node:process"
 import { promisify } from "node:util"
-import { assert, beforeAll, describe, it } from "vitest"
+import { afterAll, assert, beforeAll, describe, it } from "vitest"
 
 // Inside the repository, so that imports resolve as they do in examples; git and the linters ignore `dist`.
 const folder = "dist/docs"
 
+/** The provider that the examples call, as they would if its address were configured. */
+const provider = new LLMock({ port: 0, logLevel: "silent", latency: 10 })
+
 const run = async (...args: ReadonlyArray<string>) => {
-  await promisify(execFile)(execPath, args, { timeout: 20_000, killSignal: "SIGKILL" }).catch((error) =>
+  const configured = { ...env, OPENAI_API_KEY: "sk-no-real-key", OPENAI_BASE_URL: `${provider.url}/v1` }
+  await promisify(execFile)(execPath, args, { env: configured, timeout: 20_000, killSignal: "SIGKILL" }).catch((
+    error
+  ) =>
     assert.fail(`${error.message}\n${error.stdout}${error.killed === true ? "\nStill running after 20 seconds" : ""}`)
   )
 }
@@ -27,7 +34,9 @@ const fences = globSync(["README.md", "packages/*/README.md", "packages/*/src/*.
   }))
 })
 
-beforeAll(() => {
+beforeAll(async () => {
+  provider.onMessage(/.*/, { content: "Because someone opened them in one step and closed them in none." })
+  await provider.start()
   rmSync(folder, { recursive: true, force: true })
   mkdirSync(folder, { recursive: true })
   for (const { code, path } of fences) writeFileSync(path, `${code}\nexport {}\n`)
@@ -41,6 +50,8 @@ beforeAll(() => {
     })
   )
 })
+
+afterAll(() => provider.stop())
 
 describe("documentation", { timeout: 30_000 }, () => {
   it("has examples", () => {

@@ -11,6 +11,7 @@ import type * as Wire from "@clawback/core/Wire"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import type * as Net from "node:net"
 import type * as Tls from "node:tls"
 import { buildConnector } from "undici"
 import * as UndiciConnection from "./internal/undiciConnection.ts"
@@ -51,24 +52,24 @@ const connectFailed = (origin: string, error: Error) => {
   return new TransportError.ConnectFailed({ origin, reason: isTls ? "tls" : reasons[code] ?? "other", cause: error })
 }
 
-/** undici's connector returns the socket at once, before it is connected, which its types leave out. */
+/** What undici's types leave out: its connector returns the socket at once, before it is connected. */
 type Connector = (
   options: buildConnector.Options,
-  callback: buildConnector.Callback
-) => ReturnType<UndiciConnection.Options["connect"]>
+  callback: (error: Error | null, socket: Net.Socket) => void
+) => Net.Socket
 
 const makeWire = (options: Options): Wire.Wire => {
   // The transport limits the time to connect, by its own clock.
   const connector = buildConnector({ ...options.tls, allowH2: false, timeout: 0 }) as Connector
   const connectionOptions: UndiciConnection.Options = {
     keepAliveTimeout: Duration.toMillis(Duration.fromInputUnsafe(options.idleTimeToLive ?? "30 seconds")),
-    connect: (url, established) =>
+    connect: (url, settled) =>
       connector({
         host: url.host,
         hostname: url.hostname.replace(/^\[(.*)\]$/, "$1"),
         protocol: url.protocol,
         port: url.port
-      }, (...[error, socket]) => established(error, socket)),
+      }, (error, socket) => settled(error ?? socket)),
     connectFailed
   }
   return { connect: (url) => Effect.sync(() => UndiciConnection.open(url, connectionOptions)) }

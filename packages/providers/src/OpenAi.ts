@@ -8,7 +8,7 @@ import * as Credential from "@clawback/core/Credential"
 import type * as Timeouts from "@clawback/core/Timeouts"
 import * as Transport from "@clawback/core/Transport"
 import * as LanguageModel from "effect/ai/LanguageModel"
-import type * as Config from "effect/Config"
+import * as Config from "effect/Config"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import type { Parameters } from "./ChatRequest.ts"
@@ -19,7 +19,10 @@ export interface Options<out E = Config.ConfigError, out R = never> {
   readonly model: string
   /** Where the API key comes from. Default: the configuration's `OPENAI_API_KEY`. */
   readonly credential?: Credential.Credential<E, R> | undefined
-  /** What precedes `/chat/completions`. Default: `"https://api.openai.com/v1"`. */
+  /**
+   * What precedes `/chat/completions`. Default: the configuration's `OPENAI_BASE_URL`, else
+   * `"https://api.openai.com/v1"`.
+   */
   readonly baseUrl?: string | undefined
   /** How long each stage of a call may take. */
   readonly timeouts?: Timeouts.Timeouts | undefined
@@ -27,11 +30,13 @@ export interface Options<out E = Config.ConfigError, out R = never> {
   readonly parameters?: Parameters | undefined
 }
 
+const configuredBaseUrl = Config.withDefault(Config.NonEmptyString("OPENAI_BASE_URL"), "https://api.openai.com/v1")
+
 /**
  * A language model over a transport.
  *
  * Its calls fail with `AiError`; `ProviderError.fromAiError` gives back the precise error. It fails to build with a
- * `ConfigError` where the key is missing.
+ * `ConfigError` where the key is missing or empty.
  */
 export const layer = <E = Config.ConfigError, R = never>(
   options: Options<E, R>
@@ -41,10 +46,11 @@ export const layer = <E = Config.ConfigError, R = never>(
     Effect.gen(function*() {
       const credential: Credential.Credential<E | Config.ConfigError, R> = options.credential ??
         Credential.config("OPENAI_API_KEY")
+      const baseUrl = options.baseUrl ?? (yield* configuredBaseUrl)
       return yield* View.make(
         {
           provider: "openai",
-          url: `${(options.baseUrl ?? "https://api.openai.com/v1").replace(/\/+$/, "")}/chat/completions`,
+          url: `${baseUrl.replace(/\/+$/, "")}/chat/completions`,
           source: yield* credential.open,
           transport: yield* Transport.Transport,
           timeouts: options.timeouts ?? {}

@@ -101,7 +101,7 @@ class Reception implements Dispatcher.DispatchHandler {
 
 export interface Options {
   readonly keepAliveTimeout: number
-  readonly connect: (url: URL, established: (error: Error | null, socket: Net.Socket | null) => void) => Net.Socket
+  readonly connect: (url: URL, settled: (outcome: Error | Net.Socket) => void) => Net.Socket
   readonly connectFailed: (origin: string, error: Error) => TransportError.ConnectFailed
 }
 
@@ -112,9 +112,9 @@ export const open = (url: URL, options: Options): Wire.Connection => {
   let established: Net.Socket | undefined
   let waiting: ((ready: Effect.Effect<void, TransportError.ConnectFailed>) => void) | undefined
 
-  const socket = options.connect(url, (error, connected) => {
-    if (connected === null) failure = options.connectFailed(origin, error ?? new Error("no socket"))
-    else established = connected
+  const socket = options.connect(url, (outcome) => {
+    if (outcome instanceof Error) failure = options.connectFailed(origin, outcome)
+    else established = outcome
     waiting?.(failure === undefined ? Effect.void : Effect.fail(failure))
     waiting = undefined
   })

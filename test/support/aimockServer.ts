@@ -1,0 +1,42 @@
+/** A process of its own that plays the provider: `@copilotkit/aimock`, told what the model says at each turn. */
+import { type Fixture, LLMock } from "@copilotkit/aimock"
+import { argv } from "node:process"
+import { conversations, keyOf, turns, type WireMessage } from "./conversations.ts"
+
+const keys = new WeakMap<object, string>()
+const keyOfRequest = (request: { readonly messages: unknown }) => {
+  const known = keys.get(request)
+  if (known !== undefined) return known
+  const key = keyOf(request.messages as ReadonlyArray<WireMessage>)
+  keys.set(request, key)
+  return key
+}
+
+const all = turns(conversations(Number(argv[2] ?? Infinity)))
+const mock = new LLMock({ port: 0, logLevel: "silent", chunkSize: 24, latency: 1, journalMaxEntries: 0 })
+mock.addFixtures(all.map(({ key, answer, usage }): Fixture => {
+  const toolCalls = (answer.tool_calls ?? []).map((call) => ({ id: call.id, ...call.function }))
+  return {
+    match: { predicate: (request) => keyOfRequest(request) === key },
+    response: {
+      ...(answer.content !== null && { content: answer.content }),
+      ...(toolCalls.length > 0 && { toolCalls }),
+      usage
+    } as Fixture["response"]
+  }
+}))
+await mock.start()
+
+/** What was billed, by turn, in the order of the requests: read from the server's journal. */
+const journal = () =>
+  mock.getRequests().map(({ body, response }) => ({
+    key: keyOfRequest(body as unknown as { readonly messages: unknown }),
+    status: response.status,
+    usage: (response.fixture?.response as { readonly usage?: unknown } | undefined)?.usage
+  }))
+
+process.on("message", (message) => {
+  if (message === "journal") process.send?.(journal())
+})
+process.on("disconnect", () => void mock.stop())
+process.send?.({ port: mock.port, turns: all.length })
