@@ -15,7 +15,11 @@ const keyOfRequest = (request: { readonly messages: unknown }) => {
 const all = turns(conversations(Number(argv[2] ?? Infinity)))
 const mock = new LLMock({ port: 0, logLevel: "silent", chunkSize: 24, latency: 1, journalMaxEntries: 0 })
 mock.addFixtures(all.map(({ key, answer, usage }): Fixture => {
-  const toolCalls = (answer.tool_calls ?? []).map((call) => ({ id: call.id, ...call.function }))
+  const toolCalls = (answer.tool_calls ?? []).map(({ id, function: { name, arguments: text } }) => ({
+    id,
+    name,
+    arguments: text
+  }))
   return {
     match: { predicate: (request) => keyOfRequest(request) === key },
     response: {

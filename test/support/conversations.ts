@@ -4,7 +4,7 @@ import { readFileSync } from "node:fs"
 import { join } from "node:path"
 import { env } from "node:process"
 
-export interface WireToolCall {
+interface WireToolCall {
   readonly id: string
   readonly type: "function"
   readonly function: { readonly name: string; readonly arguments: string }
@@ -38,7 +38,7 @@ export const keyOf = (messages: ReadonlyArray<WireMessage>): string =>
   ]))).digest("hex")
 
 /** The tokens that the server is told to bill for the answer at one point: any number will do that no other point has. */
-export const usageAt = (index: number) => ({
+const usageAt = (index: number) => ({
   prompt_tokens: 1_000 + index,
   completion_tokens: 10 + index % 97,
   total_tokens: 1_010 + index + index % 97

@@ -17,7 +17,7 @@ export interface Entry {
   readonly fiber: Fiber.Fiber<unknown, unknown>
 }
 
-export type CheckoutError =
+type CheckoutError =
   | QueueFull
   | Timeouts.QueueTimeout
   | ConnectFailed
