@@ -120,13 +120,12 @@ const send = (url: URL, request: Request, connection: Connection, progress: Prog
 /** Ends the use of a connection, in the way that leaves the most of it and asks the least of the sender. */
 const settle = (
   connections: Connections,
-  url: URL,
   entry: Entry,
   progress: Progress,
   exit: Exit.Exit<unknown, unknown>
 ): Effect.Effect<void> => {
   const { exchange } = progress
-  const giveBack = Effect.sync(() => connections.giveBack(url, entry))
+  const giveBack = Effect.sync(() => connections.giveBack(entry))
   if (!progress.isSent || progress.isEnded) return giveBack
   const discard = Effect.sync(() => connections.discard(entry))
   if (exchange === undefined) return discard
@@ -155,7 +154,7 @@ export const make: (wire: Wire, options?: Options) => Effect.Effect<Transport["S
               Session.acquire(
                 { kind: "exchange", name: url.host + url.pathname },
                 Effect.void,
-                (_, exit) => settle(connections, url, entry, progress, exit)
+                (_, exit) => settle(connections, entry, progress, exit)
               ),
               restore(send(url, request, entry.connection, progress))
             ))

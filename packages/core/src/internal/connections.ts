@@ -15,6 +15,7 @@ import { ConnectionPool, type Grant, type Wake } from "./connectionPool.ts"
 export interface Entry {
   readonly connection: Connection
   readonly fiber: Fiber.Fiber<unknown, unknown>
+  readonly pool: Pool
 }
 
 type CheckoutError =
@@ -35,7 +36,7 @@ export interface Connections {
     restore: Restore
   ) => Effect.Effect<Entry, CheckoutError>
   /** Ends the use of a connection that another request may follow on. */
-  readonly giveBack: (url: URL, entry: Entry) => void
+  readonly giveBack: (entry: Entry) => void
   /** Ends the use of a connection that is good for nothing more. */
   readonly discard: (entry: Entry) => void
 }
@@ -55,8 +56,8 @@ const wake = (woken: Wake<Entry, Waiter> | undefined) => {
 
 const discard = (entry: Entry) => entry.fiber.interruptUnsafe()
 
-const offer = (pool: Pool, entry: Entry) => {
-  if (entry.connection.isUsable()) wake(pool.give(entry))
+const giveBack = (entry: Entry) => {
+  if (entry.connection.isUsable()) wake(entry.pool.give(entry))
   else discard(entry)
 }
 
@@ -110,7 +111,7 @@ export const make = Effect.fnUntraced(function*(wire: Wire, options: {
               orElse: () => Effect.fail(new Timeouts.ConnectTimeout({ origin, limit }))
             }),
             Effect.andThen(Effect.withFiber((fiber) => {
-              Deferred.doneUnsafe(ready, Exit.succeed(entry = { connection, fiber }))
+              Deferred.doneUnsafe(ready, Exit.succeed(entry = { connection, fiber, pool }))
               return connection.closed
             }))
           )
@@ -165,12 +166,12 @@ export const make = Effect.fnUntraced(function*(wire: Wire, options: {
           Effect.sync(() => {
             if (pool.leave(waiter) || waiter.grant === undefined) return
             if (waiter.grant._tag === "Open") gone(origin, pool, undefined)
-            else offer(pool, waiter.grant.connection)
+            else giveBack(waiter.grant.connection)
           })
         ),
         Effect.flatMap(fulfil)
       )
     })
 
-  return { checkout, giveBack: (url, entry) => offer(poolOf(url.origin), entry), discard }
+  return { checkout, giveBack, discard }
 })
