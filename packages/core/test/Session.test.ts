@@ -314,6 +314,18 @@ describe("Session.stream (A4)", () => {
       assert.deepStrictEqual([stock.out.size, yield* kinds], [0, []])
     }).pipe(isolated))
 
+  it.effect("what the effects of its elements acquire ends with it as well", () =>
+    Effect.gen(function*() {
+      const stock = new Stock()
+      const out = Stream.range(1, 3).pipe(
+        Stream.rechunk(1),
+        Stream.mapEffect(() => held(stock)),
+        Stream.map(() => stock.out.size)
+      )
+      assert.deepStrictEqual(yield* Stream.runCollect(Stream.take(stream(out), 2)), [1, 2])
+      assert.deepStrictEqual([stock.out.size, yield* kinds], [0, []])
+    }).pipe(isolated))
+
   it.effect("gives everything back whatever the moment of interruption", () =>
     atEach((moment) =>
       Effect.gen(function*() {
