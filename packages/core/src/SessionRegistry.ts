@@ -64,7 +64,7 @@ export interface SessionRegistry {
   readonly changes: Stream.Stream<Change>
   /** Adds a session on behalf of `fiber`, which must arrange in the same step that `closeUnsafe` follows. */
   readonly openUnsafe: (info: Info, fiber: Fiber.Fiber<unknown, unknown>, parent: Session | undefined) => Session
-  /** Removes a session. Closing one that is closed changes nothing and answers false. */
+  /** Removes a session. Closing one that is closed, or another registry's, changes nothing and answers false. */
   readonly closeUnsafe: (session: Session) => boolean
 }
 
