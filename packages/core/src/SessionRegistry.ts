@@ -116,11 +116,11 @@ const makeUnsafe = (): SessionRegistry => {
     })
 
   const counts = Effect.sync(() => {
-    const byKind: Record<string, number> = {}
+    const byKind = new Map<string, number>()
     for (let entry = ledger.first; entry !== undefined; entry = entry.next) {
-      byKind[entry.kind] = (byKind[entry.kind] ?? 0) + 1
+      byKind.set(entry.kind, (byKind.get(entry.kind) ?? 0) + 1)
     }
-    return byKind
+    return Object.fromEntries(byKind)
   })
 
   const changes = Stream.callback<Change>((queue) => {
