@@ -216,6 +216,13 @@ describe("SessionRegistry (B1)", () => {
     Effect.gen(function*() {
       const registry = yield* SessionRegistry.SessionRegistry
       yield* open("a", "stays")
+      const closed = yield* registry.changes.pipe(
+        Stream.map((change) => change._tag),
+        Stream.take(3),
+        Stream.runCollect,
+        Effect.forkChild
+      )
+      yield* turn(3)
       const twice = yield* Effect.withFiber((fiber) =>
         Effect.sync(() => {
           const session = registry.openUnsafe({ kind: "a", name: "goes" }, fiber, undefined)
@@ -223,6 +230,8 @@ describe("SessionRegistry (B1)", () => {
         })
       )
       assert.deepStrictEqual([twice, yield* names()], [[true, false], ["stays"]])
+      yield* open("a", "next")
+      assert.deepStrictEqual(yield* Fiber.join(closed), ["Opened", "Closed", "Opened"])
     }).pipe(isolated))
 
   it.effect("a session of another registry is a stranger: closing it there changes nothing in either", () =>
