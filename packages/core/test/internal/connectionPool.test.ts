@@ -158,7 +158,7 @@ describe("The connection pool (A1)", () => {
       fc.property(
         fc.integer({ min: 1, max: 4 }),
         fc.integer({ min: 0, max: 4 }),
-        fc.array(step, { maxLength: 100 }),
+        fc.array(step, { maxLength: 100, size: "max" }),
         (max, maxWaiting, steps) => {
           const model = new Model(max, maxWaiting)
           for (const step of steps) {

@@ -27,7 +27,7 @@ const open = (ledger: Ledger, parent: Entry | undefined) =>
 
 describe("The ledger (B1)", () => {
   it("holds what a map would hold, in the order of opening, whatever is opened and closed", () => {
-    fc.assert(fc.property(fc.array(step, { maxLength: 80 }), (steps) => {
+    fc.assert(fc.property(fc.array(step, { maxLength: 80, size: "max" }), (steps) => {
       const ledger = new Ledger()
       const model = new Map<number, Entry>()
       const ever: Array<Entry> = []
@@ -55,7 +55,7 @@ describe("The ledger (B1)", () => {
   })
 
   it("never lists a child before a parent that is open", () => {
-    fc.assert(fc.property(fc.array(step, { maxLength: 80 }), (steps) => {
+    fc.assert(fc.property(fc.array(step, { maxLength: 80, size: "max" }), (steps) => {
       const ledger = new Ledger()
       const ever: Array<Entry> = []
       for (const step of steps) {
