@@ -38,6 +38,8 @@ export interface Credential<out E = never, out R = never> {
   readonly open: Effect.Effect<Source, E, R | Scope.Scope>
 }
 
+const NonBlank = Schema.Trim.check(Schema.isNonEmpty())
+
 /**
  * A secret from the application's configuration: by default, the environment variable of this name.
  *
@@ -49,7 +51,7 @@ export const config = (name: string): Credential<Config.ConfigError> => ({
   open: Effect.map(
     Session.acquire(
       { kind: "credential", name },
-      Config.map(Config.NonEmptyString(name), (secret) => Redacted.make(secret.trim(), { label: name })),
+      Config.map(Config.schema(NonBlank, name), (secret) => Redacted.make(secret, { label: name })),
       (secret) => Effect.sync(() => Redacted.wipeUnsafe(secret))
     ),
     ({ value }): Source => ({ lease: Effect.succeed(value) })

@@ -61,9 +61,9 @@ const open = (info: Info, fiber: Fiber.Fiber<unknown, unknown>, registry: Sessio
 const close = <R>(
   registry: SessionRegistry,
   session: Session,
-  release: Effect.Effect<unknown, never, R>
+  release: () => Effect.Effect<unknown, never, R>
 ): Effect.Effect<void, never, R> =>
-  Effect.onExitPrimitive(Effect.asVoid(release), () => {
+  Effect.onExitPrimitive(Effect.asVoid(Effect.suspend(release)), () => {
     registry.closeUnsafe(session)
     return undefined
   })
@@ -87,7 +87,7 @@ export const use = <A, E, R, B, E2, R2, R3 = never>(
         const session = open(info, fiber, registry)
         return Effect.onExitPrimitive(
           Effect.provideService(Effect.suspend(() => restore(f(value))), Current, session),
-          (exit) => close(registry, session, release(value, exit)),
+          (exit) => close(registry, session, () => release(value, exit)),
           true
         )
       }))
@@ -118,7 +118,7 @@ export const acquire = <A, E, R, R2 = never>(
         return Effect.as(
           Scope.addFinalizerExit(
             Context.get(context, Scope.Scope),
-            (exit) => close(registry, session, Effect.provideContext(release(value, exit), context))
+            (exit) => close(registry, session, () => Effect.provideContext(release(value, exit), context))
           ),
           { session, value }
         )

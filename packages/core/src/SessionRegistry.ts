@@ -64,7 +64,7 @@ export interface SessionRegistry {
   readonly changes: Stream.Stream<Change>
   /** Adds a session on behalf of `fiber`, which must arrange in the same step that `closeUnsafe` follows. */
   readonly openUnsafe: (info: Info, fiber: Fiber.Fiber<unknown, unknown>, parent: Session | undefined) => Session
-  /** Removes a session. Closing one that is closed changes nothing and answers false. */
+  /** Removes a session. Closing one that is closed, or another registry's, changes nothing and answers false. */
   readonly closeUnsafe: (session: Session) => boolean
 }
 
@@ -116,11 +116,11 @@ const makeUnsafe = (): SessionRegistry => {
     })
 
   const counts = Effect.sync(() => {
-    const byKind: Record<string, number> = {}
+    const byKind = new Map<string, number>()
     for (let entry = ledger.first; entry !== undefined; entry = entry.next) {
-      byKind[entry.kind] = (byKind[entry.kind] ?? 0) + 1
+      byKind.set(entry.kind, (byKind.get(entry.kind) ?? 0) + 1)
     }
-    return byKind
+    return Object.fromEntries(byKind)
   })
 
   const changes = Stream.callback<Change>((queue) => {

@@ -18,9 +18,11 @@ export class Entry implements Session {
   readonly openedAt: number
   previous: Entry | undefined = undefined
   next: Entry | undefined = undefined
-  isOpen = true
+  /** The ledger that it stands in, for as long as it is open. */
+  ledger: Ledger | undefined
 
   constructor(
+    ledger: Ledger,
     id: number,
     info: Info,
     parent: Session | undefined,
@@ -28,6 +30,7 @@ export class Entry implements Session {
     span: Tracer.AnySpan | undefined,
     openedAt: number
   ) {
+    this.ledger = ledger
     this.id = id
     this.kind = info.kind
     this.name = info.name
@@ -36,6 +39,10 @@ export class Entry implements Session {
     this.fiberId = fiberId
     this.span = span
     this.openedAt = openedAt
+  }
+
+  get isOpen(): boolean {
+    return this.ledger !== undefined
   }
 }
 
@@ -52,7 +59,7 @@ export class Ledger {
     span: Tracer.AnySpan | undefined,
     now: number
   ): Entry {
-    const entry = new Entry(++this.opened, info, parent, fiberId, span, now)
+    const entry = new Entry(this, ++this.opened, info, parent, fiberId, span, now)
     entry.previous = this.last
     if (this.last === undefined) this.first = entry
     else this.last.next = entry
@@ -61,10 +68,10 @@ export class Ledger {
     return entry
   }
 
-  /** False when the entry was closed before: a second close changes nothing. */
+  /** False where the entry is closed already, or stands in another ledger: then nothing changes. */
   close(entry: Entry): boolean {
-    if (!entry.isOpen) return false
-    entry.isOpen = false
+    if (entry.ledger !== this) return false
+    entry.ledger = undefined
     if (entry.previous === undefined) this.first = entry.next
     else entry.previous.next = entry.next
     if (entry.next === undefined) this.last = entry.previous

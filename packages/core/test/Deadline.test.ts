@@ -1,0 +1,160 @@
+import * as Deadline from "@clawback/core/Deadline"
+import { assert, describe, it } from "@effect/vitest"
+import { Duration, Effect, Exit, Fiber, Stream } from "effect"
+import { TestClock } from "effect/testing"
+
+const exceeded = (budget: Duration.Input) =>
+  Exit.fail(new Deadline.DeadlineExceeded({ budget: Duration.fromInputUnsafe(budget) }))
+
+describe("Deadline.within (B5)", () => {
+  it.effect("work that ends in time is not touched", () =>
+    Effect.gen(function*() {
+      const work = Effect.as(Effect.sleep("9 seconds"), "done").pipe(Deadline.within("10 seconds"))
+      const fiber = yield* Effect.forkChild(work)
+      yield* TestClock.adjust("9 seconds")
+      assert.deepStrictEqual(fiber.pollUnsafe(), Exit.succeed("done"))
+    }))
+
+  it.effect("work that does not is interrupted when the deadline passes, and not before", () =>
+    Effect.gen(function*() {
+      let isInterrupted = false
+      const work = Effect.onInterrupt(Effect.never, () =>
+        Effect.sync(() => {
+          isInterrupted = true
+        }))
+      const fiber = yield* Effect.forkChild(Deadline.within("10 seconds")(work))
+      yield* TestClock.adjust("9999 millis")
+      assert.deepStrictEqual([fiber.pollUnsafe(), isInterrupted], [undefined, false])
+      yield* TestClock.adjust("1 millis")
+      assert.deepStrictEqual([fiber.pollUnsafe(), isInterrupted], [exceeded("10 seconds"), true])
+    }))
+
+  it.effect("the error comes when what the work held has been released", () =>
+    Effect.gen(function*() {
+      const work = Effect.acquireUseRelease(Effect.void, () => Effect.never, () => Effect.sleep("5 seconds"))
+      const fiber = yield* Effect.forkChild(Deadline.within("10 seconds")(work))
+      yield* TestClock.adjust("14 seconds")
+      assert.isUndefined(fiber.pollUnsafe())
+      yield* TestClock.adjust("1 seconds")
+      assert.deepStrictEqual(fiber.pollUnsafe(), exceeded("10 seconds"))
+    }))
+
+  it.effect("a longer one inside of a shorter one changes nothing: the outer error comes, at the outer time", () =>
+    Effect.gen(function*() {
+      const fiber = yield* Effect.forkChild(
+        Effect.never.pipe(Deadline.within("1 minute"), Deadline.within("10 seconds"))
+      )
+      yield* TestClock.adjust("10 seconds")
+      assert.deepStrictEqual(fiber.pollUnsafe(), exceeded("10 seconds"))
+    }))
+
+  it.effect("a shorter one inside of a longer one ends its own work only", () =>
+    Effect.gen(function*() {
+      const inner = Effect.exit(Deadline.within("2 seconds")(Effect.never))
+      const fiber = yield* Effect.forkChild(
+        Deadline.within("10 seconds")(Effect.all([inner, Deadline.remaining]))
+      )
+      yield* TestClock.adjust("2 seconds")
+      assert.deepStrictEqual(fiber.pollUnsafe(), Exit.succeed([exceeded("2 seconds"), Duration.seconds(8)]))
+    }))
+
+  it.effect("one that starts late cannot outlive the one that it is inside of", () =>
+    Effect.gen(function*() {
+      const late = Effect.andThen(Effect.sleep("8 seconds"), Deadline.within("5 seconds")(Effect.never))
+      const fiber = yield* Effect.forkChild(Deadline.within("10 seconds")(late))
+      yield* TestClock.adjust("10 seconds")
+      assert.deepStrictEqual(fiber.pollUnsafe(), exceeded("10 seconds"))
+    }))
+
+  it.effect("a zero deadline ends work that waits at once", () =>
+    Effect.gen(function*() {
+      const fiber = yield* Effect.forkChild(Deadline.within(0)(Effect.never))
+      yield* TestClock.adjust(0)
+      assert.deepStrictEqual(fiber.pollUnsafe(), exceeded(0))
+    }))
+})
+
+describe("Deadline.remaining (B5)", () => {
+  it.effect("is infinite without a deadline, shrinks with time, and stays at zero", () =>
+    Effect.gen(function*() {
+      const seen: Array<Duration.Duration> = [yield* Deadline.remaining]
+      const look = Effect.map(Deadline.remaining, (left) => {
+        seen.push(left)
+      })
+      const work = Effect.andThen(look, Effect.andThen(Effect.sleep("4 seconds"), look)).pipe(
+        Effect.andThen(Effect.never),
+        Effect.ensuring(Effect.andThen(Effect.sleep("3 seconds"), look)),
+        Deadline.within("10 seconds")
+      )
+      const fiber = yield* Effect.forkChild(Effect.exit(work))
+      yield* TestClock.adjust("13 seconds")
+      yield* Fiber.join(fiber)
+      assert.deepStrictEqual(seen, [Duration.infinity, Duration.seconds(10), Duration.seconds(6), Duration.zero])
+    }))
+
+  it.effect("is inherited by forked work", () =>
+    Effect.gen(function*() {
+      const left = yield* Deadline.within("10 seconds")(
+        Effect.flatMap(Effect.forkChild(Deadline.remaining), Fiber.join)
+      )
+      assert.deepStrictEqual(left, Duration.seconds(10))
+    }))
+})
+
+describe("Deadline.withinStream (B5)", () => {
+  const every = (pause: Duration.Input) => Stream.forever(Stream.fromEffect(Effect.as(Effect.sleep(pause), "x")))
+
+  it.effect("bounds the whole stream, however lively it is", () =>
+    Effect.gen(function*() {
+      let count = 0
+      const fiber = yield* Effect.forkChild(
+        Stream.runForEach(Deadline.withinStream("10 seconds")(every("3 seconds")), () =>
+          Effect.sync(() => {
+            count++
+          }))
+      )
+      yield* TestClock.adjust("9 seconds")
+      assert.deepStrictEqual([fiber.pollUnsafe(), count], [undefined, 3])
+      yield* TestClock.adjust("1 seconds")
+      assert.deepStrictEqual([fiber.pollUnsafe(), count], [exceeded("10 seconds"), 3])
+    }))
+
+  it.effect("counts from the first pull, not from when the stream was described", () =>
+    Effect.gen(function*() {
+      const stream = Deadline.withinStream("10 seconds")(Stream.take(every("6 seconds"), 1))
+      yield* TestClock.adjust("8 seconds")
+      const fiber = yield* Effect.forkChild(Stream.runCollect(stream))
+      yield* TestClock.adjust("6 seconds")
+      assert.deepStrictEqual(fiber.pollUnsafe(), Exit.succeed(["x"]))
+    }))
+
+  it.effect("counts the time that its reader takes, and tells at the next pull", () =>
+    Effect.gen(function*() {
+      const fiber = yield* Effect.forkChild(
+        Stream.runForEach(Deadline.withinStream("10 seconds")(every("1 seconds")), () => Effect.sleep("30 seconds"))
+      )
+      yield* TestClock.adjust("30 seconds")
+      assert.isUndefined(fiber.pollUnsafe())
+      yield* TestClock.adjust("1 seconds")
+      assert.deepStrictEqual(fiber.pollUnsafe(), exceeded("10 seconds"))
+    }))
+
+  it.effect("is in force for what runs in the stream, and not for its reader", () =>
+    Effect.gen(function*() {
+      const inside = Stream.fromEffect(Deadline.remaining)
+      const seen = yield* Deadline.withinStream("10 seconds")(inside).pipe(
+        Stream.mapEffect((left) => Effect.map(Deadline.remaining, (own) => [left, own])),
+        Stream.runCollect
+      )
+      assert.deepStrictEqual(seen, [[Duration.seconds(10), Duration.infinity]])
+    }))
+
+  it.effect("inside of a shorter deadline it changes nothing", () =>
+    Effect.gen(function*() {
+      const fiber = yield* Effect.forkChild(
+        Stream.runDrain(Deadline.withinStream("1 minute")(every("1 seconds"))).pipe(Deadline.within("10 seconds"))
+      )
+      yield* TestClock.adjust("10 seconds")
+      assert.deepStrictEqual(fiber.pollUnsafe(), exceeded("10 seconds"))
+    }))
+})

@@ -1,0 +1,35 @@
+/** Interruption at each of the moments at which it can come, which is at every place where a fiber yields. */
+import { Effect, type Exit, Fiber, Scheduler } from "effect"
+
+export interface Moment {
+  /** For how many turns of the scheduler the victim runs before it is interrupted. */
+  readonly turns: number
+  /** How many steps a fiber takes in one turn. */
+  readonly steps: number
+}
+
+/** Turns 0 to 30, with turns of 3 to 10 steps and of the usual length. */
+export const moments: ReadonlyArray<Moment> = [3, 4, 5, 6, 7, 8, 9, 10, 2048].flatMap((steps) =>
+  Array.from({ length: 31 }, (_, turns) => ({ turns, steps }))
+)
+
+/** Runs a scenario once for each moment. All of its fibers take turns of that length. */
+export const atEach = <A, E, R>(scenario: (moment: Moment) => Effect.Effect<A, E, R>): Effect.Effect<void, E, R> =>
+  Effect.forEach(
+    moments,
+    (moment) => Effect.provideService(scenario(moment), Scheduler.MaxOpsBeforeYield, moment.steps),
+    { discard: true }
+  )
+
+/** Lets the scheduler turn. */
+export const turn = (times: number): Effect.Effect<void> => Effect.repeat(Effect.yieldNow, { times }).pipe(Effect.asVoid)
+
+/** Interrupts an effect at a moment and waits for what it comes to. */
+export const interruptAt =
+  ({ turns }: Moment) => <A, E, R>(victim: Effect.Effect<A, E, R>): Effect.Effect<Exit.Exit<A, E>, never, R> =>
+    Effect.gen(function*() {
+      const fiber = yield* Effect.forkChild(victim)
+      for (let i = 0; i < turns; i++) yield* Effect.yieldNow
+      yield* Fiber.interrupt(fiber)
+      return yield* Fiber.await(fiber)
+    })

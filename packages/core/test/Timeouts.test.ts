@@ -1,0 +1,166 @@
+import * as Timeouts from "@clawback/core/Timeouts"
+import { assert, describe, it } from "@effect/vitest"
+import { Clock, Duration, Effect, Exit, Fiber, Stream } from "effect"
+import { TestClock } from "effect/testing"
+
+const limits = { firstToken: "10 seconds", idle: "3 seconds" } as const
+const firstToken = Exit.fail(new Timeouts.FirstTokenTimeout({ limit: Duration.seconds(10) }))
+const idle = Exit.fail(new Timeouts.IdleTimeout({ limit: Duration.seconds(3) }))
+
+/** Elements that come so many seconds after the one before was pulled; then silence. */
+const after = <A>(...elements: ReadonlyArray<readonly [seconds: number, element: A]>) =>
+  Stream.fromIterable(elements).pipe(
+    Stream.rechunk(1),
+    Stream.mapEffect(([seconds, element]) => Effect.as(Effect.sleep(Duration.seconds(seconds)), element))
+  )
+
+const forever = <A>(seconds: number, element: A) => Stream.forever(after([seconds, element]))
+
+/** Reads a stream on a fiber of its own and keeps what came. */
+const read = <A, E>(stream: Stream.Stream<A, E>, pause: Duration.Input = 0) =>
+  Effect.gen(function*() {
+    const seen: Array<A> = []
+    const fiber = yield* Effect.forkChild(
+      Stream.runForEach(stream, (element) => {
+        seen.push(element)
+        return Effect.sleep(pause)
+      })
+    )
+    return { seen, fiber }
+  })
+
+describe("Timeouts.stream: firstToken (B5)", () => {
+  it.effect("ends a stream that gives nothing, at its limit and not before", () =>
+    Effect.gen(function*() {
+      const { fiber } = yield* read(Timeouts.stream({ timeouts: limits })(Stream.never))
+      yield* TestClock.adjust("9999 millis")
+      assert.isUndefined(fiber.pollUnsafe())
+      yield* TestClock.adjust("1 millis")
+      assert.deepStrictEqual(fiber.pollUnsafe(), firstToken)
+    }))
+
+  it.effect("allows more time than idle does before the first output", () =>
+    Effect.gen(function*() {
+      const { fiber, seen } = yield* read(Timeouts.stream({ timeouts: limits })(after([9, "a"], [1, "b"])))
+      yield* TestClock.adjust("10 seconds")
+      assert.deepStrictEqual([fiber.pollUnsafe(), seen], [Exit.void, ["a", "b"]])
+    }))
+
+  it.effect("is not put off by elements that are no output", () =>
+    Effect.gen(function*() {
+      const { fiber, seen } = yield* read(
+        Timeouts.stream({ timeouts: limits, isOutput: (element) => element !== "ping" })(forever(4, "ping"))
+      )
+      yield* TestClock.adjust("10 seconds")
+      assert.deepStrictEqual([fiber.pollUnsafe(), seen], [firstToken, ["ping", "ping"]])
+    }))
+
+  it.effect("counts from when the request was sent, where that is known", () =>
+    Effect.gen(function*() {
+      const clock = yield* Clock.Clock
+      const startedAt = Number(clock.monotonicTimeNanosUnsafe()) / 1e6
+      yield* TestClock.adjust("7 seconds")
+      const { fiber } = yield* read(Timeouts.stream({ timeouts: limits, startedAt })(Stream.never))
+      yield* TestClock.adjust("2999 millis")
+      assert.isUndefined(fiber.pollUnsafe())
+      yield* TestClock.adjust("1 millis")
+      assert.deepStrictEqual(fiber.pollUnsafe(), firstToken)
+    }))
+
+  it.effect("counts anew each time that the stream is run", () =>
+    Effect.gen(function*() {
+      const stream = Timeouts.stream({ timeouts: limits })(after([6, "a"]))
+      const { fiber, seen } = yield* read(Stream.concat(stream, stream))
+      yield* TestClock.adjust("12 seconds")
+      assert.deepStrictEqual([fiber.pollUnsafe(), seen], [Exit.void, ["a", "a"]])
+    }))
+})
+
+describe("Timeouts.stream: idle (B5)", () => {
+  it.effect("ends a stream that has begun and falls silent, and keeps what came", () =>
+    Effect.gen(function*() {
+      const stream = Stream.concat(after([1, "a"], [2, "b"]), Stream.never)
+      const { fiber, seen } = yield* read(Timeouts.stream({ timeouts: limits })(stream))
+      yield* TestClock.adjust("5999 millis")
+      assert.isUndefined(fiber.pollUnsafe())
+      yield* TestClock.adjust("1 millis")
+      assert.deepStrictEqual([fiber.pollUnsafe(), seen], [idle, ["a", "b"]])
+    }))
+
+  it.effect("starts again with each output, so that a lively stream may last", () =>
+    Effect.gen(function*() {
+      const { fiber, seen } = yield* read(Timeouts.stream({ timeouts: limits })(Stream.take(forever(2, "x"), 50)))
+      yield* TestClock.adjust("100 seconds")
+      assert.deepStrictEqual([fiber.pollUnsafe(), seen.length], [Exit.void, 50])
+    }))
+
+  it.effect("is not put off by elements that are no output", () =>
+    Effect.gen(function*() {
+      const stream = Stream.concat(after([1, "a"]), forever(1, "ping"))
+      const { fiber, seen } = yield* read(
+        Timeouts.stream({ timeouts: limits, isOutput: (element) => element !== "ping" })(stream)
+      )
+      yield* TestClock.adjust("4 seconds")
+      assert.deepStrictEqual(fiber.pollUnsafe(), idle)
+      assert.strictEqual(seen[0], "a")
+      assert.isAtMost(seen.length, 4)
+    }))
+
+  it.effect("does not punish a slow reader", () =>
+    Effect.gen(function*() {
+      const stream = Timeouts.stream({ timeouts: limits })(after([1, "a"], [1, "b"], [1, "c"]))
+      const { fiber, seen } = yield* read(stream, "1 minute")
+      yield* TestClock.adjust("3 minutes")
+      yield* TestClock.adjust("3 seconds")
+      assert.deepStrictEqual([fiber.pollUnsafe(), seen], [Exit.void, ["a", "b", "c"]])
+    }))
+
+  it.effect("does not punish a slow reader for what came between that was no output either", () =>
+    Effect.gen(function*() {
+      const stream = after([1, "a"], [1, "ping"], [1, "ping"], [0, "b"])
+      const { fiber, seen } = yield* read(
+        Timeouts.stream({ timeouts: limits, isOutput: (element: string) => element !== "ping" })(stream),
+        "1 minute"
+      )
+      yield* TestClock.adjust("5 minutes")
+      assert.deepStrictEqual([fiber.pollUnsafe(), seen], [Exit.void, ["a", "ping", "ping", "b"]])
+    }))
+
+  it.effect("ends the stream's own work before its error comes", () =>
+    Effect.gen(function*() {
+      let isReleased = false
+      const release = Effect.sync(() => {
+        isReleased = true
+      })
+      const stream = Stream.concat(Stream.make("a"), Stream.never).pipe(Stream.ensuring(release))
+      const { fiber } = yield* read(Timeouts.stream({ timeouts: limits })(stream))
+      yield* TestClock.adjust("3 seconds")
+      assert.deepStrictEqual([fiber.pollUnsafe(), isReleased], [idle, true])
+    }))
+
+  it.effect("passes the stream's own end and failure on", () =>
+    Effect.gen(function*() {
+      const guard = Timeouts.stream({ timeouts: limits })
+      assert.deepStrictEqual(yield* Stream.runCollect(guard(Stream.make(1, 2))), [1, 2])
+      assert.deepStrictEqual(yield* Stream.runCollect(guard(Stream.empty)), [])
+      assert.deepStrictEqual(yield* Effect.exit(Stream.runDrain(guard(Stream.fail("no")))), Exit.fail("no"))
+    }))
+})
+
+describe("Timeouts.defaults (B5)", () => {
+  it.effect("hold where nothing is set", () =>
+    Effect.gen(function*() {
+      const { fiber: silent } = yield* read(Timeouts.stream({ timeouts: {} })(Stream.never))
+      const { fiber: stalled } = yield* read(
+        Timeouts.stream({ timeouts: {} })(Stream.concat(Stream.make("a"), Stream.never))
+      )
+      yield* TestClock.adjust("1 minute")
+      assert.isUndefined(silent.pollUnsafe())
+      yield* TestClock.adjust("1 minute")
+      const failures = yield* Effect.all([Effect.flip(Fiber.join(silent)), Effect.flip(Fiber.join(stalled))])
+      assert.deepStrictEqual(failures, [
+        new Timeouts.FirstTokenTimeout({ limit: Timeouts.defaults.firstToken }),
+        new Timeouts.IdleTimeout({ limit: Timeouts.defaults.idle })
+      ])
+    }))
+})

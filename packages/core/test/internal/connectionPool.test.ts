@@ -1,0 +1,188 @@
+import { assert, describe, it } from "@effect/vitest"
+import * as fc from "fast-check"
+import { ConnectionPool, type Grant, type Wake } from "../../src/internal/connectionPool.ts"
+
+interface Connection {
+  readonly id: number
+}
+interface Waiter {
+  readonly id: number
+}
+
+/**
+ * A caller and a network, as a model: who holds room, which connections are busy or idle, who waits and since when. Each
+ * method is a step that a shell over the pool may take; each ends with the pool's laws.
+ */
+class Model {
+  readonly pool: ConnectionPool<Connection, Waiter>
+  readonly max: number
+  readonly maxWaiting: number
+  private names = 0
+  /** Room that was granted, and where nothing is open yet. */
+  opening = 0
+  readonly busy: Array<Connection> = []
+  /** The one used last comes last. */
+  readonly idle: Array<Connection> = []
+  /** Dead, and not counted out yet. */
+  readonly closing: Array<Connection> = []
+  readonly waiting: Array<Waiter> = []
+
+  constructor(max: number, maxWaiting: number) {
+    this.pool = new ConnectionPool(max, maxWaiting)
+    this.max = max
+    this.maxWaiting = maxWaiting
+  }
+
+  private accept(grant: Grant<Connection>) {
+    if (grant._tag === "Open") this.opening++
+    else this.busy.push(grant.connection)
+  }
+
+  /** Nobody is woken but the one who waits longest, and nobody stays asleep while a grant is free. */
+  private woken(wake: Wake<Connection, Waiter> | undefined, grant: Grant<Connection>): boolean {
+    const first = this.waiting.shift()
+    assert.strictEqual(wake?.waiter, first)
+    if (wake === undefined) return false
+    assert.deepStrictEqual(wake.grant, grant)
+    this.accept(wake.grant)
+    return true
+  }
+
+  take() {
+    const idle = this.idle.at(-1)
+    const grant = this.pool.take()
+    if (grant === undefined) {
+      assert.isUndefined(idle)
+      assert.strictEqual(this.total, this.max)
+      const waiter = { id: ++this.names }
+      const isIn = this.pool.enqueue(waiter)
+      assert.strictEqual(isIn, this.waiting.length < this.maxWaiting)
+      if (isIn) this.waiting.push(waiter)
+      return
+    }
+    assert.strictEqual(grant._tag === "Reuse" ? grant.connection : undefined, idle)
+    if (idle !== undefined) this.idle.pop()
+    this.accept(grant)
+  }
+
+  connected() {
+    if (this.opening === 0) return
+    this.opening--
+    this.busy.push({ id: ++this.names })
+  }
+
+  connectFailed() {
+    if (this.opening === 0) return
+    this.opening--
+    this.woken(this.pool.gone(), { _tag: "Open" })
+  }
+
+  give(n: number) {
+    const [connection] = this.busy.splice(n % (this.busy.length || 1), 1)
+    if (connection === undefined) return
+    const isTaken = this.woken(this.pool.give(connection), { _tag: "Reuse", connection })
+    if (!isTaken) this.idle.push(connection)
+  }
+
+  discard(n: number) {
+    const [connection] = this.busy.splice(n % (this.busy.length || 1), 1)
+    if (connection !== undefined) this.closing.push(connection)
+  }
+
+  closed(n: number) {
+    const [connection] = this.closing.splice(n % (this.closing.length || 1), 1)
+    if (connection !== undefined) this.woken(this.pool.gone(connection), { _tag: "Open" })
+  }
+
+  diesIdle(n: number) {
+    const [connection] = this.idle.splice(n % (this.idle.length || 1), 1)
+    if (connection !== undefined) this.woken(this.pool.gone(connection), { _tag: "Open" })
+  }
+
+  leave(n: number) {
+    const [waiter] = this.waiting.splice(n % (this.waiting.length || 1), 1)
+    if (waiter === undefined) return
+    assert.isTrue(this.pool.leave(waiter))
+    assert.isFalse(this.pool.leave(waiter))
+  }
+
+  drain() {
+    assert.sameOrderedMembers([...this.pool.drain()], this.waiting.splice(0))
+  }
+
+  get total() {
+    return this.opening + this.busy.length + this.idle.length + this.closing.length
+  }
+
+  laws() {
+    assert.strictEqual(this.pool.connections, this.total)
+    assert.isAtMost(this.pool.connections, this.max)
+    assert.strictEqual(this.pool.waiting, this.waiting.length)
+    if (this.pool.waiting > 0) assert.deepStrictEqual([this.idle.length, this.total], [0, this.max])
+    assert.strictEqual(this.pool.isEmpty, this.total === 0 && this.waiting.length === 0)
+  }
+
+  /** Everyone finishes and everything closes. */
+  end() {
+    while (this.total > 0) {
+      while (this.opening > 0) this.connected()
+      while (this.busy.length > 0) this.discard(0)
+      while (this.idle.length > 0) this.diesIdle(0)
+      while (this.closing.length > 0) this.closed(0)
+      this.laws()
+    }
+  }
+}
+
+type Step =
+  | "take"
+  | "connected"
+  | "connectFailed"
+  | "drain"
+  | readonly ["give" | "discard" | "closed" | "diesIdle" | "leave", number]
+
+const step: fc.Arbitrary<Step> = fc.oneof(
+  { weight: 6, arbitrary: fc.constant<Step>("take") },
+  { weight: 3, arbitrary: fc.constant<Step>("connected") },
+  { weight: 1, arbitrary: fc.constant<Step>("connectFailed") },
+  { weight: 1, arbitrary: fc.constant<Step>("drain") },
+  {
+    weight: 6,
+    arbitrary: fc.tuple(fc.constantFrom("give" as const, "discard", "closed", "diesIdle", "leave"), fc.nat(9))
+  }
+)
+
+describe("The connection pool (A1)", () => {
+  it("keeps its laws after each step, and is empty when all was returned", () => {
+    fc.assert(
+      fc.property(
+        fc.integer({ min: 1, max: 4 }),
+        fc.integer({ min: 0, max: 4 }),
+        fc.array(step, { maxLength: 100, size: "max" }),
+        (max, maxWaiting, steps) => {
+          const model = new Model(max, maxWaiting)
+          for (const step of steps) {
+            if (typeof step === "string") model[step]()
+            else model[step[0]](step[1])
+            model.laws()
+          }
+          model.end()
+          assert.isTrue(model.pool.isEmpty)
+        }
+      ),
+      { numRuns: 1_000 }
+    )
+  })
+
+  it("a waiter that was woken does not wait any more, so that it must give back what it was woken with", () => {
+    const pool = new ConnectionPool<Connection, Waiter>(1, 1)
+    pool.take()
+    const waiter = { id: 1 }
+    pool.enqueue(waiter)
+    assert.strictEqual(pool.gone()?.waiter, waiter)
+    assert.isFalse(pool.leave(waiter))
+    assert.isFalse(pool.isEmpty)
+    pool.gone()
+    assert.isTrue(pool.isEmpty)
+  })
+})
