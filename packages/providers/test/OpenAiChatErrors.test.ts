@@ -108,10 +108,16 @@ describe("classification", () => {
     ["zero", { "retry-after": "0" }, Duration.zero],
     ["milliseconds", { "retry-after-ms": "350" }, Duration.millis(350)],
     ["milliseconds before seconds", { "retry-after-ms": "350", "retry-after": "1" }, Duration.millis(350)],
+    [
+      "seconds where the milliseconds are garbage",
+      { "retry-after-ms": "soon", "retry-after": "1" },
+      Duration.seconds(1)
+    ],
     ["a date", { "retry-after": date(30), date: date(0) }, Duration.seconds(30)],
     ["a date that has passed", { "retry-after": date(0), date: date(30) }, Duration.zero],
     ["a date where the response has none", { "retry-after": date(30) }, undefined],
     ["garbage", { "retry-after": "soon", date: date(0) }, undefined],
+    ["a negative number", { "retry-after": "-5", date: date(0) }, undefined],
     ["nothing", { "retry-after": "", date: date(0) }, undefined],
     ["no header", {}, undefined]
   ])("reads how long to wait from %s", (_, headers, expected) => {
