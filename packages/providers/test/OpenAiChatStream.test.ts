@@ -259,6 +259,15 @@ describe("the decoder of a stream", () => {
     assert.deepInclude(failure, { _tag: tag, detail: "Oops", code } as object)
   })
 
+  it("fails as the provider's error where that is a mere string or an event named error", () => {
+    for (const event of [`data: {"error":"Oops"}\n\n`, `event: error\ndata: {"message":"Oops"}\n\n`]) {
+      const { events, failure } = decodeText(says({ content: "a" }) + event + plain)
+      assert.deepStrictEqual(events, [started, text("a")])
+      assert.strictEqual(failure?._tag, "ProviderFailed")
+      assert.include(failure?.message, "Oops")
+    }
+  })
+
   it.each([
     ["what is not JSON", "data: {not json}\n\n"],
     ["JSON that is no object", "data: 7\n\n"],

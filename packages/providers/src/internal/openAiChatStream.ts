@@ -25,7 +25,7 @@ export class StreamDecoder implements Decoder {
   constructor(peer: Peer) {
     this.peer = peer
     this.sse = Sse.makeParser((event) => {
-      if (event._tag === "Event") this.onData(event.data)
+      if (event._tag === "Event") this.onEvent(event)
     }, { maxEventSize })
   }
 
@@ -61,24 +61,28 @@ export class StreamDecoder implements Decoder {
     this.failure ??= invalidResponse(this.peer, detail, data)
   }
 
+  /** The provider says that it failed, after it had begun to answer. */
+  private failWith(data: string) {
+    this.failure = classify(this.peer, { status: 200, headers: {}, body: data })
+  }
+
   /** Usage comes once, last: some servers repeat it in every chunk, and the last is right. */
   private done() {
     this.isDone = true
     if (this.usage !== undefined) this.events.push(this.usage)
   }
 
-  private onData(data: string) {
+  private onEvent({ event, data }: Sse.Event) {
     if (this.isDone || this.failure !== undefined) return
+    if (event === "error") return this.failWith(data)
     if (data === "[DONE]") {
       if (this.isFinished) this.done()
       return
     }
     const chunk = From.object(From.parse(data))
     if (chunk === undefined) return this.fail("an event that is not a JSON object", data)
-    if (From.isObject(chunk["error"])) {
-      this.failure = classify(this.peer, { status: 200, headers: {}, body: data })
-      return
-    }
+    // OpenAI sends an object; compatible servers send a mere message as well.
+    if (From.isObject(chunk["error"]) || From.string(chunk["error"]) !== undefined) return this.failWith(data)
     if (!this.isStarted) {
       this.isStarted = true
       this.events.push({ _tag: "Started", id: From.string(chunk["id"]), model: From.string(chunk["model"]) })
