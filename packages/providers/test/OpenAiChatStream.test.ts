@@ -4,6 +4,7 @@ import { Effect, Schema } from "effect"
 import * as OpenAiSdk from "./support/openAiSdk.ts"
 import {
   chunk,
+  concat,
   type Delta,
   done,
   finishes,
@@ -82,6 +83,8 @@ const failing = says({ content: "Well" }) +
   `data: {"error":{"message":"Too busy","type":"server_error","code":"slow_down"}}\n\n` + says({ content: "lost" })
 
 const malformed = says({ content: "Well" }) + "data: {not json}\n\n" + says({ content: "lost" })
+
+const notUtf8 = concat(utf8(says({ content: "Well" })), Uint8Array.of(0xff, 0xfe, 10, 10), utf8(plain))
 
 const weatherCall = (text: string) => ({ index: 0, id: "call_a", function: { name: "weather", arguments: text } })
 
@@ -283,6 +286,12 @@ describe("the decoder of a stream", () => {
     assert.isFalse(isDone)
   })
 
+  it("fails on bytes that are not UTF-8, and keeps what came before", () => {
+    const { events, failure } = decode([notUtf8])
+    assert.strictEqual(failure?._tag, "InvalidResponse")
+    assert.deepStrictEqual(events, [started, text("Well")])
+  })
+
   it("says nothing more once it has failed", () => {
     const decoder = OpenAiChat.makeDecoder(peer)
     decoder.push(utf8(malformed))
@@ -301,7 +310,8 @@ describe("the decoder of a stream", () => {
       ["carriage returns only", utf8(plain.replaceAll("\n", "\r"))],
       ["a truncated answer", utf8(cutOff)],
       ["an error", utf8(failing)],
-      ["malformed data", utf8(malformed)]
+      ["malformed data", utf8(malformed)],
+      ["bytes that are not UTF-8", notUtf8]
     ]
 
     it.each(streams)("two pieces of %s say what the whole says", (_, bytes) => {

@@ -9,6 +9,8 @@ import { finished, said, used } from "./openAiChatResponse.ts"
 /** A single event larger than this is no answer of a chat model. */
 const maxEventSize = 10 * 1024 * 1024
 
+const lineFeed = 10
+
 export class StreamDecoder implements Decoder {
   isDone = false
   failure: ProviderError.ProviderError | undefined
@@ -31,12 +33,11 @@ export class StreamDecoder implements Decoder {
 
   push(chunk: Uint8Array): ReadonlyArray<ChatEvent> {
     if (this.isDone || this.failure !== undefined) return []
-    try {
-      const error = this.sse.feed(this.text.decode(chunk, { stream: true }))
-      if (error !== undefined) this.fail(`an event of more than ${maxEventSize} bytes`, "")
-    } catch (cause) {
-      if (!(cause instanceof TypeError)) throw cause
-      this.fail("bytes that are not UTF-8", "")
+    // Line by line, so that bytes that are not UTF-8 do not take along what came before them.
+    for (let at = 0; at < chunk.length && this.failure === undefined;) {
+      const end = chunk.indexOf(lineFeed, at) + 1 || chunk.length
+      this.feed(chunk.subarray(at, end))
+      at = end
     }
     return this.take()
   }
@@ -48,6 +49,16 @@ export class StreamDecoder implements Decoder {
       this.failure = new ProviderError.StreamTruncated({ provider: this.peer.provider, delivered: this.delivered })
     }
     return this.take()
+  }
+
+  private feed(bytes: Uint8Array) {
+    try {
+      const error = this.sse.feed(this.text.decode(bytes, { stream: true }))
+      if (error !== undefined) this.fail(`an event of more than ${maxEventSize} bytes`, "")
+    } catch (cause) {
+      if (!(cause instanceof TypeError)) throw cause
+      this.fail("bytes that are not UTF-8", "")
+    }
   }
 
   private take(): ReadonlyArray<ChatEvent> {

@@ -4,6 +4,16 @@ import type OpenAI from "openai"
 
 export const utf8 = (text: string): Uint8Array<ArrayBuffer> => new TextEncoder().encode(text)
 
+export const concat = (...parts: ReadonlyArray<Uint8Array>): Uint8Array<ArrayBuffer> => {
+  const whole = new Uint8Array(parts.reduce((length, part) => length + part.byteLength, 0))
+  let at = 0
+  for (const part of parts) {
+    whole.set(part, at)
+    at += part.byteLength
+  }
+  return whole
+}
+
 export type Delta = Partial<OpenAI.ChatCompletionChunk.Choice.Delta> & { readonly reasoning_content?: string }
 
 export const chunk = (fields: object) =>
