@@ -9,6 +9,8 @@ import { finished, said, used } from "./openAiChatResponse.ts"
 /** A single event larger than this is no answer of a chat model. */
 const maxEventSize = 10 * 1024 * 1024
 
+const lineFeed = 10
+
 export class StreamDecoder implements Decoder {
   isDone = false
   failure: ProviderError.ProviderError | undefined
@@ -25,18 +27,17 @@ export class StreamDecoder implements Decoder {
   constructor(peer: Peer) {
     this.peer = peer
     this.sse = Sse.makeParser((event) => {
-      if (event._tag === "Event") this.onData(event.data)
+      if (event._tag === "Event") this.onEvent(event)
     }, { maxEventSize })
   }
 
   push(chunk: Uint8Array): ReadonlyArray<ChatEvent> {
     if (this.isDone || this.failure !== undefined) return []
-    try {
-      const error = this.sse.feed(this.text.decode(chunk, { stream: true }))
-      if (error !== undefined) this.fail(`an event of more than ${maxEventSize} bytes`, "")
-    } catch (cause) {
-      if (!(cause instanceof TypeError)) throw cause
-      this.fail("bytes that are not UTF-8", "")
+    // Line by line, so that bytes that are not UTF-8 do not take along what came before them.
+    for (let at = 0; at < chunk.length && this.failure === undefined;) {
+      const end = chunk.indexOf(lineFeed, at) + 1 || chunk.length
+      this.feed(chunk.subarray(at, end))
+      at = end
     }
     return this.take()
   }
@@ -50,6 +51,16 @@ export class StreamDecoder implements Decoder {
     return this.take()
   }
 
+  private feed(bytes: Uint8Array) {
+    try {
+      const error = this.sse.feed(this.text.decode(bytes, { stream: true }))
+      if (error !== undefined) this.fail(`an event of more than ${maxEventSize} bytes`, "")
+    } catch (cause) {
+      if (!(cause instanceof TypeError)) throw cause
+      this.fail("bytes that are not UTF-8", "")
+    }
+  }
+
   private take(): ReadonlyArray<ChatEvent> {
     const events = this.events
     this.events = []
@@ -61,24 +72,28 @@ export class StreamDecoder implements Decoder {
     this.failure ??= invalidResponse(this.peer, detail, data)
   }
 
+  /** The provider says that it failed, after it had begun to answer. */
+  private failWith(data: string) {
+    this.failure = classify(this.peer, { status: 200, headers: {}, body: data })
+  }
+
   /** Usage comes once, last: some servers repeat it in every chunk, and the last is right. */
   private done() {
     this.isDone = true
     if (this.usage !== undefined) this.events.push(this.usage)
   }
 
-  private onData(data: string) {
+  private onEvent({ event, data }: Sse.Event) {
     if (this.isDone || this.failure !== undefined) return
+    if (event === "error") return this.failWith(data)
     if (data === "[DONE]") {
       if (this.isFinished) this.done()
       return
     }
     const chunk = From.object(From.parse(data))
     if (chunk === undefined) return this.fail("an event that is not a JSON object", data)
-    if (From.isObject(chunk["error"])) {
-      this.failure = classify(this.peer, { status: 200, headers: {}, body: data })
-      return
-    }
+    // OpenAI sends an object; compatible servers send a mere message as well.
+    if (From.isObject(chunk["error"]) || From.string(chunk["error"]) !== undefined) return this.failWith(data)
     if (!this.isStarted) {
       this.isStarted = true
       this.events.push({ _tag: "Started", id: From.string(chunk["id"]), model: From.string(chunk["model"]) })

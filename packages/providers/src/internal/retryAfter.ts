@@ -14,11 +14,13 @@ const positive = (millis: number): Duration.Duration | undefined =>
  * A date is read against the response's own `date`, so that no two clocks are compared.
  */
 export const retryAfter = (headers: Wire.Headers): Duration.Duration | undefined => {
-  const inMillis = single(headers, "retry-after-ms")
-  if (inMillis !== undefined && inMillis.trim() !== "") return positive(Number(inMillis))
+  const inMillis = positive(Number(single(headers, "retry-after-ms")?.trim() || NaN))
+  if (inMillis !== undefined) return inMillis
   const value = single(headers, "retry-after")?.trim()
   if (value === undefined || value === "") return undefined
   if (/^[\d.]+$/.test(value)) return positive(Number(value) * 1000)
+  // Every form of a date begins with its weekday; without one, `Date.parse` finds dates in mere numbers.
+  if (!/^[A-Za-z]/.test(value)) return undefined
   const sentAt = Date.parse(single(headers, "date") ?? "")
   return positive(Math.max(0, Date.parse(value) - sentAt))
 }

@@ -1,0 +1,70 @@
+import { OpenAiChat } from "@clawback/providers"
+import { assert, describe, it } from "@effect/vitest"
+import { Result } from "effect"
+import { started, stopped, text, tokens, used } from "./support/openAiWire.ts"
+
+const peer: OpenAiChat.Peer = { provider: "openai", redact: (text) => text }
+
+const body = (message: object, fields: object = {}) =>
+  JSON.stringify({
+    id: "chatcmpl-1",
+    object: "chat.completion",
+    model: "gpt-5-2026-08-07",
+    choices: [{
+      index: 0,
+      message: { role: "assistant", content: null, refusal: null, ...message },
+      finish_reason: "stop"
+    }],
+    ...fields
+  })
+const eventsOf = (body: string) => Result.getOrThrow(OpenAiChat.decodeResponse(peer, body))
+
+const call = (id: string, name: string, text: string) => ({
+  id,
+  type: "function",
+  function: { name, arguments: text }
+})
+
+describe("the decoder of a whole answer", () => {
+  it("gives the events of which a stream would have consisted", () => {
+    assert.deepStrictEqual(eventsOf(body({ content: "Hello" }, { usage: tokens(11, 7) })), [
+      started,
+      text("Hello"),
+      stopped,
+      used(11, 7)
+    ])
+  })
+
+  it("reads reasoning, refusals and tool calls", () => {
+    assert.deepStrictEqual(
+      eventsOf(body({
+        reasoning_content: "Hm.",
+        refusal: "No.",
+        tool_calls: [call("call_a", "weather", "{\"city\":\"Rome\"}"), call("call_b", "time", "")]
+      })),
+      [
+        started,
+        { _tag: "ReasoningDelta", text: "Hm." },
+        { _tag: "RefusalDelta", text: "No." },
+        { _tag: "ToolCallStarted", index: 0, id: "call_a", name: "weather" },
+        { _tag: "ToolCallDelta", index: 0, arguments: "{\"city\":\"Rome\"}" },
+        { _tag: "ToolCallStarted", index: 1, id: "call_b", name: "time" },
+        stopped
+      ]
+    )
+  })
+
+  it.each([
+    ["nothing", ""],
+    ["a page", "<html>Welcome to nginx</html>"],
+    ["a list", "[]"],
+    ["no choices", "{\"choices\":[]}"],
+    ["no message", "{\"choices\":[{\"finish_reason\":\"stop\"}]}"],
+    ["no finish", "{\"choices\":[{\"message\":{\"content\":\"Hello\"}}]}"],
+    ["a tool call without an id", body({ tool_calls: [{ function: { name: "weather", arguments: "{}" } }] })],
+    ["a tool call without a name", body({ tool_calls: [{ id: "call_a", function: { arguments: "{}" } }] })]
+  ])("fails on %s", (_, body) => {
+    const error = Result.getOrThrow(Result.flip(OpenAiChat.decodeResponse(peer, body)))
+    assert.strictEqual(error._tag, "InvalidResponse")
+  })
+})

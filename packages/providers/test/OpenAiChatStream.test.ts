@@ -1,0 +1,358 @@
+import { type ChatEvent, OpenAiChat, type ProviderError } from "@clawback/providers"
+import { assert, describe, it } from "@effect/vitest"
+import { Effect, Schema } from "effect"
+import * as OpenAiSdk from "./support/openAiSdk.ts"
+import {
+  chunk,
+  concat,
+  type Delta,
+  done,
+  finishes,
+  says,
+  started,
+  stopped,
+  text,
+  tokens,
+  used,
+  utf8
+} from "./support/openAiWire.ts"
+
+const peer: OpenAiChat.Peer = { provider: "openai", redact: (text) => text }
+
+/** The bytes from each cut to the next. */
+const cut = (bytes: Uint8Array, cuts: ReadonlyArray<number>): ReadonlyArray<Uint8Array> =>
+  [...cuts.toSorted((a, b) => a - b), bytes.byteLength].map((end, i, ends) => bytes.subarray(ends[i - 1] ?? 0, end))
+
+interface Decoded {
+  readonly events: ReadonlyArray<ChatEvent.ChatEvent>
+  readonly isDone: boolean
+  readonly failure: ProviderError.ProviderError | undefined
+}
+
+const decode = (chunks: ReadonlyArray<Uint8Array>): Decoded => {
+  const decoder = OpenAiChat.makeDecoder(peer)
+  const events = [...chunks.flatMap((chunk) => decoder.push(chunk)), ...decoder.end()]
+  return { events, isDone: decoder.isDone, failure: decoder.failure }
+}
+
+const decodeText = (text: string): Decoded => decode([utf8(text)])
+
+/** What events come to. */
+const answerOf = (events: ReadonlyArray<ChatEvent.ChatEvent>): OpenAiSdk.Answer => {
+  const calls: Array<{ id: string; name: string; arguments: string }> = []
+  let text = ""
+  let refusal = ""
+  let finish: string | undefined
+  let usage: OpenAiSdk.Answer["usage"]
+  for (const event of events) {
+    if (event._tag === "TextDelta") text += event.text
+    else if (event._tag === "RefusalDelta") refusal += event.text
+    else if (event._tag === "ToolCallStarted") calls[event.index] = { id: event.id, name: event.name, arguments: "" }
+    else if (event._tag === "ToolCallDelta") calls[event.index]!.arguments += event.arguments
+    else if (event._tag === "Finished") finish = event.raw
+    else if (event._tag === "Used") {
+      usage = { input: event.inputTokens, cached: event.cachedInputTokens, output: event.outputTokens }
+    }
+  }
+  return { text, refusal, calls, finish, usage }
+}
+
+const plain = says({ role: "assistant", content: "" }) + says({ content: "Hello" }) + says({ content: ", wörld 🌍" }) +
+  finishes("stop") + chunk({ usage: tokens(11, 7) }) + done
+
+const tools = says({ role: "assistant", content: null, reasoning_content: "Two cities." }) +
+  says({ tool_calls: [{ index: 0, id: "call_a", type: "function", function: { name: "weather", arguments: "" } }] }) +
+  says({ tool_calls: [{ index: 0, function: { arguments: "{\"city\":" } }] }) +
+  says({ tool_calls: [{ index: 1, id: "call_b", type: "function", function: { name: "time", arguments: "{" } }] }) +
+  says({
+    tool_calls: [{ index: 1, function: { arguments: "\"zone\"" } }, { index: 0, function: { arguments: "\"Łódź\"" } }]
+  }) +
+  says({ tool_calls: [{ index: 0, function: { arguments: "}" } }] }) +
+  says({ tool_calls: [{ index: 1, function: { arguments: ":\"CET\"}" } }] }) +
+  finishes("tool_calls") + chunk({ usage: tokens(20, 30) }) + done
+
+const refused = says({ role: "assistant", refusal: "" }) + says({ refusal: "I'm sorry, " }) +
+  says({ refusal: "no." }) + finishes("stop", { usage: tokens(5, 6) }) + done
+
+const noisy = "\uFEFF: welcome\r\n\r\nretry: 3000\r\n\r\n: ping\r\n\r\nevent: message\r\nid: 7\r\n" +
+  plain.replaceAll("\n", "\r\n") + ": bye\r\n\r\n"
+
+const cutOff = says({ content: "Half of it" }) + says({ content: " and" }) + "data: {\"choi"
+
+const failing = says({ content: "Well" }) +
+  `data: {"error":{"message":"Too busy","type":"server_error","code":"slow_down"}}\n\n` + says({ content: "lost" })
+
+const malformed = says({ content: "Well" }) + "data: {not json}\n\n" + says({ content: "lost" })
+
+const notUtf8 = concat(utf8(says({ content: "Well" })), Uint8Array.of(0xff, 0xfe, 10, 10), utf8(plain))
+
+const weatherCall = (text: string) => ({ index: 0, id: "call_a", function: { name: "weather", arguments: text } })
+
+describe("the decoder of a stream", () => {
+  it("gives text as it comes, and the usage last", () => {
+    assert.deepStrictEqual(decodeText(plain), {
+      events: [started, text("Hello"), text(", wörld 🌍"), stopped, used(11, 7)],
+      isDone: true,
+      failure: undefined
+    })
+  })
+
+  it("tells parallel tool calls apart whose fragments come mixed", () => {
+    assert.deepStrictEqual(decodeText(tools).events, [
+      started,
+      { _tag: "ReasoningDelta", text: "Two cities." },
+      { _tag: "ToolCallStarted", index: 0, id: "call_a", name: "weather" },
+      { _tag: "ToolCallDelta", index: 0, arguments: "{\"city\":" },
+      { _tag: "ToolCallStarted", index: 1, id: "call_b", name: "time" },
+      { _tag: "ToolCallDelta", index: 1, arguments: "{" },
+      { _tag: "ToolCallDelta", index: 1, arguments: "\"zone\"" },
+      { _tag: "ToolCallDelta", index: 0, arguments: "\"Łódź\"" },
+      { _tag: "ToolCallDelta", index: 0, arguments: "}" },
+      { _tag: "ToolCallDelta", index: 1, arguments: ":\"CET\"}" },
+      { _tag: "Finished", reason: "tool-calls", raw: "tool_calls" },
+      used(20, 30)
+    ])
+  })
+
+  it("begins a tool call once where a server repeats its id and name", () => {
+    assert.deepStrictEqual(
+      decodeText(
+        says({ tool_calls: [weatherCall("{")] }) + says({ tool_calls: [weatherCall("}")] }) + finishes("tool_calls")
+      ).events,
+      [
+        started,
+        { _tag: "ToolCallStarted", index: 0, id: "call_a", name: "weather" },
+        { _tag: "ToolCallDelta", index: 0, arguments: "{" },
+        { _tag: "ToolCallDelta", index: 0, arguments: "}" },
+        { _tag: "Finished", reason: "tool-calls", raw: "tool_calls" }
+      ]
+    )
+  })
+
+  it("keeps a refusal apart from text", () => {
+    assert.deepStrictEqual(decodeText(refused).events, [
+      started,
+      { _tag: "RefusalDelta", text: "I'm sorry, " },
+      { _tag: "RefusalDelta", text: "no." },
+      stopped,
+      used(5, 6)
+    ])
+  })
+
+  it.each([
+    ["stop", "stop"],
+    ["length", "length"],
+    ["tool_calls", "tool-calls"],
+    ["function_call", "tool-calls"],
+    ["content_filter", "content-filter"],
+    ["something_new", "other"]
+  ])("knows the finish reason %s as %s and keeps the provider's word", (raw, reason) => {
+    assert.deepStrictEqual(decodeText(finishes(raw) + done).events, [
+      started,
+      { _tag: "Finished", reason, raw } as ChatEvent.Finished
+    ])
+  })
+
+  it("takes the last usage where every chunk carries one", () => {
+    const { events } = decodeText(
+      says({ content: "a" }, { usage: tokens(9, 1) }) + says({ content: "b" }, { usage: tokens(9, 2) }) +
+        finishes("stop", { usage: tokens(9, 3) }) + done
+    )
+    assert.deepStrictEqual(events, [started, text("a"), text("b"), stopped, used(9, 3)])
+  })
+
+  it("does not forget a usage for the null of a later chunk", () => {
+    const { events } = decodeText(
+      finishes("stop", { usage: tokens(9, 3) }) + chunk({ usage: null }) + done
+    )
+    assert.deepStrictEqual(events, [started, stopped, used(9, 3)])
+  })
+
+  it("leaves usage unknown where the provider did not count, which is not zero", () => {
+    assert.deepStrictEqual(decodeText(says({ content: "a" }) + finishes("stop") + done).events, [
+      started,
+      text("a"),
+      stopped
+    ])
+    assert.deepStrictEqual(
+      decodeText(finishes("stop", { usage: { prompt_tokens: 4, completion_tokens: 0 } }) + done).events.at(-1),
+      { _tag: "Used", inputTokens: 4, cachedInputTokens: undefined, outputTokens: 0, reasoningTokens: undefined }
+    )
+  })
+
+  it("needs no [DONE] once the answer has finished", () => {
+    const { events, failure, isDone } = decodeText(says({ content: "a" }) + finishes("stop"))
+    assert.deepStrictEqual({ events, failure, isDone }, {
+      events: [started, text("a"), stopped],
+      failure: undefined,
+      isDone: true
+    })
+  })
+
+  it("knows that the answer is whole as soon as [DONE] has come", () => {
+    const decoder = OpenAiChat.makeDecoder(peer)
+    decoder.push(utf8(plain.slice(0, -done.length)))
+    assert.isFalse(decoder.isDone)
+    decoder.push(utf8(done))
+    assert.isTrue(decoder.isDone)
+    assert.deepStrictEqual(decoder.push(utf8(plain)), [])
+    assert.deepStrictEqual(decoder.end(), [])
+  })
+
+  it.each([
+    ["nothing at all", "", 0],
+    ["its first event", says({ content: "a" }), 2],
+    ["half an event", cutOff, 3],
+    ["[DONE] without a finish", says({ content: "a" }) + done, 2],
+    ["a finish whose event is not complete", says({ content: "a" }) + finishes("stop").slice(0, -1), 2]
+  ])("fails as truncated, with the count of what it delivered, after %s", (_, bytes, delivered) => {
+    const { events, failure, isDone } = decodeText(bytes)
+    assert.isFalse(isDone)
+    assert.strictEqual(events.length, delivered)
+    assert.deepInclude(failure, { _tag: "StreamTruncated", provider: "openai", delivered })
+  })
+
+  it("passes over a byte order mark, comments, pings, retry lines, ids and carriage returns", () => {
+    assert.deepStrictEqual(decodeText(noisy), decodeText(plain))
+    assert.deepStrictEqual(decodeText(plain.replaceAll("\n", "\r")), decodeText(plain))
+  })
+
+  it("reads an event whose data is spread over several lines", () => {
+    const pretty = plain.replaceAll("\"choices\":", "\ndata: \"choices\":")
+    assert.deepStrictEqual(decodeText(pretty), decodeText(plain))
+  })
+
+  it("passes over fields, events and choices that it does not know", () => {
+    const { events } = decodeText(
+      chunk({ obfuscation: "x" }) + says({ content: "a", audio: { id: "?" } } as Delta) + "event: ping\ndata: {}\n\n" +
+        chunk({ choices: [{ index: 1, delta: { content: "other" } }, null, 3] }) + finishes("stop") + done
+    )
+    assert.deepStrictEqual(events, [started, text("a"), stopped])
+  })
+
+  it.each<[string, string, ProviderError.ProviderError["_tag"], string | undefined]>([
+    [
+      "a server error",
+      "{\"message\":\"Oops\",\"type\":\"server_error\",\"code\":null}",
+      "ProviderFailed",
+      "server_error"
+    ],
+    [
+      "a rate limit",
+      "{\"message\":\"Oops\",\"type\":\"tokens\",\"code\":\"rate_limit_exceeded\"}",
+      "RateLimited",
+      "rate_limit_exceeded"
+    ],
+    [
+      "a used up quota",
+      "{\"message\":\"Oops\",\"type\":\"insufficient_quota\",\"code\":null}",
+      "QuotaExhausted",
+      "insufficient_quota"
+    ],
+    [
+      "a bad request",
+      "{\"message\":\"Oops\",\"type\":\"invalid_request_error\",\"code\":\"context_length_exceeded\"}",
+      "RequestRejected",
+      "context_length_exceeded"
+    ],
+    ["an error of no known kind", "{\"message\":\"Oops\"}", "ProviderFailed", undefined]
+  ])("fails typed when the stream turns into %s, and keeps what came before", (_, error, tag, code) => {
+    const { events, failure } = decodeText(says({ content: "a" }) + `data: {"error":${error}}\n\n` + plain)
+    assert.deepStrictEqual(events, [started, text("a")])
+    assert.deepInclude(failure, { _tag: tag, detail: "Oops", code } as object)
+  })
+
+  it("fails as the provider's error where that is a mere string or an event named error", () => {
+    for (const event of [`data: {"error":"Oops"}\n\n`, `event: error\ndata: {"message":"Oops"}\n\n`]) {
+      const { events, failure } = decodeText(says({ content: "a" }) + event + plain)
+      assert.deepStrictEqual(events, [started, text("a")])
+      assert.strictEqual(failure?._tag, "ProviderFailed")
+      assert.include(failure?.message, "Oops")
+    }
+  })
+
+  it.each([
+    ["what is not JSON", "data: {not json}\n\n"],
+    ["JSON that is no object", "data: 7\n\n"],
+    [
+      "a tool call without an id",
+      says({ tool_calls: [{ index: 0, function: { name: "weather", arguments: "{}" } }] })
+    ],
+    ["a tool call without a name", says({ tool_calls: [{ index: 0, id: "call_a", function: { arguments: "{}" } }] })]
+  ])("fails on %s, and keeps what came before", (_, bytes) => {
+    const { events, failure, isDone } = decodeText(says({ content: "a" }) + bytes + plain)
+    assert.strictEqual(failure?._tag, "InvalidResponse")
+    assert.deepStrictEqual(events, [started, text("a")])
+    assert.isFalse(isDone)
+  })
+
+  it("fails on bytes that are not UTF-8, and keeps what came before", () => {
+    const { events, failure } = decode([notUtf8])
+    assert.strictEqual(failure?._tag, "InvalidResponse")
+    assert.deepStrictEqual(events, [started, text("Well")])
+  })
+
+  it("says nothing more once it has failed", () => {
+    const decoder = OpenAiChat.makeDecoder(peer)
+    decoder.push(utf8(malformed))
+    const { failure } = decoder
+    assert.deepStrictEqual(decoder.push(utf8(plain)), [])
+    assert.deepStrictEqual(decoder.end(), [])
+    assert.strictEqual(decoder.failure, failure)
+  })
+
+  describe("however the bytes are cut", () => {
+    const streams: ReadonlyArray<readonly [string, Uint8Array]> = [
+      ["text", utf8(plain)],
+      ["tool calls", utf8(tools)],
+      ["a refusal", utf8(refused)],
+      ["noise", utf8(noisy)],
+      ["carriage returns only", utf8(plain.replaceAll("\n", "\r"))],
+      ["a truncated answer", utf8(cutOff)],
+      ["an error", utf8(failing)],
+      ["malformed data", utf8(malformed)],
+      ["bytes that are not UTF-8", notUtf8]
+    ]
+
+    it.each(streams)("two pieces of %s say what the whole says", (_, bytes) => {
+      const whole = decode([bytes])
+      for (let at = 0; at <= bytes.byteLength; at++) {
+        assert.deepStrictEqual(decode(cut(bytes, [at])), whole, `cut at ${at}`)
+      }
+    })
+
+    it.each(streams)("single bytes of %s say what the whole says", (_, bytes) => {
+      assert.deepStrictEqual(decode(Array.from(bytes, (byte) => Uint8Array.of(byte))), decode([bytes]))
+    })
+
+    const at = Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 3000 }))
+    it.effect.prop("any pieces of any stream say what the whole says", [
+      Schema.Array(at),
+      Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: streams.length - 1 }))
+    ], ([cuts, which]) =>
+      Effect.sync(() => {
+        const bytes = streams[which]![1]
+        const pieces = cut(bytes, cuts.map((at) => at % (bytes.byteLength + 1)))
+        assert.deepStrictEqual(decode(pieces), decode([bytes]))
+      }), { arbitrary: { runs: 200 } })
+  })
+
+  // C1, C8: what OpenAI's own SDK reads out of the same bytes.
+  it.effect.each<readonly [string, string]>([
+    ["text", plain],
+    ["tool calls", tools],
+    ["a refusal", refused],
+    ["noise", noisy],
+    [
+      "usage on every chunk",
+      says({ content: "a" }, { usage: tokens(1, 1) }) + finishes("stop", { usage: tokens(1, 2) }) + done
+    ],
+    ["no usage and no [DONE]", says({ content: "a" }) + finishes("length")]
+  ])("understands %s as OpenAI's SDK does", ([, bytes]) =>
+    Effect.gen(function*() {
+      assert.deepStrictEqual(
+        answerOf(decodeText(bytes).events),
+        yield* Effect.promise(() => OpenAiSdk.decodedStream(utf8(bytes)))
+      )
+    }))
+})
