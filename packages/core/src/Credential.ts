@@ -13,6 +13,7 @@ import * as Redacted from "effect/Redacted"
 import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import * as Session from "./Session.ts"
+import type { SessionError } from "./SessionError.ts"
 
 /** The source could not give the secret out. `name` says which one, never what it is. */
 export class CredentialUnavailable
@@ -46,7 +47,7 @@ const NonBlank = Schema.Trim.check(Schema.isNonEmpty())
  * It is read when the layer is built, so that a missing one fails at start, with a `ConfigError`, and not at the first
  * call.
  */
-export const config = (name: string): Credential<Config.ConfigError> => ({
+export const config = (name: string): Credential<Config.ConfigError | SessionError> => ({
   name,
   open: Effect.map(
     Session.acquire(

@@ -1,30 +1,50 @@
 /**
  * One temporary hold on something that must be given back: a socket, a stream, a slot, a secret.
  *
- * Its law: a session is open from the step that acquires to the end of its release, and the release runs exactly once,
- * on success, failure and interruption alike. What is opened while a session is current becomes its child; children are
- * released before their parent.
+ * Its law: a session is open from before it acquires until its release has ended, and the release runs exactly once, on
+ * success, failure, interruption and revocation alike. What is opened while a session is current becomes its child;
+ * children are released before their parent.
+ *
+ * A session can be revoked from outside (`SessionRegistry.revoke`): whoever works in it is interrupted, and gets
+ * `SessionRevoked` as a typed error, never a bare interruption. For that, the work of `use`, `scoped` and `stream` runs
+ * on a fiber of its own: what it forks as a child ends with it.
  *
  * Choose `use` where a function can hold it, `scoped` to group what an effect acquires, `stream` for as long as a
  * stream is read, and `acquire` where a `Scope` of yours decides.
  */
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
-import type * as Exit from "effect/Exit"
+import * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
+import * as Schedule from "effect/Schedule"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import type * as Tracer from "effect/Tracer"
+import type { Caller } from "./Caller.ts"
+import * as Hold from "./internal/hold.ts"
+import * as Interop from "./internal/interop.ts"
+import type { Entry } from "./internal/ledger.ts"
+import { LeakProbe } from "./LeakProbe.ts"
+import { QuotaExceeded, ReleaseFailed, type SessionError, SessionRevoked } from "./SessionError.ts"
 import { SessionRegistry } from "./SessionRegistry.ts"
 
-/** What a session is, as the registry lists it. Nothing secret belongs in here. */
+/** What a session is, as the registry lists it. */
 export interface Info {
   /** The sort of hold, one word for all of its sort: `"connection"`, `"call"`. Counts are by kind. */
   readonly kind: string
-  /** Which one of its sort: an origin, a model, a path. */
+  /** Which one of its sort: an origin, a model, a path. Nothing secret belongs in here. */
   readonly name: string
-  /** Anything else that an operator would ask about. Held by reference for as long as the session is open. */
+  /**
+   * Anything else that an operator would ask about. Held by reference for as long as the session is open. Where they
+   * are shown, `Redacted` values and those under names such as `apiKey` are struck out.
+   */
   readonly attributes?: Readonly<Record<string, unknown>> | undefined
+  /**
+   * When to try a release again that failed. Default: three times, after 50, 100 and 200 milliseconds. Too few, and a
+   * hiccup leaves something behind; too many, and whoever waits for the end waits with it. A release that dies is not
+   * tried again, and must be safe to run twice where it fails.
+   */
+  readonly releaseRetry?: Schedule.Schedule<unknown, unknown> | undefined
 }
 
 /** An open session's record. `SessionRegistry.list` is the way to look at many. */
@@ -35,17 +55,27 @@ export interface Session {
   readonly name: string
   readonly attributes: Readonly<Record<string, unknown>> | undefined
   readonly parent: Session | undefined
+  readonly caller: Caller | undefined
   readonly fiberId: number
   readonly span: Tracer.AnySpan | undefined
   /** Monotonic milliseconds: only differences mean anything. */
   readonly openedAt: number
+  readonly state: "acquiring" | "open" | "releasing" | "closed"
   readonly isOpen: boolean
+  /** Set once the session, or one around it, was revoked. */
+  readonly revoked: SessionRevoked | undefined
 }
 
 /** What was acquired, with the session that holds it. */
 export interface Handle<out A> {
   readonly session: Session
   readonly value: A
+  /** Waits until the session is revoked. Whoever uses the value should let go of it then: it is released soon after. */
+  readonly awaitRevoked: Effect.Effect<SessionRevoked>
+  /** Releases now instead of with the scope, and waits until that is done. A second time does nothing. */
+  readonly close: Effect.Effect<void>
+  /** The same for `await using`. */
+  readonly [Symbol.asyncDispose]: () => Promise<void>
 }
 
 /** The session inside of which this fiber works. */
@@ -54,83 +84,148 @@ export const Current: Context.Reference<Session | undefined> = Context.Reference
   { defaultValue: () => undefined }
 )
 
-const open = (info: Info, fiber: Fiber.Fiber<unknown, unknown>, registry: SessionRegistry) =>
-  registry.openUnsafe(info, fiber, fiber.getRef(Current))
+const releaseRetry = Schedule.exponential("50 millis").pipe(Schedule.upTo({ times: 3 }))
 
-/** Releases, then takes the session off the ledger, whatever the release came to. */
-const close = <R>(
-  registry: SessionRegistry,
-  session: Session,
-  release: () => Effect.Effect<unknown, never, R>
+/** A release that is tried again where it fails, as the session's info says, and dies if it fails to the end. */
+const persistent = <E, R>(
+  info: Info,
+  id: number,
+  release: Effect.Effect<unknown, E, R>
 ): Effect.Effect<void, never, R> =>
-  Effect.onExitPrimitive(Effect.asVoid(Effect.suspend(release)), () => {
-    registry.closeUnsafe(session)
-    return undefined
+  Effect.catch(
+    Effect.asVoid(release),
+    () =>
+      Effect.retry(Effect.asVoid(release), info.releaseRetry ?? releaseRetry).pipe(
+        Effect.catch((cause) => Effect.die(new ReleaseFailed({ id, kind: info.kind, name: info.name, cause })))
+      )
+  )
+
+/** Opens a session, acquires what it holds, and says how that is released. Closed again where nothing was acquired. */
+const opened = <A, E, R, B, E2, R2>(
+  info: Info,
+  acquire: Effect.Effect<A, E, R>,
+  then: (
+    entry: Entry,
+    value: A,
+    registry: SessionRegistry,
+    fiber: Fiber.Fiber<unknown, unknown>
+  ) => Effect.Effect<B, E2, R2>
+): Effect.Effect<B, E | E2 | SessionError, R | R2> =>
+  Effect.withFiber((fiber) => {
+    const registry = fiber.getRef(SessionRegistry)
+    const entry = registry.openUnsafe(info, fiber, fiber.getRef(Current))
+    if (entry instanceof SessionRevoked || entry instanceof QuotaExceeded) return Effect.fail(entry)
+    return Effect.flatMap(
+      Effect.onExitPrimitive(acquire, (exit) => {
+        if (exit._tag === "Failure") registry.closeUnsafe(entry)
+        return undefined
+      }),
+      (value) => {
+        entry.state = "open"
+        return then(entry, value, registry, fiber)
+      }
+    )
   })
 
 /**
  * Holds something for as long as `f` runs, and releases it when `f` ends, however it ends.
  *
- * `acquire` and `release` cannot be interrupted, `f` can. A release that dies does not hide how `f` failed: the cause
- * holds both.
+ * `acquire` and `release` cannot be interrupted, `f` can. A release that fails is tried again; one that fails to the end
+ * or dies does not hide how `f` failed: the cause holds both.
  */
-export const use = <A, E, R, B, E2, R2, R3 = never>(
+export const use = <A, E, R, B, E2, R2, E3 = never, R3 = never>(
   info: Info,
   acquire: Effect.Effect<A, E, R>,
-  release: (value: A, exit: Exit.Exit<B, E2>) => Effect.Effect<unknown, never, R3>,
+  release: (value: A, exit: Exit.Exit<B, E2 | SessionRevoked>) => Effect.Effect<unknown, E3, R3>,
   f: (value: A) => Effect.Effect<B, E2, R2>
-): Effect.Effect<B, E | E2, R | R2 | R3> =>
+): Effect.Effect<B, E | E2 | SessionError, R | R2 | R3> =>
   Effect.uninterruptibleMask((restore) =>
-    Effect.flatMap(acquire, (value) =>
-      Effect.withFiber<B, E | E2, R2 | R3>((fiber) => {
-        const registry = fiber.getRef(SessionRegistry)
-        const session = open(info, fiber, registry)
-        return Effect.onExitPrimitive(
-          Effect.provideService(Effect.suspend(() => restore(f(value))), Current, session),
-          (exit) => close(registry, session, () => release(value, exit)),
-          true
+    opened(info, acquire, (entry, value, registry, fiber) => {
+      const context = fiber.context as Context.Context<R3>
+      entry.release = (exit) =>
+        Effect.provideContext(
+          persistent(info, entry.id, Effect.suspend(() => release(value, exit as Exit.Exit<B, E2 | SessionRevoked>))),
+          context
         )
-      }))
+      return Effect.onExitPrimitive(
+        Hold.region(entry, Effect.provideService(Effect.suspend(() => f(value)), Current, entry), restore),
+        (exit) => Hold.close(entry, exit, registry.closeUnsafe),
+        true
+      )
+    })
   )
 
 /** Groups what `effect` acquires into one session, which takes the place of its `Scope` and ends with it. */
 export const scoped =
-  (info: Info) => <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, Exclude<R, Scope.Scope>> =>
+  (info: Info) =>
+  <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E | SessionError, Exclude<R, Scope.Scope>> =>
     use(info, Scope.make(), Scope.close, (scope) => Scope.provide(effect, scope))
+
+class Acquired<A> implements Handle<A> {
+  readonly session: Entry
+  readonly value: A
+  private readonly release: (exit: Exit.Exit<unknown, unknown>) => Effect.Effect<void>
+
+  constructor(session: Entry, value: A, release: (exit: Exit.Exit<unknown, unknown>) => Effect.Effect<void>) {
+    this.session = session
+    this.value = value
+    this.release = release
+  }
+
+  get awaitRevoked() {
+    return Hold.revoked(this.session)
+  }
+
+  get close() {
+    return Effect.uninterruptible(this.release(Exit.void))
+  }
+
+  [Symbol.asyncDispose]() {
+    return Interop.runPromise(this.close)
+  }
+}
 
 /**
  * Holds something until the surrounding `Scope` closes.
  *
  * The acquisition and the registration of its release are one step: no interruption fits between them. Should the scope
- * be closed already, the release runs at once.
+ * be closed already, the release runs at once. A revocation completes `awaitRevoked`, and after its deadline releases
+ * what is held whether or not it is still used.
  */
-export const acquire = <A, E, R, R2 = never>(
+export const acquire = <A, E, R, E2 = never, R2 = never>(
   info: Info,
   acquire: Effect.Effect<A, E, R>,
-  release: (value: A, exit: Exit.Exit<unknown, unknown>) => Effect.Effect<unknown, never, R2>
-): Effect.Effect<Handle<A>, E, R | R2 | Scope.Scope> =>
+  release: (value: A, exit: Exit.Exit<unknown, unknown>) => Effect.Effect<unknown, E2, R2>
+): Effect.Effect<Handle<A>, E | SessionError, R | R2 | Scope.Scope> =>
   Effect.uninterruptible(
-    Effect.flatMap(acquire, (value) =>
-      Effect.withFiber<Handle<A>, never, R2 | Scope.Scope>((fiber) => {
-        const registry = fiber.getRef(SessionRegistry)
-        const session = open(info, fiber, registry)
-        const context = fiber.context as Context.Context<R2 | Scope.Scope>
-        return Effect.as(
-          Scope.addFinalizerExit(
-            Context.get(context, Scope.Scope),
-            (exit) => close(registry, session, () => Effect.provideContext(release(value, exit), context))
-          ),
-          { session, value }
+    opened(info, acquire, (entry, value, registry, fiber) => {
+      const context = fiber.context as Context.Context<R2 | Scope.Scope>
+      const scope = Context.get(context, Scope.Scope)
+      // One that is watched for being lost must not be kept by what we remember of it.
+      const services = entry.site === undefined ? context : Context.omit(Scope.Scope)(context)
+      if (entry.site !== undefined) Hold.watch(entry, scope, fiber.getRef(LeakProbe))
+      entry.release = (exit) =>
+        Effect.provideContext(
+          persistent(info, entry.id, Effect.suspend(() => release(value, exit))),
+          services as Context.Context<R2>
         )
-      }))
+      const close = (exit: Exit.Exit<unknown, unknown>) => Hold.close(entry, exit, registry.closeUnsafe)
+      if (entry.revoked !== undefined) {
+        const failure = Exit.fail(entry.revoked)
+        return Effect.andThen(close(failure), failure)
+      }
+      return Effect.as(Scope.addFinalizerExit(scope, close), new Acquired(entry, value, close))
+    })
   )
 
 /** A session for as long as the stream is read: from its first pull until it ends, fails or is given up. */
 export const stream =
-  (info: Info) => <A, E, R>(self: Stream.Stream<A, E, R>): Stream.Stream<A, E, Exclude<R, Scope.Scope>> =>
+  (info: Info) =>
+  <A, E, R>(self: Stream.Stream<A, E, R>): Stream.Stream<A, E | SessionError, Exclude<R, Scope.Scope>> =>
     Stream.unwrap(
-      Effect.map(
-        acquire(info, Effect.void, () => Effect.void),
-        ({ session }) => Stream.provideService(Stream.scoped(self), Current, session)
-      )
+      Effect.map(acquire(info, Effect.void, () => Effect.void), ({ session }) =>
+        Stream.transformPull(Stream.provideService(Stream.scoped(self), Current, session), (pull) =>
+          Effect.succeed(Effect.uninterruptibleMask((restore) =>
+            Hold.region(session as Entry, pull, restore)
+          ))))
     )

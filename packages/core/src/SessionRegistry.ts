@@ -1,49 +1,72 @@
 /**
- * The ledger of this process's open sessions: who holds what, since when, inside of what.
+ * The ledger of this process's open sessions: who holds what, since when, inside of what, and the means to take it back.
  *
- * Every program has one by default, shared by the whole process, so nothing needs to be provided. `layer` isolates:
- * what is opened under it is seen only there. The registry watches; it never keeps a program alive and never closes
- * anything by itself.
+ * Every program has one by default, shared by the whole process, so nothing needs to be provided. `layer` isolates: what
+ * is opened under it is seen only there, and closed with it at the latest. A registry never keeps a program alive.
  *
- * **Cost.** One record for each open session. Opening and closing take constant time; `list` and `counts` walk what
- * is open.
+ * **Cost.** One record for each open session. Opening and closing take constant time; `list`, `counts`, `leaks` and
+ * `revoke` walk what is open.
  */
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import * as Queue from "effect/Queue"
 import * as Stream from "effect/Stream"
+import * as Caller from "./Caller.ts"
+import { atMost } from "./internal/atMost.ts"
+import * as Hold from "./internal/hold.ts"
 import * as Ledger from "./internal/ledger.ts"
 import * as Monotonic from "./internal/monotonic.ts"
+import { redact } from "./internal/redact.ts"
 import type { Info, Session } from "./Session.ts"
+import { QuotaExceeded, type SessionError, SessionRevoked } from "./SessionError.ts"
 
 /** What the registry says about one open session, at the moment of asking. */
 export interface Snapshot {
   readonly id: number
   readonly kind: string
   readonly name: string
+  readonly state: Session["state"]
   /** The id of the session inside of which this one was opened. It may have closed since. */
   readonly parent: number | undefined
   /** Who opened it. */
   readonly owner: {
     readonly fiber: number
     readonly span: { readonly traceId: string; readonly spanId: string } | undefined
+    readonly caller: Caller.Caller | undefined
+    /** Where in the code, if it was this one's turn to be sampled. */
+    readonly site: string | undefined
   }
   readonly age: Duration.Duration
+  /** Secrets struck out. */
   readonly attributes: Readonly<Record<string, unknown>>
 }
 
 /** Chooses sessions. Every given field must match; an empty filter matches all. */
 export interface Filter {
+  readonly id?: number | undefined
   readonly kind?: string | undefined
   readonly name?: string | undefined
   /** The session of this id and everything opened inside of it, at any depth. */
   readonly within?: number | undefined
+  readonly tenant?: string | undefined
+  readonly subject?: string | undefined
+  readonly conversation?: string | undefined
+  /** Tags that the caller must have, with these values. */
+  readonly tags?: Readonly<Record<string, string>> | undefined
   /** Open for at least this long. */
   readonly olderThan?: Duration.Input | undefined
+}
+
+/** A session that should not be open any more. */
+export interface Leak {
+  readonly session: Snapshot
+  /** Held for longer than its kind may be, or by nobody who could still release it. */
+  readonly reason: "too old" | "owner gone"
 }
 
 /**
@@ -52,35 +75,86 @@ export interface Filter {
  */
 export type Change =
   | { readonly _tag: "Opened"; readonly session: Snapshot }
+  | { readonly _tag: "Revoked"; readonly session: Snapshot; readonly reason: string }
   | { readonly _tag: "Closed"; readonly session: Snapshot }
   | { readonly _tag: "Missed"; readonly count: number }
+
+/** What a revocation came to. */
+export interface Revocation {
+  /** Every session that was revoked, children after their parents. */
+  readonly revoked: ReadonlyArray<Snapshot>
+  /** Those whose users did not let go in time, so that they were released under them. */
+  readonly forced: ReadonlyArray<Snapshot>
+  /** Those whose release did not end in time either. They are open still. */
+  readonly stuck: ReadonlyArray<Snapshot>
+}
+
+export interface RevokeOptions {
+  /** Told to whoever held the session. */
+  readonly reason: string
+  /**
+   * How long users get to let go, and then each release to end. Default: 5 seconds. Too short, and what is still in use
+   * is taken away under its user; too long, and one who does not listen holds everything up.
+   */
+  readonly deadline?: Duration.Input | undefined
+}
+
+export interface Options {
+  /** How many sessions a tenant may have open at a time. Default: any number. Work without a tenant is not counted. */
+  readonly quota?: ((tenant: string) => number) | undefined
+  /**
+   * How long a session of a kind may be open before it counts as a leak. Default: for ever. Too short, and long work is
+   * reported; too long, and a leak is found late.
+   */
+  readonly leakThreshold?: ((kind: string) => Duration.Input | undefined) | undefined
+  /**
+   * For which sessions to note where they were opened and to watch whether their owner is lost. Default: one in 128.
+   * All costs some microseconds per session, and is meant for tests.
+   */
+  readonly sampling?: "off" | "1 in 128" | "all" | undefined
+}
 
 export interface SessionRegistry {
   /** The open sessions that match, oldest first. */
   readonly list: (filter?: Filter) => Effect.Effect<ReadonlyArray<Snapshot>>
   /** How many are open, by kind. A kind of which none is open is absent. */
   readonly counts: Effect.Effect<Readonly<Record<string, number>>>
-  /** Openings and closings from now on. Reading costs the program nothing until somebody reads. */
+  /** What happens from now on. Costs the program nothing until somebody reads. */
   readonly changes: Stream.Stream<Change>
-  /** Adds a session on behalf of `fiber`, which must arrange in the same step that `closeUnsafe` follows. */
-  readonly openUnsafe: (info: Info, fiber: Fiber.Fiber<unknown, unknown>, parent: Session | undefined) => Session
+  /** What should not be open any more. */
+  readonly leaks: Effect.Effect<ReadonlyArray<Leak>>
+  /**
+   * Takes back every session that matches and everything inside of it, children first: tells its users, waits until they
+   * let go, and releases what is left. Once begun it goes on, even if whoever asked is interrupted by it.
+   */
+  readonly revoke: (filter: Filter, options: RevokeOptions) => Effect.Effect<Revocation>
+  /** Opens a session on behalf of `fiber`, which must arrange in the same step that `closeUnsafe` follows. */
+  readonly openUnsafe: (
+    info: Info,
+    fiber: Fiber.Fiber<unknown, unknown>,
+    parent: Session | undefined
+  ) => Ledger.Entry | SessionError
   /** Removes a session. Closing one that is closed, or another registry's, changes nothing and answers false. */
   readonly closeUnsafe: (session: Session) => boolean
 }
 
 const changesBuffer = 4096
+const samplingInterval = 128
 
-const snapshot = (entry: Session, now: number): Snapshot => ({
+const snapshot = (entry: Ledger.Entry, now: number): Snapshot => ({
   id: entry.id,
   kind: entry.kind,
   name: entry.name,
+  state: entry.state,
   parent: entry.parent?.id,
   owner: {
     fiber: entry.fiberId,
-    span: entry.span && { traceId: entry.span.traceId, spanId: entry.span.spanId }
+    span: entry.span && { traceId: entry.span.traceId, spanId: entry.span.spanId },
+    caller: entry.caller,
+    site: entry.site?.stack?.split("\n").slice(1).map((line) => line.trim()).join("\n")
   },
   age: Duration.millis(Math.max(0, now - entry.openedAt)),
-  attributes: entry.attributes ?? {}
+  attributes: redact(entry.attributes ?? {})
 })
 
 const isWithin = (entry: Session, id: number): boolean => {
@@ -88,31 +162,48 @@ const isWithin = (entry: Session, id: number): boolean => {
   return false
 }
 
-const makeUnsafe = (): SessionRegistry => {
+const matcher = (filter: Filter, now: number) => {
+  const { conversation, id, kind, name, subject, tags, tenant, within } = filter
+  const openedBy = filter.olderThan === undefined
+    ? Infinity
+    : now - Duration.toMillis(Duration.fromInputUnsafe(filter.olderThan))
+  return (entry: Ledger.Entry): boolean =>
+    (id === undefined || entry.id === id) &&
+    (kind === undefined || entry.kind === kind) &&
+    (name === undefined || entry.name === name) &&
+    (tenant === undefined || entry.caller?.tenant === tenant) &&
+    (subject === undefined || entry.caller?.subject === subject) &&
+    (conversation === undefined || entry.caller?.conversation === conversation) &&
+    (tags === undefined || Object.entries(tags).every(([key, value]) => entry.caller?.tags?.[key] === value)) &&
+    entry.openedAt <= openedBy &&
+    (within === undefined || isWithin(entry, within))
+}
+
+const makeUnsafe = (options: Options = {}): SessionRegistry => {
+  const { leakThreshold, quota, sampling = "1 in 128" } = options
   const ledger = new Ledger.Ledger()
   const listeners = new Set<(change: Change) => void>()
 
-  const tell = (_tag: "Opened" | "Closed", session: Session) => {
-    const clock = Context.get(Fiber.getCurrent()?.context ?? Context.empty(), Clock.Clock)
-    const change = { _tag, session: snapshot(session, Monotonic.millis(clock)) }
+  const now = () => Monotonic.millis(Context.get(Fiber.getCurrent()?.context ?? Context.empty(), Clock.Clock))
+  const tell = (change: Change) => {
     for (const listener of listeners) listener(change)
   }
 
-  const list = (filter: Filter = {}) =>
+  const select = <A>(f: (entry: Ledger.Entry, now: number) => A | undefined) =>
     Effect.clockWith((clock) => {
-      const now = Monotonic.millis(clock)
-      const openedBy = filter.olderThan === undefined
-        ? Infinity
-        : now - Duration.toMillis(Duration.fromInputUnsafe(filter.olderThan))
-      const found: Array<Snapshot> = []
+      const at = Monotonic.millis(clock)
+      const found: Array<A> = []
       for (let entry = ledger.first; entry !== undefined; entry = entry.next) {
-        if (filter.kind !== undefined && entry.kind !== filter.kind) continue
-        if (filter.name !== undefined && entry.name !== filter.name) continue
-        if (entry.openedAt > openedBy) continue
-        if (filter.within !== undefined && !isWithin(entry, filter.within)) continue
-        found.push(snapshot(entry, now))
+        const chosen = f(entry, at)
+        if (chosen !== undefined) found.push(chosen)
       }
       return Effect.succeed(found)
+    })
+
+  const list = (filter: Filter = {}) =>
+    Effect.clockWith((clock) => {
+      const matches = matcher(filter, Monotonic.millis(clock))
+      return select((entry, now) => matches(entry) ? snapshot(entry, now) : undefined)
     })
 
   const counts = Effect.sync(() => {
@@ -135,37 +226,116 @@ const makeUnsafe = (): SessionRegistry => {
     )
   }, { bufferSize: changesBuffer, strategy: "dropping" })
 
+  const leaks = select((entry, now): Leak | undefined => {
+    if (entry.isAbandoned) return { session: snapshot(entry, now), reason: "owner gone" }
+    const threshold = leakThreshold?.(entry.kind)
+    return threshold !== undefined && now - entry.openedAt >= Duration.toMillis(Duration.fromInputUnsafe(threshold))
+      ? { session: snapshot(entry, now), reason: "too old" }
+      : undefined
+  })
+
+  const closeUnsafe = (session: Session): boolean => {
+    if (!(session instanceof Ledger.Entry) || !ledger.close(session)) return false
+    const onClosed = session.onClosed
+    session.onClosed = undefined
+    if (listeners.size > 0) tell({ _tag: "Closed", session: snapshot(session, now()) })
+    for (const listener of onClosed ?? []) listener()
+    return true
+  }
+
+  const revoke = (filter: Filter, { reason, deadline = "5 seconds" }: RevokeOptions) =>
+    Effect.clockWith((clock) => {
+      const at = Monotonic.millis(clock)
+      const grace = Duration.fromInputUnsafe(deadline)
+      const endsAt = at + Duration.toMillis(grace)
+      const marked = ledger.revoke(matcher(filter, at), ({ id, kind, name }) =>
+        new SessionRevoked({ id, kind, name, reason }))
+      const revoked = marked.map((entry) =>
+        snapshot(entry, at)
+      )
+      if (listeners.size > 0) { for (const session of revoked) tell({ _tag: "Revoked", session, reason }) }
+      const forced: Array<Snapshot> = []
+      const stuck: Array<Snapshot> = []
+
+      const byParent = Map.groupBy(marked, ({ parent }) => parent)
+      const take = (entry: Ledger.Entry): Effect.Effect<void> =>
+        Effect.gen(function*() {
+          yield* Effect.forEach(byParent.get(entry) ?? [], take, { concurrency: "unbounded", discard: true })
+          for (const listener of [...entry.onRevoked ?? []]) listener()
+          const left = Math.max(0, endsAt - Monotonic.millis(clock))
+          if (yield* atMost(Hold.closed(entry), Duration.millis(left))) return
+          // What is still being acquired cannot be released yet. It will be as soon as it is there.
+          if (entry.state === "acquiring") return void stuck.push(snapshot(entry, Monotonic.millis(clock)))
+          forced.push(snapshot(entry, Monotonic.millis(clock)))
+          const release = Hold.close(entry, Exit.fail(entry.revoked), closeUnsafe)
+          if (!(yield* atMost(Effect.exit(release), grace))) stuck.push(snapshot(entry, Monotonic.millis(clock)))
+        })
+      const isMarked = new Set<Session | undefined>(marked)
+      const roots = marked.filter(({ parent }) => !isMarked.has(parent))
+      const taken = Effect.forEach(roots, take, { concurrency: "unbounded", discard: true })
+      return Effect.flatMap(
+        Effect.forkDetach(Effect.as(taken, { revoked, forced, stuck }), {
+          startImmediately: true,
+          uninterruptible: true
+        }),
+        Fiber.join
+      )
+    })
+
   return {
     list,
     counts,
     changes,
+    leaks,
+    revoke,
     openUnsafe: (info, fiber, parent) => {
-      const session = ledger.open(
+      const around = parent?.isOpen === true ? parent.revoked : undefined
+      if (around !== undefined) return around
+      const caller = fiber.getRef(Caller.Current)
+      const tenant = caller?.tenant
+      if (quota !== undefined && tenant !== undefined) {
+        const limit = quota(tenant)
+        if (ledger.tenantSize(tenant) >= limit) return new QuotaExceeded({ tenant, kind: info.kind, limit })
+      }
+      const entry = ledger.open(
         info,
         parent,
+        caller,
         fiber.id,
         fiber.cache.span,
         Monotonic.millis(fiber.getRef(Clock.Clock))
       )
-      if (listeners.size > 0) tell("Opened", session)
-      return session
+      if (sampling === "all" || (sampling === "1 in 128" && entry.id % samplingInterval === 0)) {
+        entry.site = new Error(`${info.kind} ${info.name} was opened here`)
+      }
+      if (listeners.size > 0) tell({ _tag: "Opened", session: snapshot(entry, now()) })
+      return entry
     },
-    closeUnsafe: (session) => {
-      const closed = session instanceof Ledger.Entry && ledger.close(session)
-      if (closed && listeners.size > 0) tell("Closed", session)
-      return closed
-    }
+    closeUnsafe
   }
 }
 
 /** The registry in force: this process's own, unless another is provided. */
 export const SessionRegistry: Context.Reference<SessionRegistry> = Context.Reference(
   "@clawback/core/SessionRegistry",
-  { defaultValue: makeUnsafe }
+  { defaultValue: () => makeUnsafe() }
 )
 
-/** A registry of its own, apart from the process's: for tests, and for tenants that must not see each other. */
-export const layer: Layer.Layer<never> = Layer.effect(SessionRegistry, Effect.sync(makeUnsafe))
+/**
+ * A registry of its own, apart from the process's. What is still open when the layer closes was leaked: it is reported,
+ * with where it was opened if that was sampled, and then taken back.
+ */
+export const layer = (options?: Options): Layer.Layer<never> =>
+  Layer.effect(
+    SessionRegistry,
+    Effect.acquireRelease(Effect.sync(() => makeUnsafe(options)), (registry) =>
+      Effect.gen(function*() {
+        for (const leaked of yield* registry.list()) {
+          yield* Effect.logWarning(`Session still open at close: ${leaked.kind} ${leaked.name}`, leaked)
+        }
+        yield* registry.revoke({}, { reason: "its registry closed", deadline: 0 })
+      }))
+  )
 
 /** The open sessions that match, oldest first. */
 export const list = (filter?: Filter): Effect.Effect<ReadonlyArray<Snapshot>> =>
@@ -177,7 +347,14 @@ export const counts: Effect.Effect<Readonly<Record<string, number>>> = Effect.fl
   (registry) => registry.counts
 )
 
-/** Openings and closings from now on. */
+/** What should not be open any more. */
+export const leaks: Effect.Effect<ReadonlyArray<Leak>> = Effect.flatMap(SessionRegistry, (registry) => registry.leaks)
+
+/** Takes back every session that matches and everything inside of it, children first. */
+export const revoke = (filter: Filter, options: RevokeOptions): Effect.Effect<Revocation> =>
+  Effect.flatMap(SessionRegistry, (registry) => registry.revoke(filter, options))
+
+/** What happens to sessions from now on. */
 export const changes: Stream.Stream<Change> = Stream.unwrap(
   Effect.map(SessionRegistry, (registry) => registry.changes)
 )

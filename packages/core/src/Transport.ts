@@ -9,7 +9,7 @@
  *
  * It sets no header of its own and sends no trace headers: what a third party gets is what the request says.
  */
-import type * as Cause from "effect/Cause"
+import * as Cause from "effect/Cause"
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -20,9 +20,10 @@ import { atMost } from "./internal/atMost.ts"
 import { type Connections, type Entry, make as makeConnections } from "./internal/connections.ts"
 import * as Monotonic from "./internal/monotonic.ts"
 import * as Session from "./Session.ts"
+import type { SessionRevoked } from "./SessionError.ts"
 import * as Timeouts from "./Timeouts.ts"
 import { BodyTooLarge, type ConnectionLost, InvalidUrl, type TransportError } from "./TransportError.ts"
-import type { Chunks, Connection, Exchange, Headers, Wire } from "./Wire.ts"
+import type { Chunks, Exchange, Headers, Wire } from "./Wire.ts"
 
 export interface Request {
   readonly method: "DELETE" | "GET" | "HEAD" | "PATCH" | "POST" | "PUT"
@@ -34,13 +35,16 @@ export interface Request {
   readonly timeouts?: Pick<Timeouts.Timeouts, "queue" | "connect" | "firstToken"> | undefined
 }
 
+/** Why no more of a body comes. */
+export type BodyError = ConnectionLost | SessionRevoked
+
 export interface Response {
   readonly status: number
   readonly headers: Headers
   /** When the request was handed to its connection, in monotonic milliseconds. */
   readonly sentAt: number
   /** The body's next bytes. Reads no faster than it is pulled: what is not pulled stays with the sender. */
-  readonly body: Pull.Pull<Chunks, ConnectionLost>
+  readonly body: Pull.Pull<Chunks, BodyError>
 }
 
 export class Transport extends Context.Service<Transport, {
@@ -89,11 +93,14 @@ const bytesLeft = ({ exchange, received }: Progress): number => {
   return typeof length === "string" && /^\d+$/.test(length) ? Number(length) - received : Infinity
 }
 
-const send = (url: URL, request: Request, connection: Connection, progress: Progress) =>
+/** Where a session was revoked, its connection was closed for that, which explains whatever else went wrong. */
+const explain = (session: Session.Session) => <E>(error: E) => session.revoked ?? error
+
+const send = (url: URL, request: Request, entry: Entry, session: Session.Session, progress: Progress) =>
   Effect.clockWith((clock) => {
     progress.isSent = true
     const sentAt = Monotonic.millis(clock)
-    const head = connection.send({
+    const head = entry.connection.send({
       method: request.method,
       path: url.pathname + url.search,
       headers: request.headers,
@@ -101,10 +108,12 @@ const send = (url: URL, request: Request, connection: Connection, progress: Prog
     })
     const limit = request.timeouts?.firstToken
     return Effect.map(
-      limit === undefined ? head : Effect.timeoutOrElse(head, {
-        duration: limit,
-        orElse: () => Effect.fail(new Timeouts.FirstTokenTimeout({ limit: Duration.fromInputUnsafe(limit) }))
-      }),
+      limit === undefined ?
+        Effect.mapError(head, explain(session)) :
+        Effect.timeoutOrElse(Effect.mapError(head, explain(session)), {
+          duration: limit,
+          orElse: () => Effect.fail(new Timeouts.FirstTokenTimeout({ limit: Duration.fromInputUnsafe(limit) }))
+        }),
       (exchange): Response => {
         progress.exchange = exchange
         const body = Effect.onExitPrimitive(exchange.pull, (exit) => {
@@ -112,7 +121,12 @@ const send = (url: URL, request: Request, connection: Connection, progress: Prog
           else if (Pull.isDoneCause(exit.cause)) progress.isEnded = true
           return undefined
         })
-        return { status: exchange.status, headers: exchange.headers, sentAt, body }
+        return {
+          status: exchange.status,
+          headers: exchange.headers,
+          sentAt,
+          body: Effect.mapError(body, (error) => Cause.isDone(error) ? error : explain(session)(error))
+        }
       }
     )
   })
@@ -149,15 +163,14 @@ export const make: (wire: Wire, options?: Options) => Effect.Effect<Transport["S
           const url = parseUrl(request.url)
           if (url === undefined) return Effect.fail(new InvalidUrl({ url: request.url }))
           const progress: Progress = { isSent: false, exchange: undefined, isEnded: false, received: 0 }
-          return Effect.flatMap(connections.checkout(url, request.timeouts ?? {}, restore), (entry) =>
-            Effect.andThen(
-              Session.acquire(
-                { kind: "exchange", name: url.host + url.pathname },
-                Effect.void,
-                (_, exit) => settle(connections, entry, progress, exit)
-              ),
-              restore(send(url, request, entry.connection, progress))
-            ))
+          return Effect.flatMap(
+            Session.acquire(
+              { kind: "exchange", name: url.host + url.pathname },
+              connections.checkout(url, request.timeouts ?? {}, restore),
+              (entry, exit) => settle(connections, entry, progress, exit)
+            ),
+            ({ session, value }) => restore(send(url, request, value, session, progress))
+          )
         })
     })
   })
@@ -166,11 +179,11 @@ export const make: (wire: Wire, options?: Options) => Effect.Effect<Transport["S
 export const bytes = (
   response: Response,
   limit = 16 * 1024 * 1024
-): Effect.Effect<Uint8Array, BodyTooLarge | ConnectionLost> =>
+): Effect.Effect<Uint8Array, BodyTooLarge | BodyError> =>
   Effect.suspend(() => {
     const chunks: Array<Uint8Array> = []
     let length = 0
-    const read: Effect.Effect<never, BodyTooLarge | ConnectionLost | Cause.Done> = Effect.flatMap(
+    const read: Effect.Effect<never, BodyTooLarge | BodyError | Cause.Done> = Effect.flatMap(
       response.body,
       (more) => {
         for (const chunk of more) {
@@ -193,5 +206,5 @@ export const bytes = (
   })
 
 /** The whole body as UTF-8 text. Reading stops at `limit` bytes (default: 16 MiB). */
-export const text = (response: Response, limit?: number): Effect.Effect<string, BodyTooLarge | ConnectionLost> =>
+export const text = (response: Response, limit?: number): Effect.Effect<string, BodyTooLarge | BodyError> =>
   Effect.map(bytes(response, limit), (whole) => new TextDecoder().decode(whole))

@@ -3,6 +3,7 @@
  * retry may cost. The limits on time are in `Timeouts`.
  */
 import * as Schema from "effect/Schema"
+import type { SessionError } from "./SessionError.ts"
 import type * as Timeouts from "./Timeouts.ts"
 
 /** The URL cannot be requested. Nothing was sent. */
@@ -101,3 +102,4 @@ export type TransportError =
   | Timeouts.FirstTokenTimeout
   | ConnectionLost
   | TransportClosed
+  | SessionError

@@ -7,7 +7,7 @@ import { inspect } from "node:util"
 const secret = "sk-a-very-secret-one"
 const environment = (env: Record<string, string>) =>
   Effect.provideService(ConfigProvider.ConfigProvider, ConfigProvider.fromEnv({ env }))
-const isolated = Effect.provide(SessionRegistry.layer)
+const isolated = Effect.provide(SessionRegistry.layer())
 const key = Credential.config("API_KEY")
 const lease = Effect.flatMap(key.open, (source) => source.lease)
 

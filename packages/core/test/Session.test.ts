@@ -7,7 +7,7 @@ import { Stock } from "./Stock.ts"
 
 const kinds = Effect.map(SessionRegistry.list(), (sessions) => sessions.map((session) => session.kind))
 const info = { kind: "thing", name: "one" }
-const isolated = Effect.provide(SessionRegistry.layer)
+const isolated = Effect.provide(SessionRegistry.layer())
 
 const reasons = (exit: Exit.Exit<unknown, unknown>) =>
   Exit.isSuccess(exit) ? [] : exit.cause.reasons.map((reason) => {
@@ -163,7 +163,8 @@ describe("Sessions inside of sessions (B2)", () => {
           order.push(name)
         })
       const child = (name: string) => Session.acquire({ kind: "child", name }, Effect.void, () => leave(name))
-      yield* Session.use({ kind: "parent", name: "p" }, Effect.void, () => leave("parent"), () =>
+      yield* Session.use({ kind: "parent", name: "p" }, Effect.void, () =>
+        leave("parent"), () =>
         Session.scoped({ kind: "group", name: "g" })(Effect.andThen(child("a"), child("b"))))
       assert.deepStrictEqual(order, ["b", "a", "parent"])
     }).pipe(isolated))
@@ -299,7 +300,9 @@ describe("Session.stream (A4)", () => {
   it.effect("what the stream acquires is a child, and released before it", () =>
     Effect.gen(function*() {
       const stock = new Stock()
-      const [listed] = yield* Stream.runCollect(stream(Stream.mapEffect(acquiring(stock), () => SessionRegistry.list())))
+      const [listed] = yield* Stream.runCollect(
+        stream(Stream.mapEffect(acquiring(stock), () => SessionRegistry.list()))
+      )
       assert.deepStrictEqual(listed?.map((session) => session.parent), [undefined, listed?.[0]?.id])
       const closed = yield* SessionRegistry.changes.pipe(
         Stream.filter((change) => change._tag === "Closed"),

@@ -5,7 +5,7 @@ import { Duration, Effect, Exit, Fiber, Scope, Stream } from "effect"
 import { TestClock } from "effect/testing"
 import { turn } from "./Moments.ts"
 
-const isolated = Effect.provide(SessionRegistry.layer)
+const isolated = Effect.provide(SessionRegistry.layer())
 const open = (kind: string, name = "one") => Session.acquire({ kind, name }, Effect.void, () => Effect.void)
 const names = (filter?: SessionRegistry.Filter) =>
   Effect.map(SessionRegistry.list(filter), (sessions) => sessions.map(({ name }) => name))
@@ -69,7 +69,8 @@ describe("SessionRegistry.list (B1)", () => {
       const left = yield* Scope.make()
       const within = yield* Session.scoped({ kind: "group", name: "outer" })(Effect.gen(function*() {
         const outer = yield* Session.Current
-        yield* Session.use({ kind: "group", name: "inner" }, Effect.void, () => Effect.void, () =>
+        yield* Session.use({ kind: "group", name: "inner" }, Effect.void, () =>
+          Effect.void, () =>
           Scope.provide(open("a", "left over"), left))
         return yield* names({ within: outer!.id })
       }))
@@ -82,7 +83,7 @@ describe("SessionRegistry.list (B1)", () => {
       yield* open("a", "alone")
       const span = yield* Effect.andThen(open("a", "traced"), Effect.currentSpan).pipe(Effect.withSpan("work"))
       const fiber = yield* Effect.withFiber((self) => Effect.succeed(self.id))
-      assert.deepStrictEqual((yield* SessionRegistry.list()).map(({ owner }) => owner), [
+      assert.deepStrictEqual((yield* SessionRegistry.list()).map(({ owner: { fiber, span } }) => ({ fiber, span })), [
         { fiber, span: undefined },
         { fiber, span: { traceId: span.traceId, spanId: span.spanId } }
       ])
@@ -242,7 +243,7 @@ describe("SessionRegistry (B1)", () => {
         yield* open("a", "theirs")
         assert.isFalse(other.closeUnsafe(session))
         assert.deepStrictEqual(yield* names(), ["theirs"])
-      }).pipe(Effect.provide(SessionRegistry.layer, { local: true }))
+      }).pipe(Effect.provide(SessionRegistry.layer(), { local: true }))
       assert.deepStrictEqual([session.isOpen, yield* names()], [true, ["mine"]])
     }).pipe(isolated))
 

@@ -5,6 +5,7 @@
  * it ends. To stop reading a stream is to cancel it at the provider.
  */
 import * as Credential from "@clawback/core/Credential"
+import type { SessionError } from "@clawback/core/SessionError"
 import type * as Timeouts from "@clawback/core/Timeouts"
 import * as Transport from "@clawback/core/Transport"
 import * as LanguageModel from "effect/ai/LanguageModel"
@@ -14,7 +15,7 @@ import * as Layer from "effect/Layer"
 import type { Parameters } from "./ChatRequest.ts"
 import * as View from "./internal/languageModel.ts"
 
-export interface Options<out E = Config.ConfigError, out R = never> {
+export interface Options<out E = never, out R = never> {
   /** As the provider names it: `"gpt-5"`. */
   readonly model: string
   /** Where the API key comes from. Default: the configuration's `OPENAI_API_KEY`. */
@@ -38,13 +39,13 @@ const configuredBaseUrl = Config.withDefault(Config.NonEmptyString("OPENAI_BASE_
  * Its calls fail with `AiError`; `ProviderError.fromAiError` gives back the precise error. It fails to build with a
  * `ConfigError` where the key is missing or empty.
  */
-export const layer = <E = Config.ConfigError, R = never>(
+export const layer = <E = never, R = never>(
   options: Options<E, R>
-): Layer.Layer<LanguageModel.LanguageModel, E | Config.ConfigError, R | Transport.Transport> =>
+): Layer.Layer<LanguageModel.LanguageModel, E | Config.ConfigError | SessionError, R | Transport.Transport> =>
   Layer.effect(
     LanguageModel.LanguageModel,
     Effect.gen(function*() {
-      const credential: Credential.Credential<E | Config.ConfigError, R> = options.credential ??
+      const credential: Credential.Credential<E | Config.ConfigError | SessionError, R> = options.credential ??
         Credential.config("OPENAI_API_KEY")
       const baseUrl = options.baseUrl ?? (yield* configuredBaseUrl)
       return yield* View.make(

@@ -180,6 +180,6 @@ export type CallError =
  * | `InvalidRequestError` | `RequestRejected`, `InvalidRequest` |
  * | `InvalidResponseError` | `InvalidResponse`, `StreamTruncated`, `BodyTooLarge` |
  * | `NetworkError` | `ConnectFailed`, `ConnectTimeout`, `ConnectionLost`, `QueueTimeout`, `QueueFull`, `FirstTokenTimeout`, `IdleTimeout`, `InvalidUrl` |
- * | `UnknownError` | `DeadlineExceeded`, `TransportClosed` |
+ * | `UnknownError` | `DeadlineExceeded`, `TransportClosed`, `SessionRevoked`, `QuotaExceeded` |
  */
 export const fromAiError: (error: AiError.AiError) => Option.Option<CallError> = Internal.fromAiError

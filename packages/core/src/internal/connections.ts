@@ -5,6 +5,7 @@ import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Scope from "effect/Scope"
 import * as Session from "../Session.ts"
+import type { SessionError } from "../SessionError.ts"
 import * as Timeouts from "../Timeouts.ts"
 import { type ConnectFailed, QueueFull, TransportClosed } from "../TransportError.ts"
 import type { Connection, Wire } from "../Wire.ts"
@@ -24,6 +25,7 @@ type CheckoutError =
   | ConnectFailed
   | Timeouts.ConnectTimeout
   | TransportClosed
+  | SessionError
 
 export type Restore = <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
 
@@ -97,7 +99,7 @@ export const make = Effect.fnUntraced(function*(wire: Wire, options: {
   const connect = (url: URL, pool: Pool, limit: Duration.Duration, restore: Restore) =>
     Effect.suspend(() => {
       const { origin } = url
-      const ready = Deferred.makeUnsafe<Entry, ConnectFailed | Timeouts.ConnectTimeout | TransportClosed>()
+      const ready = Deferred.makeUnsafe<Entry, CheckoutError>()
       let entry: Entry | undefined
 
       const fiber = runFork(Session.use(

@@ -1,11 +1,15 @@
 /**
- * The open sessions of one registry, in the order in which they were opened.
+ * The open sessions of one registry, in the order in which they were opened: a state machine without clock or effect.
  *
  * An intrusive list: opening and closing touch two neighbours and allocate one entry. A child is opened while its
  * parent is open, so a parent always stands before its children, and walking backwards is a valid order of release.
  */
+import type * as Effect from "effect/Effect"
+import type * as Exit from "effect/Exit"
 import type * as Tracer from "effect/Tracer"
+import type { Caller } from "../Caller.ts"
 import type { Info, Session } from "../Session.ts"
+import type { SessionRevoked } from "../SessionError.ts"
 
 export class Entry implements Session {
   readonly id: number
@@ -13,9 +17,21 @@ export class Entry implements Session {
   readonly name: string
   readonly attributes: Readonly<Record<string, unknown>> | undefined
   readonly parent: Session | undefined
+  readonly caller: Caller | undefined
   readonly fiberId: number
   readonly span: Tracer.AnySpan | undefined
   readonly openedAt: number
+  state: Session["state"] = "acquiring"
+  /** Where it was opened, for those whose turn it was to be sampled. */
+  site: Error | undefined = undefined
+  /** Whether nobody is left who could release it. */
+  isAbandoned = false
+  revoked: SessionRevoked | undefined = undefined
+  /** Those who must let go of it once it is revoked. */
+  onRevoked: Array<() => void> | undefined = undefined
+  /** Gives back what it holds, once it holds something. */
+  release: ((exit: Exit.Exit<unknown, unknown>) => Effect.Effect<void>) | undefined = undefined
+  onClosed: Array<() => void> | undefined = undefined
   previous: Entry | undefined = undefined
   next: Entry | undefined = undefined
   /** The ledger that it stands in, for as long as it is open. */
@@ -26,6 +42,7 @@ export class Entry implements Session {
     id: number,
     info: Info,
     parent: Session | undefined,
+    caller: Caller | undefined,
     fiberId: number,
     span: Tracer.AnySpan | undefined,
     openedAt: number
@@ -36,6 +53,7 @@ export class Entry implements Session {
     this.name = info.name
     this.attributes = info.attributes
     this.parent = parent
+    this.caller = caller
     this.fiberId = fiberId
     this.span = span
     this.openedAt = openedAt
@@ -51,20 +69,29 @@ export class Ledger {
   last: Entry | undefined = undefined
   size = 0
   opened = 0
+  private readonly byTenant = new Map<string, number>()
+
+  /** How many sessions a tenant has open. */
+  tenantSize(tenant: string): number {
+    return this.byTenant.get(tenant) ?? 0
+  }
 
   open(
     info: Info,
     parent: Session | undefined,
+    caller: Caller | undefined,
     fiberId: number,
     span: Tracer.AnySpan | undefined,
     now: number
   ): Entry {
-    const entry = new Entry(this, ++this.opened, info, parent, fiberId, span, now)
+    const entry = new Entry(this, ++this.opened, info, parent, caller, fiberId, span, now)
     entry.previous = this.last
     if (this.last === undefined) this.first = entry
     else this.last.next = entry
     this.last = entry
     this.size++
+    const tenant = caller?.tenant
+    if (tenant !== undefined) this.byTenant.set(tenant, this.tenantSize(tenant) + 1)
     return entry
   }
 
@@ -72,13 +99,38 @@ export class Ledger {
   close(entry: Entry): boolean {
     if (entry.ledger !== this) return false
     entry.ledger = undefined
+    entry.state = "closed"
     if (entry.previous === undefined) this.first = entry.next
     else entry.previous.next = entry.next
     if (entry.next === undefined) this.last = entry.previous
     else entry.next.previous = entry.previous
     entry.previous = undefined
     entry.next = undefined
+    entry.release = undefined
+    entry.onRevoked = undefined
     this.size--
+    const tenant = entry.caller?.tenant
+    if (tenant !== undefined) {
+      const left = this.tenantSize(tenant) - 1
+      if (left === 0) this.byTenant.delete(tenant)
+      else this.byTenant.set(tenant, left)
+    }
     return true
+  }
+
+  /**
+   * Marks what matches, and everything inside of it, as revoked: from this step on nothing new is opened in there.
+   * Answers with what was not marked before, parents before children.
+   */
+  revoke(matches: (entry: Entry) => boolean, because: (entry: Entry) => SessionRevoked): ReadonlyArray<Entry> {
+    const marked: Array<Entry> = []
+    for (let entry = this.first; entry !== undefined; entry = entry.next) {
+      if (entry.revoked !== undefined) continue
+      const around = entry.parent?.isOpen === true ? entry.parent.revoked : undefined
+      if (around === undefined && !matches(entry)) continue
+      entry.revoked = because(entry)
+      marked.push(entry)
+    }
+    return marked
   }
 }

@@ -55,6 +55,8 @@ const reasonOf = (error: CallError, url: string): AiError.AiErrorReason => {
       return network(error, url)
     // Nobody waits for a retry any more, so these must not look as if one helped.
     case "DeadlineExceeded":
+    case "QuotaExceeded":
+    case "SessionRevoked":
     case "TransportClosed":
       return new AiError.UnknownError({ description })
   }

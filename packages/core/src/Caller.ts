@@ -1,0 +1,30 @@
+/**
+ * Who the work is for. What is opened while a caller is set carries it: registries list, count, limit and revoke by it.
+ *
+ * A caller is set once, where a request comes in, and inherited by everything that runs inside.
+ */
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+
+export interface Caller {
+  /** Who pays: quotas are per tenant. */
+  readonly tenant?: string | undefined
+  /** The person concerned, for requests to be forgotten. */
+  readonly subject?: string | undefined
+  readonly conversation?: string | undefined
+  /** Whatever else sets work apart. */
+  readonly tags?: Readonly<Record<string, string>> | undefined
+}
+
+/** The caller in force; undefined for work that is nobody's in particular. */
+export const Current: Context.Reference<Caller | undefined> = Context.Reference<Caller | undefined>(
+  "@clawback/core/Caller/Current",
+  { defaultValue: () => undefined }
+)
+
+/** Runs an effect on behalf of a caller. What the given one leaves out is taken from the one in force. */
+export const provide = (caller: Caller) => <A, E, R>(self: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
+  Effect.flatMap(
+    Current,
+    (outer) => Effect.provideService(self, Current, outer === undefined ? caller : { ...outer, ...caller })
+  )

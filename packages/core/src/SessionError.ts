@@ -1,0 +1,41 @@
+/** Why a session could not be opened, or could not be kept. */
+import * as Schema from "effect/Schema"
+
+/** The session, or one around it, was taken back while it was held. What it held is released. */
+export class SessionRevoked extends Schema.TaggedError<SessionRevoked>("@clawback/core/SessionRevoked")(
+  "SessionRevoked",
+  { id: Schema.Int, kind: Schema.String, name: Schema.String, reason: Schema.String }
+) {
+  override get message() {
+    return `The ${this.kind} session #${this.id} (${this.name}) was revoked: ${this.reason}. What it held was released.`
+  }
+}
+
+/** The tenant has as many sessions open as it may. Nothing was acquired. */
+export class QuotaExceeded extends Schema.TaggedError<QuotaExceeded>("@clawback/core/QuotaExceeded")("QuotaExceeded", {
+  tenant: Schema.String,
+  kind: Schema.String,
+  limit: Schema.Int
+}) {
+  override get message() {
+    return `Tenant ${this.tenant} has ${this.limit} sessions open, which is its limit, so no ${this.kind} was opened. ` +
+      "Wait until one ends, or raise the quota."
+  }
+}
+
+/**
+ * A release failed as often as it was tried: what the session held may be held still. It is raised as a defect, next to
+ * the error with which the work itself ended, since nobody is left to handle it.
+ */
+export class ReleaseFailed extends Schema.TaggedError<ReleaseFailed>("@clawback/core/ReleaseFailed")("ReleaseFailed", {
+  id: Schema.Int,
+  kind: Schema.String,
+  name: Schema.String,
+  cause: Schema.Defect()
+}) {
+  override get message() {
+    return `The ${this.kind} session #${this.id} (${this.name}) could not be released; what it held may be held still.`
+  }
+}
+
+export type SessionError = SessionRevoked | QuotaExceeded

@@ -1,0 +1,44 @@
+/**
+ * Looks for sessions that should not be open any more, and does something about them.
+ *
+ * What counts as a leak, the registry's options say: a kind held for longer than it may be, or by nobody who could still
+ * release it.
+ */
+import type * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as SessionRegistry from "./SessionRegistry.ts"
+
+/** What to do about a leak that was found. */
+export type OnLeak = (leak: SessionRegistry.Leak) => Effect.Effect<void>
+
+/** Says so in the log, and leaves it. */
+export const report: OnLeak = ({ reason, session }) =>
+  Effect.logWarning(`Session leaked (${reason}): ${session.kind} ${session.name}`, session)
+
+/** Says so in the log, and takes it back. */
+export const reclaim: OnLeak = (leak) =>
+  Effect.andThen(
+    report(leak),
+    Effect.asVoid(SessionRegistry.revoke({ id: leak.session.id }, { reason: `leaked (${leak.reason})` }))
+  )
+
+/**
+ * Looks for leaks for as long as the layer is open, and does `onLeak` (default: `report`) about each, once.
+ *
+ * `every` (default: 10 seconds) says how often. Each look walks what is open.
+ */
+export const layer = (
+  options: { readonly every?: Duration.Input | undefined; readonly onLeak?: OnLeak | undefined } = {}
+): Layer.Layer<never> =>
+  Layer.effectDiscard(Effect.gen(function*() {
+    const { every = "10 seconds", onLeak = report } = options
+    let known = new Set<number>()
+    const look = Effect.gen(function*() {
+      const found = yield* SessionRegistry.leaks
+      const fresh = found.filter(({ session }) => !known.has(session.id))
+      known = new Set(found.map(({ session }) => session.id))
+      yield* Effect.forEach(fresh, onLeak, { discard: true })
+    })
+    yield* Effect.forkScoped(Effect.forever(Effect.andThen(Effect.sleep(every), Effect.uninterruptible(look))))
+  }))

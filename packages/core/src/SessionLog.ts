@@ -1,0 +1,43 @@
+/**
+ * Writes the life of sessions into the log: when one was opened, revoked and closed, by whom and after how long.
+ *
+ * Each entry is structured, with the session as an annotation and secrets struck out. Opening is logged at `Debug`,
+ * closing at `Info`, revocation and changes that were missed at `Warning`.
+ */
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Stream from "effect/Stream"
+import * as SessionRegistry from "./SessionRegistry.ts"
+
+export interface Options {
+  /** Which sessions are worth an entry. Default: all. */
+  readonly isSignificant?: ((session: SessionRegistry.Snapshot) => boolean) | undefined
+}
+
+const write = (change: SessionRegistry.Change): Effect.Effect<void> => {
+  switch (change._tag) {
+    case "Missed":
+      return Effect.logWarning(`${change.count} changes of sessions came too fast to be logged`)
+    case "Opened":
+      return Effect.logDebug(`opened ${change.session.kind} ${change.session.name}`)
+    case "Revoked":
+      return Effect.logWarning(`revoked ${change.session.kind} ${change.session.name}: ${change.reason}`)
+    case "Closed":
+      return Effect.logInfo(
+        `closed ${change.session.kind} ${change.session.name} after ${Duration.format(change.session.age)}`
+      )
+  }
+}
+
+/** Logs for as long as the layer is open. */
+export const layer = ({ isSignificant = () => true }: Options = {}): Layer.Layer<never> =>
+  Layer.effectDiscard(Effect.forkScoped(
+    Stream.runForEach(SessionRegistry.changes, (change) => {
+      if (change._tag === "Missed") return write(change)
+      return isSignificant(change.session)
+        ? Effect.annotateLogs(write(change), { session: change.session })
+        : Effect.void
+    }),
+    { startImmediately: true }
+  ))

@@ -1,0 +1,96 @@
+/** What is done with one session between opening and closing. The registry's ledger says what has happened so far. */
+import * as Cause from "effect/Cause"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
+import type { LeakProbe } from "../LeakProbe.ts"
+import type { SessionRevoked } from "../SessionError.ts"
+import type { Entry } from "./ledger.ts"
+
+const remove = (listeners: Array<() => void>, listener: () => void): void => {
+  const at = listeners.indexOf(listener)
+  if (at >= 0) listeners.splice(at, 1)
+}
+
+/** Waits until a session is closed, by whoever closes it. */
+export const closed = (entry: Entry): Effect.Effect<void> =>
+  Effect.callback((resume) => {
+    if (!entry.isOpen) return resume(Effect.void)
+    const onClosed = () => resume(Effect.void)
+    const listeners = entry.onClosed ??= []
+    listeners.push(onClosed)
+    return Effect.sync(() => remove(listeners, onClosed))
+  })
+
+/** Gives back what a session holds, and closes it. Whoever comes second waits for the first. */
+export const close = (
+  entry: Entry,
+  exit: Exit.Exit<unknown, unknown>,
+  leave: (entry: Entry) => void
+): Effect.Effect<void> =>
+  Effect.suspend(() => {
+    if (!entry.isOpen) return Effect.void
+    if (entry.state === "releasing") return closed(entry)
+    entry.state = "releasing"
+    const release = entry.release
+    return Effect.onExitPrimitive(release === undefined ? Effect.void : Effect.suspend(() => release(exit)), () => {
+      leave(entry)
+      return undefined
+    })
+  })
+
+/** Waits until a session is revoked. */
+export const revoked = (entry: Entry): Effect.Effect<SessionRevoked> =>
+  Effect.callback((resume) => {
+    if (entry.revoked !== undefined) return resume(Effect.succeed(entry.revoked))
+    const onRevoked = () => entry.revoked !== undefined && resume(Effect.succeed(entry.revoked))
+    const listeners = entry.onRevoked ??= []
+    listeners.push(onRevoked)
+    return Effect.sync(() => remove(listeners, onRevoked))
+  })
+
+/** Notes when the scope that must release a session is lost. */
+export const watch = (entry: Entry, scope: object, probe: LeakProbe): void => {
+  const stop = probe.watch(scope, () => {
+    entry.isAbandoned = entry.isOpen
+  })
+  const listeners = entry.onClosed ??= []
+  listeners.push(stop)
+}
+
+const revokedOr = <A, E>(entry: Entry, exit: Exit.Exit<A, E>): Exit.Exit<A, E | SessionRevoked> =>
+  entry.revoked !== undefined && Exit.isFailure(exit) && Cause.hasInterruptsOnly(exit.cause)
+    ? Exit.fail(entry.revoked)
+    : exit
+
+/**
+ * Runs an effect that a revocation of the session interrupts, and that then fails with `SessionRevoked`.
+ *
+ * A fiber cannot take back an interruption of itself, so the effect gets a fiber of its own. Call it where interruption
+ * is not allowed; `restore` decides whether the effect can be interrupted.
+ */
+export const region = <A, E, R>(
+  entry: Entry,
+  effect: Effect.Effect<A, E, R>,
+  restore: <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
+): Effect.Effect<A, E | SessionRevoked, R> => {
+  if (entry.revoked !== undefined) return Effect.fail(entry.revoked)
+  const isUninterruptible = restore(Effect.void) === Effect.void
+  return Effect.flatMap(
+    Effect.forkChild(effect, { startImmediately: true, uninterruptible: isUninterruptible }),
+    (fiber) => {
+      const exit = fiber.pollUnsafe()
+      if (exit !== undefined) return revokedOr(entry, exit)
+      const onRevoked = () => fiber.interruptUnsafe()
+      const listeners = entry.onRevoked ??= []
+      listeners.push(onRevoked)
+      return Effect.flatMap(
+        Effect.onInterrupt(restore(Fiber.await(fiber)), () => Fiber.interrupt(fiber)),
+        (exit) => {
+          remove(listeners, onRevoked)
+          return revokedOr(entry, exit)
+        }
+      )
+    }
+  )
+}
