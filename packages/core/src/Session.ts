@@ -24,6 +24,7 @@ import type { Caller } from "./Caller.ts"
 import * as Hold from "./internal/hold.ts"
 import * as Interop from "./internal/interop.ts"
 import type { Entry } from "./internal/ledger.ts"
+import * as Site from "./internal/site.ts"
 import { LeakProbe } from "./LeakProbe.ts"
 import { QuotaExceeded, ReleaseFailed, type SessionError, SessionRevoked } from "./SessionError.ts"
 import { SessionRegistry } from "./SessionRegistry.ts"
@@ -92,17 +93,23 @@ const persistent = <E, R>(
   id: number,
   release: Effect.Effect<unknown, E, R>
 ): Effect.Effect<void, never, R> =>
-  Effect.catch(
-    Effect.asVoid(release),
-    () =>
-      Effect.retry(Effect.asVoid(release), info.releaseRetry ?? releaseRetry).pipe(
-        Effect.catch((cause) => Effect.die(new ReleaseFailed({ id, kind: info.kind, name: info.name, cause })))
-      )
-  )
+  Effect.catch(Effect.asVoid(release), (error) => {
+    let isFirst = true
+    const again = Effect.suspend((): Effect.Effect<unknown, E, R> => {
+      if (!isFirst) return release
+      isFirst = false
+      return Effect.fail(error)
+    })
+    return Effect.catch(
+      Effect.asVoid(Effect.retry(again, info.releaseRetry ?? releaseRetry)),
+      (cause) => Effect.die(new ReleaseFailed({ id, kind: info.kind, name: info.name, cause }))
+    )
+  })
 
 /** Opens a session, acquires what it holds, and says how that is released. Closed again where nothing was acquired. */
 const opened = <A, E, R, B, E2, R2>(
   info: Info,
+  site: Error | undefined,
   acquire: Effect.Effect<A, E, R>,
   then: (
     entry: Entry,
@@ -113,7 +120,7 @@ const opened = <A, E, R, B, E2, R2>(
 ): Effect.Effect<B, E | E2 | SessionError, R | R2> =>
   Effect.withFiber((fiber) => {
     const registry = fiber.getRef(SessionRegistry)
-    const entry = registry.openUnsafe(info, fiber, fiber.getRef(Current))
+    const entry = registry.openUnsafe(info, fiber, fiber.getRef(Current), site)
     if (entry instanceof SessionRevoked || entry instanceof QuotaExceeded) return Effect.fail(entry)
     return Effect.flatMap(
       Effect.onExitPrimitive(acquire, (exit) => {
@@ -138,9 +145,10 @@ export const use = <A, E, R, B, E2, R2, E3 = never, R3 = never>(
   acquire: Effect.Effect<A, E, R>,
   release: (value: A, exit: Exit.Exit<B, E2 | SessionRevoked>) => Effect.Effect<unknown, E3, R3>,
   f: (value: A) => Effect.Effect<B, E2, R2>
-): Effect.Effect<B, E | E2 | SessionError, R | R2 | R3> =>
-  Effect.uninterruptibleMask((restore) =>
-    opened(info, acquire, (entry, value, registry, fiber) => {
+): Effect.Effect<B, E | E2 | SessionError, R | R2 | R3> => {
+  const site = Site.sample()
+  return Effect.uninterruptibleMask((restore) =>
+    opened(info, site, acquire, (entry, value, registry, fiber) => {
       const context = fiber.context as Context.Context<R3>
       entry.release = (exit) =>
         Effect.provideContext(
@@ -154,6 +162,7 @@ export const use = <A, E, R, B, E2, R2, E3 = never, R3 = never>(
       )
     })
   )
+}
 
 /** Groups what `effect` acquires into one session, which takes the place of its `Scope` and ends with it. */
 export const scoped =
@@ -196,9 +205,10 @@ export const acquire = <A, E, R, E2 = never, R2 = never>(
   info: Info,
   acquire: Effect.Effect<A, E, R>,
   release: (value: A, exit: Exit.Exit<unknown, unknown>) => Effect.Effect<unknown, E2, R2>
-): Effect.Effect<Handle<A>, E | SessionError, R | R2 | Scope.Scope> =>
-  Effect.uninterruptible(
-    opened(info, acquire, (entry, value, registry, fiber) => {
+): Effect.Effect<Handle<A>, E | SessionError, R | R2 | Scope.Scope> => {
+  const site = Site.sample()
+  return Effect.uninterruptible(
+    opened(info, site, acquire, (entry, value, registry, fiber) => {
       const context = fiber.context as Context.Context<R2 | Scope.Scope>
       const scope = Context.get(context, Scope.Scope)
       // One that is watched for being lost must not be kept by what we remember of it.
@@ -217,6 +227,7 @@ export const acquire = <A, E, R, E2 = never, R2 = never>(
       return Effect.as(Scope.addFinalizerExit(scope, close), new Acquired(entry, value, close))
     })
   )
+}
 
 /** A session for as long as the stream is read: from its first pull until it ends, fails or is given up. */
 export const stream =

@@ -22,6 +22,7 @@ import * as Hold from "./internal/hold.ts"
 import * as Ledger from "./internal/ledger.ts"
 import * as Monotonic from "./internal/monotonic.ts"
 import { redact } from "./internal/redact.ts"
+import * as Site from "./internal/site.ts"
 import type { Info, Session } from "./Session.ts"
 import { QuotaExceeded, type SessionError, SessionRevoked } from "./SessionError.ts"
 
@@ -93,8 +94,8 @@ export interface RevokeOptions {
   /** Told to whoever held the session. */
   readonly reason: string
   /**
-   * How long users get to let go, and then each release to end. Default: 5 seconds. Too short, and what is still in use
-   * is taken away under its user; too long, and one who does not listen holds everything up.
+   * How long users get to let go. Default: 5 seconds. Too short, and what is still in use is taken away under its user;
+   * too long, and one who does not listen holds everything up. Each release then gets 5 seconds to end.
    */
   readonly deadline?: Duration.Input | undefined
 }
@@ -108,10 +109,10 @@ export interface Options {
    */
   readonly leakThreshold?: ((kind: string) => Duration.Input | undefined) | undefined
   /**
-   * For which sessions to note where they were opened and to watch whether their owner is lost. Default: one in 128.
-   * All costs some microseconds per session, and is meant for tests.
+   * Whether to note for every session where it was asked for, and to watch whether its owner is lost. Default: for one
+   * in 128. It costs some microseconds per session, in the whole process, and is meant for tests.
    */
-  readonly sampling?: "off" | "1 in 128" | "all" | undefined
+  readonly sampleAll?: boolean | undefined
 }
 
 export interface SessionRegistry {
@@ -132,14 +133,16 @@ export interface SessionRegistry {
   readonly openUnsafe: (
     info: Info,
     fiber: Fiber.Fiber<unknown, unknown>,
-    parent: Session | undefined
+    parent: Session | undefined,
+    site?: Error
   ) => Ledger.Entry | SessionError
   /** Removes a session. Closing one that is closed, or another registry's, changes nothing and answers false. */
   readonly closeUnsafe: (session: Session) => boolean
 }
 
 const changesBuffer = 4096
-const samplingInterval = 128
+/** How long a release may take before the session counts as stuck. */
+const releaseTimeout = Duration.seconds(5)
 
 const snapshot = (entry: Ledger.Entry, now: number): Snapshot => ({
   id: entry.id,
@@ -151,7 +154,7 @@ const snapshot = (entry: Ledger.Entry, now: number): Snapshot => ({
     fiber: entry.fiberId,
     span: entry.span && { traceId: entry.span.traceId, spanId: entry.span.spanId },
     caller: entry.caller,
-    site: entry.site?.stack?.split("\n").slice(1).map((line) => line.trim()).join("\n")
+    site: entry.site && Site.format(entry.site)
   },
   age: Duration.millis(Math.max(0, now - entry.openedAt)),
   attributes: redact(entry.attributes ?? {})
@@ -180,7 +183,7 @@ const matcher = (filter: Filter, now: number) => {
 }
 
 const makeUnsafe = (options: Options = {}): SessionRegistry => {
-  const { leakThreshold, quota, sampling = "1 in 128" } = options
+  const { leakThreshold, quota } = options
   const ledger = new Ledger.Ledger()
   const listeners = new Set<(change: Change) => void>()
 
@@ -268,7 +271,9 @@ const makeUnsafe = (options: Options = {}): SessionRegistry => {
           if (entry.state === "acquiring") return void stuck.push(snapshot(entry, Monotonic.millis(clock)))
           forced.push(snapshot(entry, Monotonic.millis(clock)))
           const release = Hold.close(entry, Exit.fail(entry.revoked), closeUnsafe)
-          if (!(yield* atMost(Effect.exit(release), grace))) stuck.push(snapshot(entry, Monotonic.millis(clock)))
+          if (!(yield* atMost(Effect.exit(Effect.uninterruptible(release)), releaseTimeout))) {
+            stuck.push(snapshot(entry, Monotonic.millis(clock)))
+          }
         })
       const isMarked = new Set<Session | undefined>(marked)
       const roots = marked.filter(({ parent }) => !isMarked.has(parent))
@@ -288,7 +293,7 @@ const makeUnsafe = (options: Options = {}): SessionRegistry => {
     changes,
     leaks,
     revoke,
-    openUnsafe: (info, fiber, parent) => {
+    openUnsafe: (info, fiber, parent, site) => {
       const around = parent?.isOpen === true ? parent.revoked : undefined
       if (around !== undefined) return around
       const caller = fiber.getRef(Caller.Current)
@@ -305,9 +310,7 @@ const makeUnsafe = (options: Options = {}): SessionRegistry => {
         fiber.cache.span,
         Monotonic.millis(fiber.getRef(Clock.Clock))
       )
-      if (sampling === "all" || (sampling === "1 in 128" && entry.id % samplingInterval === 0)) {
-        entry.site = new Error(`${info.kind} ${info.name} was opened here`)
-      }
+      entry.site = site
       if (listeners.size > 0) tell({ _tag: "Opened", session: snapshot(entry, now()) })
       return entry
     },
@@ -325,16 +328,23 @@ export const SessionRegistry: Context.Reference<SessionRegistry> = Context.Refer
  * A registry of its own, apart from the process's. What is still open when the layer closes was leaked: it is reported,
  * with where it was opened if that was sampled, and then taken back.
  */
-export const layer = (options?: Options): Layer.Layer<never> =>
+export const layer = (options: Options = {}): Layer.Layer<never> =>
   Layer.effect(
     SessionRegistry,
-    Effect.acquireRelease(Effect.sync(() => makeUnsafe(options)), (registry) =>
-      Effect.gen(function*() {
-        for (const leaked of yield* registry.list()) {
-          yield* Effect.logWarning(`Session still open at close: ${leaked.kind} ${leaked.name}`, leaked)
-        }
-        yield* registry.revoke({}, { reason: "its registry closed", deadline: 0 })
-      }))
+    Effect.gen(function*() {
+      if (options.sampleAll === true) {
+        yield* Effect.acquireRelease(Effect.sync(Site.demand), (stop) => Effect.sync(stop))
+      }
+      return yield* Effect.acquireRelease(
+        Effect.sync(() => makeUnsafe(options)),
+        Effect.fnUntraced(function*(registry) {
+          for (const leaked of yield* registry.list()) {
+            yield* Effect.logWarning(`Session still open at close: ${leaked.kind} ${leaked.name}`, leaked)
+          }
+          yield* registry.revoke({}, { reason: "its registry closed", deadline: 0 })
+        })
+      )
+    })
   )
 
 /** The open sessions that match, oldest first. */

@@ -47,7 +47,7 @@ describe("Session.use (B1)", () => {
 
   it.effect("tells its release how it ended", () =>
     Effect.gen(function*() {
-      const ended: Array<Exit.Exit<number, string>> = []
+      const ended: Array<Exit.Exit<number, unknown>> = []
       const run = (f: Effect.Effect<number, string>) =>
         Effect.exit(Session.use(
           info,

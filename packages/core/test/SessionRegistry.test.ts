@@ -5,6 +5,15 @@ import { Duration, Effect, Exit, Fiber, Scope, Stream } from "effect"
 import { TestClock } from "effect/testing"
 import { turn } from "./Moments.ts"
 
+const openIn = (
+  registry: SessionRegistry.SessionRegistry,
+  info: Session.Info,
+  fiber: Fiber.Fiber<unknown, unknown>
+): Session.Session => {
+  const opened = registry.openUnsafe(info, fiber, undefined)
+  return "isOpen" in opened ? opened : assert.fail(opened.message)
+}
+
 const isolated = Effect.provide(SessionRegistry.layer())
 const open = (kind: string, name = "one") => Session.acquire({ kind, name }, Effect.void, () => Effect.void)
 const names = (filter?: SessionRegistry.Filter) =>
@@ -168,7 +177,7 @@ describe("SessionRegistry.changes (B1)", () => {
       yield* turn(3)
       const openAndClose = Effect.withFiber((fiber) =>
         Effect.sync(() => {
-          registry.closeUnsafe(registry.openUnsafe({ kind: "a", name: "one" }, fiber, undefined))
+          registry.closeUnsafe(openIn(registry, { kind: "a", name: "one" }, fiber))
         })
       )
       yield* openAndClose
@@ -190,7 +199,7 @@ describe("SessionRegistry.changes (B1)", () => {
       const registry = yield* SessionRegistry.SessionRegistry
       const openOne = Effect.withFiber((fiber) =>
         Effect.sync(() => {
-          const session = registry.openUnsafe({ kind: "a", name: "one" }, fiber, undefined)
+          const session = openIn(registry, { kind: "a", name: "one" }, fiber)
           Object.defineProperty(session, "span", {
             get: () => {
               looks++
@@ -226,7 +235,7 @@ describe("SessionRegistry (B1)", () => {
       yield* turn(3)
       const twice = yield* Effect.withFiber((fiber) =>
         Effect.sync(() => {
-          const session = registry.openUnsafe({ kind: "a", name: "goes" }, fiber, undefined)
+          const session = openIn(registry, { kind: "a", name: "goes" }, fiber)
           return [registry.closeUnsafe(session), registry.closeUnsafe(session)]
         })
       )

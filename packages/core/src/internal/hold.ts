@@ -58,10 +58,12 @@ export const watch = (entry: Entry, scope: object, probe: LeakProbe): void => {
   listeners.push(stop)
 }
 
-const revokedOr = <A, E>(entry: Entry, exit: Exit.Exit<A, E>): Exit.Exit<A, E | SessionRevoked> =>
-  entry.revoked !== undefined && Exit.isFailure(exit) && Cause.hasInterruptsOnly(exit.cause)
-    ? Exit.fail(entry.revoked)
-    : exit
+/** What a revoked session's work came to: the interruptions that the revocation caused are told as what they were. */
+const revokedOr = <A, E>(entry: Entry, exit: Exit.Exit<A, E>): Exit.Exit<A, E | SessionRevoked> => {
+  if (entry.revoked === undefined || Exit.isSuccess(exit)) return exit
+  const own = exit.cause.reasons.filter((reason) => !Cause.isInterruptReason(reason))
+  return own.length === 0 ? Exit.fail(entry.revoked) : Exit.failCause(Cause.fromReasons(own))
+}
 
 /**
  * Runs an effect that a revocation of the session interrupts, and that then fails with `SessionRevoked`.
@@ -84,6 +86,8 @@ export const region = <A, E, R>(
       const onRevoked = () => fiber.interruptUnsafe()
       const listeners = entry.onRevoked ??= []
       listeners.push(onRevoked)
+      // It may have come while the effect took its first steps.
+      if (entry.revoked !== undefined) onRevoked()
       return Effect.flatMap(
         Effect.onInterrupt(restore(Fiber.await(fiber)), () => Fiber.interrupt(fiber)),
         (exit) => {

@@ -23,7 +23,7 @@ const backwards = (ledger: Ledger) => {
 }
 
 const open = (ledger: Ledger, parent: Entry | undefined) =>
-  ledger.open({ kind: "k", name: "n" }, parent, 1, undefined, 0)
+  ledger.open({ kind: "k", name: "n" }, parent, undefined, 1, undefined, 0)
 
 describe("The ledger (B1)", () => {
   it("holds what a map would hold, in the order of opening, whatever is opened and closed", () => {

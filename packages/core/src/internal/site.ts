@@ -1,0 +1,31 @@
+/**
+ * Where in the code a session is asked for. Only the call itself knows: by the time the effect runs, its caller is no
+ * longer on the stack. A stack costs microseconds, so one call in 128 pays, or each while somebody wants all.
+ */
+
+const interval = 128
+let calls = 0
+let demands = 0
+
+/** The call's stack, if it is its turn. */
+export const sample = (): Error | undefined =>
+  demands > 0 || ++calls % interval === 0 ? new Error("A session was asked for here") : undefined
+
+/** Every call is sampled until what this answers with is called. */
+export const demand = (): () => void => {
+  let isOver = false
+  demands++
+  return () => {
+    if (!isOver) demands--
+    isOver = true
+  }
+}
+
+/** The frames of the caller, outermost of our own left out. */
+export const format = (site: Error): string =>
+  (site.stack ?? "").split("\n").slice(1).map((line) => line.trim())
+    .filter((line) =>
+      !line.includes("/core/src/Session.") && !line.includes("/core/dist/Session.") &&
+      !line.includes("/core/src/internal/") && !line.includes("/core/dist/internal/")
+    )
+    .slice(0, 4).join("\n")

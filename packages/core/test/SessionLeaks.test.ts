@@ -1,0 +1,145 @@
+import { LeakProbe } from "@clawback/core/LeakProbe"
+import * as Session from "@clawback/core/Session"
+import * as SessionLeaks from "@clawback/core/SessionLeaks"
+import * as SessionLog from "@clawback/core/SessionLog"
+import * as SessionRegistry from "@clawback/core/SessionRegistry"
+import { assert, describe, it } from "@effect/vitest"
+import { Context, Effect, Fiber, Layer, Logger, Redacted, References, Scope } from "effect"
+import { TestClock } from "effect/testing"
+import { turn } from "./Moments.ts"
+import { Stock } from "./Stock.ts"
+
+const info = { kind: "slow", name: "one" }
+
+/** What was logged, in words and annotations. */
+const logged = () => {
+  const entries: Array<{ readonly message: unknown; readonly annotations: unknown }> = []
+  const logger = Logger.make(({ fiber, message }) => {
+    entries.push({ message, annotations: fiber.getRef(References.CurrentLogAnnotations) })
+  })
+  return { entries, layer: Logger.layer([logger]) }
+}
+
+/** A collector that loses an object when it is told to. */
+const fakeProbe = () => {
+  const watched = new Map<object, () => void>()
+  const layer = Layer.succeed(LeakProbe, {
+    watch: (target, onLost) => {
+      watched.set(target, onLost)
+      return () => void watched.delete(target)
+    }
+  })
+  return { watched, layer }
+}
+
+describe("SessionRegistry.leaks (B3)", () => {
+  it.effect("finds what is held for longer than its kind may be", () =>
+    Effect.gen(function*() {
+      const fiber = yield* Effect.forkChild(Session.use(info, Effect.void, () => Effect.void, () => Effect.never))
+      yield* turn(3)
+      yield* TestClock.adjust("59 seconds")
+      assert.deepStrictEqual(yield* SessionRegistry.leaks, [])
+      yield* TestClock.adjust("1 second")
+      const [leak] = yield* SessionRegistry.leaks
+      assert.deepInclude(leak, { reason: "too old" })
+      assert.include(leak?.session.owner.site, "SessionLeaks.test.ts")
+      yield* Fiber.interrupt(fiber)
+      assert.deepStrictEqual(yield* SessionRegistry.leaks, [])
+    }).pipe(Effect.provide(
+      SessionRegistry.layer({ leakThreshold: (kind) => kind === "slow" ? "1 minute" : undefined, sampleAll: true })
+    )))
+
+  it.effect("finds what nobody can release any more, and no longer watches what was released", () => {
+    const probe = fakeProbe()
+    return Effect.gen(function*() {
+      const scope = yield* Scope.make()
+      yield* Scope.provide(Session.acquire(info, Effect.void, () => Effect.void), scope)
+      yield* Effect.scoped(Session.acquire({ kind: "slow", name: "two" }, Effect.void, () => Effect.void))
+      assert.deepStrictEqual([...probe.watched.keys()], [scope])
+      probe.watched.get(scope)?.()
+      assert.deepStrictEqual((yield* SessionRegistry.leaks).map(({ reason }) => reason), ["owner gone"])
+    }).pipe(Effect.provide([SessionRegistry.layer({ sampleAll: true }), probe.layer]))
+  })
+
+  it.effect("are taken back once where that is the policy, and only reported where it is not", () => {
+    const stock = new Stock()
+    const log = logged()
+    const hold = Session.use(info, stock.take, stock.put, () => Effect.never)
+    const run = (onLeak: SessionLeaks.OnLeak) =>
+      Effect.gen(function*() {
+        const fiber = yield* Effect.forkChild(hold)
+        yield* TestClock.adjust("2 minutes")
+        const isOpen = (yield* SessionRegistry.list()).length
+        yield* Fiber.interrupt(fiber)
+        return isOpen
+      }).pipe(Effect.provide(
+        SessionLeaks.layer({ every: "10 seconds", onLeak }).pipe(
+          Layer.provideMerge(SessionRegistry.layer({ leakThreshold: () => "1 minute" }))
+        )
+      ))
+    return Effect.gen(function*() {
+      assert.strictEqual(yield* run(SessionLeaks.report), 1)
+      assert.strictEqual(log.entries.length, 1)
+      assert.strictEqual(yield* run(SessionLeaks.reclaim), 0)
+      assert.strictEqual(stock.out.size, 0)
+    }).pipe(Effect.provide(log.layer))
+  })
+
+  it.effect("at the close of a registry are reported, then taken back", () => {
+    const stock = new Stock()
+    const log = logged()
+    return Effect.gen(function*() {
+      const abandoned = yield* Scope.make()
+      yield* Effect.provide(
+        Scope.provide(Session.acquire(info, stock.take, stock.put), abandoned),
+        SessionRegistry.layer()
+      )
+      assert.deepStrictEqual([stock.returned, log.entries.length], [[1], 1])
+    }).pipe(Effect.provide(log.layer))
+  })
+})
+
+describe("SessionLog (D4)", () => {
+  it.effect("tells the life of a session, with its secrets struck out", () => {
+    const log = logged()
+    const attributes = { apiKey: "sk-1", key: Redacted.make("sk-2"), region: "eu" }
+    return Effect.gen(function*() {
+      yield* Session.scoped({ kind: "call", name: "a", attributes })(TestClock.adjust("3 seconds"))
+      yield* turn(5)
+      const text = JSON.stringify(log.entries)
+      assert.deepStrictEqual(log.entries.map(({ message }) => String(message)), [
+        "opened call a",
+        "closed call a after 3s"
+      ])
+      assert.notInclude(text, "sk-")
+      assert.include(text, "\"region\":\"eu\"")
+      assert.deepStrictEqual((yield* SessionRegistry.list()).length, 0)
+    }).pipe(
+      Effect.provide(SessionLog.layer().pipe(Layer.provideMerge(SessionRegistry.layer()))),
+      Effect.provide(log.layer),
+      Effect.provideService(References.MinimumLogLevel, "All")
+    )
+  })
+
+  it.effect("leaves out what is not significant", () => {
+    const log = logged()
+    return Effect.gen(function*() {
+      yield* Session.scoped({ kind: "call", name: "a" })(Effect.void)
+      yield* Session.scoped({ kind: "connection", name: "b" })(Effect.void)
+      yield* turn(5)
+      assert.deepStrictEqual(log.entries.map(({ message }) => String(message)), ["closed connection b after 0"])
+    }).pipe(
+      Effect.provide(
+        SessionLog.layer({ isSignificant: ({ kind }) => kind === "connection" }).pipe(
+          Layer.provideMerge(SessionRegistry.layer())
+        )
+      ),
+      Effect.provide(log.layer)
+    )
+  })
+})
+
+it("the garbage collector is asked by default, and answers with what was lost", async () => {
+  const probe = Context.get(Context.empty(), LeakProbe)
+  assert.isFunction(probe.watch({}, () => {}))
+})

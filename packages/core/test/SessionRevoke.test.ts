@@ -1,0 +1,300 @@
+import * as Caller from "@clawback/core/Caller"
+import * as Session from "@clawback/core/Session"
+import * as SessionError from "@clawback/core/SessionError"
+import * as SessionRegistry from "@clawback/core/SessionRegistry"
+import { assert, describe, it } from "@effect/vitest"
+import { Deferred, Effect, Exit, Fiber, Stream } from "effect"
+import { TestClock } from "effect/testing"
+import { atEach, turn } from "./Moments.ts"
+import { Stock } from "./Stock.ts"
+
+const info = { kind: "thing", name: "one" }
+const isolated = Effect.provide(SessionRegistry.layer())
+const revokeAll = SessionRegistry.revoke({}, { reason: "test" })
+
+const holdForever = (stock: Stock, session: Session.Info = info) =>
+  Session.use(session, stock.take, stock.put, () => Effect.never)
+
+const tagOf = (exit: Exit.Exit<unknown, { readonly _tag: string }>) =>
+  Exit.isSuccess(exit) ?
+    "Success" :
+    exit.cause.reasons.map((reason) => reason._tag === "Fail" ? reason.error._tag : reason._tag)
+      .join()
+
+describe("SessionRegistry.revoke (B2)", () => {
+  it.effect("interrupts a function and fails it with SessionRevoked, after what it held came back", () =>
+    Effect.gen(function*() {
+      const stock = new Stock()
+      const fiber = yield* Effect.forkChild(holdForever(stock))
+      yield* turn(5)
+      const { forced, revoked, stuck } = yield* revokeAll
+      const error = yield* Effect.flip(Fiber.join(fiber))
+      assert.instanceOf(error, SessionError.SessionRevoked)
+      assert.deepInclude(error, { kind: "thing", name: "one", reason: "test" })
+      assert.deepStrictEqual([stock.returned, revoked.length, forced, stuck], [[1], 1, [], []])
+      assert.deepStrictEqual(yield* SessionRegistry.list(), [])
+    }).pipe(isolated))
+
+  it.effect("fails the reader of a stream, even one that waits for an element that never comes", () =>
+    Effect.gen(function*() {
+      const fiber = yield* Effect.forkChild(
+        Stream.runDrain(Session.stream(info)(Stream.concat(Stream.make(1), Stream.never)))
+      )
+      yield* turn(5)
+      yield* revokeAll
+      assert.strictEqual(tagOf(yield* Fiber.await(fiber)), "SessionRevoked")
+      assert.deepStrictEqual(yield* SessionRegistry.list(), [])
+    }).pipe(isolated))
+
+  it.effect("tells a handle's user, and releases under one who does not listen", () =>
+    Effect.gen(function*() {
+      const [listening, deaf] = [new Stock(), new Stock()]
+      const listener = Effect.scoped(Effect.gen(function*() {
+        const handle = yield* Session.acquire(info, listening.take, listening.put)
+        return yield* handle.awaitRevoked
+      }))
+      const careless = Effect.scoped(Effect.andThen(Session.acquire(info, deaf.take, deaf.put), Effect.never))
+      const fibers = yield* Effect.forEach([listener, careless], (program) => Effect.forkChild(program))
+      yield* turn(5)
+      const revoking = yield* Effect.forkChild(SessionRegistry.revoke({}, { reason: "test", deadline: "1 second" }))
+      yield* TestClock.adjust("999 millis")
+      assert.deepStrictEqual([listening.returned, deaf.returned], [[1], []])
+      yield* TestClock.adjust("1 millis")
+      const { forced } = yield* Fiber.join(revoking)
+      assert.deepStrictEqual([deaf.returned, forced.length], [[1], 1])
+      yield* Fiber.interruptAll(fibers)
+      assert.deepStrictEqual(deaf.returned, [1])
+    }).pipe(isolated))
+
+  it.effect("releases children before their parent, and the whole subtree with it", () =>
+    Effect.gen(function*() {
+      const order: Array<string> = []
+      const hold = <A, E, R>(name: string, inside: Effect.Effect<A, E, R>) =>
+        Session.use(
+          { kind: "node", name },
+          Effect.void,
+          () => Effect.sync(() => void order.push(name)),
+          () => inside
+        )
+      const tree = hold(
+        "root",
+        Effect.all([hold("left", hold("leaf", Effect.never)), hold("right", Effect.never)], { concurrency: 2 })
+      )
+      const fibers = yield* Effect.forEach(
+        [tree, hold("stranger", Effect.never)],
+        (program) => Effect.forkChild(program)
+      )
+      yield* turn(10)
+      const { revoked } = yield* SessionRegistry.revoke({ name: "root" }, { reason: "test" })
+      assert.deepStrictEqual(revoked.map(({ name }) => name).toSorted(), ["leaf", "left", "right", "root"])
+      assert.isBelow(order.indexOf("leaf"), order.indexOf("left"))
+      assert.strictEqual(order.at(-1), "root")
+      assert.deepStrictEqual((yield* SessionRegistry.list()).map(({ name }) => name), ["stranger"])
+      yield* Fiber.interruptAll(fibers)
+    }).pipe(isolated))
+
+  it.effect("lets nothing new be opened inside of what is revoked", () =>
+    Effect.gen(function*() {
+      const stock = new Stock()
+      const stubborn = Session.use(
+        info,
+        Effect.void,
+        () => Effect.void,
+        () => Effect.onInterrupt(Effect.never, () => Effect.exit(holdForever(stock)).pipe(Effect.asVoid))
+      )
+      const fiber = yield* Effect.forkChild(stubborn)
+      yield* turn(5)
+      yield* revokeAll
+      assert.strictEqual(tagOf(yield* Fiber.await(fiber)), "SessionRevoked")
+      assert.strictEqual(stock.taken, 0)
+    }).pipe(isolated))
+
+  it.effect("by tenant, subject, conversation and tag takes exactly what is theirs", () =>
+    Effect.gen(function*() {
+      const callers: ReadonlyArray<Caller.Caller> = [
+        { tenant: "a", subject: "x" },
+        { tenant: "a", conversation: "c" },
+        { tenant: "b", tags: { team: "blue" } },
+        {}
+      ]
+      const fibers = yield* Effect.forEach(
+        callers,
+        (caller) => Effect.forkChild(holdForever(new Stock()).pipe(Caller.provide(caller)))
+      )
+      yield* turn(5)
+      const taken = (filter: SessionRegistry.Filter) =>
+        Effect.map(SessionRegistry.revoke(filter, { reason: "test" }), ({ revoked }) =>
+          revoked.map(({ owner }) =>
+            callers.findIndex((caller) =>
+              JSON.stringify(caller) === JSON.stringify(owner.caller)
+            )
+          ))
+      assert.deepStrictEqual(yield* taken({ tenant: "nobody" }), [])
+      assert.deepStrictEqual(yield* taken({ tags: { team: "blue" } }), [2])
+      assert.deepStrictEqual(yield* taken({ subject: "x" }), [0])
+      assert.deepStrictEqual(yield* taken({ conversation: "c", tenant: "b" }), [])
+      assert.deepStrictEqual(yield* taken({ tenant: "a" }), [1])
+      assert.strictEqual((yield* SessionRegistry.list()).length, 1)
+      yield* Fiber.interruptAll(fibers)
+    }).pipe(isolated))
+
+  it.effect("ends even for one who revokes the session that he works in", () =>
+    Effect.gen(function*() {
+      const stock = new Stock()
+      const exit = yield* Effect.exit(Session.use(info, stock.take, stock.put, () => revokeAll))
+      assert.strictEqual(tagOf(exit), "SessionRevoked")
+      assert.deepStrictEqual([stock.returned, yield* SessionRegistry.list()], [[1], []])
+    }).pipe(isolated))
+
+  it.effect("waits for an acquisition, and gives back at once what it brought", () =>
+    Effect.gen(function*() {
+      const [stock, gate] = [new Stock(), yield* Deferred.make<void>()]
+      const slow = Effect.andThen(Deferred.await(gate), stock.take)
+      const programs = [
+        Session.use(info, slow, stock.put, () => Effect.die("must not run")),
+        Effect.scoped(Effect.andThen(Session.acquire(info, slow, stock.put), Effect.die("must not run")))
+      ]
+      const fibers = yield* Effect.forEach(programs, (program) => Effect.forkChild(program))
+      yield* turn(5)
+      const revoking = yield* Effect.forkChild(revokeAll)
+      yield* turn(5)
+      yield* Deferred.succeed(gate, undefined)
+      assert.strictEqual((yield* Fiber.join(revoking)).stuck.length, 0)
+      const exits = yield* Effect.forEach(fibers, (fiber) => Fiber.await(fiber))
+      assert.deepStrictEqual(exits.map(tagOf), ["SessionRevoked", "SessionRevoked"])
+      assert.deepStrictEqual(stock.returned.toSorted(), [1, 2])
+    }).pipe(isolated))
+
+  it.effect("names what is stuck: an acquisition or a release that does not end", () =>
+    Effect.gen(function*() {
+      const stuckReleasing = Session.use(
+        { kind: "thing", name: "releases" },
+        Effect.void,
+        () => Effect.never,
+        () => Effect.never
+      )
+      const stuckAcquiring = Session.use({ kind: "thing", name: "acquires" }, Effect.never, () =>
+        Effect.void, () =>
+        Effect.void)
+      yield* Effect.forEach([stuckReleasing, stuckAcquiring], (program) =>
+        Effect.forkDetach(program))
+      yield* turn(5)
+      const revoking = yield* Effect.forkChild(SessionRegistry.revoke({}, { reason: "test", deadline: "1 second" }))
+      yield* TestClock.adjust("7 seconds")
+      const { stuck } = yield* Fiber.join(revoking)
+      assert.deepStrictEqual(stuck.map(({ name, state }) => [name, state]).toSorted(), [
+        ["acquires", "acquiring"],
+        ["releases", "releasing"]
+      ])
+    }).pipe(isolated))
+
+  it.effect("leaves a result that came before it, and an error of the function's own", () =>
+    Effect.gen(function*() {
+      const own = Session.use(
+        info,
+        Effect.void,
+        () => Effect.void,
+        () => Effect.onInterrupt(Effect.never, () => Effect.void).pipe(Effect.ensuring(Effect.die("own defect")))
+      )
+      const fiber = yield* Effect.forkChild(own)
+      yield* turn(5)
+      yield* revokeAll
+      assert.include(tagOf(yield* Fiber.await(fiber)), "Die")
+    }).pipe(isolated))
+
+  it.effect("at any moment gives everything back once, and is never a bare interruption", () =>
+    atEach(({ turns }) =>
+      Effect.gen(function*() {
+        const stock = new Stock()
+        const nested = Session.scoped({ kind: "outer", name: "one" })(Effect.gen(function*() {
+          yield* Session.acquire(info, stock.take, stock.put)
+          yield* Session.use(info, stock.take, stock.put, () => turn(3))
+          const held = Stream.unwrap(Effect.as(Session.acquire(info, stock.take, stock.put), Stream.make(1, 2)))
+          yield* Stream.runForEach(Session.stream(info)(held), () => turn(2))
+        }))
+        const fiber = yield* Effect.forkChild(nested)
+        yield* turn(turns)
+        yield* revokeAll
+        const exit = yield* Fiber.await(fiber)
+        assert.include(["Success", "SessionRevoked"], tagOf(exit))
+        assert.deepStrictEqual([stock.out.size, yield* SessionRegistry.list()], [0, []])
+      }).pipe(isolated)
+    ))
+})
+
+describe("Quotas (B17)", () => {
+  const limited = Effect.provide(SessionRegistry.layer({ quota: (tenant) => tenant === "small" ? 2 : 100 }))
+
+  it.effect("refuse a tenant's next session before anything is acquired, and admit it when one has ended", () =>
+    Effect.gen(function*() {
+      const stock = new Stock()
+      const held = yield* Effect.forEach([1, 2], () => Effect.forkChild(holdForever(stock)))
+      yield* turn(5)
+      const refused = yield* Effect.flip(Effect.scoped(Session.acquire(info, stock.take, stock.put)))
+      assert.deepInclude(refused, { _tag: "QuotaExceeded", tenant: "small", limit: 2 })
+      assert.strictEqual(stock.taken, 2)
+      yield* Effect.scoped(Session.acquire(info, stock.take, stock.put)).pipe(Caller.provide({ tenant: "large" }))
+      yield* Fiber.interrupt(held[0]!)
+      yield* Effect.scoped(Session.acquire(info, stock.take, stock.put))
+      yield* Fiber.interruptAll(held)
+      assert.strictEqual(stock.out.size, 0)
+    }).pipe(Caller.provide({ tenant: "small" }), limited))
+
+  it.effect("do not touch work that is nobody's in particular", () =>
+    Effect.gen(function*() {
+      const stock = new Stock()
+      yield* Effect.scoped(Effect.forEach([1, 2, 3], () => Session.acquire(info, stock.take, stock.put)))
+      assert.strictEqual(stock.returned.length, 3)
+    }).pipe(limited))
+})
+
+describe("Session.Handle", () => {
+  it.effect("closes once, whether by hand, by `await using` or by its scope", () =>
+    Effect.gen(function*() {
+      const stock = new Stock()
+      yield* Effect.scoped(Effect.gen(function*() {
+        const handle = yield* Session.acquire(info, stock.take, stock.put)
+        yield* handle.close
+        assert.deepStrictEqual([stock.returned, yield* SessionRegistry.list()], [[1], []])
+        yield* handle.close
+        yield* Effect.promise(async () => {
+          await using again = handle
+          assert.isFalse(again.session.isOpen)
+        })
+      }))
+      assert.deepStrictEqual(stock.returned, [1])
+    }).pipe(isolated))
+})
+
+describe("A release that fails (B15)", () => {
+  const failing = (failures: number, tries: { count: number }) => () =>
+    Effect.suspend(() => ++tries.count <= failures ? Effect.fail("not yet") : Effect.void)
+
+  it.effect("is tried again, three times by default", () =>
+    Effect.gen(function*() {
+      const tries = { count: 0 }
+      const fiber = yield* Effect.forkChild(
+        Session.use(info, Effect.void, failing(3, tries), () => Effect.succeed("done"))
+      )
+      yield* TestClock.adjust("350 millis")
+      assert.strictEqual(yield* Fiber.join(fiber), "done")
+      assert.strictEqual(tries.count, 4)
+    }).pipe(isolated))
+
+  it.effect("to the end stands beside the first error, and the session is closed", () =>
+    Effect.gen(function*() {
+      const tries = { count: 0 }
+      const fiber = yield* Effect.forkChild(
+        Session.use(info, Effect.void, failing(9, tries), () => Effect.fail("first"))
+      )
+      yield* TestClock.adjust("1 second")
+      const exit = yield* Fiber.await(fiber)
+      const reasons = Exit.isFailure(exit) ? exit.cause.reasons : []
+      const said = reasons.map((reason) =>
+        reason._tag === "Fail" ? reason.error : reason._tag === "Die" ? reason.defect : "?"
+      )
+      assert.strictEqual(said[0], "first")
+      assert.instanceOf(said[1], SessionError.ReleaseFailed)
+      assert.deepStrictEqual([tries.count, yield* SessionRegistry.list()], [4, []])
+    }).pipe(isolated))
+})
