@@ -55,8 +55,8 @@ export class MemoryConnection implements Wire.Connection {
   readonly closed = this.gone.await
   readonly isUsable = () => this.state === "open"
 
-  /** Either side may begin. */
-  readonly close: Effect.Effect<void> = Effect.suspend(() => {
+  /** Either side may begin. Once begun, it goes on. */
+  readonly close: Effect.Effect<void> = Effect.uninterruptible(Effect.suspend(() => {
     if (this.state === "closing" || this.state === "closed") return Effect.void
     this.state = "closing"
     this.broken.openUnsafe()
@@ -65,7 +65,7 @@ export class MemoryConnection implements Wire.Connection {
       this.gone.openUnsafe()
     })
     return Effect.asVoid(Effect.forkDetach(close, { startImmediately: true }))
-  })
+  }))
 
   private unlessBroken<A, E>(phase: "head" | "body", effect: Effect.Effect<A, E>): Effect.Effect<A, E | ConnectionLost> {
     const lost = Effect.suspend(() =>
