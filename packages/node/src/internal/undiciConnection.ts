@@ -101,7 +101,7 @@ class Reception implements Dispatcher.DispatchHandler {
 
 export interface Options {
   readonly keepAliveTimeout: number
-  readonly connect: (url: URL, established: (error: Error | null, socket: Net.Socket | null) => void) => Net.Socket
+  readonly connect: (url: URL, established: (error: Error | null, socket?: Net.Socket | null) => void) => Net.Socket
   readonly connectFailed: (origin: string, error: Error) => TransportError.ConnectFailed
 }
 
@@ -113,8 +113,8 @@ export const open = (url: URL, options: Options): Wire.Connection => {
   let waiting: ((ready: Effect.Effect<void, TransportError.ConnectFailed>) => void) | undefined
 
   const socket = options.connect(url, (error, connected) => {
-    if (connected === null) failure = options.connectFailed(origin, error ?? new Error("no socket"))
-    else established = connected
+    if (connected) established = connected
+    else failure = options.connectFailed(origin, error ?? new Error("no socket"))
     waiting?.(failure === undefined ? Effect.void : Effect.fail(failure))
     waiting = undefined
   })
