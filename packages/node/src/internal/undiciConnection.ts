@@ -52,8 +52,10 @@ class Reception implements Dispatcher.DispatchHandler {
   }
 
   onResponseEnd() {
-    this.end = Cause.done()
-    if (this.reader !== undefined) this.answer(this.end)
+    const end = this.end = Cause.done()
+    // undici tells of the end first, and closes a connection that is not to be kept after that: whoever goes on at once
+    // would send the next request on it.
+    if (this.reader !== undefined) queueMicrotask(() => this.answer(end))
   }
 
   onResponseError(_: unknown, error: Error) {
