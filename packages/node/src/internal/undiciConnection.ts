@@ -129,6 +129,7 @@ export const open = (url: URL, options: Options): Wire.Connection => {
     headersTimeout: 0,
     bodyTimeout: 0,
     keepAliveTimeout: options.keepAliveTimeout,
+    keepAliveMaxTimeout: options.keepAliveTimeout,
     keepAliveTimeoutThreshold: 1_000,
     connect: (_, callback) => {
       // Asked a second time, undici wants another socket than the one that it lost.
