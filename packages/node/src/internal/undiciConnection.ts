@@ -52,8 +52,10 @@ class Reception implements Dispatcher.DispatchHandler {
   }
 
   onResponseEnd() {
-    this.end = Cause.done()
-    if (this.reader !== undefined) this.answer(this.end)
+    const end = this.end = Cause.done()
+    // undici tells of the end first, and closes a connection that is not to be kept after that: whoever goes on at once
+    // would send the next request on it.
+    if (this.reader !== undefined) queueMicrotask(() => this.answer(end))
   }
 
   onResponseError(_: unknown, error: Error) {
@@ -127,6 +129,7 @@ export const open = (url: URL, options: Options): Wire.Connection => {
     headersTimeout: 0,
     bodyTimeout: 0,
     keepAliveTimeout: options.keepAliveTimeout,
+    keepAliveMaxTimeout: options.keepAliveTimeout,
     keepAliveTimeoutThreshold: 1_000,
     connect: (_, callback) => {
       // Asked a second time, undici wants another socket than the one that it lost.
