@@ -185,6 +185,23 @@ const answers: ReadonlyArray<readonly [string, Answer, object]> = [
   ]
 ]
 
+describe("an answer that is whole", () => {
+  it.live.each(["idle", "total"] as const)(
+    "is not lost to the limit %s while its server forgets to end the body",
+    (name) =>
+      Effect.gen(function*() {
+        const server = yield* Server.http((response) => Server.begin(response, Server.wholeAnswer))
+        yield* Effect.gen(function*() {
+          const parts = yield* Stream.runCollect(stream)
+          assert.strictEqual(parts.at(-1)?.type, "finish")
+          yield* nothingRuns
+          yield* until(() => server.open() === 0)
+        }).pipe(withModel({ baseUrl: http(server), connections: 1, timeouts: { [name]: limit } }))
+        yield* until(() => server.sockets.size === 0)
+      })
+  )
+})
+
 // C7
 describe("each way in which a call goes wrong has an error of its own", () => {
   it.live.each([

@@ -68,7 +68,8 @@ const data = (value: object) => `data: ${JSON.stringify(value)}\n\n`
 export const says = (content: string) =>
   data({ id: "chatcmpl-1", model: "gpt-5", choices: [{ index: 0, delta: { content }, finish_reason: null }] })
 
-const finish = data({ choices: [{ index: 0, delta: {}, finish_reason: "stop" }] }) + "data: [DONE]\n\n"
+export const wholeAnswer = says("Hello") + data({ choices: [{ index: 0, delta: {}, finish_reason: "stop" }] }) +
+  "data: [DONE]\n\n"
 
 /** Sends a stream's head, and these bytes. */
 export const begin = (response: Http.ServerResponse, bytes = "") => {
@@ -78,6 +79,6 @@ export const begin = (response: Http.ServerResponse, bytes = "") => {
 
 /** Sends a stream to its end. */
 export const answer = (response: Http.ServerResponse) => {
-  begin(response, says("Hello") + finish)
+  begin(response, wholeAnswer)
   response.end()
 }
