@@ -12,17 +12,19 @@ export interface Options {
   readonly connections?: number
 }
 
+export const layer = ({ baseUrl, timeouts, connections }: Options) =>
+  OpenAi.layer({ model: "gpt-5", baseUrl, timeouts }).pipe(
+    Layer.provide(NodeTransport.layer({ connections })),
+    Layer.provide(ConfigProvider.layer(ConfigProvider.fromUnknown({ OPENAI_API_KEY: "sk-nobody" })))
+  )
+
 /** Runs an effect with a model and a registry of its own, in which nothing may be left once the model's layer is closed. */
-export const withModel = ({ baseUrl, timeouts, connections }: Options) =>
+export const withModel = (options: Options) =>
 <A, E, R>(
   effect: Effect.Effect<A, E, R>
 ): Effect.Effect<A, E | Config.ConfigError, Exclude<R, LanguageModel.LanguageModel>> =>
   Effect.gen(function*() {
-    const layer = OpenAi.layer({ model: "gpt-5", baseUrl, timeouts }).pipe(
-      Layer.provide(NodeTransport.layer({ connections })),
-      Layer.provide(ConfigProvider.layer(ConfigProvider.fromUnknown({ OPENAI_API_KEY: "sk-nobody" })))
-    )
-    const result = yield* Effect.provide(effect, layer)
+    const result = yield* Effect.provide(effect, layer(options))
     assert.deepStrictEqual(yield* SessionRegistry.counts, {})
     return result
   }).pipe(Effect.provide(SessionRegistry.layer))
