@@ -182,7 +182,8 @@ describe("a streamed answer", () => {
 describe("the layer", () => {
   it.effect.each<readonly [string, object]>([
     ["missing", {}],
-    ["empty", { OPENAI_API_KEY: "" }]
+    ["empty", { OPENAI_API_KEY: "" }],
+    ["blank", { OPENAI_API_KEY: " \n" }]
   ])("does not build where the key is %s", ([, values]) =>
     Effect.gen(function*() {
       const fake = FakeTransport.make(whole({ content: "Because." }))
