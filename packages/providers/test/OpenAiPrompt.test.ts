@@ -128,6 +128,22 @@ describe("the conversation so far", () => {
       ])
     }))
 
+  it.effect("shows the model what a tool has for it, where that is not its result", () =>
+    Effect.gen(function*() {
+      const result = { type: "tool-result", id: "call_a", name: "weather", isFailure: false } as const
+      assert.deepStrictEqual(
+        yield* sentMessages([
+          { role: "user", content: "Rome?" },
+          { role: "assistant", content: [{ type: "tool-call", id: "call_a", name: "weather", params: {} }] },
+          {
+            role: "tool",
+            content: [{ ...result, result: { raw: "large" }, modelOutput: [{ type: "text", text: "Warm." }] }]
+          }
+        ]).pipe(Effect.map((messages) => messages.at(-1))),
+        { role: "tool", tool_call_id: "call_a", content: "Warm." }
+      )
+    }))
+
   it.effect("is refused, typed and before anything is sent, where it holds a file", () =>
     Effect.gen(function*() {
       const file = { type: "file", mediaType: "image/png", data: "iVBORw0KGgo=" } as const
