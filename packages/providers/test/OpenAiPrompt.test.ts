@@ -144,6 +144,18 @@ describe("the conversation so far", () => {
       )
     }))
 
+  it.effect("leaves out an answer of which nothing can be sent, which would be refused", () =>
+    Effect.gen(function*() {
+      assert.deepStrictEqual(
+        yield* sentMessages([
+          { role: "user", content: "Why?" },
+          { role: "assistant", content: [{ type: "reasoning", text: "Hm, let me think ab" }] },
+          { role: "user", content: "Go on." }
+        ]),
+        [{ role: "user", content: "Why?" }, { role: "user", content: "Go on." }]
+      )
+    }))
+
   it.effect("is refused, typed and before anything is sent, where it holds a file", () =>
     Effect.gen(function*() {
       const file = { type: "file", mediaType: "image/png", data: "iVBORw0KGgo=" } as const

@@ -46,6 +46,8 @@ const fromMessage = Effect.fnUntraced(function*(
         }
         // Reasoning is not part of this format's history, and approvals are settled before a request is made.
       }
+      // An answer with neither is refused. It comes about when the model was cut off while it reasoned.
+      if (texts.length === 0 && toolCalls.length === 0) return results
       return [
         {
           role: "assistant",
