@@ -19,7 +19,10 @@ export const events = (...chunks: ReadonlyArray<string>): Reply => ({
 
 const isReply = (reply: Reply | TransportError.TransportError): reply is Reply => "chunks" in reply
 
-export const make = (...replies: ReadonlyArray<Reply | TransportError.TransportError | Effect.Effect<never>>) => {
+/** A reply, or why there is none. */
+export type Outcome = Reply | TransportError.TransportError | Effect.Effect<never>
+
+export const make = (...replies: ReadonlyArray<Outcome>) => {
   const requests: Array<Transport.Request> = []
   const execute = (request: Transport.Request) =>
     Effect.suspend((): Effect.Effect<Transport.Response, TransportError.TransportError> => {
