@@ -10,12 +10,13 @@ export interface Options {
   readonly baseUrl: string
   readonly timeouts?: Timeouts.Timeouts
   readonly connections?: number
+  readonly apiKey?: string
 }
 
-export const layer = ({ baseUrl, timeouts, connections }: Options) =>
+export const layer = ({ apiKey = "sk-nobody", baseUrl, connections, timeouts }: Options) =>
   OpenAi.layer({ model: "gpt-5", baseUrl, timeouts }).pipe(
     Layer.provide(NodeTransport.layer({ connections })),
-    Layer.provide(ConfigProvider.layer(ConfigProvider.fromUnknown({ OPENAI_API_KEY: "sk-nobody" })))
+    Layer.provide(ConfigProvider.layer(ConfigProvider.fromUnknown({ OPENAI_API_KEY: apiKey })))
   )
 
 /** Runs an effect with a model and a registry of its own, in which nothing may be left once the model's layer is closed. */
