@@ -82,6 +82,11 @@ const cases: ReadonlyArray<Case> = [
   ),
   ...either("an error of its own shape", "ProviderFailed", json(500, (key) => ({ oops: [{ headers: { key } }] }))),
   ...either("a page", "PermissionDenied", text(403, "text/html", (key) => `<html>${"x".repeat(180)}${key}</html>`)),
+  ...either(
+    "the name of the request",
+    "RateLimited",
+    json(429, () => ({ error: { message: "Oops" } }), (key) => ({ "x-request-id": `req_${key}`, "retry-after": key }))
+  ),
   ...either("a success of another kind", "InvalidResponse", text(200, "text/plain", (key) => `You sent ${key}`)),
   [
     "a whole answer without a finish",
