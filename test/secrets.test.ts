@@ -125,6 +125,22 @@ describe("the key is kept (A7)", () => {
       assert.deepStrictEqual(told, [secret])
     }))
 
+  it.live.each([["a stream", streamed], ["an answer in one piece", whole]] as const)(
+    "when what comes back is not HTTP, to %s",
+    ([, call]) =>
+      Effect.gen(function*() {
+        const server = yield* Server.tcp((socket) => {
+          socket.on("data", (bytes) => {
+            const key = /Bearer (\S+)/.exec(bytes.toString())?.[1]
+            if (key !== undefined) socket.end(`HTTP/1.1 200 OK\r\ncontent type ${key}: ${key}\r\n\r\n`)
+          })
+        })
+        yield* assertKeptBy(call, "ConnectionLost").pipe(
+          withModel({ baseUrl: `http://${server.host}/v1`, apiKey: secret })
+        )
+      })
+  )
+
   it.live("when it cannot be sent", () =>
     Effect.gen(function*() {
       const server = yield* Server.http(Server.answer)
