@@ -9,8 +9,11 @@ import { Client, type Dispatcher, errors } from "undici"
 /** Bytes that a response may run ahead of its reader before the socket is no longer read. */
 const highWaterMark = 256 * 1024
 
-const lost = (origin: string, phase: "head" | "body", cause: unknown) =>
-  new TransportError.ConnectionLost({ origin, phase, cause })
+const lost = (origin: string, phase: "head" | "body", cause: Error) => {
+  // The bytes that are no HTTP. They may repeat the request, secrets included, so no error of ours quotes them.
+  if (cause instanceof errors.HTTPParserError) Reflect.deleteProperty(cause, "data")
+  return new TransportError.ConnectionLost({ origin, phase, cause })
+}
 
 /** Turns undici's calls into one awaited head, and a body that is pulled. */
 class Reception implements Dispatcher.DispatchHandler {
