@@ -75,6 +75,12 @@ describe("Deadline.within (B5)", () => {
 })
 
 describe("Deadline.remaining (B5)", () => {
+  it.effect("is not made longer by a longer deadline inside", () =>
+    Effect.gen(function*() {
+      const left = yield* Deadline.remaining.pipe(Deadline.within("1 minute"), Deadline.within("10 seconds"))
+      assert.deepStrictEqual(left, Duration.seconds(10))
+    }))
+
   it.effect("is infinite without a deadline, shrinks with time, and stays at zero", () =>
     Effect.gen(function*() {
       const seen: Array<Duration.Duration> = [yield* Deadline.remaining]
@@ -136,6 +142,16 @@ describe("Deadline.withinStream (B5)", () => {
       yield* TestClock.adjust("30 seconds")
       assert.isUndefined(fiber.pollUnsafe())
       yield* TestClock.adjust("1 seconds")
+      assert.deepStrictEqual(fiber.pollUnsafe(), exceeded("10 seconds"))
+    }))
+
+  it.effect("ends a stream that always has something ready as well", () =>
+    Effect.gen(function*() {
+      const ready = Stream.forever(Stream.make("x"))
+      const fiber = yield* Effect.forkChild(
+        Stream.runForEach(Deadline.withinStream("10 seconds")(ready), () => Effect.sleep("4 seconds"))
+      )
+      yield* TestClock.adjust("12 seconds")
       assert.deepStrictEqual(fiber.pollUnsafe(), exceeded("10 seconds"))
     }))
 

@@ -8,15 +8,17 @@ export interface Moment {
   readonly steps: number
 }
 
-/** Turns 0 to 30, with turns of 3 to 10 steps and of the usual length. */
-export const moments: ReadonlyArray<Moment> = [3, 4, 5, 6, 7, 8, 9, 10, 2048].flatMap((steps) =>
-  Array.from({ length: 31 }, (_, turns) => ({ turns, steps }))
-)
+/** Each number of turns up to `last`, with turns of 3 to 10 steps and of the usual length. */
+const moments = (last: number): ReadonlyArray<Moment> =>
+  [3, 4, 5, 6, 7, 8, 9, 10, 2048].flatMap((steps) => Array.from({ length: last + 1 }, (_, turns) => ({ turns, steps })))
 
 /** Runs a scenario once for each moment. All of its fibers take turns of that length. */
-export const atEach = <A, E, R>(scenario: (moment: Moment) => Effect.Effect<A, E, R>): Effect.Effect<void, E, R> =>
+export const atEach = <A, E, R>(
+  scenario: (moment: Moment) => Effect.Effect<A, E, R>,
+  last = 30
+): Effect.Effect<void, E, R> =>
   Effect.forEach(
-    moments,
+    moments(last),
     (moment) => Effect.provideService(scenario(moment), Scheduler.MaxOpsBeforeYield, moment.steps),
     { discard: true }
   )
@@ -34,3 +36,10 @@ export const interruptAt =
       yield* Fiber.interrupt(fiber)
       return yield* Fiber.await(fiber)
     })
+
+/** What a fiber comes to without any more time; undefined where it would wait for ever. */
+export const settled = <A, E>(fiber: Fiber.Fiber<A, E>): Effect.Effect<Exit.Exit<A, E> | undefined> =>
+  Effect.gen(function*() {
+    for (let i = 0; i < 2_000 && fiber.pollUnsafe() === undefined; i++) yield* Effect.yieldNow
+    return fiber.pollUnsafe()
+  })

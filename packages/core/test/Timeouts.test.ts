@@ -106,6 +106,16 @@ describe("Timeouts.stream: idle (B5)", () => {
       assert.isAtMost(seen.length, 4)
     }))
 
+  it.effect("counts from the last output, not from the first", () =>
+    Effect.gen(function*() {
+      const stream = after([1, "a"], [2, "ping"], [0, "b"], [2, "ping"], [0, "c"])
+      const { fiber, seen } = yield* read(
+        Timeouts.stream({ timeouts: limits, isOutput: (element: string) => element !== "ping" })(stream)
+      )
+      yield* TestClock.adjust("5 seconds")
+      assert.deepStrictEqual([fiber.pollUnsafe(), seen.length], [Exit.void, 5])
+    }))
+
   it.effect("does not punish a slow reader", () =>
     Effect.gen(function*() {
       const stream = Timeouts.stream({ timeouts: limits })(after([1, "a"], [1, "b"], [1, "c"]))

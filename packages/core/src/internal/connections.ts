@@ -142,10 +142,10 @@ export const make = Effect.fnUntraced(function*(wire: Wire, options: {
           const limit = Duration.fromInputUnsafe(timeouts.connect ?? Timeouts.defaults.connect)
           return connect(url, pool, limit, restore)
         }
-        // One that died while idle is on its way out of the pool, and counts until it is.
-        return grant.connection.connection.isUsable()
-          ? Effect.succeed(grant.connection)
-          : checkout(url, timeouts, restore)
+        if (grant.connection.connection.isUsable()) return Effect.succeed(grant.connection)
+        // One that died while idle counts until it is closed, which has a time limit only when we close it.
+        discard(grant.connection)
+        return checkout(url, timeouts, restore)
       }
 
       const grant = pool.take()

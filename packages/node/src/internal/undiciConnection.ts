@@ -9,8 +9,11 @@ import { Client, type Dispatcher, errors } from "undici"
 /** Bytes that a response may run ahead of its reader before the socket is no longer read. */
 const highWaterMark = 256 * 1024
 
-const lost = (origin: string, phase: "head" | "body", cause: unknown) =>
-  new TransportError.ConnectionLost({ origin, phase, cause })
+const lost = (origin: string, phase: "head" | "body", cause: Error) => {
+  // The bytes that are no HTTP. They may repeat the request, secrets included, so no error of ours quotes them.
+  if (cause instanceof errors.HTTPParserError) Reflect.deleteProperty(cause, "data")
+  return new TransportError.ConnectionLost({ origin, phase, cause })
+}
 
 /** Turns undici's calls into one awaited head, and a body that is pulled. */
 class Reception implements Dispatcher.DispatchHandler {
@@ -52,8 +55,10 @@ class Reception implements Dispatcher.DispatchHandler {
   }
 
   onResponseEnd() {
-    this.end = Cause.done()
-    if (this.reader !== undefined) this.answer(this.end)
+    const end = this.end = Cause.done()
+    // undici tells of the end first, and closes a connection that is not to be kept after that: whoever goes on at once
+    // would send the next request on it.
+    if (this.reader !== undefined) queueMicrotask(() => this.answer(end))
   }
 
   onResponseError(_: unknown, error: Error) {
@@ -127,6 +132,7 @@ export const open = (url: URL, options: Options): Wire.Connection => {
     headersTimeout: 0,
     bodyTimeout: 0,
     keepAliveTimeout: options.keepAliveTimeout,
+    keepAliveMaxTimeout: options.keepAliveTimeout,
     keepAliveTimeoutThreshold: 1_000,
     connect: (_, callback) => {
       // Asked a second time, undici wants another socket than the one that it lost.

@@ -80,20 +80,22 @@ const isEventStream = ({ headers }: Transport.Response): boolean => {
   return typeof type !== "string" || type.toLowerCase().startsWith("text/event-stream")
 }
 
-/** The events of a body. They end when the answer does, which is when nothing but the body's end is left to read. */
+/** Reads what follows the answer, which is nothing but the body's end, so that the connection can be used again. */
+const endBody = (response: Transport.Response): Effect.Effect<void> =>
+  Effect.ignore(Effect.timeoutOption(Effect.forever(response.body, { disableYield: true }), endTimeout))
+
+/** The events of a body. They end when the answer does. */
 const pullEvents = (
   response: Transport.Response,
   decoder: OpenAiChat.Decoder
 ): Pull.Pull<readonly [ChatEvent.ChatEvent, ...Array<ChatEvent.ChatEvent>], CallError> => {
-  const bodyEnd = Effect.timeoutOption(Effect.forever(response.body, { disableYield: true }), endTimeout)
-  const finish = Effect.andThen(Effect.exit(bodyEnd), Cause.done())
   const decode = Effect.matchEffect(response.body, {
     onSuccess: (chunks) => Effect.sync(() => chunks.flatMap((chunk) => decoder.push(chunk))),
     onFailure: (end) => Cause.isDone(end) ? Effect.sync(() => decoder.end()) : Effect.fail(end)
   })
   const pull: ReturnType<typeof pullEvents> = Effect.suspend(() => {
     if (decoder.failure !== undefined) return Effect.fail(decoder.failure)
-    if (decoder.isDone) return finish
+    if (decoder.isDone) return Cause.done()
     return Effect.flatMap(decode, ([first, ...rest]) => first === undefined ? pull : Effect.succeed([first, ...rest]))
   })
   return pull
@@ -110,7 +112,10 @@ export const stream = (
       const body = yield* errorBody(response)
       return yield* invalidResponse(peer, "a body that is no event stream", body)
     }
-    return Stream.fromPull(Effect.succeed(pullEvents(response, OpenAiChat.makeDecoder(peer)))).pipe(
+    const decoder = OpenAiChat.makeDecoder(peer)
+    // As a finalizer, so that a whole answer is not lost to a limit that passes only now.
+    yield* Effect.addFinalizer(() => decoder.isDone ? endBody(response) : Effect.void)
+    return Stream.fromPull(Effect.succeed(pullEvents(response, decoder))).pipe(
       Timeouts.stream({ timeouts: endpoint.timeouts, startedAt: response.sentAt, isOutput: ChatEvent.isOutput })
     )
   })).pipe(

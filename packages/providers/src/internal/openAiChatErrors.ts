@@ -21,7 +21,10 @@ const excerpt = (text: string): string => text.length > excerptLength ? `${text.
 export const invalidResponse = (peer: Peer, detail: string, text: string) =>
   new ProviderError.InvalidResponse({ provider: peer.provider, detail, excerpt: excerpt(peer.redact(text)) })
 
-const requestIdOf = (headers: Wire.Headers): string | undefined => From.string(headers["x-request-id"])
+const requestIdOf = (peer: Peer, headers: Wire.Headers): string | undefined => {
+  const id = From.string(headers["x-request-id"])
+  return id === undefined ? undefined : peer.redact(id)
+}
 
 /** The error that a response means whose status is not a success, or that came in the middle of a stream. */
 export const classify = (
@@ -37,7 +40,7 @@ export const classify = (
     status,
     detail: excerpt(peer.redact(From.string(error?.["message"]) ?? body.trim())),
     code: code === undefined ? undefined : peer.redact(code),
-    requestId: requestIdOf(headers)
+    requestId: requestIdOf(peer, headers)
   }
   const isQuota = (code !== undefined && quota.has(code)) || (type !== undefined && quota.has(type))
 

@@ -1,7 +1,7 @@
 import * as AiError from "effect/ai/AiError"
 import type * as LanguageModel from "effect/ai/LanguageModel"
 import { toCodecOpenAI } from "effect/ai/OpenAiStructuredOutput"
-import type * as Prompt from "effect/ai/Prompt"
+import * as Prompt from "effect/ai/Prompt"
 import * as Tool from "effect/ai/Tool"
 import * as Effect from "effect/Effect"
 import type * as ChatRequest from "../ChatRequest.ts"
@@ -13,7 +13,7 @@ const asText = (value: unknown): string => typeof value === "string" ? value : J
 const toolMessage = (part: Prompt.ToolResultPart): ChatRequest.ToolMessage => ({
   role: "tool",
   toolCallId: part.id,
-  content: asText(part.result)
+  content: part.modelOutput === undefined ? asText(part.result) : Prompt.toolModelOutputToText(part.modelOutput)
 })
 
 const fromMessage = Effect.fnUntraced(function*(
@@ -46,6 +46,8 @@ const fromMessage = Effect.fnUntraced(function*(
         }
         // Reasoning is not part of this format's history, and approvals are settled before a request is made.
       }
+      // An answer with neither is refused. It comes about when the model was cut off while it reasoned.
+      if (texts.length === 0 && toolCalls.length === 0) return results
       return [
         {
           role: "assistant",

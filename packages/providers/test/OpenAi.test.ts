@@ -1,0 +1,222 @@
+import { SessionRegistry } from "@clawback/core"
+import { OpenAi } from "@clawback/providers"
+import { assert, describe, it } from "@effect/vitest"
+import { Effect, Layer, Stream } from "effect"
+import { LanguageModel } from "effect/ai"
+import * as FakeTransport from "./support/fakeTransport.ts"
+import { called, config, handlers, over, reasonOf, toolkit, whole } from "./support/openAiModel.ts"
+import { chunk, done, finishes, says, tokens } from "./support/openAiWire.ts"
+
+// C2
+describe("an answer in one piece", () => {
+  it.effect("comes with its text, its reason to end and its usage", () =>
+    Effect.gen(function*() {
+      const fake = FakeTransport.make(whole({ content: "Because." }, { usage: tokens(11, 7) }))
+      const response = yield* Effect.provide(LanguageModel.generateText({ prompt: "Why?" }), over(fake))
+      assert.strictEqual(response.text, "Because.")
+      assert.strictEqual(response.finishReason, "stop")
+      assert.deepInclude(response.usage.inputTokens, { total: 11, cacheRead: 3, uncached: 8 })
+      assert.deepInclude(response.usage.outputTokens, { total: 7, reasoning: 2, text: 5 })
+      const metadata = response.content.find((part) => part.type === "response-metadata")
+      assert.deepInclude(metadata, { id: "chatcmpl-1", modelId: "gpt-5-2026-08-07" })
+    }))
+
+  it.effect("leaves usage unknown that the provider did not count", () =>
+    Effect.gen(function*() {
+      const fake = FakeTransport.make(whole({ content: "Because." }))
+      const { usage } = yield* Effect.provide(LanguageModel.generateText({ prompt: "Why?" }), over(fake))
+      assert.isUndefined(usage.inputTokens.total)
+      assert.isUndefined(usage.inputTokens.uncached)
+      assert.isUndefined(usage.outputTokens.total)
+      assert.isUndefined(usage.outputTokens.text)
+    }))
+
+  it.effect("keeps reasoning apart from text, and gives a refusal as text", () =>
+    Effect.gen(function*() {
+      const fake = FakeTransport.make(whole({ reasoning_content: "Hm.", refusal: "No." }))
+      const response = yield* Effect.provide(LanguageModel.generateText({ prompt: "Why?" }), over(fake))
+      assert.strictEqual(response.reasoningText, "Hm.")
+      assert.strictEqual(response.text, "No.")
+    }))
+
+  it.effect("is asked for with the key, the model and the parameters of the layer", () =>
+    Effect.gen(function*() {
+      const fake = FakeTransport.make(whole({ content: "Because." }))
+      yield* Effect.provide(
+        LanguageModel.generateText({ prompt: "Why?" }),
+        over(fake, { baseUrl: "http://provider.test/v1//", parameters: { temperature: 0, extras: { user: "u-1" } } })
+      )
+      assert.strictEqual(fake.requests[0]?.url, "http://provider.test/v1/chat/completions")
+      assert.strictEqual(fake.requests[0]?.headers["authorization"], "Bearer sk-nobody")
+      assert.deepStrictEqual(fake.body(0), {
+        model: "gpt-5",
+        user: "u-1",
+        temperature: 0,
+        messages: [{ role: "user", content: "Why?" }]
+      })
+    }))
+
+  it.effect("runs the tools that the model calls", () =>
+    Effect.gen(function*() {
+      const fake = FakeTransport.make(
+        whole(
+          { tool_calls: [called("call_a", "weather", "{\"city\":\"Rome\"}"), called("call_b", "clock", "")] },
+          {},
+          "tool_calls"
+        )
+      )
+      const response = yield* LanguageModel.generateText({ prompt: "Why?", toolkit }).pipe(
+        Effect.provide([over(fake), handlers])
+      )
+      assert.strictEqual(response.finishReason, "tool-calls")
+      assert.deepStrictEqual(response.toolCalls.map(({ id, name, params }) => ({ id, name, params })), [
+        { id: "call_a", name: "weather", params: { city: "Rome" } },
+        { id: "call_b", name: "clock", params: {} }
+      ])
+      assert.deepStrictEqual(response.toolResults.map(({ id, result }) => ({ id, result })), [
+        { id: "call_a", result: { celsius: 4 } },
+        { id: "call_b", result: "noon" }
+      ])
+    }))
+
+  it.effect("fails typed when the model calls a tool with what is not JSON", () =>
+    Effect.gen(function*() {
+      const fake = FakeTransport.make(
+        whole({ tool_calls: [called("call_a", "weather", "{\"city\":")] }, {}, "tool_calls")
+      )
+      const reason = yield* reasonOf(
+        LanguageModel.generateText({ prompt: "Why?", toolkit }).pipe(Effect.provide([over(fake), handlers]))
+      )
+      assert.strictEqual(reason._tag, "InvalidOutputError")
+    }))
+})
+
+const parts = (...chunks: ReadonlyArray<string>) =>
+  LanguageModel.streamText({ prompt: "Why?" }).pipe(
+    Stream.runCollect,
+    Effect.provide(over(FakeTransport.make(FakeTransport.events(...chunks))))
+  )
+
+describe("a streamed answer", () => {
+  it.effect("comes in runs of text and reasoning, and ends with its usage", () =>
+    Effect.gen(function*() {
+      const found = yield* parts(
+        says({ role: "assistant", content: "", reasoning_content: "H" }),
+        says({ reasoning_content: "m." }) + says({ content: "Be" }),
+        says({ content: "cause." }) + finishes("stop"),
+        chunk({ usage: tokens(11, 7) }) + done
+      )
+      assert.deepStrictEqual(found.map((part) => "delta" in part ? `${part.type} ${part.delta}` : part.type), [
+        "response-metadata",
+        "reasoning-start",
+        "reasoning-delta H",
+        "reasoning-delta m.",
+        "reasoning-end",
+        "text-start",
+        "text-delta Be",
+        "text-delta cause.",
+        "text-end",
+        "finish"
+      ])
+      const finish = found.at(-1)
+      assert(finish?.type === "finish")
+      assert.strictEqual(finish.reason, "stop")
+      assert.deepInclude(finish.usage.inputTokens, { total: 11, cacheRead: 3, uncached: 8 })
+      assert.deepInclude(finish.usage.outputTokens, { total: 7, reasoning: 2, text: 5 })
+    }))
+
+  it.effect("asks for usage", () =>
+    Effect.gen(function*() {
+      const fake = FakeTransport.make(FakeTransport.events(finishes("stop")))
+      yield* Effect.provide(Stream.runDrain(LanguageModel.streamText({ prompt: "Why?" })), over(fake))
+      assert.deepInclude(fake.body(0), { stream: true, stream_options: { include_usage: true } })
+    }))
+
+  it.effect("runs the tools that the model calls side by side", () =>
+    Effect.gen(function*() {
+      const fake = FakeTransport.make(FakeTransport.events(
+        says({ tool_calls: [{ index: 0, id: "call_a", function: { name: "weather", arguments: "{\"ci" } }] }),
+        says({ tool_calls: [{ index: 1, id: "call_b", function: { name: "clock", arguments: "" } }] }),
+        says({ tool_calls: [{ index: 0, function: { arguments: "ty\":\"Rome\"}" } }] }),
+        finishes("tool_calls") + done
+      ))
+      const found = yield* LanguageModel.streamText({ prompt: "Why?", toolkit }).pipe(
+        Stream.runCollect,
+        Effect.provide([over(fake), handlers])
+      )
+      assert.sameDeepMembers(
+        found.flatMap((part) => part.type === "tool-result" ? [{ id: part.id, result: part.result }] : []),
+        [{ id: "call_a", result: { celsius: 4 } }, { id: "call_b", result: "noon" }]
+      )
+      assert.strictEqual(found.at(-1)?.type, "finish")
+    }))
+
+  it.effect("fails typed when the model calls a tool with what is not JSON, after what it said", () =>
+    Effect.gen(function*() {
+      const fake = FakeTransport.make(FakeTransport.events(
+        says({ content: "Look" }) +
+          says({ tool_calls: [{ index: 0, id: "call_a", function: { name: "weather", arguments: "{" } }] }),
+        finishes("tool_calls") + done
+      ))
+      const texts: Array<string> = []
+      const reason = yield* reasonOf(
+        LanguageModel.streamText({ prompt: "Why?", toolkit }).pipe(
+          Stream.runForEach((part) => Effect.sync(() => part.type === "text-delta" && texts.push(part.delta))),
+          Effect.provide([over(fake), handlers])
+        )
+      )
+      assert.strictEqual(reason._tag, "InvalidOutputError")
+      assert.deepStrictEqual(texts, ["Look"])
+    }))
+
+  it.effect("is refused where the body is no event stream", () =>
+    Effect.gen(function*() {
+      const fake = FakeTransport.make(FakeTransport.json("<html>", { headers: { "content-type": "text/html" } }))
+      const reason = yield* reasonOf(
+        Effect.provide(Stream.runDrain(LanguageModel.streamText({ prompt: "Why?" })), over(fake))
+      )
+      assert.strictEqual(reason._tag, "InvalidResponseError")
+    }))
+})
+
+describe("the layer", () => {
+  it.effect.each<readonly [string, object]>([
+    ["missing", {}],
+    ["empty", { OPENAI_API_KEY: "" }],
+    ["blank", { OPENAI_API_KEY: " \n" }]
+  ])("does not build where the key is %s", ([, values]) =>
+    Effect.gen(function*() {
+      const fake = FakeTransport.make(whole({ content: "Because." }))
+      const layer = OpenAi.layer({ model: "gpt-5", baseUrl: "http://provider.test/v1" }).pipe(
+        Layer.provide(fake.layer),
+        Layer.provide(config(values))
+      )
+      const error = yield* Effect.flip(Effect.provide(LanguageModel.generateText({ prompt: "Why?" }), layer))
+      assert.strictEqual(error._tag, "ConfigError")
+    }))
+
+  it.effect("holds the key as a session while it is open, and a call while one runs", () =>
+    Effect.gen(function*() {
+      const counts: Array<unknown> = []
+      const look = Effect.map(SessionRegistry.counts, (count) => void counts.push(count))
+      yield* Effect.gen(function*() {
+        const fake = FakeTransport.make(FakeTransport.events(says({ content: "Well" }), finishes("stop")))
+        yield* Effect.provide(
+          Effect.gen(function*() {
+            yield* look
+            yield* Stream.runForEach(
+              Stream.filter(LanguageModel.streamText({ prompt: "Why?" }), (part) => part.type === "text-delta"),
+              () => look
+            )
+            yield* look
+          }),
+          OpenAi.layer({ model: "gpt-5", baseUrl: "http://provider.test/v1" }).pipe(
+            Layer.provide(fake.layer),
+            Layer.provide(config({ OPENAI_API_KEY: "sk-nobody" }))
+          )
+        )
+        yield* look
+      }).pipe(Effect.provide(SessionRegistry.layer))
+      assert.deepStrictEqual(counts, [{ credential: 1 }, { credential: 1, call: 1 }, { credential: 1 }, {}])
+    }))
+})

@@ -1,0 +1,201 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Effect, Schema, Stream } from "effect"
+import { LanguageModel, Prompt, Tool, Toolkit } from "effect/ai"
+import * as FakeTransport from "./support/fakeTransport.ts"
+import { called, handlers, over, reasonOf, toolkit, weather, weatherOnWire, whole } from "./support/openAiModel.ts"
+
+const sentTools = (toolChoice: LanguageModel.ToolChoice<"weather" | "clock">) =>
+  Effect.gen(function*() {
+    const fake = FakeTransport.make(whole({ content: "No need." }))
+    yield* LanguageModel.generateText({ prompt: "Why?", toolkit, toolChoice }).pipe(
+      Effect.provide([over(fake), handlers])
+    )
+    const { tools, tool_choice } = fake.body(0)
+    return { tools: tools.map((tool: typeof weatherOnWire) => tool.function.name), tool_choice }
+  })
+
+describe("the choice of tools", () => {
+  it.effect.each<readonly [string, LanguageModel.ToolChoice<"weather" | "clock">, object]>([
+    ["auto", "auto", { tools: ["weather", "clock"], tool_choice: "auto" }],
+    ["none", "none", { tools: ["weather", "clock"], tool_choice: "none" }],
+    ["required", "required", { tools: ["weather", "clock"], tool_choice: "required" }],
+    ["one tool", { tool: "clock" }, {
+      tools: ["weather", "clock"],
+      tool_choice: { type: "function", function: { name: "clock" } }
+    }],
+    ["some tools", { oneOf: ["clock"] }, { tools: ["clock"], tool_choice: "auto" }],
+    ["some tools, one of which is required", { mode: "required", oneOf: ["clock"] }, {
+      tools: ["clock"],
+      tool_choice: "required"
+    }]
+  ])("%s reaches the provider", ([, choice, expected]) =>
+    Effect.gen(function*() {
+      assert.deepStrictEqual(yield* sentTools(choice), expected)
+    }))
+
+  it.effect("comes with the description and the schema of each tool", () =>
+    Effect.gen(function*() {
+      const fake = FakeTransport.make(whole({ content: "No need." }))
+      yield* LanguageModel.generateText({ prompt: "Why?", toolkit: Toolkit.make(weather) }).pipe(
+        Effect.provide([over(fake), handlers])
+      )
+      assert.deepStrictEqual(fake.body(0).tools, [weatherOnWire])
+    }))
+
+  it.effect("comes with a schema that OpenAI takes as strict, where a tool is to be called strictly", () =>
+    Effect.gen(function*() {
+      const fake = FakeTransport.make(whole({ content: "No need." }))
+      const strict = Tool.make("forecast", {
+        parameters: Schema.Struct({ city: Schema.String, days: Schema.optional(Schema.Number) }),
+        success: Schema.String
+      }).annotate(Tool.Strict, true)
+      yield* LanguageModel.generateText({ prompt: "Why?", toolkit: Toolkit.make(strict) }).pipe(
+        Effect.provide([over(fake), Toolkit.make(strict).toLayer({ forecast: () => Effect.succeed("Rain") })])
+      )
+      const [tool] = fake.body(0).tools
+      assert.isTrue(tool.function.strict)
+      assert.isFalse(tool.function.parameters.additionalProperties)
+      assert.sameMembers(tool.function.parameters.required, ["city", "days"])
+    }))
+})
+
+const sentMessages = (prompt: Prompt.RawInput) =>
+  Effect.gen(function*() {
+    const fake = FakeTransport.make(whole({ content: "Well." }))
+    yield* Effect.provide(LanguageModel.generateText({ prompt }), over(fake))
+    return fake.body(0).messages
+  })
+
+describe("the conversation so far", () => {
+  it.effect("is sent with its system messages, answers, tool calls and tool results in order", () =>
+    Effect.gen(function*() {
+      assert.deepStrictEqual(
+        yield* sentMessages([
+          { role: "system", content: "Be brief." },
+          { role: "user", content: [{ type: "text", text: "Rome?" }, { type: "text", text: "Now?" }] },
+          {
+            role: "assistant",
+            content: [
+              { type: "reasoning", text: "Let me look." },
+              { type: "text", text: "Looking." },
+              { type: "tool-call", id: "call_a", name: "weather", params: { city: "Rome" } },
+              { type: "tool-call", id: "call_b", name: "clock", params: {} }
+            ]
+          },
+          {
+            role: "tool",
+            content: [
+              { type: "tool-result", id: "call_a", name: "weather", result: { celsius: 21 }, isFailure: false },
+              { type: "tool-result", id: "call_b", name: "clock", result: "noon", isFailure: false }
+            ]
+          },
+          { role: "assistant", content: "Warm." },
+          { role: "system", content: "Be kind." },
+          { role: "user", content: "Thanks" }
+        ]),
+        [
+          { role: "system", content: "Be brief." },
+          { role: "user", content: "Rome?\nNow?" },
+          {
+            role: "assistant",
+            content: "Looking.",
+            tool_calls: [called("call_a", "weather", "{\"city\":\"Rome\"}"), called("call_b", "clock", "{}")]
+          },
+          { role: "tool", tool_call_id: "call_a", content: "{\"celsius\":21}" },
+          { role: "tool", tool_call_id: "call_b", content: "noon" },
+          { role: "assistant", content: "Warm." },
+          { role: "system", content: "Be kind." },
+          { role: "user", content: "Thanks" }
+        ]
+      )
+    }))
+
+  it.effect("takes up what an earlier answer and its tools came to", () =>
+    Effect.gen(function*() {
+      const fake = FakeTransport.make(
+        whole({ tool_calls: [called("call_a", "weather", "{\"city\":\"Rome\"}")] }, {}, "tool_calls"),
+        whole({ content: "4 degrees." })
+      )
+      yield* Effect.gen(function*() {
+        const first = yield* LanguageModel.generateText({ prompt: "Rome?", toolkit })
+        const prompt = Prompt.concat(Prompt.make("Rome?"), Prompt.fromResponseParts(first.content))
+        assert.strictEqual((yield* LanguageModel.generateText({ prompt, toolkit })).text, "4 degrees.")
+      }).pipe(Effect.provide([over(fake), handlers]))
+      assert.deepStrictEqual(fake.body(1).messages, [
+        { role: "user", content: "Rome?" },
+        { role: "assistant", content: null, tool_calls: [called("call_a", "weather", "{\"city\":\"Rome\"}")] },
+        { role: "tool", tool_call_id: "call_a", content: "{\"celsius\":4}" }
+      ])
+    }))
+
+  it.effect("shows the model what a tool has for it, where that is not its result", () =>
+    Effect.gen(function*() {
+      const result = { type: "tool-result", id: "call_a", name: "weather", isFailure: false } as const
+      assert.deepStrictEqual(
+        yield* sentMessages([
+          { role: "user", content: "Rome?" },
+          { role: "assistant", content: [{ type: "tool-call", id: "call_a", name: "weather", params: {} }] },
+          {
+            role: "tool",
+            content: [{ ...result, result: { raw: "large" }, modelOutput: [{ type: "text", text: "Warm." }] }]
+          }
+        ]).pipe(Effect.map((messages) => messages.at(-1))),
+        { role: "tool", tool_call_id: "call_a", content: "Warm." }
+      )
+    }))
+
+  it.effect("leaves out an answer of which nothing can be sent, which would be refused", () =>
+    Effect.gen(function*() {
+      assert.deepStrictEqual(
+        yield* sentMessages([
+          { role: "user", content: "Why?" },
+          { role: "assistant", content: [{ type: "reasoning", text: "Hm, let me think ab" }] },
+          { role: "user", content: "Go on." }
+        ]),
+        [{ role: "user", content: "Why?" }, { role: "user", content: "Go on." }]
+      )
+    }))
+
+  it.effect("is refused, typed and before anything is sent, where it holds a file", () =>
+    Effect.gen(function*() {
+      const file = { type: "file", mediaType: "image/png", data: "iVBORw0KGgo=" } as const
+      for (const role of ["user", "assistant"] as const) {
+        const fake = FakeTransport.make()
+        const prompt = Prompt.make([{ role, content: [{ type: "text", text: "Look" }, file] }])
+        const whole = Effect.provide(LanguageModel.generateText({ prompt }), over(fake))
+        assert.strictEqual((yield* reasonOf(whole))._tag, "InvalidUserInputError")
+        const streamed = Effect.provide(Stream.runDrain(LanguageModel.streamText({ prompt })), over(fake))
+        assert.strictEqual((yield* reasonOf(streamed))._tag, "InvalidUserInputError")
+        assert.isEmpty(fake.requests)
+      }
+    }))
+})
+
+describe("an answer that is an object", () => {
+  const Report = Schema.Struct({ city: Schema.String, celsius: Schema.optional(Schema.Number) })
+  const report = LanguageModel.generateObject({ prompt: "Rome?", schema: Report, objectName: "report" })
+
+  it.effect("is asked for by its schema and decoded by it", () =>
+    Effect.gen(function*() {
+      const fake = FakeTransport.make(whole({ content: "{\"city\":\"Rome\",\"celsius\":21}" }))
+      const { value } = yield* Effect.provide(report, over(fake))
+      assert.deepStrictEqual(value, { city: "Rome", celsius: 21 })
+      const { json_schema, type } = fake.body(0).response_format
+      assert.strictEqual(type, "json_schema")
+      assert.strictEqual(json_schema.name, "report")
+      assert.isTrue(json_schema.strict)
+      // What OpenAI's strict mode demands of a schema.
+      assert.isFalse(json_schema.schema.additionalProperties)
+      assert.sameMembers(json_schema.schema.required, ["city", "celsius"])
+    }))
+
+  it.effect.each([
+    ["is not JSON", "Sure! Rome is"],
+    ["is not of the schema", "{\"town\":\"Rome\"}"],
+    ["is empty", ""]
+  ])("fails typed where what comes %s", ([, content]) =>
+    Effect.gen(function*() {
+      const reason = yield* reasonOf(Effect.provide(report, over(FakeTransport.make(whole({ content })))))
+      assert.strictEqual(reason._tag, "StructuredOutputError")
+    }))
+})

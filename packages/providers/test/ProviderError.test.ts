@@ -1,0 +1,188 @@
+import { Credential, Deadline, Timeouts, TransportError } from "@clawback/core"
+import { type OpenAi, ProviderError } from "@clawback/providers"
+import { assert, describe, it } from "@effect/vitest"
+import { Duration, Effect, Fiber, Option, Stream } from "effect"
+import { AiError, LanguageModel } from "effect/ai"
+import { TestClock } from "effect/testing"
+import * as FakeTransport from "./support/fakeTransport.ts"
+import { over } from "./support/openAiModel.ts"
+import { says } from "./support/openAiWire.ts"
+
+const prompt = "Why?"
+const whole = LanguageModel.generateText({ prompt })
+const streamed = Stream.runDrain(LanguageModel.streamText({ prompt }))
+
+/** How a call fails that gets this reply, in Effect's terms. */
+const failed = (
+  call: typeof whole | typeof streamed,
+  reply: FakeTransport.Outcome,
+  options: Partial<OpenAi.Options> = {}
+) =>
+  Effect.gen(function*() {
+    const error = yield* Effect.flip(Effect.provide(call, over(FakeTransport.make(reply), options)))
+    assert(AiError.isAiError(error))
+    return error
+  })
+
+/** What happened, and what to do about it. */
+const saysWhatToDo = (message: string) => assert.match(message, /\w+.*[.:] \w.*\.$/s)
+
+const origin = "http://provider.test"
+const limit = Duration.millis(100)
+const lost = new TransportError.ConnectionLost({ origin, phase: "body", cause: new Error("reset") })
+
+const transport: ReadonlyArray<readonly [TransportError.TransportError, AiError.AiErrorReason["_tag"], boolean]> = [
+  [new TransportError.InvalidUrl({ url: "ftp://provider.test" }), "NetworkError", false],
+  [new TransportError.InvalidRequest({ origin, detail: "invalid header" }), "InvalidRequestError", false],
+  [new TransportError.QueueFull({ origin, connections: 1, waiting: 1 }), "NetworkError", true],
+  [new Timeouts.QueueTimeout({ origin, limit, connections: 1, waiting: 0 }), "NetworkError", true],
+  [new TransportError.ConnectFailed({ origin, reason: "tls", cause: new Error("self-signed") }), "NetworkError", true],
+  [new Timeouts.ConnectTimeout({ origin, limit }), "NetworkError", true],
+  [new Timeouts.FirstTokenTimeout({ limit }), "NetworkError", true],
+  [new TransportError.ConnectionLost({ origin, phase: "head", cause: new Error("reset") }), "NetworkError", true],
+  [new TransportError.TransportClosed({ origin }), "UnknownError", false]
+]
+
+const status = (status: number, code?: string): FakeTransport.Outcome =>
+  FakeTransport.json(JSON.stringify({ error: { message: "Oops", code } }), { status, headers: { "retry-after": "7" } })
+
+const answered: ReadonlyArray<
+  readonly [ProviderError.ProviderError["_tag"], FakeTransport.Outcome, AiError.AiErrorReason["_tag"], boolean]
+> = [
+  ["AuthenticationFailed", status(401), "AuthenticationError", false],
+  ["PermissionDenied", status(403), "AuthenticationError", false],
+  ["QuotaExhausted", status(429, "insufficient_quota"), "QuotaExhaustedError", false],
+  ["RateLimited", status(429), "RateLimitError", true],
+  ["Overloaded", status(503), "InternalProviderError", true],
+  ["ProviderFailed", status(500), "InternalProviderError", true],
+  ["RequestRejected", status(400), "InvalidRequestError", false],
+  ["InvalidResponse", FakeTransport.json("<html>"), "InvalidResponseError", false]
+]
+
+// C2, C7
+describe("an AiError leads back to the error that it stands for", () => {
+  const calls = [["streamed", streamed], ["whole", whole]] as const
+
+  it.effect.each(transport)("%s", ([failure, reason, isRetryable]) =>
+    Effect.gen(function*() {
+      for (const [, call] of calls) {
+        const error = yield* failed(call, failure)
+        assert.strictEqual(Option.getOrThrow(ProviderError.fromAiError(error)), failure)
+        assert.strictEqual(error.reason._tag, reason)
+        assert.strictEqual(error.isRetryable, isRetryable)
+        saysWhatToDo(failure.message)
+      }
+    }))
+
+  it.effect.each(answered)("%s", ([tag, reply, reason, isRetryable]) =>
+    Effect.gen(function*() {
+      for (const [, call] of calls) {
+        const error = yield* failed(call, reply)
+        const failure = Option.getOrThrow(ProviderError.fromAiError(error))
+        assert.strictEqual(failure._tag, tag)
+        assert.strictEqual(error.reason._tag, reason)
+        assert.strictEqual(error.isRetryable, isRetryable)
+        saysWhatToDo(failure.message)
+        assert.strictEqual(Option.getOrThrow(ProviderError.fromAiError(error)), failure)
+      }
+    }))
+
+  it.effect("RateLimited, with the wait that the provider asked for", () =>
+    Effect.gen(function*() {
+      const error = yield* failed(whole, status(429))
+      assert.deepStrictEqual(error.retryAfter, Duration.seconds(7))
+    }))
+
+  it.effect("ConnectionLost in the middle of a body", () =>
+    Effect.gen(function*() {
+      for (const [, call] of calls) {
+        const error = yield* failed(call, {
+          ...FakeTransport.events(says({ content: "Well" })),
+          end: Effect.fail(lost)
+        })
+        assert.strictEqual(Option.getOrThrow(ProviderError.fromAiError(error)), lost)
+      }
+    }))
+
+  it.effect("StreamTruncated", () =>
+    Effect.gen(function*() {
+      const error = yield* failed(streamed, FakeTransport.events(says({ content: "Well" })))
+      const failure = Option.getOrThrow(ProviderError.fromAiError(error))
+      assert.deepInclude(failure, { _tag: "StreamTruncated", provider: "openai", delivered: 2 } as object)
+      assert.strictEqual(error.reason._tag, "InvalidResponseError")
+      saysWhatToDo(failure.message)
+    }))
+
+  it.effect("BodyTooLarge", () =>
+    Effect.gen(function*() {
+      const megabyte = new Uint8Array(1024 * 1024)
+      const error = yield* failed(whole, { chunks: Array.from({ length: 17 }, () => megabyte) })
+      const failure = Option.getOrThrow(ProviderError.fromAiError(error))
+      assert.strictEqual(failure._tag, "BodyTooLarge")
+      assert.strictEqual(error.reason._tag, "InvalidResponseError")
+      saysWhatToDo(failure.message)
+    }))
+
+  it.effect("CredentialUnavailable, and nothing was sent", () =>
+    Effect.gen(function*() {
+      const failure = new Credential.CredentialUnavailable({ name: "vault", cause: new Error("sealed") })
+      const credential: OpenAi.Options["credential"] = {
+        name: "vault",
+        open: Effect.succeed({ lease: Effect.fail(failure) })
+      }
+      for (const [, call] of calls) {
+        const fake = FakeTransport.make()
+        const error = yield* Effect.flip(Effect.provide(call, over(fake, { credential })))
+        assert(AiError.isAiError(error))
+        assert.strictEqual(Option.getOrThrow(ProviderError.fromAiError(error)), failure)
+        assert.strictEqual(error.reason._tag, "AuthenticationError")
+        assert.isEmpty(fake.requests)
+        saysWhatToDo(failure.message)
+      }
+    }))
+
+  // B5
+  const hanging = { ...FakeTransport.events(says({ content: "Well" })), end: Effect.never }
+  it.effect.each<
+    readonly [ProviderError.CallError["_tag"], typeof whole | typeof streamed, FakeTransport.Outcome, Timeouts.Timeouts]
+  >([
+    ["FirstTokenTimeout", streamed, { ...hanging, chunks: [] }, { firstToken: limit }],
+    ["IdleTimeout", streamed, hanging, { idle: limit }],
+    ["DeadlineExceeded", streamed, hanging, { total: limit }],
+    ["DeadlineExceeded", whole, Effect.never, { total: limit }],
+    ["FirstTokenTimeout", streamed, { ...hanging, chunks: [] }, { firstToken: limit, idle: "1 hour", total: "1 hour" }]
+  ])("%s, at its limit and not before", ([tag, call, reply, timeouts]) =>
+    Effect.gen(function*() {
+      const fiber = yield* Effect.forkChild(failed(call, reply, { timeouts }), { startImmediately: true })
+      yield* TestClock.adjust("99 millis")
+      assert.isUndefined(fiber.pollUnsafe())
+      yield* TestClock.adjust("1 millis")
+      const error = yield* Fiber.join(fiber)
+      const failure = Option.getOrThrow(ProviderError.fromAiError(error))
+      assert.strictEqual(failure._tag, tag)
+      assert.strictEqual(error.isRetryable, tag !== "DeadlineExceeded")
+      saysWhatToDo(failure.message)
+    }))
+
+  it.effect("though the AiError was made anew", () =>
+    Effect.gen(function*() {
+      const { reason } = yield* failed(whole, status(500))
+      const anew = AiError.make({ module: "Mine", method: "ask", reason })
+      assert.deepInclude(Option.getOrThrow(ProviderError.fromAiError(anew)), { _tag: "ProviderFailed" } as object)
+    }))
+
+  it("and one that is not ours leads nowhere", () => {
+    const reason = new AiError.RateLimitError({})
+    assert.isTrue(Option.isNone(ProviderError.fromAiError(AiError.make({ module: "Other", method: "ask", reason }))))
+  })
+})
+
+describe("what a call may fail with", () => {
+  it.effect("an earlier deadline of the caller's stands, and is told by its own budget", () =>
+    Effect.gen(function*() {
+      const call = Deadline.within(limit)(whole.pipe(Effect.provide(over(FakeTransport.make(Effect.never)))))
+      const fiber = yield* Effect.forkChild(Effect.flip(call), { startImmediately: true })
+      yield* TestClock.adjust(limit)
+      assert.deepInclude(yield* Fiber.join(fiber), { _tag: "DeadlineExceeded", budget: limit } as object)
+    }))
+})

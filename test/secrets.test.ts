@@ -1,0 +1,165 @@
+/** A7: whatever a server makes of the key that it was sent, no error and no record of ours repeats it. */
+import { SessionRegistry } from "@clawback/core"
+import { ProviderError } from "@clawback/providers"
+import { assert, describe, it } from "@effect/vitest"
+import { Effect, Option, Stream } from "effect"
+import { type AiError, LanguageModel } from "effect/ai"
+import type * as Http from "node:http"
+import { inspect } from "node:util"
+import { withModel } from "./support/model.ts"
+import * as Server from "./support/server.ts"
+
+const secret = "sk-proj-Zm9yZ2V0IG1l_1234567890-abcdefghij"
+
+const stream = LanguageModel.streamText({ prompt: "Why do sockets leak?" })
+const streamed = Stream.runDrain(stream)
+const whole = LanguageModel.generateText({ prompt: "Why do sockets leak?" })
+
+/** Every way in which a value is usually printed. */
+const printed = (value: unknown) =>
+  [
+    String(value),
+    JSON.stringify(value),
+    inspect(value, { depth: null, showHidden: true, getters: true, maxStringLength: null, maxArrayLength: null }),
+    ...(value instanceof Error ? [value.message, value.stack, value.toString()] : [])
+  ].join("\n")
+
+const assertKept = (value: unknown, key: string) => {
+  const text = printed(value)
+  assert.notInclude(text, key)
+  // Nor a part of it that would do.
+  assert.notInclude(text, key.slice(0, 16))
+  assert.notInclude(text, key.slice(-16))
+}
+
+const assertKeptBy = Effect.fnUntraced(function*(
+  call: Effect.Effect<unknown, AiError.AiError, LanguageModel.LanguageModel>,
+  tag: ProviderError.CallError["_tag"],
+  key = secret
+) {
+  const error = yield* Effect.flip(call)
+  const failure = Option.getOrThrow(ProviderError.fromAiError(error))
+  assert.strictEqual(failure._tag, tag)
+  assertKept(error, key)
+  assertKept(failure, key)
+  assertKept(yield* SessionRegistry.list(), key)
+})
+
+/** Says the key in so many words. */
+type Echo = (response: Http.ServerResponse, key: string) => void
+
+const json =
+  (status: number, body: (key: string) => unknown, headers: (key: string) => object = () => ({})): Echo =>
+  (response, key) => {
+    response.writeHead(status, { "content-type": "application/json", ...headers(key) })
+    response.end(JSON.stringify(body(key)))
+  }
+
+const text = (status: number, type: string, body: (key: string) => string): Echo => (response, key) => {
+  response.writeHead(status, { "content-type": type })
+  response.end(body(key))
+}
+
+const events = (body: (key: string) => string) => text(200, "text/event-stream", body)
+
+type Case = readonly [string, typeof streamed | typeof whole, ProviderError.CallError["_tag"], Echo]
+
+const either = (name: string, tag: ProviderError.CallError["_tag"], echo: Echo): ReadonlyArray<Case> => [
+  [`${name}, to a stream`, streamed, tag, echo],
+  [`${name}, to an answer in one piece`, whole, tag, echo]
+]
+
+const cases: ReadonlyArray<Case> = [
+  ...either(
+    "the message of an error",
+    "AuthenticationFailed",
+    json(401, (key) => ({ error: { message: `Incorrect API key provided: ${key}. Oops`, code: "invalid_api_key" } }))
+  ),
+  ...either(
+    "the code and the type of an error",
+    "RequestRejected",
+    json(400, (key) => ({ error: { message: "Oops", code: `bad_${key}`, type: key } }))
+  ),
+  ...either("an error of its own shape", "ProviderFailed", json(500, (key) => ({ oops: [{ headers: { key } }] }))),
+  ...either("a page", "PermissionDenied", text(403, "text/html", (key) => `<html>${"x".repeat(180)}${key}</html>`)),
+  ...either(
+    "the name of the request",
+    "RateLimited",
+    json(429, () => ({ error: { message: "Oops" } }), (key) => ({ "x-request-id": `req_${key}`, "retry-after": key }))
+  ),
+  ...either("a success of another kind", "InvalidResponse", text(200, "text/plain", (key) => `You sent ${key}`)),
+  [
+    "a whole answer without a finish",
+    whole,
+    "InvalidResponse",
+    json(200, (key) => ({ choices: [{ message: { content: key } }] }))
+  ],
+  [
+    "an error in a stream",
+    streamed,
+    "ProviderFailed",
+    events((key) => Server.says("Well") + `data: ${JSON.stringify({ error: { message: key, code: key } })}\n\n`)
+  ],
+  ["what is not JSON in a stream", streamed, "InvalidResponse", events((key) => `data: {${key}\n\n`)],
+  [
+    "a tool call without an id",
+    streamed,
+    "InvalidResponse",
+    events((key) => `data: {"choices":[{"delta":{"tool_calls":[{"function":{"name":"${key}"}}]}}]}\n\n`)
+  ],
+  ["a stream that is cut off", streamed, "StreamTruncated", events((key) => Server.says(key) + `data: ${key}`)]
+]
+
+/** The server's own idea of the key: what it was sent. */
+const keyOf = (response: Http.ServerResponse) => String(response.req.headers.authorization).replace("Bearer ", "")
+
+describe("the key is kept (A7)", () => {
+  it.live.each(cases)("when it comes back in %s", ([, call, tag, echo]) =>
+    Effect.gen(function*() {
+      const told: Array<string> = []
+      const server = yield* Server.http((response) => {
+        told.push(keyOf(response))
+        echo(response, keyOf(response))
+      })
+      yield* assertKeptBy(call, tag).pipe(withModel({ baseUrl: `http://${server.host}/v1`, apiKey: secret }))
+      assert.deepStrictEqual(told, [secret])
+    }))
+
+  it.live.each([["a stream", streamed], ["an answer in one piece", whole]] as const)(
+    "when what comes back is not HTTP, to %s",
+    ([, call]) =>
+      Effect.gen(function*() {
+        const server = yield* Server.tcp((socket) => {
+          socket.on("data", (bytes) => {
+            const key = /Bearer (\S+)/.exec(bytes.toString())?.[1]
+            if (key !== undefined) socket.end(`HTTP/1.1 200 OK\r\ncontent type ${key}: ${key}\r\n\r\n`)
+          })
+        })
+        yield* assertKeptBy(call, "ConnectionLost").pipe(
+          withModel({ baseUrl: `http://${server.host}/v1`, apiKey: secret })
+        )
+      })
+  )
+
+  it.live("when it cannot be sent", () =>
+    Effect.gen(function*() {
+      const server = yield* Server.http(Server.answer)
+      const key = `${secret}\n${secret}`
+      yield* assertKeptBy(streamed, "InvalidRequest", key).pipe(
+        withModel({ baseUrl: `http://${server.host}/v1`, apiKey: key })
+      )
+      assert.strictEqual(server.begun(), 0)
+    }))
+
+  it.live("by what the registry tells while a call runs", () =>
+    Effect.gen(function*() {
+      const server = yield* Server.http((response) => Server.begin(response, Server.says("Well")))
+      yield* Effect.gen(function*() {
+        const sessions = Option.getOrThrow(
+          yield* Stream.runHead(Stream.mapEffect(stream, () => SessionRegistry.list()))
+        )
+        assert.sameMembers(sessions.map(({ kind }) => kind), ["credential", "call", "connection", "exchange"])
+        assertKept(sessions, secret)
+      }).pipe(withModel({ baseUrl: `http://${server.host}/v1`, apiKey: secret }))
+    }))
+})

@@ -1,0 +1,40 @@
+/** A model behind real sockets, in a world of its own. */
+import { SessionRegistry, type Timeouts } from "@clawback/core"
+import { NodeTransport } from "@clawback/node"
+import { OpenAi } from "@clawback/providers"
+import { assert } from "@effect/vitest"
+import { type Config, ConfigProvider, type Duration, Effect, Layer, Schedule } from "effect"
+import type { LanguageModel } from "effect/ai"
+
+export interface Options {
+  readonly baseUrl: string
+  readonly timeouts?: Timeouts.Timeouts
+  readonly connections?: number
+  readonly apiKey?: string
+}
+
+export const layer = ({ apiKey = "sk-nobody", baseUrl, connections, timeouts }: Options) =>
+  OpenAi.layer({ model: "gpt-5", baseUrl, timeouts }).pipe(
+    Layer.provide(NodeTransport.layer({ connections })),
+    Layer.provide(ConfigProvider.layer(ConfigProvider.fromUnknown({ OPENAI_API_KEY: apiKey })))
+  )
+
+/** Runs an effect with a model and a registry of its own, in which nothing may be left once the model's layer is closed. */
+export const withModel = (options: Options) =>
+<A, E, R>(
+  effect: Effect.Effect<A, E, R>
+): Effect.Effect<A, E | Config.ConfigError, Exclude<R, LanguageModel.LanguageModel>> =>
+  Effect.gen(function*() {
+    const result = yield* Effect.provide(effect, layer(options))
+    assert.deepStrictEqual(yield* SessionRegistry.counts, {})
+    return result
+  }).pipe(Effect.provide(SessionRegistry.layer))
+
+/** Waits on the real clock, for no more than a second, for what sockets bring about. Tells how long that took. */
+export const until = (condition: () => boolean): Effect.Effect<Duration.Duration, Error> =>
+  Effect.sync(condition).pipe(
+    Effect.repeat({ until: (isMet) => isMet, schedule: Schedule.spaced("2 millis") }),
+    Effect.timeoutOrElse({ duration: "1 second", orElse: () => Effect.fail(new Error("not within a second")) }),
+    Effect.timed,
+    Effect.map(([took]) => took)
+  )
