@@ -107,7 +107,7 @@ export const make = Effect.fnUntraced(function*(wire: Wire, options: {
       const fiber = runFork(Session.use(
         { kind: "connection", name: origin },
         wire.connect(url),
-        (connection) => Effect.andThen(connection.close, atMost(connection.closed, options.closeTimeout)),
+        (connection) => atMost(Effect.andThen(connection.close, connection.closed), options.closeTimeout),
         (connection) =>
           connection.ready.pipe(
             Effect.timeoutOrElse({
