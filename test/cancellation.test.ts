@@ -156,5 +156,5 @@ describe("the provider sees a closed request within a second, fifty at once (A4)
       }
       assert.deepStrictEqual(yield* SessionRegistry.counts, {})
       yield* until(() => server.open() === 0 && server.sockets.size === 0)
-    }).pipe(Effect.provide(SessionRegistry.layer)))
+    }).pipe(Effect.provide(SessionRegistry.layer())))
 })

@@ -142,7 +142,7 @@ const program = Effect.gen(function*() {
 
 export default {
   name: "Transport",
-  program: Effect.provide(program, SessionRegistry.layer),
+  program: Effect.provide(program, SessionRegistry.layer()),
   phases: ["checkout", "head", "reading", "giving back"],
   faults: [
     "connect is refused",

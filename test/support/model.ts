@@ -1,5 +1,5 @@
 /** A model behind real sockets, in a world of its own. */
-import { SessionRegistry, type Timeouts } from "@clawback/core"
+import { type SessionError, SessionRegistry, type Timeouts } from "@clawback/core"
 import { NodeTransport } from "@clawback/node"
 import { OpenAi } from "@clawback/providers"
 import { assert } from "@effect/vitest"
@@ -23,12 +23,12 @@ export const layer = ({ apiKey = "sk-nobody", baseUrl, connections, timeouts }: 
 export const withModel = (options: Options) =>
 <A, E, R>(
   effect: Effect.Effect<A, E, R>
-): Effect.Effect<A, E | Config.ConfigError, Exclude<R, LanguageModel.LanguageModel>> =>
+): Effect.Effect<A, E | Config.ConfigError | SessionError.SessionError, Exclude<R, LanguageModel.LanguageModel>> =>
   Effect.gen(function*() {
     const result = yield* Effect.provide(effect, layer(options))
     assert.deepStrictEqual(yield* SessionRegistry.counts, {})
     return result
-  }).pipe(Effect.provide(SessionRegistry.layer))
+  }).pipe(Effect.provide(SessionRegistry.layer()))
 
 /** Waits on the real clock, for no more than a second, for what sockets bring about. Tells how long that took. */
 export const until = (condition: () => boolean): Effect.Effect<Duration.Duration, Error> =>

@@ -48,7 +48,7 @@ const survives = (accident: (moment: Moment, transport: Service, wire: MemoryWir
       assert.isAtMost(wire.peak, max, at)
       yield* succeeds(`${at}, to close`, Scope.close(scope, Exit.void))
       assert.deepStrictEqual([wire.alive.length, yield* SessionRegistry.counts], [0, {}], at)
-    }), 80).pipe(Effect.provide(SessionRegistry.layer))
+    }), 80).pipe(Effect.provide(SessionRegistry.layer()))
 
 describe("Transport: interruption at any moment loses no connection (A1, A4)", () => {
   it.effect("of a call from its start to its end", () =>
@@ -120,5 +120,26 @@ describe("Transport: closing it at any moment (A1, B13)", () => {
           assert.include(["ConnectionLost", "TransportClosed"], (error as { value: { _tag: string } }).value._tag, at)
         }
         assert.deepStrictEqual([wire.alive.length, yield* SessionRegistry.counts], [0, {}], at)
-      }), 80).pipe(Effect.provide(SessionRegistry.layer)), 30_000)
+      }), 80).pipe(Effect.provide(SessionRegistry.layer())), 30_000)
+
+  it.effect("opens nothing after it has closed, for one who was just let in either", () =>
+    atEach(({ steps, turns }) =>
+      Effect.gen(function*() {
+        let isClosing = false
+        const wire = new MemoryWire({
+          answering: () => Effect.succeed({ headers: { connection: "close" }, body: [1] }),
+          closing: Effect.suspend(() => isClosing ? turn(3) : Effect.void)
+        })
+        const scope = yield* Scope.make()
+        const transport = yield* Scope.provide(Transport.make(wire, { connections: 1 }), scope)
+        const calls = yield* Effect.forkChild(
+          Effect.all([1, 2, 3].map(() => Effect.exit(get(transport))), { concurrency: 3 })
+        )
+        yield* turn(turns)
+        isClosing = true
+        yield* Scope.close(scope, Exit.void)
+        assert.deepStrictEqual(wire.alive.length, 0, `after ${turns} turns of ${steps} steps`)
+        yield* succeeds("the calls", Fiber.join(calls))
+        assert.deepStrictEqual([wire.alive.length, yield* SessionRegistry.counts], [0, {}])
+      }), 80).pipe(Effect.provide(SessionRegistry.layer())), 30_000)
 })

@@ -216,7 +216,7 @@ describe("the layer", () => {
           )
         )
         yield* look
-      }).pipe(Effect.provide(SessionRegistry.layer))
+      }).pipe(Effect.provide(SessionRegistry.layer()))
       assert.deepStrictEqual(counts, [{ credential: 1 }, { credential: 1, call: 1 }, { credential: 1 }, {}])
     }))
 })

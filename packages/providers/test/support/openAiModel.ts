@@ -15,7 +15,7 @@ export const over = (fake: Fake, options: Partial<OpenAi.Options> = {}) =>
   OpenAi.layer({ model: "gpt-5", baseUrl: "http://provider.test/v1", ...options }).pipe(
     Layer.provide(fake.layer),
     Layer.provide(config({ OPENAI_API_KEY: "sk-nobody" })),
-    Layer.provideMerge(SessionRegistry.layer)
+    Layer.provideMerge(SessionRegistry.layer())
   )
 
 export const whole = (message: object, fields: object = {}, finish = "stop") =>
