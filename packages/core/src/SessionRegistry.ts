@@ -141,7 +141,7 @@ export interface SessionRegistry {
 }
 
 const changesBuffer = 4096
-/** How long a release may take before the session counts as stuck. */
+/** How long a release, or an acquisition that was under way, may take before the session counts as stuck. */
 const releaseTimeout = Duration.seconds(5)
 
 const snapshot = (entry: Ledger.Entry, now: number): Snapshot => ({
@@ -260,15 +260,22 @@ const makeUnsafe = (options: Options = {}): SessionRegistry => {
       const forced: Array<Snapshot> = []
       const stuck: Array<Snapshot> = []
 
+      // All at once: what holds nothing by itself, but in a scope of its parent's, ends when its parent does.
+      for (const { onRevoked } of marked.toReversed()) for (const listener of [...onRevoked ?? []]) listener()
+
       const byParent = Map.groupBy(marked, ({ parent }) => parent)
       const take = (entry: Ledger.Entry): Effect.Effect<void> =>
         Effect.gen(function*() {
           yield* Effect.forEach(byParent.get(entry) ?? [], take, { concurrency: "unbounded", discard: true })
-          for (const listener of [...entry.onRevoked ?? []]) listener()
           const left = Math.max(0, endsAt - Monotonic.millis(clock))
           if (yield* atMost(Hold.closed(entry), Duration.millis(left))) return
-          // What is still being acquired cannot be released yet. It will be as soon as it is there.
-          if (entry.state === "acquiring") return void stuck.push(snapshot(entry, Monotonic.millis(clock)))
+          // What is still being acquired cannot be taken away: it is given back as soon as it is there.
+          if (entry.state === "acquiring") {
+            if (!(yield* atMost(Hold.closed(entry), releaseTimeout))) {
+              stuck.push(snapshot(entry, Monotonic.millis(clock)))
+            }
+            return
+          }
           forced.push(snapshot(entry, Monotonic.millis(clock)))
           const release = Hold.close(entry, Exit.fail(entry.revoked), closeUnsafe)
           if (!(yield* atMost(Effect.exit(Effect.uninterruptible(release)), releaseTimeout))) {

@@ -167,13 +167,14 @@ describe("SessionRegistry.revoke (B2)", () => {
 
   it.effect("names what is stuck: an acquisition or a release that does not end", () =>
     Effect.gen(function*() {
+      const gate = yield* Deferred.make<void>()
       const stuckReleasing = Session.use(
         { kind: "thing", name: "releases" },
         Effect.void,
-        () => Effect.never,
+        () => Deferred.await(gate),
         () => Effect.never
       )
-      const stuckAcquiring = Session.use({ kind: "thing", name: "acquires" }, Effect.never, () =>
+      const stuckAcquiring = Session.use({ kind: "thing", name: "acquires" }, Deferred.await(gate), () =>
         Effect.void, () =>
         Effect.void)
       yield* Effect.forEach([stuckReleasing, stuckAcquiring], (program) =>
@@ -186,6 +187,9 @@ describe("SessionRegistry.revoke (B2)", () => {
         ["acquires", "acquiring"],
         ["releases", "releasing"]
       ])
+      yield* Deferred.succeed(gate, undefined)
+      yield* turn(20)
+      assert.deepStrictEqual(yield* SessionRegistry.list(), [])
     }).pipe(isolated))
 
   it.effect("leaves a result that came before it, and an error of the function's own", () =>

@@ -160,9 +160,7 @@ describe("NodeTransport: one exchange after another (A1)", () => {
         request.on("data", (part: string) => {
           body += part
         })
-        request.on("end", () =>
-          response.end(JSON.stringify([request.method, request.url, request.headers, body]))
-        )
+        request.on("end", () => response.end(JSON.stringify([request.method, request.url, request.headers, body])))
       })
       const sent = { method: "POST", headers: { "x-one": "1" }, body: "größer" } as const
       const seen = JSON.parse(yield* get(`${server.url}/a/b?c=d`, sent))

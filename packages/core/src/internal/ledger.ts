@@ -120,17 +120,17 @@ export class Ledger {
 
   /**
    * Marks what matches, and everything inside of it, as revoked: from this step on nothing new is opened in there.
-   * Answers with what was not marked before, parents before children.
+   * Answers with all of it, parents before children, also with what was revoked before and is not closed yet.
    */
   revoke(matches: (entry: Entry) => boolean, because: (entry: Entry) => SessionRevoked): ReadonlyArray<Entry> {
-    const marked: Array<Entry> = []
+    const taken = new Set<Session | undefined>()
+    const entries: Array<Entry> = []
     for (let entry = this.first; entry !== undefined; entry = entry.next) {
-      if (entry.revoked !== undefined) continue
-      const around = entry.parent?.isOpen === true ? entry.parent.revoked : undefined
-      if (around === undefined && !matches(entry)) continue
-      entry.revoked = because(entry)
-      marked.push(entry)
+      if (!taken.has(entry.parent) && !matches(entry)) continue
+      taken.add(entry)
+      entries.push(entry)
+      entry.revoked ??= because(entry)
     }
-    return marked
+    return entries
   }
 }
