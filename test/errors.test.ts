@@ -2,10 +2,9 @@
 import { SessionRegistry } from "@clawback/core"
 import { ProviderError } from "@clawback/providers"
 import { assert, describe, it } from "@effect/vitest"
-import { Duration, Effect, Option, Stream } from "effect"
+import { Duration, Effect, Option, Schedule, Stream } from "effect"
 import { type AiError, LanguageModel } from "effect/ai"
 import type * as Http from "node:http"
-import { clearInterval, setInterval } from "node:timers"
 import { until, withModel } from "./support/model.ts"
 import * as Server from "./support/server.ts"
 
@@ -54,8 +53,10 @@ const isAsBefore = Effect.fnUntraced(function*(server: Server.Requests) {
 const firstIs = (bad: Answer) => Server.http((response, index) => index === 0 ? bad(response) : Server.answer(response))
 
 const repeat = (response: Http.ServerResponse, bytes: string) => {
-  const timer = setInterval(() => response.write(bytes), 20)
-  response.on("close", () => clearInterval(timer))
+  const fiber = Effect.runFork(
+    Effect.repeat(Effect.sync(() => response.write(bytes)), Schedule.spaced("20 millis"))
+  )
+  response.on("close", () => fiber.interruptUnsafe())
 }
 
 const signsOfLife = `: ping\n\ndata: {"choices":[]}\n\n`
