@@ -187,6 +187,23 @@ const answers: ReadonlyArray<readonly [string, Answer, object]> = [
 ]
 
 describe("an answer that is whole", () => {
+  // A1
+  it.live.each<readonly [string, Call, Answer]>([
+    ["at once", streamed, Server.answer],
+    ["after its body's end, which comes a little later", streamed, (response) => {
+      Server.begin(response, Server.wholeAnswer)
+      Effect.runFork(Effect.delay(Effect.sync(() => response.end()), "20 millis"))
+    }],
+    ["where it is refused", Effect.ignore(streamed), refuses(401, {})],
+    ["where it is refused in one piece", Effect.ignore(whole), refuses(500, {})]
+  ])("gives its connection back %s", ([, call, answer]) =>
+    Effect.gen(function*() {
+      const server = yield* Server.http(answer)
+      yield* Effect.repeat(call, { times: 4 }).pipe(withModel({ baseUrl: http(server) }))
+      assert.strictEqual(server.begun(), 5)
+      assert.strictEqual(server.accepted(), 1)
+    }))
+
   it.live.each(["idle", "total"] as const)(
     "is not lost to the limit %s while its server forgets to end the body",
     (name) =>
