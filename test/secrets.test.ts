@@ -87,7 +87,11 @@ const cases: ReadonlyArray<Case> = [
     "RateLimited",
     json(429, () => ({ error: { message: "Oops" } }), (key) => ({ "x-request-id": `req_${key}`, "retry-after": key }))
   ),
-  ...either("a success of another kind", "InvalidResponse", text(200, "text/plain", (key) => `You sent ${key}`)),
+  ...either(
+    "a success of another kind",
+    "InvalidResponse",
+    text(200, "text/plain", (key) => `${"x".repeat(190)}${key}`)
+  ),
   [
     "a whole answer without a finish",
     whole,
