@@ -177,5 +177,11 @@ export const make = Effect.fnUntraced(function*(wire: Wire, options: {
       )
     })
 
-  return { checkout, giveBack: (url, entry) => offer(poolOf(url.origin), entry), discard }
+  const giveBack: Connections["giveBack"] = (url, entry) => {
+    // Without a pool there are no connections: this one was counted out while it was in use.
+    const pool = pools.get(url.origin)
+    if (pool !== undefined) offer(pool, entry)
+  }
+
+  return { checkout, giveBack, discard }
 })
