@@ -67,7 +67,10 @@ export class MemoryConnection implements Wire.Connection {
     return Effect.asVoid(Effect.forkDetach(close, { startImmediately: true }))
   }))
 
-  private unlessBroken<A, E>(phase: "head" | "body", effect: Effect.Effect<A, E>): Effect.Effect<A, E | ConnectionLost> {
+  private unlessBroken<A, E>(
+    phase: "head" | "body",
+    effect: Effect.Effect<A, E>
+  ): Effect.Effect<A, E | ConnectionLost> {
     const lost = Effect.suspend(() =>
       Effect.fail(new ConnectionLost({ origin: this.origin, phase, cause: new Error("reset") }))
     )

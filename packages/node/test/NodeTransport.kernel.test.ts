@@ -9,8 +9,8 @@ import { TestClock } from "effect/testing"
 import { once } from "node:events"
 import * as Net from "node:net"
 import { Worker } from "node:worker_threads"
-import { eventually } from "./eventually.ts"
 import { selfSigned } from "./certificate.ts"
+import { eventually } from "./eventually.ts"
 import * as Servers from "./Servers.ts"
 
 const certificate = selfSigned("localhost")
@@ -25,10 +25,11 @@ const get = (url: string, timeouts?: Transport.Request["timeouts"]) =>
 
 /** This process's sockets at either end of a port, but for the one that listens. */
 const socketsAt = (port: number) =>
-  Effect.map(NodeProbes.sockets(), (sockets) =>
-    sockets.filter((socket) =>
-      socket.state !== "LISTEN" && (socket.localPort === port || socket.remotePort === port)
-    ))
+  Effect.map(
+    NodeProbes.sockets(),
+    (sockets) =>
+      sockets.filter((socket) => socket.state !== "LISTEN" && (socket.localPort === port || socket.remotePort === port))
+  )
 
 const noneAt = (port: number) =>
   Effect.map(eventually(socketsAt(port), ({ length }) => length === 0), (left) => assert.deepStrictEqual(left, []))
@@ -66,45 +67,56 @@ describe("NodeTransport, as the kernel sees it (A1)", () => {
         yield* Effect.all(Array.from({ length: 5 }, () => get(server.url)), { concurrency: 5 })
         const ours = Effect.map(socketsAt(server.port), (sockets) =>
           sockets.filter(({ remotePort }) => remotePort === server.port))
-        assert.deepStrictEqual((yield* ours).map(({ state }) => state), Array.from({ length: 5 }, () => "ESTABLISHED"))
+        assert.deepStrictEqual(
+          (yield* ours).map(({ state }) =>
+            state
+          ),
+          Array.from({ length: 5 }, () => "ESTABLISHED")
+        )
         assert.deepStrictEqual(yield* SessionRegistry.counts, { connection: 5 })
       }).pipe(transport)
       yield* noneAt(server.port)
     }))
 
   for (const protocol of ["http", "https"] as const) {
-    it.effect(`after interruptions, resets and the layer's close, both sides hold what they held before: ${protocol}`, () =>
-      Effect.gen(function*() {
-        const handle: Parameters<typeof Servers.http>[0] = (request, response) =>
-          moody(
-            request.url,
-            (part) => response.write(part),
-            () => response.end("whole"),
-            // A TLS socket cannot be reset.
-            () => protocol === "http" ? response.socket?.resetAndDestroy() : response.socket?.destroy()
-          )
-        const server = yield* protocol === "http" ? Servers.http(handle) : Servers.https(certificate, handle)
-        const url = `${protocol}://localhost:${server.port}`
-        // What the runtime opens once and keeps is not the transport's.
-        yield* transport(get(`${url}/0`))
-        yield* noneAt(server.port)
-        const before = yield* NodeProbes.descriptors()
+    it.effect(
+      `after interruptions, resets and the layer's close, both sides hold what they held before: ${protocol}`,
+      () =>
+        Effect.gen(function*() {
+          const handle: Parameters<typeof Servers.http>[0] = (request, response) =>
+            moody(
+              request.url,
+              (part) => response.write(part),
+              () => response.end("whole"),
+              // A TLS socket cannot be reset.
+              () => protocol === "http" ? response.socket?.resetAndDestroy() : response.socket?.destroy()
+            )
+          const server = yield* protocol === "http" ? Servers.http(handle) : Servers.https(certificate, handle)
+          const url = `${protocol}://localhost:${server.port}`
+          // What the runtime opens once and keeps is not the transport's.
+          yield* transport(get(`${url}/0`))
+          yield* noneAt(server.port)
+          const before = yield* NodeProbes.descriptors()
 
-        const left = yield* Effect.gen(function*() {
-          yield* storm(url, 300)
-          // What was given up closes on its own; what is left is idle.
-          const idle = yield* eventually(socketsAt(server.port), (sockets) =>
-            sockets.every(({ state }) => state === "ESTABLISHED"))
-          const counts = yield* SessionRegistry.counts
-          assert.deepStrictEqual(Object.keys(counts).filter((kind) => kind !== "connection"), [])
-          return { ours: idle.filter(({ remotePort }) => remotePort === server.port).length, counts }
-        }).pipe(transport)
-        assert.strictEqual(left.counts["connection"] ?? 0, left.ours)
+          const left = yield* Effect.gen(function*() {
+            yield* storm(url, 300)
+            // What was given up closes on its own; what is left is idle.
+            const idle = yield* eventually(
+              socketsAt(server.port),
+              (sockets) => sockets.every(({ state }) => state === "ESTABLISHED")
+            )
+            const counts = yield* SessionRegistry.counts
+            assert.deepStrictEqual(Object.keys(counts).filter((kind) => kind !== "connection"), [])
+            return { ours: idle.filter(({ remotePort }) => remotePort === server.port).length, counts }
+          }).pipe(transport)
+          assert.strictEqual(left.counts["connection"] ?? 0, left.ours)
 
-        yield* noneAt(server.port)
-        assert.strictEqual(server.sockets.size, 0)
-        assert.strictEqual(yield* NodeProbes.descriptors(), before)
-      }), 20_000)
+          yield* noneAt(server.port)
+          assert.strictEqual(server.sockets.size, 0)
+          assert.strictEqual(yield* NodeProbes.descriptors(), before)
+        }),
+      20_000
+    )
   }
 
   it.effect("a failed connection leaves no socket: refused, and a TLS handshake that fails", () =>
@@ -139,10 +151,15 @@ describe("NodeTransport, as the kernel sees it (A1)", () => {
       const port = yield* deaf
       // The kernel takes connections on the server's behalf until its backlog is full.
       yield* Effect.acquireRelease(
-        Effect.sync(() => Array.from({ length: 4 }, () => Net.connect({ port, host: "127.0.0.1" }).on("error", () => {}))),
+        Effect.sync(() =>
+          Array.from({ length: 4 }, () => Net.connect({ port, host: "127.0.0.1" }).on("error", () => {}))
+        ),
         (fillers) => Effect.sync(() => fillers.forEach((filler) => filler.destroy()))
       )
-      const waiting = Effect.map(socketsAt(port), (sockets) => sockets.filter(({ state }) => state === "SYN_SENT").length)
+      const waiting = Effect.map(
+        socketsAt(port),
+        (sockets) => sockets.filter(({ state }) => state === "SYN_SENT").length
+      )
       const others = yield* eventually(waiting, (count) => count > 0)
       assert.isAbove(others, 0)
       yield* Effect.gen(function*() {

@@ -7,5 +7,8 @@ export const eventually = <A, E, R>(
   isExpected: (seen: A) => boolean
 ): Effect.Effect<A, E, R> =>
   TestClock.withLive(
-    Effect.repeat(look, { until: isExpected, schedule: Schedule.max([Schedule.spaced("10 millis"), Schedule.recurs(500)]) })
+    Effect.repeat(look, {
+      until: isExpected,
+      schedule: Schedule.max([Schedule.spaced("10 millis"), Schedule.recurs(500)])
+    })
   ).pipe(Effect.andThen(look))
