@@ -21,7 +21,7 @@ export interface Network {
 }
 
 /** Nothing takes longer than a turn of the scheduler. */
-export const lively: Network = {
+const lively: Network = {
   connecting: Effect.yieldNow,
   answering: () => Effect.as(Effect.yieldNow, { body: [10] }),
   closing: Effect.yieldNow
@@ -67,7 +67,10 @@ export class MemoryConnection implements Wire.Connection {
     return Effect.asVoid(Effect.forkDetach(close, { startImmediately: true }))
   }))
 
-  private unlessBroken<A, E>(phase: "head" | "body", effect: Effect.Effect<A, E>): Effect.Effect<A, E | ConnectionLost> {
+  private unlessBroken<A, E>(
+    phase: "head" | "body",
+    effect: Effect.Effect<A, E>
+  ): Effect.Effect<A, E | ConnectionLost> {
     const lost = Effect.suspend(() =>
       Effect.fail(new ConnectionLost({ origin: this.origin, phase, cause: new Error("reset") }))
     )

@@ -24,7 +24,8 @@ export const atEach = <A, E, R>(
   )
 
 /** Lets the scheduler turn. */
-export const turn = (times: number): Effect.Effect<void> => Effect.repeat(Effect.yieldNow, { times }).pipe(Effect.asVoid)
+export const turn = (times: number): Effect.Effect<void> =>
+  Effect.repeat(Effect.yieldNow, { times }).pipe(Effect.asVoid)
 
 /** Interrupts an effect at a moment and waits for what it comes to. */
 export const interruptAt =

@@ -76,7 +76,7 @@ describe("Session.use (B1)", () => {
         yield* interruptAt(moment)(Session.use(info, stock.take, stock.put, () => work))
         assert.deepStrictEqual([stock.out.size, stock.returned.length, yield* kinds], [0, stock.taken, []])
       })
-    ).pipe(isolated))
+    ).pipe(isolated), 20_000)
 
   it.effect("gives back once when its function throws before it returns an effect", () =>
     Effect.gen(function*() {
@@ -163,30 +163,35 @@ describe("Sessions inside of sessions (B2)", () => {
           order.push(name)
         })
       const child = (name: string) => Session.acquire({ kind: "child", name }, Effect.void, () => leave(name))
-      yield* Session.use({ kind: "parent", name: "p" }, Effect.void, () => leave("parent"), () =>
+      yield* Session.use({ kind: "parent", name: "p" }, Effect.void, () =>
+        leave("parent"), () =>
         Session.scoped({ kind: "group", name: "g" })(Effect.andThen(child("a"), child("b"))))
       assert.deepStrictEqual(order, ["b", "a", "parent"])
     }).pipe(isolated))
 
-  it.effect("while a parent lets go, none of its children is open any more", () =>
-    atEach((moment) =>
-      Effect.gen(function*() {
-        const stock = new Stock()
-        let left: ReadonlyArray<string> | undefined
-        const parent = Session.use(
-          { kind: "parent", name: "p" },
-          Effect.void,
-          () =>
-            Effect.map(kinds, (now) => {
-              left = now
-            }),
-          () => Session.scoped({ kind: "group", name: "g" })(Effect.andThen(held(stock), held(stock)))
-        )
-        yield* interruptAt(moment)(parent)
-        assert.include([undefined, "parent"], left?.join())
-        assert.deepStrictEqual([stock.out.size, stock.returned.length, yield* kinds], [0, stock.taken, []])
-      })
-    ).pipe(isolated))
+  it.effect(
+    "while a parent lets go, none of its children is open any more",
+    () =>
+      atEach((moment) =>
+        Effect.gen(function*() {
+          const stock = new Stock()
+          let left: ReadonlyArray<string> | undefined
+          const parent = Session.use(
+            { kind: "parent", name: "p" },
+            Effect.void,
+            () =>
+              Effect.map(kinds, (now) => {
+                left = now
+              }),
+            () => Session.scoped({ kind: "group", name: "g" })(Effect.andThen(held(stock), held(stock)))
+          )
+          yield* interruptAt(moment)(parent)
+          assert.include([undefined, "parent"], left?.join())
+          assert.deepStrictEqual([stock.out.size, stock.returned.length, yield* kinds], [0, stock.taken, []])
+        })
+      ).pipe(isolated),
+    20_000
+  )
 })
 
 describe("Session.scoped (B1)", () => {
@@ -237,19 +242,23 @@ describe("Session.acquire (B1)", () => {
         yield* interruptAt(moment)(Effect.scoped(Effect.andThen(held(stock), held(stock))))
         assert.deepStrictEqual([stock.out.size, stock.returned.length, yield* kinds], [0, stock.taken, []])
       })
-    ).pipe(isolated))
+    ).pipe(isolated), 20_000)
 
-  it.effect("an interrupted acquisition leaves nothing that the scope does not give back", () =>
-    atEach((moment) =>
-      Effect.gen(function*() {
-        const stock = new Stock()
-        const scope = yield* Scope.make()
-        yield* interruptAt(moment)(Scope.provide(held(stock), scope))
-        assert.lengthOf(yield* kinds, stock.out.size)
-        yield* Scope.close(scope, Exit.void)
-        assert.deepStrictEqual([stock.out.size, stock.returned.length, yield* kinds], [0, stock.taken, []])
-      })
-    ).pipe(isolated))
+  it.effect(
+    "an interrupted acquisition leaves nothing that the scope does not give back",
+    () =>
+      atEach((moment) =>
+        Effect.gen(function*() {
+          const stock = new Stock()
+          const scope = yield* Scope.make()
+          yield* interruptAt(moment)(Scope.provide(held(stock), scope))
+          assert.lengthOf(yield* kinds, stock.out.size)
+          yield* Scope.close(scope, Exit.void)
+          assert.deepStrictEqual([stock.out.size, stock.returned.length, yield* kinds], [0, stock.taken, []])
+        })
+      ).pipe(isolated),
+    20_000
+  )
 
   it.effect("closes when its release throws or dies, and the scope goes on with the others", () =>
     Effect.gen(function*() {
@@ -262,6 +271,11 @@ describe("Session.acquire (B1)", () => {
       assert.deepStrictEqual([stock.returned, yield* kinds], [[1], []])
     }).pipe(isolated))
 })
+
+const acquiring = (stock: Stock) =>
+  Stream.unwrap(
+    Effect.as(held(stock, "inner"), Stream.range(1, 3).pipe(Stream.rechunk(1), Stream.tap(() => Effect.yieldNow)))
+  )
 
 describe("Session.stream (A4)", () => {
   const stream = Session.stream({ kind: "stream", name: "s" })
@@ -291,15 +305,12 @@ describe("Session.stream (A4)", () => {
       assert.deepStrictEqual(yield* kinds, [])
     }).pipe(isolated))
 
-  const acquiring = (stock: Stock) =>
-    Stream.unwrap(
-      Effect.as(held(stock, "inner"), Stream.range(1, 3).pipe(Stream.rechunk(1), Stream.tap(() => Effect.yieldNow)))
-    )
-
   it.effect("what the stream acquires is a child, and released before it", () =>
     Effect.gen(function*() {
       const stock = new Stock()
-      const [listed] = yield* Stream.runCollect(stream(Stream.mapEffect(acquiring(stock), () => SessionRegistry.list())))
+      const [listed] = yield* Stream.runCollect(
+        stream(Stream.mapEffect(acquiring(stock), () => SessionRegistry.list()))
+      )
       assert.deepStrictEqual(listed?.map((session) => session.parent), [undefined, listed?.[0]?.id])
       const closed = yield* SessionRegistry.changes.pipe(
         Stream.filter((change) => change._tag === "Closed"),
@@ -326,14 +337,18 @@ describe("Session.stream (A4)", () => {
       assert.deepStrictEqual([stock.out.size, yield* kinds], [0, []])
     }).pipe(isolated))
 
-  it.effect("gives everything back whatever the moment of interruption", () =>
-    atEach((moment) =>
-      Effect.gen(function*() {
-        const stock = new Stock()
-        yield* interruptAt(moment)(Stream.runDrain(stream(acquiring(stock))))
-        assert.deepStrictEqual([stock.out.size, stock.returned.length, yield* kinds], [0, stock.taken, []])
-      })
-    ).pipe(isolated))
+  it.effect(
+    "gives everything back whatever the moment of interruption",
+    () =>
+      atEach((moment) =>
+        Effect.gen(function*() {
+          const stock = new Stock()
+          yield* interruptAt(moment)(Stream.runDrain(stream(acquiring(stock))))
+          assert.deepStrictEqual([stock.out.size, stock.returned.length, yield* kinds], [0, stock.taken, []])
+        })
+      ).pipe(isolated),
+    20_000
+  )
 
   it.effect("what its reader opens while it has an element is not the stream's", () =>
     Effect.gen(function*() {

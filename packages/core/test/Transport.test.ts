@@ -2,6 +2,7 @@ import * as SessionRegistry from "@clawback/core/SessionRegistry"
 import * as Timeouts from "@clawback/core/Timeouts"
 import * as Transport from "@clawback/core/Transport"
 import * as TransportError from "@clawback/core/TransportError"
+import type * as Wire from "@clawback/core/Wire"
 import { assert, describe, it } from "@effect/vitest"
 import { Duration, Effect, Exit, Fiber, Latch, Scope } from "effect"
 import { TestClock } from "effect/testing"
@@ -51,7 +52,8 @@ describe("Transport: a request (A1)", () => {
       assert.lengthOf(yield* get(transport), 7)
       assert.lengthOf(yield* get(transport), 7)
       assert.deepStrictEqual(yield* SessionRegistry.counts, { connection: 1 })
-      assert.lengthOf(wire.alive, 1)
+      // The first body was not read, so that one was closed.
+      assert.lengthOf(wire.connections, 2)
     }).pipe(isolated))
 
   it.effect("sends method, path with query, headers and body, and adds nothing", () =>
@@ -292,10 +294,10 @@ describe("Transport: waiting for the head (B5)", () => {
     }).pipe(isolated))
 })
 
-describe("Transport: the rest of a body that nobody reads (A1, A4)", () => {
-  const readOne = (transport: Transport.Transport["Service"]) =>
-    Effect.scoped(Effect.flatMap(execute(transport), (response) => response.body))
+const readOne = (transport: Transport.Transport["Service"]) =>
+  Effect.scoped(Effect.flatMap(execute(transport), (response) => response.body))
 
+describe("Transport: the rest of a body that nobody reads (A1, A4)", () => {
   it.effect("is drained if it is known to be small, and the connection kept", () =>
     Effect.gen(function*() {
       const { transport, wire } = yield* setup(answer({ headers: { "content-length": "65586" }, body: [50, 65_536] }))
@@ -451,6 +453,27 @@ describe("Transport: closing it (A1, B13)", () => {
       assert.deepStrictEqual([closing.pollUnsafe(), yield* SessionRegistry.counts], [Exit.void, {}])
     }).pipe(isolated))
 
+  it.effect("gives up a close that does not even begin in that time", () =>
+    Effect.gen(function*() {
+      const scope = yield* Scope.make()
+      const wire = new MemoryWire()
+      const stuck: Wire.Wire = {
+        connect: (to) =>
+          Effect.map(wire.connect(to), ({ closed, isUsable, ready, send }) => ({
+            closed,
+            isUsable,
+            ready,
+            send,
+            close: Effect.never
+          }))
+      }
+      const transport = yield* Scope.provide(Transport.make(stuck, { closeTimeout: "2 seconds" }), scope)
+      yield* get(transport)
+      const closing = yield* start(Scope.close(scope, Exit.void))
+      yield* TestClock.adjust("2 seconds")
+      assert.deepStrictEqual([closing.pollUnsafe(), yield* SessionRegistry.counts], [Exit.void, {}])
+    }).pipe(isolated))
+
   it.effect("closes a connection that is not ready yet", () =>
     Effect.gen(function*() {
       const scope = yield* Scope.make()
@@ -476,7 +499,9 @@ describe("Transport: closing it (A1, B13)", () => {
         errors.map((error) => error._tag === "ConnectionLost" ? [error._tag, error.phase] : [error._tag]),
         [["ConnectionLost", "head"], ["ConnectionLost", "body"], ["TransportClosed"]]
       )
+      const connections = wire.connections.length
       assert.deepStrictEqual(yield* Effect.flip(get(transport)), new TransportError.TransportClosed({ origin }))
+      assert.lengthOf(wire.connections, connections)
       assert.deepStrictEqual([wire.alive.length, yield* SessionRegistry.counts], [0, {}])
     }).pipe(isolated))
 })

@@ -19,8 +19,7 @@ const text = (tag: number, value: string) => node(tag, Buffer.from(value, "ascii
 
 const ecdsaWithSha256 = sequence(oid(0x2a, 0x86, 0x48, 0xce, 0x3d, 0x04, 0x03, 0x02))
 const commonName = (name: string) => sequence(node(0x31, sequence(oid(0x55, 0x04, 0x03), text(0x0c, name))))
-const subjectAlternativeName = (name: string) =>
-  sequence(oid(0x55, 0x1d, 0x11), node(0x04, sequence(text(0x82, name))))
+const subjectAlternativeName = (name: string) => sequence(oid(0x55, 0x1d, 0x11), node(0x04, sequence(text(0x82, name))))
 
 /** For one host name. Good from 2000 to 2999. */
 export const selfSigned = (host: string): Certificate => {

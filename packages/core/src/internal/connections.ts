@@ -97,13 +97,18 @@ export const make = Effect.fnUntraced(function*(wire: Wire, options: {
   const connect = (url: URL, pool: Pool, limit: Duration.Duration, restore: Restore) =>
     Effect.suspend(() => {
       const { origin } = url
+      // Who was let in just before the transport closed may come here after that.
+      if (isClosed) {
+        gone(origin, pool, undefined)
+        return Effect.fail(new TransportClosed({ origin }))
+      }
       const ready = Deferred.makeUnsafe<Entry, ConnectFailed | Timeouts.ConnectTimeout | TransportClosed>()
       let entry: Entry | undefined
 
       const fiber = runFork(Session.use(
         { kind: "connection", name: origin },
         wire.connect(url),
-        (connection) => Effect.andThen(connection.close, atMost(connection.closed, options.closeTimeout)),
+        (connection) => atMost(Effect.andThen(connection.close, connection.closed), options.closeTimeout),
         (connection) =>
           connection.ready.pipe(
             Effect.timeoutOrElse({
