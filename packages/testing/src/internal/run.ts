@@ -1,0 +1,284 @@
+/**
+ * One run of a program: scheduler, clock, nemesis and trace, all fed by the draws of one seed.
+ *
+ * Nothing in here is asynchronous. Each turn of the loop may interrupt a fiber, runs one ready task, and then looks
+ * whether the laws hold; virtual time advances when nothing is ready.
+ */
+import * as Cause from "effect/Cause"
+import type * as Clock from "effect/Clock"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import type * as Fiber from "effect/Fiber"
+import type * as Random from "effect/Random"
+import type * as Scheduler from "effect/Scheduler"
+import { Draws } from "./draws.ts"
+import { Timers } from "./timers.ts"
+import { Trace } from "./trace.ts"
+
+export interface Violation {
+  readonly property: string
+  readonly detail: string
+}
+
+interface Law {
+  readonly property: string
+  readonly holds: () => boolean
+  readonly detail: (() => string) | undefined
+}
+
+/** A fiber that the nemesis may have, with what it forked. */
+export interface Exposed {
+  readonly name: string
+  /** The phases that it is in, the latest entered last. */
+  readonly phases: Array<string>
+}
+
+interface Task {
+  readonly dispatcher: Dispatcher
+  readonly run: () => void
+}
+
+/** The names of the properties that every program has to have. */
+export const properties = {
+  progresses: "whoever waits is served",
+  ends: "the program ends",
+  succeeds: "the program does not crash",
+  isDeterministic: "the seed decides everything",
+  covers: "everything declared occurs"
+} as const
+
+/** A fiber that yields earlier than this makes no progress: one operation resumes it, one is the yield's own. */
+const minOperations = 3
+
+/**
+ * How eager a run is to switch fibers, and to interrupt them. Each seed draws its own, since some bugs need a storm and
+ * others a single strike in a quiet run.
+ */
+const yieldRates = [1 / 3, 1 / 6, 1 / 16, 1 / 64] as const
+const strikeRates = [0, 1 / 400, 1 / 100, 1 / 25, 1 / 8] as const
+
+/** The clocks differ, so that taking one for the other shows. */
+const wallClockStart = 1_800_000_000_000
+
+class Dispatcher implements Scheduler.SchedulerDispatcher {
+  readonly number: number
+  name: string | undefined = undefined
+  private readonly run: Run
+
+  constructor(run: Run, number: number) {
+    this.run = run
+    this.number = number
+  }
+
+  scheduleTask(task: () => void): void {
+    this.run.ready.push({ dispatcher: this, run: task })
+  }
+
+  /** Meant to drain this fiber's tasks at once; in a simulation, when they run is for the seed to say. */
+  flush(): void {}
+}
+
+export class Run implements Scheduler.Scheduler, Clock.Clock, Random.Random {
+  readonly executionMode = "sync"
+  readonly draws: Draws
+  readonly trace: Trace
+  readonly ready: Array<Task> = []
+  readonly violations = new Map<string, Violation>()
+  readonly interrupts = new Map<string, number>()
+  readonly faults = new Map<string, number>()
+  readonly struck = new WeakSet<Fiber.Fiber<unknown, unknown>>()
+  steps = 0
+  /** Virtual milliseconds since the start. */
+  now = 0
+  isHealed = false
+  private readonly timers = new Timers()
+  private readonly exposed: Array<{ readonly fiber: Fiber.Fiber<unknown, unknown>; readonly record: Exposed }> = []
+  private readonly laws: Array<Law> = []
+  private readonly yieldRate: number
+  private readonly strikeRate: number
+  private dispatchers = 0
+  private named = 0
+
+  constructor(seed: number, isReadable: boolean) {
+    this.draws = new Draws(seed)
+    this.trace = new Trace(isReadable)
+    this.yieldRate = this.draws.one(yieldRates)
+    this.strikeRate = this.draws.one(strikeRates)
+  }
+
+  shouldYield(fiber: Fiber.Fiber<unknown, unknown>): boolean {
+    return fiber.currentOpCount >= minOperations && this.draws.isHit(this.yieldRate)
+  }
+
+  makeDispatcher(): Dispatcher {
+    return new Dispatcher(this, this.dispatchers++)
+  }
+
+  currentTimeMillisUnsafe(): number {
+    return wallClockStart + this.now
+  }
+
+  currentTimeNanosUnsafe(): bigint {
+    return BigInt(Math.round(this.currentTimeMillisUnsafe())) * 1_000_000n
+  }
+
+  monotonicTimeNanosUnsafe(): bigint {
+    return BigInt(Math.round(this.now * 1e6))
+  }
+
+  readonly currentTimeMillis = Effect.sync(() => this.currentTimeMillisUnsafe())
+  readonly currentTimeNanos = Effect.sync(() => this.currentTimeNanosUnsafe())
+  readonly monotonicTimeNanos = Effect.sync(() => this.monotonicTimeNanosUnsafe())
+
+  sleep(duration: Duration.Duration): Effect.Effect<void> {
+    const millis = Duration.toMillis(duration)
+    if (millis <= 0) return Effect.yieldNow
+    if (millis === Infinity) return Effect.never
+    return Effect.callback<void>((resume) => {
+      const timer = this.timers.add(this.now + millis, () => resume(Effect.void))
+      return Effect.sync(() => {
+        timer.isCancelled = true
+      })
+    })
+  }
+
+  nextDoubleUnsafe(): number {
+    return this.draws.fraction()
+  }
+
+  nextIntUnsafe(): number {
+    return this.draws.bits() * 0x200000 + (this.draws.bits() >>> 11)
+  }
+
+  /** Names a fiber in the trace. */
+  name(fiber: Fiber.Fiber<unknown, unknown>, name: string): void {
+    if (fiber.currentDispatcher instanceof Dispatcher) fiber.currentDispatcher.name = name
+  }
+
+  /** One more that the nemesis will have. */
+  makeExposed(name: string): Exposed {
+    return { name: `${name} ${++this.named}`, phases: [] }
+  }
+
+  /** Lets the nemesis have a fiber. */
+  expose(fiber: Fiber.Fiber<unknown, unknown>, record: Exposed): void {
+    this.exposed.push({ fiber, record })
+  }
+
+  tell(text: string): void {
+    this.trace.lines?.push(`${this.now} ms  step ${this.steps}: ${text}`)
+  }
+
+  note(text: string): void {
+    this.trace.mixText(text)
+    this.tell(text)
+  }
+
+  fault(name: string, probability: number): boolean {
+    const isHit = !this.isHealed && this.draws.isHit(probability)
+    if (!isHit) return false
+    this.faults.set(name, (this.faults.get(name) ?? 0) + 1)
+    this.note(`fault ${name}`)
+    return true
+  }
+
+  violate(property: string, detail: string): void {
+    if (this.violations.has(property)) return
+    this.violations.set(property, { property, detail })
+    this.note(`VIOLATED ${property}: ${detail}`)
+  }
+
+  /** A law is looked at after every step, until it is broken once. */
+  always(law: Law): void {
+    this.laws.push(law)
+  }
+
+  /** Runs until the program is done, stuck, or out of steps. */
+  execute(start: () => Fiber.Fiber<unknown, unknown>, maxSteps: number): void {
+    const main = start()
+    for (let exit = main.pollUnsafe();; exit = main.pollUnsafe()) {
+      if (exit !== undefined) {
+        if (Exit.isFailure(exit)) this.violate(properties.succeeds, Cause.pretty(exit.cause))
+        return
+      }
+      if (this.ready.length === 0 && !this.advance()) {
+        this.violate(
+          properties.progresses,
+          "The program waits, no fiber can run, and no timer is set. " +
+            "It is a deadlock, or it waits for something outside of the simulation: a promise, a real timer, a socket"
+        )
+        return
+      }
+      if (this.steps === maxSteps) {
+        this.violate(properties.ends, `After ${maxSteps} steps and ${this.now} virtual ms the program was not done`)
+        return
+      }
+      this.steps++
+      if (!this.isHealed && this.draws.isHit(this.strikeRate)) this.strike()
+      this.runOne()
+      this.look()
+    }
+  }
+
+  /** Moves time to the next timer; false if there is none. */
+  private advance(): boolean {
+    const due = this.timers.takeNext()
+    const [first] = due
+    if (first === undefined) return false
+    this.now = first.at
+    this.trace.mix(Math.round(first.at * 1000))
+    const dispatcher = new Dispatcher(this, -1)
+    dispatcher.name = "a timer"
+    for (const timer of due) {
+      this.ready.push({
+        dispatcher,
+        run: () => {
+          if (!timer.isCancelled) timer.fire()
+        }
+      })
+    }
+    return true
+  }
+
+  private strike(): void {
+    const { exposed } = this
+    while (exposed.length > 0) {
+      const at = this.draws.below(exposed.length)
+      const victim = exposed[at]
+      const last = exposed.pop()
+      if (victim === undefined || last === undefined) return
+      if (victim !== last) exposed[at] = last
+      if (victim.fiber.pollUnsafe() !== undefined) continue
+      const { name, phases } = victim.record
+      const phase = phases.at(-1) ?? "other"
+      this.interrupts.set(phase, (this.interrupts.get(phase) ?? 0) + 1)
+      this.struck.add(victim.fiber)
+      this.note(`the nemesis interrupts ${name} (${phase})`)
+      victim.fiber.interruptUnsafe()
+      return
+    }
+  }
+
+  private runOne(): void {
+    const { ready } = this
+    const at = this.draws.below(ready.length)
+    const task = ready[at]
+    const last = ready.pop()
+    if (task === undefined || last === undefined) return
+    if (task !== last) ready[at] = last
+    this.trace.mix((at << 16) | ready.length)
+    this.trace.mix(task.dispatcher.number)
+    if (this.trace.lines !== undefined) {
+      const { name, number } = task.dispatcher
+      this.tell(`${name ?? `fiber ${number}`} runs, ${ready.length} more are ready`)
+    }
+    task.run()
+  }
+
+  private look(): void {
+    for (const { detail, holds, property } of this.laws) {
+      if (!this.violations.has(property) && !holds()) this.violate(property, detail?.() ?? "")
+    }
+  }
+}

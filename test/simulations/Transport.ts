@@ -1,0 +1,157 @@
+/**
+ * A transport over a wire on which everything goes wrong, used by callers that are interrupted at any step.
+ *
+ * Six callers make four calls each, on at most three connections; in some runs the transport is closed under them.
+ * What must hold is in the names of the properties. Where it was not closed, the wire is healed in the end, and as many
+ * calls as there may be connections must then fit at once.
+ */
+import { Deadline, SessionRegistry, Timeouts, Transport, TransportError } from "@clawback/core"
+import { Simulation } from "@clawback/testing"
+import { Clock, Effect, Exit, Fiber, Latch, Option, Pull, Schema, Scope } from "effect"
+import { faultyWire, origin } from "../support/faultyWire.ts"
+
+const callers = 6
+const calls = 4
+const connections = 3
+const deadline = 1000
+/** What giving back may take on top: the drain of a body's rest. */
+const grace = 300
+const closeTimeout = 2000
+
+const isExpected = Schema.is(Schema.Union([
+  TransportError.QueueFull,
+  TransportError.ConnectFailed,
+  TransportError.ConnectionLost,
+  TransportError.TransportClosed,
+  Timeouts.QueueTimeout,
+  Timeouts.ConnectTimeout,
+  Timeouts.FirstTokenTimeout,
+  Deadline.DeadlineExceeded
+]))
+
+const execute = (transport: Transport.Transport["Service"]) =>
+  transport.execute({
+    method: "POST",
+    url: `${origin}/v1/chat/completions`,
+    headers: {},
+    timeouts: { queue: "200 millis", connect: "100 millis", firstToken: "200 millis" }
+  }).pipe(Simulation.phase("checkout"))
+
+/** Reads the answer, or part of it, or nothing. */
+const call = Effect.fnUntraced(
+  function*(transport: Transport.Transport["Service"]) {
+    const response = yield* execute(transport)
+    const part = yield* Simulation.choose(["all", "some", "none"])
+    const reading = part === "all" ? Effect.asVoid(Transport.bytes(response)) : Pull.catchDone(
+      part === "some" ? Effect.asVoid(response.body) : Effect.void,
+      () => Effect.void
+    )
+    yield* Simulation.phase("reading")(reading)
+  },
+  Effect.scoped,
+  Simulation.phase("giving back"),
+  Deadline.within(deadline)
+)
+
+const caller = Effect.fnUntraced(function*(transport: Transport.Transport["Service"]) {
+  for (let i = 0; i < calls; i++) {
+    const startedAt = yield* Clock.currentTimeMillis
+    const exit = yield* Effect.exit(call(transport))
+    const took = (yield* Clock.currentTimeMillis) - startedAt
+    yield* Simulation.check("a call ends by its deadline", took <= deadline + grace, () => `${took} ms`)
+    if (Exit.isFailure(exit)) {
+      yield* Simulation.check(
+        "a caller gets a typed error",
+        Option.exists(Exit.findErrorOption(exit), isExpected),
+        () => String(exit.cause)
+      )
+    }
+    yield* Simulation.latency(0, 20)
+  }
+})
+
+const program = Effect.gen(function*() {
+  const registry = yield* SessionRegistry.SessionRegistry
+  const wire = faultyWire(closeTimeout)
+  yield* Simulation.always(
+    "opening, open and closing connections never exceed the limit",
+    () => wire.open.size <= connections,
+    () => `${wire.open.size} of ${connections}`
+  )
+  yield* Simulation.always("nobody shares a connection", () => !wire.isShared)
+
+  const scope = yield* Scope.make()
+  const transport = yield* Transport.make(wire.wire, { connections, maxWaiting: 4, closeTimeout }).pipe(
+    Scope.provide(scope)
+  )
+  const fibers = yield* Effect.forEach(
+    Array.from({ length: callers }),
+    () => Simulation.fork(caller(transport), "caller")
+  )
+  const isCutShort = yield* Simulation.fault("transport closes under its callers", 0.2)
+  if (isCutShort) {
+    yield* Simulation.latency(0, 400)
+    yield* Scope.close(scope, Exit.void)
+    yield* Simulation.note("closed")
+  }
+  for (const fiber of fibers) {
+    const exit = yield* Fiber.await(fiber)
+    yield* Simulation.check(
+      "only who was interrupted ends so",
+      Exit.isSuccess(exit) || (Exit.hasInterrupts(exit) && (yield* Simulation.isStruck(fiber))),
+      () => String(exit)
+    )
+  }
+
+  yield* Simulation.heal
+  if (!isCutShort) {
+    yield* Effect.sleep(2 * closeTimeout)
+    const all = yield* Latch.make()
+    let holding = 0
+    yield* Effect.forEach(
+      Array.from({ length: connections }),
+      () =>
+        Effect.scoped(Effect.gen(function*() {
+          yield* execute(transport)
+          if (++holding === connections) yield* all.open
+          yield* all.await
+        })),
+      { concurrency: "unbounded" }
+    ).pipe(
+      Effect.catch((error) => Simulation.check("a healed pool serves up to its limit", false, error.message))
+    )
+    yield* Simulation.check("connections do not outlive their use", wire.open.size <= connections)
+    const open = yield* registry.list({ kind: "exchange" })
+    yield* Simulation.check("no exchange outlives its call", open.length === 0)
+    yield* Scope.close(scope, Exit.void)
+  }
+
+  const left = yield* registry.list()
+  yield* Simulation.check("the registry is empty when all is closed", left.length === 0, () => JSON.stringify(left))
+  yield* Simulation.check("no connection is left when all is closed", wire.open.size === 0, () => `${wire.open.size}`)
+  yield* Simulation.check(
+    "each connection is closed exactly once",
+    wire.closings.every((count) => count === 1),
+    () => wire.closings.join()
+  )
+})
+
+export default {
+  name: "Transport",
+  program: Effect.provide(program, SessionRegistry.layer),
+  phases: ["checkout", "head", "reading", "giving back"],
+  faults: [
+    "connect is refused",
+    "connect is slow",
+    "connect never ends",
+    "head is late",
+    "head is lost",
+    "head never comes",
+    "body is cut",
+    "body stalls",
+    "server hangs up when idle",
+    "close is slow",
+    "close never ends",
+    "transport closes under its callers"
+  ]
+} satisfies Simulation.Scenario

@@ -1,0 +1,115 @@
+/** A wire in memory on which everything goes wrong that the simulation says. It counts what an operating system would. */
+import { TransportError, type Wire } from "@clawback/core"
+import { Simulation } from "@clawback/testing"
+import { Cause, Deferred, Effect } from "effect"
+
+export const origin = "http://provider.test"
+
+export interface FaultyWire {
+  readonly wire: Wire.Wire
+  /** Begun, and neither closed nor given up. */
+  readonly open: ReadonlySet<number>
+  /** How often `close` was called, for each connection that was begun. */
+  readonly closings: ReadonlyArray<number>
+  /** Whether something was sent on a connection that was busy or not ready. */
+  readonly isShared: boolean
+}
+
+/** A connection whose closing never ends is given up by its owner after `closeTimeout`, and counts for that long. */
+export const faultyWire = (closeTimeout: number): FaultyWire => {
+  const open = new Set<number>()
+  const closings: Array<number> = []
+  let isShared = false
+
+  const connect = Effect.sync((): Wire.Connection => {
+    const id = closings.push(0) - 1
+    open.add(id)
+    const ending = Deferred.makeUnsafe<void>()
+    const ended = Deferred.makeUnsafe<void>()
+    let isUsable = false
+    let isBusy = false
+
+    /** Whoever began it: nothing can be sent any more, and what is under way breaks. */
+    const beginEnd = Effect.suspend(() => {
+      isUsable = false
+      return Deferred.succeed(ending, undefined)
+    })
+    const end = Effect.suspend(() => {
+      open.delete(id)
+      return Effect.andThen(beginEnd, Deferred.succeed(ended, undefined))
+    })
+    const lost = (phase: "head" | "body") =>
+      Effect.fail(new TransportError.ConnectionLost({ origin, phase, cause: "the connection ended" }))
+    const breakable = (phase: "head" | "body") => <A, E>(effect: Effect.Effect<A, E>) =>
+      Effect.raceFirst(effect, Effect.andThen(Deferred.await(ending), lost(phase)))
+
+    const ready = Effect.gen(function*() {
+      if (yield* Simulation.fault("connect never ends", 0.03)) return yield* Effect.never
+      yield* (yield* Simulation.fault("connect is slow", 0.1)) ? Simulation.latency(50, 300) : Simulation.latency(1, 5)
+      if (yield* Simulation.fault("connect is refused", 0.1)) {
+        yield* end
+        return yield* new TransportError.ConnectFailed({ origin, reason: "refused", cause: "refused" })
+      }
+      isUsable = !Deferred.isDoneUnsafe(ending)
+    })
+
+    const exchange = (length: number): Wire.Exchange => {
+      let left = length
+      return {
+        status: 200,
+        headers: Math.floor(length) % 2 === 0 ? { "content-length": String(length * 1000) } : {},
+        pull: Effect.gen(function*() {
+          yield* Simulation.latency(0, 5)
+          if (yield* Simulation.fault("body is cut", 0.05)) {
+            yield* end
+            return yield* lost("body")
+          }
+          if (yield* Simulation.fault("body stalls", 0.02)) return yield* Effect.never
+          if (left-- > 0) return [new Uint8Array(1000)] as const
+          isBusy = false
+          if (yield* Simulation.fault("server hangs up when idle", 0.1)) {
+            yield* beginEnd
+            yield* Effect.forkDetach(Effect.andThen(Simulation.latency(0, 5), end))
+          }
+          return yield* Cause.done()
+        }).pipe(breakable("body")),
+        abort: beginEnd
+      }
+    }
+
+    const send = Effect.gen(function*() {
+      if (isBusy || !isUsable && !Deferred.isDoneUnsafe(ending)) isShared = true
+      isBusy = true
+      yield* Simulation.latency(1, 10)
+      if (yield* Simulation.fault("head is lost", 0.05)) {
+        yield* end
+        return yield* lost("head")
+      }
+      if (yield* Simulation.fault("head never comes", 0.03)) return yield* Effect.never
+      if (yield* Simulation.fault("head is late", 0.05)) yield* Simulation.latency(100, 500)
+      return exchange(yield* Simulation.choose([0, 1, 2, 3, 100]))
+    }).pipe(breakable("head"), Effect.onInterrupt(() => beginEnd), Simulation.phase("head"))
+
+    const close = Effect.gen(function*() {
+      closings[id] = (closings[id] ?? 0) + 1
+      yield* beginEnd
+      if (yield* Simulation.fault("close never ends", 0.02)) {
+        yield* Effect.forkDetach(Effect.andThen(Effect.sleep(closeTimeout - 1), Effect.sync(() => open.delete(id))))
+        return
+      }
+      const isSlow = yield* Simulation.fault("close is slow", 0.1)
+      yield* Effect.forkDetach(Effect.andThen(Simulation.latency(0, isSlow ? 300 : 2), end))
+    })
+
+    return { ready, closed: Deferred.await(ended), isUsable: () => isUsable, send: () => send, close }
+  })
+
+  return {
+    wire: { connect: () => connect },
+    open,
+    closings,
+    get isShared() {
+      return isShared
+    }
+  }
+}
