@@ -60,9 +60,13 @@ const caller = Effect.fnUntraced(function*(transport: Transport.Transport["Servi
     const took = (yield* Clock.currentTimeMillis) - startedAt
     yield* Simulation.check("a call ends by its deadline", took <= deadline + grace, () => `${took} ms`)
     if (Exit.isFailure(exit)) {
+      const error = Exit.findErrorOption(exit)
+      if (Option.isSome(error) && error.value._tag === "QueueTimeout") {
+        yield* Simulation.check("nobody waits while there is room", error.value.connections === connections)
+      }
       yield* Simulation.check(
         "a caller gets a typed error",
-        Option.exists(Exit.findErrorOption(exit), isExpected),
+        Option.exists(error, isExpected),
         () => String(exit.cause)
       )
     }

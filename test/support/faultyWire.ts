@@ -15,6 +15,9 @@ export interface FaultyWire {
   readonly isShared: boolean
 }
 
+const lost = (phase: "head" | "body") =>
+  Effect.fail(new TransportError.ConnectionLost({ origin, phase, cause: "the connection ended" }))
+
 /** A connection whose closing never ends is given up by its owner after `closeTimeout`, and counts for that long. */
 export const faultyWire = (closeTimeout: number): FaultyWire => {
   const open = new Set<number>()
@@ -38,8 +41,6 @@ export const faultyWire = (closeTimeout: number): FaultyWire => {
       open.delete(id)
       return Effect.andThen(beginEnd, Deferred.succeed(ended, undefined))
     })
-    const lost = (phase: "head" | "body") =>
-      Effect.fail(new TransportError.ConnectionLost({ origin, phase, cause: "the connection ended" }))
     const breakable = (phase: "head" | "body") => <A, E>(effect: Effect.Effect<A, E>) =>
       Effect.raceFirst(effect, Effect.andThen(Deferred.await(ending), lost(phase)))
 
