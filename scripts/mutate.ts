@@ -23,7 +23,7 @@ interface Verdict {
 
 const explore = async (module: string, isLoaded: () => boolean): Promise<Verdict> => {
   const report = Simulation.explore(await Scenarios.load(module), { seeds, stopAtFirst: true })
-  const [failure] = report.failures.filter((_) => _.seed !== undefined)
+  const failure = report.failures.find((_) => _.seed !== undefined)
   if (!isLoaded()) return { outcome: "invalid", detail: "the file was never loaded" }
   if (failure === undefined) return { outcome: "survived", detail: `no property failed in ${report.seeds} seeds` }
   const detail = `${failure.property} (seed ${failure.seed})`

@@ -33,12 +33,14 @@ const modules = values.module === undefined ? Scenarios.modules() : [values.modu
 const shown = 20
 
 const results: Array<Simulation.Report> = []
+let hash: string | undefined
 for (const module of modules) {
   const scenario = await Scenarios.load(module)
   if (seed !== undefined) {
     const outcome = Simulation.replay(scenario, seed)
     for (const line of outcome.trace) console.log(line)
     console.log(`${module}, seed ${seed}: trace ${outcome.hash}, ${outcome.failures.length} properties failed`)
+    hash = outcome.hash
     results.push({ ...outcome, name: module, seeds: 1, distinctTraces: 1 })
     continue
   }
@@ -65,6 +67,7 @@ const sums = (counts: ReadonlyArray<Readonly<Record<string, number>>>) => {
 const failures = results.flatMap(({ failures, name }) => failures.map((failure) => ({ module: name, ...failure })))
 console.log(JSON.stringify({
   modules,
+  hash,
   seeds: results.reduce((sum, report) => sum + report.seeds, 0),
   distinctTraces: results.reduce((sum, report) => sum + report.distinctTraces, 0),
   interrupts: sums(results.map((report) => report.interrupts)),

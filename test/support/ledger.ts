@@ -1,0 +1,29 @@
+import { Simulation } from "@clawback/testing"
+import { Effect, type Scope } from "effect"
+
+/** Things that must come back, and a count of those that are out. */
+export class Ledger {
+  private readonly out = new Set<number>()
+  private count = 0
+
+  /** Takes a while to acquire a thing, which is out until the scope closes, in a while again. */
+  readonly acquire: Effect.Effect<number, never, Scope.Scope> = Effect.andThen(
+    Simulation.latency(0, 3),
+    Effect.acquireRelease(
+      Effect.sync(() => {
+        const thing = ++this.count
+        this.out.add(thing)
+        return thing
+      }),
+      (thing) => Effect.andThen(Simulation.latency(0, 1), Effect.sync(() => this.out.delete(thing)))
+    )
+  )
+
+  readonly allBack: Effect.Effect<void> = Effect.suspend(() =>
+    Simulation.check(
+      "everything acquired is released",
+      this.out.size === 0,
+      () => `${this.out.size} of ${this.count} are still out`
+    )
+  )
+}
