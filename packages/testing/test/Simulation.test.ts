@@ -238,7 +238,8 @@ describe("A replay", () => {
       .find((seed) => Object.keys(Simulation.run(program, { seed }).interrupts).length === 0) ?? 0
     const trace = Simulation.replay(scenario(program), seed).trace.join("\n")
     assert.match(trace, /^0 ms {2}step \d+: log Info: a log line$/m)
-    assert.match(trace, /client 1 runs/)
+    assert.match(trace, /^0 ms {2}step \d+: client 1 starts$/m)
+    assert.match(trace, /^5 ms {2}step \d+: client 1 runs, \d more are ready$/m)
     assert.match(trace, /^5 ms {2}step \d+: a note$/m)
     assert.match(trace, /VIOLATED nothing is wrong: but it is/)
   })
