@@ -14,7 +14,7 @@ import type * as Random from "effect/Random"
 import type * as Scheduler from "effect/Scheduler"
 import { Draws } from "./draws.ts"
 import { CurrentExposed, type Exposed } from "./exposed.ts"
-import { Timers } from "./timers.ts"
+import { type Timer, Timers } from "./timers.ts"
 import { Trace } from "./trace.ts"
 
 export interface Violation {
@@ -149,13 +149,12 @@ export class Run implements Scheduler.Scheduler, Clock.Clock, Random.Random {
     if (millis <= 0) return Effect.yieldNow
     if (millis === Infinity) return Effect.never
     return Effect.callback<void>((resume) => {
-      const dispatcher = Fiber.getCurrent()?.currentDispatcher
-      const timer = this.timers.add(this.now + millis, () => {
-        const run = () => {
+      const sleeper = Fiber.getCurrent()?.currentDispatcher
+      const dispatcher = sleeper instanceof Dispatcher ? sleeper : this.makeDispatcher()
+      const timer: Timer = this.timers.add(this.now + millis, () =>
+        dispatcher.scheduleTask(() => {
           if (!timer.isCancelled) resume(Effect.void)
-        }
-        this.ready.push({ dispatcher: dispatcher instanceof Dispatcher ? dispatcher : this.makeDispatcher(), run })
-      })
+        }))
       return Effect.sync(() => {
         timer.isCancelled = true
       })
