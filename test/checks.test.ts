@@ -23,6 +23,13 @@ const run = (command: string, ...args: ReadonlyArray<string>) => {
   return { isGreen: status === 0, output: stdout + stderr }
 }
 
+const lint = () => {
+  copyFileSync(".oxlintrc.json", join(folder, ".oxlintrc.json"))
+  return run("node_modules/oxlint/bin/oxlint")
+}
+
+const check = () => run("scripts/arrows.ts")
+
 describe("the purity of core", () => {
   const impurities = [
     "Date.now()",
@@ -40,11 +47,6 @@ describe("the purity of core", () => {
     "globalThis"
   ]
   const code = impurities.map((impurity, i) => `export const planted${i} = () => ${impurity}\n`)
-  const lint = () => {
-    copyFileSync(".oxlintrc.json", join(folder, ".oxlintrc.json"))
-    return run("node_modules/oxlint/bin/oxlint")
-  }
-
   it("is lost by time, randomness, promises and Node.js", () => {
     for (const [i, line] of code.entries()) plant(`packages/core/src/Planted${i}.ts`, line)
     const { isGreen, output } = lint()
@@ -60,7 +62,6 @@ describe("the purity of core", () => {
 })
 
 describe("the arrows between packages", () => {
-  const check = () => run("scripts/arrows.ts")
   const core = `import * as Session from "@clawback/core/Session"\nexport * from "@clawback/core"\n`
 
   it("may be followed", () => {

@@ -2,10 +2,9 @@
 import { SessionRegistry } from "@clawback/core"
 import { ProviderError } from "@clawback/providers"
 import { assert, describe, it } from "@effect/vitest"
-import { Duration, Effect, Option, Stream } from "effect"
+import { Duration, Effect, Option, Schedule, Stream } from "effect"
 import { type AiError, LanguageModel } from "effect/ai"
 import type * as Http from "node:http"
-import { clearInterval, setInterval } from "node:timers"
 import { until, withModel } from "./support/model.ts"
 import * as Server from "./support/server.ts"
 
@@ -54,8 +53,10 @@ const isAsBefore = Effect.fnUntraced(function*(server: Server.Requests) {
 const firstIs = (bad: Answer) => Server.http((response, index) => index === 0 ? bad(response) : Server.answer(response))
 
 const repeat = (response: Http.ServerResponse, bytes: string) => {
-  const timer = setInterval(() => response.write(bytes), 20)
-  response.on("close", () => clearInterval(timer))
+  const fiber = Effect.runFork(
+    Effect.repeat(Effect.sync(() => response.write(bytes)), Schedule.spaced("20 millis"))
+  )
+  response.on("close", () => fiber.interruptUnsafe())
 }
 
 const signsOfLife = `: ping\n\ndata: {"choices":[]}\n\n`
@@ -186,6 +187,23 @@ const answers: ReadonlyArray<readonly [string, Answer, object]> = [
 ]
 
 describe("an answer that is whole", () => {
+  // A1
+  it.live.each<readonly [string, Call, Answer]>([
+    ["at once", streamed, Server.answer],
+    ["after its body's end, which comes a little later", streamed, (response) => {
+      Server.begin(response, Server.wholeAnswer)
+      Effect.runFork(Effect.delay(Effect.sync(() => response.end()), "20 millis"))
+    }],
+    ["where it is refused", Effect.ignore(streamed), refuses(401, {})],
+    ["where it is refused in one piece", Effect.ignore(whole), refuses(500, {})]
+  ])("gives its connection back %s", ([, call, answer]) =>
+    Effect.gen(function*() {
+      const server = yield* Server.http(answer)
+      yield* Effect.repeat(call, { times: 4 }).pipe(withModel({ baseUrl: http(server) }))
+      assert.strictEqual(server.begun(), 5)
+      assert.strictEqual(server.accepted(), 1)
+    }))
+
   it.live.each(["idle", "total"] as const)(
     "is not lost to the limit %s while its server forgets to end the body",
     (name) =>

@@ -27,9 +27,9 @@ const printed = (value: unknown) =>
 const assertKept = (value: unknown, key: string) => {
   const text = printed(value)
   assert.notInclude(text, key)
-  // Nor a part of it that would do.
-  assert.notInclude(text, key.slice(0, 16))
-  assert.notInclude(text, key.slice(-16))
+  // Nor a part of it, which would be left if it were cut off or quoted.
+  assert.notInclude(text, key.slice(0, 8))
+  assert.notInclude(text, key.slice(-8))
 }
 
 const assertKeptBy = Effect.fnUntraced(function*(
@@ -87,7 +87,11 @@ const cases: ReadonlyArray<Case> = [
     "RateLimited",
     json(429, () => ({ error: { message: "Oops" } }), (key) => ({ "x-request-id": `req_${key}`, "retry-after": key }))
   ),
-  ...either("a success of another kind", "InvalidResponse", text(200, "text/plain", (key) => `You sent ${key}`)),
+  ...either(
+    "a success of another kind",
+    "InvalidResponse",
+    text(200, "text/plain", (key) => `${"x".repeat(190)}${key}`)
+  ),
   [
     "a whole answer without a finish",
     whole,
@@ -137,6 +141,23 @@ describe("the key is kept (A7)", () => {
         })
         yield* assertKeptBy(call, "ConnectionLost").pipe(
           withModel({ baseUrl: `http://${server.host}/v1`, apiKey: secret })
+        )
+      })
+  )
+
+  it.live.each([["as JSON quotes it", false], ["with slashes escaped as well", true]] as const)(
+    "when it comes back %s",
+    ([, isEscaped]) =>
+      Effect.gen(function*() {
+        const key = `sk-Zm9yZ2V0IG1l/MTIzNDU2"Nzg5MGFi\\Y2RlZmdoaWo`
+        const server = yield* Server.http((response) =>
+          events((key) => {
+            const quoted = JSON.stringify({ choices: [{ delta: { tool_calls: [{ function: { name: key } }] } }] })
+            return `data: ${isEscaped ? quoted.replaceAll("/", "\\/") : quoted}\n\n`
+          })(response, keyOf(response))
+        )
+        yield* assertKeptBy(streamed, "InvalidResponse", key).pipe(
+          withModel({ baseUrl: `http://${server.host}/v1`, apiKey: key })
         )
       })
   )

@@ -96,7 +96,10 @@ const program = Effect.gen(function*() {
   if (isCutShort) {
     yield* Simulation.latency(0, 400)
     yield* Scope.close(scope, Exit.void)
-    yield* Simulation.note("closed")
+    yield* Simulation.note("the transport is closed")
+    const begun = wire.closings.length
+    yield* Simulation.always("nothing is begun once the transport is closed", () => wire.closings.length === begun)
+    yield* Simulation.check("closing waits for every connection", wire.open.size === 0, () => `${wire.open.size}`)
   }
   for (const fiber of fibers) {
     const exit = yield* Fiber.await(fiber)
@@ -154,6 +157,7 @@ export default {
     "body is cut",
     "body stalls",
     "server hangs up when idle",
+    "server waits for us to hang up, too",
     "close is slow",
     "close never ends",
     "transport closes under its callers"

@@ -37,9 +37,23 @@ export const mutants: ReadonlyArray<Mutant> = [
   {
     module: "Transport",
     file: connections,
-    find: "atMost(connection.closed, options.closeTimeout)",
-    replace: "connection.closed",
+    find: "atMost(Effect.andThen(connection.close, connection.closed), options.closeTimeout)",
+    replace: "Effect.andThen(connection.close, connection.closed)",
     rule: "every close has a deadline"
+  },
+  {
+    module: "Transport",
+    file: connections,
+    find: "        discard(grant.connection)\n        return checkout",
+    replace: "        return checkout",
+    rule: "a connection that the server has left is closed"
+  },
+  {
+    module: "Transport",
+    file: connections,
+    find: "      if (isClosed) {\n        gone",
+    replace: "      if (isClosed && options.max < 0) {\n        gone",
+    rule: "nothing is opened once the transport is closed"
   },
   {
     module: "Transport",

@@ -69,8 +69,9 @@ export const faultyWire = (closeTimeout: number): FaultyWire => {
           if (left-- > 0) return [new Uint8Array(1000)] as const
           isBusy = false
           if (yield* Simulation.fault("server hangs up when idle", 0.1)) {
-            yield* beginEnd
-            yield* Effect.forkDetach(Effect.andThen(Simulation.latency(0, 5), end))
+            const isHalf = yield* Simulation.fault("server waits for us to hang up, too", 0.3)
+            const hangUp = Effect.andThen(Simulation.latency(0, 10), beginEnd)
+            yield* Effect.forkDetach(isHalf ? hangUp : Effect.andThen(hangUp, Effect.andThen(Effect.sleep(1), end)))
           }
           return yield* Cause.done()
         }).pipe(breakable("body")),

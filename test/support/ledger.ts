@@ -10,12 +10,19 @@ export class Ledger {
   readonly acquire: Effect.Effect<number, never, Scope.Scope> = Effect.andThen(
     Simulation.latency(0, 3),
     Effect.acquireRelease(
-      Effect.sync(() => {
+      Effect.suspend(() => {
         const thing = ++this.count
         this.out.add(thing)
-        return thing
+        return Effect.as(Simulation.note(`${thing} is acquired`), thing)
       }),
-      (thing) => Effect.andThen(Simulation.latency(0, 1), Effect.sync(() => this.out.delete(thing)))
+      (thing) =>
+        Effect.andThen(
+          Simulation.latency(0, 1),
+          Effect.suspend(() => {
+            this.out.delete(thing)
+            return Simulation.note(`${thing} is released`)
+          })
+        )
     )
   )
 

@@ -31,10 +31,13 @@ export const withModel = (options: Options) =>
   }).pipe(Effect.provide(SessionRegistry.layer()))
 
 /** Waits on the real clock, for no more than a second, for what sockets bring about. Tells how long that took. */
-export const until = (condition: () => boolean): Effect.Effect<Duration.Duration, Error> =>
+export const until = (condition: () => boolean): Effect.Effect<Duration.Duration> =>
   Effect.sync(condition).pipe(
     Effect.repeat({ until: (isMet) => isMet, schedule: Schedule.spaced("2 millis") }),
-    Effect.timeoutOrElse({ duration: "1 second", orElse: () => Effect.fail(new Error("not within a second")) }),
+    Effect.timeoutOrElse({
+      duration: "1 second",
+      orElse: () => Effect.die(new Error("It has not come about within a second"))
+    }),
     Effect.timed,
     Effect.map(([took]) => took)
   )

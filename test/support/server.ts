@@ -8,11 +8,15 @@ export interface Held {
   /** Where it listens: `127.0.0.1:12345`. */
   readonly host: string
   readonly sockets: ReadonlySet<Net.Socket>
+  /** How many connections it has had. */
+  readonly accepted: () => number
 }
 
 const listen = <S extends Net.Server>(server: S): Effect.Effect<Held, never, Scope.Scope> => {
   const sockets = new Set<Net.Socket>()
+  let accepted = 0
   server.on("connection", (socket: Net.Socket) => {
+    accepted++
     sockets.add(socket)
     socket.on("error", () => {})
     socket.on("close", () => sockets.delete(socket))
@@ -21,7 +25,7 @@ const listen = <S extends Net.Server>(server: S): Effect.Effect<Held, never, Sco
     Effect.callback<Held>((resume) => {
       server.listen(0, "127.0.0.1", () => {
         const { port } = server.address() as Net.AddressInfo
-        resume(Effect.succeed({ host: `127.0.0.1:${port}`, sockets }))
+        resume(Effect.succeed({ host: `127.0.0.1:${port}`, sockets, accepted: () => accepted }))
       })
     }),
     () =>

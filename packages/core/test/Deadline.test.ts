@@ -107,9 +107,9 @@ describe("Deadline.remaining (B5)", () => {
     }))
 })
 
-describe("Deadline.withinStream (B5)", () => {
-  const every = (pause: Duration.Input) => Stream.forever(Stream.fromEffect(Effect.as(Effect.sleep(pause), "x")))
+const every = (pause: Duration.Input) => Stream.forever(Stream.fromEffect(Effect.as(Effect.sleep(pause), "x")))
 
+describe("Deadline.withinStream (B5)", () => {
   it.effect("bounds the whole stream, however lively it is", () =>
     Effect.gen(function*() {
       let count = 0

@@ -21,7 +21,7 @@ export interface Network {
 }
 
 /** Nothing takes longer than a turn of the scheduler. */
-export const lively: Network = {
+const lively: Network = {
   connecting: Effect.yieldNow,
   answering: () => Effect.as(Effect.yieldNow, { body: [10] }),
   closing: Effect.yieldNow

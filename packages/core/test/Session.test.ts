@@ -76,7 +76,7 @@ describe("Session.use (B1)", () => {
         yield* interruptAt(moment)(Session.use(info, stock.take, stock.put, () => work))
         assert.deepStrictEqual([stock.out.size, stock.returned.length, yield* kinds], [0, stock.taken, []])
       })
-    ).pipe(isolated))
+    ).pipe(isolated), 20_000)
 
   it.effect("gives back once when its function throws before it returns an effect", () =>
     Effect.gen(function*() {
@@ -169,25 +169,29 @@ describe("Sessions inside of sessions (B2)", () => {
       assert.deepStrictEqual(order, ["b", "a", "parent"])
     }).pipe(isolated))
 
-  it.effect("while a parent lets go, none of its children is open any more", () =>
-    atEach((moment) =>
-      Effect.gen(function*() {
-        const stock = new Stock()
-        let left: ReadonlyArray<string> | undefined
-        const parent = Session.use(
-          { kind: "parent", name: "p" },
-          Effect.void,
-          () =>
-            Effect.map(kinds, (now) => {
-              left = now
-            }),
-          () => Session.scoped({ kind: "group", name: "g" })(Effect.andThen(held(stock), held(stock)))
-        )
-        yield* interruptAt(moment)(parent)
-        assert.include([undefined, "parent"], left?.join())
-        assert.deepStrictEqual([stock.out.size, stock.returned.length, yield* kinds], [0, stock.taken, []])
-      })
-    ).pipe(isolated))
+  it.effect(
+    "while a parent lets go, none of its children is open any more",
+    () =>
+      atEach((moment) =>
+        Effect.gen(function*() {
+          const stock = new Stock()
+          let left: ReadonlyArray<string> | undefined
+          const parent = Session.use(
+            { kind: "parent", name: "p" },
+            Effect.void,
+            () =>
+              Effect.map(kinds, (now) => {
+                left = now
+              }),
+            () => Session.scoped({ kind: "group", name: "g" })(Effect.andThen(held(stock), held(stock)))
+          )
+          yield* interruptAt(moment)(parent)
+          assert.include([undefined, "parent"], left?.join())
+          assert.deepStrictEqual([stock.out.size, stock.returned.length, yield* kinds], [0, stock.taken, []])
+        })
+      ).pipe(isolated),
+    20_000
+  )
 })
 
 describe("Session.scoped (B1)", () => {
@@ -238,19 +242,23 @@ describe("Session.acquire (B1)", () => {
         yield* interruptAt(moment)(Effect.scoped(Effect.andThen(held(stock), held(stock))))
         assert.deepStrictEqual([stock.out.size, stock.returned.length, yield* kinds], [0, stock.taken, []])
       })
-    ).pipe(isolated))
+    ).pipe(isolated), 20_000)
 
-  it.effect("an interrupted acquisition leaves nothing that the scope does not give back", () =>
-    atEach((moment) =>
-      Effect.gen(function*() {
-        const stock = new Stock()
-        const scope = yield* Scope.make()
-        yield* interruptAt(moment)(Scope.provide(held(stock), scope))
-        assert.lengthOf(yield* kinds, stock.out.size)
-        yield* Scope.close(scope, Exit.void)
-        assert.deepStrictEqual([stock.out.size, stock.returned.length, yield* kinds], [0, stock.taken, []])
-      })
-    ).pipe(isolated))
+  it.effect(
+    "an interrupted acquisition leaves nothing that the scope does not give back",
+    () =>
+      atEach((moment) =>
+        Effect.gen(function*() {
+          const stock = new Stock()
+          const scope = yield* Scope.make()
+          yield* interruptAt(moment)(Scope.provide(held(stock), scope))
+          assert.lengthOf(yield* kinds, stock.out.size)
+          yield* Scope.close(scope, Exit.void)
+          assert.deepStrictEqual([stock.out.size, stock.returned.length, yield* kinds], [0, stock.taken, []])
+        })
+      ).pipe(isolated),
+    20_000
+  )
 
   it.effect("closes when its release throws or dies, and the scope goes on with the others", () =>
     Effect.gen(function*() {
@@ -263,6 +271,11 @@ describe("Session.acquire (B1)", () => {
       assert.deepStrictEqual([stock.returned, yield* kinds], [[1], []])
     }).pipe(isolated))
 })
+
+const acquiring = (stock: Stock) =>
+  Stream.unwrap(
+    Effect.as(held(stock, "inner"), Stream.range(1, 3).pipe(Stream.rechunk(1), Stream.tap(() => Effect.yieldNow)))
+  )
 
 describe("Session.stream (A4)", () => {
   const stream = Session.stream({ kind: "stream", name: "s" })
@@ -291,11 +304,6 @@ describe("Session.stream (A4)", () => {
       yield* Effect.exit(Stream.runForEach(stream(naturals), () => Effect.fail("reader")))
       assert.deepStrictEqual(yield* kinds, [])
     }).pipe(isolated))
-
-  const acquiring = (stock: Stock) =>
-    Stream.unwrap(
-      Effect.as(held(stock, "inner"), Stream.range(1, 3).pipe(Stream.rechunk(1), Stream.tap(() => Effect.yieldNow)))
-    )
 
   it.effect("what the stream acquires is a child, and released before it", () =>
     Effect.gen(function*() {
@@ -329,14 +337,18 @@ describe("Session.stream (A4)", () => {
       assert.deepStrictEqual([stock.out.size, yield* kinds], [0, []])
     }).pipe(isolated))
 
-  it.effect("gives everything back whatever the moment of interruption", () =>
-    atEach((moment) =>
-      Effect.gen(function*() {
-        const stock = new Stock()
-        yield* interruptAt(moment)(Stream.runDrain(stream(acquiring(stock))))
-        assert.deepStrictEqual([stock.out.size, stock.returned.length, yield* kinds], [0, stock.taken, []])
-      })
-    ).pipe(isolated))
+  it.effect(
+    "gives everything back whatever the moment of interruption",
+    () =>
+      atEach((moment) =>
+        Effect.gen(function*() {
+          const stock = new Stock()
+          yield* interruptAt(moment)(Stream.runDrain(stream(acquiring(stock))))
+          assert.deepStrictEqual([stock.out.size, stock.returned.length, yield* kinds], [0, stock.taken, []])
+        })
+      ).pipe(isolated),
+    20_000
+  )
 
   it.effect("what its reader opens while it has an element is not the stream's", () =>
     Effect.gen(function*() {

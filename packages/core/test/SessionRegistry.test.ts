@@ -19,6 +19,11 @@ const open = (kind: string, name = "one") => Session.acquire({ kind, name }, Eff
 const names = (filter?: SessionRegistry.Filter) =>
   Effect.map(SessionRegistry.list(filter), (sessions) => sessions.map(({ name }) => name))
 
+const kindsAndNames = (filter: SessionRegistry.Filter) =>
+  Effect.map(SessionRegistry.list(filter), (sessions) => sessions.map(({ kind, name }) => kind + name))
+
+const group = (name: string) => Session.scoped({ kind: "group", name })
+
 describe("SessionRegistry.list (B1)", () => {
   it.effect("lists what is open, oldest first, without what was closed", () =>
     Effect.gen(function*() {
@@ -34,12 +39,10 @@ describe("SessionRegistry.list (B1)", () => {
       yield* open("a", "x")
       yield* open("b", "x")
       yield* open("a", "y")
-      const kinds = (filter: SessionRegistry.Filter) =>
-        Effect.map(SessionRegistry.list(filter), (sessions) => sessions.map(({ kind, name }) => kind + name))
-      assert.deepStrictEqual(yield* kinds({ kind: "a" }), ["ax", "ay"])
-      assert.deepStrictEqual(yield* kinds({ name: "x" }), ["ax", "bx"])
-      assert.deepStrictEqual(yield* kinds({ kind: "a", name: "x" }), ["ax"])
-      assert.deepStrictEqual(yield* kinds({ kind: "c" }), [])
+      assert.deepStrictEqual(yield* kindsAndNames({ kind: "a" }), ["ax", "ay"])
+      assert.deepStrictEqual(yield* kindsAndNames({ name: "x" }), ["ax", "bx"])
+      assert.deepStrictEqual(yield* kindsAndNames({ kind: "a", name: "x" }), ["ax"])
+      assert.deepStrictEqual(yield* kindsAndNames({ kind: "c" }), [])
     }).pipe(isolated))
 
   it.effect("filters by age, the limit included", () =>
@@ -57,7 +60,6 @@ describe("SessionRegistry.list (B1)", () => {
 
   it.effect("finds what was opened within a session, at any depth, and the session itself", () =>
     Effect.gen(function*() {
-      const group = (name: string) => Session.scoped({ kind: "group", name })
       yield* open("a", "outside")
       const [all, inner] = yield* group("outer")(Effect.andThen(
         open("a", "child"),

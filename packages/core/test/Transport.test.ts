@@ -294,10 +294,10 @@ describe("Transport: waiting for the head (B5)", () => {
     }).pipe(isolated))
 })
 
-describe("Transport: the rest of a body that nobody reads (A1, A4)", () => {
-  const readOne = (transport: Transport.Transport["Service"]) =>
-    Effect.scoped(Effect.flatMap(execute(transport), (response) => response.body))
+const readOne = (transport: Transport.Transport["Service"]) =>
+  Effect.scoped(Effect.flatMap(execute(transport), (response) => response.body))
 
+describe("Transport: the rest of a body that nobody reads (A1, A4)", () => {
   it.effect("is drained if it is known to be small, and the connection kept", () =>
     Effect.gen(function*() {
       const { transport, wire } = yield* setup(answer({ headers: { "content-length": "65586" }, body: [50, 65_536] }))

@@ -4,9 +4,10 @@ import * as Transport from "@clawback/core/Transport"
 import * as TransportError from "@clawback/core/TransportError"
 import * as NodeTransport from "@clawback/node/NodeTransport"
 import { assert, describe, it } from "@effect/vitest"
-import { Deferred, Duration, Effect, Exit, Fiber, Layer, Pull, Stream } from "effect"
+import { Deferred, Duration, Effect, Exit, Fiber, Layer, Pull, type Scope, Stream } from "effect"
 import { TestClock } from "effect/testing"
 import type * as Http from "node:http"
+import type * as Net from "node:net"
 import { selfSigned } from "./certificate.ts"
 import * as Servers from "./Servers.ts"
 
@@ -125,16 +126,16 @@ describe("NodeTransport: a connection that breaks (A4)", () => {
 
   it.effect("what came before a reset in the body is delivered first", () =>
     Effect.gen(function*() {
-      let reset = () => {}
+      let connection: Net.Socket | undefined
       const server = yield* Servers.tcp((socket) =>
         socket.once("data", () => {
           socket.write(`${head}part`)
-          reset = () => socket.resetAndDestroy()
+          connection = socket
         })
       )
       const { body } = yield* execute(server.url)
       const [first] = yield* body
-      reset()
+      connection?.resetAndDestroy()
       const error = yield* Effect.flip(Pull.catchDone(body, () => Effect.void))
       assert.strictEqual(new TextDecoder().decode(first), "part")
       assert.deepInclude(error, { _tag: "ConnectionLost", phase: "body" })
@@ -264,6 +265,32 @@ describe("NodeTransport: one exchange after another (A1)", () => {
     }).pipe(transport()))
 })
 
+/** Runs a call until it has begun, lets it end in some way, and waits until its server sees the connection close. */
+const seesClose = (
+  answer: (response: Http.ServerResponse) => void,
+  read: (
+    url: string,
+    begun: Effect.Effect<unknown>
+  ) => Effect.Effect<unknown, unknown, Transport.Transport | Scope.Scope>,
+  end: (call: Fiber.Fiber<unknown, unknown>) => Effect.Effect<unknown, unknown>
+) =>
+  Effect.gen(function*() {
+    const begun = yield* Deferred.make<void>()
+    const closed = yield* Deferred.make<void>()
+    const server = yield* Servers.http((_, response) => {
+      response.once("close", () => Deferred.doneUnsafe(closed, Effect.void))
+      answer(response)
+      if (!response.headersSent) Deferred.doneUnsafe(begun, Effect.void)
+    })
+    const call = yield* Effect.forkChild(read(server.url, Deferred.succeed(begun, undefined)))
+    yield* Deferred.await(begun)
+    yield* end(call)
+    yield* within("1 second")(Deferred.await(closed))
+    yield* until((counts) => counts["connection"] === undefined)
+  }).pipe(transport())
+
+const readPart = (url: string) => Effect.flatMap(execute(url), ({ body }) => body)
+
 describe("NodeTransport: a reader that stops (A4, A13)", () => {
   it.effect("a body that nobody pulls stops its sender; all of it arrives once it is pulled", () =>
     Effect.gen(function*() {
@@ -295,30 +322,6 @@ describe("NodeTransport: a reader that stops (A4, A13)", () => {
       assert.deepStrictEqual([whole.byteLength, sent], [size, size])
     }).pipe(Effect.scoped, transport()))
 
-  /** Runs a call until it has begun, lets it end in some way, and waits until its server sees the connection close. */
-  const seesClose = (
-    answer: (response: Http.ServerResponse) => void,
-    read: (url: string, begun: Effect.Effect<unknown>) => Effect.Effect<unknown, unknown, Transport.Transport>,
-    end: (call: Fiber.Fiber<unknown, unknown>) => Effect.Effect<unknown, unknown>
-  ) =>
-    Effect.gen(function*() {
-      const begun = yield* Deferred.make<void>()
-      const closed = yield* Deferred.make<void>()
-      const server = yield* Servers.http((_, response) => {
-        response.once("close", () => Deferred.doneUnsafe(closed, Effect.void))
-        answer(response)
-        if (!response.headersSent) Deferred.doneUnsafe(begun, Effect.void)
-      })
-      const call = yield* Effect.forkChild(read(server.url, Deferred.succeed(begun, undefined)))
-      yield* Deferred.await(begun)
-      yield* end(call)
-      yield* within("1 second")(Deferred.await(closed))
-      yield* until((counts) => counts["connection"] === undefined)
-      assert.deepStrictEqual(yield* SessionRegistry.counts, {})
-    }).pipe(transport())
-
-  const readPart = (url: string) => Effect.flatMap(execute(url), ({ body }) => body)
-
   it.effect("an interrupted call is seen by the server within a second, before it answers", () =>
     seesClose(() => {}, (url) => get(url), Fiber.interrupt))
 
@@ -327,6 +330,13 @@ describe("NodeTransport: a reader that stops (A4, A13)", () => {
       (response) => response.write("part"),
       (url, begun) => Effect.scoped(Effect.andThen(readPart(url), Effect.andThen(begun, Effect.never))),
       Fiber.interrupt
+    ))
+
+  it.effect("a call that ran out of time is seen by the server within a second, while its scope is still open", () =>
+    seesClose(
+      () => {},
+      (url) => Effect.flip(execute(url, { timeouts: { firstToken: "5 seconds" } })),
+      (call) => Effect.andThen(TestClock.adjust("5 seconds"), Fiber.join(call))
     ))
 
   it.effect("a reader that takes only the beginning is seen by the server within a second", () =>

@@ -46,7 +46,7 @@ describe("the choice of tools", () => {
     Effect.gen(function*() {
       const fake = FakeTransport.make(whole({ content: "No need." }))
       const strict = Tool.make("forecast", {
-        parameters: Schema.Struct({ city: Schema.String, days: Schema.optional(Schema.Number) }),
+        parameters: Schema.Struct({ city: Schema.String, days: Schema.optional(Schema.Finite) }),
         success: Schema.String
       }).annotate(Tool.Strict, true)
       yield* LanguageModel.generateText({ prompt: "Why?", toolkit: Toolkit.make(strict) }).pipe(
@@ -172,7 +172,7 @@ describe("the conversation so far", () => {
 })
 
 describe("an answer that is an object", () => {
-  const Report = Schema.Struct({ city: Schema.String, celsius: Schema.optional(Schema.Number) })
+  const Report = Schema.Struct({ city: Schema.String, celsius: Schema.optional(Schema.Finite) })
   const report = LanguageModel.generateObject({ prompt: "Rome?", schema: Report, objectName: "report" })
 
   it.effect("is asked for by its schema and decoded by it", () =>

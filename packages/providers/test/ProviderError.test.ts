@@ -150,7 +150,7 @@ describe("an AiError leads back to the error that it stands for", () => {
     ["IdleTimeout", streamed, hanging, { idle: limit }],
     ["DeadlineExceeded", streamed, hanging, { total: limit }],
     ["DeadlineExceeded", whole, Effect.never, { total: limit }],
-    ["FirstTokenTimeout", streamed, { ...hanging, chunks: [] }, { firstToken: limit, idle: "1 hour", total: "1 hour" }]
+    ["FirstTokenTimeout", streamed, { ...hanging, chunks: [], headAfter: "60 millis" }, { firstToken: limit }]
   ])("%s, at its limit and not before", ([tag, call, reply, timeouts]) =>
     Effect.gen(function*() {
       const fiber = yield* Effect.forkChild(failed(call, reply, { timeouts }), { startImmediately: true })

@@ -16,7 +16,8 @@ import type * as Fiber from "effect/Fiber"
 import * as Logger from "effect/Logger"
 import * as Random from "effect/Random"
 import * as Scheduler from "effect/Scheduler"
-import { type Exposed, properties, Run } from "./internal/run.ts"
+import { CurrentExposed } from "./internal/exposed.ts"
+import { properties, Run } from "./internal/run.ts"
 
 export { properties }
 
@@ -77,11 +78,6 @@ export interface ExploreOptions {
 }
 
 const Current = Context.Reference<Run | undefined>("@clawback/testing/Simulation/Current", {
-  defaultValue: () => undefined
-})
-
-/** The exposed fiber that this one is or works for. */
-const CurrentExposed = Context.Reference<Exposed | undefined>("@clawback/testing/Simulation/CurrentExposed", {
   defaultValue: () => undefined
 })
 

@@ -170,9 +170,9 @@ describe("The connection pool (A1)", () => {
           assert.isTrue(model.pool.isEmpty)
         }
       ),
-      { numRuns: 1_000 }
+      { numRuns: 300 }
     )
-  })
+  }, 20_000)
 
   it("a waiter that was woken does not wait any more, so that it must give back what it was woken with", () => {
     const pool = new ConnectionPool<Connection, Waiter>(1, 1)

@@ -43,6 +43,15 @@ const errorBody = (response: Transport.Response): Effect.Effect<string> =>
     Effect.orElseSucceed(() => "")
   )
 
+/** Takes a secret out of a text, in which it may also stand as JSON quotes it. */
+const redact = (secret: string, text: string): string => {
+  const quoted = JSON.stringify(secret).slice(1, -1)
+  return [secret, quoted, quoted.replaceAll("/", "\\/")].reduce(
+    (text, form) => text.replaceAll(form, "<redacted>"),
+    text
+  )
+}
+
 /** Sends one request with its secret; what comes back is a success. */
 const send = Effect.fnUntraced(function*(
   endpoint: Endpoint,
@@ -56,7 +65,7 @@ const send = Effect.fnUntraced(function*(
   const secret = Redacted.value(yield* endpoint.source.lease)
   const peer = {
     provider: endpoint.provider,
-    redact: (text: string) => text.replaceAll(secret, "<redacted>")
+    redact: (text: string) => redact(secret, text)
   }
   const { firstToken, ...timeouts } = endpoint.timeouts
   const response = yield* endpoint.transport.execute({

@@ -1,11 +1,13 @@
 /** A transport that answers out of memory, one reply after the other, and keeps what it was asked. */
 import { Transport, type TransportError } from "@clawback/core"
-import { Cause, Effect, Layer } from "effect"
+import { Cause, type Duration, Effect, Layer } from "effect"
 
 export interface Reply {
   readonly status?: number
   readonly headers?: Readonly<Record<string, string>>
   readonly chunks: ReadonlyArray<string | Uint8Array>
+  /** How long the head takes. Default: no time. */
+  readonly headAfter?: Duration.Input
   /** What comes after the chunks. Default: the body's end. */
   readonly end?: Effect.Effect<never, TransportError.ConnectionLost | Cause.Done>
 }
@@ -30,13 +32,14 @@ export const make = (...replies: ReadonlyArray<Outcome>) => {
       if (reply === undefined) return Effect.die(new Error("There is no reply to this request"))
       if (Effect.isEffect(reply)) return reply
       if (!isReply(reply)) return Effect.fail(reply)
-      const { status = 200, headers = { "content-type": "application/json" }, end = Cause.done() } = reply
+      const { headAfter = 0, status = 200, headers = { "content-type": "application/json" }, end = Cause.done() } =
+        reply
       const chunks = reply.chunks.map((chunk) => typeof chunk === "string" ? new TextEncoder().encode(chunk) : chunk)
       const body = Effect.suspend(() => {
         const chunk = chunks.shift()
         return chunk === undefined ? end : Effect.succeed([chunk] as const)
       })
-      return Effect.succeed({ status, headers, sentAt: 0, body })
+      return Effect.delay(Effect.succeed({ status, headers, sentAt: 0, body }), headAfter)
     })
   return {
     layer: Layer.succeed(Transport.Transport, Transport.Transport.of({ execute })),

@@ -35,7 +35,7 @@ export const called = (id: string, name: string, text: string) => ({
 export const weather = Tool.make("weather", {
   description: "The weather of a place",
   parameters: Schema.Struct({ city: Schema.String }),
-  success: Schema.Struct({ celsius: Schema.Number })
+  success: Schema.Struct({ celsius: Schema.Finite })
 })
 const clock = Tool.make("clock", { success: Schema.String })
 export const toolkit = Toolkit.make(weather, clock)

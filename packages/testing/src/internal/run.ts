@@ -9,11 +9,12 @@ import type * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
-import type * as Fiber from "effect/Fiber"
+import * as Fiber from "effect/Fiber"
 import type * as Random from "effect/Random"
 import type * as Scheduler from "effect/Scheduler"
 import { Draws } from "./draws.ts"
-import { Timers } from "./timers.ts"
+import { CurrentExposed, type Exposed } from "./exposed.ts"
+import { type Timer, Timers } from "./timers.ts"
 import { Trace } from "./trace.ts"
 
 export interface Violation {
@@ -25,13 +26,6 @@ interface Law {
   readonly property: string
   readonly holds: () => boolean
   readonly detail: (() => string) | undefined
-}
-
-/** A fiber that the nemesis may have, with what it forked. */
-export interface Exposed {
-  readonly name: string
-  /** The phases that it is in, the latest entered last. */
-  readonly phases: Array<string>
 }
 
 interface Task {
@@ -58,8 +52,23 @@ const minOperations = 3
 const yieldRates = [1 / 3, 1 / 6, 1 / 16, 1 / 64] as const
 const strikeRates = [0, 1 / 400, 1 / 100, 1 / 25, 1 / 8] as const
 
+/**
+ * How much likelier than anyone else is to be interrupted who has just yielded without asking for it: that is the step in
+ * which nobody expects it.
+ */
+const aim = 4
+
 /** The clocks differ, so that taking one for the other shows. */
 const wallClockStart = 1_800_000_000_000
+
+/** Takes one out; the order of the others changes. */
+const takeAt = <A>(from: Array<A>, at: number): A | undefined => {
+  const taken = from[at]
+  if (taken === undefined) return undefined
+  const last = from.pop()
+  if (last !== undefined && at < from.length) from[at] = last
+  return taken
+}
 
 class Dispatcher implements Scheduler.SchedulerDispatcher {
   readonly number: number
@@ -97,6 +106,8 @@ export class Run implements Scheduler.Scheduler, Clock.Clock, Random.Random {
   private readonly laws: Array<Law> = []
   private readonly yieldRate: number
   private readonly strikeRate: number
+  /** Whom the nemesis means to interrupt before anything else happens. */
+  private marked: Exposed | undefined = undefined
   private dispatchers = 0
   private named = 0
 
@@ -108,7 +119,9 @@ export class Run implements Scheduler.Scheduler, Clock.Clock, Random.Random {
   }
 
   shouldYield(fiber: Fiber.Fiber<unknown, unknown>): boolean {
-    return fiber.currentOpCount >= minOperations && this.draws.isHit(this.yieldRate)
+    if (fiber.currentOpCount < minOperations || !this.draws.isHit(this.yieldRate)) return false
+    if (!this.isHealed && this.draws.isHit(this.strikeRate * aim)) this.marked = fiber.getRef(CurrentExposed)
+    return true
   }
 
   makeDispatcher(): Dispatcher {
@@ -136,7 +149,12 @@ export class Run implements Scheduler.Scheduler, Clock.Clock, Random.Random {
     if (millis <= 0) return Effect.yieldNow
     if (millis === Infinity) return Effect.never
     return Effect.callback<void>((resume) => {
-      const timer = this.timers.add(this.now + millis, () => resume(Effect.void))
+      const sleeper = Fiber.getCurrent()?.currentDispatcher
+      const dispatcher = sleeper instanceof Dispatcher ? sleeper : this.makeDispatcher()
+      const timer: Timer = this.timers.add(this.now + millis, () =>
+        dispatcher.scheduleTask(() => {
+          if (!timer.isCancelled) resume(Effect.void)
+        }))
       return Effect.sync(() => {
         timer.isCancelled = true
       })
@@ -154,6 +172,7 @@ export class Run implements Scheduler.Scheduler, Clock.Clock, Random.Random {
   /** Names a fiber in the trace. */
   name(fiber: Fiber.Fiber<unknown, unknown>, name: string): void {
     if (fiber.currentDispatcher instanceof Dispatcher) fiber.currentDispatcher.name = name
+    this.tell(`${name} starts`)
   }
 
   /** One more that the nemesis will have. */
@@ -215,7 +234,7 @@ export class Run implements Scheduler.Scheduler, Clock.Clock, Random.Random {
         return
       }
       this.steps++
-      if (!this.isHealed && this.draws.isHit(this.strikeRate)) this.strike()
+      if (!this.isHealed && (this.marked !== undefined || this.draws.isHit(this.strikeRate))) this.strike()
       this.runOne()
       this.look()
     }
@@ -228,27 +247,20 @@ export class Run implements Scheduler.Scheduler, Clock.Clock, Random.Random {
     if (first === undefined) return false
     this.now = first.at
     this.trace.mix(Math.round(first.at * 1000))
-    const dispatcher = new Dispatcher(this, -1)
-    dispatcher.name = "a timer"
-    for (const timer of due) {
-      this.ready.push({
-        dispatcher,
-        run: () => {
-          if (!timer.isCancelled) timer.fire()
-        }
-      })
-    }
+    for (const { fire } of due) fire()
     return true
   }
 
+  /** Interrupts whom it has marked, else anyone that is left. */
   private strike(): void {
-    const { exposed } = this
+    const { exposed, marked } = this
+    this.marked = undefined
     while (exposed.length > 0) {
-      const at = this.draws.below(exposed.length)
-      const victim = exposed[at]
-      const last = exposed.pop()
-      if (victim === undefined || last === undefined) return
-      if (victim !== last) exposed[at] = last
+      const at = marked === undefined
+        ? this.draws.below(exposed.length)
+        : exposed.findIndex(({ record }) => record === marked)
+      const victim = takeAt(exposed, at)
+      if (victim === undefined) return
       if (victim.fiber.pollUnsafe() !== undefined) continue
       const { name, phases } = victim.record
       const phase = phases.at(-1) ?? "other"
@@ -263,10 +275,8 @@ export class Run implements Scheduler.Scheduler, Clock.Clock, Random.Random {
   private runOne(): void {
     const { ready } = this
     const at = this.draws.below(ready.length)
-    const task = ready[at]
-    const last = ready.pop()
-    if (task === undefined || last === undefined) return
-    if (task !== last) ready[at] = last
+    const task = takeAt(ready, at)
+    if (task === undefined) return
     this.trace.mix((at << 16) | ready.length)
     this.trace.mix(task.dispatcher.number)
     if (this.trace.lines !== undefined) {

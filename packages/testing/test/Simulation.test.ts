@@ -1,0 +1,254 @@
+import { Simulation } from "@clawback/testing"
+import { assert, describe, it } from "@effect/vitest"
+import { Clock, Deferred, Effect, Exit, Fiber, Random } from "effect"
+import { execFileSync } from "node:child_process"
+import { join } from "node:path"
+import { execPath } from "node:process"
+import { leaky, property, tight } from "./Programs.ts"
+
+const { properties } = Simulation
+
+const scenario = (program: Effect.Effect<unknown, unknown>, rest?: Partial<Simulation.Scenario>) => ({
+  name: "test",
+  program,
+  ...rest
+})
+
+const failed = ({ failures }: { readonly failures: ReadonlyArray<Simulation.Failure> }) =>
+  failures.map(({ property }) => property)
+
+describe("A seed", () => {
+  it("decides everything that happens", () => {
+    for (let seed = 1; seed <= 50; seed++) {
+      const [one, other] = [Simulation.run(tight.program, { seed }), Simulation.run(tight.program, { seed })]
+      assert.deepStrictEqual(one, other)
+    }
+  })
+
+  it("leads to another run than its neighbours", () => {
+    const { distinctTraces, seeds } = Simulation.explore(tight, { seeds: 500 })
+    assert.isAtLeast(distinctTraces, seeds * 0.99)
+  })
+
+  it("leads to the same trace in every process", () => {
+    const program = `
+      import { Simulation } from "@clawback/testing"
+      import { leaky } from ${JSON.stringify(join(import.meta.dirname, "Programs.ts"))}
+      console.log(Array.from({ length: 20 }, (_, i) => Simulation.replay(leaky, i + 1).hash).join())`
+    const inChild = () =>
+      execFileSync(execPath, ["--conditions=@clawback/source", "--input-type=module", "--eval", program], {
+        encoding: "utf8"
+      }).trim()
+    const here = Array.from({ length: 20 }, (_, i) => Simulation.replay(leaky, i + 1).hash).join()
+    assert.deepStrictEqual([inChild(), inChild()], [here, here])
+  })
+
+  it("draws the numbers of Random", () => {
+    const numbers = Effect.tap(
+      Effect.all([Random.next, Random.nextInt, Random.nextIntBetween(0, 10)]),
+      (drawn) => Simulation.note(drawn.join())
+    )
+    const [one, same, other] = [1, 1, 2].map((seed) => Simulation.run(numbers, { seed, trace: true }).trace)
+    assert.deepStrictEqual(one, same)
+    assert.notDeepEqual(one, other)
+  })
+
+  it("that is not alone in deciding is reported", () => {
+    let runs = 0
+    const { failures } = Simulation.explore(scenario(Effect.suspend(() => Simulation.note(String(++runs)))), {
+      seeds: 1
+    })
+    assert.deepStrictEqual(failed({ failures }), [properties.isDeterministic])
+  })
+})
+
+describe("Time", () => {
+  it("passes without waiting", () => {
+    const program = Effect.gen(function*() {
+      const wall = yield* Clock.currentTimeMillis
+      const monotonic = yield* Clock.monotonicTimeNanos
+      yield* Effect.all([Effect.sleep("30 days"), Effect.sleep("1 hour")], { concurrency: "unbounded" })
+      const days = 30 * 24 * 60 * 60 * 1000
+      yield* Simulation.check("wall clock", (yield* Clock.currentTimeMillis) - wall === days)
+      yield* Simulation.check("monotonic", (yield* Clock.monotonicTimeNanos) - monotonic === BigInt(days) * 1_000_000n)
+    })
+    assert.deepStrictEqual(failed(Simulation.run(program, { seed: 1 })), [])
+  })
+
+  it("stands still while anything can run", () => {
+    const program = Effect.gen(function*() {
+      yield* Effect.forkChild(Effect.sleep(1))
+      const before = yield* Clock.currentTimeMillis
+      yield* Effect.repeat(Effect.yieldNow, { times: 100 })
+      yield* Simulation.check("no time passed", before === (yield* Clock.currentTimeMillis))
+    })
+    assert.deepStrictEqual(failed(Simulation.explore(scenario(program), { seeds: 50 })), [])
+  })
+
+  it("lets what is due at the same moment happen in any order", () => {
+    const program = Effect.all(
+      ["a", "b"].map((name) => Effect.andThen(Effect.sleep(1), Simulation.note(name))),
+      { concurrency: "unbounded" }
+    )
+    const orders = Array.from({ length: 20 }, (_, i) =>
+      Simulation.run(program, { seed: i + 1, trace: true }).trace
+        .filter((line) => /: [ab]$/.test(line)).map((line) => line.at(-1)).join(""))
+    assert.deepStrictEqual(new Set(orders), new Set(["ab", "ba"]))
+  })
+
+  it("drops a sleep that was interrupted", () => {
+    const program = Effect.gen(function*() {
+      const start = yield* Clock.currentTimeMillis
+      yield* Effect.timeoutOption(Effect.sleep("1 day"), "1 second")
+      yield* Effect.timeoutOption(Effect.never, "1 second")
+      yield* Simulation.check("two seconds", (yield* Clock.currentTimeMillis) - start === 2000)
+    })
+    assert.deepStrictEqual(failed(Simulation.explore(scenario(program), { seeds: 20 })), [])
+  })
+})
+
+describe("A program that never ends", () => {
+  it("is stuck when it waits for itself", () => {
+    const deadlock = Effect.gen(function*() {
+      const [one, other] = [yield* Deferred.make<void>(), yield* Deferred.make<void>()]
+      const fiber = yield* Effect.forkChild(Effect.andThen(Deferred.await(one), Deferred.succeed(other, undefined)))
+      yield* Deferred.await(other)
+      yield* Deferred.succeed(one, undefined)
+      yield* Fiber.join(fiber)
+    })
+    assert.deepStrictEqual(failed(Simulation.run(deadlock, { seed: 1 })), [properties.progresses])
+  })
+
+  it("is stuck when it waits for something that is not simulated", () => {
+    const promise = Effect.promise(() => Promise.resolve(1))
+    assert.deepStrictEqual(failed(Simulation.run(promise, { seed: 1 })), [properties.progresses])
+  })
+
+  it("is cut off after so many steps", () => {
+    const outcome = Simulation.run(Effect.forever(Effect.sleep(1)), { seed: 1, maxSteps: 1000 })
+    assert.deepStrictEqual([failed(outcome), outcome.steps], [[properties.ends], 1000])
+  })
+})
+
+describe("The nemesis", () => {
+  it("finds state that is raised in one step and cleaned up from a later one", () => {
+    const { failures } = Simulation.explore(leaky, { seeds: 2000, stopAtFirst: true })
+    assert.deepStrictEqual(failed({ failures }), [property])
+    const [{ seed } = { seed: undefined }] = failures
+    assert.isDefined(seed)
+    if (seed !== undefined) assert.deepStrictEqual(Simulation.replay(leaky, seed).failures, failures)
+  })
+
+  it("finds nothing where both are one step", () => {
+    assert.deepStrictEqual(Simulation.explore(tight, { seeds: 2000 }).failures, [])
+  })
+
+  it("counts whom it struck by phase, also where the work is done by a fiber that was forked for it", () => {
+    const inner = Simulation.phase("inner")(Effect.timeout(Simulation.latency(1, 9), "1 minute"))
+    const work = Simulation.phase("outer")(Effect.andThen(Effect.timeout(inner, "1 minute"), Effect.sleep(5)))
+    const program = Effect.flatMap(Simulation.fork(work), Fiber.await)
+    const { interrupts } = Simulation.explore(scenario(program), { seeds: 500 })
+    assert.sameMembers(Object.keys(interrupts), ["inner", "outer", "other"])
+    for (const count of Object.values(interrupts)) assert.isAbove(count, 10)
+  })
+
+  it("strikes nobody but whom it was given, and says whom it struck", () => {
+    const program = Effect.gen(function*() {
+      const safe = yield* Effect.forkChild(Effect.sleep(10))
+      const exposed = yield* Simulation.fork(Effect.sleep(10))
+      const [first, second] = [yield* Fiber.await(safe), yield* Fiber.await(exposed)]
+      yield* Simulation.check("safe", Exit.isSuccess(first) && !(yield* Simulation.isStruck(safe)))
+      yield* Simulation.check("said", Exit.isSuccess(second) !== (yield* Simulation.isStruck(exposed)))
+    })
+    const { failures, interrupts } = Simulation.explore(scenario(program), { seeds: 200 })
+    assert.deepStrictEqual(failures, [])
+    assert.isAbove(interrupts["other"] ?? 0, 10)
+  })
+})
+
+describe("Faults", () => {
+  const flaky = Effect.repeat(Simulation.fault("flaky", 0.5), { times: 9 })
+
+  it("occur as often as they should, and are counted", () => {
+    const { faults } = Simulation.explore(scenario(flaky), { seeds: 1000 })
+    assert.closeTo(faults["flaky"] ?? 0, 5000, 300)
+  })
+
+  it("and interrupts end when all is healed", () => {
+    const program = Effect.gen(function*() {
+      yield* Simulation.heal
+      yield* flaky
+      const fiber = yield* Simulation.fork(Effect.repeat(Effect.yieldNow, { times: 50 }))
+      yield* Fiber.join(fiber)
+    })
+    const { failures, faults, interrupts } = Simulation.explore(scenario(program), { seeds: 200 })
+    assert.deepStrictEqual({ failures, faults, interrupts }, { failures: [], faults: {}, interrupts: {} })
+  })
+})
+
+describe("An exploration", () => {
+  it("fails where what was declared never came, once there were seeds enough", () => {
+    const empty = scenario(Effect.void, { phases: ["connecting"], faults: ["refused"] })
+    assert.deepStrictEqual(failed(Simulation.explore(empty, { seeds: 10 })), [])
+    const { failures } = Simulation.explore(empty, { seeds: 500 })
+    assert.deepStrictEqual(failures.map(({ property, seed }) => ({ property, seed })), [
+      { property: properties.covers, seed: undefined },
+      { property: properties.covers, seed: undefined }
+    ])
+  })
+
+  it("reports each property once a seed, and tells a crash from a property", () => {
+    const program = Effect.gen(function*() {
+      yield* Simulation.check("one", false, "first")
+      yield* Simulation.check("one", false, "second")
+      yield* Simulation.check("other", false)
+      return yield* Effect.die("crash")
+    })
+    const { failures } = Simulation.explore(scenario(program), { seeds: 1, from: 7 })
+    assert.deepStrictEqual(failures.slice(0, 2), [
+      { seed: 7, property: "one", detail: "first" },
+      { seed: 7, property: "other", detail: "" }
+    ])
+    assert.deepStrictEqual(failed({ failures }).at(-1), properties.succeeds)
+  })
+
+  it("looks at a law after every step", () => {
+    const program = Effect.gen(function*() {
+      let level = 0
+      yield* Simulation.always("stays low", () => level === 0, () => String(level))
+      level = 1
+      yield* Effect.yieldNow
+      level = 0
+    })
+    assert.deepStrictEqual(Simulation.run(program, { seed: 1 }).failures, [
+      { seed: 1, property: "stays low", detail: "1" }
+    ])
+  })
+})
+
+describe("A replay", () => {
+  it("tells what happened, in words", () => {
+    const program = Effect.gen(function*() {
+      const fiber = yield* Simulation.fork(Effect.andThen(Effect.sleep(5), Simulation.note("a note")), "client")
+      yield* Effect.logInfo("a log line")
+      yield* Fiber.await(fiber)
+      yield* Simulation.check("nothing is wrong", false, "but it is")
+    })
+    const seed = Array.from({ length: 50 }, (_, i) => i + 1)
+      .find((seed) => Object.keys(Simulation.run(program, { seed }).interrupts).length === 0) ?? 0
+    const trace = Simulation.replay(scenario(program), seed).trace.join("\n")
+    assert.match(trace, /^0 ms {2}step \d+: log Info: a log line$/m)
+    assert.match(trace, /^0 ms {2}step \d+: client 1 starts$/m)
+    assert.match(trace, /^5 ms {2}step \d+: client 1 runs, \d more are ready$/m)
+    assert.match(trace, /^5 ms {2}step \d+: a note$/m)
+    assert.match(trace, /VIOLATED nothing is wrong: but it is/)
+  })
+})
+
+describe("Outside of a simulation", () => {
+  it.effect("its effects say so", () =>
+    Effect.gen(function*() {
+      const exit = yield* Effect.exit(Simulation.note("nobody listens"))
+      assert.isTrue(Exit.isFailure(exit) && String(exit.cause).includes("Simulation.run"))
+    }))
+})
