@@ -85,9 +85,14 @@ export const use = <A, E, R, B, E2, R2, R3 = never>(
       Effect.withFiber<B, E | E2, R2 | R3>((fiber) => {
         const registry = fiber.getRef(SessionRegistry)
         const session = open(info, fiber, registry)
+        const outside = fiber.context
+        fiber.setContext(Context.add(outside, Current, session))
         return Effect.onExitPrimitive(
-          Effect.provideService(Effect.suspend(() => restore(f(value))), Current, session),
-          (exit) => close(registry, session, release(value, exit)),
+          Effect.suspend(() => restore(f(value))),
+          (exit) => {
+            fiber.setContext(outside)
+            return close(registry, session, release(value, exit))
+          },
           true
         )
       }))
