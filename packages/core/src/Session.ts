@@ -57,13 +57,13 @@ export const Current: Context.Reference<Session | undefined> = Context.Reference
 const open = (info: Info, fiber: Fiber.Fiber<unknown, unknown>, registry: SessionRegistry) =>
   registry.openUnsafe(info, fiber, fiber.getRef(Current))
 
-/** Releases, then takes the session off the ledger, whatever the release came to. */
-const close = <R>(
+/** Takes the session off the ledger when `self` has ended, whatever it came to. */
+const closeAfter = <A, E, R>(
+  self: Effect.Effect<A, E, R>,
   registry: SessionRegistry,
-  session: Session,
-  release: Effect.Effect<unknown, never, R>
-): Effect.Effect<void, never, R> =>
-  Effect.onExitPrimitive(Effect.asVoid(release), () => {
+  session: Session
+): Effect.Effect<A, E, R> =>
+  Effect.onExitPrimitive(self, () => {
     registry.closeUnsafe(session)
     return undefined
   })
@@ -87,14 +87,16 @@ export const use = <A, E, R, B, E2, R2, R3 = never>(
         const session = open(info, fiber, registry)
         const outside = fiber.context
         fiber.setContext(Context.add(outside, Current, session))
-        return Effect.onExitPrimitive(
+        const released = Effect.onExitPrimitive(
           Effect.suspend(() => restore(f(value))),
           (exit) => {
             fiber.setContext(outside)
-            return close(registry, session, release(value, exit))
+            // Nobody reads what a release answers.
+            return release(value, exit) as Effect.Effect<void, never, R3>
           },
           true
         )
+        return closeAfter(released, registry, session)
       }))
   )
 
@@ -123,7 +125,12 @@ export const acquire = <A, E, R, R2 = never>(
         return Effect.as(
           Scope.addFinalizerExit(
             Context.get(context, Scope.Scope),
-            (exit) => close(registry, session, Effect.provideContext(release(value, exit), context))
+            (exit) =>
+              closeAfter(
+                Effect.suspend(() => Effect.provideContext(release(value, exit), context)),
+                registry,
+                session
+              )
           ),
           { session, value }
         )
