@@ -68,6 +68,15 @@ const closeAfter = <A, E, R>(
     return undefined
   })
 
+/** Opens a session and makes it the current one of its fiber. */
+const enter = (info: Info, fiber: Fiber.Fiber<unknown, unknown>) => {
+  const registry = fiber.getRef(SessionRegistry)
+  const session = open(info, fiber, registry)
+  const outside = fiber.context
+  fiber.setContext(Context.add(outside, Current, session))
+  return { fiber, outside, registry, session }
+}
+
 /**
  * Holds something for as long as `f` runs, and releases it when `f` ends, however it ends.
  *
@@ -81,23 +90,26 @@ export const use = <A, E, R, B, E2, R2, R3 = never>(
   f: (value: A) => Effect.Effect<B, E2, R2>
 ): Effect.Effect<B, E | E2, R | R2 | R3> =>
   Effect.uninterruptibleMask((restore) =>
-    Effect.flatMap(acquire, (value) =>
-      Effect.withFiber<B, E | E2, R2 | R3>((fiber) => {
-        const registry = fiber.getRef(SessionRegistry)
-        const session = open(info, fiber, registry)
-        const outside = fiber.context
-        fiber.setContext(Context.add(outside, Current, session))
-        const released = Effect.onExitPrimitive(
-          Effect.suspend(() => restore(f(value))),
-          (exit) => {
-            fiber.setContext(outside)
-            // Nobody reads what a release answers.
-            return release(value, exit) as Effect.Effect<void, never, R3>
-          },
-          true
-        )
-        return closeAfter(released, registry, session)
-      }))
+    Effect.flatMap(acquire, (value) => {
+      // What gives back stands before anything is opened, even should opening throw.
+      let entered: ReturnType<typeof enter> | undefined
+      const released = Effect.onExitPrimitive(
+        Effect.withFiber<B, E2, R2>((fiber) => {
+          entered = enter(info, fiber)
+          return restore(f(value))
+        }),
+        (exit) => {
+          entered?.fiber.setContext(entered.outside)
+          // Nobody reads what a release answers.
+          return release(value, exit) as Effect.Effect<void, never, R3>
+        },
+        true
+      )
+      return Effect.onExitPrimitive(released, () => {
+        entered?.registry.closeUnsafe(entered.session)
+        return undefined
+      })
+    })
   )
 
 /** Groups what `effect` acquires into one session, which takes the place of its `Scope` and ends with it. */
