@@ -3,14 +3,15 @@
  */
 import * as Session from "@clawback/core/Session"
 import * as SessionRegistry from "@clawback/core/SessionRegistry"
-import { Duration, Effect, Exit, Scope } from "effect"
+import { Duration, Effect, Layer, type Scope } from "effect"
 import { parseArgs } from "node:util"
-import { heapGrowth, interleave, nanosPerRun, tidy } from "./internal/measure.ts"
+import { heapGrowth, interleave, nanosPerRun } from "./internal/measure.ts"
 import { atMostAdded, atMostTimes, conclude } from "./internal/report.ts"
 
 const { values: { smoke } } = parseArgs({ options: { smoke: { type: "boolean", default: false } } })
 const rounds = (count: number) => smoke ? { rounds: 2, warmUp: 1 } : { rounds: count, warmUp: 5 }
-const runs = smoke ? 200 : 20_000
+/** Short, so that the machine's other work rarely falls into a sample. */
+const runs = smoke ? 200 : 2_000
 const many = smoke ? 1_000 : 100_000
 const few = 10
 
@@ -25,19 +26,7 @@ const holdPlain = () => Effect.acquireRelease(acquire, nothing)
 
 type Hold = () => Effect.Effect<unknown, never, Scope.Scope>
 
-/** Opens `count` into one scope, which stays open for `f`. */
-const among = <A, E, R>(
-  count: number,
-  hold: Hold,
-  f: Effect.Effect<A, E, R>
-) =>
-  Effect.acquireUseRelease(
-    Scope.make(),
-    (scope) => Effect.andThen(Scope.provide(nanosPerRun(count, hold), scope), f),
-    (scope) => Scope.close(scope, Exit.void)
-  )
-
-const openAndClose = interleave(rounds(61), {
+const openAndClose = interleave(rounds(401), {
   ours: nanosPerRun(runs, () => Effect.scoped(hold())),
   peer: nanosPerRun(runs, () => Effect.scoped(holdPlain())),
   oursReleasing: nanosPerRun(runs, () => Effect.scoped(Session.acquire(info, acquire, something))),
@@ -92,23 +81,22 @@ const copy = Effect.sync(() => {
   return copies
 })
 
-const listOpen = among(
-  many,
-  hold,
+const listOpen = Effect.scoped(Effect.andThen(
+  nanosPerRun(many, hold),
   interleave(rounds(41), { ours: nanosPerRun(1, () => SessionRegistry.list()), peer: nanosPerRun(1, () => copy) })
-)
+))
 
-const amongOthers = (count: number) =>
-  among(
-    count,
-    hold,
-    Effect.suspend(() => {
-      tidy()
-      return nanosPerRun(runs, () => Effect.scoped(hold()))
-    })
-  )
-
-const stayFlat = interleave(rounds(21), { ours: amongOthers(many), peer: amongOthers(few) })
+const stayFlat = Effect.scoped(Effect.gen(function*() {
+  const crowded = yield* Layer.build(Layer.fresh(SessionRegistry.layer))
+  const quiet = yield* Layer.build(Layer.fresh(SessionRegistry.layer))
+  yield* Effect.provideContext(nanosPerRun(many, hold), crowded)
+  yield* Effect.provideContext(nanosPerRun(few, hold), quiet)
+  const one = nanosPerRun(runs, () => Effect.scoped(hold()))
+  return yield* interleave(rounds(401), {
+    ours: Effect.provideContext(one, crowded),
+    peer: Effect.provideContext(one, quiet)
+  })
+}))
 
 const targets = await Effect.runPromise(Effect.gen(function*() {
   const cost = yield* openAndClose

@@ -14,6 +14,10 @@ export const nanosPerRun = <E, R>(
     )
   })
 
+/** The value below which the share `q` of all values lies. */
+export const quantile = (values: ReadonlyArray<number>, q: number): number =>
+  values.toSorted((a, b) => a - b)[Math.round((values.length - 1) * q)] ?? NaN
+
 /** Bytes that the heap grows by while `hold` keeps what it made, garbage excluded. */
 export const heapGrowth = <E, R>(hold: Effect.Effect<unknown, E, R>): Effect.Effect<number, E, R> =>
   Effect.suspend(() => {
@@ -30,7 +34,7 @@ const heapUsed = (): number => {
  * Collects the young garbage, so that a measurement does not pay for the one before it, and makes what is still held
  * old. A full collection would also throw optimised code away, and the measurement would pay for that.
  */
-export const tidy = () => {
+const tidy = () => {
   collector()({ type: "minor" })
   collector()({ type: "minor" })
 }

@@ -1,3 +1,5 @@
+import { quantile } from "./measure.ts"
+
 /** One figure of ours beside its peer's, from the same run. */
 export interface Target {
   readonly name: string
@@ -50,11 +52,6 @@ const judge = (
 /** Ends a benchmark's output with the line that programs read. */
 export const conclude = (name: string, targets: ReadonlyArray<Target>) => {
   console.log(JSON.stringify({ name, met: targets.every((target) => target.met), targets }))
-}
-
-const quantile = (values: ReadonlyArray<number>, q: number): number => {
-  const sorted = values.toSorted((a, b) => a - b)
-  return sorted[Math.round((sorted.length - 1) * q)] ?? NaN
 }
 
 const round = (value: number): number => Number(value.toPrecision(4))
