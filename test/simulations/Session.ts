@@ -123,8 +123,8 @@ const program = Effect.gen(function*() {
     () => JSON.stringify([...book.heldBy])
   )
   const fibers = yield* Effect.forEach(
-    [...Array.from({ length: workers }, () => worker(book)), revoker],
-    (program, index) => Simulation.fork(program, index === workers ? "revoker" : "worker")
+    [...Array.from({ length: workers }, () => worker(book)), revoker, revoker],
+    (program, index) => Simulation.fork(program, index < workers ? "worker" : "revoker")
   )
   for (const fiber of fibers) {
     const exit = yield* Fiber.await(fiber)

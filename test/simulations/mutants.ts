@@ -4,6 +4,10 @@ import type { Mutant } from "../support/mutant.ts"
 const pool = "packages/core/src/internal/connectionPool.ts"
 const connections = "packages/core/src/internal/connections.ts"
 const transport = "packages/core/src/Transport.ts"
+const session = "packages/core/src/Session.ts"
+const registry = "packages/core/src/SessionRegistry.ts"
+const hold = "packages/core/src/internal/hold.ts"
+const ledger = "packages/core/src/internal/ledger.ts"
 
 export const mutants: ReadonlyArray<Mutant> = [
   {
@@ -69,5 +73,125 @@ export const mutants: ReadonlyArray<Mutant> = [
     find: "const abort = Effect.andThen(exchange.abort, discard)",
     replace: "const abort = exchange.abort",
     rule: "a connection whose answer was given up is closed"
+  },
+  {
+    module: "Session",
+    file: session,
+    find: "registry.closeUnsafe(entry)\n        return Effect.failCause(cause)",
+    replace: "return Effect.failCause(cause)",
+    rule: "a session that acquired nothing is closed"
+  },
+  {
+    module: "Session",
+    file: session,
+    find: "return Effect.uninterruptibleMask((restore) =>\n    opened(",
+    replace:
+      "return ((f: (restore: <A, E, R>(self: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>) => any) => Effect.suspend(() => f(Effect.interruptible)))((restore) =>\n    opened(",
+    rule: "use: taking and registering the release are one step"
+  },
+  {
+    module: "Session",
+    file: session,
+    find: "return Effect.uninterruptible(\n    opened(",
+    replace: "return Effect.interruptible(\n    opened(",
+    rule: "acquire: taking and registering the release are one step"
+  },
+  {
+    module: "Session",
+    file: session,
+    find: "Effect.as(Scope.addFinalizerExit(scope, close), new Acquired(entry, value, close))",
+    replace: "Effect.succeed(new Acquired(entry, value, close))",
+    rule: "what was acquired is released with its scope"
+  },
+  {
+    module: "Session",
+    file: session,
+    find: "Effect.retry(next, info.releaseRetry ?? releaseRetry)",
+    replace: "next",
+    rule: "a release that fails is tried again"
+  },
+  {
+    module: "Session",
+    file: session,
+    find: "Hold.region(session as Entry, fiber.context, pull, restore)",
+    replace: "restore(pull)",
+    rule: "a stream that is revoked fails with SessionRevoked"
+  },
+  {
+    module: "Session",
+    file: hold,
+    find: "if (entry.state === \"releasing\") return closed(entry)",
+    replace: "",
+    rule: "exactly one release"
+  },
+  {
+    module: "Session",
+    file: hold,
+    find: "      leave(entry)\n      return undefined",
+    replace: "      return undefined",
+    rule: "a session that was released is off the ledger"
+  },
+  {
+    module: "Session",
+    file: hold,
+    find: "return own.length === 0 ? Exit.fail(entry.revoked) : Exit.failCause(Cause.fromReasons(own))",
+    replace: "return exit",
+    rule: "revocation is a typed error, never a bare interruption"
+  },
+  {
+    module: "Session",
+    file: hold,
+    find: "Effect.onInterrupt(restore(Fiber.await(fiber)), () => Fiber.interrupt(fiber))",
+    replace: "restore(Fiber.await(fiber))",
+    rule: "work does not outlive its session"
+  },
+  {
+    module: "Session",
+    file: registry,
+    find: "yield* Effect.forEach(byParent.get(entry) ?? [], take, { concurrency: \"unbounded\", discard: true })",
+    replace: "",
+    rule: "children are taken back before their parent"
+  },
+  {
+    module: "Session",
+    file: registry,
+    find: "for (const listener of [...onRevoked ?? []]) listener()",
+    replace: "{}",
+    rule: "users are told before anything is taken from them"
+  },
+  {
+    module: "Session",
+    file: registry,
+    find: "const release = Hold.close(entry, Exit.fail(entry.revoked), closeUnsafe)",
+    replace: "const release = Effect.void",
+    rule: "who does not let go in time is released under"
+  },
+  {
+    module: "Session",
+    file: registry,
+    find: "if (ledger.tenantSize(tenant) >= limit)",
+    replace: "if (ledger.tenantSize(tenant) > 2 * limit)",
+    rule: "no tenant exceeds its quota"
+  },
+  {
+    module: "Session",
+    file: registry,
+    find: "if (entry.state === \"acquiring\") {",
+    replace: "if (entry.state === \"acquiring\") return\n          if (entry.kind === \"\") {",
+    rule: "a parent is not taken from under a child that is being acquired"
+  },
+  {
+    module: "Session",
+    file: ledger,
+    find: "entries.push(entry)\n      entry.revoked",
+    replace: "if (entry.revoked === undefined) entries.push(entry)\n      entry.revoked",
+    rule: "a revocation under way elsewhere is waited for"
+  },
+  {
+    module: "Session",
+    file: ledger,
+    find: "if (left === 0) this.byTenant.delete(tenant)",
+    replace: "if (left >= 0) this.byTenant.delete(tenant)",
+    rule: "a tenant's count is the count of its sessions"
   }
 ]

@@ -2,6 +2,7 @@
  * What a session costs over the plain Effect that it stands in for: to open and close, to keep open, to list.
  */
 import * as Session from "@clawback/core/Session"
+import type * as SessionError from "@clawback/core/SessionError"
 import * as SessionRegistry from "@clawback/core/SessionRegistry"
 import { Duration, Effect, Layer, type Scope } from "effect"
 import { parseArgs } from "node:util"
@@ -24,7 +25,7 @@ const something = () => Effect.sync(() => resource.descriptor)
 const hold = () => Session.acquire(info, acquire, nothing)
 const holdPlain = () => Effect.acquireRelease(acquire, nothing)
 
-type Hold = () => Effect.Effect<unknown, never, Scope.Scope>
+type Hold = () => Effect.Effect<unknown, SessionError.SessionError, Scope.Scope>
 
 const openAndClose = interleave(rounds(401), {
   ours: nanosPerRun(runs, () => Effect.scoped(hold())),
@@ -73,7 +74,8 @@ const copy = Effect.sync(() => {
       kind,
       name,
       parent,
-      owner: { fiber, span: span && { ...span } },
+      state: "open",
+      owner: { fiber, span: span && { ...span }, caller: undefined, site: undefined },
       age: Duration.millis(now - openedAt),
       attributes: attributes ?? {}
     })
@@ -87,8 +89,8 @@ const listOpen = Effect.scoped(Effect.andThen(
 ))
 
 const stayFlat = Effect.scoped(Effect.gen(function*() {
-  const crowded = yield* Layer.build(Layer.fresh(SessionRegistry.layer))
-  const quiet = yield* Layer.build(Layer.fresh(SessionRegistry.layer))
+  const crowded = yield* Layer.build(Layer.fresh(SessionRegistry.layer()))
+  const quiet = yield* Layer.build(Layer.fresh(SessionRegistry.layer()))
   yield* Effect.provideContext(nanosPerRun(many, hold), crowded)
   yield* Effect.provideContext(nanosPerRun(few, hold), quiet)
   const one = nanosPerRun(runs, () => Effect.scoped(hold()))

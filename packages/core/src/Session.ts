@@ -91,22 +91,29 @@ const releaseRetry = Schedule.exponential("50 millis").pipe(Schedule.upTo({ time
 const persistent = <E, R>(
   info: Info,
   id: number,
-  release: Effect.Effect<unknown, E, R>
-): Effect.Effect<void, never, R> =>
-  Effect.catch(Effect.asVoid(release), (error) => {
+  services: Context.Context<R>,
+  release: () => Effect.Effect<unknown, E, R>
+): Effect.Effect<unknown> => {
+  const again = (error: E): Effect.Effect<unknown, never, R> => {
     let isFirst = true
-    const again = Effect.suspend((): Effect.Effect<unknown, E, R> => {
-      if (!isFirst) return release
+    const next = Effect.suspend((): Effect.Effect<unknown, E, R> => {
+      if (!isFirst) return release()
       isFirst = false
       return Effect.fail(error)
     })
     return Effect.catch(
-      Effect.asVoid(Effect.retry(again, info.releaseRetry ?? releaseRetry)),
+      Effect.retry(next, info.releaseRetry ?? releaseRetry),
       (cause) => Effect.die(new ReleaseFailed({ id, kind: info.kind, name: info.name, cause }))
     )
-  })
+  }
+  const released = release()
+  // Most releases are done as soon as they are asked for.
+  return Exit.isExit(released) && Exit.isSuccess(released)
+    ? Effect.void
+    : Effect.provideContext(Effect.catch(released, again), services)
+}
 
-/** Opens a session, acquires what it holds, and says how that is released. Closed again where nothing was acquired. */
+/** Opens a session, acquires what it holds, and goes on with it. Closed again where nothing was acquired. */
 const opened = <A, E, R, B, E2, R2>(
   info: Info,
   site: Error | undefined,
@@ -118,20 +125,20 @@ const opened = <A, E, R, B, E2, R2>(
     fiber: Fiber.Fiber<unknown, unknown>
   ) => Effect.Effect<B, E2, R2>
 ): Effect.Effect<B, E | E2 | SessionError, R | R2> =>
-  Effect.withFiber((fiber) => {
+  Effect.withFiber((fiber): Effect.Effect<B, E | E2 | SessionError, R | R2> => {
     const registry = fiber.getRef(SessionRegistry)
     const entry = registry.openUnsafe(info, fiber, fiber.getRef(Current), site)
     if (entry instanceof SessionRevoked || entry instanceof QuotaExceeded) return Effect.fail(entry)
-    return Effect.flatMap(
-      Effect.onExitPrimitive(acquire, (exit) => {
-        if (exit._tag === "Failure") registry.closeUnsafe(entry)
-        return undefined
-      }),
-      (value) => {
+    return Effect.matchCauseEffectEager(acquire, {
+      onFailure: (cause) => {
+        registry.closeUnsafe(entry)
+        return Effect.failCause(cause)
+      },
+      onSuccess: (value) => {
         entry.state = "open"
         return then(entry, value, registry, fiber)
       }
-    )
+    })
   })
 
 /**
@@ -149,14 +156,11 @@ export const use = <A, E, R, B, E2, R2, E3 = never, R3 = never>(
   const site = Site.sample()
   return Effect.uninterruptibleMask((restore) =>
     opened(info, site, acquire, (entry, value, registry, fiber) => {
-      const context = fiber.context as Context.Context<R3>
+      const context = fiber.context as Context.Context<R2 | R3>
       entry.release = (exit) =>
-        Effect.provideContext(
-          persistent(info, entry.id, Effect.suspend(() => release(value, exit as Exit.Exit<B, E2 | SessionRevoked>))),
-          context
-        )
+        persistent(info, entry.id, context, () => release(value, exit as Exit.Exit<B, E2 | SessionRevoked>))
       return Effect.onExitPrimitive(
-        Hold.region(entry, Effect.provideService(Effect.suspend(() => f(value)), Current, entry), restore),
+        Hold.region(entry, Context.add(context, Current, entry), Effect.suspend(() => f(value)), restore),
         (exit) => Hold.close(entry, exit, registry.closeUnsafe),
         true
       )
@@ -214,11 +218,7 @@ export const acquire = <A, E, R, E2 = never, R2 = never>(
       // One that is watched for being lost must not be kept by what we remember of it.
       const services = entry.site === undefined ? context : Context.omit(Scope.Scope)(context)
       if (entry.site !== undefined) Hold.watch(entry, scope, fiber.getRef(LeakProbe))
-      entry.release = (exit) =>
-        Effect.provideContext(
-          persistent(info, entry.id, Effect.suspend(() => release(value, exit))),
-          services as Context.Context<R2>
-        )
+      entry.release = (exit) => persistent(info, entry.id, services as Context.Context<R2>, () => release(value, exit))
       const close = (exit: Exit.Exit<unknown, unknown>) => Hold.close(entry, exit, registry.closeUnsafe)
       if (entry.revoked !== undefined) {
         const failure = Exit.fail(entry.revoked)
@@ -237,6 +237,8 @@ export const stream =
       Effect.map(acquire(info, Effect.void, () => Effect.void), ({ session }) =>
         Stream.transformPull(Stream.provideService(Stream.scoped(self), Current, session), (pull) =>
           Effect.succeed(Effect.uninterruptibleMask((restore) =>
-            Hold.region(session as Entry, pull, restore)
+            Effect.withFiber((fiber) =>
+              Hold.region(session as Entry, fiber.context, pull, restore)
+            )
           ))))
     )

@@ -1,5 +1,6 @@
 /** What is done with one session between opening and closing. The registry's ledger says what has happened so far. */
 import * as Cause from "effect/Cause"
+import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
@@ -33,10 +34,11 @@ export const close = (
     if (entry.state === "releasing") return closed(entry)
     entry.state = "releasing"
     const release = entry.release
-    return Effect.onExitPrimitive(release === undefined ? Effect.void : Effect.suspend(() => release(exit)), () => {
+    const released = release === undefined ? Effect.void : Effect.suspend(() => release(exit))
+    return Effect.onExitPrimitive(released, () => {
       leave(entry)
       return undefined
-    })
+    }) as Effect.Effect<void>
   })
 
 /** Waits until a session is revoked. */
@@ -65,36 +67,35 @@ const revokedOr = <A, E>(entry: Entry, exit: Exit.Exit<A, E>): Exit.Exit<A, E | 
   return own.length === 0 ? Exit.fail(entry.revoked) : Exit.failCause(Cause.fromReasons(own))
 }
 
+const uninterruptible = { uninterruptible: true } as const
+
 /**
  * Runs an effect that a revocation of the session interrupts, and that then fails with `SessionRevoked`.
  *
- * A fiber cannot take back an interruption of itself, so the effect gets a fiber of its own. Call it where interruption
- * is not allowed; `restore` decides whether the effect can be interrupted.
+ * A fiber cannot take back an interruption of itself, so the effect gets a fiber of its own, at once. Call it inside of
+ * an effect, where interruption is not allowed; `restore` decides whether the effect can be interrupted.
  */
 export const region = <A, E, R>(
   entry: Entry,
+  context: Context.Context<R>,
   effect: Effect.Effect<A, E, R>,
   restore: <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
-): Effect.Effect<A, E | SessionRevoked, R> => {
+): Effect.Effect<A, E | SessionRevoked> => {
   if (entry.revoked !== undefined) return Effect.fail(entry.revoked)
-  const isUninterruptible = restore(Effect.void) === Effect.void
+  const isInterruptible = restore(Effect.void) !== Effect.void
+  const fiber = Effect.runForkWith(context)(effect, isInterruptible ? undefined : uninterruptible)
+  const exit = fiber.pollUnsafe()
+  if (exit !== undefined) return revokedOr(entry, exit)
+  const onRevoked = () => fiber.interruptUnsafe()
+  const listeners = entry.onRevoked ??= []
+  listeners.push(onRevoked)
+  // It may have come while the effect took its first steps.
+  if (entry.revoked !== undefined) onRevoked()
   return Effect.flatMap(
-    Effect.forkChild(effect, { startImmediately: true, uninterruptible: isUninterruptible }),
-    (fiber) => {
-      const exit = fiber.pollUnsafe()
-      if (exit !== undefined) return revokedOr(entry, exit)
-      const onRevoked = () => fiber.interruptUnsafe()
-      const listeners = entry.onRevoked ??= []
-      listeners.push(onRevoked)
-      // It may have come while the effect took its first steps.
-      if (entry.revoked !== undefined) onRevoked()
-      return Effect.flatMap(
-        Effect.onInterrupt(restore(Fiber.await(fiber)), () => Fiber.interrupt(fiber)),
-        (exit) => {
-          remove(listeners, onRevoked)
-          return revokedOr(entry, exit)
-        }
-      )
+    Effect.onInterrupt(restore(Fiber.await(fiber)), () => Fiber.interrupt(fiber)),
+    (exit) => {
+      remove(listeners, onRevoked)
+      return revokedOr(entry, exit)
     }
   )
 }

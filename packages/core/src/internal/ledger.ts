@@ -30,7 +30,7 @@ export class Entry implements Session {
   /** Those who must let go of it once it is revoked. */
   onRevoked: Array<() => void> | undefined = undefined
   /** Gives back what it holds, once it holds something. */
-  release: ((exit: Exit.Exit<unknown, unknown>) => Effect.Effect<void>) | undefined = undefined
+  release: ((exit: Exit.Exit<unknown, unknown>) => Effect.Effect<unknown>) | undefined = undefined
   onClosed: Array<() => void> | undefined = undefined
   previous: Entry | undefined = undefined
   next: Entry | undefined = undefined
