@@ -71,7 +71,8 @@ const invalid: Array<string> = []
 const work = async () => {
   for (let job = jobs.shift(); job !== undefined; job = jobs.shift()) {
     const { outcome, detail } = await judge(...job.flags)
-    console.log(`${outcome.padEnd(8)}  ${job.name}\n          ${detail}`)
+    const verdict = job.mutant !== undefined ? outcome : outcome === "survived" ? "green" : "red"
+    console.log(`${verdict.padEnd(8)}  ${job.name}\n          ${detail}`)
     if (job.mutant === undefined) { if (outcome !== "survived") invalid.push(`${job.name}: ${detail}`) }
     else if (outcome === "killed") killed.push(job.mutant)
     else (outcome === "survived" ? survived : invalid).push(`${job.name}: ${detail}`)

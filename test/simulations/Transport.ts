@@ -92,9 +92,9 @@ const program = Effect.gen(function*() {
     Array.from({ length: callers }),
     () => Simulation.fork(caller(transport), "caller")
   )
-  const isCutShort = yield* Simulation.fault("transport closes under its callers", 0.2)
+  const isCutShort = yield* Simulation.fault("transport closes under its callers", 0.4)
   if (isCutShort) {
-    yield* Simulation.latency(0, 400)
+    yield* Simulation.latency(0, yield* Simulation.choose([0, 20, 400]))
     yield* Scope.close(scope, Exit.void)
     yield* Simulation.note("the transport is closed")
     const begun = wire.closings.length

@@ -177,7 +177,7 @@ export const run = (
   const context = Context.empty().pipe(
     Context.add(Current, run),
     Context.add(Scheduler.Scheduler, run),
-    Context.add(Clock.Clock, run),
+    Context.add(Clock.Clock, run.clock),
     Context.add(Random.Random, run),
     Context.add(Logger.CurrentLoggers, new Set([logger(run)]))
   )

@@ -22,6 +22,7 @@ describe("A seed", () => {
     for (let seed = 1; seed <= 50; seed++) {
       const [one, other] = [Simulation.run(tight.program, { seed }), Simulation.run(tight.program, { seed })]
       assert.deepStrictEqual(one, other)
+      assert.strictEqual(Simulation.replay(tight, seed).hash, one.hash)
     }
   })
 
@@ -210,6 +211,19 @@ describe("An exploration", () => {
       { seed: 7, property: "other", detail: "" }
     ])
     assert.deepStrictEqual(failed({ failures }).at(-1), properties.succeeds)
+  })
+
+  it("survives what throws outside of every effect", () => {
+    const program = Effect.gen(function*() {
+      const fiber = yield* Effect.forkChild(Effect.yieldNow)
+      fiber.addObserver(() => {
+        throw new Error("thrown by an observer")
+      })
+      yield* Fiber.await(fiber)
+    })
+    const { failures } = Simulation.explore(scenario(program), { seeds: 3 })
+    assert.deepStrictEqual(new Set(failed({ failures })), new Set([properties.succeeds]))
+    assert.include(failures[0]?.detail, "thrown by an observer")
   })
 
   it("looks at a law after every step", () => {

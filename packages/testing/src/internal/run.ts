@@ -5,16 +5,13 @@
  * whether the laws hold; virtual time advances when nothing is ready.
  */
 import * as Cause from "effect/Cause"
-import type * as Clock from "effect/Clock"
-import * as Duration from "effect/Duration"
-import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import type * as Random from "effect/Random"
 import type * as Scheduler from "effect/Scheduler"
+import { VirtualClock } from "./clock.ts"
 import { Draws } from "./draws.ts"
 import { CurrentExposed, type Exposed } from "./exposed.ts"
-import { type Timer, Timers } from "./timers.ts"
 import { Trace } from "./trace.ts"
 
 export interface Violation {
@@ -58,9 +55,6 @@ const strikeRates = [0, 1 / 400, 1 / 100, 1 / 25, 1 / 8] as const
  */
 const aim = 4
 
-/** The clocks differ, so that taking one for the other shows. */
-const wallClockStart = 1_800_000_000_000
-
 /** Takes one out; the order of the others changes. */
 const takeAt = <A>(from: Array<A>, at: number): A | undefined => {
   const taken = from[at]
@@ -88,7 +82,7 @@ class Dispatcher implements Scheduler.SchedulerDispatcher {
   flush(): void {}
 }
 
-export class Run implements Scheduler.Scheduler, Clock.Clock, Random.Random {
+export class Run implements Scheduler.Scheduler, Random.Random {
   readonly executionMode = "sync"
   readonly draws: Draws
   readonly trace: Trace
@@ -97,11 +91,13 @@ export class Run implements Scheduler.Scheduler, Clock.Clock, Random.Random {
   readonly interrupts = new Map<string, number>()
   readonly faults = new Map<string, number>()
   readonly struck = new WeakSet<Fiber.Fiber<unknown, unknown>>()
+  readonly clock = new VirtualClock((wake) => {
+    const sleeper = Fiber.getCurrent()?.currentDispatcher
+    const dispatcher = sleeper instanceof Dispatcher ? sleeper : this.makeDispatcher()
+    return () => dispatcher.scheduleTask(wake)
+  })
   steps = 0
-  /** Virtual milliseconds since the start. */
-  now = 0
   isHealed = false
-  private readonly timers = new Timers()
   private readonly exposed: Array<{ readonly fiber: Fiber.Fiber<unknown, unknown>; readonly record: Exposed }> = []
   private readonly laws: Array<Law> = []
   private readonly yieldRate: number
@@ -126,39 +122,6 @@ export class Run implements Scheduler.Scheduler, Clock.Clock, Random.Random {
 
   makeDispatcher(): Dispatcher {
     return new Dispatcher(this, this.dispatchers++)
-  }
-
-  currentTimeMillisUnsafe(): number {
-    return wallClockStart + this.now
-  }
-
-  currentTimeNanosUnsafe(): bigint {
-    return BigInt(Math.round(this.currentTimeMillisUnsafe())) * 1_000_000n
-  }
-
-  monotonicTimeNanosUnsafe(): bigint {
-    return BigInt(Math.round(this.now * 1e6))
-  }
-
-  readonly currentTimeMillis = Effect.sync(() => this.currentTimeMillisUnsafe())
-  readonly currentTimeNanos = Effect.sync(() => this.currentTimeNanosUnsafe())
-  readonly monotonicTimeNanos = Effect.sync(() => this.monotonicTimeNanosUnsafe())
-
-  sleep(duration: Duration.Duration): Effect.Effect<void> {
-    const millis = Duration.toMillis(duration)
-    if (millis <= 0) return Effect.yieldNow
-    if (millis === Infinity) return Effect.never
-    return Effect.callback<void>((resume) => {
-      const sleeper = Fiber.getCurrent()?.currentDispatcher
-      const dispatcher = sleeper instanceof Dispatcher ? sleeper : this.makeDispatcher()
-      const timer: Timer = this.timers.add(this.now + millis, () =>
-        dispatcher.scheduleTask(() => {
-          if (!timer.isCancelled) resume(Effect.void)
-        }))
-      return Effect.sync(() => {
-        timer.isCancelled = true
-      })
-    })
   }
 
   nextDoubleUnsafe(): number {
@@ -186,7 +149,7 @@ export class Run implements Scheduler.Scheduler, Clock.Clock, Random.Random {
   }
 
   tell(text: string): void {
-    this.trace.lines?.push(`${this.now} ms  step ${this.steps}: ${text}`)
+    this.trace.lines?.push(`${this.clock.now} ms  step ${this.steps}: ${text}`)
   }
 
   note(text: string): void {
@@ -205,7 +168,9 @@ export class Run implements Scheduler.Scheduler, Clock.Clock, Random.Random {
   violate(property: string, detail: string): void {
     if (this.violations.has(property)) return
     this.violations.set(property, { property, detail })
-    this.note(`VIOLATED ${property}: ${detail}`)
+    // The detail may name fibers by their ids, or lines of a stack, so it is no part of the hash.
+    this.trace.mixText(property)
+    this.tell(`VIOLATED ${property}: ${detail}`)
   }
 
   /** A law is looked at after every step, until it is broken once. */
@@ -215,13 +180,22 @@ export class Run implements Scheduler.Scheduler, Clock.Clock, Random.Random {
 
   /** Runs until the program is done, stuck, or out of steps. */
   execute(start: () => Fiber.Fiber<unknown, unknown>, maxSteps: number): void {
-    const main = start()
+    try {
+      this.loop(start(), maxSteps)
+    } catch (error) {
+      // An observer of a fiber threw, or a law: whatever an effect throws ends up in its exit.
+      this.violate(properties.succeeds, String(error))
+    }
+  }
+
+  private loop(main: Fiber.Fiber<unknown, unknown>, maxSteps: number): void {
     for (let exit = main.pollUnsafe();; exit = main.pollUnsafe()) {
       if (exit !== undefined) {
         if (Exit.isFailure(exit)) this.violate(properties.succeeds, Cause.pretty(exit.cause))
         return
       }
-      if (this.ready.length === 0 && !this.advance()) {
+      if (this.ready.length === 0 && this.clock.advance()) this.trace.mix(Math.round(this.clock.now * 1000))
+      if (this.ready.length === 0) {
         this.violate(
           properties.progresses,
           "The program waits, no fiber can run, and no timer is set. " +
@@ -230,7 +204,10 @@ export class Run implements Scheduler.Scheduler, Clock.Clock, Random.Random {
         return
       }
       if (this.steps === maxSteps) {
-        this.violate(properties.ends, `After ${maxSteps} steps and ${this.now} virtual ms the program was not done`)
+        this.violate(
+          properties.ends,
+          `After ${maxSteps} steps and ${this.clock.now} virtual ms the program was not done`
+        )
         return
       }
       this.steps++
@@ -238,17 +215,6 @@ export class Run implements Scheduler.Scheduler, Clock.Clock, Random.Random {
       this.runOne()
       this.look()
     }
-  }
-
-  /** Moves time to the next timer; false if there is none. */
-  private advance(): boolean {
-    const due = this.timers.takeNext()
-    const [first] = due
-    if (first === undefined) return false
-    this.now = first.at
-    this.trace.mix(Math.round(first.at * 1000))
-    for (const { fire } of due) fire()
-    return true
   }
 
   /** Interrupts whom it has marked, else anyone that is left. */

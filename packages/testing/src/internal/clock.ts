@@ -1,0 +1,61 @@
+import type * as Clock from "effect/Clock"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import { type Timer, Timers } from "./timers.ts"
+
+/** The clocks start apart, so that taking one for the other shows. */
+const wallClockStart = 1_800_000_000_000
+
+/** Time that passes only when told to. */
+export class VirtualClock implements Clock.Clock {
+  /** Milliseconds since the start. */
+  now = 0
+  private readonly timers = new Timers()
+  private readonly schedule: (wake: () => void) => () => void
+
+  /** `schedule` is called by who goes to sleep; what it returns has to have the waking done, some time later. */
+  constructor(schedule: (wake: () => void) => () => void) {
+    this.schedule = schedule
+  }
+
+  currentTimeMillisUnsafe(): number {
+    return wallClockStart + this.now
+  }
+
+  currentTimeNanosUnsafe(): bigint {
+    return BigInt(wallClockStart) * 1_000_000n + this.monotonicTimeNanosUnsafe()
+  }
+
+  monotonicTimeNanosUnsafe(): bigint {
+    return BigInt(Math.round(this.now * 1e6))
+  }
+
+  readonly currentTimeMillis = Effect.sync(() => this.currentTimeMillisUnsafe())
+  readonly currentTimeNanos = Effect.sync(() => this.currentTimeNanosUnsafe())
+  readonly monotonicTimeNanos = Effect.sync(() => this.monotonicTimeNanosUnsafe())
+
+  sleep(duration: Duration.Duration): Effect.Effect<void> {
+    const millis = Duration.toMillis(duration)
+    if (millis <= 0) return Effect.yieldNow
+    if (millis === Infinity) return Effect.never
+    return Effect.callback<void>((resume) => {
+      const fire = this.schedule(() => {
+        if (!timer.isCancelled) resume(Effect.void)
+      })
+      const timer: Timer = this.timers.add(this.now + millis, fire)
+      return Effect.sync(() => {
+        timer.isCancelled = true
+      })
+    })
+  }
+
+  /** Goes to the earliest moment for which anybody sleeps; false if nobody does. */
+  advance(): boolean {
+    const due = this.timers.takeNext()
+    const [first] = due
+    if (first === undefined) return false
+    this.now = first.at
+    for (const { fire } of due) fire()
+    return true
+  }
+}
