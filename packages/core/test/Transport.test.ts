@@ -75,8 +75,8 @@ describe("Transport: a request (A1)", () => {
       yield* start(hold(transport, { url: `${origin}/v1?key=secret` }))
       const listed = yield* SessionRegistry.list()
       assert.deepStrictEqual(listed.map(({ kind, name }) => [kind, name]), [
-        ["connection", origin],
-        ["exchange", "a.test/v1"]
+        ["exchange", "a.test/v1"],
+        ["connection", origin]
       ])
     }).pipe(isolated))
 
@@ -221,7 +221,7 @@ describe("Transport: connecting (B5)", () => {
     Effect.gen(function*() {
       const { transport, wire } = yield* setup({ connecting: Effect.never })
       const call = yield* start(get(transport, { timeouts: { connect: "5 seconds" } }))
-      assert.deepStrictEqual(yield* SessionRegistry.counts, { connection: 1 })
+      assert.deepStrictEqual(yield* SessionRegistry.counts, { exchange: 1, connection: 1 })
       yield* TestClock.adjust("4999 millis")
       assert.isUndefined(call.pollUnsafe())
       yield* TestClock.adjust("1 millis")
