@@ -65,6 +65,11 @@ const jobs = [
   )
 ]
 
+if (values.module !== undefined && jobs.length === 0) {
+  console.error(`No mistake is listed for ${values.module}, so nothing would be proven`)
+  exit(2)
+}
+
 const killed: Array<Mutant> = []
 const survived: Array<string> = []
 const invalid: Array<string> = []
