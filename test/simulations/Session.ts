@@ -30,9 +30,10 @@ const working = (thing: Thing) =>
     yield* Simulation.check("who listens keeps what he uses until he lets go", thing.isHeld, () => `thing ${thing.id}`)
   }).pipe(Simulation.phase("using"))
 
+const inside = (thing: Thing) => Effect.provideService(Inside, thing)
+
 const makePiece = (book: Book, tenant: string | undefined) => {
   const take = book.take(tenant)
-  const inside = (thing: Thing) => Effect.provideService(Inside, thing)
 
   const used = (depth: number): Effect.Effect<void, Failure> =>
     Session.use(

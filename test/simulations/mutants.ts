@@ -155,7 +155,7 @@ export const mutants: ReadonlyArray<Mutant> = [
   {
     module: "Session",
     file: registry,
-    find: "for (const listener of [...onRevoked ?? []]) listener()",
+    find: "for (const listener of onRevoked?.slice() ?? []) listener()",
     replace: "{}",
     rule: "users are told before anything is taken from them"
   },

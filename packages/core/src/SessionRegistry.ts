@@ -182,12 +182,14 @@ const matcher = (filter: Filter, now: number) => {
     (within === undefined || isWithin(entry, within))
 }
 
+/** By the clock of whoever asks, where it is a fiber. */
+const now = () => Monotonic.millis(Context.get(Fiber.getCurrent()?.context ?? Context.empty(), Clock.Clock))
+
 const makeUnsafe = (options: Options = {}): SessionRegistry => {
   const { leakThreshold, quota } = options
   const ledger = new Ledger.Ledger()
   const listeners = new Set<(change: Change) => void>()
 
-  const now = () => Monotonic.millis(Context.get(Fiber.getCurrent()?.context ?? Context.empty(), Clock.Clock))
   const tell = (change: Change) => {
     for (const listener of listeners) listener(change)
   }
@@ -261,7 +263,7 @@ const makeUnsafe = (options: Options = {}): SessionRegistry => {
       const stuck: Array<Snapshot> = []
 
       // All at once: what holds nothing by itself, but in a scope of its parent's, ends when its parent does.
-      for (const { onRevoked } of marked.toReversed()) for (const listener of [...onRevoked ?? []]) listener()
+      for (const { onRevoked } of marked.toReversed()) for (const listener of onRevoked?.slice() ?? []) listener()
 
       const byParent = Map.groupBy(marked, ({ parent }) => parent)
       const take = (entry: Ledger.Entry): Effect.Effect<void> =>

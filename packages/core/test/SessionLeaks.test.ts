@@ -115,8 +115,7 @@ describe("SessionLog (D4)", () => {
       assert.include(text, "\"region\":\"eu\"")
       assert.deepStrictEqual((yield* SessionRegistry.list()).length, 0)
     }).pipe(
-      Effect.provide(SessionLog.layer().pipe(Layer.provideMerge(SessionRegistry.layer()))),
-      Effect.provide(log.layer),
+      Effect.provide(SessionLog.layer().pipe(Layer.provideMerge([SessionRegistry.layer(), log.layer]))),
       Effect.provideService(References.MinimumLogLevel, "All")
     )
   })
@@ -131,10 +130,9 @@ describe("SessionLog (D4)", () => {
     }).pipe(
       Effect.provide(
         SessionLog.layer({ isSignificant: ({ kind }) => kind === "connection" }).pipe(
-          Layer.provideMerge(SessionRegistry.layer())
+          Layer.provideMerge([SessionRegistry.layer(), log.layer])
         )
-      ),
-      Effect.provide(log.layer)
+      )
     )
   })
 })

@@ -270,10 +270,10 @@ describe("Session.Handle", () => {
     }).pipe(isolated))
 })
 
-describe("A release that fails (B15)", () => {
-  const failing = (failures: number, tries: { count: number }) => () =>
-    Effect.suspend(() => ++tries.count <= failures ? Effect.fail("not yet") : Effect.void)
+const failing = (failures: number, tries: { count: number }) => () =>
+  Effect.suspend(() => ++tries.count <= failures ? Effect.fail("not yet") : Effect.void)
 
+describe("A release that fails (B15)", () => {
   it.effect("is tried again, three times by default", () =>
     Effect.gen(function*() {
       const tries = { count: 0 }
