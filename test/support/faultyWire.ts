@@ -1,7 +1,7 @@
 /** A wire in memory on which everything goes wrong that the simulation says. It counts what an operating system would. */
 import { TransportError, type Wire } from "@clawback/core"
 import { Simulation } from "@clawback/testing"
-import { Cause, Deferred, Effect } from "effect"
+import { Cause, Deferred, Effect, Exit } from "effect"
 
 export const origin = "http://provider.test"
 
@@ -33,9 +33,9 @@ export const faultyWire = (closeTimeout: number): FaultyWire => {
     let isBusy = false
 
     /** Whoever began it: nothing can be sent any more, and what is under way breaks. */
-    const beginEnd = Effect.suspend(() => {
+    const beginEnd = Effect.sync(() => {
       isUsable = false
-      return Deferred.succeed(ending, undefined)
+      Deferred.doneUnsafe(ending, Exit.void)
     })
     const end = Effect.suspend(() => {
       open.delete(id)

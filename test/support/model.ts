@@ -1,5 +1,5 @@
 /** A model behind real sockets, in a world of its own. */
-import { type SessionError, SessionRegistry, type Timeouts } from "@clawback/core"
+import { type Credential, type SessionError, SessionRegistry, type Timeouts } from "@clawback/core"
 import { NodeTransport } from "@clawback/node"
 import { OpenAi } from "@clawback/providers"
 import { assert } from "@effect/vitest"
@@ -23,7 +23,11 @@ export const layer = ({ apiKey = "sk-nobody", baseUrl, connections, timeouts }: 
 export const withModel = (options: Options) =>
 <A, E, R>(
   effect: Effect.Effect<A, E, R>
-): Effect.Effect<A, E | Config.ConfigError | SessionError.SessionError, Exclude<R, LanguageModel.LanguageModel>> =>
+): Effect.Effect<
+  A,
+  E | Config.ConfigError | Credential.CredentialUnavailable | SessionError.SessionError,
+  Exclude<R, LanguageModel.LanguageModel>
+> =>
   Effect.gen(function*() {
     const result = yield* Effect.provide(effect, layer(options))
     assert.deepStrictEqual(yield* SessionRegistry.counts, {})

@@ -23,7 +23,8 @@ export class CredentialUnavailable
   })
 {
   override get message() {
-    return `The credential ${this.name} could not be read. Check its source.`
+    return `The credential ${this.name} is missing, blank or cannot be read. Set it where the application's configuration ` +
+      "comes from (by default, the environment), or give the layer another credential."
   }
 }
 
@@ -44,17 +45,26 @@ const NonBlank = Schema.Trim.check(Schema.isNonEmpty())
 /**
  * A secret from the application's configuration: by default, the environment variable of this name.
  *
- * It is read when the layer is built, so that a missing one fails at start, with a `ConfigError`, and not at the first
- * call.
+ * It is read when the layer is built, so that a missing one fails at start, with `CredentialUnavailable`, and not at the
+ * first call.
  */
-export const config = (name: string): Credential<Config.ConfigError | SessionError> => ({
+export const config = (name: string): Credential<CredentialUnavailable | SessionError> => ({
   name,
   open: Effect.map(
     Session.acquire(
       { kind: "credential", name },
-      Config.map(Config.schema(NonBlank, name), (secret) => Redacted.make(secret, { label: name })),
+      Effect.mapBoth(Config.schema(NonBlank, name), {
+        onSuccess: (secret) => Redacted.make(secret, { label: name }),
+        onFailure: (cause) => new CredentialUnavailable({ name, cause })
+      }),
       (secret) => Effect.sync(() => Redacted.wipeUnsafe(secret))
     ),
     ({ value }): Source => ({ lease: Effect.succeed(value) })
   )
+})
+
+/** A secret that the application has already. It stays the application's to wipe. */
+export const redacted = (name: string, secret: Redacted.Redacted<string>): Credential => ({
+  name,
+  open: Effect.succeed({ lease: Effect.succeed(secret) })
 })

@@ -25,8 +25,8 @@ export class DeadlineExceeded extends Schema.TaggedError<DeadlineExceeded>("@cla
   { budget: Schema.Duration }
 ) {
   override get message() {
-    return `The deadline of ${Duration.format(this.budget)} passed before the work ended. ` +
-      "Allow more time, ask for less output, or use a faster model."
+    return `The deadline of ${Duration.format(this.budget)} passed before the work ended, waits and ` +
+      "retries included. Allow more time, or ask for less."
   }
 }
 

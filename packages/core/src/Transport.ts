@@ -16,9 +16,11 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Pull from "effect/Pull"
 import type * as Scope from "effect/Scope"
+import * as Stream from "effect/Stream"
 import { atMost } from "./internal/atMost.ts"
 import { type Connections, type Entry, make as makeConnections } from "./internal/connections.ts"
 import * as Monotonic from "./internal/monotonic.ts"
+import * as Option from "./internal/option.ts"
 import * as Session from "./Session.ts"
 import type { SessionRevoked } from "./SessionError.ts"
 import * as Timeouts from "./Timeouts.ts"
@@ -43,7 +45,10 @@ export interface Response {
   readonly headers: Headers
   /** When the request was handed to its connection, in monotonic milliseconds. */
   readonly sentAt: number
-  /** The body's next bytes. Reads no faster than it is pulled: what is not pulled stays with the sender. */
+  /**
+   * The body's next bytes, or that there are none. Reads no faster than it is pulled: what is not pulled stays with the
+   * sender. A body is read once, here or by `bytes`, `text` or `stream`.
+   */
   readonly body: Pull.Pull<Chunks, BodyError>
 }
 
@@ -153,9 +158,9 @@ const settle = (
 export const make: (wire: Wire, options?: Options) => Effect.Effect<Transport["Service"], never, Scope.Scope> = Effect
   .fnUntraced(function*(wire, options = {}) {
     const connections = yield* makeConnections(wire, {
-      max: options.connections ?? 128,
-      maxWaiting: options.maxWaiting ?? 1024,
-      closeTimeout: Duration.fromInputUnsafe(options.closeTimeout ?? "5 seconds")
+      max: Option.count("connections", options.connections ?? 128, 1),
+      maxWaiting: Option.count("maxWaiting", options.maxWaiting ?? 1024, 0),
+      closeTimeout: Option.duration("closeTimeout", options.closeTimeout ?? "5 seconds")
     })
     return Transport.of({
       execute: (request) =>
@@ -174,6 +179,10 @@ export const make: (wire: Wire, options?: Options) => Effect.Effect<Transport["S
         })
     })
   })
+
+/** The body as a stream of bytes, as they come. */
+export const stream = (response: Response): Stream.Stream<Uint8Array, BodyError> =>
+  Stream.fromPull(Effect.succeed(response.body))
 
 /** The whole body. Meant for bodies that fit in memory: reading stops at `limit` bytes (default: 16 MiB). */
 export const bytes = (

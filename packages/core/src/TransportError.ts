@@ -11,7 +11,9 @@ export class InvalidUrl extends Schema.TaggedError<InvalidUrl>("@clawback/core/I
   url: Schema.String
 }) {
   override get message() {
-    return `${JSON.stringify(this.url)} is not an absolute http or https URL. Check the base URL.`
+    return `${
+      JSON.stringify(this.url)
+    } is not an absolute http or https URL. Give one such as "https://api.example.com/v1".`
   }
 }
 
@@ -49,7 +51,8 @@ export class ConnectFailed extends Schema.TaggedError<ConnectFailed>("@clawback/
       unresolved: "The host name has no address: check it, and the DNS",
       unreachable: "There is no route to the host: check the network",
       reset: "The server hung up while connecting: try again",
-      tls: "No trusted TLS connection came about: check certificate, host name and clock",
+      tls:
+        "No trusted TLS connection came about: check certificate, host name and clock, and that the server speaks TLS there",
       other: "See the cause"
     }[this.reason]
     return `No connection to ${this.origin} (${this.reason}). ${advice}. Nothing was sent.`

@@ -36,17 +36,22 @@ const configuredBaseUrl = Config.withDefault(Config.NonEmptyString("OPENAI_BASE_
 /**
  * A language model over a transport.
  *
- * Its calls fail with `AiError`; `ProviderError.fromAiError` gives back the precise error. It fails to build with a
- * `ConfigError` where the key is missing or empty.
+ * Its calls fail with `AiError`; `ProviderError.fromAiError` gives back the precise error. It fails to build
+ * with `CredentialUnavailable` where the key is missing or blank.
  */
 export const layer = <E = never, R = never>(
   options: Options<E, R>
-): Layer.Layer<LanguageModel.LanguageModel, E | Config.ConfigError | SessionError, R | Transport.Transport> =>
+): Layer.Layer<
+  LanguageModel.LanguageModel,
+  E | Config.ConfigError | Credential.CredentialUnavailable | SessionError,
+  R | Transport.Transport
+> =>
   Layer.effect(
     LanguageModel.LanguageModel,
     Effect.gen(function*() {
-      const credential: Credential.Credential<E | Config.ConfigError | SessionError, R> = options.credential ??
-        Credential.config("OPENAI_API_KEY")
+      const credential: Credential.Credential<E | Credential.CredentialUnavailable | SessionError, R> =
+        options.credential ??
+          Credential.config("OPENAI_API_KEY")
       const baseUrl = options.baseUrl ?? (yield* configuredBaseUrl)
       return yield* View.make(
         {

@@ -27,12 +27,26 @@ export const encodeRequest: (
   options: { readonly stream: boolean }
 ) => { readonly [key: string]: Json } = Request.encodeRequest
 
+/** Some servers send an error under the status of a success. */
+const isError = (parsed: unknown): boolean => {
+  const error = From.object(parsed)?.["error"]
+  return From.isObject(error) || From.string(error) !== undefined
+}
+
+/** What a success means whose body is no stream, where one was asked for. */
+export const notAStream = (peer: Peer, body: string): ProviderError =>
+  isError(From.parse(body))
+    ? Errors.classify(peer, { status: 200, headers: {}, body })
+    : Errors.invalidResponse(peer, "a body that is no event stream", body)
+
 /** An answer that came in one piece, as the events of which a stream would have consisted, or what is wrong with it. */
 export const decodeResponse = (
   peer: Peer,
   body: string
 ): Result.Result<ReadonlyArray<ChatEvent>, ProviderError> => {
-  const decoded = Response.decodeWhole(From.parse(body))
+  const parsed = From.parse(body)
+  if (isError(parsed)) return Result.fail(Errors.classify(peer, { status: 200, headers: {}, body }))
+  const decoded = Response.decodeWhole(parsed)
   return typeof decoded === "string"
     ? Result.fail(Errors.invalidResponse(peer, decoded, body))
     : Result.succeed(decoded)

@@ -19,10 +19,12 @@ import type * as Credential from "@clawback/core/Credential"
 import type * as Deadline from "@clawback/core/Deadline"
 import type * as Timeouts from "@clawback/core/Timeouts"
 import type * as TransportError from "@clawback/core/TransportError"
-import type * as AiError from "effect/ai/AiError"
+import { type AiError, isAiError } from "effect/ai/AiError"
 import * as Duration from "effect/Duration"
-import type * as Option from "effect/Option"
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
+import * as Stream from "effect/Stream"
 import * as Internal from "./internal/aiError.ts"
 
 /** What the provider said: its status, its message and codes, and the name by which it can find the request. */
@@ -43,7 +45,8 @@ export interface Said {
 }
 
 const quote = ({ provider, status, detail, code, requestId }: Said) =>
-  `${provider} answered ${status}${code === undefined ? "" : ` ${code}`}: ${detail || "no explanation"}` +
+  `${provider} answered ${status}${code === undefined ? "" : ` ${code}`}: ` +
+  (detail.replace(/[.\s]+$/, "") || "no explanation") +
   (requestId === undefined ? "." : ` (request ${requestId}).`)
 
 /** The key is missing, wrong, expired or revoked. */
@@ -116,7 +119,9 @@ export class RequestRejected extends Schema.TaggedError<RequestRejected>("@clawb
   said
 ) {
   override get message() {
-    return `${quote(this)} Correct the request: the same one will be refused again.`
+    return this.status === 404
+      ? `${quote(this)} Check the name of the model and the base URL.`
+      : `${quote(this)} Correct the request: the same one will be refused again.`
   }
 }
 
@@ -182,4 +187,25 @@ export type CallError =
  * | `NetworkError` | `ConnectFailed`, `ConnectTimeout`, `ConnectionLost`, `QueueTimeout`, `QueueFull`, `FirstTokenTimeout`, `IdleTimeout`, `InvalidUrl` |
  * | `UnknownError` | `DeadlineExceeded`, `TransportClosed`, `SessionRevoked`, `QuotaExceeded` |
  */
-export const fromAiError: (error: AiError.AiError) => Option.Option<CallError> = Internal.fromAiError
+export const fromAiError: (error: AiError) => Option.Option<CallError> = Internal.fromAiError
+
+/**
+ * Makes an effect fail with the precise errors instead of `AiError`, so that each can be caught by its tag. An `AiError`
+ * that is not from one of our layers stays.
+ */
+export const precise = <A, E, R>(
+  self: Effect.Effect<A, E, R>
+): Effect.Effect<A, Exclude<E, AiError> | AiError | CallError, R> =>
+  Effect.mapError(
+    self,
+    (error) => isAiError(error) ? Option.getOrElse(fromAiError(error), () => error) : error as Exclude<E, AiError>
+  )
+
+/** The same for a stream. */
+export const preciseStream = <A, E, R>(
+  self: Stream.Stream<A, E, R>
+): Stream.Stream<A, Exclude<E, AiError> | AiError | CallError, R> =>
+  Stream.mapError(
+    self,
+    (error) => isAiError(error) ? Option.getOrElse(fromAiError(error), () => error) : error as Exclude<E, AiError>
+  )

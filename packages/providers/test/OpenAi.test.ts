@@ -192,7 +192,7 @@ describe("the layer", () => {
         Layer.provide(config(values))
       )
       const error = yield* Effect.flip(Effect.provide(LanguageModel.generateText({ prompt: "Why?" }), layer))
-      assert.strictEqual(error._tag, "ConfigError")
+      assert.strictEqual(error._tag, "CredentialUnavailable")
     }))
 
   it.effect("holds the key as a session while it is open, and a call while one runs", () =>

@@ -35,6 +35,13 @@ describe("the decoder of a whole answer", () => {
     ])
   })
 
+  it("takes an error under the status of a success for the error, and arguments that are no text for none", () => {
+    const failureOf = (body: string) => Result.getOrThrow(Result.flip(OpenAiChat.decodeResponse(peer, body)))._tag
+    assert.strictEqual(failureOf("{\"error\":{\"message\":\"Oops\",\"code\":429}}"), "RateLimited")
+    const calls = { tool_calls: [{ ...call("c", "f", ""), function: { name: "f", arguments: { a: 1 } } }] }
+    assert.strictEqual(failureOf(body(calls)), "InvalidResponse")
+  })
+
   it("reads reasoning, refusals and tool calls", () => {
     assert.deepStrictEqual(
       eventsOf(body({

@@ -262,6 +262,33 @@ describe("the decoder of a stream", () => {
     assert.deepInclude(failure, { _tag: tag, detail: "Oops", code } as object)
   })
 
+  it("takes a status that comes late, as the error's code, for the status", () => {
+    const tagOf = (code: number) => decodeText(`data: {"error":{"message":"Oops","code":${code}}}\n\n`).failure?._tag
+    assert.deepStrictEqual([429, 401, 503, 7].map(tagOf), [
+      "RateLimited",
+      "AuthenticationFailed",
+      "Overloaded",
+      "ProviderFailed"
+    ])
+  })
+
+  it("does not run a tool without the arguments that came as something else than a text", () => {
+    const { failure } = decodeText(
+      chunk({
+        choices: [{
+          index: 0,
+          delta: { tool_calls: [{ index: 0, id: "c", function: { name: "f", arguments: { a: 1 } } }] }
+        }]
+      })
+    )
+    assert.strictEqual(failure?._tag, "InvalidResponse")
+  })
+
+  it("reads the text of content that comes in parts", () => {
+    const { events } = decodeText(chunk({ choices: [{ index: 0, delta: { content: [{ type: "text", text: "a" }] } }] }))
+    assert.deepStrictEqual(events, [started, text("a")])
+  })
+
   it("fails as the provider's error where that is a mere string or an event named error", () => {
     for (const event of [`data: {"error":"Oops"}\n\n`, `event: error\ndata: {"message":"Oops"}\n\n`]) {
       const { events, failure } = decodeText(says({ content: "a" }) + event + plain)

@@ -5,7 +5,7 @@ import type { CallError, Said } from "../ProviderError.ts"
 /** What an `AiError` was made of. Its reason is the key, since that is what survives when an `AiError` is made anew. */
 const origins = new WeakMap<AiError.AiErrorReason, CallError>()
 
-const http = (error: Said) => ({ http: { response: { status: error.status, headers: {} } } })
+const http = ({ detail, status }: Said) => ({ http: { response: { status, headers: {} }, body: detail } })
 
 const network = (error: CallError, url: string) =>
   new AiError.NetworkError({

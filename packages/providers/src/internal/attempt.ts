@@ -14,7 +14,6 @@ import * as ChatEvent from "../ChatEvent.ts"
 import type * as ChatRequest from "../ChatRequest.ts"
 import * as OpenAiChat from "../OpenAiChat.ts"
 import type { CallError } from "../ProviderError.ts"
-import { invalidResponse } from "./openAiChatErrors.ts"
 
 /** Where and how one provider is called. */
 export interface Endpoint {
@@ -36,12 +35,17 @@ const callInfo = ({ provider }: Endpoint, { model }: ChatRequest.ChatRequest): S
   name: `${provider}/${model}`
 })
 
+/** As much of an error's body as comes: the status alone says what happened, and the body only says it better. */
 const errorBody = (response: Transport.Response): Effect.Effect<string> =>
-  Transport.text(response, errorBodyLimit).pipe(
-    Effect.timeoutOrElse({ duration: errorBodyTimeout, orElse: () => Effect.succeed("") }),
-    // The status alone says what happened; the body only says it better.
-    Effect.orElseSucceed(() => "")
-  )
+  Effect.suspend(() => {
+    const decoder = new TextDecoder()
+    let text = ""
+    const read: Effect.Effect<void, Transport.BodyError | Cause.Done> = Effect.flatMap(response.body, (chunks) => {
+      for (const chunk of chunks) text += decoder.decode(chunk, { stream: true })
+      return text.length < errorBodyLimit ? read : Effect.void
+    })
+    return Effect.map(Effect.ignore(Effect.timeoutOption(read, errorBodyTimeout)), () => text)
+  })
 
 /** Takes a secret out of a text, in which it may also stand as JSON quotes it. */
 const redact = (secret: string, text: string): string => {
@@ -118,8 +122,7 @@ export const stream = (
   Stream.unwrap(Effect.gen(function*() {
     const { response, peer } = yield* send(endpoint, request, { stream: true })
     if (!isEventStream(response)) {
-      const body = yield* errorBody(response)
-      return yield* invalidResponse(peer, "a body that is no event stream", body)
+      return yield* OpenAiChat.notAStream(peer, yield* errorBody(response))
     }
     const decoder = OpenAiChat.makeDecoder(peer)
     // As a finalizer, so that a whole answer is not lost to a limit that passes only now.

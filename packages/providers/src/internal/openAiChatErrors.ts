@@ -31,8 +31,12 @@ export const classify = (
   peer: Peer,
   response: { readonly status: number; readonly headers: Wire.Headers; readonly body: string }
 ): ProviderError.ProviderError => {
-  const { status, headers, body } = response
+  const { headers, body } = response
   const error = From.object(From.object(From.parse(body))?.["error"])
+  const isSuccess = response.status >= 200 && response.status < 300
+  // Where the status was sent before the error came about, some servers repeat what it would have been as a code.
+  const late = isSuccess ? From.count(error?.["code"]) : undefined
+  const status = late !== undefined && late >= 400 && late < 600 ? late : response.status
   const type = From.string(error?.["type"])
   const code = From.string(error?.["code"]) ?? type
   const said: ProviderError.Said = {

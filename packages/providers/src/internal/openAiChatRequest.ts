@@ -32,8 +32,10 @@ const toolChoice = (choice: ToolChoice): Json =>
 /** The JSON body. What the request leaves undefined is left out. */
 export const encodeRequest = (request: ChatRequest, options: { readonly stream: boolean }): JsonObject => {
   const tools = request.tools ?? []
+  // How the answer is to come is not the request's to say: we must read it.
+  const { stream: _, stream_options: __, ...extras } = request.extras ?? {}
   return {
-    ...request.extras,
+    ...extras,
     model: request.model,
     messages: request.messages.map(message),
     ...(tools.length > 0 && {

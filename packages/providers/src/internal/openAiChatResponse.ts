@@ -22,12 +22,24 @@ export const used = (usage: unknown): Used | undefined => {
   }
 }
 
+/** A text, or, as compatible servers send it as well, parts of which some are text. */
+const contentText = (content: unknown): string | undefined =>
+  Array.isArray(content)
+    ? From.string(content.map((part) => From.string(From.object(part)?.["text"]) ?? "").join(""))
+    : From.string(content)
+
+/** The arguments of a tool call, which are JSON in a text. Undefined where there are none; null where they are no text. */
+export const argumentsText = (details: From.JsonObject | undefined): string | null | undefined => {
+  const value = details?.["arguments"]
+  return value === undefined || value === null ? undefined : typeof value === "string" ? value : null
+}
+
 /** Text, reasoning and refusal have the same names in a whole message as in a delta. */
 export const said = (message: From.JsonObject, events: Array<ChatEvent>): void => {
   // Not in OpenAI's reference; the name that compatible servers agree on.
   const reasoning = From.string(message["reasoning_content"])
   if (reasoning !== undefined) events.push({ _tag: "ReasoningDelta", text: reasoning })
-  const text = From.string(message["content"])
+  const text = contentText(message["content"])
   if (text !== undefined) events.push({ _tag: "TextDelta", text })
   const refusal = From.string(message["refusal"])
   if (refusal !== undefined) events.push({ _tag: "RefusalDelta", text: refusal })
@@ -53,8 +65,9 @@ export const decodeWhole = (body: unknown): ReadonlyArray<ChatEvent> | string =>
     const name = From.string(From.object(call?.["function"])?.["name"])
     if (id === undefined || name === undefined) return `choices[0].message.tool_calls[${index}] has no id or no name`
     events.push({ _tag: "ToolCallStarted", index, id, name })
-    const text = From.string(From.object(call?.["function"])?.["arguments"])
-    if (text !== undefined) events.push({ _tag: "ToolCallDelta", index, arguments: text })
+    const text = argumentsText(From.object(call?.["function"]))
+    if (text === null) return `choices[0].message.tool_calls[${index}] has arguments that are not a text`
+    if (text !== undefined && text !== "") events.push({ _tag: "ToolCallDelta", index, arguments: text })
   }
   events.push(finished(reason))
   const usage = used(response["usage"])

@@ -4,7 +4,7 @@ import type { Decoder, Peer } from "../OpenAiChat.ts"
 import * as ProviderError from "../ProviderError.ts"
 import * as From from "./json.ts"
 import { classify, invalidResponse } from "./openAiChatErrors.ts"
-import { finished, said, used } from "./openAiChatResponse.ts"
+import { argumentsText, finished, said, used } from "./openAiChatResponse.ts"
 
 /** A single event larger than this is no answer of a chat model. */
 const maxEventSize = 10 * 1024 * 1024
@@ -86,7 +86,7 @@ export class StreamDecoder implements Decoder {
   private onEvent({ event, data }: Sse.Event) {
     if (this.isDone || this.failure !== undefined) return
     if (event === "error") return this.failWith(data)
-    if (data === "[DONE]") {
+    if (data.trim() === "[DONE]") {
       if (this.isFinished) this.done()
       return
     }
@@ -119,8 +119,9 @@ export class StreamDecoder implements Decoder {
         this.calls.add(index)
         this.events.push({ _tag: "ToolCallStarted", index, id, name })
       }
-      const text = From.string(details?.["arguments"])
-      if (text !== undefined) this.events.push({ _tag: "ToolCallDelta", index, arguments: text })
+      const text = argumentsText(details)
+      if (text === null) return this.fail("a tool call whose arguments are not a text", data)
+      if (text !== undefined && text !== "") this.events.push({ _tag: "ToolCallDelta", index, arguments: text })
     }
     const reason = From.string(choice["finish_reason"])
     if (reason !== undefined && !this.isFinished) {

@@ -1,0 +1,20 @@
+/** Options are part of the program: a wrong one is a defect, found where it is set and named. */
+import * as Duration from "effect/Duration"
+
+const wrong = (name: string, value: unknown, wanted: string) =>
+  new RangeError(
+    `The option \`${name}\` must be ${wanted}, not ${typeof value === "number" ? value : JSON.stringify(value)}`
+  )
+
+/** A whole number from `least` up. */
+export const count = (name: string, value: number, least: number): number => {
+  if (Number.isSafeInteger(value) && value >= least) return value
+  throw wrong(name, value, `a whole number from ${least} up`)
+}
+
+/** A length of time, zero and infinity included. */
+export const duration = (name: string, value: Duration.Input): Duration.Duration => {
+  const parsed = Duration.fromInput(value)
+  if (parsed._tag === "Some" && !Duration.isNegative(parsed.value)) return parsed.value
+  throw wrong(name, value, "a duration such as \"10 seconds\", and not negative")
+}
