@@ -58,11 +58,15 @@ type Connector = (
   callback: (error: Error | null, socket: Net.Socket) => void
 ) => Net.Socket
 
+/** What Node's timers, and so undici, can count to: some 24 days. */
+const longestTimer = 2 ** 31 - 1
+
 const makeWire = (options: Options): Wire.Wire => {
   // The transport limits the time to connect, by its own clock.
   const connector = buildConnector({ ...options.tls, allowH2: false, timeout: 0 }) as Connector
+  const idleMillis = Duration.toMillis(Duration.fromInputUnsafe(options.idleTimeToLive ?? "30 seconds"))
   const connectionOptions: UndiciConnection.Options = {
-    keepAliveTimeout: Duration.toMillis(Duration.fromInputUnsafe(options.idleTimeToLive ?? "30 seconds")),
+    keepAliveTimeout: Math.min(Math.max(1, idleMillis), longestTimer),
     connect: (url, settled) =>
       connector({
         host: url.host,
