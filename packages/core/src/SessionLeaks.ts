@@ -16,12 +16,13 @@ export type OnLeak = (leak: SessionRegistry.Leak) => Effect.Effect<void>
 export const report: OnLeak = ({ reason, session }) =>
   Effect.logWarning(`Session leaked (${reason}): ${session.kind} ${session.name}`, session)
 
-/** Says so in the log, and takes it back. */
-export const reclaim: OnLeak = (leak) =>
-  Effect.andThen(
-    report(leak),
-    Effect.asVoid(SessionRegistry.revoke({ id: leak.session.id }, { reason: `leaked (${leak.reason})` }))
-  )
+/** Says so in the log, and takes it back: at once if nobody is left who could let go of it. */
+export const reclaim: OnLeak = (leak) => {
+  const { reason, session } = leak
+  const deadline = reason === "owner gone" ? 0 : undefined
+  const revoked = SessionRegistry.revoke({ id: session.id }, { reason: `leaked (${reason})`, deadline })
+  return Effect.andThen(report(leak), Effect.asVoid(revoked))
+}
 
 /**
  * Looks for leaks for as long as the layer is open, and does `onLeak` (default: `report`) about each, once.

@@ -7,6 +7,7 @@
  * **Cost.** One record for each open session. Opening and closing take constant time; `list`, `counts`, `leaks` and
  * `revoke` walk what is open.
  */
+import * as Arr from "effect/Array"
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
@@ -14,6 +15,7 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
+import type * as Option from "effect/Option"
 import * as Queue from "effect/Queue"
 import * as Stream from "effect/Stream"
 import * as Caller from "./Caller.ts"
@@ -118,6 +120,8 @@ export interface Options {
 export interface SessionRegistry {
   /** The open sessions that match, oldest first. */
   readonly list: (filter?: Filter) => Effect.Effect<ReadonlyArray<Snapshot>>
+  /** The open session of this id, if it is open. */
+  readonly get: (id: number) => Effect.Effect<Option.Option<Snapshot>>
   /** How many are open, by kind. A kind of which none is open is absent. */
   readonly counts: Effect.Effect<Readonly<Record<string, number>>>
   /** What happens from now on. Costs the program nothing until somebody reads. */
@@ -211,6 +215,8 @@ const makeUnsafe = (options: Options = {}): SessionRegistry => {
       return select((entry, now) => matches(entry) ? snapshot(entry, now) : undefined)
     })
 
+  const get = (id: number) => Effect.map(list({ id }), Arr.head)
+
   const counts = Effect.sync(() => {
     const byKind = new Map<string, number>()
     for (let entry = ledger.first; entry !== undefined; entry = entry.next) {
@@ -298,6 +304,7 @@ const makeUnsafe = (options: Options = {}): SessionRegistry => {
 
   return {
     list,
+    get,
     counts,
     changes,
     leaks,
@@ -359,6 +366,10 @@ export const layer = (options: Options = {}): Layer.Layer<never> =>
 /** The open sessions that match, oldest first. */
 export const list = (filter?: Filter): Effect.Effect<ReadonlyArray<Snapshot>> =>
   Effect.flatMap(SessionRegistry, (registry) => registry.list(filter))
+
+/** The open session of this id, if it is open. */
+export const get = (id: number): Effect.Effect<Option.Option<Snapshot>> =>
+  Effect.flatMap(SessionRegistry, (registry) => registry.get(id))
 
 /** How many sessions are open, by kind. */
 export const counts: Effect.Effect<Readonly<Record<string, number>>> = Effect.flatMap(

@@ -4,8 +4,10 @@ import * as SessionLeaks from "@clawback/core/SessionLeaks"
 import * as SessionLog from "@clawback/core/SessionLog"
 import * as SessionRegistry from "@clawback/core/SessionRegistry"
 import { assert, describe, it } from "@effect/vitest"
-import { Context, Effect, Fiber, Layer, Logger, Redacted, References, Scope } from "effect"
+import { Effect, Exit, Fiber, Layer, Logger, Redacted, References, Scope } from "effect"
 import { TestClock } from "effect/testing"
+import { setFlagsFromString } from "node:v8"
+import { runInNewContext } from "node:vm"
 import { turn } from "./Moments.ts"
 import { Stock } from "./Stock.ts"
 
@@ -137,7 +139,32 @@ describe("SessionLog (D4)", () => {
   })
 })
 
-it("the garbage collector is asked by default, and answers with what was lost", async () => {
-  const probe = Context.get(Context.empty(), LeakProbe)
-  assert.isFunction(probe.watch({}, () => {}))
+describe("The garbage collector", () => {
+  setFlagsFromString("--expose-gc")
+  const collect: () => void = runInNewContext("gc")
+
+  it.live("finds what an abandoned scope holds, which is then taken back (B3)", () => {
+    const stock = new Stock()
+    const abandon = Effect.gen(function*() {
+      const forgotten = yield* Scope.make()
+      const kept = yield* Scope.make()
+      yield* Scope.provide(Session.acquire({ kind: "slow", name: "forgotten" }, stock.take, stock.put), forgotten)
+      yield* Scope.provide(Session.acquire({ kind: "slow", name: "kept" }, stock.take, stock.put), kept)
+      return kept
+    })
+    return Effect.gen(function*() {
+      const kept = yield* Fiber.join(yield* Effect.forkChild(abandon))
+      let found: ReadonlyArray<SessionRegistry.Leak> = []
+      for (let tries = 0; tries < 100 && found.length === 0; tries++) {
+        collect()
+        yield* Effect.sleep("10 millis")
+        found = yield* SessionRegistry.leaks
+      }
+      assert.deepStrictEqual(found.map(({ reason, session }) => [reason, session.name]), [["owner gone", "forgotten"]])
+      yield* Effect.forEach(found, SessionLeaks.reclaim)
+      assert.deepStrictEqual(stock.returned, [1])
+      yield* Scope.close(kept, Exit.void)
+      assert.strictEqual(stock.out.size, 0)
+    }).pipe(Effect.provide([SessionRegistry.layer({ sampleAll: true }), logged().layer]))
+  }, 20_000)
 })

@@ -1,7 +1,7 @@
 import * as Session from "@clawback/core/Session"
 import * as SessionRegistry from "@clawback/core/SessionRegistry"
 import { assert, describe, it } from "@effect/vitest"
-import { Duration, Effect, Exit, Fiber, Scope, Stream } from "effect"
+import { Duration, Effect, Exit, Fiber, Option, Scope, Stream } from "effect"
 import { TestClock } from "effect/testing"
 import { turn } from "./Moments.ts"
 
@@ -110,6 +110,16 @@ describe("SessionRegistry.list (B1)", () => {
       )
       assert.deepStrictEqual((yield* SessionRegistry.list()).map(({ attributes }) => attributes), [{}, { model: "m" }])
     }).pipe(isolated))
+})
+
+describe("SessionRegistry.get (B1)", () => {
+  it.effect("finds an open session by its id, and no other", () =>
+    Effect.gen(function*() {
+      const { session } = yield* Session.acquire({ kind: "a", name: "one" }, Effect.void, () => Effect.void)
+      const found = yield* SessionRegistry.get(session.id)
+      assert.strictEqual(Option.getOrThrow(found).name, "one")
+      assert.isTrue(Option.isNone(yield* SessionRegistry.get(session.id + 1)))
+    }).pipe(Effect.scoped, isolated))
 })
 
 describe("SessionRegistry.counts (B1)", () => {
