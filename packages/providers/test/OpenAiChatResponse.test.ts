@@ -25,6 +25,8 @@ const call = (id: string, name: string, text: string) => ({
   function: { name, arguments: text }
 })
 
+const failureOf = (body: string) => Result.getOrThrow(Result.flip(OpenAiChat.decodeResponse(peer, body)))._tag
+
 describe("the decoder of a whole answer", () => {
   it("gives the events of which a stream would have consisted", () => {
     assert.deepStrictEqual(eventsOf(body({ content: "Hello" }, { usage: tokens(11, 7) })), [
@@ -36,7 +38,6 @@ describe("the decoder of a whole answer", () => {
   })
 
   it("takes an error under the status of a success for the error, and arguments that are no text for none", () => {
-    const failureOf = (body: string) => Result.getOrThrow(Result.flip(OpenAiChat.decodeResponse(peer, body)))._tag
     assert.strictEqual(failureOf("{\"error\":{\"message\":\"Oops\",\"code\":429}}"), "RateLimited")
     const calls = { tool_calls: [{ ...call("c", "f", ""), function: { name: "f", arguments: { a: 1 } } }] }
     assert.strictEqual(failureOf(body(calls)), "InvalidResponse")

@@ -263,8 +263,8 @@ describe("the decoder of a stream", () => {
   })
 
   it("takes a status that comes late, as the error's code, for the status", () => {
-    const tagOf = (code: number) => decodeText(`data: {"error":{"message":"Oops","code":${code}}}\n\n`).failure?._tag
-    assert.deepStrictEqual([429, 401, 503, 7].map(tagOf), [
+    const errors = [429, 401, 503, 7].map((code) => `data: {"error":{"message":"Oops","code":${code}}}\n\n`)
+    assert.deepStrictEqual(errors.map((error) => decodeText(error).failure?._tag), [
       "RateLimited",
       "AuthenticationFailed",
       "Overloaded",
