@@ -120,18 +120,25 @@ const kernel = Effect.fnUntraced(function*(server: Child.Child) {
   return { here: ours.map(({ state }) => state), there: theirs.map(({ state }) => state) }
 })
 
+/** What the server works on, and how often it was told to stop, by its own count. */
+const working = (server: Child.Child) =>
+  Effect.promise(async () => await server.ask("work") as { readonly inFlight: number; readonly aborted: number })
+
 /** Waits, for a second at most, until registry and kernel agree that nothing but idle connections is left. */
 const settled = Effect.fnUntraced(function*(server: Child.Child, when: string, mayKeep: number) {
   for (let tries = 0;; tries++) {
     const { connection = 0, ...others } = yield* SessionRegistry.counts
     const { here, there } = yield* kernel(server)
+    const { inFlight } = yield* working(server)
     const agrees = [here, there].every((states) =>
       states.length === connection && states.every((state) => state === "ESTABLISHED")
     )
-    if (agrees && connection <= mayKeep && Object.keys(others).length === 0) {
-      return yield* Console.log(`${when}: ${connection} connections in the registry, here and there; nothing else open`)
+    if (agrees && inFlight === 0 && connection <= mayKeep && Object.keys(others).length === 0) {
+      return yield* Console.log(
+        `${when}: ${connection} connections in the registry, here and there; nothing else open, nothing in flight there`
+      )
     }
-    if (tries === 100) throw new Error(`${when}: ${JSON.stringify({ connection, others, here, there })}`)
+    if (tries === 100) throw new Error(`${when}: ${JSON.stringify({ connection, others, here, there, inFlight })}`)
     yield* Effect.sleep("10 millis")
   }
 })
@@ -147,7 +154,7 @@ const compareJournal = (server: Child.Child, calls: ReadonlyArray<string>) =>
 
 const program = Effect.gen(function*() {
   const server = yield* Effect.acquireRelease(
-    Effect.promise(() => Child.start("aimockServer.ts", String(size))),
+    Effect.promise(() => Child.start("aimockServer.ts", String(size), apiKey)),
     (server) => Effect.promise(server.stop)
   )
   const Model = OpenAi.layer({ model: "gpt-5", baseUrl: `http://127.0.0.1:${server.port}/v1` }).pipe(
@@ -185,13 +192,19 @@ const program = Effect.gen(function*() {
           const fiber = yield* Effect.forkChild(answer)
           yield* Effect.sleep(random() * (durations.get(turn.key) ?? 0))
           yield* Fiber.interrupt(fiber)
-          isDone = Exit.isSuccess(yield* Fiber.await(fiber))
+          const exit = yield* Fiber.await(fiber)
+          isDone = Exit.isSuccess(exit)
+          if (Exit.isFailure(exit)) deepStrictEqual(exit.cause.reasons.map(({ _tag }) => _tag), ["Interrupt"])
         }
         return yield* answer
       })
     )
     yield* Console.log(`again, ${interrupted} of ${calls.length} calls interrupted at random moments on the way`)
     yield* settled(server, "after the interruptions", concurrency)
+    const { aborted } = yield* working(server)
+    yield* Console.log(`the server was told to stop in the middle of ${aborted} of them`)
+    // The others were cut before they were sent, or when all of the answer was under way already.
+    if (aborted < interrupted / 3) throw new Error("the server hears of too few interruptions")
   })
   yield* Effect.provide(withTransport, NodeTransport.layer({ connections: concurrency }))
   yield* settled(server, "after the transport closed", 0)

@@ -1,7 +1,24 @@
 /** A process of its own that plays the provider: `@copilotkit/aimock`, told what the model says at each turn. */
 import { type Fixture, LLMock } from "@copilotkit/aimock"
+import { Server, ServerResponse } from "node:http"
 import { argv } from "node:process"
 import { conversations, keyOf, turns, type WireMessage } from "./conversations.ts"
+
+/** What the provider works on, and how often it was told to stop. */
+let inFlight = 0
+let aborted = 0
+const emit = Server.prototype.emit
+Server.prototype.emit = function(this: Server, event: string | symbol, ...args: Array<unknown>) {
+  const response = args[1]
+  if (event === "request" && response instanceof ServerResponse) {
+    inFlight++
+    response.once("close", () => {
+      inFlight--
+      if (!response.writableFinished) aborted++
+    })
+  }
+  return Reflect.apply(emit, this, [event, ...args])
+}
 
 const keys = new WeakMap<object, string>()
 const keyOfRequest = (request: { readonly messages: unknown }) => {
@@ -13,7 +30,14 @@ const keyOfRequest = (request: { readonly messages: unknown }) => {
 }
 
 const all = turns(conversations(Number(argv[2] ?? Infinity)))
-const mock = new LLMock({ port: 0, logLevel: "silent", chunkSize: 24, latency: 1, journalMaxEntries: 0 })
+const mock = new LLMock({
+  port: 0,
+  logLevel: "silent",
+  chunkSize: 24,
+  latency: 1,
+  journalMaxEntries: 0,
+  auth: { apiKeys: [argv[3] ?? ""] }
+})
 mock.addFixtures(all.map(({ key, answer, usage }): Fixture => {
   const toolCalls = (answer.tool_calls ?? []).map(({ id, function: { name, arguments: text } }) => ({
     id,
@@ -41,6 +65,7 @@ const journal = () =>
 
 process.on("message", (message) => {
   if (message === "journal") process.send?.(journal())
+  if (message === "work") process.send?.({ inFlight, aborted })
 })
 process.on("disconnect", () => void mock.stop())
 process.send?.({ port: mock.port, turns: all.length })

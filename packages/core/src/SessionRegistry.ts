@@ -225,17 +225,26 @@ const makeUnsafe = (options: Options = {}): SessionRegistry => {
     return Object.fromEntries(byKind)
   })
 
-  const changes = Stream.callback<Change>((queue) => {
+  const changes = Stream.unwrap(Effect.gen(function*() {
+    const queue = yield* Queue.dropping<Change>(changesBuffer)
     let missed = 0
     const listener = (change: Change) => {
-      if (missed > 0 && Queue.offerUnsafe(queue, { _tag: "Missed", count: missed })) missed = 0
       if (missed > 0 || !Queue.offerUnsafe(queue, change)) missed++
     }
-    return Effect.acquireRelease(
+    yield* Effect.acquireRelease(
       Effect.sync(() => listeners.add(listener)),
       () => Effect.sync(() => listeners.delete(listener))
     )
-  }, { bufferSize: changesBuffer, strategy: "dropping" })
+    // What was missed came after all that is in the queue, and before whatever comes once that is taken.
+    return Stream.fromPull(
+      Effect.succeed(Effect.map(Queue.takeAll(queue), (taken): Arr.NonEmptyReadonlyArray<Change> => {
+        if (missed === 0) return taken
+        const count = missed
+        missed = 0
+        return [...taken, { _tag: "Missed", count }]
+      }))
+    )
+  }))
 
   const leaks = select((entry, now): Leak | undefined => {
     if (entry.isAbandoned) return { session: snapshot(entry, now), reason: "owner gone" }

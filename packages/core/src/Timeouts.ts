@@ -126,8 +126,9 @@ export const stream =
         return Effect.succeed(Effect.suspend(() => {
           const pulledAt = Monotonic.millis(clock)
           const left = hasOutput ? idleMillis - waited : startedAt + firstTokenMillis - pulledAt
-          if (left <= 0) return expired
-          return Effect.map(Effect.timeoutOrElse(pull, { duration: left, orElse: () => expired }), (elements) => {
+          // Even with no time left there may be output that has come already, and waits for its reader.
+          const duration = Math.max(0, left)
+          return Effect.map(Effect.timeoutOrElse(pull, { duration, orElse: () => expired }), (elements) => {
             if (elements.some(isOutput)) {
               hasOutput = true
               waited = 0

@@ -198,10 +198,9 @@ describe("SessionRegistry.changes (B1)", () => {
       const kept = yield* pull
       yield* openAndClose
       const late = yield* pull
-      assert.deepStrictEqual([...early, ...kept].filter((change) => change._tag === "Missed"), [])
-      assert.deepStrictEqual(late.map((change) => change._tag), ["Missed", "Opened", "Closed"])
-      assert.strictEqual(late[0]._tag === "Missed" && late[0].count, 6_000 - early.length - kept.length)
-      assert.lengthOf(kept, 4_096)
+      assert.deepStrictEqual(kept.at(-1), { _tag: "Missed", count: 6_000 - early.length - 4_096 })
+      assert.deepStrictEqual([...early, ...kept].filter((change) => change._tag === "Missed").length, 1)
+      assert.deepStrictEqual(late.map((change) => change._tag), ["Opened", "Closed"])
     }).pipe(isolated))
 
   it.effect("after the reader has left, changes are made for nobody", () =>

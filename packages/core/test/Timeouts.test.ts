@@ -116,6 +116,18 @@ describe("Timeouts.stream: idle (B5)", () => {
       assert.deepStrictEqual([fiber.pollUnsafe(), seen.length], [Exit.void, 5])
     }))
 
+  it.effect("does not take a first output that has come for one that has not, however slow its reader", () =>
+    Effect.gen(function*() {
+      const fiber = yield* Stream.make("announcement", "output").pipe(
+        Stream.rechunk(1),
+        Timeouts.stream<string>({ timeouts: { firstToken: "1 second" }, isOutput: (element) => element === "output" }),
+        Stream.runForEach(() => Effect.sleep("5 seconds")),
+        Effect.forkChild
+      )
+      yield* TestClock.adjust("10 seconds")
+      yield* Fiber.join(fiber)
+    }))
+
   it.effect("does not punish a slow reader", () =>
     Effect.gen(function*() {
       const stream = Timeouts.stream({ timeouts: limits })(after([1, "a"], [1, "b"], [1, "c"]))

@@ -124,6 +124,24 @@ describe("NodeTransport: a connection that breaks (A4)", () => {
       for (const { url } of [closed, cut]) assert.strictEqual(yield* lostIn(url), "body")
     }).pipe(transport()))
 
+  it.effect("a body that ends with its connection is whole only if the server ended that", () =>
+    Effect.gen(function*() {
+      const unframed = "HTTP/1.1 200 OK\r\n\r\nhalf"
+      const whole = yield* Servers.tcp((socket) => socket.once("data", () => socket.end(unframed)))
+      assert.strictEqual(yield* Effect.flatMap(execute(whole.url), Transport.text), "half")
+      let connection: Net.Socket | undefined
+      const reset = yield* Servers.tcp((socket) =>
+        socket.once("data", () => {
+          socket.write(unframed)
+          connection = socket
+        })
+      )
+      const response = yield* execute(reset.url)
+      yield* response.body
+      connection?.resetAndDestroy()
+      assert.deepInclude(yield* Effect.flip(Transport.text(response)), { _tag: "ConnectionLost", phase: "body" })
+    }).pipe(transport()))
+
   it.effect("what came before a reset in the body is delivered first", () =>
     Effect.gen(function*() {
       let connection: Net.Socket | undefined

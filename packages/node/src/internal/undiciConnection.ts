@@ -23,15 +23,21 @@ class Reception implements Dispatcher.DispatchHandler {
   private end: Effect.Effect<never, TransportError.ConnectionLost | Cause.Done> | undefined
   private isAborted = false
   private hasHead = false
+  /** Whether the head says where the body ends. If not, it ends with the connection. */
+  private isFramed = false
   private reader: ((pulled: Effect.Effect<Wire.Chunks, TransportError.ConnectionLost | Cause.Done>) => void) | undefined
 
   private readonly origin: string
+  private readonly method: string
+  private readonly socket: Net.Socket
   private readonly onHead: (
     head: Effect.Effect<Wire.Exchange, TransportError.InvalidRequest | TransportError.ConnectionLost>
   ) => void
 
-  constructor(origin: string, onHead: Reception["onHead"]) {
+  constructor(origin: string, method: string, socket: Net.Socket, onHead: Reception["onHead"]) {
     this.origin = origin
+    this.method = method
+    this.socket = socket
     this.onHead = onHead
   }
 
@@ -41,9 +47,11 @@ class Reception implements Dispatcher.DispatchHandler {
   }
 
   onResponseStart(_: Dispatcher.DispatchController, status: number, headers: Wire.Headers) {
-    // Informational responses precede the real one.
+    // Informational responses precede the real one. (undici refuses `100 Continue`, which nobody asked for.)
     if (status < 200) return
     this.hasHead = true
+    this.isFramed = this.method === "HEAD" || status === 204 || status === 304 ||
+      headers["content-length"] !== undefined || headers["transfer-encoding"] !== undefined
     this.onHead(Effect.succeed({ status, headers, pull: this.pull, abort: Effect.sync(() => this.abort()) }))
   }
 
@@ -55,7 +63,10 @@ class Reception implements Dispatcher.DispatchHandler {
   }
 
   onResponseEnd() {
-    const end = this.end = Cause.done()
+    // undici takes any end of the connection for the end of such a body, a reset and our own closing included.
+    const end = this.end = this.isFramed || this.socket.readableEnded
+      ? Cause.done()
+      : Effect.fail(lost(this.origin, "body", new Error("The connection ended before the body did")))
     // undici tells of the end first, and closes a connection that is not to be kept after that: whoever goes on at once
     // would send the next request on it.
     if (this.reader !== undefined) queueMicrotask(() => this.answer(end))
@@ -117,15 +128,7 @@ export const open = (url: URL, options: Options): Wire.Connection => {
   let established: Net.Socket | undefined
   let waiting: ((ready: Effect.Effect<void, TransportError.ConnectFailed>) => void) | undefined
 
-  const socket = options.connect(url, (outcome) => {
-    if (outcome instanceof Error) failure = options.connectFailed(origin, outcome)
-    else established = outcome
-    waiting?.(failure === undefined ? Effect.void : Effect.fail(failure))
-    waiting = undefined
-  })
-  // Without a listener an error that comes after the connection was given up would end the process.
-  socket.on("error", () => {})
-
+  // The client comes first: should it refuse its options, there is no socket yet to be left behind.
   let isOffered = false
   const client = new Client(origin, {
     pipelining: 1,
@@ -145,6 +148,15 @@ export const open = (url: URL, options: Options): Wire.Connection => {
     }
   })
 
+  const socket = options.connect(url, (outcome) => {
+    if (outcome instanceof Error) failure = options.connectFailed(origin, outcome)
+    else established = outcome
+    waiting?.(failure === undefined ? Effect.void : Effect.fail(failure))
+    waiting = undefined
+  })
+  // Without a listener an error that comes after the connection was given up would end the process.
+  socket.on("error", () => {})
+
   return {
     ready: Effect.callback((resume) => {
       if (failure !== undefined) return resume(Effect.fail(failure))
@@ -163,7 +175,7 @@ export const open = (url: URL, options: Options): Wire.Connection => {
     isUsable: () => established !== undefined && !socket.destroyed && socket.writable && !socket.readableEnded,
     send: (request) =>
       Effect.callback((resume) => {
-        const reception = new Reception(origin, resume)
+        const reception = new Reception(origin, request.method, socket, resume)
         client.dispatch({
           method: request.method,
           path: request.path,
