@@ -16,6 +16,7 @@ import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import * as Monotonic from "./internal/monotonic.ts"
+import * as Option from "./internal/option.ts"
 
 export interface Timeouts {
   /**
@@ -44,6 +45,15 @@ export const defaults = {
   idle: Duration.minutes(1),
   total: Duration.minutes(10)
 } as const satisfies Timeouts
+
+/** The same limits, each found to be a duration: a wrong one is a defect that names it. */
+export const check = (timeouts: Timeouts): Timeouts => {
+  for (const name of ["queue", "connect", "firstToken", "idle", "total"] as const) {
+    const limit = timeouts[name]
+    if (limit !== undefined) Option.duration(`timeouts.${name}`, limit)
+  }
+  return timeouts
+}
 
 /** No connection came free in time. Nothing was sent. */
 export class QueueTimeout extends Schema.TaggedError<QueueTimeout>("@clawback/core/QueueTimeout")("QueueTimeout", {

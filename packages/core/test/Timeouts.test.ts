@@ -186,3 +186,12 @@ describe("Timeouts.defaults (B5)", () => {
       ])
     }))
 })
+
+describe("Timeouts.check", () => {
+  it("names the limit that is no length of time", () => {
+    for (const wrong of ["2 minuts", NaN, -1]) {
+      assert.throws(() => Timeouts.check({ queue: "1 second", idle: wrong as Duration.Input }), /timeouts\.idle/)
+    }
+    assert.deepStrictEqual(Timeouts.check({ idle: "Infinity", total: 0 }), { idle: "Infinity", total: 0 })
+  })
+})

@@ -505,3 +505,21 @@ describe("Transport: closing it (A1, B13)", () => {
       assert.deepStrictEqual([wire.alive.length, yield* SessionRegistry.counts], [0, {}])
     }).pipe(isolated))
 })
+
+describe("Transport: options", () => {
+  it.effect("a wrong one is a defect that names it, before anything is sent", () =>
+    Effect.gen(function*() {
+      const wrong: ReadonlyArray<readonly [string, Transport.Options]> = [
+        ["connections", { connections: 0 }],
+        ["connections", { connections: NaN }],
+        ["connections", { connections: 1.5 }],
+        ["maxWaiting", { maxWaiting: -1 }],
+        ["closeTimeout", { closeTimeout: -1 }]
+      ]
+      for (const [name, options] of wrong) {
+        const exit = yield* Effect.exit(setup({}, options))
+        assert.isTrue(Exit.hasDies(exit))
+        assert.include(String(exit), `\`${name}\``)
+      }
+    }).pipe(isolated))
+})

@@ -45,7 +45,7 @@ const judge = (
       `ours ${show(quantile(ours, 0.5))} ${unit}, peer ${show(quantile(peer, 0.5))} ${unit}; target ${target}`
     ].join(" ")
   )
-  const ratio = quantile(ours, 0.5) / quantile(peer, 0.5)
+  const ratio = quantile(ours.map((value, round) => value / (peer[round] ?? NaN)), 0.5)
   return { name, ratio: round(ratio), target, met, ours: round(quantile(ours, 0.5)), peer: round(quantile(peer, 0.5)) }
 }
 

@@ -14,7 +14,7 @@ export const count = (name: string, value: number, least: number): number => {
 
 /** A length of time, zero and infinity included. */
 export const duration = (name: string, value: Duration.Input): Duration.Duration => {
-  const parsed = Duration.fromInput(value)
-  if (parsed._tag === "Some" && !Duration.isNegative(parsed.value)) return parsed.value
+  const parsed = Number.isNaN(value) ? undefined : Duration.fromInput(value)
+  if (parsed?._tag === "Some" && !Duration.isNegative(parsed.value)) return parsed.value
   throw wrong(name, value, "a duration such as \"10 seconds\", and not negative")
 }
