@@ -7,12 +7,13 @@
  */
 import { Simulation } from "@clawback/testing"
 import { execFileSync } from "node:child_process"
-import { argv, execPath, exit } from "node:process"
+import { execPath, exit } from "node:process"
 import * as EffectPartitionedSemaphore from "../simulations/effect/EffectPartitionedSemaphore.ts"
 import * as EffectPool from "../simulations/effect/EffectPool.ts"
 import * as EffectScopedCache from "../simulations/effect/EffectScopedCache.ts"
+import { scale } from "../support/scale.ts"
 
-const isSmall = argv.includes("small")
+const isSmall = scale() === "small"
 const seeds = 20_000
 const controlSeeds = isSmall ? 1000 : seeds
 

@@ -11,13 +11,14 @@ import { OpenAi } from "@clawback/providers"
 import { ConfigProvider, Console, Duration, Effect, Exit, Fiber, Layer, Schema, Stream } from "effect"
 import { LanguageModel, Prompt, type Response, Tool, Toolkit } from "effect/ai"
 import { deepStrictEqual } from "node:assert/strict"
-import { argv, pid } from "node:process"
+import { pid } from "node:process"
 import OpenAI from "openai"
 import * as Child from "../support/child.ts"
 import { type Conversation, conversations, keyOf, toolNames, type Turn, turns } from "../support/conversations.ts"
 import { seeded } from "../support/random.ts"
+import { scale } from "../support/scale.ts"
 
-const size = argv.includes("small") ? 3 : Infinity
+const size = scale() === "small" ? 3 : Infinity
 const concurrency = 16
 const all = conversations(size)
 const byKey = new Map(turns(all).map((turn) => [turn.key, turn]))

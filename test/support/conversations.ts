@@ -1,8 +1,8 @@
 /** Real conversations with tools, as τ-bench published them, and what identifies a point in one. */
 import { createHash } from "node:crypto"
-import { readFileSync } from "node:fs"
+import { existsSync, readFileSync } from "node:fs"
 import { join } from "node:path"
-import { env } from "node:process"
+import { env, exit } from "node:process"
 
 interface WireToolCall {
   readonly id: string
@@ -22,8 +22,14 @@ export interface Conversation {
 
 const folder = env["CLAWBACK_DATA"] ?? join(import.meta.dirname, "../data")
 
+const read = (path: string): string => {
+  if (existsSync(path)) return readFileSync(path, "utf8")
+  console.error(`${path} does not exist: CLAWBACK_DATA must name the folder that has it, or not be set`)
+  return exit(2)
+}
+
 export const conversations = (limit = Infinity): ReadonlyArray<Conversation> =>
-  readFileSync(join(folder, "tau-bench-airline-1.jsonl"), "utf8")
+  read(join(folder, "tau-bench-airline-1.jsonl"))
     .split("\n").filter((line) => line !== "").slice(0, limit).map((line) => JSON.parse(line))
 
 /** Names a history by its meaning: tool arguments are compared as values, since their spelling may change on the way. */
