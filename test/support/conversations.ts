@@ -2,7 +2,7 @@
 import { createHash } from "node:crypto"
 import { existsSync, readFileSync } from "node:fs"
 import { join } from "node:path"
-import { env, exit } from "node:process"
+import { env, exit, stderr } from "node:process"
 
 interface WireToolCall {
   readonly id: string
@@ -24,7 +24,7 @@ const folder = env["CLAWBACK_DATA"] ?? join(import.meta.dirname, "../data")
 
 const read = (path: string): string => {
   if (existsSync(path)) return readFileSync(path, "utf8")
-  console.error(`${path} does not exist: CLAWBACK_DATA must name the folder that has it, or not be set`)
+  stderr.write(`${path} does not exist: CLAWBACK_DATA must name the folder that has it, or not be set\n`)
   return exit(2)
 }
 

@@ -1,10 +1,10 @@
 /** How much a proof is to do: `--scale small|full`, full where nothing is said. */
-import { argv, exit } from "node:process"
+import { argv, exit, stderr } from "node:process"
 import { parseArgs } from "node:util"
 
 export const scale = (): "small" | "full" => {
   const { values } = parseArgs({ args: argv.slice(2), options: { scale: { type: "string", default: "full" } } })
   if (values.scale === "small" || values.scale === "full") return values.scale
-  console.error(`--scale is small or full, not ${values.scale}`)
+  stderr.write(`--scale is small or full, not ${values.scale}\n`)
   return exit(2)
 }
