@@ -5,6 +5,7 @@ import * as Prompt from "effect/ai/Prompt"
 import * as Tool from "effect/ai/Tool"
 import * as Effect from "effect/Effect"
 import type * as ChatRequest from "../ChatRequest.ts"
+import { jsonSchemaOf } from "./toolParameters.ts"
 
 const unsupported = (description: string) => Effect.fail(new AiError.InvalidUserInputError({ description }))
 
@@ -62,17 +63,25 @@ const fromMessage = Effect.fnUntraced(function*(
   }
 })
 
-const fromTool = (tool: Tool.Any): Effect.Effect<ChatRequest.Tool, AiError.InvalidUserInputError> => {
+const unsupportedSchema = (cause: unknown) =>
+  new AiError.UnsupportedSchemaError({ description: cause instanceof Error ? cause.message : String(cause) })
+
+const fromTool = (
+  tool: Tool.Any
+): Effect.Effect<ChatRequest.Tool, AiError.InvalidUserInputError | AiError.UnsupportedSchemaError> => {
   if (Tool.isProviderDefined(tool)) {
     return unsupported(`The tool ${tool.name} runs at another provider: this provider layer takes tools of your own.`)
   }
   const strict = Tool.getStrictMode(tool)
   const description = Tool.getDescription(tool)
-  return Effect.succeed({
-    name: tool.name,
-    ...(description !== undefined && { description }),
-    ...(strict !== undefined && { strict }),
-    parameters: Tool.getJsonSchema(tool, strict === true ? { transformer: toCodecOpenAI } : {})
+  return Effect.try({
+    try: () => ({
+      name: tool.name,
+      ...(description !== undefined && { description }),
+      ...(strict !== undefined && { strict }),
+      parameters: jsonSchemaOf(tool)
+    }),
+    catch: unsupportedSchema
   })
 }
 
@@ -99,7 +108,7 @@ export const toChatRequest = Effect.fnUntraced(function*(
     name: responseFormat.objectName,
     schema: yield* Effect.try({
       try: () => toCodecOpenAI(responseFormat.schema).jsonSchema,
-      catch: (cause) => new AiError.UnsupportedSchemaError({ description: String(cause) })
+      catch: unsupportedSchema
     })
   }
   return { ...parameters, model, messages: messages.flat(), ...choose(tools, toolChoice), ...(format && { format }) }
