@@ -1,8 +1,9 @@
-import { SessionRegistry } from "@clawback/core"
+import { SessionRegistry, type Timeouts, TransportError } from "@clawback/core"
 import { OpenAi } from "@clawback/providers"
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Layer, Stream } from "effect"
+import { Duration, Effect, Fiber, Layer, Option, Stream } from "effect"
 import { LanguageModel } from "effect/ai"
+import { TestClock } from "effect/testing"
 import * as FakeTransport from "./support/fakeTransport.ts"
 import { called, config, handlers, over, reasonOf, toolkit, whole } from "./support/openAiModel.ts"
 import { chunk, done, finishes, says, tokens } from "./support/openAiWire.ts"
@@ -176,6 +177,63 @@ describe("a streamed answer", () => {
         Effect.provide(Stream.runDrain(LanguageModel.streamText({ prompt: "Why?" })), over(fake))
       )
       assert.strictEqual(reason._tag, "InvalidResponseError")
+    }))
+})
+
+// A stream is whole when its finish came.
+describe("a streamed answer that has its finish", () => {
+  const lost = Effect.fail(
+    new TransportError.ConnectionLost({ origin: "http://provider.test", phase: "body", cause: new Error("reset") })
+  )
+  const limit = "100 millis"
+
+  /** How long the answer takes to end, and the tokens that it says to have taken. */
+  const ending = (chunks: ReadonlyArray<string>, end: FakeTransport.Reply["end"], timeouts: Timeouts.Timeouts) =>
+    Effect.gen(function*() {
+      const reply = { ...FakeTransport.events(says({ content: "Well" }), ...chunks), ...(end && { end }) }
+      const fiber = yield* LanguageModel.streamText({ prompt: "Why?" }).pipe(
+        Stream.runCollect,
+        Effect.provide(over(FakeTransport.make(reply), { timeouts })),
+        Effect.timed,
+        Effect.forkChild({ startImmediately: true })
+      )
+      yield* TestClock.adjust("10 seconds")
+      const [took, found] = yield* Fiber.join(fiber)
+      const finish = found.at(-1)
+      assert(finish?.type === "finish")
+      assert.strictEqual(finish.reason, "stop")
+      return { took: Duration.toMillis(took), tokens: finish.usage.outputTokens.total }
+    })
+
+  it.effect.each<readonly [string, FakeTransport.Reply["end"], Timeouts.Timeouts, number]>([
+    ["the connection is lost", lost, {}, 0],
+    ["the body ends", undefined, {}, 0],
+    ["nothing more comes", Effect.never, {}, 1000],
+    ["nothing more comes within the limit `idle`", Effect.never, { idle: limit }, 100],
+    ["nothing more comes within the limit `total`", Effect.never, { total: limit }, 100]
+  ])("is whole where %s", ([, end, timeouts, atMost]) =>
+    Effect.gen(function*() {
+      const without = yield* ending([finishes("stop")], end, timeouts)
+      assert.isUndefined(without.tokens)
+      assert.isAtMost(without.took, atMost)
+      const withUsage = yield* ending([finishes("stop"), chunk({ usage: tokens(11, 7) })], end, timeouts)
+      assert.strictEqual(withUsage.tokens, 7)
+      assert.isAtMost(withUsage.took, atMost)
+    }))
+
+  it.effect("is whole where its reader comes back after the deadline", () =>
+    Effect.gen(function*() {
+      const fake = FakeTransport.make(FakeTransport.events(says({ content: "Well" }) + finishes("stop"), done))
+      const fiber = yield* LanguageModel.streamText({ prompt: "Why?" }).pipe(
+        Stream.mapEffect((part) =>
+          Effect.as(part.type === "text-delta" ? Effect.sleep("1 second") : Effect.void, part)
+        ),
+        Stream.runLast,
+        Effect.provide(over(fake, { timeouts: { total: limit } })),
+        Effect.forkChild({ startImmediately: true })
+      )
+      yield* TestClock.adjust("1 second")
+      assert.strictEqual(Option.getOrThrow(yield* Fiber.join(fiber)).type, "finish")
     }))
 })
 

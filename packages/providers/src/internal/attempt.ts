@@ -27,6 +27,13 @@ export interface Endpoint {
 /** What an error's body is good for is in its beginning, and it must not hold up the error itself. */
 const errorBodyLimit = 256 * 1024
 const errorBodyTimeout = Duration.seconds(5)
+/**
+ * How long the usage may take to arrive after a stream's finish. Providers send it at once; without it the answer is
+ * whole all the same, and somebody waits for that.
+ */
+const usageTimeout = Duration.seconds(1)
+/** How long before a deadline we stop waiting for what is not needed, so that what we have is not lost to the deadline. */
+const beforeDeadline = 20
 /** How long the end of a body may take to arrive after the end of the answer, before its connection is given up. */
 const endTimeout = Duration.millis(250)
 
@@ -93,47 +100,120 @@ const isEventStream = ({ headers }: Transport.Response): boolean => {
   return typeof type !== "string" || type.toLowerCase().startsWith("text/event-stream")
 }
 
-/** Reads what follows the answer, which is nothing but the body's end, so that the connection can be used again. */
-const endBody = (response: Transport.Response): Effect.Effect<void> =>
-  Effect.ignore(Effect.timeoutOption(Effect.forever(response.body, { disableYield: true }), endTimeout))
+/** This long, or as long as the deadline leaves. */
+const leavingTime = (limit: Duration.Duration): Effect.Effect<Duration.Duration> =>
+  Effect.map(
+    Deadline.remaining,
+    (left) => Duration.min(limit, Duration.millis(Math.max(0, Duration.toMillis(left) - beforeDeadline)))
+  )
 
-/** The events of a body. They end when the answer does. */
-const pullEvents = (
-  response: Transport.Response,
-  decoder: OpenAiChat.Decoder
-): Pull.Pull<readonly [ChatEvent.ChatEvent, ...Array<ChatEvent.ChatEvent>], CallError> => {
-  const decode = Effect.matchEffect(response.body, {
-    onSuccess: (chunks) => Effect.sync(() => chunks.flatMap((chunk) => decoder.push(chunk))),
-    onFailure: (end) => Cause.isDone(end) ? Effect.sync(() => decoder.end()) : Effect.fail(end)
+type Events = Pull.Pull<readonly [ChatEvent.ChatEvent, ...Array<ChatEvent.ChatEvent>], CallError>
+
+/** A stream's answer, as far as it has come. */
+class Answer {
+  /** Nothing more came after the answer though it should have, so nothing more will. */
+  private isGivenUp = false
+  private readonly decoder: OpenAiChat.Decoder
+  private readonly response: Transport.Response
+
+  constructor(response: Transport.Response, decoder: OpenAiChat.Decoder) {
+    this.response = response
+    this.decoder = decoder
+  }
+
+  get isWhole(): boolean {
+    return this.decoder.isFinished && this.decoder.failure === undefined
+  }
+
+  /** The events of the body. They end when the answer does. */
+  readonly pull: Events = Effect.suspend(() => {
+    if (this.decoder.failure !== undefined) return Effect.fail(this.decoder.failure)
+    if (this.decoder.isDone) return Cause.done()
+    return Effect.flatMap(
+      this.decoder.isFinished ? this.rest : this.more,
+      ([first, ...rest]) => first === undefined ? this.pull : Effect.succeed([first, ...rest])
+    )
   })
-  const pull: ReturnType<typeof pullEvents> = Effect.suspend(() => {
-    if (decoder.failure !== undefined) return Effect.fail(decoder.failure)
-    if (decoder.isDone) return Cause.done()
-    return Effect.flatMap(decode, ([first, ...rest]) => first === undefined ? pull : Effect.succeed([first, ...rest]))
+
+  /** Reads what follows the answer, which is nothing but the body's end, so that the connection can be used again. */
+  readonly end: Effect.Effect<void> = Effect.suspend(() =>
+    !this.decoder.isDone || this.isGivenUp ? Effect.void : Effect.ignore(
+      Effect.timeoutOption(Effect.forever(this.response.body, { disableYield: true }), endTimeout)
+    )
+  )
+
+  private readonly more = Effect.suspend(() =>
+    Effect.matchEffect(this.response.body, {
+      onSuccess: (chunks) => Effect.sync(() => chunks.flatMap((chunk) => this.decoder.push(chunk))),
+      onFailure: (end) => Cause.isDone(end) ? Effect.sync(() => this.decoder.end()) : Effect.fail(end)
+    })
+  )
+
+  /** All that follows the finish. The answer is whole, so neither silence nor a lost connection can spoil it any more. */
+  private readonly rest = Effect.suspend(() => {
+    const events: Array<ChatEvent.ChatEvent> = []
+    const read: Effect.Effect<void, Transport.BodyError> = Effect.flatMap(this.more, (some) => {
+      events.push(...some)
+      return this.decoder.isDone || this.decoder.failure !== undefined ? Effect.void : read
+    })
+    const giveUp = Effect.sync(() => void events.push(...this.giveUp()))
+    return Effect.flatMap(
+      leavingTime(usageTimeout),
+      (duration) =>
+        Effect.map(
+          Effect.timeoutOrElse(Effect.catchTag(read, "ConnectionLost", () => giveUp), {
+            duration,
+            orElse: () => giveUp
+          }),
+          () => events
+        )
+    )
   })
-  return pull
+
+  /** The events that are left where nothing more is read. */
+  giveUp(): ReadonlyArray<ChatEvent.ChatEvent> {
+    this.isGivenUp = true
+    return this.decoder.end()
+  }
 }
+
+/** A limit that passes once the answer is whole is its end, since it has its finish already. */
+const endWhole =
+  (answer: () => Answer | undefined) =>
+  (self: Stream.Stream<ChatEvent.ChatEvent, CallError>): Stream.Stream<ChatEvent.ChatEvent, CallError> =>
+    Stream.transformPull(self, (pull) =>
+      Effect.succeed(Effect.catch(pull, (error): Events => {
+        const whole = answer()
+        const isLimit = !Cause.isDone(error) && (error._tag === "IdleTimeout" || error._tag === "DeadlineExceeded")
+        if (!isLimit || whole?.isWhole !== true) return Effect.fail(error)
+        const [first, ...rest] = whole.giveUp()
+        return first === undefined ? Cause.done() : Effect.succeed([first, ...rest])
+      })))
 
 /** One attempt at a streamed answer. Giving the stream up gives up the provider's work. */
 export const stream = (
   endpoint: Endpoint,
   request: ChatRequest.ChatRequest
 ): Stream.Stream<ChatEvent.ChatEvent, CallError> =>
-  Stream.unwrap(Effect.gen(function*() {
-    const { response, peer } = yield* send(endpoint, request, { stream: true })
-    if (!isEventStream(response)) {
-      return yield* OpenAiChat.notAStream(peer, yield* errorBody(response))
-    }
-    const decoder = OpenAiChat.makeDecoder(peer)
-    // As a finalizer, so that a whole answer is not lost to a limit that passes only now.
-    yield* Effect.addFinalizer(() => decoder.isDone ? endBody(response) : Effect.void)
-    return Stream.fromPull(Effect.succeed(pullEvents(response, decoder))).pipe(
-      Timeouts.stream({ timeouts: endpoint.timeouts, startedAt: response.sentAt, isOutput: ChatEvent.isOutput })
+  Stream.suspend(() => {
+    let answer: Answer | undefined
+    return Stream.unwrap(Effect.gen(function*() {
+      const { response, peer } = yield* send(endpoint, request, { stream: true })
+      if (!isEventStream(response)) {
+        return yield* OpenAiChat.notAStream(peer, yield* errorBody(response))
+      }
+      const { end, pull } = answer = new Answer(response, OpenAiChat.makeDecoder(peer))
+      // As a finalizer, so that a whole answer is not lost to a limit that passes only now.
+      yield* Effect.addFinalizer(() => end)
+      return Stream.fromPull(Effect.succeed(pull)).pipe(
+        Timeouts.stream({ timeouts: endpoint.timeouts, startedAt: response.sentAt, isOutput: ChatEvent.isOutput })
+      )
+    })).pipe(
+      Deadline.withinStream(endpoint.timeouts.total ?? Timeouts.defaults.total),
+      endWhole(() => answer),
+      Session.stream(callInfo(endpoint, request))
     )
-  })).pipe(
-    Deadline.withinStream(endpoint.timeouts.total ?? Timeouts.defaults.total),
-    Session.stream(callInfo(endpoint, request))
-  )
+  })
 
 /** One attempt at an answer in one piece. */
 export const generate = (

@@ -12,12 +12,12 @@ const maxEventSize = 10 * 1024 * 1024
 const lineFeed = 10
 
 export class StreamDecoder implements Decoder {
+  isFinished = false
   isDone = false
   failure: ProviderError.ProviderError | undefined
   private events: Array<ChatEvent> = []
   private delivered = 0
   private isStarted = false
-  private isFinished = false
   private usage: Used | undefined
   private readonly calls = new Set<number>()
   private readonly text = new TextDecoder("utf-8", { fatal: true })
