@@ -180,30 +180,30 @@ describe("a streamed answer", () => {
     }))
 })
 
+/** How long the answer takes to end, and the tokens that it says to have taken. */
+const ending = (chunks: ReadonlyArray<string>, end: FakeTransport.Reply["end"], timeouts: Timeouts.Timeouts) =>
+  Effect.gen(function*() {
+    const reply = { ...FakeTransport.events(says({ content: "Well" }), ...chunks), ...(end && { end }) }
+    const fiber = yield* LanguageModel.streamText({ prompt: "Why?" }).pipe(
+      Stream.runCollect,
+      Effect.provide(over(FakeTransport.make(reply), { timeouts })),
+      Effect.timed,
+      Effect.forkChild({ startImmediately: true })
+    )
+    yield* TestClock.adjust("10 seconds")
+    const [took, found] = yield* Fiber.join(fiber)
+    const finish = found.at(-1)
+    assert(finish?.type === "finish")
+    assert.strictEqual(finish.reason, "stop")
+    return { took: Duration.toMillis(took), tokens: finish.usage.outputTokens.total }
+  })
+
 // A stream is whole when its finish came.
 describe("a streamed answer that has its finish", () => {
   const lost = Effect.fail(
     new TransportError.ConnectionLost({ origin: "http://provider.test", phase: "body", cause: new Error("reset") })
   )
   const limit = "100 millis"
-
-  /** How long the answer takes to end, and the tokens that it says to have taken. */
-  const ending = (chunks: ReadonlyArray<string>, end: FakeTransport.Reply["end"], timeouts: Timeouts.Timeouts) =>
-    Effect.gen(function*() {
-      const reply = { ...FakeTransport.events(says({ content: "Well" }), ...chunks), ...(end && { end }) }
-      const fiber = yield* LanguageModel.streamText({ prompt: "Why?" }).pipe(
-        Stream.runCollect,
-        Effect.provide(over(FakeTransport.make(reply), { timeouts })),
-        Effect.timed,
-        Effect.forkChild({ startImmediately: true })
-      )
-      yield* TestClock.adjust("10 seconds")
-      const [took, found] = yield* Fiber.join(fiber)
-      const finish = found.at(-1)
-      assert(finish?.type === "finish")
-      assert.strictEqual(finish.reason, "stop")
-      return { took: Duration.toMillis(took), tokens: finish.usage.outputTokens.total }
-    })
 
   it.effect.each<readonly [string, FakeTransport.Reply["end"], Timeouts.Timeouts, number]>([
     ["the connection is lost", lost, {}, 0],
@@ -251,6 +251,60 @@ describe("the layer", () => {
       )
       const error = yield* Effect.flip(Effect.provide(LanguageModel.generateText({ prompt: "Why?" }), layer))
       assert.strictEqual(error._tag, "CredentialUnavailable")
+    }))
+
+  it.effect.each<readonly [string | undefined, object, string]>([
+    ["https://provider.test", {}, "https://provider.test/chat/completions"],
+    [" HTTP://Provider.test:8080/v1/ ", {}, "http://provider.test:8080/v1/chat/completions"],
+    ["http://[::1]/v1?api-version=1", {}, "http://[::1]/v1/chat/completions?api-version=1"],
+    ["http://provider.test/v1/?a=b/&c=@", {}, "http://provider.test/v1/chat/completions?a=b/&c=@"],
+    [undefined, {}, "https://api.openai.com/v1/chat/completions"],
+    [undefined, { OPENAI_BASE_URL: " " }, "https://api.openai.com/v1/chat/completions"],
+    [undefined, { OPENAI_BASE_URL: "" }, "https://api.openai.com/v1/chat/completions"],
+    [undefined, { OPENAI_BASE_URL: "http://provider.test" }, "http://provider.test/chat/completions"]
+  ])("with the base URL %o and the configuration %o calls %s", ([baseUrl, values, expected]) =>
+    Effect.gen(function*() {
+      const fake = FakeTransport.make(whole({ content: "Because." }))
+      const layer = OpenAi.layer({ model: "gpt-5", baseUrl }).pipe(
+        Layer.provide(fake.layer),
+        Layer.provide(config({ OPENAI_API_KEY: "sk-nobody", ...values }))
+      )
+      yield* Effect.provide(LanguageModel.generateText({ prompt: "Why?" }), layer)
+      assert.strictEqual(fake.requests[0]?.url, expected)
+    }))
+
+  it.effect.each([
+    ["", ""],
+    ["provider.test/v1", "provider.test/v1"],
+    ["/v1", "/v1"],
+    ["ftp://provider.test/v1", "ftp://provider.test/v1"],
+    ["http:provider.test", "http:provider.test"],
+    ["http://", "http://"],
+    ["http:///v1", "http:///v1"],
+    ["http://provider.test:port/v1", "http://provider.test:port/v1"],
+    ["http://provider.test/v1#s3cret", "http://provider.test/v1#<fragment>"],
+    ["http:///v1?key=s3cret", "http:///v1?<query>"],
+    ["http://me:s3cret@provider.test/v1", "http://<credentials>@provider.test/v1"],
+    ["http://s3cret@provider.test/v1?key=s3cret", "http://<credentials>@provider.test/v1?<query>"],
+    ["http://me:s3?c/r#et@provider.test:x/v1", "http://<credentials>@provider.test:x/v1"],
+    ["me:s3cret@provider.test/v1", "<credentials>@provider.test/v1"]
+  ])("does not build with the base URL %s, of which it says %s", ([baseUrl, url]) =>
+    Effect.gen(function*() {
+      const error = yield* Effect.flip(
+        Effect.provide(LanguageModel.generateText({ prompt: "Why?" }), over(FakeTransport.make(), { baseUrl }))
+      )
+      assert.deepInclude(error, { _tag: "InvalidUrl", url } as object)
+      assert.notInclude(error.message, "s3")
+    }))
+
+  it.effect("keeps the query of the base URL out of errors", () =>
+    Effect.gen(function*() {
+      const failure = new TransportError.QueueFull({ origin: "http://provider.test", connections: 1, waiting: 1 })
+      const baseUrl = "http://provider.test/v1?key=s3cret"
+      const reason = yield* reasonOf(
+        Effect.provide(LanguageModel.generateText({ prompt: "Why?" }), over(FakeTransport.make(failure), { baseUrl }))
+      )
+      assert.deepInclude(reason, { url: "http://provider.test/v1/chat/completions" } as object)
     }))
 
   it.effect("holds the key as a session while it is open, and a call while one runs", () =>

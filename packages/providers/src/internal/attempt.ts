@@ -18,7 +18,7 @@ import type { CallError } from "../ProviderError.ts"
 /** Where and how one provider is called. */
 export interface Endpoint {
   readonly provider: string
-  readonly url: string
+  readonly url: URL
   readonly source: Credential.Source
   readonly transport: Transport.Transport["Service"]
   readonly timeouts: Timeouts.Timeouts
@@ -81,7 +81,7 @@ const send = Effect.fnUntraced(function*(
   const { firstToken, ...timeouts } = endpoint.timeouts
   const response = yield* endpoint.transport.execute({
     method: "POST",
-    url: endpoint.url,
+    url: endpoint.url.href,
     headers: {
       authorization: `Bearer ${secret}`,
       "content-type": "application/json",

@@ -41,7 +41,9 @@ const pullParts = (
 
 /** An endpoint and a model, seen as Effect's `LanguageModel`. */
 export const make = (endpoint: Attempt.Endpoint, model: string, parameters: ChatRequest.Parameters) => {
-  const failed = (method: string) => (error: CallError) => toAiError(error, method, endpoint.url)
+  // Without the query, which may hold what is nobody's business.
+  const url = endpoint.url.origin + endpoint.url.pathname
+  const failed = (method: string) => (error: CallError) => toAiError(error, method, url)
   const generateText = Effect.fnUntraced(function*(options: LanguageModel.ProviderOptions) {
     const request = yield* Effect.mapError(toChatRequest(model, parameters, options), refused("generateText"))
     const events = yield* Effect.mapError(Attempt.generate(endpoint, request), failed("generateText"))
