@@ -164,6 +164,25 @@ describe("an AiError leads back to the error that it stands for", () => {
       saysWhatToDo(failure.message)
     }))
 
+  it.effect.each<readonly [number, ProviderError.CallError["_tag"]]>([
+    [401, "AuthenticationFailed"],
+    [429, "RateLimited"],
+    [500, "ProviderFailed"]
+  ])("that a status %d means, though its body stalls until the deadline", ([status, tag]) =>
+    Effect.gen(function*() {
+      for (const total of [limit, Duration.millis(1), Duration.seconds(1)]) {
+        for (const [, call] of calls) {
+          const reply = { chunks: ["{"], status, end: Effect.never }
+          const fiber = yield* Effect.forkChild(failed(call, reply, { timeouts: { total } }), {
+            startImmediately: true
+          })
+          yield* TestClock.adjust(total)
+          const failure = Option.getOrThrow(ProviderError.fromAiError(yield* Fiber.join(fiber)))
+          assert.strictEqual(failure._tag, tag)
+        }
+      }
+    }))
+
   it.effect("though the AiError was made anew", () =>
     Effect.gen(function*() {
       const { reason } = yield* failed(whole, status(500))

@@ -42,6 +42,13 @@ const callInfo = ({ provider }: Endpoint, { model }: ChatRequest.ChatRequest): S
   name: `${provider}/${model}`
 })
 
+/** This long, or as long as the deadline leaves. */
+const leavingTime = (limit: Duration.Duration): Effect.Effect<Duration.Duration> =>
+  Effect.map(
+    Deadline.remaining,
+    (left) => Duration.min(limit, Duration.millis(Math.max(0, Duration.toMillis(left) - beforeDeadline)))
+  )
+
 /** As much of an error's body as comes: the status alone says what happened, and the body only says it better. */
 const errorBody = (response: Transport.Response): Effect.Effect<string> =>
   Effect.suspend(() => {
@@ -51,7 +58,8 @@ const errorBody = (response: Transport.Response): Effect.Effect<string> =>
       for (const chunk of chunks) text += decoder.decode(chunk, { stream: true })
       return text.length < errorBodyLimit ? read : Effect.void
     })
-    return Effect.map(Effect.ignore(Effect.timeoutOption(read, errorBodyTimeout)), () => text)
+    const limited = Effect.flatMap(leavingTime(errorBodyTimeout), (limit) => Effect.timeoutOption(read, limit))
+    return Effect.map(Effect.ignore(limited), () => text)
   })
 
 /** Takes a secret out of a text, in which it may also stand as JSON quotes it. */
@@ -99,13 +107,6 @@ const isEventStream = ({ headers }: Transport.Response): boolean => {
   const type = headers["content-type"]
   return typeof type !== "string" || type.toLowerCase().startsWith("text/event-stream")
 }
-
-/** This long, or as long as the deadline leaves. */
-const leavingTime = (limit: Duration.Duration): Effect.Effect<Duration.Duration> =>
-  Effect.map(
-    Deadline.remaining,
-    (left) => Duration.min(limit, Duration.millis(Math.max(0, Duration.toMillis(left) - beforeDeadline)))
-  )
 
 type Events = Pull.Pull<readonly [ChatEvent.ChatEvent, ...Array<ChatEvent.ChatEvent>], CallError>
 
