@@ -66,6 +66,7 @@ export const layer = <E = never, R = never>(
           provider: "openai",
           url,
           source: yield* credential.open,
+          credential: credential.name,
           transport: yield* Transport.Transport,
           timeouts: options.timeouts ?? {}
         },

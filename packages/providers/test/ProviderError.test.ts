@@ -1,7 +1,7 @@
 import { Credential, Deadline, Timeouts, TransportError } from "@clawback/core"
 import { type OpenAi, ProviderError } from "@clawback/providers"
 import { assert, describe, it } from "@effect/vitest"
-import { Duration, Effect, Fiber, Option, Stream } from "effect"
+import { Duration, Effect, Fiber, Layer, Option, Stream } from "effect"
 import { AiError, LanguageModel } from "effect/ai"
 import { TestClock } from "effect/testing"
 import * as FakeTransport from "./support/fakeTransport.ts"
@@ -136,6 +136,20 @@ describe("an AiError leads back to the error that it stands for", () => {
         assert(AiError.isAiError(error))
         assert.strictEqual(Option.getOrThrow(ProviderError.fromAiError(error)), failure)
         assert.strictEqual(error.reason._tag, "AuthenticationError")
+        assert.isEmpty(fake.requests)
+        saysWhatToDo(failure.message)
+      }
+    }))
+
+  it.effect("CredentialUnavailable, where the layer was closed before, and nothing was sent", () =>
+    Effect.gen(function*() {
+      const fake = FakeTransport.make()
+      const model = yield* Effect.scoped(Layer.build(over(fake)))
+      for (const [, call] of calls) {
+        const error = yield* Effect.flip(Effect.provide(call, model))
+        assert(AiError.isAiError(error))
+        const failure = Option.getOrThrow(ProviderError.fromAiError(error))
+        assert.deepInclude(failure, { _tag: "CredentialUnavailable", name: "OPENAI_API_KEY" } as object)
         assert.isEmpty(fake.requests)
         saysWhatToDo(failure.message)
       }

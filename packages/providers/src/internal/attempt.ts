@@ -1,4 +1,4 @@
-import type * as Credential from "@clawback/core/Credential"
+import * as Credential from "@clawback/core/Credential"
 import * as Deadline from "@clawback/core/Deadline"
 import * as Session from "@clawback/core/Session"
 import * as Timeouts from "@clawback/core/Timeouts"
@@ -20,6 +20,8 @@ export interface Endpoint {
   readonly provider: string
   readonly url: URL
   readonly source: Credential.Source
+  /** What the credential is called, for errors. */
+  readonly credential: string
   readonly transport: Transport.Transport["Service"]
   readonly timeouts: Timeouts.Timeouts
 }
@@ -71,6 +73,14 @@ const redact = (secret: string, text: string): string => {
   )
 }
 
+/** The secret, unless it was wiped: a model can be called after its layer was closed. */
+const leaseSecret = ({ credential, source }: Endpoint) =>
+  Effect.flatMap(source.lease, (secret) =>
+    Effect.try({
+      try: () => Redacted.value(secret),
+      catch: (cause) => new Credential.CredentialUnavailable({ name: credential, cause })
+    }))
+
 /** Sends one request with its secret; what comes back is a success. */
 const send = Effect.fnUntraced(function*(
   endpoint: Endpoint,
@@ -81,7 +91,7 @@ const send = Effect.fnUntraced(function*(
   CallError,
   Scope.Scope
 > {
-  const secret = Redacted.value(yield* endpoint.source.lease)
+  const secret = yield* leaseSecret(endpoint)
   const peer = {
     provider: endpoint.provider,
     redact: (text: string) => redact(secret, text)
