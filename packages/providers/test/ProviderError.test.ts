@@ -113,6 +113,41 @@ describe("an AiError leads back to the error that it stands for", () => {
       saysWhatToDo(failure.message)
     }))
 
+  const event = says({ content: "Well" })
+  it.effect.each<readonly [string, FakeTransport.Reply, RegExp]>([
+    ["a compressed body", { ...FakeTransport.events(event), headers: { "content-encoding": "gzip" } }, /gzip/],
+    ["a status that has no body", { status: 204, chunks: [] }, /204/],
+    ["another status that has no body", { status: 205, headers: {}, chunks: [] }, /205/]
+  ])("InvalidResponse for %s, of which it says so and quotes nothing", ([, reply, detail]) =>
+    Effect.gen(function*() {
+      for (const [, call] of calls) {
+        const failure = Option.getOrThrow(ProviderError.fromAiError(yield* failed(call, reply)))
+        assert.deepInclude(failure, { _tag: "InvalidResponse", excerpt: "" } as object)
+        assert.match(failure.message, detail)
+        assert.notInclude(failure.message, "began")
+        saysWhatToDo(failure.message)
+      }
+    }))
+
+  it.effect.each<readonly [string, Uint8Array]>([
+    ["bytes that are not UTF-8", Uint8Array.of(0xff, 0xfe, 10, 10)],
+    ["an event that is too large", new Uint8Array(10 * 1024 * 1024 + 2).fill(0x64)]
+  ])("InvalidResponse for %s, of which it quotes nothing", ([, bytes]) =>
+    Effect.gen(function*() {
+      const reply = { chunks: [event, bytes], headers: { "content-type": "text/event-stream" } }
+      const failure = Option.getOrThrow(ProviderError.fromAiError(yield* failed(streamed, reply)))
+      assert.strictEqual(failure._tag, "InvalidResponse")
+      assert.notInclude(failure.message, "began")
+      saysWhatToDo(failure.message)
+    }))
+
+  it.effect("the status of an error whose body is compressed, without what is in it", () =>
+    Effect.gen(function*() {
+      const reply = { status: 500, headers: { "content-encoding": "gzip" }, chunks: [Uint8Array.of(0x1f, 0x8b, 8)] }
+      const failure = Option.getOrThrow(ProviderError.fromAiError(yield* failed(whole, reply)))
+      assert.deepInclude(failure, { _tag: "ProviderFailed", detail: "" } as object)
+    }))
+
   it.effect("BodyTooLarge", () =>
     Effect.gen(function*() {
       const megabyte = new Uint8Array(1024 * 1024)

@@ -13,7 +13,7 @@ import * as Stream from "effect/Stream"
 import * as ChatEvent from "../ChatEvent.ts"
 import type * as ChatRequest from "../ChatRequest.ts"
 import * as OpenAiChat from "../OpenAiChat.ts"
-import type { CallError } from "../ProviderError.ts"
+import { type CallError, InvalidResponse } from "../ProviderError.ts"
 
 /** Where and how one provider is called. */
 export interface Endpoint {
@@ -81,6 +81,20 @@ const leaseSecret = ({ credential, source }: Endpoint) =>
       catch: (cause) => new Credential.CredentialUnavailable({ name: credential, cause })
     }))
 
+/** How a body is compressed, though nobody asked for that. */
+const encodingOf = ({ headers }: Transport.Response): string | undefined => {
+  const encoding = String(headers["content-encoding"] ?? "").trim()
+  return encoding === "" || encoding.toLowerCase() === "identity" ? undefined : encoding
+}
+
+/** Why there is nothing to decode in a success, if so. */
+const unreadable = (response: Transport.Response): string | undefined => {
+  const { status } = response
+  if (status === 204 || status === 205) return `status ${status}, which has no body`
+  const encoding = encodingOf(response)
+  return encoding && `a body in the content-encoding ${encoding.slice(0, 100)}, which was not asked for`
+}
+
 /** Sends one request with its secret; what comes back is a success. */
 const send = Effect.fnUntraced(function*(
   endpoint: Endpoint,
@@ -109,8 +123,13 @@ const send = Effect.fnUntraced(function*(
     timeouts: options.stream ? { ...timeouts, firstToken: firstToken ?? Timeouts.defaults.firstToken } : timeouts
   })
   const { status, headers } = response
-  if (status >= 200 && status < 300) return { response, peer }
-  return yield* OpenAiChat.classify(peer, { status, headers, body: yield* errorBody(response) })
+  if (status >= 200 && status < 300) {
+    const detail = unreadable(response)
+    if (detail === undefined) return { response, peer }
+    return yield* new InvalidResponse({ provider: peer.provider, detail: peer.redact(detail), excerpt: "" })
+  }
+  const body = encodingOf(response) === undefined ? yield* errorBody(response) : ""
+  return yield* OpenAiChat.classify(peer, { status, headers, body })
 })
 
 const isEventStream = ({ headers }: Transport.Response): boolean => {
