@@ -18,7 +18,7 @@ import * as BaseUrl from "./internal/baseUrl.ts"
 import * as View from "./internal/languageModel.ts"
 
 export interface Options<out E = never, out R = never> {
-  /** As the provider names it: `"gpt-5"`. */
+  /** As the provider names it: `"gpt-5"`. A blank one is a defect when the layer is built. */
   readonly model: string
   /** Where the API key comes from. Default: the configuration's `OPENAI_API_KEY`. */
   readonly credential?: Credential.Credential<E, R> | undefined
@@ -38,6 +38,12 @@ const configuredBaseUrl = Config.map(
   (text) => text.trim() || "https://api.openai.com/v1"
 )
 
+/** Options are part of the program: a wrong one is a defect, found where it is set and named. */
+const named = (model: string): string => {
+  if (model.trim() !== "") return model
+  throw new RangeError(`The option \`model\` must be the name of a model, not ${JSON.stringify(model)}`)
+}
+
 /**
  * A language model over a transport.
  *
@@ -55,6 +61,7 @@ export const layer = <E = never, R = never>(
   Layer.effect(
     LanguageModel.LanguageModel,
     Effect.gen(function*() {
+      const model = named(options.model)
       const credential: Credential.Credential<E | Credential.CredentialUnavailable | SessionError, R> =
         options.credential ??
           Credential.config("OPENAI_API_KEY")
@@ -70,7 +77,7 @@ export const layer = <E = never, R = never>(
           transport: yield* Transport.Transport,
           timeouts: options.timeouts ?? {}
         },
-        options.model,
+        model,
         options.parameters ?? {}
       )
     })

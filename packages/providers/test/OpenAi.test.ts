@@ -1,7 +1,7 @@
 import { SessionRegistry, type Timeouts, TransportError } from "@clawback/core"
 import { OpenAi } from "@clawback/providers"
 import { assert, describe, it } from "@effect/vitest"
-import { Duration, Effect, Fiber, Layer, Option, Stream } from "effect"
+import { Cause, Duration, Effect, Exit, Fiber, Layer, Option, Stream } from "effect"
 import { LanguageModel } from "effect/ai"
 import { TestClock } from "effect/testing"
 import * as FakeTransport from "./support/fakeTransport.ts"
@@ -252,6 +252,19 @@ describe("the layer", () => {
       const error = yield* Effect.flip(Effect.provide(LanguageModel.generateText({ prompt: "Why?" }), layer))
       assert.strictEqual(error._tag, "CredentialUnavailable")
     }))
+
+  it.effect.each(["", " "])(
+    "does not build with the model %o, and names the option",
+    (model) =>
+      Effect.gen(function*() {
+        const exit = yield* Effect.exit(
+          Effect.provide(LanguageModel.generateText({ prompt: "Why?" }), over(FakeTransport.make(), { model }))
+        )
+        assert(Exit.isFailure(exit))
+        assert.include(String(Cause.squash(exit.cause)), "`model`")
+        assert.isTrue(Cause.hasDies(exit.cause))
+      })
+  )
 
   it.effect.each<readonly [string | undefined, object, string]>([
     ["https://provider.test", {}, "https://provider.test/chat/completions"],

@@ -95,6 +95,9 @@ const choose = (
   return { tools: tools.filter(({ name }) => choice.oneOf.includes(name)), toolChoice: choice.mode ?? "auto" }
 }
 
+/** The name of a format, in the characters that providers take for it: it only tells the model what it is to write. */
+const formatName = (name: string): string => name.replace(/[^a-zA-Z0-9_-]/gu, "_").slice(0, 64) || "_"
+
 /** The canonical request of what Effect's `LanguageModel` asks for. */
 export const toChatRequest = Effect.fnUntraced(function*(
   model: string,
@@ -105,7 +108,7 @@ export const toChatRequest = Effect.fnUntraced(function*(
   const messages = yield* Effect.forEach(prompt.content, fromMessage)
   const tools = yield* Effect.forEach(options.tools, fromTool)
   const format = responseFormat.type === "text" ? undefined : {
-    name: responseFormat.objectName,
+    name: formatName(responseFormat.objectName),
     schema: yield* Effect.try({
       try: () => toCodecOpenAI(responseFormat.schema).jsonSchema,
       catch: unsupportedSchema
