@@ -218,6 +218,25 @@ describe("an answer that is whole", () => {
         yield* until(() => server.sockets.size === 0)
       })
   )
+
+  it.live.each<readonly [string, Answer]>([
+    ["resets the connection", ({ socket }) => socket?.resetAndDestroy()],
+    ["hangs up", ({ socket }) => socket?.destroy()],
+    ["falls silent", () => {}]
+  ])("has its finish, and is not lost where its server then %s", ([, then]) =>
+    Effect.gen(function*() {
+      const server = yield* firstIs((response) => {
+        Server.begin(response, Server.finishedAnswer)
+        // Later, since a reset takes along what was not read yet.
+        Effect.runFork(Effect.delay(Effect.sync(() => then(response)), "50 millis"))
+      })
+      yield* Effect.gen(function*() {
+        const parts = yield* Stream.runCollect(stream)
+        assert.strictEqual(parts.at(-1)?.type, "finish")
+        yield* isAsBefore(server)
+      }).pipe(withModel({ baseUrl: http(server), connections: 1, timeouts: { queue: 1000 } }))
+      yield* until(() => server.sockets.size === 0)
+    }))
 })
 
 // C7

@@ -1,5 +1,5 @@
 /** A model behind real sockets, in a world of its own. */
-import { type Credential, type SessionError, SessionRegistry, type Timeouts } from "@clawback/core"
+import { type Credential, type SessionError, SessionRegistry, type Timeouts, type TransportError } from "@clawback/core"
 import { NodeTransport } from "@clawback/node"
 import { OpenAi } from "@clawback/providers"
 import { assert } from "@effect/vitest"
@@ -25,7 +25,11 @@ export const withModel = (options: Options) =>
   effect: Effect.Effect<A, E, R>
 ): Effect.Effect<
   A,
-  E | Config.ConfigError | Credential.CredentialUnavailable | SessionError.SessionError,
+  | E
+  | Config.ConfigError
+  | Credential.CredentialUnavailable
+  | SessionError.SessionError
+  | TransportError.InvalidUrl,
   Exclude<R, LanguageModel.LanguageModel>
 > =>
   Effect.gen(function*() {

@@ -72,8 +72,10 @@ const data = (value: object) => `data: ${JSON.stringify(value)}\n\n`
 export const says = (content: string) =>
   data({ id: "chatcmpl-1", model: "gpt-5", choices: [{ index: 0, delta: { content }, finish_reason: null }] })
 
-export const wholeAnswer = says("Hello") + data({ choices: [{ index: 0, delta: {}, finish_reason: "stop" }] }) +
-  "data: [DONE]\n\n"
+/** An answer up to its finish. */
+export const finishedAnswer = says("Hello") + data({ choices: [{ index: 0, delta: {}, finish_reason: "stop" }] })
+
+export const wholeAnswer = `${finishedAnswer}data: [DONE]\n\n`
 
 /** Sends a stream's head, and these bytes. */
 export const begin = (response: Http.ServerResponse, bytes = "") => {

@@ -58,6 +58,8 @@ export interface Decoder {
   readonly push: (chunk: Uint8Array) => ReadonlyArray<ChatEvent>
   /** The bytes have ended: the last events. Where the answer had not, `failure` is `StreamTruncated` from then on. */
   readonly end: () => ReadonlyArray<ChatEvent>
+  /** The answer is whole. Its usage may still come. */
+  readonly isFinished: boolean
   /** The answer is whole and nothing more will come. */
   readonly isDone: boolean
   /** Why there is no more. The events before it stand. */

@@ -125,14 +125,15 @@ export class RequestRejected extends Schema.TaggedError<RequestRejected>("@clawb
   }
 }
 
-/** The provider's answer is not in its own format. `excerpt` is its beginning. */
+/** The provider's answer is not in its own format. `excerpt` is its beginning, empty where it is no text. */
 export class InvalidResponse extends Schema.TaggedError<InvalidResponse>("@clawback/providers/InvalidResponse")(
   "InvalidResponse",
   { provider: Schema.String, detail: Schema.String, excerpt: Schema.String }
 ) {
   override get message() {
-    return `${this.provider} sent what its format does not allow: ${this.detail}. It began with ` +
-      `${JSON.stringify(this.excerpt)}. Check that the base URL is an API of this kind.`
+    return `${this.provider} sent what its format does not allow: ${this.detail}. ` +
+      (this.excerpt === "" ? "" : `It began with ${JSON.stringify(this.excerpt)}. `) +
+      "Check that the base URL is an API of this kind."
   }
 }
 
@@ -174,7 +175,9 @@ export type CallError =
 
 /**
  * The error that an `AiError` stands for, with all that it knows. Effect's `LanguageModel` has one error type for all
- * providers; this is the way back from it. None where the `AiError` is not from one of our layers.
+ * providers; this is the way back from it. None where the `AiError` is not from one of our layers, and none where its
+ * reason is all there is to know: `InvalidUserInputError` and `UnsupportedSchemaError`, since such a prompt, tool or
+ * schema was not sent, and `InvalidOutputError`, since the model, not the provider, is at fault.
  *
  * | `AiError` reason | stands for |
  * | --- | --- |

@@ -1,8 +1,9 @@
-import { SessionRegistry } from "@clawback/core"
+import { SessionRegistry, type Timeouts, TransportError } from "@clawback/core"
 import { OpenAi } from "@clawback/providers"
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Layer, Stream } from "effect"
+import { Cause, Duration, Effect, Exit, Fiber, Layer, Option, Stream } from "effect"
 import { LanguageModel } from "effect/ai"
+import { TestClock } from "effect/testing"
 import * as FakeTransport from "./support/fakeTransport.ts"
 import { called, config, handlers, over, reasonOf, toolkit, whole } from "./support/openAiModel.ts"
 import { chunk, done, finishes, says, tokens } from "./support/openAiWire.ts"
@@ -179,6 +180,63 @@ describe("a streamed answer", () => {
     }))
 })
 
+/** How long the answer takes to end, and the tokens that it says to have taken. */
+const ending = (chunks: ReadonlyArray<string>, end: FakeTransport.Reply["end"], timeouts: Timeouts.Timeouts) =>
+  Effect.gen(function*() {
+    const reply = { ...FakeTransport.events(says({ content: "Well" }), ...chunks), ...(end && { end }) }
+    const fiber = yield* LanguageModel.streamText({ prompt: "Why?" }).pipe(
+      Stream.runCollect,
+      Effect.provide(over(FakeTransport.make(reply), { timeouts })),
+      Effect.timed,
+      Effect.forkChild({ startImmediately: true })
+    )
+    yield* TestClock.adjust("10 seconds")
+    const [took, found] = yield* Fiber.join(fiber)
+    const finish = found.at(-1)
+    assert(finish?.type === "finish")
+    assert.strictEqual(finish.reason, "stop")
+    return { took: Duration.toMillis(took), tokens: finish.usage.outputTokens.total }
+  })
+
+// A stream is whole when its finish came.
+describe("a streamed answer that has its finish", () => {
+  const lost = Effect.fail(
+    new TransportError.ConnectionLost({ origin: "http://provider.test", phase: "body", cause: new Error("reset") })
+  )
+  const limit = "100 millis"
+
+  it.effect.each<readonly [string, FakeTransport.Reply["end"], Timeouts.Timeouts, number]>([
+    ["the connection is lost", lost, {}, 0],
+    ["the body ends", undefined, {}, 0],
+    ["nothing more comes", Effect.never, {}, 1000],
+    ["nothing more comes within the limit `idle`", Effect.never, { idle: limit }, 100],
+    ["nothing more comes within the limit `total`", Effect.never, { total: limit }, 100]
+  ])("is whole where %s", ([, end, timeouts, atMost]) =>
+    Effect.gen(function*() {
+      const without = yield* ending([finishes("stop")], end, timeouts)
+      assert.isUndefined(without.tokens)
+      assert.isAtMost(without.took, atMost)
+      const withUsage = yield* ending([finishes("stop"), chunk({ usage: tokens(11, 7) })], end, timeouts)
+      assert.strictEqual(withUsage.tokens, 7)
+      assert.isAtMost(withUsage.took, atMost)
+    }))
+
+  it.effect("is whole where its reader comes back after the deadline", () =>
+    Effect.gen(function*() {
+      const fake = FakeTransport.make(FakeTransport.events(says({ content: "Well" }) + finishes("stop"), done))
+      const fiber = yield* LanguageModel.streamText({ prompt: "Why?" }).pipe(
+        Stream.mapEffect((part) =>
+          Effect.as(part.type === "text-delta" ? Effect.sleep("1 second") : Effect.void, part)
+        ),
+        Stream.runLast,
+        Effect.provide(over(fake, { timeouts: { total: limit } })),
+        Effect.forkChild({ startImmediately: true })
+      )
+      yield* TestClock.adjust("1 second")
+      assert.strictEqual(Option.getOrThrow(yield* Fiber.join(fiber)).type, "finish")
+    }))
+})
+
 describe("the layer", () => {
   it.effect.each<readonly [string, object]>([
     ["missing", {}],
@@ -193,6 +251,73 @@ describe("the layer", () => {
       )
       const error = yield* Effect.flip(Effect.provide(LanguageModel.generateText({ prompt: "Why?" }), layer))
       assert.strictEqual(error._tag, "CredentialUnavailable")
+    }))
+
+  it.effect.each(["", " "])(
+    "does not build with the model %o, and names the option",
+    (model) =>
+      Effect.gen(function*() {
+        const exit = yield* Effect.exit(
+          Effect.provide(LanguageModel.generateText({ prompt: "Why?" }), over(FakeTransport.make(), { model }))
+        )
+        assert(Exit.isFailure(exit))
+        assert.include(String(Cause.squash(exit.cause)), "`model`")
+        assert.isTrue(Cause.hasDies(exit.cause))
+      })
+  )
+
+  it.effect.each<readonly [string | undefined, object, string]>([
+    ["https://provider.test", {}, "https://provider.test/chat/completions"],
+    [" HTTP://Provider.test:8080/v1/ ", {}, "http://provider.test:8080/v1/chat/completions"],
+    ["http://[::1]/v1?api-version=1", {}, "http://[::1]/v1/chat/completions?api-version=1"],
+    ["http://provider.test/v1/?a=b/&c=@", {}, "http://provider.test/v1/chat/completions?a=b/&c=@"],
+    [undefined, {}, "https://api.openai.com/v1/chat/completions"],
+    [undefined, { OPENAI_BASE_URL: " " }, "https://api.openai.com/v1/chat/completions"],
+    [undefined, { OPENAI_BASE_URL: "" }, "https://api.openai.com/v1/chat/completions"],
+    [undefined, { OPENAI_BASE_URL: "http://provider.test" }, "http://provider.test/chat/completions"]
+  ])("with the base URL %o and the configuration %o calls %s", ([baseUrl, values, expected]) =>
+    Effect.gen(function*() {
+      const fake = FakeTransport.make(whole({ content: "Because." }))
+      const layer = OpenAi.layer({ model: "gpt-5", baseUrl }).pipe(
+        Layer.provide(fake.layer),
+        Layer.provide(config({ OPENAI_API_KEY: "sk-nobody", ...values }))
+      )
+      yield* Effect.provide(LanguageModel.generateText({ prompt: "Why?" }), layer)
+      assert.strictEqual(fake.requests[0]?.url, expected)
+    }))
+
+  it.effect.each([
+    ["", ""],
+    ["provider.test/v1", "provider.test/v1"],
+    ["/v1", "/v1"],
+    ["ftp://provider.test/v1", "ftp://provider.test/v1"],
+    ["http:provider.test", "http:provider.test"],
+    ["http://", "http://"],
+    ["http:///v1", "http:///v1"],
+    ["http://provider.test:port/v1", "http://provider.test:port/v1"],
+    ["http://provider.test/v1#s3cret", "http://provider.test/v1#<fragment>"],
+    ["http:///v1?key=s3cret", "http:///v1?<query>"],
+    ["http://me:s3cret@provider.test/v1", "http://<credentials>@provider.test/v1"],
+    ["http://s3cret@provider.test/v1?key=s3cret", "http://<credentials>@provider.test/v1?<query>"],
+    ["http://me:s3?c/r#et@provider.test:x/v1", "http://<credentials>@provider.test:x/v1"],
+    ["me:s3cret@provider.test/v1", "<credentials>@provider.test/v1"]
+  ])("does not build with the base URL %s, of which it says %s", ([baseUrl, url]) =>
+    Effect.gen(function*() {
+      const error = yield* Effect.flip(
+        Effect.provide(LanguageModel.generateText({ prompt: "Why?" }), over(FakeTransport.make(), { baseUrl }))
+      )
+      assert.deepInclude(error, { _tag: "InvalidUrl", url } as object)
+      assert.notInclude(error.message, "s3")
+    }))
+
+  it.effect("keeps the query of the base URL out of errors", () =>
+    Effect.gen(function*() {
+      const failure = new TransportError.QueueFull({ origin: "http://provider.test", connections: 1, waiting: 1 })
+      const baseUrl = "http://provider.test/v1?key=s3cret"
+      const reason = yield* reasonOf(
+        Effect.provide(LanguageModel.generateText({ prompt: "Why?" }), over(FakeTransport.make(failure), { baseUrl }))
+      )
+      assert.deepInclude(reason, { url: "http://provider.test/v1/chat/completions" } as object)
     }))
 
   it.effect("holds the key as a session while it is open, and a call while one runs", () =>

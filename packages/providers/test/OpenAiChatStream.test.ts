@@ -129,6 +129,75 @@ describe("the decoder of a stream", () => {
     )
   })
 
+  // As compatible servers send them.
+  it.each<[string, ReadonlyArray<ReadonlyArray<object>>, ReadonlyArray<readonly [string, string, string]>]>([
+    [
+      "without an index, each whole",
+      [[{ id: "a", function: { name: "f", arguments: "{}" } }], [{
+        id: "b",
+        function: { name: "f", arguments: "[]" }
+      }]],
+      [["a", "f", "{}"], ["b", "f", "[]"]]
+    ],
+    [
+      "without an index, both in one chunk",
+      [[{ id: "a", function: { name: "f", arguments: "{}" } }, { id: "b", function: { name: "g", arguments: "[]" } }]],
+      [["a", "f", "{}"], ["b", "g", "[]"]]
+    ],
+    [
+      "without an index, in fragments of which only the first has an id",
+      [
+        [{ id: "a", function: { name: "f", arguments: "{" } }],
+        [{ function: { arguments: "}" } }],
+        [{ id: "b", function: { name: "f" } }],
+        [{ id: "", function: { arguments: "[]" } }]
+      ],
+      [["a", "f", "{}"], ["b", "f", "[]"]]
+    ],
+    [
+      "without an index, in fragments that come mixed",
+      [
+        [{ id: "a", function: { name: "f", arguments: "{" } }, { id: "b", function: { name: "f", arguments: "[" } }],
+        [{ id: "a", function: { arguments: "}" } }, { id: "b", function: { arguments: "]" } }]
+      ],
+      [["a", "f", "{}"], ["b", "f", "[]"]]
+    ],
+    [
+      "all at index 0",
+      [
+        [{ index: 0, id: "a", function: { name: "f", arguments: "{}" } }],
+        [{ index: 0, id: "b", function: { name: "f", arguments: "[" } }],
+        [{ index: 0, function: { arguments: "]" } }]
+      ],
+      [["a", "f", "{}"], ["b", "f", "[]"]]
+    ],
+    [
+      "numbered from 1",
+      [
+        [{ index: 1, id: "a", function: { name: "f", arguments: "{" } }],
+        [{ index: 2, id: "b", function: { name: "f", arguments: "[]" } }],
+        [{ index: 1, function: { arguments: "}" } }]
+      ],
+      [["a", "f", "{}"], ["b", "f", "[]"]]
+    ],
+    [
+      "with an id that changes within a call",
+      [
+        [{ index: 0, id: "a", function: { name: "f", arguments: "{" } }],
+        [{ index: 0, id: "x", function: { arguments: "}" } }]
+      ],
+      [["a", "f", "{}"]]
+    ]
+  ])("tells tool calls apart that come %s", (_, deltas, expected) => {
+    const { calls } = answerOf(
+      decodeText(
+        deltas.map((calls) => chunk({ choices: [{ index: 0, delta: { tool_calls: calls } }] })).join("") +
+          finishes("tool_calls")
+      ).events
+    )
+    assert.deepStrictEqual(calls, expected.map(([id, name, text]) => ({ id, name, arguments: text })))
+  })
+
   it("keeps a refusal apart from text", () => {
     assert.deepStrictEqual(decodeText(refused).events, [
       started,
@@ -304,6 +373,10 @@ describe("the decoder of a stream", () => {
     [
       "a tool call without an id",
       says({ tool_calls: [{ index: 0, function: { name: "weather", arguments: "{}" } }] })
+    ],
+    [
+      "a tool call without index and id",
+      chunk({ choices: [{ delta: { tool_calls: [{ function: { name: "g", arguments: "{}" } }] } }] })
     ],
     ["a tool call without a name", says({ tool_calls: [{ index: 0, id: "call_a", function: { arguments: "{}" } }] })]
   ])("fails on %s, and keeps what came before", (_, bytes) => {

@@ -190,6 +190,20 @@ describe("an answer that is an object", () => {
     }))
 
   it.effect.each([
+    ["Report-1_a", "Report-1_a"],
+    ["weather/Report of Zürich 🌍", "weather_Report_of_Z_rich__"],
+    ["r".repeat(65), "r".repeat(64)]
+  ])(
+    "is asked for under a name that OpenAI takes, where it is called %s",
+    ([objectName, expected]) =>
+      Effect.gen(function*() {
+        const fake = FakeTransport.make(whole({ content: "{\"city\":\"Rome\",\"celsius\":21}" }))
+        yield* Effect.provide(LanguageModel.generateObject({ prompt: "Rome?", schema: Report, objectName }), over(fake))
+        assert.strictEqual(fake.body(0).response_format.json_schema.name, expected)
+      })
+  )
+
+  it.effect.each([
     ["is not JSON", "Sure! Rome is"],
     ["is not of the schema", "{\"town\":\"Rome\"}"],
     ["is empty", ""]

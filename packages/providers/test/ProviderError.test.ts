@@ -1,7 +1,7 @@
 import { Credential, Deadline, Timeouts, TransportError } from "@clawback/core"
 import { type OpenAi, ProviderError } from "@clawback/providers"
 import { assert, describe, it } from "@effect/vitest"
-import { Duration, Effect, Fiber, Option, Stream } from "effect"
+import { Duration, Effect, Fiber, Layer, Option, Stream } from "effect"
 import { AiError, LanguageModel } from "effect/ai"
 import { TestClock } from "effect/testing"
 import * as FakeTransport from "./support/fakeTransport.ts"
@@ -113,6 +113,41 @@ describe("an AiError leads back to the error that it stands for", () => {
       saysWhatToDo(failure.message)
     }))
 
+  const event = says({ content: "Well" })
+  it.effect.each<readonly [string, FakeTransport.Reply, RegExp]>([
+    ["a compressed body", { ...FakeTransport.events(event), headers: { "content-encoding": "gzip" } }, /gzip/],
+    ["a status that has no body", { status: 204, chunks: [] }, /204/],
+    ["another status that has no body", { status: 205, headers: {}, chunks: [] }, /205/]
+  ])("InvalidResponse for %s, of which it says so and quotes nothing", ([, reply, detail]) =>
+    Effect.gen(function*() {
+      for (const [, call] of calls) {
+        const failure = Option.getOrThrow(ProviderError.fromAiError(yield* failed(call, reply)))
+        assert.deepInclude(failure, { _tag: "InvalidResponse", excerpt: "" } as object)
+        assert.match(failure.message, detail)
+        assert.notInclude(failure.message, "began")
+        saysWhatToDo(failure.message)
+      }
+    }))
+
+  it.effect.each<readonly [string, Uint8Array]>([
+    ["bytes that are not UTF-8", Uint8Array.of(0xff, 0xfe, 10, 10)],
+    ["an event that is too large", new Uint8Array(10 * 1024 * 1024 + 2).fill(0x64)]
+  ])("InvalidResponse for %s, of which it quotes nothing", ([, bytes]) =>
+    Effect.gen(function*() {
+      const reply = { chunks: [event, bytes], headers: { "content-type": "text/event-stream" } }
+      const failure = Option.getOrThrow(ProviderError.fromAiError(yield* failed(streamed, reply)))
+      assert.strictEqual(failure._tag, "InvalidResponse")
+      assert.notInclude(failure.message, "began")
+      saysWhatToDo(failure.message)
+    }))
+
+  it.effect("the status of an error whose body is compressed, without what is in it", () =>
+    Effect.gen(function*() {
+      const reply = { status: 500, headers: { "content-encoding": "gzip" }, chunks: [Uint8Array.of(0x1f, 0x8b, 8)] }
+      const failure = Option.getOrThrow(ProviderError.fromAiError(yield* failed(whole, reply)))
+      assert.deepInclude(failure, { _tag: "ProviderFailed", detail: "" } as object)
+    }))
+
   it.effect("BodyTooLarge", () =>
     Effect.gen(function*() {
       const megabyte = new Uint8Array(1024 * 1024)
@@ -141,6 +176,20 @@ describe("an AiError leads back to the error that it stands for", () => {
       }
     }))
 
+  it.effect("CredentialUnavailable, where the layer was closed before, and nothing was sent", () =>
+    Effect.gen(function*() {
+      const fake = FakeTransport.make()
+      const model = yield* Effect.scoped(Layer.build(over(fake)))
+      for (const [, call] of calls) {
+        const error = yield* Effect.flip(Effect.provide(call, model))
+        assert(AiError.isAiError(error))
+        const failure = Option.getOrThrow(ProviderError.fromAiError(error))
+        assert.deepInclude(failure, { _tag: "CredentialUnavailable", name: "OPENAI_API_KEY" } as object)
+        assert.isEmpty(fake.requests)
+        saysWhatToDo(failure.message)
+      }
+    }))
+
   // B5
   const hanging = { ...FakeTransport.events(says({ content: "Well" })), end: Effect.never }
   it.effect.each<
@@ -162,6 +211,25 @@ describe("an AiError leads back to the error that it stands for", () => {
       assert.strictEqual(failure._tag, tag)
       assert.strictEqual(error.isRetryable, tag !== "DeadlineExceeded")
       saysWhatToDo(failure.message)
+    }))
+
+  it.effect.each<readonly [number, ProviderError.CallError["_tag"]]>([
+    [401, "AuthenticationFailed"],
+    [429, "RateLimited"],
+    [500, "ProviderFailed"]
+  ])("that a status %d means, though its body stalls until the deadline", ([status, tag]) =>
+    Effect.gen(function*() {
+      for (const total of [limit, Duration.millis(1), Duration.seconds(1)]) {
+        for (const [, call] of calls) {
+          const reply = { chunks: ["{"], status, end: Effect.never }
+          const fiber = yield* Effect.forkChild(failed(call, reply, { timeouts: { total } }), {
+            startImmediately: true
+          })
+          yield* TestClock.adjust(total)
+          const failure = Option.getOrThrow(ProviderError.fromAiError(yield* Fiber.join(fiber)))
+          assert.strictEqual(failure._tag, tag)
+        }
+      }
     }))
 
   it.effect("though the AiError was made anew", () =>

@@ -1,4 +1,4 @@
-import type * as Credential from "@clawback/core/Credential"
+import * as Credential from "@clawback/core/Credential"
 import * as Deadline from "@clawback/core/Deadline"
 import * as Session from "@clawback/core/Session"
 import * as Timeouts from "@clawback/core/Timeouts"
@@ -13,13 +13,15 @@ import * as Stream from "effect/Stream"
 import * as ChatEvent from "../ChatEvent.ts"
 import type * as ChatRequest from "../ChatRequest.ts"
 import * as OpenAiChat from "../OpenAiChat.ts"
-import type { CallError } from "../ProviderError.ts"
+import { type CallError, InvalidResponse } from "../ProviderError.ts"
 
 /** Where and how one provider is called. */
 export interface Endpoint {
   readonly provider: string
-  readonly url: string
+  readonly url: URL
   readonly source: Credential.Source
+  /** What the credential is called, for errors. */
+  readonly credential: string
   readonly transport: Transport.Transport["Service"]
   readonly timeouts: Timeouts.Timeouts
 }
@@ -27,6 +29,13 @@ export interface Endpoint {
 /** What an error's body is good for is in its beginning, and it must not hold up the error itself. */
 const errorBodyLimit = 256 * 1024
 const errorBodyTimeout = Duration.seconds(5)
+/**
+ * How long the usage may take to arrive after a stream's finish. Providers send it at once; without it the answer is
+ * whole all the same, and somebody waits for that.
+ */
+const usageTimeout = Duration.seconds(1)
+/** How long before a deadline we stop waiting for what is not needed, so that what we have is not lost to the deadline. */
+const beforeDeadline = 20
 /** How long the end of a body may take to arrive after the end of the answer, before its connection is given up. */
 const endTimeout = Duration.millis(250)
 
@@ -34,6 +43,13 @@ const callInfo = ({ provider }: Endpoint, { model }: ChatRequest.ChatRequest): S
   kind: "call",
   name: `${provider}/${model}`
 })
+
+/** This long, or as long as the deadline leaves. */
+const leavingTime = (limit: Duration.Duration): Effect.Effect<Duration.Duration> =>
+  Effect.map(
+    Deadline.remaining,
+    (left) => Duration.min(limit, Duration.millis(Math.max(0, Duration.toMillis(left) - beforeDeadline)))
+  )
 
 /** As much of an error's body as comes: the status alone says what happened, and the body only says it better. */
 const errorBody = (response: Transport.Response): Effect.Effect<string> =>
@@ -44,7 +60,8 @@ const errorBody = (response: Transport.Response): Effect.Effect<string> =>
       for (const chunk of chunks) text += decoder.decode(chunk, { stream: true })
       return text.length < errorBodyLimit ? read : Effect.void
     })
-    return Effect.map(Effect.ignore(Effect.timeoutOption(read, errorBodyTimeout)), () => text)
+    const limited = Effect.flatMap(leavingTime(errorBodyTimeout), (limit) => Effect.timeoutOption(read, limit))
+    return Effect.map(Effect.ignore(limited), () => text)
   })
 
 /** Takes a secret out of a text, in which it may also stand as JSON quotes it. */
@@ -54,6 +71,28 @@ const redact = (secret: string, text: string): string => {
     (text, form) => text.replaceAll(form, "<redacted>"),
     text
   )
+}
+
+/** The secret, unless it was wiped: a model can be called after its layer was closed. */
+const leaseSecret = ({ credential, source }: Endpoint) =>
+  Effect.flatMap(source.lease, (secret) =>
+    Effect.try({
+      try: () => Redacted.value(secret),
+      catch: (cause) => new Credential.CredentialUnavailable({ name: credential, cause })
+    }))
+
+/** How a body is compressed, though nobody asked for that. */
+const encodingOf = ({ headers }: Transport.Response): string | undefined => {
+  const encoding = String(headers["content-encoding"] ?? "").trim()
+  return encoding === "" || encoding.toLowerCase() === "identity" ? undefined : encoding
+}
+
+/** Why there is nothing to decode in a success, if so. */
+const unreadable = (response: Transport.Response): string | undefined => {
+  const { status } = response
+  if (status === 204 || status === 205) return `status ${status}, which has no body`
+  const encoding = encodingOf(response)
+  return encoding && `a body in the content-encoding ${encoding.slice(0, 100)}, which was not asked for`
 }
 
 /** Sends one request with its secret; what comes back is a success. */
@@ -66,7 +105,7 @@ const send = Effect.fnUntraced(function*(
   CallError,
   Scope.Scope
 > {
-  const secret = Redacted.value(yield* endpoint.source.lease)
+  const secret = yield* leaseSecret(endpoint)
   const peer = {
     provider: endpoint.provider,
     redact: (text: string) => redact(secret, text)
@@ -74,7 +113,7 @@ const send = Effect.fnUntraced(function*(
   const { firstToken, ...timeouts } = endpoint.timeouts
   const response = yield* endpoint.transport.execute({
     method: "POST",
-    url: endpoint.url,
+    url: endpoint.url.href,
     headers: {
       authorization: `Bearer ${secret}`,
       "content-type": "application/json",
@@ -84,8 +123,13 @@ const send = Effect.fnUntraced(function*(
     timeouts: options.stream ? { ...timeouts, firstToken: firstToken ?? Timeouts.defaults.firstToken } : timeouts
   })
   const { status, headers } = response
-  if (status >= 200 && status < 300) return { response, peer }
-  return yield* OpenAiChat.classify(peer, { status, headers, body: yield* errorBody(response) })
+  if (status >= 200 && status < 300) {
+    const detail = unreadable(response)
+    if (detail === undefined) return { response, peer }
+    return yield* new InvalidResponse({ provider: peer.provider, detail: peer.redact(detail), excerpt: "" })
+  }
+  const body = encodingOf(response) === undefined ? yield* errorBody(response) : ""
+  return yield* OpenAiChat.classify(peer, { status, headers, body })
 })
 
 const isEventStream = ({ headers }: Transport.Response): boolean => {
@@ -93,47 +137,113 @@ const isEventStream = ({ headers }: Transport.Response): boolean => {
   return typeof type !== "string" || type.toLowerCase().startsWith("text/event-stream")
 }
 
-/** Reads what follows the answer, which is nothing but the body's end, so that the connection can be used again. */
-const endBody = (response: Transport.Response): Effect.Effect<void> =>
-  Effect.ignore(Effect.timeoutOption(Effect.forever(response.body, { disableYield: true }), endTimeout))
+type Events = Pull.Pull<readonly [ChatEvent.ChatEvent, ...Array<ChatEvent.ChatEvent>], CallError>
 
-/** The events of a body. They end when the answer does. */
-const pullEvents = (
-  response: Transport.Response,
-  decoder: OpenAiChat.Decoder
-): Pull.Pull<readonly [ChatEvent.ChatEvent, ...Array<ChatEvent.ChatEvent>], CallError> => {
-  const decode = Effect.matchEffect(response.body, {
-    onSuccess: (chunks) => Effect.sync(() => chunks.flatMap((chunk) => decoder.push(chunk))),
-    onFailure: (end) => Cause.isDone(end) ? Effect.sync(() => decoder.end()) : Effect.fail(end)
+/** A stream's answer, as far as it has come. */
+class Answer {
+  /** Nothing more came after the answer though it should have, so nothing more will. */
+  private isGivenUp = false
+  private readonly decoder: OpenAiChat.Decoder
+  private readonly response: Transport.Response
+
+  constructor(response: Transport.Response, decoder: OpenAiChat.Decoder) {
+    this.response = response
+    this.decoder = decoder
+  }
+
+  get isWhole(): boolean {
+    return this.decoder.isFinished && this.decoder.failure === undefined
+  }
+
+  /** The events of the body. They end when the answer does. */
+  readonly pull: Events = Effect.suspend(() => {
+    if (this.decoder.failure !== undefined) return Effect.fail(this.decoder.failure)
+    if (this.decoder.isDone) return Cause.done()
+    return Effect.flatMap(
+      this.decoder.isFinished ? this.rest : this.more,
+      ([first, ...rest]) => first === undefined ? this.pull : Effect.succeed([first, ...rest])
+    )
   })
-  const pull: ReturnType<typeof pullEvents> = Effect.suspend(() => {
-    if (decoder.failure !== undefined) return Effect.fail(decoder.failure)
-    if (decoder.isDone) return Cause.done()
-    return Effect.flatMap(decode, ([first, ...rest]) => first === undefined ? pull : Effect.succeed([first, ...rest]))
+
+  /** Reads what follows the answer, which is nothing but the body's end, so that the connection can be used again. */
+  readonly end: Effect.Effect<void> = Effect.suspend(() =>
+    !this.decoder.isDone || this.isGivenUp ? Effect.void : Effect.ignore(
+      Effect.timeoutOption(Effect.forever(this.response.body, { disableYield: true }), endTimeout)
+    )
+  )
+
+  private readonly more = Effect.suspend(() =>
+    Effect.matchEffect(this.response.body, {
+      onSuccess: (chunks) => Effect.sync(() => chunks.flatMap((chunk) => this.decoder.push(chunk))),
+      onFailure: (end) => Cause.isDone(end) ? Effect.sync(() => this.decoder.end()) : Effect.fail(end)
+    })
+  )
+
+  /** All that follows the finish. The answer is whole, so neither silence nor a lost connection can spoil it any more. */
+  private readonly rest = Effect.suspend(() => {
+    const events: Array<ChatEvent.ChatEvent> = []
+    const read: Effect.Effect<void, Transport.BodyError> = Effect.flatMap(this.more, (some) => {
+      events.push(...some)
+      return this.decoder.isDone || this.decoder.failure !== undefined ? Effect.void : read
+    })
+    const giveUp = Effect.sync(() => void events.push(...this.giveUp()))
+    return Effect.flatMap(
+      leavingTime(usageTimeout),
+      (duration) =>
+        Effect.map(
+          Effect.timeoutOrElse(Effect.catchTag(read, "ConnectionLost", () => giveUp), {
+            duration,
+            orElse: () => giveUp
+          }),
+          () => events
+        )
+    )
   })
-  return pull
+
+  /** The events that are left where nothing more is read. */
+  giveUp(): ReadonlyArray<ChatEvent.ChatEvent> {
+    this.isGivenUp = true
+    return this.decoder.end()
+  }
 }
+
+/** A limit that passes once the answer is whole is its end, since it has its finish already. */
+const endWhole =
+  (answer: () => Answer | undefined) =>
+  (self: Stream.Stream<ChatEvent.ChatEvent, CallError>): Stream.Stream<ChatEvent.ChatEvent, CallError> =>
+    Stream.transformPull(self, (pull) =>
+      Effect.succeed(Effect.catch(pull, (error): Events => {
+        const whole = answer()
+        const isLimit = !Cause.isDone(error) && (error._tag === "IdleTimeout" || error._tag === "DeadlineExceeded")
+        if (!isLimit || whole?.isWhole !== true) return Effect.fail(error)
+        const [first, ...rest] = whole.giveUp()
+        return first === undefined ? Cause.done() : Effect.succeed([first, ...rest])
+      })))
 
 /** One attempt at a streamed answer. Giving the stream up gives up the provider's work. */
 export const stream = (
   endpoint: Endpoint,
   request: ChatRequest.ChatRequest
 ): Stream.Stream<ChatEvent.ChatEvent, CallError> =>
-  Stream.unwrap(Effect.gen(function*() {
-    const { response, peer } = yield* send(endpoint, request, { stream: true })
-    if (!isEventStream(response)) {
-      return yield* OpenAiChat.notAStream(peer, yield* errorBody(response))
-    }
-    const decoder = OpenAiChat.makeDecoder(peer)
-    // As a finalizer, so that a whole answer is not lost to a limit that passes only now.
-    yield* Effect.addFinalizer(() => decoder.isDone ? endBody(response) : Effect.void)
-    return Stream.fromPull(Effect.succeed(pullEvents(response, decoder))).pipe(
-      Timeouts.stream({ timeouts: endpoint.timeouts, startedAt: response.sentAt, isOutput: ChatEvent.isOutput })
+  Stream.suspend(() => {
+    let answer: Answer | undefined
+    return Stream.unwrap(Effect.gen(function*() {
+      const { response, peer } = yield* send(endpoint, request, { stream: true })
+      if (!isEventStream(response)) {
+        return yield* OpenAiChat.notAStream(peer, yield* errorBody(response))
+      }
+      const { end, pull } = answer = new Answer(response, OpenAiChat.makeDecoder(peer))
+      // As a finalizer, so that a whole answer is not lost to a limit that passes only now.
+      yield* Effect.addFinalizer(() => end)
+      return Stream.fromPull(Effect.succeed(pull)).pipe(
+        Timeouts.stream({ timeouts: endpoint.timeouts, startedAt: response.sentAt, isOutput: ChatEvent.isOutput })
+      )
+    })).pipe(
+      Deadline.withinStream(endpoint.timeouts.total ?? Timeouts.defaults.total),
+      endWhole(() => answer),
+      Session.stream(callInfo(endpoint, request))
     )
-  })).pipe(
-    Deadline.withinStream(endpoint.timeouts.total ?? Timeouts.defaults.total),
-    Session.stream(callInfo(endpoint, request))
-  )
+  })
 
 /** One attempt at an answer in one piece. */
 export const generate = (

@@ -13,6 +13,7 @@ import { toAiError } from "./aiError.ts"
 import * as Attempt from "./attempt.ts"
 import { toChatRequest } from "./prompt.ts"
 import { PartsBuilder, wholeParts } from "./responseParts.ts"
+import { makeParametersReader } from "./toolParameters.ts"
 
 const refused = (method: string) => (reason: AiError.AiErrorReason) =>
   AiError.make({ module: "Clawback", method, reason })
@@ -40,11 +41,13 @@ const pullParts = (
 
 /** An endpoint and a model, seen as Effect's `LanguageModel`. */
 export const make = (endpoint: Attempt.Endpoint, model: string, parameters: ChatRequest.Parameters) => {
-  const failed = (method: string) => (error: CallError) => toAiError(error, method, endpoint.url)
+  // Without the query, which may hold what is nobody's business.
+  const url = endpoint.url.origin + endpoint.url.pathname
+  const failed = (method: string) => (error: CallError) => toAiError(error, method, url)
   const generateText = Effect.fnUntraced(function*(options: LanguageModel.ProviderOptions) {
     const request = yield* Effect.mapError(toChatRequest(model, parameters, options), refused("generateText"))
     const events = yield* Effect.mapError(Attempt.generate(endpoint, request), failed("generateText"))
-    const builder = new PartsBuilder()
+    const builder = new PartsBuilder(makeParametersReader(options.tools))
     const parts = wholeParts([...builder.push(events), ...builder.end()])
     return builder.failure === undefined ? parts : yield* refused("generateText")(builder.failure)
   })
@@ -54,7 +57,9 @@ export const make = (endpoint: Attempt.Endpoint, model: string, parameters: Chat
       const request = yield* Effect.mapError(toChatRequest(model, parameters, options), refused("streamText"))
       const events = Stream.mapError(Attempt.stream(endpoint, request), failed("streamText"))
       return Stream.transformPull(events, (pull) =>
-        Effect.sync(() => pullParts(pull, new PartsBuilder(), refused("streamText"))))
+        Effect.sync(() =>
+          pullParts(pull, new PartsBuilder(makeParametersReader(options.tools)), refused("streamText"))
+        ))
     }))
 
   return LanguageModel.make({

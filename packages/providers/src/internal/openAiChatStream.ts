@@ -5,6 +5,7 @@ import * as ProviderError from "../ProviderError.ts"
 import * as From from "./json.ts"
 import { classify, invalidResponse } from "./openAiChatErrors.ts"
 import { argumentsText, finished, said, used } from "./openAiChatResponse.ts"
+import { ToolCalls } from "./openAiChatToolCalls.ts"
 
 /** A single event larger than this is no answer of a chat model. */
 const maxEventSize = 10 * 1024 * 1024
@@ -12,14 +13,14 @@ const maxEventSize = 10 * 1024 * 1024
 const lineFeed = 10
 
 export class StreamDecoder implements Decoder {
+  isFinished = false
   isDone = false
   failure: ProviderError.ProviderError | undefined
   private events: Array<ChatEvent> = []
   private delivered = 0
   private isStarted = false
-  private isFinished = false
   private usage: Used | undefined
-  private readonly calls = new Set<number>()
+  private readonly calls = new ToolCalls()
   private readonly text = new TextDecoder("utf-8", { fatal: true })
   private readonly sse: Sse.Parser
   private readonly peer: Peer
@@ -108,18 +109,13 @@ export class StreamDecoder implements Decoder {
   private onChoice(choice: From.JsonObject, data: string) {
     const delta = From.object(choice["delta"]) ?? {}
     said(delta, this.events)
-    for (const [position, value] of From.array(delta["tool_calls"]).entries()) {
-      const call = From.object(value) ?? {}
-      const index = From.count(call["index"]) ?? position
-      const details = From.object(call["function"])
-      if (!this.calls.has(index)) {
-        const id = From.string(call["id"])
-        const name = From.string(details?.["name"])
-        if (id === undefined || name === undefined) return this.fail("a tool call that begins without id or name", data)
-        this.calls.add(index)
-        this.events.push({ _tag: "ToolCallStarted", index, id, name })
-      }
-      const text = argumentsText(details)
+    for (const value of From.array(delta["tool_calls"])) {
+      const fragment = From.object(value) ?? {}
+      const found = this.calls.find(fragment)
+      if (found === undefined) return this.fail("a tool call that begins without id or name", data)
+      const { call: { id, index, name }, isNew } = found
+      if (isNew) this.events.push({ _tag: "ToolCallStarted", index, id, name })
+      const text = argumentsText(From.object(fragment["function"]))
       if (text === null) return this.fail("a tool call whose arguments are not a text", data)
       if (text !== undefined && text !== "") this.events.push({ _tag: "ToolCallDelta", index, arguments: text })
     }

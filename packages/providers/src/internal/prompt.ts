@@ -5,6 +5,7 @@ import * as Prompt from "effect/ai/Prompt"
 import * as Tool from "effect/ai/Tool"
 import * as Effect from "effect/Effect"
 import type * as ChatRequest from "../ChatRequest.ts"
+import { jsonSchemaOf } from "./toolParameters.ts"
 
 const unsupported = (description: string) => Effect.fail(new AiError.InvalidUserInputError({ description }))
 
@@ -62,17 +63,25 @@ const fromMessage = Effect.fnUntraced(function*(
   }
 })
 
-const fromTool = (tool: Tool.Any): Effect.Effect<ChatRequest.Tool, AiError.InvalidUserInputError> => {
+const unsupportedSchema = (cause: unknown) =>
+  new AiError.UnsupportedSchemaError({ description: cause instanceof Error ? cause.message : String(cause) })
+
+const fromTool = (
+  tool: Tool.Any
+): Effect.Effect<ChatRequest.Tool, AiError.InvalidUserInputError | AiError.UnsupportedSchemaError> => {
   if (Tool.isProviderDefined(tool)) {
     return unsupported(`The tool ${tool.name} runs at another provider: this provider layer takes tools of your own.`)
   }
   const strict = Tool.getStrictMode(tool)
   const description = Tool.getDescription(tool)
-  return Effect.succeed({
-    name: tool.name,
-    ...(description !== undefined && { description }),
-    ...(strict !== undefined && { strict }),
-    parameters: Tool.getJsonSchema(tool, strict === true ? { transformer: toCodecOpenAI } : {})
+  return Effect.try({
+    try: () => ({
+      name: tool.name,
+      ...(description !== undefined && { description }),
+      ...(strict !== undefined && { strict }),
+      parameters: jsonSchemaOf(tool)
+    }),
+    catch: unsupportedSchema
   })
 }
 
@@ -86,6 +95,9 @@ const choose = (
   return { tools: tools.filter(({ name }) => choice.oneOf.includes(name)), toolChoice: choice.mode ?? "auto" }
 }
 
+/** The name of a format, in the characters that providers take for it: it only tells the model what it is to write. */
+const formatName = (name: string): string => name.replace(/[^a-zA-Z0-9_-]/gu, "_").slice(0, 64) || "_"
+
 /** The canonical request of what Effect's `LanguageModel` asks for. */
 export const toChatRequest = Effect.fnUntraced(function*(
   model: string,
@@ -96,10 +108,10 @@ export const toChatRequest = Effect.fnUntraced(function*(
   const messages = yield* Effect.forEach(prompt.content, fromMessage)
   const tools = yield* Effect.forEach(options.tools, fromTool)
   const format = responseFormat.type === "text" ? undefined : {
-    name: responseFormat.objectName,
+    name: formatName(responseFormat.objectName),
     schema: yield* Effect.try({
       try: () => toCodecOpenAI(responseFormat.schema).jsonSchema,
-      catch: (cause) => new AiError.UnsupportedSchemaError({ description: String(cause) })
+      catch: unsupportedSchema
     })
   }
   return { ...parameters, model, messages: messages.flat(), ...choose(tools, toolChoice), ...(format && { format }) }

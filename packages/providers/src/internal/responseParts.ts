@@ -45,6 +45,12 @@ export class PartsBuilder {
   private readonly calls = new Map<number, OpenCall>()
   private finished: Finished | undefined
   private used: Used | undefined
+  private readonly readParameters: (name: string, params: unknown) => unknown
+
+  /** `readParameters` makes what the model wrote for a tool what that tool takes. */
+  constructor(readParameters: (name: string, params: unknown) => unknown) {
+    this.readParameters = readParameters
+  }
 
   push(events: ReadonlyArray<ChatEvent>): Array<Response.StreamPartEncoded> {
     const parts: Array<Response.StreamPartEncoded> = []
@@ -115,7 +121,9 @@ export class PartsBuilder {
       parts.push({ type: "tool-params-end", id: call.id })
       const params = call.arguments === "" ? {} : From.parse(call.arguments)
       if (params === undefined) this.failure ??= invalidArguments(call)
-      else parts.push({ type: "tool-call", id: call.id, name: call.name, params })
+      else {
+        parts.push({ type: "tool-call", id: call.id, name: call.name, params: this.readParameters(call.name, params) })
+      }
     }
     this.calls.clear()
   }

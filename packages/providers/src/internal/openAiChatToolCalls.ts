@@ -1,0 +1,43 @@
+import * as From from "./json.ts"
+
+interface Begun {
+  readonly index: number
+  readonly id: string
+  readonly name: string
+}
+
+/**
+ * Tells which tool call a fragment belongs to. OpenAI numbers the calls; of the compatible servers some leave the number
+ * out, and some give every call the same one. A fragment with a new id and a name begins a call in any case.
+ */
+export class ToolCalls {
+  private readonly calls: Array<Begun> = []
+  /** The call that was begun last under each number. */
+  private readonly numbered = new Map<number, Begun>()
+
+  /** Undefined where the fragment belongs to no call and begins none. */
+  find(fragment: From.JsonObject): { readonly call: Begun; readonly isNew: boolean } | undefined {
+    const number = From.count(fragment["index"])
+    const id = From.string(fragment["id"])
+    const name = From.string(From.object(fragment["function"])?.["name"])
+    const current = number === undefined ? this.calls.at(-1) : this.numbered.get(number)
+
+    if (current !== undefined && (id === undefined || id === current.id)) {
+      const isOther = number === undefined && id === undefined && name !== undefined && name !== current.name
+      return isOther ? undefined : { call: current, isNew: false }
+    }
+    // Fragments of two calls come mixed, and only their ids tell them apart.
+    const known = current === undefined ? undefined : this.calls.find((call) => call.id === id)
+    if (known !== undefined) return { call: known, isNew: false }
+    if (id !== undefined && name !== undefined) return { call: this.begin(number, id, name), isNew: true }
+    // An id that changes from one fragment to the next is the server's mistake: a call that begins has a name.
+    return current && { call: current, isNew: false }
+  }
+
+  private begin(number: number | undefined, id: string, name: string): Begun {
+    const call = { index: this.calls.length, id, name }
+    this.calls.push(call)
+    if (number !== undefined) this.numbered.set(number, call)
+    return call
+  }
+}
