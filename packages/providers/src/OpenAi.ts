@@ -6,7 +6,7 @@
  */
 import * as Credential from "@clawback/core/Credential"
 import type { SessionError } from "@clawback/core/SessionError"
-import type * as Timeouts from "@clawback/core/Timeouts"
+import * as Timeouts from "@clawback/core/Timeouts"
 import * as Transport from "@clawback/core/Transport"
 import type { InvalidUrl } from "@clawback/core/TransportError"
 import * as LanguageModel from "effect/ai/LanguageModel"
@@ -75,7 +75,7 @@ export const layer = <E = never, R = never>(
           source: yield* credential.open,
           credential: credential.name,
           transport: yield* Transport.Transport,
-          timeouts: options.timeouts ?? {}
+          timeouts: Timeouts.check(options.timeouts ?? {})
         },
         model,
         options.parameters ?? {}
