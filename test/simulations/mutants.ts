@@ -112,9 +112,9 @@ export const mutants: ReadonlyArray<Mutant> = [
   },
   {
     module: "Session",
-    file: session,
-    find: "Hold.region(session as Entry, fiber.context, pull, restore)",
-    replace: "restore(pull)",
+    file: "packages/core/src/internal/pump.ts",
+    find: "    Hold.interruptWhenRevoked(entry, fiber)\n",
+    replace: "",
     rule: "a stream that is revoked fails with SessionRevoked"
   },
   {
@@ -141,8 +141,8 @@ export const mutants: ReadonlyArray<Mutant> = [
   {
     module: "Session",
     file: hold,
-    find: "Effect.onInterrupt(restore(Fiber.await(fiber)), () => Fiber.interrupt(fiber))",
-    replace: "restore(Fiber.await(fiber))",
+    find: "() => Effect.andThen(Fiber.interrupt(fiber), Effect.suspend(() => defectsOf(fiber)))",
+    replace: "() => Effect.void",
     rule: "work does not outlive its session"
   },
   {
@@ -162,7 +162,7 @@ export const mutants: ReadonlyArray<Mutant> = [
   {
     module: "Session",
     file: registry,
-    find: "const release = Hold.close(entry, Exit.fail(entry.revoked), closeUnsafe)",
+    find: "const release = Effect.uninterruptible(Hold.close(entry, Exit.fail(entry.revoked), closeUnsafe))",
     replace: "const release = Effect.void",
     rule: "who does not let go in time is released under"
   },

@@ -24,6 +24,7 @@ import type { Caller } from "./Caller.ts"
 import * as Hold from "./internal/hold.ts"
 import * as Interop from "./internal/interop.ts"
 import type { Entry } from "./internal/ledger.ts"
+import { Pump } from "./internal/pump.ts"
 import * as Site from "./internal/site.ts"
 import { LeakProbe } from "./LeakProbe.ts"
 import { QuotaExceeded, ReleaseFailed, type SessionError, SessionRevoked } from "./SessionError.ts"
@@ -174,6 +175,10 @@ export const scoped =
   <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E | SessionError, Exclude<R, Scope.Scope>> =>
     use(info, Scope.make(), Scope.close, (scope) => Scope.provide(effect, scope))
 
+/** Made apart, so that a scope that keeps it keeps nothing of what was acquired. */
+const closing = (entry: Entry, registry: SessionRegistry) => (exit: Exit.Exit<unknown, unknown>) =>
+  Hold.close(entry, exit, registry.closeUnsafe)
+
 class Acquired<A> implements Handle<A> {
   readonly session: Entry
   readonly value: A
@@ -219,7 +224,7 @@ export const acquire = <A, E, R, E2 = never, R2 = never>(
       const services = entry.site === undefined ? context : Context.omit(Scope.Scope)(context)
       if (entry.site !== undefined) Hold.watch(entry, scope, fiber.getRef(LeakProbe))
       entry.release = (exit) => persistent(info, entry.id, services as Context.Context<R2>, () => release(value, exit))
-      const close = (exit: Exit.Exit<unknown, unknown>) => Hold.close(entry, exit, registry.closeUnsafe)
+      const close = closing(entry, registry)
       if (entry.revoked !== undefined) {
         const failure = Exit.fail(entry.revoked)
         return Effect.andThen(close(failure), failure)
@@ -229,16 +234,23 @@ export const acquire = <A, E, R, E2 = never, R2 = never>(
   )
 }
 
-/** A session for as long as the stream is read: from its first pull until it ends, fails or is given up. */
+/**
+ * A session for as long as the stream is read: from its first pull until it ends, fails or is given up.
+ *
+ * The stream runs on a fiber of its own: what it forks, acquires and sets up lives as long as the stream. A pull that is
+ * interrupted ends it.
+ */
 export const stream =
   (info: Info) =>
   <A, E, R>(self: Stream.Stream<A, E, R>): Stream.Stream<A, E | SessionError, Exclude<R, Scope.Scope>> =>
     Stream.unwrap(
-      Effect.map(acquire(info, Effect.void, () => Effect.void), ({ session }) =>
-        Stream.transformPull(Stream.provideService(Stream.scoped(self), Current, session), (pull) =>
-          Effect.succeed(Effect.uninterruptibleMask((restore) =>
-            Effect.withFiber((fiber) =>
-              Hold.region(session as Entry, fiber.context, pull, restore)
+      Effect.map(
+        acquire(info, Effect.sync(() => new Pump(self)), (pump) => pump.stop),
+        ({ session, value }) =>
+          Stream.fromPull(
+            Effect.contextWith((context: Context.Context<Exclude<R, Scope.Scope>>) =>
+              Effect.succeed(value.pull(session as Entry, Context.add(context, Current, session)))
             )
-          ))))
+          )
+      )
     )

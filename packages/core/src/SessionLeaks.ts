@@ -39,7 +39,11 @@ export const layer = (
       const found = yield* SessionRegistry.leaks
       const fresh = found.filter(({ session }) => !known.has(session.id))
       known = new Set(found.map(({ session }) => session.id))
-      yield* Effect.forEach(fresh, onLeak, { discard: true })
+      yield* Effect.forEach(
+        fresh,
+        (leak) => Effect.catchCause(onLeak(leak), (cause) => Effect.logError("A leak could not be handled", cause)),
+        { concurrency: "unbounded", discard: true }
+      )
     })
-    yield* Effect.forkScoped(Effect.forever(Effect.andThen(Effect.sleep(every), Effect.uninterruptible(look))))
+    yield* Effect.forkScoped(Effect.forever(Effect.andThen(Effect.sleep(every), look)))
   }))

@@ -49,7 +49,10 @@ export interface Snapshot {
   readonly attributes: Readonly<Record<string, unknown>>
 }
 
-/** Chooses sessions. Every given field must match; an empty filter matches all. */
+/**
+ * Chooses sessions. Every field that is there must match; an empty filter matches all. One that is there and undefined
+ * matches work that has none (tenant, subject, conversation) or nothing, so that a forgotten value never means everything.
+ */
 export interface Filter {
   readonly id?: number | undefined
   readonly kind?: string | undefined
@@ -88,7 +91,7 @@ export interface Revocation {
   readonly revoked: ReadonlyArray<Snapshot>
   /** Those whose users did not let go in time, so that they were released under them. */
   readonly forced: ReadonlyArray<Snapshot>
-  /** Those whose release did not end in time either. They are open still. */
+  /** Those whose release did not end in time either, or failed. What they held may be held still. */
   readonly stuck: ReadonlyArray<Snapshot>
 }
 
@@ -164,32 +167,35 @@ const snapshot = (entry: Ledger.Entry, now: number): Snapshot => ({
   attributes: redact(entry.attributes ?? {})
 })
 
+const closedReason = "its registry was closed"
+
 const isWithin = (entry: Session, id: number): boolean => {
   for (let at: Session | undefined = entry; at !== undefined; at = at.parent) if (at.id === id) return true
   return false
 }
 
 const matcher = (filter: Filter, now: number) => {
-  const { conversation, id, kind, name, subject, tags, tenant, within } = filter
+  const { tags } = filter
   const openedBy = filter.olderThan === undefined
-    ? Infinity
+    ? -Infinity
     : now - Duration.toMillis(Duration.fromInputUnsafe(filter.olderThan))
+  const of = (key: "tenant" | "subject" | "conversation", entry: Ledger.Entry) =>
+    !(key in filter) || entry.caller?.[key] === filter[key]
   return (entry: Ledger.Entry): boolean =>
-    (id === undefined || entry.id === id) &&
-    (kind === undefined || entry.kind === kind) &&
-    (name === undefined || entry.name === name) &&
-    (tenant === undefined || entry.caller?.tenant === tenant) &&
-    (subject === undefined || entry.caller?.subject === subject) &&
-    (conversation === undefined || entry.caller?.conversation === conversation) &&
-    (tags === undefined || Object.entries(tags).every(([key, value]) => entry.caller?.tags?.[key] === value)) &&
-    entry.openedAt <= openedBy &&
-    (within === undefined || isWithin(entry, within))
+    (!("id" in filter) || entry.id === filter.id) &&
+    (!("kind" in filter) || entry.kind === filter.kind) &&
+    (!("name" in filter) || entry.name === filter.name) &&
+    of("tenant", entry) && of("subject", entry) && of("conversation", entry) &&
+    (!("tags" in filter) ||
+      (tags !== undefined && Object.entries(tags).every(([key, value]) => entry.caller?.tags?.[key] === value))) &&
+    (!("olderThan" in filter) || entry.openedAt <= openedBy) &&
+    (!("within" in filter) || (filter.within !== undefined && isWithin(entry, filter.within)))
 }
 
 /** By the clock of whoever asks, where it is a fiber. */
 const now = () => Monotonic.millis(Context.get(Fiber.getCurrent()?.context ?? Context.empty(), Clock.Clock))
 
-const makeUnsafe = (options: Options = {}): SessionRegistry => {
+const makeUnsafe = (options: Options = {}): SessionRegistry & { isClosed: boolean } => {
   const { leakThreshold, quota } = options
   const ledger = new Ledger.Ledger()
   const listeners = new Set<(change: Change) => void>()
@@ -263,55 +269,57 @@ const makeUnsafe = (options: Options = {}): SessionRegistry => {
     return true
   }
 
-  const revoke = (filter: Filter, { reason, deadline = "5 seconds" }: RevokeOptions) =>
-    Effect.clockWith((clock) => {
+  const revoke = (filter: Filter, { reason, deadline = "5 seconds" }: RevokeOptions) => {
+    const grace = Duration.fromInputUnsafe(deadline)
+    const revoking = Effect.clockWith((clock) => {
       const at = Monotonic.millis(clock)
-      const grace = Duration.fromInputUnsafe(deadline)
       const endsAt = at + Duration.toMillis(grace)
-      const marked = ledger.revoke(matcher(filter, at), ({ id, kind, name }) =>
-        new SessionRevoked({ id, kind, name, reason }))
-      const revoked = marked.map((entry) =>
-        snapshot(entry, at)
+      const marked = ledger.revoke(
+        matcher(filter, at),
+        ({ id, kind, name }) => new SessionRevoked({ id, kind, name, reason })
       )
+      const revoked = marked.map((entry) => snapshot(entry, at))
       if (listeners.size > 0) { for (const session of revoked) tell({ _tag: "Revoked", session, reason }) }
-      const forced: Array<Snapshot> = []
-      const stuck: Array<Snapshot> = []
-
       // All at once: what holds nothing by itself, but in a scope of its parent's, ends when its parent does.
       for (const { onRevoked } of marked.toReversed()) for (const listener of onRevoked?.slice() ?? []) listener()
 
-      const byParent = Map.groupBy(marked, ({ parent }) => parent)
+      const forced: Array<Snapshot> = []
+      const stuck: Array<Snapshot> = []
+      const isMarked = new Set<Session>(marked)
+      const around = (entry: Ledger.Entry): Session | undefined => {
+        let at = entry.parent
+        while (at !== undefined && !isMarked.has(at)) at = at.parent
+        return at
+      }
+      const byParent = Map.groupBy(marked, around)
+      const now = () => Monotonic.millis(clock)
       const take = (entry: Ledger.Entry): Effect.Effect<void> =>
         Effect.gen(function*() {
+          // However deep the tree, the stack is not.
+          yield* Effect.yieldNow
           yield* Effect.forEach(byParent.get(entry) ?? [], take, { concurrency: "unbounded", discard: true })
-          const left = Math.max(0, endsAt - Monotonic.millis(clock))
-          if (yield* atMost(Hold.closed(entry), Duration.millis(left))) return
+          if (yield* atMost(Hold.closed(entry), Duration.millis(Math.max(0, endsAt - now())))) return
           // What is still being acquired cannot be taken away: it is given back as soon as it is there.
           if (entry.state === "acquiring") {
-            if (!(yield* atMost(Hold.closed(entry), releaseTimeout))) {
-              stuck.push(snapshot(entry, Monotonic.millis(clock)))
-            }
+            if (!(yield* atMost(Hold.closed(entry), releaseTimeout))) stuck.push(snapshot(entry, now()))
             return
           }
-          forced.push(snapshot(entry, Monotonic.millis(clock)))
-          const release = Hold.close(entry, Exit.fail(entry.revoked), closeUnsafe)
-          if (!(yield* atMost(Effect.exit(Effect.uninterruptible(release)), releaseTimeout))) {
-            stuck.push(snapshot(entry, Monotonic.millis(clock)))
-          }
+          forced.push(snapshot(entry, now()))
+          const release = Effect.uninterruptible(Hold.close(entry, Exit.fail(entry.revoked), closeUnsafe))
+          if (!(yield* atMost(release, releaseTimeout))) stuck.push(snapshot(entry, now()))
         })
-      const isMarked = new Set<Session | undefined>(marked)
-      const roots = marked.filter(({ parent }) => !isMarked.has(parent))
-      const taken = Effect.forEach(roots, take, { concurrency: "unbounded", discard: true })
-      return Effect.flatMap(
-        Effect.forkDetach(Effect.as(taken, { revoked, forced, stuck }), {
-          startImmediately: true,
-          uninterruptible: true
-        }),
-        Fiber.join
-      )
+      const taken = Effect.forEach(byParent.get(undefined) ?? [], take, { concurrency: "unbounded", discard: true })
+      return Effect.as(taken, { revoked, forced, stuck })
     })
+    // On a fiber of its own from the first step: whoever asks may be interrupted by what is asked for.
+    return Effect.flatMap(
+      Effect.forkDetach(revoking, { startImmediately: true, uninterruptible: true }),
+      Fiber.join
+    )
+  }
 
-  return {
+  const registry: SessionRegistry & { isClosed: boolean } = {
+    isClosed: false,
     list,
     get,
     counts,
@@ -319,8 +327,9 @@ const makeUnsafe = (options: Options = {}): SessionRegistry => {
     leaks,
     revoke,
     openUnsafe: (info, fiber, parent, site) => {
-      const around = parent?.isOpen === true ? parent.revoked : undefined
+      const around = Ledger.revokedAround(parent)
       if (around !== undefined) return around
+      if (registry.isClosed) return new SessionRevoked({ id: 0, ...info, reason: closedReason })
       const caller = fiber.getRef(Caller.Current)
       const tenant = caller?.tenant
       if (quota !== undefined && tenant !== undefined) {
@@ -341,12 +350,13 @@ const makeUnsafe = (options: Options = {}): SessionRegistry => {
     },
     closeUnsafe
   }
+  return registry
 }
 
 /** The registry in force: this process's own, unless another is provided. */
 export const SessionRegistry: Context.Reference<SessionRegistry> = Context.Reference(
   "@clawback/core/SessionRegistry",
-  { defaultValue: () => makeUnsafe() }
+  { defaultValue: (): SessionRegistry => makeUnsafe() }
 )
 
 /**
@@ -366,7 +376,8 @@ export const layer = (options: Options = {}): Layer.Layer<never> =>
           for (const leaked of yield* registry.list()) {
             yield* Effect.logWarning(`Session still open at close: ${leaked.kind} ${leaked.name}`, leaked)
           }
-          yield* registry.revoke({}, { reason: "its registry closed", deadline: 0 })
+          registry.isClosed = true
+          yield* registry.revoke({}, { reason: closedReason, deadline: 0 })
         })
       )
     })

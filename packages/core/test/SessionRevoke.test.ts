@@ -3,7 +3,7 @@ import * as Session from "@clawback/core/Session"
 import * as SessionError from "@clawback/core/SessionError"
 import * as SessionRegistry from "@clawback/core/SessionRegistry"
 import { assert, describe, it } from "@effect/vitest"
-import { Deferred, Effect, Exit, Fiber, Stream } from "effect"
+import { type Cause, Deferred, Effect, Exit, Fiber, Queue, Scope, Stream } from "effect"
 import { TestClock } from "effect/testing"
 import { atEach, turn } from "./Moments.ts"
 import { Stock } from "./Stock.ts"
@@ -224,6 +224,136 @@ describe("SessionRegistry.revoke (B2)", () => {
         assert.deepStrictEqual([stock.out.size, yield* SessionRegistry.list()], [0, []])
       }).pipe(isolated)
     ))
+})
+
+describe("What a review has found", () => {
+  it.effect("one who revokes his own tenant takes back what others of it hold, and what does not listen", () =>
+    Effect.gen(function*() {
+      const stock = new Stock()
+      const holder = Effect.scoped(Effect.andThen(Session.acquire(info, stock.take, stock.put), Effect.never))
+      const other = yield* Effect.forkChild(Effect.uninterruptible(Effect.interruptible(holder)))
+      yield* turn(5)
+      const own = yield* Effect.forkChild(
+        Session.scoped(info)(SessionRegistry.revoke({ tenant: "t" }, { reason: "test", deadline: "50 millis" }))
+      )
+      yield* TestClock.adjust("100 millis")
+      yield* turn(10)
+      assert.deepStrictEqual(tagOf(yield* Fiber.await(own)), "SessionRevoked")
+      assert.deepStrictEqual([stock.returned, yield* SessionRegistry.list()], [[1], []])
+      yield* Fiber.interrupt(other)
+    }).pipe(Caller.provide({ tenant: "t" }), isolated))
+
+  it.effect("a subtree goes on below a session in it that has closed", () =>
+    Effect.gen(function*() {
+      const stock = new Stock()
+      const outside = yield* Effect.scope
+      const fiber = yield* Effect.forkChild(
+        Session.scoped({ kind: "grand", name: "G" })(Effect.andThen(
+          Session.scoped({ kind: "parent", name: "P" })(
+            Scope.provide(Session.acquire(info, stock.take, stock.put), outside)
+          ),
+          Effect.never
+        ))
+      )
+      yield* turn(10)
+      const [grand] = yield* SessionRegistry.list({ kind: "grand" })
+      yield* Effect.forkChild(SessionRegistry.revoke({ id: grand?.id }, { reason: "test", deadline: 0 }))
+      yield* turn(30)
+      assert.deepStrictEqual([stock.returned, yield* SessionRegistry.list()], [[1], []])
+      yield* Fiber.await(fiber)
+    }).pipe(Effect.scoped, isolated))
+
+  it.effect("sessions nest some hundreds deep, and are revoked so", () =>
+    Effect.gen(function*() {
+      const stock = new Stock()
+      const take = Effect.sync(() => {
+        stock.out.add(++stock.taken)
+        return stock.taken
+      })
+      const put = (thing: number) => Effect.sync(() => void stock.out.delete(thing))
+      const nest = (depth: number): Effect.Effect<number, SessionError.SessionError> =>
+        depth === 0 ? Effect.succeed(0) : Session.use(info, take, put, () => nest(depth - 1))
+      yield* nest(300)
+      assert.deepStrictEqual([stock.taken, stock.out.size], [300, 0])
+      const chain = (depth: number): Effect.Effect<never, SessionError.SessionError> =>
+        depth === 0 ? Effect.never : Session.use(info, take, put, () => chain(depth - 1))
+      const fiber = yield* Effect.forkChild(chain(300))
+      yield* turn(100)
+      yield* revokeAll
+      yield* Fiber.await(fiber)
+      assert.deepStrictEqual([stock.taken, stock.out.size, yield* SessionRegistry.list()], [600, 0, []])
+    }).pipe(isolated))
+
+  it.effect("what a stream forks in one pull lives on to the next", () =>
+    Effect.gen(function*() {
+      const produced = Stream.unwrap(Effect.gen(function*() {
+        const queue = yield* Queue.make<number, Cause.Done>()
+        yield* Effect.forkChild(Effect.gen(function*() {
+          for (const n of [1, 2, 3]) {
+            yield* turn(2)
+            yield* Queue.offer(queue, n)
+          }
+          yield* Queue.end(queue)
+        }))
+        return Stream.fromQueue(queue)
+      }))
+      const seen = yield* Stream.runCollect(Session.stream(info)(produced))
+      assert.deepStrictEqual(Array.from(seen), [1, 2, 3])
+    }).pipe(isolated))
+
+  it.effect("a stream is taken from under a reader that is busy, and so is one that is not set up yet", () =>
+    Effect.gen(function*() {
+      const stock = new Stock()
+      const held = Stream.unwrap(Effect.as(Effect.acquireRelease(stock.take, stock.put), Stream.make(1, 2)))
+      const busy = yield* Effect.forkChild(Stream.runForEach(Session.stream(info)(held), () => Effect.never))
+      const idle = yield* Effect.forkChild(
+        Stream.runDrain(Session.stream(info)(Stream.fromPull<never, never, never, never, never>(Effect.never)))
+      )
+      yield* turn(10)
+      const { revoked, stuck } = yield* SessionRegistry.revoke({}, { reason: "test", deadline: 0 })
+      assert.deepStrictEqual([revoked.length, stuck, stock.out.size], [2, [], 0])
+      assert.strictEqual(tagOf(yield* Fiber.await(idle)), "SessionRevoked")
+      yield* Fiber.interrupt(busy)
+    }).pipe(isolated))
+
+  it.effect("a release that fails under a revocation is said to be stuck", () =>
+    Effect.gen(function*() {
+      const deaf = Effect.scoped(
+        Effect.andThen(Session.acquire(info, Effect.void, () => Effect.die("no")), Effect.never)
+      )
+      yield* Effect.forkChild(deaf)
+      yield* turn(5)
+      const { stuck } = yield* SessionRegistry.revoke({}, { reason: "test", deadline: 0 })
+      assert.lengthOf(stuck, 1)
+    }).pipe(isolated))
+
+  it.effect("a defect of interrupted work is told next to the interruption", () =>
+    Effect.gen(function*() {
+      const work = Effect.ensuring(Effect.never, Effect.die("own defect"))
+      const fiber = yield* Effect.forkChild(Session.use(info, Effect.void, () => Effect.void, () => work))
+      yield* turn(5)
+      yield* Fiber.interrupt(fiber)
+      const exit = yield* Fiber.await(fiber)
+      assert.isTrue(Exit.hasDies(exit) && Exit.hasInterrupts(exit))
+    }).pipe(isolated))
+
+  it.effect("a filter with a forgotten value never means everything", () =>
+    Effect.gen(function*() {
+      const fiber = yield* Effect.forkChild(holdForever(new Stock()).pipe(Caller.provide({ tenant: "t" })))
+      yield* turn(5)
+      for (const filter of [{ tenant: undefined }, { id: undefined }, { within: undefined }, { kind: undefined }]) {
+        assert.deepStrictEqual((yield* SessionRegistry.revoke(filter, { reason: "test" })).revoked, [])
+      }
+      yield* Fiber.interrupt(fiber)
+    }).pipe(isolated))
+
+  it.effect("a closed registry opens nothing more", () =>
+    Effect.gen(function*() {
+      const registry = yield* Effect.provide(SessionRegistry.SessionRegistry, SessionRegistry.layer())
+      const opening = Session.scoped(info)(Effect.void)
+      const exit = yield* Effect.exit(Effect.provideService(opening, SessionRegistry.SessionRegistry, registry))
+      assert.strictEqual(tagOf(exit), "SessionRevoked")
+    }))
 })
 
 describe("Quotas (B17)", () => {

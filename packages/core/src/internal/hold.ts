@@ -61,13 +61,23 @@ export const watch = (entry: Entry, scope: object, probe: LeakProbe): void => {
 }
 
 /** What a revoked session's work came to: the interruptions that the revocation caused are told as what they were. */
-const revokedOr = <A, E>(entry: Entry, exit: Exit.Exit<A, E>): Exit.Exit<A, E | SessionRevoked> => {
+export const revokedOr = <A, E>(entry: Entry, exit: Exit.Exit<A, E>): Exit.Exit<A, E | SessionRevoked> => {
   if (entry.revoked === undefined || Exit.isSuccess(exit)) return exit
   const own = exit.cause.reasons.filter((reason) => !Cause.isInterruptReason(reason))
   return own.length === 0 ? Exit.fail(entry.revoked) : Exit.failCause(Cause.fromReasons(own))
 }
 
 const uninterruptible = { uninterruptible: true } as const
+
+/** Has a revocation of the session interrupt a fiber, until what this answers with is called. */
+export const interruptWhenRevoked = (entry: Entry, fiber: Fiber.Fiber<unknown, unknown>): () => void => {
+  const onRevoked = () => fiber.interruptUnsafe()
+  const listeners = entry.onRevoked ??= []
+  listeners.push(onRevoked)
+  // It may have come while the fiber took its first steps.
+  if (entry.revoked !== undefined) onRevoked()
+  return () => remove(listeners, onRevoked)
+}
 
 /**
  * Runs an effect that a revocation of the session interrupts, and that then fails with `SessionRevoked`.
@@ -86,16 +96,24 @@ export const region = <A, E, R>(
   const fiber = Effect.runForkWith(context)(effect, isInterruptible ? undefined : uninterruptible)
   const exit = fiber.pollUnsafe()
   if (exit !== undefined) return revokedOr(entry, exit)
-  const onRevoked = () => fiber.interruptUnsafe()
-  const listeners = entry.onRevoked ??= []
-  listeners.push(onRevoked)
-  // It may have come while the effect took its first steps.
-  if (entry.revoked !== undefined) onRevoked()
-  return Effect.flatMap(
-    Effect.onInterrupt(restore(Fiber.await(fiber)), () => Fiber.interrupt(fiber)),
-    (exit) => {
-      remove(listeners, onRevoked)
-      return revokedOr(entry, exit)
-    }
+  const stopListening = interruptWhenRevoked(entry, fiber)
+  const finished = Effect.onInterrupt(
+    restore(Fiber.await(fiber)),
+    // What the effect died of while it was interrupted is told next to the interruption.
+    () => Effect.andThen(Fiber.interrupt(fiber), Effect.suspend(() => defectsOf(fiber)))
   )
+  return Effect.flatMap(
+    Effect.onExitPrimitive(finished, () => {
+      stopListening()
+      return undefined
+    }),
+    (exit) => revokedOr(entry, exit)
+  )
+}
+
+const defectsOf = (fiber: Fiber.Fiber<unknown, unknown>): Effect.Effect<void> => {
+  const exit = fiber.pollUnsafe()
+  if (exit === undefined || Exit.isSuccess(exit)) return Effect.void
+  const defects = exit.cause.reasons.filter(Cause.isDieReason)
+  return defects.length === 0 ? Effect.void : Effect.failCause(Cause.fromReasons(defects))
 }

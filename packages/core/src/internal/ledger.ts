@@ -16,7 +16,7 @@ export class Entry implements Session {
   readonly kind: string
   readonly name: string
   readonly attributes: Readonly<Record<string, unknown>> | undefined
-  readonly parent: Session | undefined
+  parent: Session | undefined
   readonly caller: Caller | undefined
   readonly fiberId: number
   readonly span: Tracer.AnySpan | undefined
@@ -64,6 +64,24 @@ export class Entry implements Session {
   }
 }
 
+const hasAncestorIn = (sessions: ReadonlySet<Session>, entry: Entry): boolean => {
+  for (let at = entry.parent; at !== undefined; at = at.parent) if (sessions.has(at)) return true
+  return false
+}
+
+/** The nearest session around that still means something: one that is open, or that was revoked. */
+export const alive = (session: Session | undefined): Session | undefined => {
+  let at = session
+  while (at !== undefined && !at.isOpen && at.revoked === undefined) at = at.parent
+  return at
+}
+
+/** Why nothing may be opened inside of a session, if nothing may. */
+export const revokedAround = (session: Session | undefined): SessionRevoked | undefined => {
+  for (let at = session; at !== undefined; at = at.parent) if (at.revoked !== undefined) return at.revoked
+  return undefined
+}
+
 export class Ledger {
   first: Entry | undefined = undefined
   last: Entry | undefined = undefined
@@ -84,7 +102,9 @@ export class Ledger {
     span: Tracer.AnySpan | undefined,
     now: number
   ): Entry {
-    const entry = new Entry(this, ++this.opened, info, parent, caller, fiberId, span, now)
+    // Ancestors that are closed are let go of, or a job that starts its successor would keep all before it.
+    if (parent instanceof Entry) parent.parent = alive(parent.parent)
+    const entry = new Entry(this, ++this.opened, info, alive(parent), caller, fiberId, span, now)
     entry.previous = this.last
     if (this.last === undefined) this.first = entry
     else this.last.next = entry
@@ -123,10 +143,10 @@ export class Ledger {
    * Answers with all of it, parents before children, also with what was revoked before and is not closed yet.
    */
   revoke(matches: (entry: Entry) => boolean, because: (entry: Entry) => SessionRevoked): ReadonlyArray<Entry> {
-    const taken = new Set<Session | undefined>()
+    const taken = new Set<Session>()
     const entries: Array<Entry> = []
     for (let entry = this.first; entry !== undefined; entry = entry.next) {
-      if (!taken.has(entry.parent) && !matches(entry)) continue
+      if (!hasAncestorIn(taken, entry) && !matches(entry)) continue
       taken.add(entry)
       entries.push(entry)
       entry.revoked ??= because(entry)
