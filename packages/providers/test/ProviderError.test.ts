@@ -1,4 +1,4 @@
-import { Credential, Deadline, Timeouts, TransportError } from "@clawback/core"
+import { Credential, Deadline, SessionRegistry, Timeouts, TransportError } from "@clawback/core"
 import { type OpenAi, ProviderError } from "@clawback/providers"
 import { assert, describe, it } from "@effect/vitest"
 import { Duration, Effect, Fiber, Layer, Option, Stream } from "effect"
@@ -181,7 +181,9 @@ describe("an AiError leads back to the error that it stands for", () => {
       const fake = FakeTransport.make()
       const model = yield* Effect.scoped(Layer.build(over(fake)))
       for (const [, call] of calls) {
-        const error = yield* Effect.flip(Effect.provide(call, model))
+        // In a registry that is open still: the one of the layer was closed with it.
+        const inOther = Effect.provide(call, SessionRegistry.layer())
+        const error = yield* Effect.flip(Effect.provide(inOther, model))
         assert(AiError.isAiError(error))
         const failure = Option.getOrThrow(ProviderError.fromAiError(error))
         assert.deepInclude(failure, { _tag: "CredentialUnavailable", name: "OPENAI_API_KEY" } as object)
