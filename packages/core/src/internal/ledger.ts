@@ -70,7 +70,7 @@ const hasAncestorIn = (sessions: ReadonlySet<Session>, entry: Entry): boolean =>
 }
 
 /** The nearest session around that still means something: one that is open, or that was revoked. */
-export const alive = (session: Session | undefined): Session | undefined => {
+const alive = (session: Session | undefined): Session | undefined => {
   let at = session
   while (at !== undefined && !at.isOpen && at.revoked === undefined) at = at.parent
   return at
