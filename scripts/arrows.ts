@@ -19,11 +19,14 @@ const arrows: Readonly<Record<string, ReadonlyArray<string>>> = {
   testing: ["core", "node", "providers"]
 }
 
-/** Statements begin a line; the examples in doc comments have an asterisk there. */
+/** In comments anything may stand, also in the middle of an import. */
+const comment = /\/\*.*?\*\/|\/\/[^\n]*/gs
 const statement = /^ *(?:import|export)\s(?:[^"'()=;]*\sfrom\s*)?"([^"]+)"|\bimport\(\s*"([^"]+)"/gm
 
 const imported = (file: string): ReadonlyArray<string> =>
-  [...readFileSync(file, "utf8").matchAll(statement)].flatMap(([, one, other]) => one ?? other ?? [])
+  [...readFileSync(file, "utf8").replace(comment, "").matchAll(statement)].flatMap(([, one, other]) =>
+    one ?? other ?? []
+  )
 
 /** The package of ours that a specifier leads to. */
 const target = (folder: string, file: string, specifier: string): string | undefined => {

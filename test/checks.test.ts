@@ -76,6 +76,7 @@ describe("the arrows between packages", () => {
       `import { Router } from "@clawback/router"`,
       `import type { Router } from "@clawback/router/Router"`,
       `import {\n  Router\n} from "@clawback/router"`,
+      `import {\n  // it's not seen\n  Router\n} from "@clawback/router"`,
       `import "@clawback/router"`,
       `export * from "@clawback/router"`,
       `export const load = () => import("@clawback/router")`,
