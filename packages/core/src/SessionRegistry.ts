@@ -22,6 +22,7 @@ import * as Caller from "./Caller.ts"
 import { atMost } from "./internal/atMost.ts"
 import * as Hold from "./internal/hold.ts"
 import * as Ledger from "./internal/ledger.ts"
+import { matcher } from "./internal/matcher.ts"
 import * as Monotonic from "./internal/monotonic.ts"
 import { redact } from "./internal/redact.ts"
 import * as Site from "./internal/site.ts"
@@ -168,29 +169,6 @@ const snapshot = (entry: Ledger.Entry, now: number): Snapshot => ({
 })
 
 const closedReason = "its registry was closed"
-
-const isWithin = (entry: Session, id: number): boolean => {
-  for (let at: Session | undefined = entry; at !== undefined; at = at.parent) if (at.id === id) return true
-  return false
-}
-
-const matcher = (filter: Filter, now: number) => {
-  const { tags } = filter
-  const openedBy = filter.olderThan === undefined
-    ? -Infinity
-    : now - Duration.toMillis(Duration.fromInputUnsafe(filter.olderThan))
-  const of = (key: "tenant" | "subject" | "conversation", entry: Ledger.Entry) =>
-    !(key in filter) || entry.caller?.[key] === filter[key]
-  return (entry: Ledger.Entry): boolean =>
-    (!("id" in filter) || entry.id === filter.id) &&
-    (!("kind" in filter) || entry.kind === filter.kind) &&
-    (!("name" in filter) || entry.name === filter.name) &&
-    of("tenant", entry) && of("subject", entry) && of("conversation", entry) &&
-    (!("tags" in filter) ||
-      (tags !== undefined && Object.entries(tags).every(([key, value]) => entry.caller?.tags?.[key] === value))) &&
-    (!("olderThan" in filter) || entry.openedAt <= openedBy) &&
-    (!("within" in filter) || (filter.within !== undefined && isWithin(entry, filter.within)))
-}
 
 /** By the clock of whoever asks, where it is a fiber. */
 const now = () => Monotonic.millis(Context.get(Fiber.getCurrent()?.context ?? Context.empty(), Clock.Clock))

@@ -231,7 +231,7 @@ describe("What a review has found", () => {
     Effect.gen(function*() {
       const stock = new Stock()
       const holder = Effect.scoped(Effect.andThen(Session.acquire(info, stock.take, stock.put), Effect.never))
-      const other = yield* Effect.forkChild(Effect.uninterruptible(Effect.interruptible(holder)))
+      const other = yield* Effect.forkChild(holder)
       yield* turn(5)
       const own = yield* Effect.forkChild(
         Session.scoped(info)(SessionRegistry.revoke({ tenant: "t" }, { reason: "test", deadline: "50 millis" }))

@@ -67,8 +67,6 @@ export const revokedOr = <A, E>(entry: Entry, exit: Exit.Exit<A, E>): Exit.Exit<
   return own.length === 0 ? Exit.fail(entry.revoked) : Exit.failCause(Cause.fromReasons(own))
 }
 
-const uninterruptible = { uninterruptible: true } as const
-
 /** Has a revocation of the session interrupt a fiber, until what this answers with is called. */
 export const interruptWhenRevoked = (entry: Entry, fiber: Fiber.Fiber<unknown, unknown>): () => void => {
   const onRevoked = () => fiber.interruptUnsafe()
@@ -77,6 +75,15 @@ export const interruptWhenRevoked = (entry: Entry, fiber: Fiber.Fiber<unknown, u
   // It may have come while the fiber took its first steps.
   if (entry.revoked !== undefined) onRevoked()
   return () => remove(listeners, onRevoked)
+}
+
+const uninterruptible = { uninterruptible: true } as const
+
+const defectsOf = (fiber: Fiber.Fiber<unknown, unknown>): Effect.Effect<void> => {
+  const exit = fiber.pollUnsafe()
+  if (exit === undefined || Exit.isSuccess(exit)) return Effect.void
+  const defects = exit.cause.reasons.filter(Cause.isDieReason)
+  return defects.length === 0 ? Effect.void : Effect.failCause(Cause.fromReasons(defects))
 }
 
 /**
@@ -109,11 +116,4 @@ export const region = <A, E, R>(
     }),
     (exit) => revokedOr(entry, exit)
   )
-}
-
-const defectsOf = (fiber: Fiber.Fiber<unknown, unknown>): Effect.Effect<void> => {
-  const exit = fiber.pollUnsafe()
-  if (exit === undefined || Exit.isSuccess(exit)) return Effect.void
-  const defects = exit.cause.reasons.filter(Cause.isDieReason)
-  return defects.length === 0 ? Effect.void : Effect.failCause(Cause.fromReasons(defects))
 }

@@ -21,7 +21,7 @@ export const demand = (): () => void => {
   }
 }
 
-/** The frames of the caller, outermost of our own left out. */
+/** The caller's frames, our own left out. */
 export const format = (site: Error): string =>
   (site.stack ?? "").split("\n").slice(1).map((line) => line.trim())
     .filter((line) =>
