@@ -1,0 +1,160 @@
+/**
+ * Gives every request that a server takes a session, a deadline and a caller, and releases all of it when its client goes.
+ *
+ * What a handler opens, forks and acquires belongs to its request: it ends with the response's last byte, or at once when
+ * the client disconnects, the deadline passes, or somebody revokes the session (kind `"request"`). `layer` serves every
+ * route of an `HttpRouter`, those of an `HttpApi` and of an RPC server included; `http` wraps a single handler; `Rpc` is the
+ * middleware that does the same for each call of an RPC server.
+ *
+ * A request that is cut short before its response has begun is answered: 504 where the deadline passed, 503 where the
+ * session was revoked, 429 where the tenant's quota is used up. After that the connection is cut.
+ *
+ * Imported by its own path, `@clawback/core/RequestScope`, since Effect's HTTP modules take a while to load.
+ */
+import type * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import type { Headers } from "effect/http/Headers"
+import * as HttpBody from "effect/http/HttpBody"
+import * as HttpRouter from "effect/http/HttpRouter"
+import * as HttpServerRequest from "effect/http/HttpServerRequest"
+import * as HttpServerResponse from "effect/http/HttpServerResponse"
+import * as Layer from "effect/Layer"
+import * as RpcMiddleware from "effect/rpc/RpcMiddleware"
+import * as Schema from "effect/Schema"
+import type * as Scope from "effect/Scope"
+import * as Stream from "effect/Stream"
+import type { unhandled } from "effect/Types"
+import * as Caller from "./Caller.ts"
+import * as Deadline from "./Deadline.ts"
+import * as Option from "./internal/option.ts"
+import * as Session from "./Session.ts"
+import { QuotaExceeded, type SessionError, SessionRevoked } from "./SessionError.ts"
+
+export interface Options<out R = never> {
+  /**
+   * How long a request may take, the body of its response included. Default: 10 minutes. Too short, and long answers are
+   * cut off; too long, and a request that hangs holds what it holds for as long. A connection that becomes a WebSocket, and
+   * an RPC call, have none unless this is set.
+   */
+  readonly deadline?: Duration.Input | undefined
+  /** Who a request is for, told from its headers. Default: nobody in particular. */
+  readonly caller?: ((headers: Headers) => Effect.Effect<Caller.Caller | undefined, never, R>) | undefined
+}
+
+const defaultDeadline: Duration.Input = "10 minutes"
+
+type Interruption = SessionError | Deadline.DeadlineExceeded
+
+const isInterruption = Schema.is(Schema.Union([SessionRevoked, QuotaExceeded, Deadline.DeadlineExceeded]))
+
+const statuses = { DeadlineExceeded: 504, SessionRevoked: 503, QuotaExceeded: 429 } as const
+
+const answer = ({ _tag, message }: Interruption): HttpServerResponse.HttpServerResponse =>
+  HttpServerResponse.jsonUnsafe({ error: _tag, message }, { status: statuses[_tag] })
+
+const checked = (options: Options<unknown>): Duration.Duration | undefined =>
+  options.deadline === undefined ? undefined : Option.duration("deadline", options.deadline)
+
+const onBehalf = <R>(options: Options<R>, headers: Headers) => <A, E, R2>(self: Effect.Effect<A, E, R2>) =>
+  options.caller === undefined
+    ? self
+    : Effect.flatMap(options.caller(headers), (caller) => caller === undefined ? self : Caller.provide(caller)(self))
+
+/** The body goes on after the handler: it is cut off by the same deadline and revocation as the handler itself. */
+const guard = (
+  response: HttpServerResponse.HttpServerResponse,
+  { awaitRevoked, session }: Session.Handle<void>,
+  left: Duration.Duration
+): HttpServerResponse.HttpServerResponse => {
+  const { body, headers } = response
+  if (body._tag !== "Stream") return response
+  const guarded = Stream.interruptWhen(body.stream, Effect.flatMap(awaitRevoked, Effect.fail)).pipe(
+    Deadline.withinStream(left),
+    Stream.provideService(Session.Current, session)
+  )
+  return HttpServerResponse.setHeaders(
+    HttpServerResponse.setBody(response, HttpBody.stream(guarded, body.contentType, body.contentLength)),
+    headers
+  )
+}
+
+/** The same for one handler: for `HttpServer.serve`, or the routes that are chosen for it. */
+export const http = <R = never>(options: Options<R> = {}) => {
+  const limit = checked(options)
+  return <E, R2>(
+    handler: Effect.Effect<HttpServerResponse.HttpServerResponse, E, R2>
+  ): Effect.Effect<
+    HttpServerResponse.HttpServerResponse,
+    E,
+    R | R2 | HttpServerRequest.HttpServerRequest | Scope.Scope
+  > =>
+    Effect.flatMap(HttpServerRequest.HttpServerRequest, ({ headers, method, originalUrl }) => {
+      // Without the query, which may hold what is nobody's business. Some servers give the origin, too.
+      const path = URL.parse(originalUrl, "http://localhost")?.pathname ?? "/"
+      const isUpgrade = headers["upgrade"]?.toLowerCase() === "websocket"
+      const duration = limit ?? (isUpgrade ? undefined : defaultDeadline)
+      const inTime = duration === undefined ? <A>(self: A) => self : Deadline.within(duration)
+      return Session.acquire({ kind: "request", name: `${method} ${path}` }, Effect.void, () => Effect.void).pipe(
+        Effect.flatMap((handle) => {
+          const work = Effect.flatMap(
+            Effect.provideService(handler, Session.Current, handle.session),
+            (response) => Effect.map(Deadline.remaining, (left) => guard(response, handle, left))
+          )
+          return Effect.raceFirst(inTime(work), Effect.flatMap(handle.awaitRevoked, Effect.fail))
+        }),
+        Effect.catchIf(isInterruption, (error) => Effect.succeed(answer(error))),
+        onBehalf(options, headers),
+        // A server runs a bare handler so that nothing interrupts it, not even its client's going away.
+        Effect.interruptible
+      ) as Effect.Effect<
+        HttpServerResponse.HttpServerResponse,
+        E,
+        R | R2 | HttpServerRequest.HttpServerRequest | Scope.Scope
+      >
+    })
+}
+
+/**
+ * What tells the caller, with all that it needs. No more than that is provided: what the layer is built in has a scope of
+ * its own, in which nothing of a request may end up.
+ */
+const provided = <R>(options: Options<R>): Effect.Effect<Options, never, R> =>
+  Effect.map(Effect.context<R>(), (context) => {
+    const { caller, deadline } = options
+    return { deadline, caller: caller && ((headers) => Effect.provide(caller(headers), context)) }
+  })
+
+type Handler = Effect.Effect<HttpServerResponse.HttpServerResponse, unhandled>
+
+/** The same for every route of the router that the layer is built with. */
+export const layer = <R = never>(
+  options: Options<R> = {}
+): Layer.Layer<never, never, Exclude<R, Scope.Scope> | HttpRouter.HttpRouter> =>
+  HttpRouter.use((router) =>
+    Effect.flatMap(
+      provided(options),
+      (options) => router.addGlobalMiddleware((handler: Handler) => http(options)(handler))
+    )
+  )
+
+/** Why a remote call was cut short, as its client gets to know it. */
+export const RpcError = Schema.Union([SessionRevoked, QuotaExceeded, Deadline.DeadlineExceeded])
+
+/**
+ * The same for each call of an RPC server, streams included: `MyRpcs.middleware(RequestScope.Rpc)`, and `layerRpc` for the
+ * server. The client's schema has what can cut a call short as `RpcError`.
+ */
+export class Rpc extends RpcMiddleware.Service<Rpc>()("@clawback/core/RequestScope/Rpc", { error: RpcError }) {}
+
+/** What `Rpc` needs on the server. */
+export const layerRpc = <R = never>(options: Options<R> = {}): Layer.Layer<Rpc, never, R> =>
+  Layer.effect(
+    Rpc,
+    Effect.map(provided(options), (options) => {
+      const limit = checked(options)
+      const inTime = limit === undefined ? <A>(self: A) => self : Deadline.within(limit)
+      return Rpc.of((call, { headers, rpc }) =>
+        Session.scoped({ kind: "request", name: `rpc ${rpc._tag}` })(call).pipe(inTime, onBehalf(options, headers))
+      )
+    })
+  )

@@ -1,0 +1,223 @@
+import * as Caller from "@clawback/core/Caller"
+import * as Deadline from "@clawback/core/Deadline"
+import * as RequestScope from "@clawback/core/RequestScope"
+import * as Session from "@clawback/core/Session"
+import * as SessionError from "@clawback/core/SessionError"
+import * as SessionRegistry from "@clawback/core/SessionRegistry"
+import { assert, describe, it } from "@effect/vitest"
+import { Duration, Effect, Exit, Fiber, Layer, Schema, Scope, Stream } from "effect"
+import { HttpRouter, HttpServerRequest, HttpServerResponse } from "effect/http"
+import { Rpc, RpcGroup, RpcTest } from "effect/rpc"
+import { TestClock } from "effect/testing"
+import { turn } from "./Moments.ts"
+import { Stock } from "./Stock.ts"
+
+const isolated = Effect.provide(SessionRegistry.layer({ quota: () => 3 }))
+
+const ok = HttpServerResponse.text("ok")
+
+const info = { kind: "thing", name: "held" }
+
+const requestOf = (tenant: string) => new Request("http://localhost/", { headers: { "x-tenant": tenant } })
+
+/** Runs a handler as a server would, in a request scope that the test closes. */
+const serve = <E>(
+  handler: Effect.Effect<HttpServerResponse.HttpServerResponse, E, Scope.Scope>,
+  options: RequestScope.Options = {},
+  request = new Request("http://localhost/chat?key=secret")
+) =>
+  Effect.map(Scope.make(), (scope) => ({
+    scope,
+    response: RequestScope.http(options)(handler).pipe(
+      Effect.provideService(HttpServerRequest.HttpServerRequest, HttpServerRequest.fromWeb(request)),
+      Scope.provide(scope)
+    )
+  }))
+
+const bodyOf = (response: HttpServerResponse.HttpServerResponse) => {
+  assert(response.body._tag === "Stream")
+  return response.body.stream
+}
+
+describe("RequestScope.http (B16)", () => {
+  it.effect("opens a session for the request, named without its query, until the request's scope closes", () =>
+    Effect.gen(function*() {
+      const seen: Array<unknown> = []
+      const handler = Effect.gen(function*() {
+        yield* Session.acquire(info, Effect.void, () => Effect.void)
+        for (const { kind, name, parent } of yield* SessionRegistry.list()) {
+          seen.push([kind, name, parent !== undefined])
+        }
+        return ok
+      })
+      const { response, scope } = yield* serve(handler)
+      yield* response
+      assert.deepStrictEqual(seen, [["request", "GET /chat", false], ["thing", "held", true]])
+      assert.strictEqual((yield* SessionRegistry.list()).length, 2)
+      yield* Scope.close(scope, Exit.void)
+      assert.deepStrictEqual(yield* SessionRegistry.list(), [])
+    }).pipe(isolated))
+
+  it.effect("releases what a handler holds when its client goes, even where the server forbids interruption", () =>
+    Effect.gen(function*() {
+      const stock = new Stock()
+      const { response, scope } = yield* serve(
+        Session.use(info, stock.take, stock.put, () => Effect.never)
+      )
+      const fiber = yield* Effect.forkChild(
+        Effect.onExit(Effect.uninterruptible(response), (exit) => Scope.close(scope, exit))
+      )
+      yield* turn(5)
+      yield* Fiber.interrupt(fiber)
+      assert.deepStrictEqual([stock.returned, yield* SessionRegistry.list()], [[1], []])
+    }).pipe(isolated))
+
+  it.effect("sets a deadline, and answers 504 when it passes", () =>
+    Effect.gen(function*() {
+      let left: Duration.Duration | undefined
+      const handler = Effect.andThen(Effect.map(Deadline.remaining, (it) => void (left = it)), Effect.never)
+      const { response } = yield* serve(handler, { deadline: "2 seconds" })
+      const fiber = yield* Effect.forkChild(response)
+      yield* TestClock.adjust("2 seconds")
+      assert.deepStrictEqual([left, (yield* Fiber.join(fiber)).status], [Duration.seconds(2), 504])
+    }).pipe(isolated))
+
+  it.effect("answers 503 where the session was revoked, and 429 where the tenant's quota is used up", () =>
+    Effect.gen(function*() {
+      const options: RequestScope.Options = {
+        caller: (headers) => Effect.succeed({ tenant: headers["x-tenant"] })
+      }
+      const waiting = yield* Effect.forEach(
+        [1, 2, 3],
+        () =>
+          Effect.flatMap(
+            serve(Effect.never, options, requestOf("acme")),
+            ({ response, scope }) => Effect.forkChild(Effect.onExit(response, (exit) => Scope.close(scope, exit)))
+          )
+      )
+      yield* turn(5)
+      const { response } = yield* serve(Effect.succeed(ok), options, requestOf("acme"))
+      assert.strictEqual((yield* response).status, 429)
+      yield* SessionRegistry.revoke({ tenant: "acme" }, { reason: "suspended" })
+      const answers = yield* Effect.forEach(waiting, Fiber.join)
+      assert.deepStrictEqual(answers.map(({ status }) => status), [503, 503, 503])
+      assert.deepStrictEqual(yield* SessionRegistry.list(), [])
+    }).pipe(isolated))
+
+  it.effect("leaves the handler's own errors to the server", () =>
+    Effect.gen(function*() {
+      const { response } = yield* serve(Effect.fail("mine" as const))
+      assert.strictEqual(yield* Effect.flip(response), "mine")
+    }).pipe(isolated))
+
+  it.effect("cuts a streamed body off when its session is revoked", () =>
+    Effect.gen(function*() {
+      const stream = Stream.concat(Stream.make(Uint8Array.of(1)), Stream.never)
+      const { response, scope } = yield* serve(Effect.succeed(HttpServerResponse.stream(stream)))
+      const reading = yield* Effect.forkChild(
+        Effect.onExit(Stream.runDrain(bodyOf(yield* response)), (exit) => Scope.close(scope, exit))
+      )
+      yield* turn(5)
+      yield* SessionRegistry.revoke({ kind: "request" }, { reason: "test" })
+      assert.instanceOf(yield* Effect.flip(Fiber.join(reading)), SessionError.SessionRevoked)
+      assert.deepStrictEqual(yield* SessionRegistry.list(), [])
+    }).pipe(isolated))
+
+  it.effect("bounds handler and body by one deadline", () =>
+    Effect.gen(function*() {
+      const handler = Effect.as(Effect.sleep("3 seconds"), HttpServerResponse.stream(Stream.never))
+      const { response } = yield* serve(handler, { deadline: "5 seconds" })
+      const reading = yield* Effect.forkChild(Effect.flatMap(response, (response) => Stream.runDrain(bodyOf(response))))
+      yield* TestClock.adjust("4999 millis")
+      assert.isUndefined(reading.pollUnsafe())
+      yield* TestClock.adjust("1 millis")
+      assert.instanceOf(yield* Effect.flip(Fiber.join(reading)), Deadline.DeadlineExceeded)
+    }).pipe(isolated))
+
+  it.effect("keeps a streamed response's status and headers, and makes its body's work part of the session", () =>
+    Effect.gen(function*() {
+      const parents: Array<number | undefined> = []
+      const stream = Stream.fromEffect(Effect.andThen(
+        Effect.map(SessionRegistry.list(info), (found) => void parents.push(...found.map(({ parent }) => parent))),
+        Effect.succeed(Uint8Array.of(1))
+      ))
+      const streamed = HttpServerResponse.stream(stream.pipe(Session.stream(info)), {
+        status: 201,
+        contentType: "text/event-stream",
+        headers: { "x-own": "kept" }
+      })
+      const { response } = yield* serve(Effect.succeed(streamed))
+      const guarded = yield* response
+      const [{ id } = { id: 0 }] = yield* SessionRegistry.list({ kind: "request" })
+      yield* Stream.runDrain(bodyOf(guarded))
+      assert.deepInclude({ ...guarded.headers }, { "content-type": "text/event-stream", "x-own": "kept" })
+      assert.deepStrictEqual([guarded.status, parents], [201, [id]])
+    }).pipe(isolated))
+
+  it("refuses a deadline that is none", () => {
+    assert.throws(() => RequestScope.http({ deadline: -1 }), /deadline/)
+  })
+})
+
+describe("RequestScope.layer (B16)", () => {
+  it.effect("stands before every route of a router, and tells callers apart by what its environment knows", () =>
+    Effect.gen(function*() {
+      const tenants: Array<string | undefined> = []
+      const Routes = HttpRouter.add(
+        "GET",
+        "/chat",
+        Effect.gen(function*() {
+          tenants.push((yield* Caller.Current)?.tenant)
+          return HttpServerResponse.jsonUnsafe(yield* SessionRegistry.counts)
+        })
+      )
+      const App = Layer.mergeAll(
+        Routes,
+        RequestScope.layer({ caller: ({ authorization }) => Effect.succeed({ tenant: authorization }) })
+      ).pipe(Layer.provideMerge(SessionRegistry.layer()))
+      const { handler, dispose } = HttpRouter.toWebHandler(App, { disableLogger: true })
+      yield* Effect.addFinalizer(() => Effect.promise(dispose))
+      const request = new Request("http://localhost/chat", { headers: { authorization: "acme" } })
+      const body = yield* Effect.promise(() => handler(request).then((response) => response.json()))
+      assert.deepStrictEqual([body, tenants], [{ request: 1 }, ["acme"]])
+    }))
+})
+
+class Numbers extends RpcGroup.make(
+  Rpc.make("count", { success: Schema.Int, error: RequestScope.RpcError, stream: true }),
+  Rpc.make("hang", { success: Schema.Void })
+).middleware(RequestScope.Rpc) {}
+
+describe("RequestScope.Rpc (B16)", () => {
+  const Handlers = Numbers.toLayer({
+    count: () => Stream.concat(Stream.make(1, 2), Stream.never).pipe(Session.stream(info)),
+    hang: () => Effect.never
+  })
+  const provided = Effect.provide([Handlers, RequestScope.layerRpc({ deadline: "1 minute" })])
+
+  it.effect("gives a call a session, and releases what it streams from when its client stops reading", () =>
+    Effect.gen(function*() {
+      const client = yield* RpcTest.makeClient(Numbers)
+      const seen = yield* client.count().pipe(
+        Stream.take(2),
+        Stream.mapEffect(() => Effect.map(SessionRegistry.list(), (open) => open.map(({ name }) => name))),
+        Stream.runCollect
+      )
+      assert.deepStrictEqual(seen[0], ["rpc count", "held"])
+      yield* turn(5)
+      assert.deepStrictEqual(yield* SessionRegistry.list(), [])
+    }).pipe(provided, isolated))
+
+  it.effect("tells the client by a typed error why its call was cut short", () =>
+    Effect.gen(function*() {
+      const client = yield* RpcTest.makeClient(Numbers)
+      const late = yield* Effect.forkChild(Effect.flip(client.hang()))
+      yield* TestClock.adjust("1 minute")
+      assert.instanceOf(yield* Fiber.join(late), Deadline.DeadlineExceeded)
+      const revoked = yield* Effect.forkChild(Effect.flip(client.hang()))
+      yield* turn(20)
+      yield* SessionRegistry.revoke({ kind: "request" }, { reason: "test" })
+      assert.instanceOf(yield* Fiber.join(revoked), SessionError.SessionRevoked)
+      assert.deepStrictEqual(yield* SessionRegistry.list(), [])
+    }).pipe(provided, isolated))
+})
