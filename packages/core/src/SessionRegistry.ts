@@ -86,6 +86,15 @@ export type Change =
   | { readonly _tag: "Closed"; readonly session: Snapshot }
   | { readonly _tag: "Missed"; readonly count: number }
 
+/** How many sessions of a kind there were: always as of now. */
+export interface KindCount {
+  readonly kind: string
+  readonly opened: () => number
+  readonly closed: () => number
+  /** How long the oldest that is open has been open, by a clock; zero where none is. */
+  readonly age: (clock: Clock.Clock) => Duration.Duration
+}
+
 /** What a revocation came to. */
 export interface Revocation {
   /** Every session that was revoked, children after their parents. */
@@ -132,6 +141,11 @@ export interface SessionRegistry {
   readonly changes: Stream.Stream<Change>
   /** What should not be open any more. */
   readonly leaks: Effect.Effect<ReadonlyArray<Leak>>
+  /**
+   * Tells of each kind of session that was ever opened, now and from now on, for whoever counts them. The first 64 kinds
+   * are counted apart, the rest as `_OTHER`. Answers how to stop.
+   */
+  readonly watchKinds: (listener: (kind: KindCount) => void) => () => void
   /**
    * Takes back every session that matches and everything inside of it, children first: tells its users, waits until they
    * let go, and releases what is left. Once begun it goes on, even if whoever asked is interrupted by it.
@@ -303,6 +317,18 @@ const makeUnsafe = (options: Options = {}): SessionRegistry & { isClosed: boolea
     counts,
     changes,
     leaks,
+    watchKinds: (listener) =>
+      ledger.watchTallies((tally) =>
+        listener({
+          kind: tally.kind,
+          opened: () => tally.opened,
+          closed: () => tally.closed,
+          age: (clock) => {
+            const now = Monotonic.millis(clock)
+            return Duration.millis(Math.max(0, now - (ledger.oldest(tally) ?? now)))
+          }
+        })
+      ),
     revoke,
     openUnsafe: (info, fiber, parent, site) => {
       const around = Ledger.revokedAround(parent)

@@ -8,8 +8,19 @@ import type * as Effect from "effect/Effect"
 import type * as Exit from "effect/Exit"
 import type * as Tracer from "effect/Tracer"
 import type { Caller } from "../Caller.ts"
+import { other } from "../Instrument.ts"
 import type { Info, Session } from "../Session.ts"
 import type { SessionRevoked } from "../SessionError.ts"
+
+/** What was opened and closed of one kind. */
+export interface Tally {
+  readonly kind: string
+  opened: number
+  closed: number
+}
+
+/** So many kinds are counted apart. A kind is a word of the program; one that is made up for each session is not. */
+const maxKinds = 64
 
 export class Entry implements Session {
   readonly id: number
@@ -36,9 +47,11 @@ export class Entry implements Session {
   next: Entry | undefined = undefined
   /** The ledger that it stands in, for as long as it is open. */
   ledger: Ledger | undefined
+  readonly tally: Tally
 
   constructor(
     ledger: Ledger,
+    tally: Tally,
     id: number,
     info: Info,
     parent: Session | undefined,
@@ -48,6 +61,7 @@ export class Entry implements Session {
     openedAt: number
   ) {
     this.ledger = ledger
+    this.tally = tally
     this.id = id
     this.kind = info.kind
     this.name = info.name
@@ -88,6 +102,33 @@ export class Ledger {
   size = 0
   opened = 0
   private readonly byTenant = new Map<string, number>()
+  private readonly tallies = new Map<string, Tally>()
+  private readonly onTally = new Set<(tally: Tally) => void>()
+
+  /** Tells of each kind that there is, now and from now on. Answers how to stop. */
+  watchTallies(listener: (tally: Tally) => void): () => void {
+    for (const tally of this.tallies.values()) listener(tally)
+    this.onTally.add(listener)
+    return () => void this.onTally.delete(listener)
+  }
+
+  private tallyOf(kind: string): Tally {
+    const known = this.tallies.get(kind)
+    if (known !== undefined) return known
+    if (this.tallies.size >= maxKinds && kind !== other) return this.tallyOf(other)
+    const tally = { kind, opened: 0, closed: 0 }
+    this.tallies.set(kind, tally)
+    for (const listener of this.onTally) listener(tally)
+    return tally
+  }
+
+  /** When the oldest of a tally's open sessions was opened. */
+  oldest(tally: Tally): number | undefined {
+    if (tally.opened === tally.closed) return undefined
+    let entry = this.first
+    while (entry !== undefined && entry.tally !== tally) entry = entry.next
+    return entry?.openedAt
+  }
 
   /** How many sessions a tenant has open. */
   tenantSize(tenant: string): number {
@@ -104,7 +145,9 @@ export class Ledger {
   ): Entry {
     // Ancestors that are closed are let go of, or a job that starts its successor would keep all before it.
     if (parent instanceof Entry) parent.parent = alive(parent.parent)
-    const entry = new Entry(this, ++this.opened, info, alive(parent), caller, fiberId, span, now)
+    const tally = this.tallyOf(info.kind)
+    tally.opened++
+    const entry = new Entry(this, tally, ++this.opened, info, alive(parent), caller, fiberId, span, now)
     entry.previous = this.last
     if (this.last === undefined) this.first = entry
     else this.last.next = entry
@@ -129,6 +172,7 @@ export class Ledger {
     entry.release = undefined
     entry.onRevoked = undefined
     this.size--
+    entry.tally.closed++
     const tenant = entry.caller?.tenant
     if (tenant !== undefined) {
       const left = this.tenantSize(tenant) - 1

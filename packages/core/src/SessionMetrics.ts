@@ -1,0 +1,44 @@
+/**
+ * Counts the sessions of the registry in force, by kind: how many are open, how many were opened and closed, and the age
+ * of the oldest.
+ *
+ * The figures are read from the registry when somebody looks, so sessions cost nothing more for being counted, and
+ * opened less closed is open at every look. A kind's series stay for as long as the layer is open.
+ *
+ * **Labels.** The kind alone, of which the first 64 are counted apart and the rest as `_OTHER`. A tenant is never one:
+ * `SessionRegistry.list` knows who holds what.
+ */
+import * as Clock from "effect/Clock"
+import * as Context from "effect/Context"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import { Attribute, Metrics } from "./Conventions.ts"
+import * as Instrument from "./Instrument.ts"
+import { SessionRegistry } from "./SessionRegistry.ts"
+
+/** Counts for as long as the layer is open. */
+export const layer: Layer.Layer<never> = Layer.effectDiscard(Effect.gen(function*() {
+  const registry = yield* SessionRegistry
+  const context = yield* Effect.context<never>()
+  const stops: Array<() => void> = []
+  yield* Effect.acquireRelease(
+    Effect.sync(() =>
+      stops.push(registry.watchKinds(({ age, closed, kind, opened }) => {
+        const labels = { [Attribute.sessionKind]: kind }
+        stops.push(
+          Instrument.observe(Metrics.sessionsOpen, labels, context, () => opened() - closed()),
+          Instrument.observe(Metrics.sessionsOpened, labels, context, opened),
+          Instrument.observe(Metrics.sessionsClosed, labels, context, closed),
+          Instrument.observe(
+            Metrics.sessionAge,
+            labels,
+            context,
+            (context) => Duration.toSeconds(age(Context.get(context, Clock.Clock)))
+          )
+        )
+      }))
+    ),
+    () => Effect.sync(() => { for (const stop of stops) stop() })
+  )
+}))
