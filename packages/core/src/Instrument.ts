@@ -132,7 +132,11 @@ class Observed {
 
   private value(context: Context.Context<never>): number {
     let value: number | undefined
-    for (const { read } of this.sources) value = value === undefined ? read(context) : this.combine(value, read(context))
+    for (const { read } of this.sources) {
+      value = value === undefined
+        ? read(context)
+        : this.combine(value, read(context))
+    }
     return this.past + (value ?? 0)
   }
 

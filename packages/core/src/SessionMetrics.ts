@@ -39,6 +39,9 @@ export const layer: Layer.Layer<never> = Layer.effectDiscard(Effect.gen(function
         )
       }))
     ),
-    () => Effect.sync(() => { for (const stop of stops) stop() })
+    () =>
+      Effect.sync(() => {
+        for (const stop of stops) stop()
+      })
   )
 }))

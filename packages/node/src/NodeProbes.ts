@@ -68,11 +68,20 @@ const parse = (line: string): Socket | undefined => {
   return { state: name, localPort: portOf(local), remotePort: portOf(remote), inode }
 }
 
-/** The TCP sockets that a process holds (default: this one). One that is in TIME_WAIT belongs to nobody any more. */
-export const sockets = (pid: number | "self" = "self"): Effect.Effect<ReadonlyArray<Socket>, ProbeUnavailable> =>
+/** What a process holds of the kernel. */
+export interface Held {
+  /** How many file descriptors it has open. */
+  readonly descriptors: number
+  /** The TCP sockets among them. */
+  readonly sockets: ReadonlyArray<Socket>
+}
+
+/** Descriptors and sockets of a process (default: this one) by one look, which takes time for each that is open. */
+export const held = (pid: number | "self" = "self"): Effect.Effect<Held, ProbeUnavailable> =>
   Effect.gen(function*() {
     const own = new Set<string>()
-    for (const target of yield* openFiles(pid)) {
+    const targets = yield* openFiles(pid)
+    for (const target of targets) {
       const inode = /^socket:\[(\d+)\]$/.exec(target)?.[1]
       if (inode !== undefined) own.add(inode)
     }
@@ -84,9 +93,22 @@ export const sockets = (pid: number | "self" = "self"): Effect.Effect<ReadonlyAr
         if (socket !== undefined && own.has(socket.inode)) found.push(socket)
       }
     }
-    return found
+    return { descriptors: targets.length, sockets: found }
   })
+
+/** The TCP sockets that a process holds (default: this one). One that is in TIME_WAIT belongs to nobody any more. */
+export const sockets = (pid: number | "self" = "self"): Effect.Effect<ReadonlyArray<Socket>, ProbeUnavailable> =>
+  Effect.map(held(pid), ({ sockets }) => sockets)
 
 /** How many file descriptors a process has open (default: this one). */
 export const descriptors = (pid: number | "self" = "self"): Effect.Effect<number, ProbeUnavailable> =>
   Effect.map(openFiles(pid), (targets) => targets.length)
+
+/** How many file descriptors a process may have open (default: this one). */
+export const descriptorLimit = (pid: number | "self" = "self"): Effect.Effect<number, ProbeUnavailable> => {
+  const path = `/proc/${pid}/limits`
+  return Effect.map(read(path, () => Fs.readFile(path, "utf8")), (limits) => {
+    const soft = /^Max open files\s+(\S+)/m.exec(limits)?.[1]
+    return soft === undefined || soft === "unlimited" ? Infinity : Number(soft)
+  })
+}

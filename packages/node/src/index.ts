@@ -1,2 +1,3 @@
+export * as NodeMetrics from "./NodeMetrics.ts"
 export * as NodeProbes from "./NodeProbes.ts"
 export * as NodeTransport from "./NodeTransport.ts"

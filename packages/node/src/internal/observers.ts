@@ -1,0 +1,44 @@
+import * as Instrument from "@clawback/core/Instrument"
+import type * as Context from "effect/Context"
+
+/** Series that are read when somebody looks, and end together. */
+export class Observers {
+  private readonly context: Context.Context<never>
+  private readonly stops: Array<() => void> = []
+
+  constructor(context: Context.Context<never>) {
+    this.context = context
+  }
+
+  add<Label extends string>(
+    instrument: Instrument.Instrument<"counter" | "gauge", Label>,
+    labels: Instrument.Labels<Label>,
+    read: () => number
+  ): void {
+    this.stops.push(Instrument.observe(instrument, labels, this.context, read))
+  }
+
+  /**
+   * Shows counts by a label whose values are not known beforehand. One that was there once is shown from then on, as zero
+   * where it has gone.
+   */
+  byLabel<Label extends string>(
+    instrument: Instrument.Instrument<"gauge", Label>,
+    labelled: (value: string) => Instrument.Labels<Label>
+  ): (counts: ReadonlyMap<string, number>) => void {
+    const bounded = Instrument.bounded(32)
+    const shown = new Map<string, number>()
+    return (counts) => {
+      for (const value of shown.keys()) shown.set(value, 0)
+      for (const [value, count] of counts) {
+        const name = bounded(value)
+        if (!shown.has(name)) this.add(instrument, labelled(name), () => shown.get(name) ?? 0)
+        shown.set(name, (shown.get(name) ?? 0) + count)
+      }
+    }
+  }
+
+  stop(): void {
+    for (const stop of this.stops) stop()
+  }
+}

@@ -1,0 +1,58 @@
+/**
+ * The program's metrics as Prometheus reads them, by Effect's `PrometheusMetrics`, under the names that Prometheus wants.
+ *
+ * Dots become underscores, the unit and `_total` are appended as OpenTelemetry's compatibility specification says:
+ * `gen_ai.client.operation.duration` in seconds is `gen_ai_client_operation_duration_seconds`. A gauge loses a `.count`
+ * at its end, which Prometheus keeps for histograms.
+ */
+import type * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as HttpRouter from "effect/http/HttpRouter"
+import * as HttpServerResponse from "effect/http/HttpServerResponse"
+import * as Layer from "effect/Layer"
+import * as Metric from "effect/Metric"
+import * as PrometheusMetrics from "effect/observability/PrometheusMetrics"
+import * as ProcessMetrics from "./ProcessMetrics.ts"
+
+/** Units as Prometheus spells them out. What is counted in braces has none there. */
+const units = new Map([["s", "seconds"], ["By", "bytes"], ["1", "ratio"]])
+
+const withSuffix = (name: string, suffix: string | undefined): string =>
+  suffix === undefined || name.endsWith(`_${suffix}`) ? name : `${name}_${suffix}`
+
+const nameOf = (snapshot: Metric.Metric.Snapshot): string => {
+  const isCounter = snapshot.type === "Counter" ? snapshot.state.incremental : snapshot.type === "Frequency"
+  const plain = snapshot.id.replaceAll(".", "_")
+  const unit = snapshot.attributes?.["unit"]
+  const named = withSuffix(snapshot.type === "Gauge" ? plain.replace(/_count$/, "") : plain, unit && units.get(unit))
+  return isCounter ? withSuffix(named, "total") : named
+}
+
+const formatUnsafe = (context: Context.Context<never>): string => {
+  const names = new Map(Metric.snapshotUnsafe(context).map((snapshot) => [snapshot.id, nameOf(snapshot)]))
+  return PrometheusMetrics.formatUnsafe(context, { metricNameMapper: (id) => names.get(id) ?? id })
+}
+
+/** All metrics of the registry in force, in the text format 0.0.4. */
+export const format: Effect.Effect<string> = Effect.contextWith((context: Context.Context<never>) =>
+  Effect.sync(() => formatUnsafe(context))
+)
+
+/**
+ * A route that Prometheus can scrape, at `path` (default: `/metrics`). Sessions and the process are counted for as long
+ * as it is there. Whoever can reach it reads all metrics, so keep it off the public side.
+ */
+export const layer = (
+  options: { readonly path?: HttpRouter.PathInput | undefined } = {}
+): Layer.Layer<never, never, HttpRouter.HttpRouter> =>
+  Layer.effectDiscard(Effect.gen(function*() {
+    const router = yield* HttpRouter.HttpRouter
+    const context = yield* Effect.context<never>()
+    yield* router.add(
+      "GET",
+      options.path ?? "/metrics",
+      Effect.sync(() =>
+        HttpServerResponse.text(formatUnsafe(context), { contentType: "text/plain; version=0.0.4; charset=utf-8" })
+      )
+    )
+  })).pipe(Layer.merge(ProcessMetrics.layer))
