@@ -1,1 +1,4 @@
+export * as Behavior from "./Behavior.ts"
+export * as FaultyProvider from "./FaultyProvider.ts"
 export * as Simulation from "./Simulation.ts"
+export * as VendorErrors from "./VendorErrors.ts"
