@@ -34,7 +34,7 @@ export const mutants: ReadonlyArray<Mutant> = [
   {
     module: "Transport",
     file: connections,
-    find: "return Effect.onInterrupt(restore(Deferred.await(ready)), () => Effect.sync(() => fiber.interruptUnsafe()))",
+    find: "return Effect.onError(restore(Deferred.await(ready)), () => Effect.sync(() => fiber.interruptUnsafe()))",
     replace: "return restore(Deferred.await(ready))",
     rule: "a connection whose caller left while it was set up is closed"
   },
@@ -62,9 +62,9 @@ export const mutants: ReadonlyArray<Mutant> = [
   {
     module: "Transport",
     file: transport,
-    find: "Effect.uninterruptibleMask((restore): Effect.Effect<Response, TransportError, Scope.Scope> => {",
+    find: "Session.acquire(\n",
     replace:
-      "Effect.suspend((): Effect.Effect<Response, TransportError, Scope.Scope> => { const restore = <A, E, R>(self: Effect.Effect<A, E, R>) => self;",
+      "((...[info, take, put]: Parameters<typeof Session.acquire<Entry, CheckoutError, never>>) => Effect.flatMap(Session.acquire(info, take, () => Effect.void), (handle) => Effect.as(Effect.addFinalizer((exit) => put(handle.value, exit)), handle)))(\n",
     rule: "taking a connection and registering its release are one step"
   },
   {
@@ -73,6 +73,27 @@ export const mutants: ReadonlyArray<Mutant> = [
     find: "const abort = Effect.andThen(exchange.abort, discard)",
     replace: "const abort = exchange.abort",
     rule: "a connection whose answer was given up is closed"
+  },
+  {
+    module: "Transport",
+    file: transport,
+    find: "(restore) => connections.checkout(url, request.timeouts ?? {}, restore)",
+    replace: "connections.checkout(url, request.timeouts ?? {}, (part) => Effect.interruptible(part))",
+    rule: "a revocation ends the wait for a connection"
+  },
+  {
+    module: "Transport",
+    file: connections,
+    find: "        Effect.onError(() =>\n",
+    replace: "        Effect.onInterrupt(() =>\n",
+    rule: "who is revoked while waiting gives back what it was woken with"
+  },
+  {
+    module: "Transport",
+    file: connections,
+    find: "return Effect.onError(restore(Deferred.await(ready))",
+    replace: "return Effect.onInterrupt(restore(Deferred.await(ready))",
+    rule: "a connection whose call was revoked while it was set up is closed"
   },
   {
     module: "Session",
