@@ -51,6 +51,7 @@ export const decide = (rules: Rules, failed: Failed): Decision => {
   const backoff = Math.min(rules.max, rules.base * 2 ** Math.min(attempts - 1, 50))
   const latest = remaining - rules.minimum
   const millis = retryAfter + failed.draw * Math.min(backoff, latest - retryAfter)
-  // Timers count whole milliseconds, and what was asked for is a floor.
-  return { _tag: "Wait", millis: Math.min(Math.ceil(millis), latest) }
+  // Timers drop parts of a millisecond, and what was asked for is a floor.
+  const whole = Math.ceil(millis)
+  return { _tag: "Wait", millis: hasTime(rules, remaining - whole) ? whole : millis }
 }
