@@ -5,7 +5,7 @@
  * What must hold is in the names of the properties. Where it was not closed, the wire is healed in the end, and as many
  * calls as there may be connections must then fit at once.
  */
-import { Deadline, SessionRegistry, Timeouts, Transport, TransportError } from "@clawback/core"
+import { Deadline, SessionError, SessionRegistry, Timeouts, Transport, TransportError } from "@clawback/core"
 import { Simulation } from "@clawback/testing"
 import { Clock, Effect, Exit, Fiber, Latch, Option, Pull, Schema, Scope } from "effect"
 import { faultyWire, origin } from "../support/faultyWire.ts"
@@ -26,7 +26,8 @@ const isExpected = Schema.is(Schema.Union([
   Timeouts.QueueTimeout,
   Timeouts.ConnectTimeout,
   Timeouts.FirstTokenTimeout,
-  Deadline.DeadlineExceeded
+  Deadline.DeadlineExceeded,
+  SessionError.SessionRevoked
 ]))
 
 const execute = (transport: Transport.Transport["Service"]) =>
@@ -74,6 +75,24 @@ const caller = Effect.fnUntraced(function*(transport: Transport.Transport["Servi
   }
 })
 
+/** Takes calls back, wherever they are. One that only waits is told at once. */
+const revoker = Effect.gen(function*() {
+  for (let i = 0; i < 3; i++) {
+    yield* Simulation.latency(0, 200)
+    const calls = yield* SessionRegistry.list({ kind: "exchange" })
+    const call = calls.find(({ state }) => state === "acquiring") ?? calls[0]
+    if (call === undefined) continue
+    const startedAt = yield* Clock.currentTimeMillis
+    const { revoked: [revoked] } = yield* SessionRegistry.revoke({ id: call.id }, { reason: "simulated", deadline: 50 })
+    const took = (yield* Clock.currentTimeMillis) - startedAt
+    yield* Simulation.check(
+      "who waits for a connection is told of a revocation",
+      revoked?.state !== "acquiring" || took === 0,
+      () => `${took} ms`
+    )
+  }
+}).pipe(Simulation.phase("revoking"))
+
 const program = Effect.gen(function*() {
   const registry = yield* SessionRegistry.SessionRegistry
   const wire = faultyWire(closeTimeout)
@@ -89,8 +108,8 @@ const program = Effect.gen(function*() {
     Scope.provide(scope)
   )
   const fibers = yield* Effect.forEach(
-    Array.from({ length: callers }),
-    () => Simulation.fork(caller(transport), "caller")
+    [...Array.from({ length: callers }, () => caller(transport)), revoker],
+    (program, index) => Simulation.fork(program, index < callers ? "caller" : "revoker")
   )
   const isCutShort = yield* Simulation.fault("transport closes under its callers", 0.4)
   if (isCutShort) {
@@ -146,7 +165,7 @@ const program = Effect.gen(function*() {
 export default {
   name: "Transport",
   program: Effect.provide(program, SessionRegistry.layer()),
-  phases: ["checkout", "head", "reading", "giving back"],
+  phases: ["checkout", "head", "reading", "giving back", "revoking"],
   faults: [
     "connect is refused",
     "connect is slow",

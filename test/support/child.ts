@@ -12,11 +12,17 @@ export interface Child {
 }
 
 const message = async (child: ChildProcess): Promise<unknown> => {
-  const [answer] = await Promise.race([
-    once(child, "message"),
-    once(child, "exit").then(([code]) => Promise.reject(new Error(`The server ended with ${code}`)))
-  ])
-  return answer
+  const listening = new AbortController()
+  const { signal } = listening
+  try {
+    const [answer] = await Promise.race([
+      once(child, "message", { signal }),
+      once(child, "exit", { signal }).then(([code]) => Promise.reject(new Error(`The server ended with ${code}`)))
+    ])
+    return answer
+  } finally {
+    listening.abort()
+  }
 }
 
 /** Starts a module of this folder, which sends its port when it listens. */

@@ -12,6 +12,7 @@ import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
 import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
+import type * as Retry from "./Retry.ts"
 import * as Session from "./Session.ts"
 import type { SessionError } from "./SessionError.ts"
 
@@ -22,6 +23,9 @@ export class CredentialUnavailable
     cause: Schema.Defect()
   })
 {
+  get retry(): Retry.Advice {
+    return { reach: "unsent", isTransient: false }
+  }
   override get message() {
     return `The credential ${this.name} is missing, blank or cannot be read. Set it where the application's configuration ` +
       "comes from (by default, the environment), or give the layer another credential."

@@ -3,14 +3,42 @@
  *
  * A deadline is absolute and monotonic, so retries, waits and attempts inside of it share one budget of time. When it
  * passes, the work is interrupted, its releases are awaited, and the caller gets `DeadlineExceeded`.
+ *
+ * Of two that are nested, the earlier one rules: its time, and its budget in the error. That holds as well for work that
+ * nobody interrupts when the outer one passes, such as a detached fiber: it is under a clock of its own.
+ *
+ * Releases take the time that they need: a deadline says when work is told to end, not when it has. What must not be
+ * waited for needs a limit of its own.
+ *
+ * ```ts
+ * import { Deadline } from "@clawback/core"
+ * import { Console, Effect } from "effect"
+ *
+ * const step = Effect.flatMap(Deadline.remaining, (left) => Console.log("left:", left))
+ *
+ * const program = step.pipe(
+ *   Effect.andThen(step.pipe(Deadline.within("2 seconds"))), // two seconds
+ *   Effect.andThen(step.pipe(Deadline.within("1 minute"))), // ten at most: it cannot be later than the one outside
+ *   Deadline.within("10 seconds"),
+ *   Effect.catchTag("DeadlineExceeded", (error) => Console.log(error.message))
+ * )
+ *
+ * Effect.runPromise(program)
+ * ```
  */
+import * as Channel from "effect/Channel"
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import type * as Pull from "effect/Pull"
 import * as Schema from "effect/Schema"
+import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import * as Monotonic from "./internal/monotonic.ts"
+import * as Option from "./internal/option.ts"
+import type * as Retry from "./Retry.ts"
 
 export interface Deadline {
   /** Monotonic milliseconds of the clock in force. */
@@ -24,6 +52,9 @@ export class DeadlineExceeded extends Schema.TaggedError<DeadlineExceeded>("@cla
   "DeadlineExceeded",
   { budget: Schema.Duration }
 ) {
+  get retry(): Retry.Advice {
+    return { reach: "unanswered", isTransient: false }
+  }
   override get message() {
     return `The deadline of ${Duration.format(this.budget)} passed before the work ended, waits and ` +
       "retries included. Allow more time, or ask for less."
@@ -36,53 +67,97 @@ export const Current: Context.Reference<Deadline | undefined> = Context.Referenc
   { defaultValue: () => undefined }
 )
 
+/** How many milliseconds are left of a deadline. */
+const left = (deadline: Deadline, clock: Clock.Clock): number => Math.max(0, deadline.at - Monotonic.millis(clock))
+
 /** How much time is left: infinite without a deadline, zero once it has passed. */
 export const remaining: Effect.Effect<Duration.Duration> = Effect.withFiber((fiber) => {
   const deadline = fiber.getRef(Current)
   return Effect.succeed(
-    deadline === undefined
-      ? Duration.infinity
-      : Duration.millis(Math.max(0, deadline.at - Monotonic.millis(fiber.getRef(Clock.Clock))))
+    deadline === undefined ? Duration.infinity : Duration.millis(left(deadline, fiber.getRef(Clock.Clock)))
   )
 })
 
-/** The deadline that `duration` sets from now, unless the one in force comes sooner. */
-const earlier = (duration: Duration.Input): Effect.Effect<Deadline | undefined> =>
+/** The deadline that `budget` sets from now, or the one in force where that comes sooner. */
+const earliest = (budget: Duration.Duration): Effect.Effect<Deadline> =>
   Effect.withFiber((fiber) => {
-    const budget = Duration.fromInputUnsafe(duration)
     const inherited = fiber.getRef(Current)
     const at = Monotonic.millis(fiber.getRef(Clock.Clock)) + Duration.toMillis(budget)
-    return Effect.succeed(inherited !== undefined && inherited.at <= at ? undefined : { at, budget })
+    return Effect.succeed(inherited !== undefined && inherited.at <= at ? inherited : { at, budget })
   })
 
-/** Runs an effect under a deadline. An earlier one that is in force already stays so, and raises its own error. */
-export const within =
-  (duration: Duration.Input) => <A, E, R>(self: Effect.Effect<A, E, R>): Effect.Effect<A, E | DeadlineExceeded, R> =>
-    Effect.flatMap(
-      earlier(duration),
-      (deadline) =>
-        deadline === undefined ? self : Effect.timeoutOrElse(Effect.provideService(self, Current, deadline), {
-          duration: deadline.budget,
-          orElse: () => Effect.fail(new DeadlineExceeded({ budget: deadline.budget }))
-        })
-    )
+/** Ends an effect when a deadline passes, and waits for its releases. */
+const until = <A, E, R>(
+  self: Effect.Effect<A, E, R>,
+  deadline: Deadline
+): Effect.Effect<A, E | DeadlineExceeded, R> =>
+  Effect.clockWith((clock) =>
+    Effect.timeoutOrElse(self, {
+      duration: left(deadline, clock),
+      orElse: () => Effect.fail(new DeadlineExceeded({ budget: deadline.budget }))
+    })
+  )
+
+/** Runs an effect under a deadline. An earlier one that is in force already stays so. */
+export const within = (duration: Duration.Input) => {
+  const budget = Option.duration("deadline", duration)
+  return <A, E, R>(self: Effect.Effect<A, E, R>): Effect.Effect<A, E | DeadlineExceeded, R> =>
+    Effect.flatMap(earliest(budget), (deadline) => until(Effect.provideService(self, Current, deadline), deadline))
+}
+
+type Pulled<A, E, R = never> = Pull.Pull<readonly [A, ...Array<A>], E, void, R>
+
+/** A stream that a deadline ends: while it is pulled by interrupting the pull, while its reader is away by closing it. */
+const untilStream = <A, E, R>(
+  self: Stream.Stream<A, E, R>,
+  deadline: Deadline
+): Stream.Stream<A, E | DeadlineExceeded, R> => {
+  const exceeded = Effect.fail(new DeadlineExceeded({ budget: deadline.budget }))
+  return Stream.fromChannel(Channel.fromTransform((_, outer) =>
+    Effect.clockWith((clock) => {
+      const scope = Scope.forkUnsafe(outer)
+      let isPulled = false
+      let isOver = false
+      let pull: Pulled<A, E, R> | undefined
+      const opened = Effect.suspend(() =>
+        pull ?? Effect.flatMap(Channel.toPullScoped(Stream.toChannel(self), scope), (opened) => pull = opened)
+      )
+      const close = Effect.suspend(() => {
+        isOver = true
+        return isPulled ? Effect.void : Effect.uninterruptible(Scope.close(scope, Exit.void))
+      })
+      const next: Pulled<A, E | DeadlineExceeded, R> = Effect.suspend(() => {
+        if (isOver || deadline.at <= Monotonic.millis(clock)) return exceeded
+        isPulled = true
+        return Effect.flatMap(
+          Effect.onExitPrimitive(until(opened, deadline), () => {
+            isPulled = false
+            return undefined
+          }),
+          (elements) => isOver ? exceeded : Effect.succeed(elements)
+        )
+      })
+      return Effect.as(
+        Effect.forkIn(Effect.andThen(Effect.sleep(left(deadline, clock)), close), outer),
+        next
+      )
+    })
+  ))
+}
 
 /**
  * Runs a whole stream under a deadline, counted from its first pull.
  *
- * Time that the reader takes between two pulls counts as well; the error comes with the next pull.
+ * Time that the reader takes between two pulls counts as well. What the stream holds is released when the deadline
+ * passes, whether or not somebody reads; the error comes with the next pull.
  */
-export const withinStream =
-  (duration: Duration.Input) => <A, E, R>(self: Stream.Stream<A, E, R>): Stream.Stream<A, E | DeadlineExceeded, R> =>
-    Stream.unwrap(Effect.map(earlier(duration), (deadline): Stream.Stream<A, E | DeadlineExceeded, R> => {
-      if (deadline === undefined) return self
-      const exceeded = Effect.fail(new DeadlineExceeded({ budget: deadline.budget }))
-      return Stream.transformPull(
-        Stream.provideService(self, Current, deadline),
-        (pull) =>
-          Effect.succeed(Effect.clockWith((clock) => {
-            const left = deadline.at - Monotonic.millis(clock)
-            return left <= 0 ? exceeded : Effect.timeoutOrElse(pull, { duration: left, orElse: () => exceeded })
-          }))
+export const withinStream = (duration: Duration.Input) => {
+  const budget = Option.duration("deadline", duration)
+  return <A, E, R>(self: Stream.Stream<A, E, R>): Stream.Stream<A, E | DeadlineExceeded, R> =>
+    Stream.unwrap(
+      Effect.map(
+        earliest(budget),
+        (deadline) => untilStream(Stream.provideService(self, Current, deadline), deadline)
       )
-    }))
+    )
+}

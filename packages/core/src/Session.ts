@@ -80,6 +80,18 @@ export interface Handle<out A> {
   readonly [Symbol.asyncDispose]: () => Promise<void>
 }
 
+/**
+ * Lets a part of an acquisition be interrupted, by whoever interrupts the work and by a revocation; it then fails with
+ * `SessionRevoked`. The part must only wait, not take: an interruption may come after its last step.
+ */
+export type Restore = <A, E, R>(part: Effect.Effect<A, E, R>) => Effect.Effect<A, E | SessionRevoked, R>
+
+/**
+ * How to get hold of something, which nothing can interrupt. Where that takes long, give a function that says by
+ * `restore` which parts of it may be interrupted.
+ */
+export type Acquisition<A, E, R> = Effect.Effect<A, E, R> | ((restore: Restore) => Effect.Effect<A, E, R>)
+
 /** The session inside of which this fiber works. */
 export const Current: Context.Reference<Session | undefined> = Context.Reference<Session | undefined>(
   "@clawback/core/Session/Current",
@@ -118,7 +130,8 @@ const persistent = <E, R>(
 const opened = <A, E, R, B, E2, R2>(
   info: Info,
   site: Error | undefined,
-  acquire: Effect.Effect<A, E, R>,
+  acquisition: Acquisition<A, E, R>,
+  restore: Hold.Mask,
   then: (
     entry: Entry,
     value: A,
@@ -130,6 +143,9 @@ const opened = <A, E, R, B, E2, R2>(
     const registry = fiber.getRef(SessionRegistry)
     const entry = registry.openUnsafe(info, fiber, fiber.getRef(Current), site)
     if (entry instanceof SessionRevoked || entry instanceof QuotaExceeded) return Effect.fail(entry)
+    const acquire: Effect.Effect<A, E, R> = Effect.isEffect(acquisition)
+      ? acquisition
+      : acquisition(Hold.restoring(entry, restore))
     return Effect.matchCauseEffectEager(acquire, {
       onFailure: (cause) => {
         registry.closeUnsafe(entry)
@@ -145,18 +161,18 @@ const opened = <A, E, R, B, E2, R2>(
 /**
  * Holds something for as long as `f` runs, and releases it when `f` ends, however it ends.
  *
- * `acquire` and `release` cannot be interrupted, `f` can. A release that fails is tried again; one that fails to the end
+ * `acquire` (but for the parts that it restores) and `release` cannot be interrupted, `f` can. A release that fails is tried again; one that fails to the end
  * or dies does not hide how `f` failed: the cause holds both.
  */
 export const use = <A, E, R, B, E2, R2, E3 = never, R3 = never>(
   info: Info,
-  acquire: Effect.Effect<A, E, R>,
+  acquire: Acquisition<A, E, R>,
   release: (value: A, exit: Exit.Exit<B, E2 | SessionRevoked>) => Effect.Effect<unknown, E3, R3>,
   f: (value: A) => Effect.Effect<B, E2, R2>
 ): Effect.Effect<B, E | E2 | SessionError, R | R2 | R3> => {
   const site = Site.sample()
   return Effect.uninterruptibleMask((restore) =>
-    opened(info, site, acquire, (entry, value, registry, fiber) => {
+    opened(info, site, acquire, restore, (entry, value, registry, fiber) => {
       const context = fiber.context as Context.Context<R2 | R3>
       entry.release = (exit) =>
         persistent(info, entry.id, context, () => release(value, exit as Exit.Exit<B, E2 | SessionRevoked>))
@@ -212,12 +228,12 @@ class Acquired<A> implements Handle<A> {
  */
 export const acquire = <A, E, R, E2 = never, R2 = never>(
   info: Info,
-  acquire: Effect.Effect<A, E, R>,
+  acquire: Acquisition<A, E, R>,
   release: (value: A, exit: Exit.Exit<unknown, unknown>) => Effect.Effect<unknown, E2, R2>
 ): Effect.Effect<Handle<A>, E | SessionError, R | R2 | Scope.Scope> => {
   const site = Site.sample()
-  return Effect.uninterruptible(
-    opened(info, site, acquire, (entry, value, registry, fiber) => {
+  return Effect.uninterruptibleMask((restore) =>
+    opened(info, site, acquire, restore, (entry, value, registry, fiber) => {
       const context = fiber.context as Context.Context<R2 | Scope.Scope>
       const scope = Context.get(context, Scope.Scope)
       // One that is watched for being lost must not be kept by what we remember of it.

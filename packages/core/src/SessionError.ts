@@ -1,11 +1,15 @@
 /** Why a session could not be opened, or could not be kept. */
 import * as Schema from "effect/Schema"
+import type * as Retry from "./Retry.ts"
 
 /** The session, or one around it, was taken back while it was held. What it held is released. */
 export class SessionRevoked extends Schema.TaggedError<SessionRevoked>("@clawback/core/SessionRevoked")(
   "SessionRevoked",
   { id: Schema.Int, kind: Schema.String, name: Schema.String, reason: Schema.String }
 ) {
+  get retry(): Retry.Advice {
+    return { reach: "unanswered", isTransient: false }
+  }
   override get message() {
     return `The ${this.kind} session #${this.id} (${this.name}) was revoked: ${this.reason}. What it held was released.`
   }
@@ -17,6 +21,9 @@ export class QuotaExceeded extends Schema.TaggedError<QuotaExceeded>("@clawback/
   kind: Schema.String,
   limit: Schema.Int
 }) {
+  get retry(): Retry.Advice {
+    return { reach: "unsent", isTransient: false }
+  }
   override get message() {
     return `Tenant ${this.tenant} has ${this.limit} sessions open, which is its limit, so no ${this.kind} was opened. ` +
       "Wait until one ends, or raise the quota."

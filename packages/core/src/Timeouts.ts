@@ -17,6 +17,7 @@ import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import * as Monotonic from "./internal/monotonic.ts"
 import * as Option from "./internal/option.ts"
+import type * as Retry from "./Retry.ts"
 
 export interface Timeouts {
   /**
@@ -64,6 +65,9 @@ export class QueueTimeout extends Schema.TaggedError<QueueTimeout>("@clawback/co
   /** Callers that were still waiting. */
   waiting: Schema.Int
 }) {
+  get retry(): Retry.Advice {
+    return { reach: "unsent", isTransient: true }
+  }
   override get message() {
     return `No connection to ${this.origin} came free within ${Duration.format(this.limit)}: all ${this.connections} ` +
       `were busy and ${this.waiting} more callers waited. Nothing was sent. Raise \`connections\` or send less at once.`
@@ -77,6 +81,9 @@ export class ConnectTimeout
     limit: Schema.Duration
   })
 {
+  get retry(): Retry.Advice {
+    return { reach: "unsent", isTransient: true }
+  }
   override get message() {
     return `${this.origin} did not accept a connection within ${Duration.format(this.limit)}. Nothing was sent. ` +
       "Check the address and the network; retrying is safe."
@@ -89,6 +96,9 @@ export class FirstTokenTimeout
     limit: Schema.Duration
   })
 {
+  get retry(): Retry.Advice {
+    return { reach: "unanswered", isTransient: true }
+  }
   override get message() {
     return `No output came within ${Duration.format(this.limit)} of sending the request, so it was cancelled. ` +
       "Raise `firstToken` if the model thinks that long; else try again or elsewhere."
@@ -99,6 +109,9 @@ export class FirstTokenTimeout
 export class IdleTimeout extends Schema.TaggedError<IdleTimeout>("@clawback/core/IdleTimeout")("IdleTimeout", {
   limit: Schema.Duration
 }) {
+  get retry(): Retry.Advice {
+    return { reach: "delivered", isTransient: true }
+  }
   override get message() {
     return `The stream gave no output for ${Duration.format(this.limit)} and was cancelled. ` +
       "What was delivered stands; a new attempt starts over."
@@ -117,13 +130,14 @@ export interface StreamOptions<in A> {
 export const stream =
   <A>(options: StreamOptions<A>) =>
   <E, R>(self: Stream.Stream<A, E, R>): Stream.Stream<A, E | FirstTokenTimeout | IdleTimeout, R> => {
-    const firstToken = Duration.fromInputUnsafe(options.timeouts.firstToken ?? defaults.firstToken)
-    const idle = Duration.fromInputUnsafe(options.timeouts.idle ?? defaults.idle)
+    const firstToken = Option.duration("timeouts.firstToken", options.timeouts.firstToken ?? defaults.firstToken)
+    const idle = Option.duration("timeouts.idle", options.timeouts.idle ?? defaults.idle)
     const firstTokenMillis = Duration.toMillis(firstToken)
     const idleMillis = Duration.toMillis(idle)
     const isOutput = options.isOutput ?? (() => true)
 
-    return Stream.transformPull(self, (pull) =>
+    // Unwrapped, so that opening the stream is part of its first pull, and of the time that this may take.
+    return Stream.transformPull(Stream.unwrap(Effect.succeed(self)), (pull) =>
       Effect.clockWith((clock) => {
         let hasOutput = false
         // While the reader is away nobody waits, so the idle clock runs over the pulls since the last output only.

@@ -164,17 +164,17 @@ export const make: (wire: Wire, options?: Options) => Effect.Effect<Transport["S
     })
     return Transport.of({
       execute: (request) =>
-        Effect.uninterruptibleMask((restore): Effect.Effect<Response, TransportError, Scope.Scope> => {
+        Effect.suspend((): Effect.Effect<Response, TransportError, Scope.Scope> => {
           const url = parseUrl(request.url)
           if (url === undefined) return Effect.fail(new InvalidUrl({ url: request.url }))
           const progress: Progress = { isSent: false, exchange: undefined, isEnded: false, received: 0 }
           return Effect.flatMap(
             Session.acquire(
               { kind: "exchange", name: url.host + url.pathname },
-              connections.checkout(url, request.timeouts ?? {}, restore),
+              (restore) => connections.checkout(url, request.timeouts ?? {}, restore),
               (entry, exit) => settle(connections, entry, progress, exit)
             ),
-            ({ session, value }) => restore(send(url, request, value, session, progress))
+            ({ session, value }) => send(url, request, value, session, progress)
           )
         })
     })

@@ -3,6 +3,7 @@
  * retry may cost. The limits on time are in `Timeouts`.
  */
 import * as Schema from "effect/Schema"
+import type * as Retry from "./Retry.ts"
 import type { SessionError } from "./SessionError.ts"
 import type * as Timeouts from "./Timeouts.ts"
 
@@ -10,6 +11,9 @@ import type * as Timeouts from "./Timeouts.ts"
 export class InvalidUrl extends Schema.TaggedError<InvalidUrl>("@clawback/core/InvalidUrl")("InvalidUrl", {
   url: Schema.String
 }) {
+  get retry(): Retry.Advice {
+    return { reach: "unsent", isTransient: false }
+  }
   override get message() {
     return `${
       JSON.stringify(this.url)
@@ -22,6 +26,9 @@ export class InvalidRequest extends Schema.TaggedError<InvalidRequest>("@clawbac
   "InvalidRequest",
   { origin: Schema.String, detail: Schema.String }
 ) {
+  get retry(): Retry.Advice {
+    return { reach: "unsent", isTransient: false }
+  }
   override get message() {
     return `The request to ${this.origin} is not valid HTTP: ${this.detail}. Correct it; retrying will not help.`
   }
@@ -33,6 +40,9 @@ export class QueueFull extends Schema.TaggedError<QueueFull>("@clawback/core/Que
   connections: Schema.Int,
   waiting: Schema.Int
 }) {
+  get retry(): Retry.Advice {
+    return { reach: "unsent", isTransient: true }
+  }
   override get message() {
     return `All ${this.connections} connections to ${this.origin} are busy and ${this.waiting} callers wait already. ` +
       "Nothing was sent. Shed load, or raise `connections` or `maxWaiting`."
@@ -45,6 +55,9 @@ export class ConnectFailed extends Schema.TaggedError<ConnectFailed>("@clawback/
   reason: Schema.Literals(["refused", "unresolved", "unreachable", "reset", "tls", "other"]),
   cause: Schema.Defect()
 }) {
+  get retry(): Retry.Advice {
+    return { reach: "unsent", isTransient: this.reason !== "tls" }
+  }
   override get message() {
     const advice = {
       refused: "Nothing listens there: check host and port, and that the server runs",
@@ -67,6 +80,9 @@ export class ConnectionLost extends Schema.TaggedError<ConnectionLost>("@clawbac
   "ConnectionLost",
   { origin: Schema.String, phase: Schema.Literals(["head", "body"]), cause: Schema.Defect() }
 ) {
+  get retry(): Retry.Advice {
+    return { reach: "unanswered", isTransient: true }
+  }
   override get message() {
     return `The connection to ${this.origin} broke ` + (this.phase === "head"
       ? "before an answer came. The request may have been processed: retry only if twice does no harm."
@@ -80,6 +96,9 @@ export class TransportClosed
     origin: Schema.String
   })
 {
+  get retry(): Retry.Advice {
+    return { reach: "unsent", isTransient: false }
+  }
   override get message() {
     return `The transport was closed, so nothing is sent to ${this.origin}. Keep its layer open for as long as calls run.`
   }
@@ -89,6 +108,9 @@ export class TransportClosed
 export class BodyTooLarge extends Schema.TaggedError<BodyTooLarge>("@clawback/core/BodyTooLarge")("BodyTooLarge", {
   limit: Schema.Int
 }) {
+  get retry(): Retry.Advice {
+    return { reach: "answered", isTransient: false }
+  }
   override get message() {
     return `The response's body is larger than the allowed ${this.limit} bytes. Raise the limit if it may be.`
   }

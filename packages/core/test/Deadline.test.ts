@@ -1,10 +1,15 @@
 import * as Deadline from "@clawback/core/Deadline"
 import { assert, describe, it } from "@effect/vitest"
-import { Duration, Effect, Exit, Fiber, Stream } from "effect"
+import { Duration, Effect, Exit, Fiber, Schema, Stream } from "effect"
 import { TestClock } from "effect/testing"
 
 const exceeded = (budget: Duration.Input) =>
   Exit.fail(new Deadline.DeadlineExceeded({ budget: Duration.fromInputUnsafe(budget) }))
+
+const between = (minimum: number, maximum: number) => Schema.Int.check(Schema.isBetween({ minimum, maximum }))
+
+/** A deadline that is set so many milliseconds after the one around it. */
+const Level = Schema.Struct({ budget: between(1, 100), after: between(0, 30) })
 
 describe("Deadline.within (B5)", () => {
   it.effect("work that ends in time is not touched", () =>
@@ -65,6 +70,63 @@ describe("Deadline.within (B5)", () => {
       yield* TestClock.adjust("10 seconds")
       assert.deepStrictEqual(fiber.pollUnsafe(), exceeded("10 seconds"))
     }))
+
+  it.effect.prop(
+    "of any that are nested, at any times, the earliest ends the work: at its time, with its budget in the error",
+    [Schema.NonEmptyArray(Level)],
+    ([levels]) =>
+      Effect.gen(function*() {
+        let start = 0
+        const ends = levels.map(({ after, budget }) => {
+          start += after
+          return { at: start + budget, start, budget }
+        })
+        // A level that is reached only after the work has ended has no say.
+        const first = ends.reduce((first, next) => next.start < first.at && next.at < first.at ? next : first)
+        const work = levels.reduceRight(
+          (inner: Effect.Effect<unknown, Deadline.DeadlineExceeded>, { after, budget }) =>
+            Effect.andThen(Effect.sleep(after), Deadline.within(budget)(inner)),
+          Effect.never
+        )
+        const fiber = yield* Effect.forkChild(work)
+        yield* TestClock.adjust(first.at - 1)
+        assert.isUndefined(fiber.pollUnsafe())
+        yield* TestClock.adjust(1)
+        assert.deepStrictEqual(fiber.pollUnsafe(), exceeded(first.budget))
+      })
+  )
+
+  it.effect("one inside of work that nobody interrupts ends when the outer one does", () =>
+    Effect.gen(function*() {
+      const detached = Effect.forkDetach(Deadline.within("1 minute")(Effect.never))
+      const fiber = yield* Deadline.within("10 seconds")(detached)
+      yield* TestClock.adjust("9999 millis")
+      assert.isUndefined(fiber.pollUnsafe())
+      yield* TestClock.adjust("1 millis")
+      assert.deepStrictEqual(fiber.pollUnsafe(), exceeded("10 seconds"))
+    }))
+
+  it.effect("one that passes while an inner one waits for releases raises its own error, after them", () =>
+    Effect.gen(function*() {
+      const slow = Effect.acquireUseRelease(Effect.void, () => Effect.never, () => Effect.sleep("20 seconds"))
+      const fiber = yield* Effect.forkChild(slow.pipe(Deadline.within("2 seconds"), Deadline.within("10 seconds")))
+      yield* TestClock.adjust("21999 millis")
+      assert.isUndefined(fiber.pollUnsafe())
+      yield* TestClock.adjust("1 millis")
+      assert.deepStrictEqual(fiber.pollUnsafe(), exceeded("10 seconds"))
+    }))
+
+  it.effect("an infinite one changes nothing", () =>
+    Effect.gen(function*() {
+      assert.deepStrictEqual(yield* Deadline.within("Infinity")(Deadline.remaining), Duration.infinity)
+    }))
+
+  it("one that is no length of time is named where it is set", () => {
+    for (const wrong of ["2 minuts", NaN, -1]) {
+      assert.throws(() => Deadline.within(wrong as Duration.Input), /`deadline`/)
+      assert.throws(() => Deadline.withinStream(wrong as Duration.Input), /`deadline`/)
+    }
+  })
 
   it.effect("a zero deadline ends work that waits at once", () =>
     Effect.gen(function*() {
@@ -153,6 +215,41 @@ describe("Deadline.withinStream (B5)", () => {
       )
       yield* TestClock.adjust("12 seconds")
       assert.deepStrictEqual(fiber.pollUnsafe(), exceeded("10 seconds"))
+    }))
+
+  it.effect("releases what the stream holds when it passes, though its reader is away", () =>
+    Effect.gen(function*() {
+      let held = 0
+      const hold = Effect.acquireRelease(Effect.sync(() => held++), () => Effect.sync(() => held--))
+      const stream = Stream.unwrap(Effect.as(hold, every("1 seconds")))
+      const fiber = yield* Effect.forkChild(
+        Stream.runForEach(Deadline.withinStream("10 seconds")(stream), () => Effect.sleep("30 seconds"))
+      )
+      yield* TestClock.adjust("9999 millis")
+      assert.strictEqual(held, 1)
+      yield* TestClock.adjust("1 millis")
+      assert.deepStrictEqual([fiber.pollUnsafe(), held], [undefined, 0])
+      yield* TestClock.adjust("21 seconds")
+      assert.deepStrictEqual(fiber.pollUnsafe(), exceeded("10 seconds"))
+    }))
+
+  it.effect("bounds how long the stream takes to open", () =>
+    Effect.gen(function*() {
+      const fiber = yield* Effect.forkChild(
+        Stream.runDrain(Deadline.withinStream("10 seconds")(Stream.fromPull<never, never, never, never, never>(Effect.never)))
+      )
+      yield* TestClock.adjust("10 seconds")
+      assert.deepStrictEqual(fiber.pollUnsafe(), exceeded("10 seconds"))
+    }))
+
+  it.effect("leaves nothing behind once the stream has ended", () =>
+    Effect.gen(function*() {
+      const stream = Deadline.withinStream("10 seconds")(Stream.make(1, 2))
+      const both = yield* Stream.runCollect(Stream.concat(stream, every("20 seconds")).pipe(Stream.take(3))).pipe(
+        Effect.forkChild
+      )
+      yield* TestClock.adjust("20 seconds")
+      assert.deepStrictEqual(both.pollUnsafe(), Exit.succeed([1, 2, "x"]))
     }))
 
   it.effect("is in force for what runs in the stream, and not for its reader", () =>

@@ -165,6 +165,62 @@ describe("SessionRegistry.revoke (B2)", () => {
       assert.deepStrictEqual(stock.returned.toSorted(), [1, 2])
     }).pipe(isolated))
 
+  it.effect("ends the part of an acquisition that only waits, and fails it with SessionRevoked", () =>
+    Effect.gen(function*() {
+      const stock = new Stock()
+      const queued = (restore: Session.Restore) => Effect.andThen(restore(Effect.never), stock.take)
+      const programs = [
+        Session.use(info, queued, stock.put, () => Effect.die("must not run")),
+        Effect.scoped(Effect.andThen(Session.acquire(info, queued, stock.put), Effect.die("must not run")))
+      ]
+      const fibers = yield* Effect.forEach(programs, (program) => Effect.forkChild(program))
+      yield* turn(5)
+      const { forced, revoked, stuck } = yield* revokeAll
+      assert.deepStrictEqual([revoked.length, forced, stuck], [2, [], []])
+      const exits = yield* Effect.forEach(fibers, (fiber) => Fiber.await(fiber))
+      assert.deepStrictEqual(exits.map(tagOf), ["SessionRevoked", "SessionRevoked"])
+      assert.deepStrictEqual([stock.taken, yield* SessionRegistry.list()], [0, []])
+    }).pipe(isolated))
+
+  it.effect("and an interruption find an acquisition at any moment, and what it took comes back", () =>
+    atEach(({ turns }) =>
+      Effect.gen(function*() {
+        const stock = new Stock()
+        const slow = (restore: Session.Restore) =>
+          Effect.andThen(restore(turn(2)), Effect.tap(stock.take, () => Effect.exit(restore(turn(2)))))
+        const programs = [
+          Session.use(info, slow, stock.put, () => turn(2)),
+          Effect.scoped(Effect.andThen(Session.acquire(info, slow, stock.put), turn(2)))
+        ]
+        const fibers = yield* Effect.forEach([...programs, ...programs], (program) => Effect.forkChild(program))
+        yield* turn(turns)
+        yield* Effect.forEach(fibers.slice(2), (fiber) => Effect.forkChild(Fiber.interrupt(fiber)))
+        yield* revokeAll
+        for (const [i, fiber] of fibers.entries()) {
+          const tag = tagOf(yield* Fiber.await(fiber))
+          if (i < 2) assert.include(["Success", "SessionRevoked"], tag)
+        }
+        assert.deepStrictEqual([stock.out.size, yield* SessionRegistry.list()], [0, []])
+      }).pipe(isolated)
+    ))
+
+  it.effect("does not end an acquisition where interruption is not allowed", () =>
+    Effect.gen(function*() {
+      const [stock, gate] = [new Stock(), yield* Deferred.make<void>()]
+      const queued = (restore: Session.Restore) => Effect.andThen(restore(Deferred.await(gate)), stock.take)
+      const fiber = yield* Effect.forkChild(
+        Effect.uninterruptible(Session.use(info, queued, stock.put, () => Effect.void))
+      )
+      yield* turn(5)
+      const revoking = yield* Effect.forkChild(revokeAll)
+      yield* turn(5)
+      assert.isUndefined(fiber.pollUnsafe())
+      yield* Deferred.succeed(gate, undefined)
+      assert.strictEqual(tagOf(yield* Fiber.await(fiber)), "SessionRevoked")
+      yield* Fiber.join(revoking)
+      assert.deepStrictEqual([stock.taken, stock.out.size], [1, 0])
+    }).pipe(isolated))
+
   it.effect("names what is stuck: an acquisition or a release that does not end", () =>
     Effect.gen(function*() {
       const gate = yield* Deferred.make<void>()

@@ -1,3 +1,4 @@
+import * as Deadline from "@clawback/core/Deadline"
 import * as Timeouts from "@clawback/core/Timeouts"
 import { assert, describe, it } from "@effect/vitest"
 import { Clock, Duration, Effect, Exit, Fiber, Stream } from "effect"
@@ -166,6 +167,48 @@ describe("Timeouts.stream: idle (B5)", () => {
       assert.deepStrictEqual(yield* Stream.runCollect(guard(Stream.make(1, 2))), [1, 2])
       assert.deepStrictEqual(yield* Stream.runCollect(guard(Stream.empty)), [])
       assert.deepStrictEqual(yield* Effect.exit(Stream.runDrain(guard(Stream.fail("no")))), Exit.fail("no"))
+    }))
+})
+
+describe("Timeouts.stream: with a deadline (B5)", () => {
+  const total = (budget: Duration.Input) =>
+    Exit.fail(new Deadline.DeadlineExceeded({ budget: Duration.fromInputUnsafe(budget) }))
+  const begun = Stream.concat(after([1, "a"]), Stream.never)
+
+  it.effect("whichever of them passes first raises its own error, at its own time", () =>
+    Effect.gen(function*() {
+      for (
+        const [stream, budget, at, error] of [
+          [Stream.never, "9 seconds", 9000, total("9 seconds")],
+          [Stream.never, "11 seconds", 10_000, firstToken],
+          [begun, "3 seconds", 3000, total("3 seconds")],
+          [begun, "5 seconds", 4000, idle]
+        ] as const
+      ) {
+        const timed = Timeouts.stream<string>({ timeouts: limits })(stream)
+        for (
+          const call of [
+            Stream.runDrain(Deadline.withinStream(budget)(timed)),
+            Deadline.within(budget)(Stream.runDrain(timed)),
+            Stream.runDrain(Timeouts.stream<string>({ timeouts: limits })(Deadline.withinStream(budget)(stream)))
+          ]
+        ) {
+          const fiber = yield* Effect.forkChild(call)
+          yield* TestClock.adjust(at - 1)
+          assert.isUndefined(fiber.pollUnsafe())
+          yield* TestClock.adjust(1)
+          assert.deepStrictEqual(fiber.pollUnsafe(), error)
+        }
+      }
+    }))
+})
+
+describe("Timeouts.stream: opening (B5)", () => {
+  it.effect("a stream that does not open runs into the first limit", () =>
+    Effect.gen(function*() {
+      const { fiber } = yield* read(Timeouts.stream({ timeouts: limits })(Stream.fromPull(Effect.never)))
+      yield* TestClock.adjust("10 seconds")
+      assert.deepStrictEqual(fiber.pollUnsafe(), firstToken)
     }))
 })
 

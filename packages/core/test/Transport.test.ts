@@ -128,6 +128,24 @@ describe("Transport: waiting for a connection (B5, B17)", () => {
       assert.deepStrictEqual(order, [1, 2, 3, 4])
     }).pipe(isolated))
 
+  it.effect("a revocation ends waiting and connecting, and leaves both to the next", () =>
+    Effect.gen(function*() {
+      const connecting = yield* Latch.make()
+      const { transport, wire } = yield* setup({ connecting: connecting.await }, { connections: 1 })
+      const first = yield* start(get(transport))
+      const second = yield* start(get(transport))
+      for (const [id, caller] of [[3, second], [1, first]] as const) {
+        const { revoked, stuck } = yield* SessionRegistry.revoke({ id, kind: "exchange" }, { reason: "test" })
+        assert.deepStrictEqual([revoked.length, stuck], [1, []])
+        assert.deepInclude(yield* failure(caller), { _tag: "SessionRevoked", reason: "test" })
+      }
+      yield* turn(5)
+      assert.lengthOf(wire.alive, 0)
+      yield* connecting.open
+      yield* get(transport)
+      assert.deepStrictEqual(yield* SessionRegistry.counts, { connection: 1 })
+    }).pipe(isolated))
+
   it.effect("one origin does not wait for another", () =>
     Effect.gen(function*() {
       const { transport } = yield* setup({}, { connections: 1 })

@@ -17,6 +17,7 @@
  */
 import type * as Credential from "@clawback/core/Credential"
 import type * as Deadline from "@clawback/core/Deadline"
+import type * as Retry from "@clawback/core/Retry"
 import type * as Timeouts from "@clawback/core/Timeouts"
 import type * as TransportError from "@clawback/core/TransportError"
 import { type AiError, isAiError } from "effect/ai/AiError"
@@ -56,6 +57,9 @@ export class AuthenticationFailed
     said
   )
 {
+  get retry(): Retry.Advice {
+    return { reach: "answered", isTransient: false }
+  }
   override get message() {
     return `${quote(this)} The key was not accepted: check that it is the right one, whole and not revoked.`
   }
@@ -66,6 +70,9 @@ export class PermissionDenied extends Schema.TaggedError<PermissionDenied>("@cla
   "PermissionDenied",
   said
 ) {
+  get retry(): Retry.Advice {
+    return { reach: "answered", isTransient: false }
+  }
   override get message() {
     return `${quote(this)} The key may not do this: ask for access, or use another model, project or region.`
   }
@@ -76,6 +83,9 @@ export class QuotaExhausted extends Schema.TaggedError<QuotaExhausted>("@clawbac
   "QuotaExhausted",
   said
 ) {
+  get retry(): Retry.Advice {
+    return { reach: "answered", isTransient: false }
+  }
   override get message() {
     return `${quote(this)} The account's quota is used up: raise it or use another account. Retrying will not help.`
   }
@@ -87,6 +97,9 @@ export class RateLimited extends Schema.TaggedError<RateLimited>("@clawback/prov
   /** How long the provider asks to wait, if it says. */
   retryAfter: Schema.UndefinedOr(Schema.Duration)
 }) {
+  get retry(): Retry.Advice {
+    return { reach: "answered", isTransient: true, retryAfter: this.retryAfter }
+  }
   override get message() {
     const wait = this.retryAfter === undefined ? "a while" : Duration.format(this.retryAfter)
     return `${quote(this)} Wait ${wait} before the next request, or use another key or provider.`
@@ -98,6 +111,9 @@ export class Overloaded extends Schema.TaggedError<Overloaded>("@clawback/provid
   ...said,
   retryAfter: Schema.UndefinedOr(Schema.Duration)
 }) {
+  get retry(): Retry.Advice {
+    return { reach: "answered", isTransient: true, retryAfter: this.retryAfter }
+  }
   override get message() {
     return `${quote(this)} The provider is overloaded: try again shortly, or elsewhere.`
   }
@@ -108,6 +124,9 @@ export class ProviderFailed extends Schema.TaggedError<ProviderFailed>("@clawbac
   "ProviderFailed",
   { ...said, retryAfter: Schema.UndefinedOr(Schema.Duration) }
 ) {
+  get retry(): Retry.Advice {
+    return { reach: "answered", isTransient: true, retryAfter: this.retryAfter }
+  }
   override get message() {
     return `${quote(this)} The provider failed on its side: try again, or elsewhere.`
   }
@@ -118,6 +137,9 @@ export class RequestRejected extends Schema.TaggedError<RequestRejected>("@clawb
   "RequestRejected",
   said
 ) {
+  get retry(): Retry.Advice {
+    return { reach: "answered", isTransient: false }
+  }
   override get message() {
     return this.status === 404
       ? `${quote(this)} Check the name of the model and the base URL.`
@@ -130,6 +152,9 @@ export class InvalidResponse extends Schema.TaggedError<InvalidResponse>("@clawb
   "InvalidResponse",
   { provider: Schema.String, detail: Schema.String, excerpt: Schema.String }
 ) {
+  get retry(): Retry.Advice {
+    return { reach: "answered", isTransient: false }
+  }
   override get message() {
     return `${this.provider} sent what its format does not allow: ${this.detail}. ` +
       (this.excerpt === "" ? "" : `It began with ${JSON.stringify(this.excerpt)}. `) +
@@ -146,6 +171,9 @@ export class StreamTruncated extends Schema.TaggedError<StreamTruncated>("@clawb
     delivered: Schema.Int
   }
 ) {
+  get retry(): Retry.Advice {
+    return { reach: this.delivered === 0 ? "unanswered" : "delivered", isTransient: true }
+  }
   override get message() {
     return `The stream of ${this.provider} ended without a finish, after ${this.delivered} events. ` +
       "The answer is not whole: discard it or try again."

@@ -27,15 +27,13 @@ type CheckoutError =
   | TransportClosed
   | SessionError
 
-export type Restore = <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
-
 /** The connections of a transport, by origin. */
 export interface Connections {
   /** A connection that nobody else uses. Only waiting and connecting run under `restore`. */
   readonly checkout: (
     url: URL,
     timeouts: Pick<Timeouts.Timeouts, "queue" | "connect">,
-    restore: Restore
+    restore: Session.Restore
   ) => Effect.Effect<Entry, CheckoutError>
   /** Ends the use of a connection that another request may follow on. */
   readonly giveBack: (entry: Entry) => void
@@ -96,7 +94,7 @@ export const make = Effect.fnUntraced(function*(wire: Wire, options: {
    * One fiber holds one connection, from its first packet to its last: the pool counts it out when that fiber ends. It
    * runs in the transport's context, since it outlives the call that asked for it.
    */
-  const connect = (url: URL, pool: Pool, limit: Duration.Duration, restore: Restore) =>
+  const connect = (url: URL, pool: Pool, limit: Duration.Duration, restore: Session.Restore) =>
     Effect.suspend(() => {
       const { origin } = url
       // Who was let in just before the transport closed may come here after that.
@@ -133,7 +131,7 @@ export const make = Effect.fnUntraced(function*(wire: Wire, options: {
         )
       })
       Fiber.runIn(fiber, holders)
-      return Effect.onInterrupt(restore(Deferred.await(ready)), () => Effect.sync(() => fiber.interruptUnsafe()))
+      return Effect.onError(restore(Deferred.await(ready)), () => Effect.sync(() => fiber.interruptUnsafe()))
     })
 
   const checkout: Connections["checkout"] = (url, timeouts, restore) =>

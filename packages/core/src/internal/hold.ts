@@ -5,6 +5,7 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import type { LeakProbe } from "../LeakProbe.ts"
+import type { Restore } from "../Session.ts"
 import type { SessionRevoked } from "../SessionError.ts"
 import type { Entry } from "./ledger.ts"
 
@@ -77,6 +78,9 @@ export const interruptWhenRevoked = (entry: Entry, fiber: Fiber.Fiber<unknown, u
   return () => remove(listeners, onRevoked)
 }
 
+/** What `Effect.uninterruptibleMask` gives: interruption is as it was outside. */
+export type Mask = <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
+
 const uninterruptible = { uninterruptible: true } as const
 
 const defectsOf = (fiber: Fiber.Fiber<unknown, unknown>): Effect.Effect<void> => {
@@ -96,7 +100,7 @@ export const region = <A, E, R>(
   entry: Entry,
   context: Context.Context<R>,
   effect: Effect.Effect<A, E, R>,
-  restore: <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
+  restore: Mask
 ): Effect.Effect<A, E | SessionRevoked> => {
   if (entry.revoked !== undefined) return Effect.fail(entry.revoked)
   const isInterruptible = restore(Effect.void) !== Effect.void
@@ -117,3 +121,7 @@ export const region = <A, E, R>(
     (exit) => revokedOr(entry, exit)
   )
 }
+
+/** Lets parts of the session's acquisition be interrupted, also by a revocation. */
+export const restoring = (entry: Entry, restore: Mask): Restore => <A, E, R>(part: Effect.Effect<A, E, R>) =>
+  Effect.contextWith((context: Context.Context<R>) => region(entry, context, part, restore))

@@ -12,6 +12,12 @@ export const count = (name: string, value: number, least: number): number => {
   throw wrong(name, value, `a whole number from ${least} up`)
 }
 
+/** A part of a whole. */
+export const ratio = (name: string, value: number): number => {
+  if (value >= 0 && value <= 1) return value
+  throw wrong(name, value, "a number from 0 to 1")
+}
+
 /** A length of time, zero and infinity included. */
 export const duration = (name: string, value: Duration.Input): Duration.Duration => {
   const parsed = Number.isNaN(value) ? undefined : Duration.fromInput(value)

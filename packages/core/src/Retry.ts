@@ -1,0 +1,270 @@
+/**
+ * Trying again, where that can help and can do no harm.
+ *
+ * A `Policy` is a value, applied to any effect (`effect`) or stream (`stream`). Whether a failure is tried again is not
+ * the policy's to know: each error of ours declares it in `retry`, by how far the attempt got and whether the next one
+ * may fare better; `classify` says it for errors that are not ours.
+ *
+ * | how far the attempt got | tried again |
+ * | --- | --- |
+ * | `unsent`: nothing left this process | if transient |
+ * | `unanswered`: sent, and perhaps processed and billed | if transient, and `resend` allows it: by default, only in a call that is `idempotent` |
+ * | `answered`: the other side said no | if transient, and not before its `retryAfter` |
+ * | `delivered`: output has reached somebody | never |
+ *
+ * Waits have full jitter: any time from zero to a limit that doubles with each attempt, so that callers that failed
+ * together do not return together. What the other side asks for (`Retry-After`) comes first, whole, and the jitter on top.
+ * All retries draw on a `Budget`, which shrinks as calls fail: when nothing works any more, load does not multiply.
+ * A deadline in force bounds everything: a wait that does not fit ends the call at once, with the error that it has.
+ *
+ * Each attempt has a scope of its own, closed before the wait: backing off holds nothing. What the attempt that succeeded
+ * acquired stays until the surrounding scope closes.
+ *
+ * | option | unit | default | too low | too high |
+ * | --- | --- | --- | --- | --- |
+ * | `attempts` | attempts, the first included | 3 | a hiccup fails the call | a failing server gets more load, its callers wait longer |
+ * | `base` | duration: limit of the first wait | 500 milliseconds | retries come before anything can have changed | a hiccup costs long waits |
+ * | `max` | duration: limit of any wait | 8 seconds | an outage is met with a steady hammering | calls sleep after all is well again |
+ * | `maxRetryAfter` | duration | 1 minute | calls fail that a wait would have served | callers wait as long as the other side likes |
+ * | `minimum` | duration: what an attempt needs | 0 | attempts start that the deadline cuts off, and that are billed | attempts are not made that would have ended in time |
+ * | `resend` | `"idempotent"`, `"always"`, `"never"` | `"idempotent"` | a lost connection fails the call | something may run, and be billed, twice |
+ * | `budget` | `budget({ ratio, reserve })` | one of the policy's own | calls fail that one more attempt would have served | an outage multiplies load |
+ *
+ * ```ts
+ * import { Deadline, Retry, TransportError } from "@clawback/core"
+ * import { Console, Effect, Stream } from "effect"
+ *
+ * const policy = Retry.jittered({ attempts: 4, base: "10 millis" })
+ * const refused = new TransportError.ConnectFailed({ origin: "https://api.example.com", reason: "refused", cause: "" })
+ *
+ * // Fails twice, then works.
+ * let calls = 0
+ * const flaky = Effect.suspend(() => ++calls < 3 ? refused : Effect.succeed(`answered at attempt ${calls}`))
+ *
+ * // Fails before the first element once, which is tried again, and after the second, which is not.
+ * let streams = 0
+ * const numbers = Stream.suspend(() =>
+ *   ++streams === 1 ? Stream.fail(refused) : Stream.concat(Stream.make(1, 2), Stream.fail(refused))
+ * )
+ *
+ * const program = Effect.gen(function*() {
+ *   yield* Console.log(yield* flaky.pipe(Retry.effect(policy), Deadline.within("10 seconds")))
+ *   yield* numbers.pipe(Retry.stream(policy), Stream.runForEach((n) => Console.log(n)))
+ * }).pipe(Effect.catchCause((cause) => Console.log(Retry.ended(cause)))) // { attempts: 2, why: "delivered" }
+ *
+ * Effect.runPromise(program)
+ * ```
+ *
+ * Sources: full jitter, https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/ · budgets, Finagle's
+ * `RetryBudget` and gRPC's retry throttling (proposal A6) · `Retry-After`, RFC 9110 §10.2.3.
+ */
+import * as Cause from "effect/Cause"
+import * as Channel from "effect/Channel"
+import * as Context from "effect/Context"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Random from "effect/Random"
+import * as Scope from "effect/Scope"
+import * as Stream from "effect/Stream"
+import type { DeadlineExceeded } from "./Deadline.ts"
+import * as Key from "./internal/idempotencyKey.ts"
+import * as Option from "./internal/option.ts"
+import { RetryBudget } from "./internal/retryBudget.ts"
+import { Call, EndedKey } from "./internal/retryCall.ts"
+import { Attempts } from "./internal/retryStream.ts"
+import type { Rules } from "./internal/retryRules.ts"
+
+/** How far an attempt got before it failed. */
+export type Reach = "unsent" | "unanswered" | "answered" | "delivered"
+
+/** What an error says about trying again. */
+export interface Advice {
+  readonly reach: Reach
+  /** Whether the same thing may go well the next time. */
+  readonly isTransient: boolean
+  /** How long to wait at least. */
+  readonly retryAfter?: Duration.Duration | undefined
+}
+
+/** An error that gives its own advice. One that does not is tried again only if `classify` says so. */
+export interface Declared {
+  readonly retry: Advice
+}
+
+/**
+ * What retries may be taken from. Every policy and call that shares one is limited by it together: at any moment there
+ * were no more retries than `reserve` + `ratio` × successes.
+ */
+export type Budget = RetryBudget
+
+export interface BudgetOptions {
+  /**
+   * Retries that each success allows, from 0 to 1. Default: 0.2. Too low, and steady trouble uses the reserve up; too
+   * high, and a server in trouble gets that much more load.
+   */
+  readonly ratio?: number | undefined
+  /**
+   * Retries that need no success before them, and the most that are ever saved up. Default: 20. Too low, and calls fail
+   * that come after a quiet time; too high, and an outage begins with that many useless retries.
+   */
+  readonly reserve?: number | undefined
+}
+
+/** A budget in this process's memory. Make one where the policy is made, not anew for each call: it has to remember. */
+export const budget = (options: BudgetOptions = {}): Budget =>
+  new RetryBudget(
+    Option.ratio("ratio", options.ratio ?? 0.2),
+    Option.count("reserve", options.reserve ?? 20, 0)
+  )
+
+/** A budget that is never used up: each call retries as often as its policy says, whatever becomes of the others. */
+export const unlimited: Budget = new RetryBudget(0, Infinity)
+
+/** Which calls are sent again that may have been processed: those known to be served once, all of them, or none. */
+export type Resend = "idempotent" | "always" | "never"
+
+export interface Options<in E = unknown> {
+  /** Attempts of a call in all. Default: 3. */
+  readonly attempts?: number | undefined
+  /** The limit of the first wait; it doubles with each attempt. Default: 500 milliseconds. */
+  readonly base?: Duration.Input | undefined
+  /** The limit of any wait of ours. Default: 8 seconds. */
+  readonly max?: Duration.Input | undefined
+  /** The longest wait that the other side may ask for; for a longer one the call fails at once. Default: 1 minute. */
+  readonly maxRetryAfter?: Duration.Input | undefined
+  /** The time that an attempt needs: with less left until the deadline, none begins. Default: none. */
+  readonly minimum?: Duration.Input | undefined
+  /** Whether a request is sent again that may have been processed. Default: only in calls that are `idempotent`. */
+  readonly resend?: Resend | undefined
+  /** Default: one of the policy's own, as `budget()` makes it. */
+  readonly budget?: Budget | undefined
+  /** What errors mean that give no advice of their own. Default: that trying again does not help. */
+  readonly classify?: ((error: E) => Advice | undefined) | undefined
+}
+
+/** When and how often to try again. `E` is what its `classify` can judge, beside the errors that give their own advice. */
+export interface Policy<in E = unknown> {
+  readonly rules: Rules
+  readonly budget: Budget
+  readonly classify: ((error: E) => Advice | undefined) | undefined
+}
+
+/** A policy with full jitter. A wrong option is a defect that names it. */
+export const jittered = <E = unknown>(options: Options<E> = {}): Policy<E> => {
+  const millis = (name: string, value: Duration.Input) => Duration.toMillis(Option.duration(name, value))
+  return {
+    rules: {
+      attempts: Option.count("attempts", options.attempts ?? 3, 1),
+      base: millis("base", options.base ?? 500),
+      max: millis("max", options.max ?? "8 seconds"),
+      maxRetryAfter: millis("maxRetryAfter", options.maxRetryAfter ?? "1 minute"),
+      minimum: millis("minimum", options.minimum ?? 0),
+      resend: options.resend ?? "idempotent"
+    },
+    budget: options.budget ?? budget(),
+    classify: options.classify
+  }
+}
+
+/** What names one call to whoever serves it, however often it is sent. */
+export interface IdempotencyKey {
+  readonly value: string
+  /** Whether the other side is known to serve a key once. Only then may a lost answer be asked for again by default. */
+  readonly isHonoured: boolean
+}
+
+/**
+ * The key of the call in force. A retried call that has none gets a random one before its first attempt, and keeps it:
+ * attempts and nested retries read the same.
+ */
+export const CurrentKey: Context.Reference<IdempotencyKey | undefined> = Context.Reference<IdempotencyKey | undefined>(
+  "@clawback/core/Retry/CurrentKey",
+  { defaultValue: () => undefined }
+)
+
+const newKey: Effect.Effect<string> = Effect.withFiber((fiber) =>
+  Effect.succeed(Key.make(fiber.getRef(Random.Random)))
+)
+
+/**
+ * Declares that what is called may be sent twice and does its work once: by its nature, or since the other side honours
+ * the key. Give the key that the operation was stored with, if it has one; otherwise a random one is made.
+ */
+export const idempotent = (key?: string) => <A, E, R>(self: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
+  Effect.flatMap(key === undefined ? newKey : Effect.succeed(key), (value) =>
+    Effect.provideService(self, CurrentKey, { value, isHonoured: true }))
+
+/** The same for a stream. A random key is made anew each time that the stream is run. */
+export const idempotentStream =
+  (key?: string) => <A, E, R>(self: Stream.Stream<A, E, R>): Stream.Stream<A, E, R> =>
+    Stream.unwrap(Effect.map(key === undefined ? newKey : Effect.succeed(key), (value) =>
+      Stream.provideService(self, CurrentKey, { value, isHonoured: true })))
+
+/**
+ * Why a call that failed was not tried again: the error cannot be helped (`permanent`), output had been `delivered`, it
+ * may have been processed and must not be twice (`unanswered`), all `attempts` were made, the other side asked for more
+ * patience than there is (`retryAfter`), or the `deadline` or the `budget` left no room for another attempt.
+ */
+export type Why = "permanent" | "delivered" | "unanswered" | "attempts" | "retryAfter" | "deadline" | "budget"
+
+export interface Ended {
+  /** Attempts that were made. */
+  readonly attempts: number
+  readonly why: Why
+}
+
+/** How a retried call came to fail with this cause: its outermost one, if several are nested. */
+export const ended = (cause: Cause.Cause<unknown>): Ended | undefined =>
+  Context.get(Cause.annotations(cause), EndedKey)
+
+/** An attempt in a scope of its own: closed if it fails, and handed to the surrounding one if it holds anything. */
+const inScope = <A, E, R>(self: Effect.Effect<A, E, R>, outer: Scope.Scope): Effect.Effect<A, E, R> =>
+  Effect.uninterruptibleMask((restore) => {
+    const scope = Scope.forkUnsafe(outer)
+    return Effect.onExit(restore(Effect.provideService(self, Scope.Scope, scope)), (exit) =>
+      Exit.isFailure(exit) || scope.state._tag === "Empty" ? Scope.close(scope, exit) : Effect.void)
+  })
+
+/**
+ * Tries an effect again where that can help. It fails with the last error, and with `DeadlineExceeded` only where not
+ * even a first attempt had the time.
+ */
+export const effect =
+  <EP>(policy: Policy<EP>) =>
+  <A, E extends EP | Declared, R>(self: Effect.Effect<A, E, R>): Effect.Effect<A, E | DeadlineExceeded, R> =>
+    Effect.withFiber((fiber) => {
+      const given = fiber.getRef(CurrentKey)
+      const call = new Call<EP, E>(policy, given?.isHonoured === true)
+      const outer = Context.getOption(fiber.context, Scope.Scope)
+      const attempt = outer._tag === "None" ? self : inScope(self, outer.value)
+      const next: Effect.Effect<A, E | DeadlineExceeded, R> = Effect.suspend(() =>
+        call.begin(fiber) ?? Effect.matchCauseEffect(attempt, {
+          onSuccess: (value) => {
+            call.succeeded()
+            return Effect.succeed(value)
+          },
+          onFailure: (cause) => call.failed(fiber, cause, next)
+        })
+      )
+      const settled = Effect.onExitPrimitive(next, () => call.settle())
+      if (given !== undefined) return settled
+      const key = { value: Key.make(fiber.getRef(Random.Random)), isHonoured: false }
+      return Effect.provideService(settled, CurrentKey, key)
+    })
+
+/**
+ * Tries a stream again that failed before its first element. Once an element has reached the reader, the stream's own
+ * failure is the end: what was output cannot be taken back.
+ */
+export const stream =
+  <EP>(policy: Policy<EP>) =>
+  <A, E extends EP | Declared, R>(self: Stream.Stream<A, E, R>): Stream.Stream<A, E | DeadlineExceeded, R> =>
+    Stream.fromChannel(Channel.fromTransform((_, scope) =>
+      Effect.withFiber((fiber) => {
+        const given = fiber.getRef(CurrentKey)
+        const key = { value: Key.make(fiber.getRef(Random.Random)), isHonoured: false }
+        const named = given === undefined ? Stream.provideService(self, CurrentKey, key) : self
+        return Effect.succeed(new Attempts(named, new Call<EP, E>(policy, given?.isHonoured === true), scope).pull)
+      })
+    ))

@@ -1,0 +1,124 @@
+/** One retried call: its attempts, what it owes to the budget, and what is done when an attempt failed. */
+import * as Cause from "effect/Cause"
+import * as Clock from "effect/Clock"
+import * as Context from "effect/Context"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import type * as Fiber from "effect/Fiber"
+import * as Random from "effect/Random"
+import * as Deadline from "../Deadline.ts"
+import type { Advice, Declared, Ended, Policy, Reach, Why } from "../Retry.ts"
+import * as Monotonic from "./monotonic.ts"
+import { decide, hasTime } from "./retryRules.ts"
+
+type AnyFiber = Fiber.Fiber<unknown, unknown>
+
+/** What a cause says about why there was no further attempt. */
+export const EndedKey: Context.Reference<Ended | undefined> = Context.Reference<Ended | undefined>(
+  "@clawback/core/Retry/Ended",
+  { defaultValue: () => undefined }
+)
+
+const isDeclared = (error: unknown): error is Declared => {
+  if (typeof error !== "object" || error === null || !("retry" in error)) return false
+  const { retry } = error
+  return typeof retry === "object" && retry !== null && "isTransient" in retry && "reach" in retry
+}
+
+/** From what is free to repeat to what must not be repeated. */
+const reaches: ReadonlyArray<Reach> = ["unsent", "answered", "unanswered", "delivered"]
+
+const retryAfterOf = (advice: Advice): number =>
+  advice.retryAfter === undefined ? 0 : Math.max(0, Duration.toMillis(advice.retryAfter))
+
+/** What to say of both: the less hopeful of each. */
+const worse = (a: Advice, b: Advice): Advice => ({
+  reach: reaches.indexOf(a.reach) > reaches.indexOf(b.reach) ? a.reach : b.reach,
+  isTransient: a.isTransient && b.isTransient,
+  retryAfter: Duration.millis(Math.max(retryAfterOf(a), retryAfterOf(b)))
+})
+
+/** `EP` is what the policy can judge by itself, `E` what the call can fail with. */
+export class Call<EP, E extends EP | Declared> {
+  private attempts = 0
+  /** Whether a retry was taken from the budget that has not begun. */
+  private isPaid = false
+  private last: Cause.Cause<E> | undefined
+  private readonly policy: Policy<EP>
+  private readonly isIdempotent: boolean
+
+  constructor(policy: Policy<EP>, isIdempotent: boolean) {
+    this.policy = policy
+    this.isIdempotent = isIdempotent
+  }
+
+  /** Begins an attempt, unless there is no time for one: then this is how the call ends. */
+  begin(fiber: AnyFiber): Effect.Effect<never, E | Deadline.DeadlineExceeded> | undefined {
+    const deadline = fiber.getRef(Deadline.Current)
+    if (deadline !== undefined && !hasTime(this.policy.rules, this.remaining(fiber))) {
+      return this.last === undefined
+        ? Effect.fail(new Deadline.DeadlineExceeded({ budget: deadline.budget }))
+        : this.end(this.last, "deadline")
+    }
+    this.isPaid = false
+    this.attempts++
+    return undefined
+  }
+
+  succeeded(): void {
+    this.policy.budget.deposit()
+  }
+
+  /** What follows a failed attempt: a wait and then `again`, or the end. */
+  failed<A, E2, R>(
+    fiber: AnyFiber,
+    cause: Cause.Cause<E>,
+    again: Effect.Effect<A, E2, R>
+  ): Effect.Effect<A, E | E2, R> {
+    const advice = this.advice(cause)
+    const decision = decide(this.policy.rules, {
+      attempts: this.attempts,
+      advice,
+      retryAfter: advice === undefined ? 0 : retryAfterOf(advice),
+      isIdempotent: this.isIdempotent,
+      remaining: this.remaining(fiber),
+      draw: fiber.getRef(Random.Random).nextDoubleUnsafe()
+    })
+    if (decision._tag === "End") return this.end(cause, decision.why)
+    if (!this.policy.budget.withdraw()) return this.end(cause, "budget")
+    this.isPaid = true
+    this.last = cause
+    return Effect.andThen(Effect.sleep(decision.millis), again)
+  }
+
+  end(cause: Cause.Cause<E>, why: Why): Effect.Effect<never, E> {
+    if (Cause.hasInterruptsOnly(cause)) return Effect.failCause(cause)
+    const ended: Ended = { attempts: this.attempts, why }
+    return Effect.failCause(Cause.annotate(cause, EndedKey.context(ended), { overwrite: true }))
+  }
+
+  /** Gives back what was taken for an attempt that did not begin. */
+  settle(): undefined {
+    if (this.isPaid) this.policy.budget.refund()
+    this.isPaid = false
+  }
+
+  private remaining(fiber: AnyFiber): number {
+    const deadline = fiber.getRef(Deadline.Current)
+    return deadline === undefined ? Infinity : deadline.at - Monotonic.millis(fiber.getRef(Clock.Clock))
+  }
+
+  /** What the errors say, if all that went wrong are errors. */
+  private advice(cause: Cause.Cause<E>): Advice | undefined {
+    let all: Advice | undefined
+    for (const reason of cause.reasons) {
+      if (Cause.isDieReason(reason)) return undefined
+      if (!Cause.isFailReason(reason)) continue
+      const error: EP | Declared = reason.error
+      const advice = isDeclared(error) ? error.retry : this.policy.classify?.(error)
+      if (advice === undefined) return undefined
+      all = all === undefined ? advice : worse(all, advice)
+    }
+    return all
+  }
+}

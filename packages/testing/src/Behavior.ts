@@ -1,0 +1,269 @@
+/**
+ * What a `FaultyProvider` does with one request, as a plain value: a script of steps.
+ *
+ * A behavior is JSON: it crosses processes, fits into a request's header, and can be kept in a table. The constructors
+ * (`json`, `sse`, `status`, `stall`, ...) make the usual ones; the modifiers (`delayed`, `inPieces`, `splitAt`, `cutAt`,
+ * `readingSlowly`, ...) make them worse. What a script leaves out happens as in any server: the request is read whole,
+ * the head is a 200, the answer ends when its steps do.
+ *
+ * **Gotchas.** Offsets count bytes of the body, before any chunked coding. Each piece is written by itself, but TCP
+ * keeps no bounds: a reader that is slower than the writer sees several as one. Give a pause where it must not.
+ */
+import * as Duration from "effect/Duration"
+import { dual } from "effect/Function"
+import type { Behavior, Ending, RetryAfter, Source, Step } from "./internal/faulty/script.ts"
+
+export type { Behavior, Ending, Reading, RetryAfter, Source, Step } from "./internal/faulty/script.ts"
+
+const millis = (duration: Duration.Input) => Duration.toMillis(Duration.fromInputUnsafe(duration))
+
+const source = (bytes: string | Uint8Array): Source =>
+  typeof bytes === "string" ? { text: bytes } : { base64: Buffer.from(bytes).toString("base64") }
+
+export interface AnswerOptions {
+  /** Default: 200. */
+  readonly status?: number | undefined
+  /** On top of those that the constructor sets, and in place of them where the names are equal. */
+  readonly headers?: Readonly<Record<string, string | ReadonlyArray<string>>> | undefined
+}
+
+const head = (type: string, { headers, status = 200 }: AnswerOptions): Step => ({
+  _tag: "Head",
+  status,
+  headers: { "content-type": type, ...headers }
+})
+
+const body = (bytes: string | Uint8Array): Step => ({ _tag: "Body", source: source(bytes) })
+
+/** A script of your own. */
+export const script = (name: string, steps: ReadonlyArray<Step>): Behavior => ({ name, steps })
+
+/** Answers with a value as JSON. */
+export const json = (value: unknown, options: AnswerOptions = {}): Behavior => {
+  const text = JSON.stringify(value)
+  const length = { "content-length": String(Buffer.byteLength(text)) }
+  return script("json", [
+    head("application/json", { ...options, headers: { ...length, ...options.headers } }),
+    body(text)
+  ])
+}
+
+/** Answers with bytes or text, in chunked coding. */
+export const bytes = (content: string | Uint8Array, options: AnswerOptions = {}): Behavior =>
+  script("bytes", [head("application/octet-stream", options), body(content)])
+
+/** JSON whose second half is missing, in an answer that is otherwise whole. */
+export const malformedJson = (value: unknown = { choices: [{ message: { content: "hello" } }] }): Behavior => {
+  const text = JSON.stringify(value)
+  return { ...bytes(text.slice(0, text.length >> 1), { headers: { "content-type": "application/json" } }), name: "malformedJson" }
+}
+
+/** A body of so many bytes, which nobody has to hold in memory at either end. */
+export const huge = (size: number, options: AnswerOptions = {}): Behavior =>
+  script("huge", [head("application/octet-stream", options), { _tag: "Body", source: { fill: size } }])
+
+/** An empty answer with a header of so many bytes. */
+export const hugeHeader = (size: number): Behavior =>
+  script("hugeHeader", [{ _tag: "Head", status: 200, headers: {}, padding: size }])
+
+/** A server-sent event. A string is its data. */
+export type SseEvent = string | {
+  readonly event?: string | undefined
+  /** Not a string: as JSON. */
+  readonly data?: unknown
+  readonly id?: string | undefined
+  readonly retry?: number | undefined
+  /** A line that clients must ignore. */
+  readonly comment?: string | undefined
+}
+
+/** An event as it stands on the wire. */
+export const encodeEvent = (event: SseEvent): string => {
+  const { comment, data, event: type, id, retry } = typeof event === "string" ? { data: event } : event
+  const text = data === undefined || typeof data === "string" ? data : JSON.stringify(data)
+  const lines = [
+    ...(comment === undefined ? [] : [`: ${comment}`]),
+    ...(type === undefined ? [] : [`event: ${type}`]),
+    ...(id === undefined ? [] : [`id: ${id}`]),
+    ...(retry === undefined ? [] : [`retry: ${retry}`]),
+    ...(text === undefined ? [] : text.split("\n").map((line) => `data: ${line}`))
+  ]
+  return `${lines.join("\n")}\n\n`
+}
+
+export interface SseOptions extends AnswerOptions {
+  /** The pause before each event but the first. Default: none. */
+  readonly every?: Duration.Input | undefined
+  /** Sends the events over and over, and so never ends. Default: false. */
+  readonly endless?: boolean | undefined
+}
+
+/** Answers with a stream of server-sent events. */
+export const sse = (events: ReadonlyArray<SseEvent>, options: SseOptions = {}): Behavior => {
+  const pause: ReadonlyArray<Step> = options.every === undefined ? [] : [{ _tag: "Wait", millis: millis(options.every) }]
+  const opening = head("text/event-stream", options)
+  const [first, ...others] = events.map((event): Step => body(encodeEvent(event)))
+  const paused = others.flatMap((event) => [...pause, event])
+  const steps = first === undefined ? [] : [first, ...paused]
+  if (options.endless !== true) return script("sse", [opening, ...steps])
+  const again = [...steps, ...pause].filter(isRepeatable)
+  return script("sse", [opening, { _tag: "Repeat", steps: again }])
+}
+
+const isRepeatable = (step: Step): step is Extract<Step, { _tag: "Wait" | "Body" | "Raw" }> =>
+  step._tag === "Wait" || step._tag === "Body" || step._tag === "Raw"
+
+/** A stream in which a line is neither field nor comment, and an event that is no JSON. */
+export const malformedSse: Behavior = {
+  ...bytes("data {\"no\":\"colon\"}\n\ndata: {\"cut\":\n\n\u0000\n\n", { headers: { "content-type": "text/event-stream" } }),
+  name: "malformedSse"
+}
+
+/** Answers with a status, and a body if given: a string as it is, anything else as JSON. */
+export const status = (
+  code: number,
+  options: Omit<AnswerOptions, "status"> & { readonly body?: unknown } = {}
+): Behavior => {
+  const answer = options.body === undefined || typeof options.body === "string"
+    ? bytes(options.body ?? "", { status: code, headers: { "content-type": "text/plain", ...options.headers } })
+    : json(options.body, { status: code, headers: options.headers })
+  return { ...answer, name: `status ${code}` }
+}
+
+/** Reads the request and never says a word. A client that leaves is noticed. */
+export const stall: Behavior = script("stall", [{ _tag: "Finish", ending: "stall" }])
+
+/** Sends a head, and then nothing. */
+export const stallAfterHead: Behavior = script("stallAfterHead", [
+  head("text/event-stream", {}),
+  { _tag: "Finish", ending: "stall" }
+])
+
+/** Resets the connection once the request has come. */
+export const reset: Behavior = script("reset", [{ _tag: "Finish", ending: "reset" }])
+
+/** Closes the connection in an orderly way once the request has come, without an answer. */
+export const close: Behavior = script("close", [{ _tag: "Finish", ending: "close" }])
+
+/** Never answers, and ignores whatever else the client sends, its FIN included: a peer that is half open. */
+export const swallow: Behavior = script("swallow", [{ _tag: "Finish", ending: "swallow" }])
+
+/** Sends bytes in place of an answer and closes the connection. For what is no HTTP. */
+export const raw = (content: string | Uint8Array): Behavior =>
+  script("raw", [{ _tag: "Raw", source: source(content) }, { _tag: "Finish", ending: "close" }])
+
+/** Sends an interim response (100 Continue, 103 Early Hints) before the answer. */
+export const informing: {
+  (status: number, headers?: Readonly<Record<string, string>>): (self: Behavior) => Behavior
+  (self: Behavior, status: number, headers?: Readonly<Record<string, string>>): Behavior
+} = dual(
+  (args) => typeof args[0] === "object",
+  (self: Behavior, status: number, headers: Readonly<Record<string, string>> = {}): Behavior => ({
+    ...self,
+    steps: [{ _tag: "Inform", status, headers }, ...self.steps]
+  })
+)
+
+/** Waits before the answer begins: a slow first byte. */
+export const delayed: {
+  (duration: Duration.Input): (self: Behavior) => Behavior
+  (self: Behavior, duration: Duration.Input): Behavior
+} = dual(2, (self: Behavior, duration: Duration.Input): Behavior => ({
+  ...self,
+  steps: [{ _tag: "Wait", millis: millis(duration) }, ...self.steps]
+}))
+
+/** Waits between head and body. */
+export const delayedAfterHead: {
+  (duration: Duration.Input): (self: Behavior) => Behavior
+  (self: Behavior, duration: Duration.Input): Behavior
+} = dual(2, (self: Behavior, duration: Duration.Input): Behavior => ({
+  ...self,
+  steps: self.steps.flatMap((step): ReadonlyArray<Step> =>
+    step._tag === "Head" ? [step, { _tag: "Wait", millis: millis(duration) }] : [step]
+  )
+}))
+
+/** Adds the header by which the server asks for patience, in one of its three forms. */
+export const retryAfter: {
+  (form: RetryAfter["form"], duration: Duration.Input): (self: Behavior) => Behavior
+  (self: Behavior, form: RetryAfter["form"], duration: Duration.Input): Behavior
+} = dual(3, (self: Behavior, form: RetryAfter["form"], duration: Duration.Input): Behavior => ({
+  ...self,
+  steps: self.steps.map((step) =>
+    step._tag === "Head" ? { ...step, retryAfter: { form, millis: millis(duration) } } : step
+  )
+}))
+
+/** Writes the body in pieces of so many bytes, with a pause after each if given. One byte each is the hardest. */
+export const inPieces: {
+  (size: number, pause?: Duration.Input): (self: Behavior) => Behavior
+  (self: Behavior, size: number, pause?: Duration.Input): Behavior
+} = dual(
+  (args) => typeof args[0] === "object",
+  (self: Behavior, size: number, pause?: Duration.Input): Behavior => ({
+    ...self,
+    split: { ...self.split, size, pauseMillis: pause === undefined ? self.split?.pauseMillis : millis(pause) }
+  })
+)
+
+/** Divides the body at these offsets, with a pause at each if given. */
+export const splitAt: {
+  (offsets: ReadonlyArray<number>, pause?: Duration.Input): (self: Behavior) => Behavior
+  (self: Behavior, offsets: ReadonlyArray<number>, pause?: Duration.Input): Behavior
+} = dual(
+  (args) => !Array.isArray(args[0]),
+  (self: Behavior, offsets: ReadonlyArray<number>, pause?: Duration.Input): Behavior => ({
+    ...self,
+    split: {
+      ...self.split,
+      at: [...self.split?.at ?? [], ...offsets].toSorted((a, b) => a - b),
+      pauseMillis: pause === undefined ? self.split?.pauseMillis : millis(pause)
+    }
+  })
+)
+
+/** Ends the answer after so many bytes of its body. `end`, and it looks whole: what is missing, only its reader knows. */
+export const cutAt: {
+  (offset: number, ending: Ending): (self: Behavior) => Behavior
+  (self: Behavior, offset: number, ending: Ending): Behavior
+} = dual(3, (self: Behavior, at: number, ending: Ending): Behavior => ({ ...self, cut: { at, ending } }))
+
+/** Ends the answer in another way once its body is sent. */
+export const ending: {
+  (ending: Ending): (self: Behavior) => Behavior
+  (self: Behavior, ending: Ending): Behavior
+} = dual(2, (self: Behavior, ending: Ending): Behavior => ({
+  ...self,
+  steps: [...self.steps, { _tag: "Finish", ending }]
+}))
+
+/** Closes the connection that was to be kept, some time after the answer: what is sent on it next is lost. */
+export const thenClose: {
+  (after: Duration.Input): (self: Behavior) => Behavior
+  (self: Behavior, after: Duration.Input): Behavior
+} = dual(2, (self: Behavior, after: Duration.Input): Behavior => ({
+  ...self,
+  steps: [...self.steps, { _tag: "Finish", ending: "end" }, { _tag: "Wait", millis: millis(after) }, {
+    _tag: "Finish",
+    ending: "close"
+  }]
+}))
+
+/** Reads the request's body so many bytes at a time, and answers once it has it all. */
+export const readingSlowly: {
+  (bytes: number, every: Duration.Input): (self: Behavior) => Behavior
+  (self: Behavior, bytes: number, every: Duration.Input): Behavior
+} = dual(3, (self: Behavior, bytes: number, every: Duration.Input): Behavior => ({
+  ...self,
+  reading: { bytes, everyMillis: millis(every) }
+}))
+
+/** Does not read the request's body. A client that leaves is noticed only when what it sent has been read. */
+export const notReading = (self: Behavior): Behavior => ({ ...self, reading: "nothing" })
+
+/** Gives a behavior a name for the report. */
+export const named: {
+  (name: string): (self: Behavior) => Behavior
+  (self: Behavior, name: string): Behavior
+} = dual(2, (self: Behavior, name: string): Behavior => ({ ...self, name }))

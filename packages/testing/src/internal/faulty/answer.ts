@@ -1,0 +1,211 @@
+/** Performs a behavior on one request. Whoever runs it interrupts it when the client has left. */
+import * as Clock from "effect/Clock"
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import type * as Http from "node:http"
+import type * as Net from "node:net"
+import type { Behavior, Ending, Source, Step } from "./script.ts"
+import type { Entry, Journal } from "./journal.ts"
+
+/** One request and all that belongs to it. */
+export interface Exchange {
+  readonly request: Http.IncomingMessage
+  readonly response: Http.ServerResponse
+  /** What TCP sees of it: below TLS, where there is TLS. */
+  readonly socket: Net.Socket
+  readonly entry: Entry
+  readonly journal: Journal
+}
+
+/** A reset overtakes what was sent before it, unless the receiver had the time to read that. */
+const overtaking = "10 millis"
+const live = Effect.provideService(Clock.Clock, Context.get(Context.empty(), Clock.Clock))
+
+const bodyLimit = 64 * 1024
+const fillSize = 64 * 1024
+const filling = Buffer.alloc(fillSize, "x")
+
+/** A source as buffers that fit in memory. */
+const buffers = function*(source: Source): Generator<Buffer> {
+  if ("text" in source) yield Buffer.from(source.text)
+  else if ("base64" in source) yield Buffer.from(source.base64, "base64")
+  else for (let left = source.fill; left > 0; left -= fillSize) yield filling.subarray(0, Math.min(left, fillSize))
+}
+
+/** Waits until the bytes are the kernel's: at the client's pace. */
+const written = (write: (done: () => void) => unknown): Effect.Effect<void> =>
+  Effect.callback<void>((resume) => {
+    write(() => resume(Effect.void))
+  })
+
+const outgoing = (headers: Readonly<Record<string, string | ReadonlyArray<string>>>) =>
+  Object.fromEntries(
+    Object.entries(headers).map(([name, value]) => [name, typeof value === "string" ? value : [...value]])
+  )
+
+const retryAfter = ({ form, millis }: NonNullable<Extract<Step, { _tag: "Head" }>["retryAfter"]>, now: number) =>
+  form === "millis"
+    ? { "retry-after-ms": String(millis) }
+    : { "retry-after": form === "seconds" ? String(millis / 1000) : new Date(now + millis).toUTCString() }
+
+/** Reads the request's body as the behavior says. */
+export const read = ({ entry, request }: Exchange, reading: NonNullable<Behavior["reading"]>): Effect.Effect<void> => {
+  if (reading === "nothing") return Effect.void
+  const keep = (chunk: Buffer) => {
+    if (entry.body.length < bodyLimit) entry.body += chunk.toString("utf8").slice(0, bodyLimit - entry.body.length)
+  }
+  if (reading === "whole") {
+    return Effect.callback<void>((resume) => {
+      request.on("data", keep)
+      request.on("end", () => resume(Effect.void))
+      if (request.readableEnded) resume(Effect.void)
+    })
+  }
+  const next = Effect.callback<void>((resume) => {
+    const look = () => resume(Effect.void)
+    request.once("readable", look)
+    request.once("end", look)
+    return Effect.sync(() => request.off("readable", look).off("end", look))
+  })
+  return Effect.gen(function*() {
+    while (!request.readableEnded) {
+      const chunk: Buffer | null = request.read(reading.bytes) ?? request.read()
+      if (chunk === null) {
+        if (!request.readableEnded) yield* next
+        continue
+      }
+      keep(chunk)
+      yield* Effect.sleep(reading.everyMillis)
+    }
+  })
+}
+
+/** Lets go of HTTP: the connection stays open, and what comes on it is read and ignored, its end included. */
+const swallow = (socket: Net.Socket) => {
+  socket.removeAllListeners("end")
+  socket.removeAllListeners("data")
+  socket.on("data", () => {})
+  socket.resume()
+}
+
+export const perform = (exchange: Exchange, behavior: Behavior): Effect.Effect<void> => {
+  const { entry, journal, response, socket } = exchange
+  const { cut, split } = behavior
+  let offset = 0
+  let isCut = false
+
+  const sendHead = (status: number, headers: Http.OutgoingHttpHeaders) => {
+    if (response.headersSent) return
+    response.writeHead(status, headers)
+    response.flushHeaders()
+    journal.headSent(entry)
+  }
+
+  const finish = (ending: Ending): Effect.Effect<void> => {
+    switch (ending) {
+      case "end":
+        return Effect.suspend(() => {
+          sendHead(200, {})
+          return written((done) => response.end(done)).pipe(
+            Effect.andThen(Effect.sync(() => journal.ended(entry, "answered")))
+          )
+        })
+      case "stall":
+        return Effect.never
+      case "swallow":
+        return Effect.suspend(() => {
+          swallow(response.socket ?? socket)
+          return Effect.never
+        })
+      case "truncate":
+        return Effect.suspend(() => {
+          const promise = response.chunkedEncoding === true ? "400\r\ncut" : "cut"
+          return Effect.andThen(written((done) => response.socket?.write(promise, done) ?? done()), finish("close"))
+        })
+      case "close":
+        return Effect.sync(() => {
+          journal.ended(entry, "broken")
+          ;(response.socket ?? socket).destroySoon()
+        })
+      case "reset":
+        return Effect.sync(() => {
+          journal.ended(entry, "broken")
+          socket.resetAndDestroy()
+        }).pipe(Effect.delay(response.headersSent ? overtaking : 0), live)
+    }
+  }
+
+  /** Where the next piece must end. */
+  const bound = (limit: number) => {
+    let next = limit
+    const size = split?.size
+    if (size !== undefined) next = Math.min(next, (Math.floor(offset / size) + 1) * size)
+    for (const at of split?.at ?? []) if (at > offset) next = Math.min(next, at)
+    return cut === undefined ? next : Math.min(next, cut.at)
+  }
+
+  const sendBody = (source: Source) =>
+    Effect.gen(function*() {
+      sendHead(200, {})
+      for (const buffer of buffers(source)) {
+        const limit = offset + buffer.byteLength
+        const base = offset
+        while (offset < limit && !isCut) {
+          const end = bound(limit)
+          const piece = buffer.subarray(offset - base, end - base)
+          if (piece.byteLength > 0) {
+            if (offset > 0 && split?.pauseMillis !== undefined) yield* Effect.sleep(split.pauseMillis)
+            yield* written((done) => response.write(piece, done))
+          }
+          offset = end
+          entry.sent = offset
+          isCut = offset === cut?.at
+        }
+        if (isCut) break
+      }
+      if (isCut && cut !== undefined) yield* finish(cut.ending)
+    })
+
+  const step = (step: Step): Effect.Effect<void> => {
+    switch (step._tag) {
+      case "Wait":
+        return Effect.sleep(step.millis)
+      case "Body":
+        return sendBody(step.source)
+      case "Raw":
+        return Effect.gen(function*() {
+          for (const buffer of buffers(step.source)) {
+            yield* written((done) => response.socket?.write(buffer, done) ?? done())
+          }
+        })
+      case "Inform":
+        return Effect.sync(() => response.writeInformation(step.status, outgoing(step.headers)))
+      case "Head":
+        return Effect.map(Clock.currentTimeMillis, (now) => {
+          sendHead(step.status, {
+            ...outgoing(step.headers),
+            ...(step.retryAfter !== undefined && retryAfter(step.retryAfter, now)),
+            ...(step.padding !== undefined && { "x-padding": "x".repeat(step.padding) })
+          })
+        })
+      case "Repeat":
+        return Effect.gen(function*() {
+          for (let times = 0; times !== step.times && !isCut; times++) yield* run(step.steps)
+        })
+      case "Finish":
+        return finish(step.ending)
+    }
+  }
+
+  const run = Effect.fnUntraced(function*(steps: ReadonlyArray<Step>) {
+    for (const next of steps) {
+      if (isCut) return
+      yield* step(next)
+    }
+  })
+
+  return Effect.gen(function*() {
+    yield* run(behavior.steps)
+    if (!isCut && entry.state === "answering") yield* finish("end")
+  })
+}

@@ -1,0 +1,47 @@
+/** What can be asked of a faulty provider and told to it, in the same process or from another one: all of it is JSON. */
+import type * as Effect from "effect/Effect"
+import type { Counts, Received } from "./journal.ts"
+import type { Listening } from "./listener.ts"
+import type { Behavior } from "./script.ts"
+
+export interface Snapshot {
+  readonly version: number
+  readonly counts: Counts
+}
+
+export interface Control {
+  readonly snapshot: () => Effect.Effect<Snapshot>
+  /** The latest requests, oldest first. */
+  readonly requests: () => Effect.Effect<ReadonlyArray<Received>>
+  /** Waits until something happens after that version. */
+  readonly changed: (version: number) => Effect.Effect<void>
+  readonly enqueue: (behaviors: ReadonlyArray<Behavior>) => Effect.Effect<void>
+  /** What a request gets for which nothing else is said. */
+  readonly otherwise: (behavior: Behavior) => Effect.Effect<void>
+  /** Fails with the system's error code, where the port was taken in the meantime. */
+  readonly listening: (how: Listening) => Effect.Effect<void, Error>
+  /** Ends all connections, in an orderly way or by resets. */
+  readonly disconnect: (how: "close" | "reset") => Effect.Effect<void>
+  readonly forget: () => Effect.Effect<void>
+}
+
+export const names = [
+  "snapshot",
+  "requests",
+  "changed",
+  "enqueue",
+  "otherwise",
+  "listening",
+  "disconnect",
+  "forget"
+] as const satisfies ReadonlyArray<keyof Control>
+
+export interface Address {
+  readonly port: number
+  readonly pid: number
+}
+
+export interface Server {
+  readonly address: Address
+  readonly control: Control
+}

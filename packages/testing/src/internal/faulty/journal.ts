@@ -1,0 +1,150 @@
+/** What happened to a faulty provider: counts for ever, and the latest requests one by one. */
+
+/**
+ * How far a request has come. `answered`: to its end. `aborted`: its client left before that. `broken`: the provider broke
+ * it off, as its behavior said.
+ */
+export type State = "reading" | "answering" | "answered" | "aborted" | "broken"
+
+/** One request, and what became of it. Times are milliseconds by the machine's monotonic clock, one for all processes. */
+export interface Received {
+  /** What the client sent as `x-faulty-id`, or `#` and a number. */
+  readonly id: string
+  /** Which connection it came on, counted from 1. */
+  readonly connection: number
+  readonly method: string
+  /** The path, with its query. */
+  readonly url: string
+  readonly headers: Readonly<Record<string, string | ReadonlyArray<string> | undefined>>
+  /** As far as it was read, and at most 64 KiB of it. */
+  readonly body: string
+  /** The name of the behavior that it got, once that is decided. */
+  readonly behavior: string | undefined
+  readonly state: State
+  readonly receivedAt: number
+  /** When the answer's head was sent. */
+  readonly headAt: number | undefined
+  /** When it was answered, aborted or broken. */
+  readonly endedAt: number | undefined
+  /** How the client left: in an orderly way, or by a reset. */
+  readonly abortedBy: "close" | "reset" | undefined
+  /** Bytes of the answer's body that were handed to the connection. */
+  readonly sent: number
+}
+
+export interface Counts {
+  /** Sockets that are open now. */
+  readonly open: number
+  /** Connections that were ever accepted, those included that were closed at once. */
+  readonly accepted: number
+  /** Requests that ever came. */
+  readonly received: number
+  /** Requests that are neither answered, nor aborted, nor broken. */
+  readonly inFlight: number
+  readonly answered: number
+  readonly aborted: number
+  readonly broken: number
+  /** Behaviors in the queue. */
+  readonly queued: number
+}
+
+export type Entry = { -readonly [K in keyof Received]: Received[K] }
+
+const isOver = (state: State) => state === "answered" || state === "aborted" || state === "broken"
+
+export class Journal {
+  /** Goes up with each change. */
+  version = 0
+  readonly entries = new Map<Entry, undefined>()
+  private readonly keep: number
+  private readonly now: () => number
+  private readonly listeners = new Set<() => void>()
+  private readonly counters = { open: 0, accepted: 0, received: 0, inFlight: 0, answered: 0, aborted: 0, broken: 0 }
+
+  constructor(keep: number, now: () => number) {
+    this.keep = keep
+    this.now = now
+  }
+
+  counts(queued: number): Counts {
+    return { ...this.counters, queued }
+  }
+
+  accepted(): void {
+    this.counters.open++
+    this.counters.accepted++
+    this.changed()
+  }
+
+  closed(): void {
+    this.counters.open--
+    this.changed()
+  }
+
+  received(request: Pick<Received, "connection" | "headers" | "method" | "url"> & { readonly id: string | undefined }): Entry {
+    this.counters.received++
+    this.counters.inFlight++
+    const entry: Entry = {
+      ...request,
+      id: request.id ?? `#${this.counters.received}`,
+      body: "",
+      behavior: undefined,
+      state: "reading",
+      receivedAt: this.now(),
+      headAt: undefined,
+      endedAt: undefined,
+      abortedBy: undefined,
+      sent: 0
+    }
+    this.entries.set(entry, undefined)
+    if (this.entries.size > this.keep) for (const oldest of this.entries.keys()) {
+      // What is in flight is kept, whatever its age.
+      if (isOver(oldest.state)) {
+        this.entries.delete(oldest)
+        break
+      }
+    }
+    this.changed()
+    return entry
+  }
+
+  began(entry: Entry, behavior: string): void {
+    if (isOver(entry.state)) return
+    entry.state = "answering"
+    entry.behavior = behavior
+    this.changed()
+  }
+
+  headSent(entry: Entry): void {
+    entry.headAt ??= this.now()
+    this.changed()
+  }
+
+  /** The first end counts; answers whether it was this one. */
+  ended(entry: Entry, state: "answered" | "aborted" | "broken", abortedBy?: Received["abortedBy"]): boolean {
+    if (isOver(entry.state)) return false
+    entry.state = state
+    entry.endedAt = this.now()
+    entry.abortedBy = abortedBy
+    this.counters.inFlight--
+    this.counters[state]++
+    this.changed()
+    return true
+  }
+
+  /** Leaves out the requests that are over. The counts stay. */
+  forget(): void {
+    for (const entry of this.entries.keys()) if (isOver(entry.state)) this.entries.delete(entry)
+    this.changed()
+  }
+
+  changed(): void {
+    this.version++
+    for (const listener of [...this.listeners]) listener()
+  }
+
+  listen(listener: () => void): () => void {
+    this.listeners.add(listener)
+    return () => void this.listeners.delete(listener)
+  }
+}

@@ -1,0 +1,111 @@
+/** A faulty provider in a process of its own, which ends with the one that started it, however that ends. */
+import * as Effect from "effect/Effect"
+import { type ChildProcess, spawn } from "node:child_process"
+import { once } from "node:events"
+import { argv, execPath, exit } from "node:process"
+import { type Address, type Control, names, type Server } from "./control.ts"
+import * as FaultyServer from "./server.ts"
+
+export interface Options extends Omit<FaultyServer.Options, "handler"> {
+  /** URL of a module whose default export is the handler. */
+  readonly handler: string | undefined
+  readonly execArgv: ReadonlyArray<string>
+}
+
+interface Question {
+  readonly id: number
+  readonly method: typeof names[number]
+  readonly args: ReadonlyArray<unknown>
+}
+
+type Answer =
+  | { readonly id: number; readonly value: unknown }
+  | { readonly id: number; readonly error: string }
+
+const program = `import(process.argv[1]).then((module) => module.serve())`
+
+/** Sources are run as they are; what is built needs no condition. */
+const conditions = import.meta.url.endsWith(".ts") ? ["--conditions=@clawback/source"] : []
+
+/** What the child runs. */
+export const serve = async (): Promise<void> => {
+  process.on("disconnect", () => exit(0))
+  const { handler, ...options }: Options = JSON.parse(argv[2] ?? "")
+  const module: { readonly default?: FaultyServer.Handler } = handler === undefined ? {} : await import(handler)
+  const send = (message: unknown) => process.connected && process.send?.(message)
+  const running = Effect.gen(function*() {
+    const { address, control } = yield* FaultyServer.make({ ...options, handler: module.default })
+    const context = yield* Effect.context<never>()
+    const runFork = Effect.runForkWith(context)
+    process.on("message", ({ args, id, method }: Question) => {
+      const ask = control[method] as (...args: ReadonlyArray<unknown>) => Effect.Effect<unknown, Error>
+      runFork(Effect.match(ask(...args), {
+        onFailure: ({ message }) => send({ id, error: message }),
+        onSuccess: (value) => send({ id, value: value ?? null })
+      }))
+    })
+    send(address)
+    return yield* Effect.never
+  })
+  await Effect.runPromise(Effect.scoped(running)).catch((error) => {
+    send({ error: String(error) })
+    exit(1)
+  })
+}
+
+const start = async (options: Options): Promise<{ readonly child: ChildProcess; readonly address: Address }> => {
+  const child = spawn(
+    execPath,
+    [...conditions, ...options.execArgv, "-e", program, import.meta.url, JSON.stringify(options)],
+    { stdio: ["ignore", "inherit", "inherit", "ipc"] }
+  )
+  const [first]: ReadonlyArray<Address | { readonly error: string }> = await Promise.race([
+    once(child, "message"),
+    once(child, "exit").then(([code]) => [{ error: `its process ended with ${code}` }])
+  ])
+  if (first === undefined || "error" in first) throw new Error(first?.error ?? "it said nothing")
+  return { child, address: first }
+}
+
+const stop = async (child: ChildProcess): Promise<void> => {
+  if (child.exitCode !== null || child.signalCode !== null) return
+  const exited = once(child, "exit")
+  // Nothing in there is worth waiting for, and nothing outlives it.
+  child.kill("SIGKILL")
+  await exited
+}
+
+/** Speaks to the child: each question has a number, and its answer the same one. */
+const remote = (child: ChildProcess): Control => {
+  let last = 0
+  const pending = new Map<number, (answer: Answer) => void>()
+  child.on("message", (answer: Answer) => {
+    pending.get(answer.id)?.(answer)
+    pending.delete(answer.id)
+  })
+  child.once("exit", (code, signal) => {
+    for (const [id, settle] of pending) settle({ id, error: `the provider's process ended (${code ?? signal})` })
+    pending.clear()
+  })
+  const ask = (method: Question["method"]) => (...args: ReadonlyArray<unknown>) =>
+    Effect.callback<unknown, Error>((resume) => {
+      const id = ++last
+      pending.set(id, (answer) =>
+        resume("error" in answer ? Effect.fail(new Error(answer.error)) : Effect.succeed(answer.value)))
+      const question: Question = { id, method, args }
+      if (child.connected) child.send(question)
+      else pending.get(id)?.({ id, error: "the provider's process has ended" })
+      return Effect.sync(() => void pending.delete(id))
+    })
+  const dieing = (method: Question["method"]) => (...args: ReadonlyArray<unknown>) => Effect.orDie(ask(method)(...args))
+  return {
+    ...Object.fromEntries(names.map((name) => [name, dieing(name)])) as unknown as Control,
+    listening: ask("listening") as Control["listening"]
+  }
+}
+
+export const make = (options: Options) =>
+  Effect.acquireRelease(
+    Effect.tryPromise({ try: () => start(options), catch: (cause) => cause instanceof Error ? cause : new Error(String(cause)) }),
+    ({ child }) => Effect.promise(() => stop(child))
+  ).pipe(Effect.map(({ address, child }): Server => ({ address, control: remote(child) })))

@@ -1,0 +1,181 @@
+/** The server itself: a listener in front, HTTP behind it, and a fiber for each request. */
+import * as Clock from "effect/Clock"
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as FiberSet from "effect/FiberSet"
+import * as Option from "effect/Option"
+import * as Schema from "effect/Schema"
+import type * as Scope from "effect/Scope"
+import * as Http from "node:http"
+import * as Https from "node:https"
+import type * as Net from "node:net"
+import { pid } from "node:process"
+import * as Answer from "./answer.ts"
+import * as Certificates from "./certificates.ts"
+import type { Control, Server } from "./control.ts"
+import { type Entry, Journal, type Received } from "./journal.ts"
+import { Listener } from "./listener.ts"
+import { Behavior } from "./script.ts"
+
+export type Handler = (request: Received) => Behavior | undefined
+
+export interface Options {
+  readonly tls: boolean
+  readonly host: string
+  readonly port: number
+  readonly keep: number
+  readonly otherwise: Behavior
+  readonly behaviors: Readonly<Record<string, Behavior>>
+  readonly handler: Handler | undefined
+}
+
+export const behaviorHeader = "x-faulty-behavior"
+export const idHeader = "x-faulty-id"
+
+/** By the one clock that all processes of a machine share. */
+const liveClock = Context.get(Context.empty(), Clock.Clock)
+const now = () => Number(liveClock.monotonicTimeNanosUnsafe()) / 1e6
+
+const originOf = (socket: Net.Socket) => `${socket.remoteAddress} ${socket.remotePort}`
+
+const single = (value: string | ReadonlyArray<string> | undefined) => typeof value === "string" ? value : value?.[0]
+
+const decodeBehavior = Schema.decodeUnknownOption(Schema.fromJsonString(Behavior))
+
+const wrong = (text: string): Behavior => ({
+  name: "not a behavior",
+  steps: [
+    { _tag: "Head", status: 500, headers: { "content-type": "text/plain" } },
+    { _tag: "Body", source: { text } }
+  ]
+})
+
+/** A behavior by name, or written out. */
+const byHeader = (value: string, known: Options["behaviors"]): Behavior => {
+  const text = value.startsWith("%") ? decodeURIComponent(value) : value
+  if (Object.hasOwn(known, text)) return known[text] ?? wrong(text)
+  return Option.getOrElse(
+    decodeBehavior(text),
+    () => wrong(`${behaviorHeader} is neither the name of a behavior nor one in JSON: ${text.slice(0, 200)}\n`)
+  )
+}
+
+export const make = Effect.fnUntraced(function*(options: Options): Effect.fn.Return<Server, Error, Scope.Scope> {
+  const journal = new Journal(options.keep, now)
+  const queue: Array<Behavior> = []
+  let otherwise = options.otherwise
+  let isOver = false
+  /** The connections by where they come from, which is all that a TLS socket has in common with what is below it. */
+  const connections = new Map<string, { readonly socket: Net.Socket; readonly number: number }>()
+
+  const choose = (entry: Entry): Behavior | undefined => {
+    const header = single(entry.headers[behaviorHeader])
+    if (header !== undefined) return byHeader(header, options.behaviors)
+    const next = queue.shift()
+    if (next !== undefined) return next
+    // A handler sees the body, so it is asked when that has been read.
+    return options.handler === undefined ? otherwise : undefined
+  }
+
+  const handled = (entry: Entry): Behavior => {
+    try {
+      return options.handler?.(entry) ?? otherwise
+    } catch (error) {
+      return wrong(`The handler failed: ${String(error)}\n`)
+    }
+  }
+
+  const serve = Effect.fnUntraced(function*(exchange: Answer.Exchange) {
+    const { entry } = exchange
+    const chosen = choose(entry)
+    if (chosen !== undefined) journal.began(entry, chosen.name)
+    yield* Answer.read(exchange, chosen?.reading ?? "whole")
+    const behavior = chosen ?? handled(entry)
+    if (chosen === undefined) journal.began(entry, behavior.name)
+    yield* Answer.perform(exchange, behavior)
+  })
+
+  const run = yield* FiberSet.makeRuntime<never, void, never>()
+
+  const onRequest: Http.RequestListener = (request, response) => {
+    const { number = 0, socket = request.socket } = connections.get(originOf(request.socket)) ?? {}
+    const entry = journal.received({
+      id: single(request.headers[idHeader]),
+      connection: number,
+      method: request.method ?? "",
+      url: request.url ?? "",
+      headers: request.headers
+    })
+    if (isOver) return
+    const fiber = run(serve({ request, response, socket, entry, journal }))
+    let isReset = false
+    const onError = () => void (isReset = true)
+    socket.once("error", onError)
+    request.on("error", () => {})
+    response.on("error", () => {})
+    response.on("close", () => {
+      socket.off("error", onError)
+      // The script may go on after an answer that is whole.
+      if (response.writableFinished) return
+      journal.ended(entry, "aborted", isReset ? "reset" : "close")
+      fiber.interruptUnsafe()
+    })
+  }
+
+  const httpOptions = { maxHeaderSize: 16 * 1024 * 1024, keepAliveTimeout: 0, requestTimeout: 0, headersTimeout: 0 }
+  const server = options.tls
+    ? Https.createServer({ ...httpOptions, ca: Certificates.ca, cert: Certificates.cert, key: Certificates.key }, onRequest)
+    : Http.createServer(httpOptions, onRequest)
+  server.on("clientError", (_, socket) => socket.destroy())
+  server.on("tlsClientError", () => {})
+
+  const listener = new Listener(options.host, (socket, isGood) => {
+    journal.accepted()
+    const origin = originOf(socket)
+    connections.set(origin, { socket, number: journal.counts(0).accepted })
+    socket.once("close", () => {
+      connections.delete(origin)
+      journal.closed()
+    })
+    if (isOver) socket.destroy()
+    else if (isGood) server.emit("connection", socket)
+  })
+  yield* Effect.acquireRelease(
+    Effect.suspend(() => {
+      listener.port = options.port
+      return listener.set("accept")
+    }),
+    () =>
+      Effect.suspend(() => {
+        isOver = true
+        return listener.close
+      })
+  )
+
+  const control: Control = {
+    snapshot: () => Effect.sync(() => ({ version: journal.version, counts: journal.counts(queue.length) })),
+    requests: () => Effect.sync(() => [...journal.entries.keys()].map((entry) => ({ ...entry }))),
+    changed: (version) =>
+      Effect.callback<void>((resume) => {
+        if (journal.version > version) return resume(Effect.void)
+        const stop = journal.listen(() => {
+          stop()
+          resume(Effect.void)
+        })
+        return Effect.sync(stop)
+      }),
+    enqueue: (behaviors) =>
+      Effect.sync(() => {
+        queue.push(...behaviors)
+        journal.changed()
+      }),
+    otherwise: (behavior) => Effect.sync(() => void (otherwise = behavior)),
+    listening: (how) => listener.set(how),
+    disconnect: (how) =>
+      Effect.sync(() => {
+        for (const socket of listener.sockets) how === "close" ? socket.destroySoon() : socket.resetAndDestroy()
+      }),
+    forget: () => Effect.sync(() => journal.forget())
+  }
+  return { address: { port: listener.port, pid }, control }
+})

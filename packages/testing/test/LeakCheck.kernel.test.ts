@@ -1,0 +1,235 @@
+import * as Session from "@clawback/core/Session"
+import * as SessionRegistry from "@clawback/core/SessionRegistry"
+import { LeakCheck } from "@clawback/testing"
+import { assert, describe, it } from "@effect/vitest"
+import { Cause, Deferred, Effect, Exit, Fiber, Scope } from "effect"
+import { once } from "node:events"
+import * as Fs from "node:fs/promises"
+import * as Net from "node:net"
+
+const grace = "50 millis"
+
+/** What a program is told that it left. */
+const leaksOf = <A, E>(program: Effect.Effect<A, E, Scope.Scope>, options: LeakCheck.Options = {}) =>
+  Effect.map(Effect.exit(LeakCheck.check(program, { grace, ...options })), (exit) => {
+    const failures = Exit.isFailure(exit) ? exit.cause.reasons.filter(Cause.isFailReason) : []
+    return failures.flatMap(({ error }) => error instanceof LeakCheck.LeaksFound ? error.leaks : [])
+  })
+
+/** A scope that the program does not close, and this test does. */
+const elsewhere = Effect.acquireRelease(Scope.make(), (scope) => Scope.close(scope, Exit.void))
+
+const listen = Effect.acquireRelease(
+  Effect.promise(async () => {
+    const server = Net.createServer((socket) => socket.on("error", () => {}).resume()).listen(0, "127.0.0.1")
+    await once(server, "listening")
+    return server
+  }),
+  (server) => Effect.promise(() => new Promise<void>((resolve) => void server.close(() => resolve())))
+)
+
+const portOf = (server: Net.Server) => (server.address() as Net.AddressInfo).port
+
+const connect = (server: Net.Server) =>
+  Effect.acquireRelease(
+    Effect.promise(async () => {
+      const socket = Net.connect(portOf(server), "127.0.0.1")
+      await once(socket, "connect")
+      return socket
+    }),
+    (socket) =>
+      Effect.promise(async () => {
+        socket.destroy()
+        if (!socket.closed) await once(socket, "close")
+      })
+  )
+
+const openFile = Effect.acquireRelease(
+  Effect.promise(() => Fs.open(import.meta.filename)),
+  (file) => Effect.promise(() => file.close())
+)
+
+const openSession = () => Session.acquire({ kind: "slot", name: "gpt-5" }, Effect.void, () => Effect.void)
+
+const linger = Effect.fn("linger")(function*() {
+  return yield* Effect.never
+})
+
+describe("LeakCheck.check", () => {
+  it.effect("passes on what a program answers that gives everything back", () =>
+    Effect.gen(function*() {
+      const answer = yield* LeakCheck.check(
+        Effect.gen(function*() {
+          const server = yield* listen
+          yield* connect(server)
+          yield* openFile
+          yield* openSession()
+          yield* Effect.forkScoped(Effect.never)
+          yield* Effect.forkChild(Effect.never)
+          return 42
+        })
+      )
+      assert.strictEqual(answer, 42)
+    }))
+
+  it.effect("tells a session that was left, and where it was asked for", () =>
+    Effect.gen(function*() {
+      const scope = yield* elsewhere
+      const leaks = yield* leaksOf(Effect.gen(function*() {
+        yield* Scope.provide(openSession(), scope)
+      }))
+      assert.deepStrictEqual(leaks.map(({ kind }) => kind), ["session"])
+      assert.include(leaks[0]?.what, "slot gpt-5")
+      assert.include(leaks[0]?.where.join(), "LeakCheck.kernel.test.ts")
+    }))
+
+  it.effect("tells a fiber that was left, and the function that it is inside of", () =>
+    Effect.gen(function*() {
+      const leaks = yield* leaksOf(Effect.forkDetach(linger(), { startImmediately: true }))
+      assert.deepStrictEqual(leaks.map(({ kind }) => kind), ["fiber"])
+      assert.include(leaks[0]?.where.join(), "in linger")
+      assert.include(leaks[0]?.where.join(), "LeakCheck.kernel.test.ts")
+    }))
+
+  it.effect("tells a fiber that was left by another one that has ended", () =>
+    Effect.gen(function*() {
+      const leaks = yield* leaksOf(Effect.forkDetach(Effect.forkDetach(linger())).pipe(Effect.flatMap(Fiber.join)))
+      assert.deepStrictEqual(leaks.map(({ kind }) => kind), ["fiber"])
+    }))
+
+  it.effect("tells both ends of a connection that was left, and where the one that we opened was", () =>
+    Effect.gen(function*() {
+      const server = yield* listen
+      const scope = yield* elsewhere
+      const leaks = yield* leaksOf(Scope.provide(connect(server), scope))
+      assert.deepStrictEqual(leaks.map(({ kind }) => kind), ["socket", "socket"])
+      const ours = leaks.find(({ what }) => what.endsWith(`to port ${portOf(server)}`))
+      assert.include(ours?.where.join(), "LeakCheck.kernel.test.ts")
+    }))
+
+  it.effect("tells a server that still listens", () =>
+    Effect.gen(function*() {
+      const scope = yield* elsewhere
+      const leaks = yield* leaksOf(Scope.provide(listen, scope))
+      assert.deepStrictEqual(leaks.map(({ kind }) => kind), ["socket"])
+      assert.include(leaks[0]?.what, "listens")
+    }))
+
+  it.effect("tells a file that was left open, by its path", () =>
+    Effect.gen(function*() {
+      const scope = yield* elsewhere
+      const leaks = yield* leaksOf(Scope.provide(openFile, scope))
+      assert.deepStrictEqual(leaks.map(({ kind }) => kind), ["descriptor"])
+      assert.include(leaks[0]?.what, import.meta.filename)
+    }))
+
+  it.effect("leaves out what was there before, and what it is told to ignore", () =>
+    Effect.gen(function*() {
+      const scope = yield* elsewhere
+      yield* openFile
+      yield* openSession()
+      const program = Effect.andThen(Scope.provide(openFile, scope), Scope.provide(openSession(), scope))
+      const leaks = yield* leaksOf(program, { ignore: ({ kind }) => kind === "descriptor" })
+      assert.deepStrictEqual(leaks.map(({ kind }) => kind), ["session"])
+    }))
+
+  it.effect("waits for what is about to close", () =>
+    Effect.gen(function*() {
+      const file = yield* Effect.promise(() => Fs.open(import.meta.filename))
+      yield* LeakCheck.check(
+        Effect.promise(async () => {
+          const other = await Fs.open(import.meta.filename)
+          void file.close().then(() => other.close())
+        })
+      )
+    }))
+
+  it.effect("says how a program failed as well as what it left", () =>
+    Effect.gen(function*() {
+      const exit = yield* Effect.exit(
+        LeakCheck.check(Effect.andThen(Effect.forkDetach(linger()), Effect.fail("broken")), { grace })
+      )
+      assert.isTrue(Exit.isFailure(exit))
+      if (Exit.isSuccess(exit)) return
+      const errors = exit.cause.reasons.filter(Cause.isFailReason).map(({ error }) => error)
+      assert.strictEqual(errors[0], "broken")
+      assert.instanceOf(errors[1], LeakCheck.LeaksFound)
+    }))
+
+  it.effect("takes back the sessions and interrupts the fibers that were left", () =>
+    Effect.gen(function*() {
+      const scope = yield* elsewhere
+      let isReleased = false
+      const session = Session.acquire(
+        { kind: "slot", name: "gpt-5" },
+        Effect.void,
+        () => Effect.sync(() => void (isReleased = true))
+      )
+      let fiber: Fiber.Fiber<never> | undefined
+      yield* leaksOf(Effect.gen(function*() {
+        yield* Scope.provide(session, scope)
+        fiber = yield* Effect.forkDetach(linger())
+      }))
+      assert.isTrue(isReleased)
+      assert.isDefined(fiber)
+      if (fiber !== undefined) assert.isTrue(Exit.hasInterrupts(yield* Fiber.await(fiber)))
+    }))
+
+  it.effect("interrupts its program when it is interrupted", () =>
+    Effect.gen(function*() {
+      let isOver = false
+      const begun = yield* Deferred.make<void>()
+      const program = Effect.onInterrupt(
+        Effect.andThen(Deferred.succeed(begun, undefined), Effect.never),
+        () => Effect.sync(() => void (isOver = true))
+      )
+      const fiber = yield* Effect.forkChild(LeakCheck.check(program))
+      yield* Deferred.await(begun)
+      yield* Fiber.interrupt(fiber)
+      assert.isTrue(isOver)
+    }))
+})
+
+/** A runner that runs one test at a time. */
+const runner = () => {
+  const before: Array<() => Promise<void>> = []
+  const after: Array<() => Promise<void>> = []
+  const hooks: LeakCheck.Hooks = {
+    beforeEach: (run) => before.push(run),
+    afterEach: (run) => after.push(run)
+  }
+  const run = (test: () => Promise<unknown>) =>
+    Effect.tryPromise({
+      try: async () => {
+        for (const hook of before) await hook()
+        await test()
+        for (const hook of after) await hook()
+      },
+      catch: (error) => error
+    })
+  return { hooks, run }
+}
+
+describe("LeakCheck.each", () => {
+  it.effect("lets tests pass that leave nothing, and fails each that does", () =>
+    Effect.gen(function*() {
+      const scope = yield* elsewhere
+      const { hooks, run } = runner()
+      LeakCheck.each(hooks, { grace })
+      yield* run(async () => (await Fs.open(import.meta.filename)).close())
+
+      const inScope = <A>(effect: () => Effect.Effect<A, unknown, Scope.Scope>) =>
+        run(() => Effect.runPromise(Scope.provide(effect(), scope)))
+      const first = yield* Effect.flip(inScope(() => openFile))
+      assert.instanceOf(first, LeakCheck.LeaksFound)
+      assert.deepStrictEqual(first.leaks.map(({ kind }) => kind), ["descriptor"])
+
+      const second = yield* Effect.flip(inScope(openSession))
+      assert.instanceOf(second, LeakCheck.LeaksFound)
+      assert.deepStrictEqual(second.leaks.map(({ kind }) => kind), ["session"])
+      assert.include(second.leaks[0]?.where.join(), "LeakCheck.kernel.test.ts")
+
+      yield* run(async () => {})
+      assert.deepStrictEqual(Object.keys(yield* SessionRegistry.counts), ["slot"])
+    }))
+})

@@ -1,0 +1,23 @@
+/** Each proof at its small scale: it must be met, and its process must end by itself. */
+import { spawn } from "node:child_process"
+import { once } from "node:events"
+import { execPath } from "node:process"
+import { text } from "node:stream/consumers"
+import { assert, it } from "vitest"
+
+it.each([
+  ["main", "holds real conversations and gives everything back (A1, A4, B1, C2)"],
+  ["requests", "releases all that a request held when its client vanishes (A4, B16)"]
+])("%s: %s", async (name) => {
+  const child = spawn(
+    execPath,
+    ["--conditions=@clawback/source", "--expose-gc", `test/proofs/${name}.ts`, "--scale", "small"],
+    {
+      stdio: ["ignore", "pipe", "inherit"]
+    }
+  )
+  const [output, [code]] = await Promise.all([text(child.stdout), once(child, "exit")])
+  assert.strictEqual(code, 0, output)
+  const last: unknown = JSON.parse(output.trim().split("\n").at(-1) ?? "")
+  assert.deepInclude(last as object, { name, met: true })
+}, 60_000)
