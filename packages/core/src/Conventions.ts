@@ -65,6 +65,20 @@ export const Attribute = {
   memoryKind: "clawback.memory.kind"
 } as const
 
+/** Names of spans. A call is named after its operation and model: `chat gpt-5`. */
+export const SpanName = {
+  /** One try of a call, which has as many of them as it takes. */
+  attempt: "attempt",
+  /** Waiting for a connection; absent where one was free. */
+  wait: "wait",
+  /** Opening a connection; absent where one was open. */
+  connect: "connect",
+  /** From sending the request to the first of the output. */
+  firstToken: "first token",
+  /** From the first of the output to its end. */
+  stream: "stream"
+} as const
+
 const instrument = <K extends Kind, const Label extends string>(instrument: Instrument<K, Label>) => instrument
 
 const { max } = Math

@@ -9,6 +9,7 @@ import * as NodeSdk from "@effect/opentelemetry/NodeSdk"
 import type { Resource } from "@effect/opentelemetry/Resource"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import { quiet } from "./internal/quiet.ts"
 import * as ProcessMetrics from "./ProcessMetrics.ts"
 
 /**
@@ -16,14 +17,25 @@ import * as ProcessMetrics from "./ProcessMetrics.ts"
  * without a processor or reader are off. `shutdownTimeout` is 3 seconds unless said otherwise: too short, and the last
  * spans are lost; too long, and a collector that does not answer holds up the end of the process.
  */
-export type Options = NodeSdk.Configuration
+export interface Options extends NodeSdk.Configuration {
+  /**
+   * Whether spans hold what errors say. Default: no, only the error's tag and where it was made, since a provider's words
+   * may quote what it was asked.
+   */
+  readonly errorMessages?: boolean | undefined
+}
 
 /** Sends for as long as the layer is open. The options are made when it is built, since processors start by themselves. */
 export const layer = <E = never, R = never>(
   options: (() => Options) | Effect.Effect<Options, E, R>
 ): Layer.Layer<Resource, E, R> =>
-  Layer.provideMerge(
-    NodeSdk.layer(Effect.isEffect(options) ? options : Effect.sync(options)),
+  Layer.unwrap(Effect.map(
+    Effect.isEffect(options) ? options : Effect.sync(options),
+    ({ errorMessages = false, ...configuration }) => {
+      const sdk = NodeSdk.layer(() => configuration)
+      return errorMessages ? sdk : quiet(sdk)
+    }
+  )).pipe(
     // Below, so that the last flush still sees it.
-    ProcessMetrics.layer
+    Layer.provideMerge(ProcessMetrics.layer)
   )

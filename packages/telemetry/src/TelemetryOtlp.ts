@@ -11,6 +11,7 @@ import * as Layer from "effect/Layer"
 import * as Otlp from "effect/observability/Otlp"
 import type * as OtlpExporter from "effect/observability/OtlpExporter"
 import * as Redacted from "effect/Redacted"
+import { quiet } from "./internal/quiet.ts"
 import * as ProcessMetrics from "./ProcessMetrics.ts"
 
 export interface Options {
@@ -37,11 +38,16 @@ export interface Options {
    * collector that does not answer holds up the end of the process.
    */
   readonly shutdownTimeout?: Duration.Input | undefined
+  /**
+   * Whether spans hold what errors say. Default: no, only the error's tag and where it was made, since a provider's words
+   * may quote what it was asked.
+   */
+  readonly errorMessages?: boolean | undefined
 }
 
 /** Sends for as long as the layer is open. */
 export const layer = (options: Options): Layer.Layer<OtlpExporter.Flusher, never, HttpClient.HttpClient> => {
-  const { attributes, headers = {}, interval, serviceName, serviceVersion } = options
+  const { attributes, errorMessages = false, headers = {}, interval, serviceName, serviceVersion } = options
   const exporter = options.format === "protobuf" ? Otlp.layerProtobuf : Otlp.layerJson
   const exported = exporter({
     baseUrl: options.baseUrl,
@@ -55,5 +61,5 @@ export const layer = (options: Options): Layer.Layer<OtlpExporter.Flusher, never
     shutdownTimeout: options.shutdownTimeout
   })
   // Below, so that the last flush still sees it.
-  return Layer.provideMerge(exported, ProcessMetrics.layer)
+  return Layer.provideMerge(errorMessages ? exported : quiet(exported), ProcessMetrics.layer)
 }

@@ -11,8 +11,13 @@ import { BatchSpanProcessor } from "@opentelemetry/sdk-trace-base"
 import { Duration, Effect, Layer, Metric, Redacted } from "effect"
 import * as Receiver from "../../../test/support/otlpReceiver.ts"
 
-const sdk = (url: string): Layer.Layer<never> =>
+interface Choice {
+  readonly errorMessages?: boolean
+}
+
+const sdk = (url: string, choice?: Choice): Layer.Layer<never> =>
   Telemetry.layer(() => ({
+    ...choice,
     resource: { serviceName: "test" },
     spanProcessor: new BatchSpanProcessor(new OTLPTraceExporter({ url: `${url}/v1/traces` })),
     metricReader: new PeriodicExportingMetricReader({
@@ -21,8 +26,9 @@ const sdk = (url: string): Layer.Layer<never> =>
     logRecordProcessor: new BatchLogRecordProcessor({ exporter: new OTLPLogExporter({ url: `${url}/v1/logs` }) })
   }))
 
-const otlp = (url: string): Layer.Layer<never> =>
+const otlp = (url: string, choice?: Choice): Layer.Layer<never> =>
   TelemetryOtlp.layer({
+    ...choice,
     baseUrl: url,
     serviceName: "test",
     headers: { authorization: Redacted.make("Bearer sk-collector-secret") }
@@ -35,7 +41,7 @@ const program = Effect.gen(function*() {
   yield* Session.acquire({ kind: "call", name: "one" }, Effect.void, () => Effect.void)
   yield* Effect.log("It begins")
   yield* Effect.withSpan(Effect.void, "well")
-  yield* Effect.exit(Effect.withSpan(Effect.die("no"), "badly"))
+  yield* Effect.exit(Effect.withSpan(Effect.die(new TypeError("my secret")), "badly"))
   yield* Effect.exit(Effect.withSpan(Effect.interrupt, "not at all"))
 }).pipe(Effect.scoped, Effect.withSpan("all"))
 
@@ -50,6 +56,11 @@ describe.each([["Telemetry, by the SDK", sdk], ["TelemetryOtlp, by Effect", otlp
       const status = Object.fromEntries(receiver.spans.map(({ name, status }) => [name, status]))
       assert.deepStrictEqual(status, { all: "ok", well: "ok", badly: "error", "not at all": "unset" })
 
+      const [exception] = receiver.spans.find(({ name }) => name === "badly")?.events ?? []
+      assert.strictEqual(exception?.attributes["exception.type"], "TypeError")
+      assert.include(exception?.attributes["exception.stacktrace"], "Telemetry.test.ts")
+      assert.notInclude(receiver.bodies.join(), "my secret")
+
       assert.deepStrictEqual(receiver.logs, ["It begins"])
       const opened = receiver.metrics.get("clawback.session.opened")
       assert.strictEqual(opened?.unit, "{session}")
@@ -58,6 +69,13 @@ describe.each([["Telemetry, by the SDK", sdk], ["TelemetryOtlp, by Effect", otlp
       ])
       assert.isAbove(receiver.metrics.get("process.uptime")?.points[0]?.value ?? 0, 0)
       assert.strictEqual(receiver.metrics.get("process.memory.usage")?.unit, "By")
+    }).pipe(isolated))
+
+  it.live("tells what errors say if it is asked to", () =>
+    Effect.gen(function*() {
+      const receiver = yield* Receiver.make()
+      yield* Effect.provide(program, layer(receiver.url, { errorMessages: true }))
+      assert.strictEqual(receiver.spans.find(({ name }) => name === "badly")?.message, "my secret")
     }).pipe(isolated))
 
   it.live("is closed within 3 seconds where the collector does not answer", () =>

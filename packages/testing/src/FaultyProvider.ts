@@ -131,9 +131,15 @@ const withDefaults = (options: Options): Omit<FaultyServer.Options, "handler"> =
   behaviors: { ...VendorErrors.behaviors, ...options.behaviors }
 })
 
-const service = ({ host = "127.0.0.1", tls = false }: Options, { address, control }: Server): FaultyProvider["Service"] => {
+const service = (
+  { host = "127.0.0.1", tls = false }: Options,
+  { address, control }: Server
+): FaultyProvider["Service"] => {
   /** Looks again after each change. */
-  const watch = <A>(look: Effect.Effect<A | undefined>, within: Duration.Input = "5 seconds"): Effect.Effect<A, NotSeen> =>
+  const watch = <A>(
+    look: Effect.Effect<A | undefined>,
+    within: Duration.Input = "5 seconds"
+  ): Effect.Effect<A, NotSeen> =>
     Effect.gen(function*() {
       while (true) {
         const { version } = yield* control.snapshot()

@@ -4,8 +4,8 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import type * as Http from "node:http"
 import type * as Net from "node:net"
-import type { Behavior, Ending, Source, Step } from "./script.ts"
 import type { Entry, Journal } from "./journal.ts"
+import type { Behavior, Ending, Source, Step } from "./script.ts"
 
 /** One request and all that belongs to it. */
 export interface Exchange {

@@ -81,7 +81,9 @@ export class Journal {
     this.changed()
   }
 
-  received(request: Pick<Received, "connection" | "headers" | "method" | "url"> & { readonly id: string | undefined }): Entry {
+  received(
+    request: Pick<Received, "connection" | "headers" | "method" | "url"> & { readonly id: string | undefined }
+  ): Entry {
     this.counters.received++
     this.counters.inFlight++
     const entry: Entry = {
@@ -97,11 +99,13 @@ export class Journal {
       sent: 0
     }
     this.entries.set(entry, undefined)
-    if (this.entries.size > this.keep) for (const oldest of this.entries.keys()) {
-      // What is in flight is kept, whatever its age.
-      if (isOver(oldest.state)) {
-        this.entries.delete(oldest)
-        break
+    if (this.entries.size > this.keep) {
+      for (const oldest of this.entries.keys()) {
+        // What is in flight is kept, whatever its age.
+        if (isOver(oldest.state)) {
+          this.entries.delete(oldest)
+          break
+        }
       }
     }
     this.changed()

@@ -90,8 +90,10 @@ const remote = (child: ChildProcess): Control => {
   const ask = (method: Question["method"]) => (...args: ReadonlyArray<unknown>) =>
     Effect.callback<unknown, Error>((resume) => {
       const id = ++last
-      pending.set(id, (answer) =>
-        resume("error" in answer ? Effect.fail(new Error(answer.error)) : Effect.succeed(answer.value)))
+      pending.set(
+        id,
+        (answer) => resume("error" in answer ? Effect.fail(new Error(answer.error)) : Effect.succeed(answer.value))
+      )
       const question: Question = { id, method, args }
       if (child.connected) child.send(question)
       else pending.get(id)?.({ id, error: "the provider's process has ended" })
@@ -106,6 +108,9 @@ const remote = (child: ChildProcess): Control => {
 
 export const make = (options: Options) =>
   Effect.acquireRelease(
-    Effect.tryPromise({ try: () => start(options), catch: (cause) => cause instanceof Error ? cause : new Error(String(cause)) }),
+    Effect.tryPromise({
+      try: () => start(options),
+      catch: (cause) => cause instanceof Error ? cause : new Error(String(cause))
+    }),
     ({ child }) => Effect.promise(() => stop(child))
   ).pipe(Effect.map(({ address, child }): Server => ({ address, control: remote(child) })))

@@ -124,7 +124,10 @@ export const make = Effect.fnUntraced(function*(options: Options): Effect.fn.Ret
 
   const httpOptions = { maxHeaderSize: 16 * 1024 * 1024, keepAliveTimeout: 0, requestTimeout: 0, headersTimeout: 0 }
   const server = options.tls
-    ? Https.createServer({ ...httpOptions, ca: Certificates.ca, cert: Certificates.cert, key: Certificates.key }, onRequest)
+    ? Https.createServer(
+      { ...httpOptions, ca: Certificates.ca, cert: Certificates.cert, key: Certificates.key },
+      onRequest
+    )
     : Http.createServer(httpOptions, onRequest)
   server.on("clientError", (_, socket) => socket.destroy())
   server.on("tlsClientError", () => {})

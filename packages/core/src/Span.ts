@@ -1,0 +1,127 @@
+/**
+ * A span at a boundary of ours: made only where somebody traces, and ended without words.
+ *
+ * Its law: what an error says stays out of spans, since it may quote what was asked and answered. A span that failed
+ * carries the error's tag, as `error.type` and as its message; one that was interrupted carries the interruption.
+ *
+ * Without a tracer of the program's own, and below a span that is not sampled, nothing is made at all: then `begin` is not
+ * called, and the hot path pays for one look at the fiber.
+ */
+import * as Cause from "effect/Cause"
+import * as Clock from "effect/Clock"
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import type * as Fiber from "effect/Fiber"
+import * as LogLevel from "effect/LogLevel"
+import * as Option from "effect/Option"
+import * as References from "effect/References"
+import * as Tracer from "effect/Tracer"
+import { Attribute } from "./Conventions.ts"
+
+export interface Options {
+  /** Default: the span in force. */
+  readonly parent?: Tracer.AnySpan | undefined
+  /** Default: `internal`. */
+  readonly kind?: Tracer.SpanKind | undefined
+  /** Those without a value are left out. */
+  readonly attributes?: Readonly<Record<string, unknown>> | undefined
+}
+
+/** Whether anybody would see a span that this fiber made. */
+export const isTraced = ({ cache }: Fiber.Fiber<unknown, unknown>): boolean =>
+  cache.tracerEnabled && cache.tracer !== undefined && cache.span?.sampled !== false
+
+const now = (fiber: Fiber.Fiber<unknown, unknown>): bigint =>
+  fiber.getRef(References.TracerTimingEnabled) ? fiber.getRef(Clock.Clock).currentTimeNanosUnsafe() : 0n
+
+/** Begins a span. Whoever does must end it, in whichever way that what it stands for ends. */
+export const begin = (fiber: Fiber.Fiber<unknown, unknown>, name: string, options: Options = {}): Tracer.Span => {
+  const parent = options.parent ?? fiber.cache.span
+  const level = fiber.getRef(Tracer.CurrentTraceLevel)
+  const span = fiber.getRef(Tracer.Tracer).span({
+    name,
+    parent: Option.fromUndefinedOr(parent),
+    annotations: Context.empty(),
+    links: [...fiber.getRef(References.TracerSpanLinks)],
+    startTime: now(fiber),
+    kind: options.kind ?? "internal",
+    root: false,
+    sampled: parent?.sampled !== false && !LogLevel.isGreaterThan(fiber.getRef(Tracer.MinimumTraceLevel), level)
+  })
+  annotate(span, fiber.getRef(References.TracerSpanAnnotations))
+  if (options.attributes !== undefined) annotate(span, options.attributes)
+  return span
+}
+
+/** Adds attributes. Those without a value are left out. */
+export const annotate = (span: Tracer.Span, attributes: Readonly<Record<string, unknown>>): void => {
+  for (const [name, value] of Object.entries(attributes)) if (value !== undefined) span.attribute(name, value)
+}
+
+/** Stands in for an error of which only the tag is told, and where it was made. */
+class Untold extends Error {
+  constructor(tag: string, error: unknown) {
+    super(tag)
+    this.name = tag
+    const stack = error instanceof Error ? error.stack ?? "" : ""
+    this.stack = [tag, ...stack.split("\n").filter((line) => /^ +at /.test(line))].join("\n")
+  }
+}
+
+const tagOf = (error: unknown): string => {
+  if (typeof error !== "object" || error === null) return typeof error
+  if ("_tag" in error && typeof error._tag === "string") return error._tag
+  return error instanceof Error ? error.name : "object"
+}
+
+const failureOf = (exit: Exit.Exit<unknown, unknown>): { readonly error: unknown } | undefined => {
+  if (Exit.isSuccess(exit)) return undefined
+  const failure = exit.cause.reasons.find(Cause.isFailReason)
+  if (failure !== undefined) return failure
+  const death = exit.cause.reasons.find(Cause.isDieReason)
+  return death && { error: death.defect }
+}
+
+/** Why something failed, by its tag; undefined where it succeeded or was interrupted. */
+export const errorType = (exit: Exit.Exit<unknown, unknown>): string | undefined => {
+  const failure = failureOf(exit)
+  return failure && tagOf(failure.error)
+}
+
+/** The same end with nothing of what its error says: the tag is left, and where in the code it was made. */
+export const untold = (exit: Exit.Exit<unknown, unknown>): Exit.Exit<unknown, Error> => {
+  const failure = failureOf(exit)
+  if (failure !== undefined) return Exit.fail(new Untold(tagOf(failure.error), failure.error))
+  return Exit.isSuccess(exit)
+    ? Exit.void
+    : Exit.failCause(Cause.fromReasons(exit.cause.reasons.filter(Cause.isInterruptReason)))
+}
+
+/** Ends a span as what it stands for has ended. Ending it again changes nothing. */
+export const end = (
+  span: Tracer.Span,
+  fiber: Fiber.Fiber<unknown, unknown>,
+  exit: Exit.Exit<unknown, unknown>
+): void => {
+  if (span.status._tag === "Ended") return
+  const tag = errorType(exit)
+  if (tag !== undefined) span.attribute(Attribute.errorType, tag)
+  span.end(now(fiber), untold(exit))
+}
+
+/** A span around an effect, where somebody traces. */
+export const around =
+  (name: string, options?: Options) => <A, E, R>(self: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
+    Effect.withFiber((fiber) =>
+      // One that has begun must not be interrupted before its end is arranged.
+      isTraced(fiber) ?
+        Effect.uninterruptibleMask((restore) => {
+          const span = begin(fiber, name, options)
+          return Effect.onExitPrimitive(restore(self), (exit) => {
+            end(span, fiber, exit)
+            return undefined
+          })
+        }) :
+        self
+    )
