@@ -9,6 +9,10 @@
  * | `RateLimited` | wait `retryAfter`, or use another key or provider |
  * | `Overloaded` | try again soon, or elsewhere; the key is not at fault |
  * | `ProviderFailed` | try again, or elsewhere |
+ * | `ModelNotFound` | use another model; this one is not there, or not for this account |
+ * | `RegionBlocked` | use another provider or region |
+ * | `ContextTooLong` | shorten the conversation, or use a model that takes more |
+ * | `ContentFiltered` | change what is asked; another provider may allow it |
  * | `RequestRejected` | correct the request; it fails everywhere |
  * | `InvalidResponse` | report it: the provider broke its own format |
  * | `StreamTruncated` | try again; the answer is not whole |
@@ -113,15 +117,53 @@ export class ProviderFailed extends Schema.TaggedError<ProviderFailed>("@clawbac
   }
 }
 
+/** The model does not exist, no longer exists, or is not for this account. */
+export class ModelNotFound extends Schema.TaggedError<ModelNotFound>("@clawback/providers/ModelNotFound")(
+  "ModelNotFound",
+  said
+) {
+  override get message() {
+    return `${quote(this)} Check the name of the model and the base URL, or use another model.`
+  }
+}
+
+/** The provider does not serve this place. */
+export class RegionBlocked extends Schema.TaggedError<RegionBlocked>("@clawback/providers/RegionBlocked")(
+  "RegionBlocked",
+  said
+) {
+  override get message() {
+    return `${quote(this)} The provider does not serve this region: use another provider or a region that it serves.`
+  }
+}
+
+/** The conversation, with the answer it leaves room for, is longer than the model takes. */
+export class ContextTooLong extends Schema.TaggedError<ContextTooLong>("@clawback/providers/ContextTooLong")(
+  "ContextTooLong",
+  said
+) {
+  override get message() {
+    return `${quote(this)} Shorten the conversation, ask for fewer output tokens, or use a model that takes more.`
+  }
+}
+
+/** The provider's filter stopped the request or the answer. */
+export class ContentFiltered extends Schema.TaggedError<ContentFiltered>("@clawback/providers/ContentFiltered")(
+  "ContentFiltered",
+  said
+) {
+  override get message() {
+    return `${quote(this)} The provider's content filter stopped it: change what is asked; another provider may allow it.`
+  }
+}
+
 /** The provider does not accept the request, and will not the next time either. */
 export class RequestRejected extends Schema.TaggedError<RequestRejected>("@clawback/providers/RequestRejected")(
   "RequestRejected",
   said
 ) {
   override get message() {
-    return this.status === 404
-      ? `${quote(this)} Check the name of the model and the base URL.`
-      : `${quote(this)} Correct the request: the same one will be refused again.`
+    return `${quote(this)} Correct the request: the same one will be refused again.`
   }
 }
 
@@ -160,6 +202,10 @@ export type ProviderError =
   | RateLimited
   | Overloaded
   | ProviderFailed
+  | ModelNotFound
+  | RegionBlocked
+  | ContextTooLong
+  | ContentFiltered
   | RequestRejected
   | InvalidResponse
   | StreamTruncated
