@@ -4,7 +4,8 @@
  * An answer is `Started`, then deltas, then `Finished`, then `Used` if the provider counted tokens. Where several answers
  * were asked for, each has a number and a `Finished` of its own. Without its `Finished` an answer is not whole.
  */
-import type { Json, JsonObject } from "./Json.ts"
+import type { Extras } from "./ChatRequest.ts"
+import type { JsonObject } from "./Json.ts"
 
 /** The provider has begun to answer. Nothing was said yet. */
 export interface Started {
@@ -12,6 +13,8 @@ export interface Started {
   readonly id: string | undefined
   /** The model that answers, which may be a dated version of the one asked for. */
   readonly model: string | undefined
+  /** What else the provider said of the answer as a whole, such as when it was made. */
+  readonly extras?: Extras | undefined
 }
 
 interface Said {
@@ -28,6 +31,7 @@ export interface TextDelta extends Said {
 export interface ReasoningDelta extends Said {
   readonly _tag: "ReasoningDelta"
   readonly text: string
+  readonly extras?: Extras | undefined
 }
 
 /**
@@ -52,6 +56,7 @@ export interface ToolCallStarted extends Said {
   readonly index: number
   readonly id: string
   readonly name: string
+  readonly extras?: Extras | undefined
 }
 
 /** The next fragment of a tool call's JSON arguments. */
@@ -65,7 +70,9 @@ export interface ToolCallDelta extends Said {
 export interface Native extends Said {
   readonly _tag: "Native"
   readonly protocol: string
-  readonly value: Json
+  readonly value: JsonObject
+  /** It is about what is being said, which goes on around it; else it stands by itself, between what is said. */
+  readonly isNote?: boolean | undefined
 }
 
 export type FinishReason = "stop" | "length" | "tool-calls" | "content-filter" | "other"

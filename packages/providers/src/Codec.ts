@@ -93,7 +93,8 @@ export interface Codec {
   readonly decodeResponse: (peer: Peer, response: Received) => Result.Result<ChatResponse, ProviderError>
   readonly encodeResponse: (response: ChatResponse) => JsonObject
 
-  readonly makeDecoder: (peer: Peer) => Decoder
+  /** `choices`: how many answers were asked for, all of which must finish. Default: as many as begin, and at least one. */
+  readonly makeDecoder: (peer: Peer, choices?: number) => Decoder
   readonly makeEncoder: (delivery: Delivery) => Encoder
 
   /** What a response means that is no success: status, headers and body decide together. */

@@ -1,13 +1,13 @@
 /** Reading of JSON whose shape nobody promised: a field is what it should be, or absent. */
 
-export type JsonObject = { readonly [key: string]: unknown }
+import type { Json, JsonObject } from "../Json.ts"
 
 export const isObject = (value: unknown): value is JsonObject =>
   typeof value === "object" && value !== null && !Array.isArray(value)
 
 export const object = (value: unknown): JsonObject | undefined => isObject(value) ? value : undefined
 
-export const array = (value: unknown): ReadonlyArray<unknown> => Array.isArray(value) ? value : []
+export const array = (value: unknown): ReadonlyArray<Json> => Array.isArray(value) ? value : []
 
 /** Empty strings are absent too. */
 export const string = (value: unknown): string | undefined =>
@@ -18,10 +18,31 @@ export const count = (value: unknown): number | undefined =>
   typeof value === "number" && Number.isSafeInteger(value) && value >= 0 ? value : undefined
 
 /** Undefined where the text is not JSON, which no JSON is. */
-export const parse = (text: string): unknown => {
+export const parse = (text: string): Json | undefined => {
   try {
     return JSON.parse(text)
   } catch {
     return undefined
   }
 }
+
+/** The fields that are neither null nor among `known`; undefined where there are none. */
+export const others = (value: JsonObject, known: ReadonlySet<string>): JsonObject | undefined => {
+  let found: Array<[string, Json]> | undefined
+  for (const key in value) {
+    const field = value[key]
+    if (!known.has(key) && field !== null && field !== undefined) (found ??= []).push([key, field])
+  }
+  // Not by assignment, which takes one name for the prototype's.
+  return found && Object.fromEntries(found)
+}
+
+const isDefined = ([, value]: readonly [string, unknown]): boolean => value !== undefined
+
+/** Without the fields that are undefined. */
+export const present = <A extends object>(fields: A): A =>
+  Object.fromEntries(Object.entries(fields).filter(isDefined)) as A
+
+/** A JSON object of the fields that are not undefined. */
+export const fields = (values: { readonly [key: string]: Json | undefined }): JsonObject =>
+  present(values) as JsonObject
