@@ -84,6 +84,7 @@ export interface Finished extends Said {
   readonly raw: string
   /** The stop text that was met, if the provider says which. */
   readonly stopSequence?: string | undefined
+  readonly extras?: Extras | undefined
 }
 
 /** Tokens as the provider counted them. What it did not count is undefined, which is not zero. */

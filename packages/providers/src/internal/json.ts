@@ -17,10 +17,26 @@ export const string = (value: unknown): string | undefined =>
 export const count = (value: unknown): number | undefined =>
   typeof value === "number" && Number.isSafeInteger(value) && value >= 0 ? value : undefined
 
-/** Undefined where the text is not JSON, which no JSON is. */
+/** JSON is read without recursion but written with it: what nests deeper could be read and then never be written again. */
+const maxDepth = 500
+
+const isDeep = (value: Json, left: number): boolean => {
+  if (typeof value !== "object" || value === null) return false
+  if (left === 0) return true
+  if (Array.isArray(value)) {
+    for (const item of value) if (isDeep(item, left - 1)) return true
+  } else if (isObject(value)) {
+    for (const key in value) if (isDeep(value[key] ?? null, left - 1)) return true
+  }
+  return false
+}
+
+/** Undefined where the text is not JSON, which no JSON is, or nests deeper than any protocol has a use for. */
 export const parse = (text: string): Json | undefined => {
   try {
-    return JSON.parse(text)
+    const value: Json = JSON.parse(text)
+    // Two characters make one level, so that most texts need not be looked through.
+    return text.length > 2 * maxDepth && isDeep(value, maxDepth) ? undefined : value
   } catch {
     return undefined
   }
@@ -31,7 +47,7 @@ export const others = (value: JsonObject, known: ReadonlySet<string>): JsonObjec
   let found: Array<[string, Json]> | undefined
   for (const key in value) {
     const field = value[key]
-    if (!known.has(key) && field !== null && field !== undefined) (found ??= []).push([key, field])
+    if (field !== null && field !== undefined && !known.has(key)) (found ??= []).push([key, field])
   }
   // Not by assignment, which takes one name for the prototype's.
   return found && Object.fromEntries(found)
