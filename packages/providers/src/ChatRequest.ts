@@ -1,81 +1,184 @@
 /**
  * A request to a chat model, in the terms that all providers share.
  *
- * Codecs turn it into a provider's own format. What a provider knows and this model does not goes into `extras`, which
- * is sent as it stands.
+ * Codecs turn it into a provider's own format and back. What a protocol knows and this model does not is kept in
+ * `extras`, under that protocol's name, and goes only to providers that speak it: so one request can be sent to several
+ * providers, and none gets what another one's parameters mean.
  */
+import type { Json, JsonObject } from "./Json.ts"
 
-/** Any JSON value. */
-export type Json = null | boolean | number | string | ReadonlyArray<Json> | { readonly [key: string]: Json }
+/** What only one protocol understands, by the protocol's name (`Codec.protocol`). It is sent as it stands. */
+export interface Extras {
+  readonly [protocol: string]: JsonObject
+}
+
+export interface TextPart {
+  readonly type: "text"
+  readonly text: string
+  readonly extras?: Extras | undefined
+}
+
+/** Where the bytes of an image, a document or a sound are: in here as base64, at a URL, or at the provider. */
+export type Source =
+  | { readonly mediaType: string; readonly data: string }
+  | { readonly url: string }
+  | { readonly fileId: string }
+
+export interface ImagePart {
+  readonly type: "image"
+  readonly source: Source
+  /** How closely to look, in the provider's own word. Closer costs more tokens. */
+  readonly detail?: string | undefined
+  readonly extras?: Extras | undefined
+}
+
+/** A document, a sound, or whatever else a model reads that is neither text nor image. */
+export interface FilePart {
+  readonly type: "file"
+  readonly source: Source
+  readonly name?: string | undefined
+  readonly extras?: Extras | undefined
+}
+
+/** A part that one protocol knows and this model does not. Another protocol's codec refuses or leaves it out. */
+export interface NativePart {
+  readonly type: "native"
+  readonly protocol: string
+  readonly value: JsonObject
+}
+
+/**
+ * What the model thought before it spoke. Providers that sign it want it back unchanged, in its place, for as long as its
+ * tool calls are in the history.
+ */
+export interface ReasoningPart {
+  readonly type: "reasoning"
+  readonly text: string
+  readonly signature?: string | undefined
+  /** The thinking in a form that only the provider can read, where it does not show it. */
+  readonly redacted?: string | undefined
+  readonly extras?: Extras | undefined
+}
+
+/** The model declined, in its own words. */
+export interface RefusalPart {
+  readonly type: "refusal"
+  readonly text: string
+}
+
+/** A call that the model made. `arguments` is the JSON text as the model wrote it, which need not be valid. */
+export interface ToolCallPart {
+  readonly type: "tool-call"
+  readonly id: string
+  readonly name: string
+  readonly arguments: string
+  readonly extras?: Extras | undefined
+}
+
+export type UserPart = TextPart | ImagePart | FilePart | NativePart
+export type AssistantPart = TextPart | ReasoningPart | RefusalPart | ToolCallPart | NativePart
+export type ToolResultPart = TextPart | ImagePart | FilePart | NativePart
 
 /** Instructions that stand above the conversation. */
 export interface SystemMessage {
   readonly role: "system"
-  readonly content: string
+  readonly content: string | ReadonlyArray<TextPart>
+  readonly extras?: Extras | undefined
 }
 
 export interface UserMessage {
   readonly role: "user"
-  readonly content: string
+  readonly content: string | ReadonlyArray<UserPart>
+  readonly extras?: Extras | undefined
 }
 
-/** A call that the model made. `arguments` is the JSON text as the model wrote it, which need not be valid. */
-export interface ToolCall {
-  readonly id: string
-  readonly name: string
-  readonly arguments: string
-}
-
-/** An earlier answer of the model: text, tool calls, or both. */
+/** An earlier answer of the model. */
 export interface AssistantMessage {
   readonly role: "assistant"
-  readonly content?: string | undefined
-  readonly toolCalls?: ReadonlyArray<ToolCall> | undefined
+  readonly content: string | ReadonlyArray<AssistantPart>
+  readonly extras?: Extras | undefined
 }
 
 /** What a tool call came to. */
 export interface ToolMessage {
   readonly role: "tool"
   readonly toolCallId: string
-  readonly content: string
+  readonly content: string | ReadonlyArray<ToolResultPart>
+  /** Whether the tool failed. Protocols that have no word for it are told by the content alone. */
+  readonly isError?: boolean | undefined
+  readonly extras?: Extras | undefined
 }
 
 export type Message = SystemMessage | UserMessage | AssistantMessage | ToolMessage
 
-/** A tool that the model may call. */
-export interface Tool {
+/** A tool of the caller's that the model may call. */
+export interface FunctionTool {
   readonly name: string
   readonly description?: string | undefined
   /** JSON Schema of the arguments. */
-  readonly parameters: object
+  readonly parameters: JsonObject
   /** Whether the provider must hold the model to the schema. Default: the provider's own. */
   readonly strict?: boolean | undefined
+  readonly extras?: Extras | undefined
 }
+
+/** A tool that one protocol knows and this model does not, such as a search that the provider runs. */
+export interface NativeTool {
+  readonly protocol: string
+  readonly definition: JsonObject
+}
+
+export type Tool = FunctionTool | NativeTool
 
 export type ToolChoice = "auto" | "none" | "required" | { readonly tool: string }
 
-/** The answer must be JSON of this schema. */
-export interface JsonFormat {
-  readonly name: string
-  readonly schema: object
+/** The answer must be JSON: of any shape, or of a schema's. */
+export type Format =
+  | { readonly type: "json" }
+  | {
+    readonly type: "json-schema"
+    readonly name: string
+    readonly description?: string | undefined
+    readonly schema: JsonObject
+    readonly strict?: boolean | undefined
+  }
+
+/** How much the model thinks before it speaks. Protocols take one of the two; a codec translates the other. */
+export interface Reasoning {
+  /** In the provider's own words: `"low"`, `"medium"`, `"high"`, … */
+  readonly effort?: string | undefined
+  /** Upper bound of the thinking, in tokens. Zero: none. */
+  readonly budgetTokens?: number | undefined
 }
 
 /** How the model samples and when it stops. What is left out is the provider's default. */
 export interface Parameters {
   /** Upper bound of the answer, in tokens, reasoning included. Too low, and answers end with the reason `length`. */
   readonly maxOutputTokens?: number | undefined
-  /** From 0 to 2: the higher, the more varied. */
+  /** From 0 to 2 (some providers: 1): the higher, the more varied. */
   readonly temperature?: number | undefined
   /** Sample among the likeliest tokens that make up this share of probability, from 0 to 1. */
   readonly topP?: number | undefined
+  /** Sample among so many of the likeliest tokens. */
+  readonly topK?: number | undefined
+  /** From -2 to 2: the higher, the less the model stays on its topics. */
+  readonly presencePenalty?: number | undefined
+  /** From -2 to 2: the higher, the less the model repeats itself. */
+  readonly frequencyPenalty?: number | undefined
   /** Texts at which the answer ends. */
   readonly stop?: ReadonlyArray<string> | undefined
   /** Same seed, same request: likely the same answer. */
   readonly seed?: number | undefined
+  /** How many answers to give. Each is paid for. Default: one. */
+  readonly choices?: number | undefined
+  readonly reasoning?: Reasoning | undefined
   /** Whether the model may make several tool calls in one answer. */
   readonly parallelToolCalls?: boolean | undefined
-  /** Sent to the provider as they stand, under their own names. */
-  readonly extras?: { readonly [key: string]: Json } | undefined
+  /** The provider's queue or price class, in its own word. */
+  readonly serviceTier?: string | undefined
+  /** Names the end user to the provider, for its watch on abuse. No name or address: a stable pseudonym. */
+  readonly user?: string | undefined
+  readonly extras?: Extras | undefined
 }
 
 export interface ChatRequest extends Parameters {
@@ -83,5 +186,7 @@ export interface ChatRequest extends Parameters {
   readonly messages: ReadonlyArray<Message>
   readonly tools?: ReadonlyArray<Tool> | undefined
   readonly toolChoice?: ToolChoice | undefined
-  readonly format?: JsonFormat | undefined
+  readonly format?: Format | undefined
 }
+
+export type { Json, JsonObject }

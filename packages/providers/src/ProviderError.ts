@@ -9,6 +9,10 @@
  * | `RateLimited` | wait `retryAfter`, or use another key or provider |
  * | `Overloaded` | try again soon, or elsewhere; the key is not at fault |
  * | `ProviderFailed` | try again, or elsewhere |
+ * | `ModelNotFound` | use another model; this one is not there, or not for this account |
+ * | `RegionBlocked` | use another provider or region |
+ * | `ContextTooLong` | shorten the conversation, or use a model that takes more |
+ * | `ContentFiltered` | change what is asked; another provider may allow it |
  * | `RequestRejected` | correct the request; it fails everywhere |
  * | `InvalidResponse` | report it: the provider broke its own format |
  * | `StreamTruncated` | try again; the answer is not whole |
@@ -26,6 +30,7 @@ import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
+import type { Unsupported } from "./Codec.ts"
 import * as Internal from "./internal/aiError.ts"
 
 /** What the provider said: its status, its message and codes, and the name by which it can find the request. */
@@ -132,6 +137,48 @@ export class ProviderFailed extends Schema.TaggedError<ProviderFailed>("@clawbac
   }
 }
 
+/** The model does not exist, no longer exists, or is not for this account. */
+export class ModelNotFound extends Schema.TaggedError<ModelNotFound>("@clawback/providers/ModelNotFound")(
+  "ModelNotFound",
+  said
+) {
+  override get message() {
+    return `${quote(this)} Check the name of the model and the base URL, or use another model.`
+  }
+}
+
+/** The provider does not serve this place. */
+export class RegionBlocked extends Schema.TaggedError<RegionBlocked>("@clawback/providers/RegionBlocked")(
+  "RegionBlocked",
+  said
+) {
+  override get message() {
+    return `${quote(this)} The provider does not serve this region: use another provider or a region that it serves.`
+  }
+}
+
+/** The conversation, with the answer it leaves room for, is longer than the model takes. */
+export class ContextTooLong extends Schema.TaggedError<ContextTooLong>("@clawback/providers/ContextTooLong")(
+  "ContextTooLong",
+  said
+) {
+  override get message() {
+    return `${quote(this)} Shorten the conversation, ask for fewer output tokens, or use a model that takes more.`
+  }
+}
+
+/** The provider's filter stopped the request or the answer. */
+export class ContentFiltered extends Schema.TaggedError<ContentFiltered>("@clawback/providers/ContentFiltered")(
+  "ContentFiltered",
+  said
+) {
+  override get message() {
+    return `${
+      quote(this)
+    } The provider's content filter stopped it: change what is asked; another provider may allow it.`
+  }
+}
+
 /** The provider does not accept the request, and will not the next time either. */
 export class RequestRejected extends Schema.TaggedError<RequestRejected>("@clawback/providers/RequestRejected")(
   "RequestRejected",
@@ -141,9 +188,7 @@ export class RequestRejected extends Schema.TaggedError<RequestRejected>("@clawb
     return { reach: "answered", isTransient: false }
   }
   override get message() {
-    return this.status === 404
-      ? `${quote(this)} Check the name of the model and the base URL.`
-      : `${quote(this)} Correct the request: the same one will be refused again.`
+    return `${quote(this)} Correct the request: the same one will be refused again.`
   }
 }
 
@@ -188,6 +233,10 @@ export type ProviderError =
   | RateLimited
   | Overloaded
   | ProviderFailed
+  | ModelNotFound
+  | RegionBlocked
+  | ContextTooLong
+  | ContentFiltered
   | RequestRejected
   | InvalidResponse
   | StreamTruncated
@@ -195,6 +244,7 @@ export type ProviderError =
 /** Everything that a call can fail with. */
 export type CallError =
   | ProviderError
+  | Unsupported
   | TransportError.TransportError
   | TransportError.BodyTooLarge
   | Timeouts.IdleTimeout
@@ -204,16 +254,18 @@ export type CallError =
 /**
  * The error that an `AiError` stands for, with all that it knows. Effect's `LanguageModel` has one error type for all
  * providers; this is the way back from it. None where the `AiError` is not from one of our layers, and none where its
- * reason is all there is to know: `InvalidUserInputError` and `UnsupportedSchemaError`, since such a prompt, tool or
- * schema was not sent, and `InvalidOutputError`, since the model, not the provider, is at fault.
+ * reason is all there is to know: `UnsupportedSchemaError`, since such a tool or schema was not sent, and
+ * `InvalidOutputError`, since the model, not the provider, is at fault.
  *
  * | `AiError` reason | stands for |
  * | --- | --- |
- * | `AuthenticationError` | `AuthenticationFailed`, `PermissionDenied`, `CredentialUnavailable` |
+ * | `AuthenticationError` | `AuthenticationFailed`, `PermissionDenied`, `RegionBlocked`, `CredentialUnavailable` |
  * | `QuotaExhaustedError` | `QuotaExhausted` |
  * | `RateLimitError` | `RateLimited` |
  * | `InternalProviderError` | `Overloaded`, `ProviderFailed` |
- * | `InvalidRequestError` | `RequestRejected`, `InvalidRequest` |
+ * | `InvalidRequestError` | `RequestRejected`, `ModelNotFound`, `ContextTooLong`, `InvalidRequest` |
+ * | `ContentPolicyError` | `ContentFiltered` |
+ * | `InvalidUserInputError` | `Unsupported` |
  * | `InvalidResponseError` | `InvalidResponse`, `StreamTruncated`, `BodyTooLarge` |
  * | `NetworkError` | `ConnectFailed`, `ConnectTimeout`, `ConnectionLost`, `QueueTimeout`, `QueueFull`, `FirstTokenTimeout`, `IdleTimeout`, `InvalidUrl` |
  * | `UnknownError` | `DeadlineExceeded`, `TransportClosed`, `SessionRevoked`, `QuotaExceeded` |
