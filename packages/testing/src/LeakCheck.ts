@@ -42,7 +42,9 @@ export class LeaksFound extends Schema.TaggedError<LeaksFound>("@clawback/testin
       `${kind} ${what}`,
       ...(where.length === 0 ? ["    opened nobody knows where"] : where.map((line) => `    ${line}`))
     ])
-    return `${this.leaks.length} left behind. Give each back where it was taken, or in a scope around that:\n${lines.join("\n")}`
+    return `${this.leaks.length} left behind. Give each back where it was taken, or in a scope around that:\n${
+      lines.join("\n")
+    }`
   }
 }
 
@@ -60,7 +62,7 @@ export interface Options {
 const live = Effect.provideService(Clock.Clock, Context.get(Context.empty(), Clock.Clock))
 
 /** Where the kernel does not tell, nothing was open before and nothing is after. */
-const kernel = Effect.catch(look, () => Effect.succeed<ReadonlyArray<Descriptor>>([]))
+const kernel = Effect.orElseSucceed(look, (): ReadonlyArray<Descriptor> => [])
 
 const keyOf = ({ fd, target }: Descriptor) => `${fd} ${target}`
 
@@ -103,8 +105,10 @@ const watchKernel = Effect.gen(function*() {
     (births) => Effect.sync(() => births.stop())
   )
   const before = new Set((yield* kernel).map(keyOf))
-  return Effect.map(kernel, (now) =>
-    now.filter((open) => !before.has(keyOf(open))).map((open) => ofDescriptor(open, births)))
+  return Effect.map(
+    kernel,
+    (now) => now.filter((open) => !before.has(keyOf(open))).map((open) => ofDescriptor(open, births))
+  )
 })
 
 /**
@@ -117,7 +121,10 @@ export const check: {
   (options?: Options): <A, E, R>(
     effect: Effect.Effect<A, E, R>
   ) => Effect.Effect<A, E | LeaksFound, Exclude<R, Scope.Scope>>
-  <A, E, R>(effect: Effect.Effect<A, E, R>, options?: Options): Effect.Effect<A, E | LeaksFound, Exclude<R, Scope.Scope>>
+  <A, E, R>(
+    effect: Effect.Effect<A, E, R>,
+    options?: Options
+  ): Effect.Effect<A, E | LeaksFound, Exclude<R, Scope.Scope>>
 } = dual(
   (args) => Effect.isEffect(args[0]),
   <A, E, R>(
@@ -138,7 +145,9 @@ export const check: {
       const left = yield* settle(
         Effect.gen(function*() {
           const sessions = (yield* registry.list()).map(ofSession)
-          const running = fibers.left().map(({ fiber, where }) => new Leak({ kind: "fiber", what: `#${fiber.id}`, where }))
+          const running = fibers.left().map(({ fiber, where }) =>
+            new Leak({ kind: "fiber", what: `#${fiber.id}`, where })
+          )
           return [...sessions, ...running, ...yield* sinceNow]
         }),
         options
@@ -149,6 +158,16 @@ export const check: {
       return yield* Effect.failCause(Exit.isFailure(exit) ? Cause.combine(exit.cause, leaks) : leaks)
     }).pipe(Effect.scoped)
 )
+
+/** A function that makes a test of an effect, such as `it.effect`. */
+export interface Test<R, Context> {
+  <A, E>(name: string, self: (context: Context) => Effect.Effect<A, E, R>, timeout?: number): void
+}
+
+/** The same function, for tests that must leave nothing behind. */
+export const tester =
+  <R, Context>(test: Test<R, Context>, options?: Options): Test<R, Context> => (name, self, timeout) =>
+    test(name, (context) => check(self(context), options), timeout)
 
 /** A test runner's hooks: those of Vitest, Jest or `node:test`. */
 export interface Hooks {

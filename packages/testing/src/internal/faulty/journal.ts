@@ -81,7 +81,9 @@ export class Journal {
     this.changed()
   }
 
-  received(request: Pick<Received, "connection" | "headers" | "method" | "url"> & { readonly id: string | undefined }): Entry {
+  received(
+    request: Pick<Received, "connection" | "headers" | "method" | "url"> & { readonly id: string | undefined }
+  ): Entry {
     this.counters.received++
     this.counters.inFlight++
     const entry: Entry = {
@@ -97,11 +99,13 @@ export class Journal {
       sent: 0
     }
     this.entries.set(entry, undefined)
-    if (this.entries.size > this.keep) for (const oldest of this.entries.keys()) {
-      // What is in flight is kept, whatever its age.
-      if (isOver(oldest.state)) {
-        this.entries.delete(oldest)
-        break
+    if (this.entries.size > this.keep) {
+      for (const oldest of this.entries.keys()) {
+        // What is in flight is kept, whatever its age.
+        if (isOver(oldest.state)) {
+          this.entries.delete(oldest)
+          break
+        }
       }
     }
     this.changed()
@@ -140,7 +144,9 @@ export class Journal {
 
   changed(): void {
     this.version++
-    for (const listener of [...this.listeners]) listener()
+    // Who listens again when told is not told again.
+    const listeners = [...this.listeners]
+    for (const listener of listeners) listener()
   }
 
   listen(listener: () => void): () => void {
