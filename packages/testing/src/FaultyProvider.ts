@@ -66,8 +66,9 @@ export interface Options {
   /** Behaviors that a request's header may name, on top of those of `VendorErrors`. */
   readonly behaviors?: Readonly<Record<string, Behavior.Behavior>> | undefined
   /**
-   * Of how many requests the report tells one by one. Default: 1,024. Too low, and early ones are forgotten while they
-   * are of interest; too high, and a long run fills the memory. Those in flight are always kept, and counts are for ever.
+   * Of how many requests that are over the report tells one by one. Default: 1,024. Too low, and early ones are forgotten
+   * while they are of interest; too high, and a long run fills the memory. Those in flight are all told, and all are
+   * counted.
    */
   readonly keep?: number | undefined
 }

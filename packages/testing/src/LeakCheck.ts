@@ -21,6 +21,7 @@ import { dual } from "effect/Function"
 import * as Layer from "effect/Layer"
 import * as Schema from "effect/Schema"
 import * as Scope from "effect/Scope"
+import { callers } from "./internal/leaks/callers.ts"
 import { Fibers } from "./internal/leaks/fibers.ts"
 import { Births, type Descriptor, look } from "./internal/leaks/handles.ts"
 
@@ -81,7 +82,7 @@ const settle = (
   }).pipe(live)
 
 const ofSession = ({ id, kind, name, owner, state }: SessionRegistry.Snapshot) =>
-  new Leak({ kind: "session", what: `${kind} ${name}, number ${id}, ${state}`, where: owner.site?.split("\n") ?? [] })
+  new Leak({ kind: "session", what: `${kind} ${name}, number ${id}, ${state}`, where: callers(owner.site ?? "", 0) })
 
 const ofDescriptor = ({ fd, socket, target }: Descriptor, births: Births) =>
   socket === undefined
@@ -153,6 +154,9 @@ export const check: {
         options
       )
       for (const { fiber } of fibers.left()) fiber.interruptUnsafe()
+      if (left.some(({ kind }) => kind === "session")) {
+        yield* registry.revoke({}, { reason: "a test left it behind", deadline: 0 })
+      }
       if (left.length === 0) return yield* exit
       const leaks = Cause.fail(new LeaksFound({ leaks: left }))
       return yield* Effect.failCause(Exit.isFailure(exit) ? Cause.combine(exit.cause, leaks) : leaks)

@@ -187,13 +187,14 @@ export const make = Effect.fnUntraced(function*(options: Options): Effect.fn.Ret
 
   const control: Control = {
     snapshot: () => Effect.sync(() => ({ version: journal.version, counts: journal.counts(queue.length) })),
-    requests: () => Effect.sync(() => Array.from(journal.entries.keys(), (entry) => ({ ...entry }))),
+    requests: () => Effect.sync(() => journal.requests()),
     changed: (version) =>
       Effect.callback<void>((resume) => {
         if (journal.version > version) return resume(Effect.void)
         const stop = journal.listen(() => {
           stop()
-          resume(Effect.void)
+          // Much may happen in a turn: one answer for all of it.
+          resume(Effect.yieldNow)
         })
         return Effect.sync(stop)
       }),
