@@ -55,7 +55,10 @@ export const bytes = (content: string | Uint8Array, options: AnswerOptions = {})
 /** JSON whose second half is missing, in an answer that is otherwise whole. */
 export const malformedJson = (value: unknown = { choices: [{ message: { content: "hello" } }] }): Behavior => {
   const text = JSON.stringify(value)
-  return { ...bytes(text.slice(0, text.length >> 1), { headers: { "content-type": "application/json" } }), name: "malformedJson" }
+  return {
+    ...bytes(text.slice(0, text.length >> 1), { headers: { "content-type": "application/json" } }),
+    name: "malformedJson"
+  }
 }
 
 /** A body of so many bytes, which nobody has to hold in memory at either end. */
@@ -100,10 +103,12 @@ export interface SseOptions extends AnswerOptions {
 
 /** Answers with a stream of server-sent events. */
 export const sse = (events: ReadonlyArray<SseEvent>, options: SseOptions = {}): Behavior => {
-  const pause: ReadonlyArray<Step> = options.every === undefined ? [] : [{ _tag: "Wait", millis: millis(options.every) }]
+  const pause: ReadonlyArray<Step> = options.every === undefined
+    ? []
+    : [{ _tag: "Wait", millis: millis(options.every) }]
   const opening = head("text/event-stream", options)
   const [first, ...others] = events.map((event): Step => body(encodeEvent(event)))
-  const paused = others.flatMap((event) => [...pause, event])
+  const paused = others.flatMap((event) => pause.concat(event))
   const steps = first === undefined ? [] : [first, ...paused]
   if (options.endless !== true) return script("sse", [opening, ...steps])
   const again = [...steps, ...pause].filter(isRepeatable)
@@ -115,7 +120,9 @@ const isRepeatable = (step: Step): step is Extract<Step, { _tag: "Wait" | "Body"
 
 /** A stream in which a line is neither field nor comment, and an event that is no JSON. */
 export const malformedSse: Behavior = {
-  ...bytes("data {\"no\":\"colon\"}\n\ndata: {\"cut\":\n\n\u0000\n\n", { headers: { "content-type": "text/event-stream" } }),
+  ...bytes("data {\"no\":\"colon\"}\n\ndata: {\"cut\":\n\n\u0000\n\n", {
+    headers: { "content-type": "text/event-stream" }
+  }),
   name: "malformedSse"
 }
 

@@ -21,6 +21,7 @@ import { dual } from "effect/Function"
 import * as Layer from "effect/Layer"
 import * as Schema from "effect/Schema"
 import * as Scope from "effect/Scope"
+import { callers } from "./internal/leaks/callers.ts"
 import { Fibers } from "./internal/leaks/fibers.ts"
 import { Births, type Descriptor, look } from "./internal/leaks/handles.ts"
 
@@ -42,7 +43,9 @@ export class LeaksFound extends Schema.TaggedError<LeaksFound>("@clawback/testin
       `${kind} ${what}`,
       ...(where.length === 0 ? ["    opened nobody knows where"] : where.map((line) => `    ${line}`))
     ])
-    return `${this.leaks.length} left behind. Give each back where it was taken, or in a scope around that:\n${lines.join("\n")}`
+    return `${this.leaks.length} left behind. Give each back where it was taken, or in a scope around that:\n${
+      lines.join("\n")
+    }`
   }
 }
 
@@ -60,7 +63,7 @@ export interface Options {
 const live = Effect.provideService(Clock.Clock, Context.get(Context.empty(), Clock.Clock))
 
 /** Where the kernel does not tell, nothing was open before and nothing is after. */
-const kernel = Effect.catch(look, () => Effect.succeed<ReadonlyArray<Descriptor>>([]))
+const kernel = Effect.orElseSucceed(look, (): ReadonlyArray<Descriptor> => [])
 
 const keyOf = ({ fd, target }: Descriptor) => `${fd} ${target}`
 
@@ -79,7 +82,7 @@ const settle = (
   }).pipe(live)
 
 const ofSession = ({ id, kind, name, owner, state }: SessionRegistry.Snapshot) =>
-  new Leak({ kind: "session", what: `${kind} ${name}, number ${id}, ${state}`, where: owner.site?.split("\n") ?? [] })
+  new Leak({ kind: "session", what: `${kind} ${name}, number ${id}, ${state}`, where: callers(owner.site ?? "", 0) })
 
 const ofDescriptor = ({ fd, socket, target }: Descriptor, births: Births) =>
   socket === undefined
@@ -103,8 +106,10 @@ const watchKernel = Effect.gen(function*() {
     (births) => Effect.sync(() => births.stop())
   )
   const before = new Set((yield* kernel).map(keyOf))
-  return Effect.map(kernel, (now) =>
-    now.filter((open) => !before.has(keyOf(open))).map((open) => ofDescriptor(open, births)))
+  return Effect.map(
+    kernel,
+    (now) => now.filter((open) => !before.has(keyOf(open))).map((open) => ofDescriptor(open, births))
+  )
 })
 
 /**
@@ -117,7 +122,10 @@ export const check: {
   (options?: Options): <A, E, R>(
     effect: Effect.Effect<A, E, R>
   ) => Effect.Effect<A, E | LeaksFound, Exclude<R, Scope.Scope>>
-  <A, E, R>(effect: Effect.Effect<A, E, R>, options?: Options): Effect.Effect<A, E | LeaksFound, Exclude<R, Scope.Scope>>
+  <A, E, R>(
+    effect: Effect.Effect<A, E, R>,
+    options?: Options
+  ): Effect.Effect<A, E | LeaksFound, Exclude<R, Scope.Scope>>
 } = dual(
   (args) => Effect.isEffect(args[0]),
   <A, E, R>(
@@ -138,17 +146,32 @@ export const check: {
       const left = yield* settle(
         Effect.gen(function*() {
           const sessions = (yield* registry.list()).map(ofSession)
-          const running = fibers.left().map(({ fiber, where }) => new Leak({ kind: "fiber", what: `#${fiber.id}`, where }))
+          const running = fibers.left().map(({ fiber, where }) =>
+            new Leak({ kind: "fiber", what: `#${fiber.id}`, where })
+          )
           return [...sessions, ...running, ...yield* sinceNow]
         }),
         options
       )
       for (const { fiber } of fibers.left()) fiber.interruptUnsafe()
+      if (left.some(({ kind }) => kind === "session")) {
+        yield* registry.revoke({}, { reason: "a test left it behind", deadline: 0 })
+      }
       if (left.length === 0) return yield* exit
       const leaks = Cause.fail(new LeaksFound({ leaks: left }))
       return yield* Effect.failCause(Exit.isFailure(exit) ? Cause.combine(exit.cause, leaks) : leaks)
     }).pipe(Effect.scoped)
 )
+
+/** A function that makes a test of an effect, such as `it.effect`. */
+export interface Test<R, Context> {
+  <A, E>(name: string, self: (context: Context) => Effect.Effect<A, E, R>, timeout?: number): void
+}
+
+/** The same function, for tests that must leave nothing behind. */
+export const tester =
+  <R, Context>(test: Test<R, Context>, options?: Options): Test<R, Context> => (name, self, timeout) =>
+    test(name, (context) => check(self(context), options), timeout)
 
 /** A test runner's hooks: those of Vitest, Jest or `node:test`. */
 export interface Hooks {

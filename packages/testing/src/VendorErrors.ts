@@ -40,7 +40,12 @@ const openAi = (
 })
 
 const quota = (code: string) =>
-  openAi(429, code, "You exceeded your current quota, please check your plan and billing details.", "insufficient_quota")
+  openAi(
+    429,
+    code,
+    "You exceeded your current quota, please check your plan and billing details.",
+    "insufficient_quota"
+  )
 
 const anthropicLimits = {
   "anthropic-ratelimit-requests-limit": "50",
@@ -83,7 +88,12 @@ const gemini = (
   message: string,
   details: ReadonlyArray<unknown> = [],
   name = status
-): VendorError => ({ name: `gemini.${name}`, status: code, headers: {}, body: { error: { code, message, status, details } } })
+): VendorError => ({
+  name: `gemini.${name}`,
+  status: code,
+  headers: {},
+  body: { error: { code, message, status, details } }
+})
 
 const geminiQuota = (quotaId: string, name: string) =>
   gemini(429, "RESOURCE_EXHAUSTED", "You exceeded your current quota.", [
@@ -106,7 +116,12 @@ export const table: ReadonlyArray<VendorError> = [
   openAi(400, "invalid_value", "Invalid value for 'temperature': expected a number."),
   openAi(400, "context_length_exceeded", "This model's maximum context length is 128000 tokens."),
   openAi(401, "invalid_api_key", "Incorrect API key provided."),
-  openAi(403, "unsupported_country_region_territory", "Country, region, or territory not supported", "request_forbidden"),
+  openAi(
+    403,
+    "unsupported_country_region_territory",
+    "Country, region, or territory not supported",
+    "request_forbidden"
+  ),
   openAi(404, "model_not_found", "The model does not exist or you do not have access to it."),
   openAi(408, "request_timeout", "Request timed out.", "timeout"),
   openAi(409, "conflict", "The resource was updated by another request.", "conflict"),
@@ -154,12 +169,16 @@ export const table: ReadonlyArray<VendorError> = [
   gemini(504, "DEADLINE_EXCEEDED", "Deadline expired before operation could complete."),
   mistral(400, "invalid_request_message_order", "Expected last role User or Tool (or Assistant with prefix True)."),
   mistral(401, "unauthorized", "Unauthorized"),
-  mistral(422, "invalid_request_error", { detail: [{ type: "missing", loc: ["body", "model"], msg: "Field required" }] }),
+  mistral(422, "invalid_request_error", {
+    detail: [{ type: "missing", loc: ["body", "model"], msg: "Field required" }]
+  }),
   {
     name: "mistral.extra_forbidden",
     status: 422,
     headers: {},
-    body: { detail: [{ type: "extra_forbidden", loc: ["body", "stream_options"], msg: "Extra inputs are not permitted" }] }
+    body: {
+      detail: [{ type: "extra_forbidden", loc: ["body", "stream_options"], msg: "Extra inputs are not permitted" }]
+    }
   },
   mistral(429, "rate_limited", "Requests rate limit exceeded"),
   mistral(500, "internal_server_error", "Service unavailable."),
@@ -173,14 +192,15 @@ export const behavior = ({ body, headers, name, status }: VendorError): Behavior
 const forms = { "retry-after": "seconds", "retry-after-date": "date", "retry-after-ms": "millis" } as const
 
 /** All of them by name, each without a stated wait and with it in each of its forms. */
-export const behaviors: Readonly<Record<string, Behavior.Behavior>> = Object.fromEntries(table.flatMap((error) => {
-  const plain = behavior(error)
-  const waiting = Object.entries(forms).map(([suffix, form]) => {
-    const name = `${error.name}.${suffix}`
-    return [name, Behavior.retryAfter(Behavior.named(plain, name), form, "2 seconds")] as const
+export const behaviors: Readonly<Record<string, Behavior.Behavior>> = Object.fromEntries(
+  table.flatMap((error) => {
+    const plain = behavior(error)
+    const waiting = Object.entries(forms).map(([suffix, form]) =>
+      Behavior.retryAfter(Behavior.named(plain, `${error.name}.${suffix}`), form, "2 seconds")
+    )
+    return [plain].concat(waiting).map((behavior) => [behavior.name, behavior])
   })
-  return [[error.name, plain] as const, ...waiting]
-}))
+)
 
 /** One by its name. */
 export const named = (name: string): Behavior.Behavior => {
