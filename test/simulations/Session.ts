@@ -1,159 +1,204 @@
 /**
- * Sessions of every form, nested and streamed, held by workers that are interrupted at any step, while somebody revokes
- * them by kind, tenant, subtree and id.
+ * Sessions of every form, nested, streamed and outliving each other, held by workers that are interrupted at any step,
+ * while somebody revokes them by kind, tenant, subtree and id, is interrupted in that, and in some runs closes the
+ * registry under them.
  *
- * Six workers do four pieces of work each. A piece holds things in sessions inside of sessions; some workers do not
- * listen when they are told to let go. What must hold is in the names of the properties.
+ * Six workers do four pieces of work each. Some do not listen when they are told to let go, some never end by
+ * themselves, some revoke what they work in; acquisitions wait, releases fail, die and get stuck. What must hold is in
+ * the names of the properties.
  */
 import { Caller, Session, SessionError, SessionRegistry } from "@clawback/core"
 import { Simulation } from "@clawback/testing"
-import { Effect, Exit, Fiber, Stream } from "effect"
-import { Book, Inside, OutOfThings, type Thing } from "../support/heldThings.ts"
+import { Clock, Effect, Exit, Fiber, Layer, Scope } from "effect"
+import { Book, Broken, OutOfThings } from "../support/heldThings.ts"
+import { holding, reason } from "../support/holders.ts"
+import { Observed } from "../support/observedSessions.ts"
 
 const workers = 6
 const pieces = 4
 const quota = 5
 const tenants = ["a", "b", undefined] as const
-
-type Failure = OutOfThings | SessionError.SessionError
+/** What everyone together needs to let go, where nothing is stuck, in milliseconds. */
+const patience = 3000
+/** And where something is: five seconds for each that is stuck inside of another. */
+const stuckPatience = 100_000
 
 const isExpected = (error: unknown) =>
-  error instanceof OutOfThings || error instanceof SessionError.SessionRevoked ||
-  error instanceof SessionError.QuotaExceeded
-
-/** Works with a thing for a while; sometimes deaf to being told to stop. */
-const working = (thing: Thing) =>
-  Effect.gen(function*() {
-    const work = Simulation.latency(0, 60)
-    if (yield* Simulation.fault("user does not listen", 0.1)) return yield* Effect.uninterruptible(work)
-    yield* work
-    yield* Simulation.check("who listens keeps what he uses until he lets go", thing.isHeld, () => `thing ${thing.id}`)
-  }).pipe(Simulation.phase("using"))
-
-const inside = (thing: Thing) => Effect.provideService(Inside, thing)
-
-const makePiece = (book: Book, tenant: string | undefined) => {
-  const take = book.take(tenant)
-
-  const used = (depth: number): Effect.Effect<void, Failure> =>
-    Session.use(
-      { kind: "used", name: `at ${depth}` },
-      take,
-      book.put,
-      (thing) => inside(thing)(Effect.andThen(working(thing), depth > 0 ? piece(depth - 1) : Effect.void))
-    )
-
-  const grouped = (depth: number): Effect.Effect<void, Failure> =>
-    Session.scoped({ kind: "grouped", name: `at ${depth}` })(Effect.gen(function*() {
-      const { session, value } = yield* Session.acquire({ kind: "acquired", name: `at ${depth}` }, take, book.put)
-      yield* working(value)
-      if (!session.isOpen) return
-      yield* inside(value)(
-        Effect.provideService(depth > 0 ? piece(depth - 1) : working(value), Session.Current, session)
-      )
-    }))
-
-  const streamed = (depth: number): Effect.Effect<void, Failure> =>
-    Stream.unwrap(
-      Effect.map(
-        Session.acquire({ kind: "acquired", name: `for ${depth}` }, take, book.put),
-        ({ value }) => Stream.mapEffect(Stream.make(1, 2, 3), () => working(value))
-      )
-    ).pipe(
-      Session.stream({ kind: "streamed", name: `at ${depth}` }),
-      Stream.take(2),
-      Stream.runForEach(() => depth > 0 ? piece(depth - 1) : Effect.void)
-    )
-
-  const handled = Effect.scoped(Effect.gen(function*() {
-    const handle = yield* Session.acquire({ kind: "handled", name: "by hand" }, take, book.put)
-    yield* Effect.raceFirst(working(handle.value), handle.awaitRevoked)
-    if (yield* Simulation.choose([true, false])) yield* handle.close
-  }))
-
-  const piece = (depth: number): Effect.Effect<void, Failure> =>
-    Effect.flatMap(Simulation.choose([used(depth), grouped(depth), streamed(depth), handled]), (chosen) => chosen)
-
-  return piece
-}
+  error instanceof OutOfThings || error instanceof Broken || error instanceof SessionError.QuotaExceeded ||
+  (error instanceof SessionError.SessionRevoked && (error.reason === reason || error.reason.includes("closed")))
 
 const worker = Effect.fnUntraced(function*(book: Book) {
   for (let i = 0; i < pieces; i++) {
     const tenant = yield* Simulation.choose(tenants)
-    const exit = yield* Effect.exit(makePiece(book, tenant)(2).pipe(Caller.provide({ tenant })))
+    const exit = yield* Effect.exit(holding(book, tenant)(2).pipe(Caller.provide({ tenant })))
     if (Exit.isSuccess(exit)) continue
     const own = exit.cause.reasons.filter((reason) => reason._tag !== "Interrupt")
     yield* Simulation.check(
       "whoever is not interrupted gets a typed error",
-      own.length > 0 && own.every((reason) => reason._tag === "Fail" && isExpected(reason.error)),
+      own.length > 0 && own.every((reason) => isExpected(reason._tag === "Fail" ? reason.error : reason.defect)) &&
+        (own.every(({ _tag }) => _tag === "Fail") ||
+          own.some((reason) => reason._tag === "Die" && reason.defect instanceof Broken)),
       () => String(exit.cause)
     )
   }
 })
 
-/** Revokes this and that, and never more than what it was told to. */
-const revoker = Effect.gen(function*() {
+/** Revokes, and looks at what came of it. */
+const revoke = Effect.fnUntraced(function*(
+  book: Book,
+  observed: Observed,
+  filter: SessionRegistry.Filter,
+  deadline: number
+) {
+  const before = yield* SessionRegistry.list(filter)
+  const startedAt = yield* Clock.currentTimeMillis
+  const { forced, revoked, stuck } = yield* SessionRegistry.revoke(filter, { reason, deadline })
+  const took = (yield* Clock.currentTimeMillis) - startedAt
+  const left = yield* SessionRegistry.list()
+  observed.note(filter, revoked)
+  yield* Simulation.note(`revoked ${revoked.length}, forced ${forced.length}, stuck ${stuck.length}`)
+
+  const ids = new Set(revoked.map(({ id }) => id))
+  const isStuck = new Set(stuck.map(({ id }) => id))
+  const isOpen = new Set(left.map(({ id }) => id))
+  const isWhole = book.stuck === 0 && book.lost === 0
+  yield* Simulation.check(
+    "what was revoked is closed, or said to be stuck",
+    [...before, ...revoked].every(({ id }) => !isOpen.has(id) || isStuck.has(id))
+  )
+  yield* Simulation.check(
+    "everything inside of what is revoked is taken with it",
+    [...book.held].every(({ around, isStuck }) => isStuck || !around.some((id) => ids.has(id)))
+  )
+  yield* Simulation.check("only what is stuck is said to be", isWhole ? stuck.length === 0 : true)
+  yield* Simulation.check(
+    "who waits to acquire is told of a revocation",
+    stuck.every(({ state }) => state !== "acquiring")
+  )
+  const sufficient = isWhole ? Math.max(0, observed.lastClosed(revoked) - startedAt) : Infinity
+  yield* Simulation.check(
+    "a revocation ends when everything is closed, or in time",
+    took <= Math.min(sufficient, deadline + (isWhole ? patience : stuckPatience)),
+    () => `${took} of ${deadline} ms, ${sufficient} would have done`
+  )
+  yield* Simulation.check(
+    "nothing is forced before the deadline",
+    forced.length === 0 || took >= deadline,
+    () => `${took} of ${deadline} ms`
+  )
+})
+
+const revoker = Effect.fnUntraced(function*(book: Book, observed: Observed) {
   for (let i = 0; i < 6; i++) {
     yield* Simulation.latency(0, 60)
-    const [any] = yield* SessionRegistry.list()
-    const filters: ReadonlyArray<SessionRegistry.Filter> = [
+    const all = yield* SessionRegistry.list()
+    const id = all.length === 0 ? 0 : (yield* Simulation.choose(all as [SessionRegistry.Snapshot])).id
+    const filter = yield* Simulation.choose<SessionRegistry.Filter>([
       { kind: "used" },
       { kind: "streamed" },
+      { kind: "acquired" },
       { tenant: "a" },
-      { within: any?.id ?? 0 },
-      { id: any?.id ?? 0 }
-    ]
-    const filter = yield* Simulation.choose(filters as [SessionRegistry.Filter, ...Array<SessionRegistry.Filter>])
-    const deadline = yield* Simulation.choose([20, 200])
-    const { revoked, stuck } = yield* SessionRegistry.revoke(filter, { reason: "simulated", deadline })
-    yield* Simulation.note(`revoked ${revoked.length}`)
-    yield* Simulation.check(
-      "what was revoked is closed, or said to be stuck",
-      (yield* SessionRegistry.list()).every(({ id }) =>
-        revoked.every((session) => session.id !== id) || stuck.some((session) => session.id === id)
-      )
-    )
+      { tenant: undefined },
+      { within: id },
+      { id }
+    ])
+    yield* revoke(book, observed, filter, yield* Simulation.choose([20, 200]))
   }
-}).pipe(Simulation.phase("revoking"))
+}, Simulation.phase("revoking"))
 
 const program = Effect.gen(function*() {
   const book = new Book()
+  const scope = yield* Scope.make()
+  const registry = yield* Layer.buildWithScope(SessionRegistry.layer({ quota: () => quota }), scope)
+  const observed = new Observed()
   yield* Simulation.always(
     "no tenant holds more than its quota",
     () => [...book.heldBy.values()].every((held) => held <= quota),
     () => JSON.stringify([...book.heldBy])
   )
-  const fibers = yield* Effect.forEach(
-    [...Array.from({ length: workers }, () => worker(book)), revoker, revoker],
-    (program, index) => Simulation.fork(program, index < workers ? "worker" : "revoker")
-  )
-  for (const fiber of fibers) {
-    const exit = yield* Fiber.await(fiber)
-    yield* Simulation.check(
-      "only who was interrupted ends so",
-      Exit.isSuccess(exit) || (yield* Simulation.isStruck(fiber)),
-      () => String(exit)
+
+  yield* Effect.gen(function*() {
+    yield* Effect.forkChild(observed.listen)
+    // By the time that anything waits for the clock, it listens.
+    yield* Effect.sleep("1 millis")
+    const fibers = yield* Effect.forEach(
+      [...Array.from({ length: workers }, () => worker(book)), revoker(book, observed), revoker(book, observed)],
+      (program, index) => Simulation.fork(program, index < workers ? "worker" : "revoker")
     )
-  }
-  yield* Effect.sleep("10 seconds")
-  yield* Simulation.check(
-    "what was acquired was released",
-    book.taken === book.returned,
-    () => `${book.taken} taken, ${book.returned} returned`
-  )
-  const left = yield* SessionRegistry.list()
-  yield* Simulation.check("the registry is empty at the end", left.length === 0, () => JSON.stringify(left))
+    const isCutShort = yield* Simulation.fault("registry closes under its users", 0.2)
+    if (isCutShort) {
+      yield* Simulation.latency(0, yield* Simulation.choose([0, 20, 400]))
+      book.isSeized = true
+      yield* Scope.close(scope, Exit.void)
+      yield* Simulation.note("the registry is closed")
+      const { taken } = book
+      yield* Simulation.always("nothing is taken once the registry is closed", () => book.taken === taken)
+      yield* Simulation.check(
+        "closing a registry takes everything back",
+        [...book.held].every(({ isStuck }) => isStuck),
+        () => `${book.held.size}`
+      )
+    }
+
+    // Some have nothing to end by, but that they are told. Whoever was told before has ended by then.
+    let rounds = 0
+    while (fibers.some((fiber) => fiber.pollUnsafe() === undefined) && rounds++ < 400) {
+      yield* Effect.sleep("10 seconds")
+      yield* revoke(book, observed, {}, 20)
+    }
+    for (const fiber of fibers) {
+      const exit = fiber.pollUnsafe()
+      yield* Simulation.check("who holds something is told of a revocation", exit !== undefined)
+      if (exit === undefined) yield* Fiber.interrupt(fiber)
+      else {
+        yield* Simulation.check(
+          "only who was interrupted ends so",
+          Exit.isSuccess(exit) || (yield* Simulation.isStruck(fiber)),
+          () => String(exit)
+        )
+      }
+    }
+
+    yield* Simulation.heal
+    yield* Effect.sleep("10 minutes")
+    yield* Simulation.check(
+      "what was acquired was released",
+      book.taken === book.returned + book.lost,
+      () => `${book.taken} taken, ${book.returned} returned, ${book.lost} lost`
+    )
+    const left = yield* SessionRegistry.list()
+    yield* Simulation.check("the registry is empty at the end", left.length === 0, () => JSON.stringify(left))
+    yield* observed.judge(book.stuck === 0 ? 200 + patience : Infinity)
+    if (isCutShort) return
+    const open = Effect.forEach(
+      Array.from({ length: quota }),
+      () => Session.acquire({ kind: "last", name: "last" }, Effect.void, () => Effect.void)
+    )
+    for (const tenant of tenants) {
+      const exit = yield* Effect.exit(Effect.scoped(open).pipe(Caller.provide({ tenant })))
+      yield* Simulation.check("a tenant that holds nothing is admitted", Exit.isSuccess(exit), () => String(exit))
+    }
+  }).pipe(Effect.provideContext(registry))
 })
 
 export default {
   name: "Session",
-  program: Effect.provide(program, SessionRegistry.layer({ quota: () => quota })),
+  program,
   phases: ["acquiring", "using", "releasing", "revoking"],
   faults: [
     "nothing to acquire",
+    "acquisition waits its turn",
+    "the turn never comes",
     "acquisition is slow",
     "release fails at first",
     "release is slow",
-    "user does not listen"
+    "release is stuck",
+    "release dies",
+    "user does not listen",
+    "user never ends by himself",
+    "user revokes what he works in",
+    "user takes more when told to stop",
+    "handle's user does not ask",
+    "registry closes under its users"
   ]
 } satisfies Simulation.Scenario

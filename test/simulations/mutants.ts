@@ -8,6 +8,8 @@ const session = "packages/core/src/Session.ts"
 const registry = "packages/core/src/SessionRegistry.ts"
 const hold = "packages/core/src/internal/hold.ts"
 const ledger = "packages/core/src/internal/ledger.ts"
+const pump = "packages/core/src/internal/pump.ts"
+const matcher = "packages/core/src/internal/matcher.ts"
 
 export const mutants: ReadonlyArray<Mutant> = [
   {
@@ -105,16 +107,19 @@ export const mutants: ReadonlyArray<Mutant> = [
   {
     module: "Session",
     file: session,
-    find: "return Effect.uninterruptibleMask((restore) =>\n    opened(",
+    find:
+      "Effect.uninterruptibleMask((restore) =>\n    opened(info, site, acquire, restore, (entry, value, registry, fiber) => {\n      const context = fiber.context as Context.Context<R2 | R3>",
     replace:
-      "return ((f: (restore: <A, E, R>(self: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>) => any) => Effect.suspend(() => f(Effect.interruptible)))((restore) =>\n    opened(",
+      "((f: (restore: Hold.Mask) => any) => Effect.suspend(() => f(Effect.interruptible)))((restore) =>\n    opened(info, site, acquire, restore, (entry, value, registry, fiber) => {\n      const context = fiber.context as Context.Context<R2 | R3>",
     rule: "use: taking and registering the release are one step"
   },
   {
     module: "Session",
     file: session,
-    find: "return Effect.uninterruptible(\n    opened(",
-    replace: "return Effect.interruptible(\n    opened(",
+    find:
+      "Effect.uninterruptibleMask((restore) =>\n    opened(info, site, acquire, restore, (entry, value, registry, fiber) => {\n      const context = fiber.context as Context.Context<R2 | Scope.Scope>",
+    replace:
+      "((f: (restore: Hold.Mask) => any) => Effect.suspend(() => f(Effect.interruptible)))((restore) =>\n    opened(info, site, acquire, restore, (entry, value, registry, fiber) => {\n      const context = fiber.context as Context.Context<R2 | Scope.Scope>",
     rule: "acquire: taking and registering the release are one step"
   },
   {
@@ -133,7 +138,7 @@ export const mutants: ReadonlyArray<Mutant> = [
   },
   {
     module: "Session",
-    file: "packages/core/src/internal/pump.ts",
+    file: pump,
     find: "    Hold.interruptWhenRevoked(entry, fiber)\n",
     replace: "",
     rule: "a stream that is revoked fails with SessionRevoked"
@@ -214,5 +219,204 @@ export const mutants: ReadonlyArray<Mutant> = [
     find: "if (left === 0) this.byTenant.delete(tenant)",
     replace: "if (left >= 0) this.byTenant.delete(tenant)",
     rule: "a tenant's count is the count of its sessions"
+  },
+  {
+    module: "Session",
+    file: session,
+    find: "        entry.state = \"open\"\n",
+    replace: "",
+    rule: "what was acquired can be taken by force"
+  },
+  {
+    module: "Session",
+    file: session,
+    find: "Hold.region(entry, Context.add(context, Current, entry), Effect",
+    replace: "Hold.region(entry, context, Effect",
+    rule: "what is opened inside of a session becomes its child"
+  },
+  {
+    module: "Session",
+    file: session,
+    find: "value.pull(session as Entry, Context.add(context, Current, session))",
+    replace: "value.pull(session as Entry, context)",
+    rule: "what is opened inside of a stream becomes its child"
+  },
+  {
+    module: "Session",
+    file: session,
+    find: "acquisition(Hold.restoring(entry, restore))",
+    replace: "acquisition(restore)",
+    rule: "a revocation ends the part of an acquisition that waits"
+  },
+  {
+    module: "Session",
+    file: pump,
+    find: "this.fiber === undefined ? Effect.void : Fiber.interrupt(this.fiber)",
+    replace: "Effect.void",
+    rule: "a stream that is given up gives back what it holds"
+  },
+  {
+    module: "Session",
+    file: pump,
+    find: "const ended = Hold.revokedOr(entry, exit as Exit.Exit<never, E>)",
+    replace: "const ended = exit as Exit.Exit<never, E>",
+    rule: "a reader who waits is told of the revocation, not of an interruption"
+  },
+  {
+    module: "Session",
+    file: pump,
+    find: "      if (this.reader !== undefined) return resume(Effect.void)\n",
+    replace: "      if (this.stream !== undefined) return resume(Effect.void)\n",
+    rule: "a stream does not run ahead of its reader"
+  },
+  {
+    module: "Session",
+    file: hold,
+    find: "  if (entry.revoked !== undefined) onRevoked()\n",
+    replace: "",
+    rule: "a revocation that comes in the first steps of work is not lost"
+  },
+  {
+    module: "Session",
+    file: hold,
+    find: "  if (entry.revoked !== undefined) return Effect.fail(entry.revoked)\n  const is",
+    replace: "  const is",
+    rule: "no work begins in what was revoked while it was acquired"
+  },
+  {
+    module: "Session",
+    file: hold,
+    find: "if (entry.revoked === undefined || Exit.isSuccess(exit)) return exit",
+    replace: "if (entry.revoked === undefined) return exit; if (Exit.isSuccess(exit)) return Exit.fail(entry.revoked)",
+    rule: "a result that came before the end of a revocation stays"
+  },
+  {
+    module: "Session",
+    file: hold,
+    find: "return own.length === 0 ? Exit.fail(entry.revoked) :",
+    replace: "return own.length >= 0 ? Exit.fail(entry.revoked) :",
+    rule: "an error of the work's own is told in spite of a revocation"
+  },
+  {
+    module: "Session",
+    file: hold,
+    find: "isInterruptible ? undefined : uninterruptible",
+    replace: "undefined",
+    rule: "work that may not be interrupted is not, by revocations either"
+  },
+  {
+    module: "Session",
+    file: hold,
+    find: "    if (!entry.isOpen) return resume(Effect.void)\n",
+    replace: "    if (entry.revoked !== undefined) return resume(Effect.void)\n",
+    rule: "whoever waits for a session's end waits until it has ended"
+  },
+  {
+    module: "Session",
+    file: hold,
+    find: "    if (entry.revoked !== undefined) return resume(Effect.succeed(entry.revoked))\n",
+    replace: "",
+    rule: "who asks for a revocation after it came is told"
+  },
+  {
+    module: "Session",
+    file: registry,
+    find: "{ startImmediately: true, uninterruptible: true }),\n      Fiber.join",
+    replace:
+      "{ startImmediately: true }),\n      (fiber) => Effect.onInterrupt(Fiber.join(fiber), () => Effect.sync(() => fiber.interruptUnsafe()))",
+    rule: "a revocation goes on without who asked for it"
+  },
+  {
+    module: "Session",
+    file: registry,
+    find: "Duration.millis(Math.max(0, endsAt - now()))",
+    replace: "Duration.millis(Math.max(0, endsAt - now()) / 2)",
+    rule: "users get as long as they were promised"
+  },
+  {
+    module: "Session",
+    file: registry,
+    find: "if (!(yield* atMost(release, releaseTimeout)))",
+    replace: "if (!(yield* atMost(release, Duration.infinity)))",
+    rule: "a release that is stuck holds nobody up"
+  },
+  {
+    module: "Session",
+    file: registry,
+    find: "while (at !== undefined && !isMarked.has(at)) at = at.parent\n        return at\n",
+    replace: "return at !== undefined && isMarked.has(at) ? at : undefined\n",
+    rule: "children come first also where the session between is closed"
+  },
+  {
+    module: "Session",
+    file: registry,
+    find: "for (const listener of onClosed ?? []) listener()",
+    replace: "onClosed",
+    rule: "whoever waits for a session's end is told of it"
+  },
+  {
+    module: "Session",
+    file: registry,
+    find: "      if (around !== undefined) return around\n",
+    replace: "",
+    rule: "nothing is opened inside of what was revoked"
+  },
+  {
+    module: "Session",
+    file: registry,
+    find: "          registry.isClosed = true\n",
+    replace: "",
+    rule: "nothing is opened in a registry that is closed"
+  },
+  {
+    module: "Session",
+    file: registry,
+    find: "tell({ _tag: \"Closed\", session: snapshot(session, now()) })",
+    replace: "listeners",
+    rule: "every end is told"
+  },
+  {
+    module: "Session",
+    file: ledger,
+    find:
+      "for (let at = session; at !== undefined; at = at.parent) if (at.revoked !== undefined) return at.revoked\n  return undefined",
+    replace: "return session?.revoked",
+    rule: "nothing is opened at any depth of what was revoked"
+  },
+  {
+    module: "Session",
+    file: ledger,
+    find:
+      "for (let at = entry.parent; at !== undefined; at = at.parent) if (sessions.has(at)) return true\n  return false",
+    replace: "return entry.parent !== undefined && sessions.has(entry.parent)",
+    rule: "a subtree goes on below a session in it that is closed"
+  },
+  {
+    module: "Session",
+    file: ledger,
+    find: "while (at !== undefined && !at.isOpen && at.revoked === undefined) at = at.parent",
+    replace: "while (at !== undefined) at = at.parent",
+    rule: "what is opened inside of a session stays inside of it"
+  },
+  {
+    module: "Session",
+    file: ledger,
+    find: "if (!hasAncestorIn(taken, entry) && !matches(entry)) continue",
+    replace: "if (!matches(entry)) continue",
+    rule: "a revocation takes what is inside as well"
+  },
+  {
+    module: "Session",
+    file: ledger,
+    find: "    else entry.next.previous = entry.previous\n",
+    replace: "",
+    rule: "closing one session leaves the others on the ledger"
+  },
+  {
+    module: "Session",
+    file: matcher,
+    find: "of(\"tenant\", entry) && ",
+    replace: "",
+    rule: "a revocation takes nothing of another tenant"
   }
 ]

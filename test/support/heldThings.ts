@@ -1,4 +1,5 @@
 /** Things that sessions of a simulation hold: the book by which it is judged what was taken, given back, and when. */
+import type { Session } from "@clawback/core"
 import { Simulation } from "@clawback/testing"
 import { Context, Data, Effect } from "effect"
 
@@ -6,57 +7,111 @@ export interface Thing {
   readonly id: number
   readonly parent: Thing | undefined
   readonly tenant: string | undefined
-  isHeld: boolean
+  /** Lost is what could not be given back: its release died. */
+  state: "held" | "returned" | "lost"
   /** Giving back has failed once, and will not again. */
   hasFailed: boolean
-  /** How many things inside of it are held. */
-  children: number
+  /** Giving back takes longer than anybody waits for. */
+  isStuck: boolean
+  /** What was taken inside of it, however long ago. */
+  readonly children: Set<Thing>
+  /** The sessions inside of which it was taken. */
+  readonly around: ReadonlyArray<number>
 }
 
 /** Not given by us: the world is out of things. */
 export class OutOfThings extends Data.TaggedError("OutOfThings")<{}> {}
 
+/** What a release dies of. */
+export class Broken extends Data.TaggedError("Broken")<{}> {}
+
 /** The thing inside of which a fiber works, as the book knows it: the sessions' own idea of it is on trial here. */
 export const Inside = Context.Reference<Thing | undefined>("test/Inside", { defaultValue: () => undefined })
+
+/** The ids of the sessions inside of which a fiber works, as the book knows them. */
+export const Around = Context.Reference<ReadonlyArray<number>>("test/Around", { defaultValue: () => [] })
 
 export class Book {
   taken = 0
   returned = 0
+  lost = 0
+  /** How many could not be given back in time. */
+  stuck = 0
+  /** Whether everything is being taken at once, from whoever it may be. */
+  isSeized = false
+  readonly held = new Set<Thing>()
   readonly heldBy = new Map<string, number>()
 
+  private named = 0
+
+  /** A name that no other session of the run has. */
+  readonly name = (kind: string) => `${kind} ${++this.named}`
+
+  /** Waits its turn, in the part that may be interrupted, and takes. */
+  readonly take = (tenant: string | undefined) => (restore: Session.Restore) =>
+    Effect.gen({ self: this }, function*() {
+      if (yield* Simulation.fault("acquisition waits its turn", 0.1)) {
+        const comes = !(yield* Simulation.fault("the turn never comes", 0.3))
+        yield* restore(comes ? Simulation.latency(0, 60) : Effect.never)
+      }
+      return yield* this.grab(tenant)
+    }).pipe(Simulation.phase("acquiring"))
+
   /** Takes time, or fails. */
-  readonly take = (tenant: string | undefined) =>
+  readonly grab = (tenant: string | undefined) =>
     Effect.gen({ self: this }, function*() {
       if (yield* Simulation.fault("nothing to acquire", 0.05)) return yield* new OutOfThings()
       if (yield* Simulation.fault("acquisition is slow", 0.1)) yield* Simulation.latency(10, 80)
       else yield* Effect.yieldNow
       const parent = yield* Inside
-      const thing: Thing = { id: ++this.taken, parent, tenant, isHeld: true, hasFailed: false, children: 0 }
-      if (parent !== undefined) parent.children++
-      if (tenant !== undefined) this.heldBy.set(tenant, (this.heldBy.get(tenant) ?? 0) + 1)
+      const thing: Thing = {
+        id: ++this.taken,
+        parent,
+        tenant,
+        state: "held",
+        hasFailed: false,
+        isStuck: false,
+        children: new Set(),
+        around: yield* Around
+      }
+      this.held.add(thing)
+      parent?.children.add(thing)
+      this.count(tenant, 1)
       return thing
     }).pipe(Simulation.phase("acquiring"))
 
-  /** Takes time, and may fail at first. */
-  readonly put = (thing: Thing) => {
-    return Effect.gen({ self: this }, function*() {
-      yield* Simulation.check("nothing is given back twice", thing.isHeld, () => `thing ${thing.id}`)
+  /** Takes time, and may fail at first, or die, or take longer than anybody waits. */
+  readonly put = (thing: Thing) =>
+    Effect.gen({ self: this }, function*() {
+      yield* Simulation.check("nothing is given back twice", thing.state === "held", () => `thing ${thing.id}`)
       yield* Simulation.check(
         "children are given back before their parent",
-        thing.children === 0,
+        [...thing.children].every(({ isStuck, state }) => state !== "held" || isStuck),
         () => `thing ${thing.id}`
       )
       if (!thing.hasFailed && (yield* Simulation.fault("release fails at first", 0.05))) {
         thing.hasFailed = true
         return yield* new OutOfThings()
       }
-      if (yield* Simulation.fault("release is slow", 0.1)) yield* Simulation.latency(10, 80)
+      if (yield* Simulation.fault("release is stuck", 0.004)) {
+        thing.isStuck = true
+        this.stuck++
+        yield* Simulation.latency(200_000, 300_000)
+      } else if (yield* Simulation.fault("release is slow", 0.1)) yield* Simulation.latency(10, 80)
       else yield* Effect.yieldNow
-      if (!thing.isHeld) return
-      thing.isHeld = false
+      if (thing.state !== "held") return
+      this.held.delete(thing)
+      this.count(thing.tenant, -1)
+      if (yield* Simulation.fault("release dies", 0.01)) {
+        thing.state = "lost"
+        this.lost++
+        return yield* Effect.die(new Broken())
+      }
+      thing.state = "returned"
       this.returned++
-      if (thing.parent !== undefined) thing.parent.children--
-      if (thing.tenant !== undefined) this.heldBy.set(thing.tenant, (this.heldBy.get(thing.tenant) ?? 0) - 1)
     }).pipe(Simulation.phase("releasing"))
+
+  private count(tenant: string | undefined, by: number) {
+    if (tenant !== undefined) this.heldBy.set(tenant, (this.heldBy.get(tenant) ?? 0) + by)
   }
 }

@@ -1,0 +1,200 @@
+/** Every form of holding something in a session, one inside of another, by users of every temper. */
+import { Session, type SessionError, SessionRegistry } from "@clawback/core"
+import { Simulation } from "@clawback/testing"
+import { Effect, Exit, Option, Scope, Stream } from "effect"
+import { Around, type Book, Broken, Inside, type OutOfThings, type Thing } from "./heldThings.ts"
+
+export type Failure = OutOfThings | SessionError.SessionError
+
+export const reason = "simulated"
+
+/** Tells the book that this goes on inside of a session of that name, which must be the current one. */
+const inSession = (name: string) => <A, E, R>(effect: Effect.Effect<A, E, R>) =>
+  Effect.gen(function*() {
+    const [current, around] = [yield* Session.Current, yield* Around]
+    yield* Simulation.check("work goes on inside of its session", current?.name === name, () => `${current?.name}`)
+    return yield* current === undefined ? effect : Effect.provideService(effect, Around, [...around, current.id])
+  })
+
+/** Begins nothing in a session that was revoked before. */
+const beginning = Effect.flatMap(
+  Session.Current,
+  (at) => Simulation.check("no work begins in what was revoked", at?.revoked === undefined)
+)
+
+/** What an exit says, interruptions aside. */
+const said = (exit: Exit.Exit<unknown, unknown>): ReadonlyArray<unknown> =>
+  Exit.isSuccess(exit) ?
+    [] :
+    exit.cause.reasons.flatMap((reason) =>
+      reason._tag === "Fail" ? [reason.error] : reason._tag === "Die" ? [reason.defect] : []
+    )
+
+/** Holds something for some work, and compares what came of both. */
+const telling = <A, E, R, E2, R2>(
+  work: (thing: Thing) => Effect.Effect<A, E, R>,
+  hold: (work: (thing: Thing) => Effect.Effect<A, E, R>) => Effect.Effect<A, E2, R2>
+) =>
+  Effect.suspend(() => {
+    let own: Exit.Exit<A, E> | undefined
+    const noting = (thing: Thing) => Effect.onExit(work(thing), (exit) => Effect.sync(() => void (own = exit)))
+    return Effect.onExit(hold(noting), (exit) => {
+      if (own === undefined || Exit.hasInterrupts(exit)) return Effect.void
+      const [inside, outside] = [said(own), said(exit)]
+      const isTold = inside.every((one) => outside.includes(one)) &&
+        (Exit.isFailure(own) || outside.every((one) => one instanceof Broken))
+      return Simulation.check("a session tells what its work came to", isTold, () => `${own}, told as ${exit}`)
+    })
+  })
+
+/** The session whose revocation interrupts this fiber. One that was acquired only tells of it, one that closed does not. */
+const interrupting = Effect.map(Session.Current, (current) => {
+  let at = current
+  while (at?.kind === "acquired" || at?.isOpen === false) at = at.parent
+  return at
+})
+
+export const holding = (book: Book, tenant: string | undefined) => {
+  const take = book.take(tenant)
+
+  /** Is told when he must let go, and does: until then it is his. */
+  const listening = Effect.fnUntraced(function*(thing: Thing) {
+    const isLasting = yield* Simulation.fault("user never ends by himself", 0.06)
+    yield* Effect.onExit(isLasting ? Effect.never : Simulation.latency(0, 60), () => {
+      const isKept = thing.state === "held" || book.isSeized
+      return Simulation.check("who listens keeps what he uses until he lets go", isKept, () => `thing ${thing.id}`)
+    })
+  })
+
+  /** Revokes what he works in, and with it himself. */
+  const revokingHimself = Effect.gen(function*() {
+    const own = yield* interrupting
+    if (own === undefined) return
+    const { id, kind } = own
+    const filter = yield* Simulation.choose<SessionRegistry.Filter>([{ id }, { within: id }, { kind, tenant }])
+    yield* SessionRegistry.revoke(filter, { reason, deadline: yield* Simulation.choose([20, 200]) })
+    yield* Simulation.check("work does not go on in a session that was revoked", false, () => JSON.stringify(filter))
+  })
+
+  /** Wants one thing more when he is told to stop. */
+  const takingMore = Effect.gen(function*() {
+    const around = yield* interrupting
+    if (around?.revoked === undefined) return
+    const exit = yield* Effect.exit(Session.use({ kind: "late", name: "late" }, take, book.put, () => Effect.void))
+    yield* Simulation.check(
+      "nothing is opened inside of what was revoked",
+      Option.exists(Exit.findErrorOption(exit), ({ _tag }) => _tag === "SessionRevoked"),
+      () => String(exit)
+    )
+  })
+
+  const working = Effect.fnUntraced(function*(thing: Thing) {
+    if (yield* Simulation.fault("user does not listen", 0.1)) {
+      return yield* Effect.uninterruptible(Simulation.latency(0, 60))
+    }
+    if (yield* Simulation.fault("user revokes what he works in", 0.03)) return yield* revokingHimself
+    const wantsMore = yield* Simulation.fault("user takes more when told to stop", 0.1)
+    yield* wantsMore ? Effect.onInterrupt(listening(thing), () => takingMore) : listening(thing)
+  }, Simulation.phase("using"))
+
+  /** A handle's user has to ask whether he may go on. */
+  const minding = ({ awaitRevoked, value }: Session.Handle<Thing>) => Effect.raceFirst(awaitRevoked, working(value))
+
+  const used = (depth: number): Effect.Effect<void, Failure> => {
+    const name = book.name("used")
+    return telling(
+      (thing) =>
+        inSession(name)(Effect.gen(function*() {
+          yield* beginning
+          yield* Effect.provideService(Effect.andThen(working(thing), within(depth)), Inside, thing)
+        })),
+      (work) => Session.use({ kind: "used", name }, take, book.put, work)
+    )
+  }
+
+  /** Where interruption is not allowed, nobody interrupts, and nobody waits for long either. */
+  const sheltered = Effect.uninterruptible(telling(
+    () =>
+      Effect.onExit(
+        Simulation.latency(0, 60),
+        (exit) => Simulation.check("who may not be interrupted is not", Exit.isSuccess(exit))
+      ),
+    (work) => Session.use({ kind: "used", name: "sheltered" }, book.grab(tenant), book.put, work)
+  ))
+
+  const grouped = (depth: number): Effect.Effect<void, Failure> => {
+    const [name, inner] = [book.name("grouped"), book.name("acquired")]
+    return Session.scoped({ kind: "grouped", name })(
+      inSession(name)(Effect.gen(function*() {
+        const handle = yield* Session.acquire({ kind: "acquired", name: inner }, take, book.put)
+        yield* minding(handle)
+        if (!handle.session.isOpen) return
+        yield* inSession(inner)(depth > 0 ? within(depth) : minding(handle)).pipe(
+          Effect.provideService(Inside, handle.value),
+          Effect.provideService(Session.Current, handle.session)
+        )
+      }))
+    )
+  }
+
+  const streamed = (depth: number): Effect.Effect<void, Failure> =>
+    Effect.suspend(() => {
+      const name = book.name("streamed")
+      let last = 0
+      return Stream.unwrap(
+        inSession(name)(Effect.map(
+          Effect.andThen(beginning, Session.acquire({ kind: "acquired", name: "streams" }, take, book.put)),
+          (handle) => Stream.mapEffect(Stream.make(1, 2, 3), (n) => Effect.as(minding(handle), n))
+        ))
+      ).pipe(
+        Session.stream({ kind: "streamed", name }),
+        Stream.take(2),
+        Stream.runForEach((n) =>
+          Effect.andThen(
+            Simulation.check("a stream gives each element once, in order", n === ++last, () => `${n} as no. ${last}`),
+            within(depth)
+          )
+        )
+      )
+    })
+
+  /** By a handle whose user minds revocations, or finds out when it is too late. */
+  const handled = Effect.scoped(Effect.gen(function*() {
+    const handle = yield* Session.acquire({ kind: "handled", name: "by hand" }, take, book.put)
+    if (yield* Simulation.fault("handle's user does not ask", 0.2)) {
+      while (handle.session.isOpen) yield* Effect.sleep("50 millis")
+    } else yield* minding(handle)
+    if (yield* Simulation.choose([true, false])) yield* handle.close
+  }))
+
+  /** Outlives the session inside of which it was opened, but not those around that; what works on in there, neither. */
+  const outliving = Effect.scoped(Effect.gen(function*() {
+    const outer = yield* Effect.scope
+    const [name, outlives] = [book.name("short"), book.name("outlives")]
+    const [short, handle] = yield* Session.scoped({ kind: "grouped", name })(
+      inSession(name)(Effect.all([
+        Session.Current,
+        Scope.provide(Session.acquire({ kind: "acquired", name: outlives }, take, book.put), outer)
+      ]))
+    )
+    const [current, expected] = yield* Simulation.choose([[short, name], [handle.session, outlives]] as const)
+    yield* inSession(expected)(Effect.andThen(minding(handle), handled)).pipe(
+      Effect.provideService(Session.Current, current)
+    )
+  }))
+
+  const within = (depth: number): Effect.Effect<void, Failure> => {
+    if (depth === 0) return Effect.void
+    const inner = piece(depth - 1)
+    const both = Effect.all([inner, inner], { concurrency: 2, discard: true })
+    return Effect.flatMap(Simulation.choose([inner, inner, both]), (chosen) => chosen)
+  }
+
+  const piece = (depth: number): Effect.Effect<void, Failure> =>
+    Effect.flatMap(
+      Simulation.choose([used(depth), grouped(depth), streamed(depth), sheltered, handled, outliving]),
+      (chosen) => chosen
+    )
+
+  return piece
+}
