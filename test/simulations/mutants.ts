@@ -323,7 +323,7 @@ export const mutants: ReadonlyArray<Mutant> = [
     file: registry,
     find: "{ startImmediately: true, uninterruptible: true }),\n      Fiber.join",
     replace:
-      "{ startImmediately: true, uninterruptible: true }),\n      (fiber) => Effect.onInterrupt(Fiber.join(fiber), () => Effect.sync(() => fiber.interruptUnsafe()))",
+      "{ startImmediately: true }),\n      (fiber) => Effect.onInterrupt(Fiber.join(fiber), () => Effect.sync(() => fiber.interruptUnsafe()))",
     rule: "a revocation goes on without who asked for it"
   },
   {
