@@ -236,7 +236,9 @@ describe("Deadline.withinStream (B5)", () => {
   it.effect("bounds how long the stream takes to open", () =>
     Effect.gen(function*() {
       const fiber = yield* Effect.forkChild(
-        Stream.runDrain(Deadline.withinStream("10 seconds")(Stream.fromPull<never, never, never, never, never>(Effect.never)))
+        Stream.runDrain(
+          Deadline.withinStream("10 seconds")(Stream.fromPull<never, never, never, never, never>(Effect.never))
+        )
       )
       yield* TestClock.adjust("10 seconds")
       assert.deepStrictEqual(fiber.pollUnsafe(), exceeded("10 seconds"))
