@@ -12,9 +12,9 @@
  *
  * ```ts
  * import { Deadline } from "@clawback/core"
- * import { Console, Effect } from "effect"
+ * import { Console, Duration, Effect } from "effect"
  *
- * const step = Effect.flatMap(Deadline.remaining, (left) => Console.log("left:", left))
+ * const step = Effect.flatMap(Deadline.remaining, (left) => Console.log("left:", Duration.format(left)))
  *
  * const program = step.pipe(
  *   Effect.andThen(step.pipe(Deadline.within("2 seconds"))), // two seconds
