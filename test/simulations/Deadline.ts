@@ -69,10 +69,15 @@ const work = (line: Line, thing: Thing) =>
 const earlier = (line: Line, budget: number) =>
   Effect.map(Clock.currentTimeMillis, (now): Line => line.at <= now + budget ? line : { at: now + budget, budget })
 
-const judge = Effect.fnUntraced(function*(line: Line, exit: Exit.Exit<unknown, Deadline.DeadlineExceeded>) {
+const judge = Effect.fnUntraced(function*(
+  outer: Line,
+  line: Line,
+  exit: Exit.Exit<unknown, Deadline.DeadlineExceeded>
+) {
   const now = yield* Clock.currentTimeMillis
   if (Exit.isSuccess(exit)) return
   const own = exit.cause.reasons.filter((reason) => reason._tag !== "Interrupt")
+  yield* Simulation.check("who set the earliest deadline hears of it, and nobody further in", line !== outer)
   yield* Simulation.check("time runs out when the earliest deadline passes, and not before", now >= line.at)
   yield* Simulation.check(
     "the error names the budget of the earliest deadline",
@@ -93,7 +98,7 @@ const makePiece = (book: Book) => {
     })
     const exit = yield* Effect.exit(Deadline.within(budget)(Effect.scoped(inner)))
     yield* Simulation.check("the error comes once everything was given back", !thing.isHeld)
-    yield* judge(line, exit)
+    yield* judge(outer, line, exit)
   })
 
   const streamed = Effect.fnUntraced(function*(depth: number, outer: Line) {
@@ -122,7 +127,7 @@ const makePiece = (book: Book) => {
           () => `${now} of ${line.at}`
         )
       }).pipe(Simulation.phase("reading"))))
-    yield* judge(line, exit)
+    yield* judge(outer, line, exit)
   })
 
   const detached = Effect.fnUntraced(function*(_depth: number, outer: Line) {

@@ -13,15 +13,15 @@ export const mutants: ReadonlyArray<Mutant> = [
   {
     module: "Deadline",
     file: deadline,
-    find: "inherited !== undefined && inherited.at <= at ? inherited : { at, budget }",
-    replace: "{ at: inherited === undefined ? at : at, budget }",
+    find: "inherited !== undefined && inherited.at <= at\n",
+    replace: "inherited !== undefined && inherited.at < at - 1e9\n",
     rule: "an inner deadline can only be earlier"
   },
   {
     module: "Deadline",
     file: deadline,
-    find: "until(Effect.provideService(self, Current, deadline), deadline))",
-    replace: "deadline.budget === budget ? until(Effect.provideService(self, Current, deadline), deadline) : self)",
+    find: "(limit) => until(Effect.provideService(self, Current, limit.deadline), limit)",
+    replace: "(limit) => limit.isInherited ? self : until(Effect.provideService(self, Current, limit.deadline), limit)",
     rule: "work that nobody interrupts is under a clock of its own"
   },
   {
@@ -41,9 +41,16 @@ export const mutants: ReadonlyArray<Mutant> = [
   {
     module: "Deadline",
     file: deadline,
-    find: "duration: left(deadline, clock),",
-    replace: "duration: left(deadline, clock) + 1,",
+    find: "duration: left(limit.deadline, clock),",
+    replace: "duration: left(limit.deadline, clock) + 1,",
     rule: "time runs out at the deadline"
+  },
+  {
+    module: "Deadline",
+    file: deadline,
+    find: "isInherited ? Effect.andThen(Effect.sleep(grace), failure) : failure",
+    replace: "isInherited ? failure : failure",
+    rule: "who set the earliest deadline hears of it"
   },
   {
     module: "Timeouts",
