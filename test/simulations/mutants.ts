@@ -1,5 +1,6 @@
 /** Mistakes, each of which a property of its scenario must notice: `npm run mutate`. */
 import type { Mutant } from "../support/mutant.ts"
+import { mutants as time } from "./mutants/time.ts"
 
 const pool = "packages/core/src/internal/connectionPool.ts"
 const connections = "packages/core/src/internal/connections.ts"
@@ -418,5 +419,6 @@ export const mutants: ReadonlyArray<Mutant> = [
     find: "of(\"tenant\", entry) && ",
     replace: "",
     rule: "a revocation takes nothing of another tenant"
-  }
+  },
+  ...time
 ]

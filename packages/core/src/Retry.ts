@@ -72,8 +72,8 @@ import * as Key from "./internal/idempotencyKey.ts"
 import * as Option from "./internal/option.ts"
 import { RetryBudget } from "./internal/retryBudget.ts"
 import { Call, EndedKey } from "./internal/retryCall.ts"
-import { Attempts } from "./internal/retryStream.ts"
 import type { Rules } from "./internal/retryRules.ts"
+import { Attempts } from "./internal/retryStream.ts"
 
 /** How far an attempt got before it failed. */
 export type Reach = "unsent" | "unanswered" | "answered" | "delivered"
@@ -183,23 +183,26 @@ export const CurrentKey: Context.Reference<IdempotencyKey | undefined> = Context
   { defaultValue: () => undefined }
 )
 
-const newKey: Effect.Effect<string> = Effect.withFiber((fiber) =>
-  Effect.succeed(Key.make(fiber.getRef(Random.Random)))
-)
+const newKey: Effect.Effect<string> = Effect.withFiber((fiber) => Effect.succeed(Key.make(fiber.getRef(Random.Random))))
 
 /**
  * Declares that what is called may be sent twice and does its work once: by its nature, or since the other side honours
  * the key. Give the key that the operation was stored with, if it has one; otherwise a random one is made.
  */
 export const idempotent = (key?: string) => <A, E, R>(self: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
-  Effect.flatMap(key === undefined ? newKey : Effect.succeed(key), (value) =>
-    Effect.provideService(self, CurrentKey, { value, isHonoured: true }))
+  Effect.flatMap(
+    key === undefined ? newKey : Effect.succeed(key),
+    (value) => Effect.provideService(self, CurrentKey, { value, isHonoured: true })
+  )
 
 /** The same for a stream. A random key is made anew each time that the stream is run. */
-export const idempotentStream =
-  (key?: string) => <A, E, R>(self: Stream.Stream<A, E, R>): Stream.Stream<A, E, R> =>
-    Stream.unwrap(Effect.map(key === undefined ? newKey : Effect.succeed(key), (value) =>
-      Stream.provideService(self, CurrentKey, { value, isHonoured: true })))
+export const idempotentStream = (key?: string) => <A, E, R>(self: Stream.Stream<A, E, R>): Stream.Stream<A, E, R> =>
+  Stream.unwrap(
+    Effect.map(
+      key === undefined ? newKey : Effect.succeed(key),
+      (value) => Stream.provideService(self, CurrentKey, { value, isHonoured: true })
+    )
+  )
 
 /**
  * Why a call that failed was not tried again: the error cannot be helped (`permanent`), output had been `delivered`, it
@@ -215,15 +218,16 @@ export interface Ended {
 }
 
 /** How a retried call came to fail with this cause: its outermost one, if several are nested. */
-export const ended = (cause: Cause.Cause<unknown>): Ended | undefined =>
-  Context.get(Cause.annotations(cause), EndedKey)
+export const ended = (cause: Cause.Cause<unknown>): Ended | undefined => Context.get(Cause.annotations(cause), EndedKey)
 
 /** An attempt in a scope of its own: closed if it fails, and handed to the surrounding one if it holds anything. */
 const inScope = <A, E, R>(self: Effect.Effect<A, E, R>, outer: Scope.Scope): Effect.Effect<A, E, R> =>
   Effect.uninterruptibleMask((restore) => {
     const scope = Scope.forkUnsafe(outer)
-    return Effect.onExit(restore(Effect.provideService(self, Scope.Scope, scope)), (exit) =>
-      Exit.isFailure(exit) || scope.state._tag === "Empty" ? Scope.close(scope, exit) : Effect.void)
+    return Effect.onExit(
+      restore(Effect.provideService(self, Scope.Scope, scope)),
+      (exit) => Exit.isFailure(exit) || scope.state._tag === "Empty" ? Scope.close(scope, exit) : Effect.void
+    )
   })
 
 /**

@@ -112,7 +112,10 @@ describe("Retry.effect (B6): how far an attempt got", () => {
   it.effect("an error that gives no advice is tried again only if the policy knows it", () =>
     Effect.gen(function*() {
       const first = attempts(Effect.fail("busy"), isDone)
-      assert.deepStrictEqual(endedOf(yield* run(Retry.effect(policy())(first.effect))), { attempts: 1, why: "permanent" })
+      assert.deepStrictEqual(endedOf(yield* run(Retry.effect(policy())(first.effect))), {
+        attempts: 1,
+        why: "permanent"
+      })
       const classify = (error: string): Retry.Advice | undefined =>
         error === "busy" ? { reach: "answered", isTransient: true } : undefined
       const second = attempts(Effect.fail("busy"), Effect.fail("wrong"))
@@ -184,7 +187,9 @@ describe("Retry.effect (B6): waiting", () => {
     Effect.gen(function*() {
       const last = trouble("answered", Duration.seconds(10))
       const { effect } = attempts(Effect.fail(last), isDone)
-      const fiber = yield* Effect.forkChild(Effect.exit(effect.pipe(Retry.effect(policy()), Deadline.within("10 seconds"))))
+      const fiber = yield* Effect.forkChild(
+        Effect.exit(effect.pipe(Retry.effect(policy()), Deadline.within("10 seconds")))
+      )
       yield* TestClock.adjust(0)
       const exit = fiber.pollUnsafe()
       assert.isDefined(exit)
@@ -218,7 +223,9 @@ describe("Retry.effect (B6): waiting", () => {
   it.effect("not even a first attempt begins where there is no time for one", () =>
     Effect.gen(function*() {
       const { at, effect } = attempts(isDone)
-      const exit = yield* run(effect.pipe(Retry.effect(policy({ minimum: "11 seconds" })), Deadline.within("10 seconds")))
+      const exit = yield* run(
+        effect.pipe(Retry.effect(policy({ minimum: "11 seconds" })), Deadline.within("10 seconds"))
+      )
       assert.deepStrictEqual(exit, Exit.fail(new Deadline.DeadlineExceeded({ budget: Duration.seconds(10) })))
       assert.isEmpty(at)
     }))
@@ -330,7 +337,11 @@ describe("Retry.CurrentKey (B6)", () => {
       const second = yield* keysOf(Retry.effect(policy()))
       assert.strictEqual(first.length, 3)
       assert.match(first[0] ?? "", /^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/)
-      assert.deepStrictEqual([new Set(first).size, new Set(second).size, new Set([...first, ...second]).size], [1, 1, 2])
+      assert.deepStrictEqual([new Set(first).size, new Set(second).size, new Set([...first, ...second]).size], [
+        1,
+        1,
+        2
+      ])
     }))
 
   it.effect("is not made anew by retries inside of retries", () =>
@@ -391,7 +402,9 @@ describe("Retry.stream (B6)", () => {
   it.effect("a stream that fails after its first element is not, whatever else is allowed", () =>
     Effect.gen(function*() {
       const { at, stream } = streams(Stream.concat(Stream.make("a"), Stream.fail(unsent)), Stream.make("b"))
-      const { exit, seen } = yield* read(stream.pipe(Retry.stream(policy({ resend: "always" })), Retry.idempotentStream()))
+      const { exit, seen } = yield* read(
+        stream.pipe(Retry.stream(policy({ resend: "always" })), Retry.idempotentStream())
+      )
       assert.deepStrictEqual([at.length, seen, endedOf(exit)], [1, ["a"], { attempts: 1, why: "delivered" }])
     }))
 

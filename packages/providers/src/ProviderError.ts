@@ -240,3 +240,9 @@ export const preciseStream = <A, E, R>(
     self,
     (error) => isAiError(error) ? Option.getOrElse(fromAiError(error), () => error) : error as Exclude<E, AiError>
   )
+
+/**
+ * What an `AiError` from one of our layers says about trying again: the `classify` of a policy around Effect's
+ * `LanguageModel`. Where the layer retries by itself already, the attempts of both multiply.
+ */
+export const advice = (error: AiError): Retry.Advice | undefined => Option.getOrUndefined(fromAiError(error))?.retry

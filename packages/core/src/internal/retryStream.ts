@@ -75,7 +75,9 @@ export class Attempts<EP, A, E extends EP | Declared, R> {
   }
 
   private deliver({ pull }: Attempt<A, E, R>): Pulled<A, E, R> {
-    return Effect.catchCause(pull, (cause) =>
-      Pull.isDoneCause(cause) ? Effect.failCause(cause) : this.call.end(cause as Cause.Cause<E>, "delivered"))
+    return Effect.catchCause(
+      pull,
+      (cause) => Pull.isDoneCause(cause) ? Effect.failCause(cause) : this.call.end(cause as Cause.Cause<E>, "delivered")
+    )
   }
 }

@@ -1,11 +1,13 @@
 import * as Credential from "@clawback/core/Credential"
 import * as Deadline from "@clawback/core/Deadline"
+import * as Retry from "@clawback/core/Retry"
 import * as Session from "@clawback/core/Session"
 import * as Timeouts from "@clawback/core/Timeouts"
 import * as Transport from "@clawback/core/Transport"
 import * as Cause from "effect/Cause"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import { identity } from "effect/Function"
 import type * as Pull from "effect/Pull"
 import * as Redacted from "effect/Redacted"
 import type * as Scope from "effect/Scope"
@@ -24,6 +26,8 @@ export interface Endpoint {
   readonly credential: string
   readonly transport: Transport.Transport["Service"]
   readonly timeouts: Timeouts.Timeouts
+  /** When to try again; undefined for never. */
+  readonly retry: Retry.Policy<CallError> | undefined
 }
 
 /** What an error's body is good for is in its beginning, and it must not hold up the error itself. */
@@ -106,6 +110,7 @@ const send = Effect.fnUntraced(function*(
   Scope.Scope
 > {
   const secret = yield* leaseSecret(endpoint)
+  const key = yield* Retry.CurrentKey
   const peer = {
     provider: endpoint.provider,
     redact: (text: string) => redact(secret, text)
@@ -117,6 +122,7 @@ const send = Effect.fnUntraced(function*(
     headers: {
       authorization: `Bearer ${secret}`,
       "content-type": "application/json",
+      ...(key !== undefined && { "idempotency-key": key.value }),
       accept: options.stream ? "text/event-stream" : "application/json"
     },
     body: JSON.stringify(OpenAiChat.encodeRequest(request, options)),
@@ -220,7 +226,7 @@ const endWhole =
         return first === undefined ? Cause.done() : Effect.succeed([first, ...rest])
       })))
 
-/** One attempt at a streamed answer. Giving the stream up gives up the provider's work. */
+/** A streamed answer, at which it is tried as often as the endpoint's policy says. Giving the stream up gives up the provider's work. */
 export const stream = (
   endpoint: Endpoint,
   request: ChatRequest.ChatRequest
@@ -239,13 +245,14 @@ export const stream = (
         Timeouts.stream({ timeouts: endpoint.timeouts, startedAt: response.sentAt, isOutput: ChatEvent.isOutput })
       )
     })).pipe(
+      endpoint.retry === undefined ? identity : Retry.stream(endpoint.retry),
       Deadline.withinStream(endpoint.timeouts.total ?? Timeouts.defaults.total),
       endWhole(() => answer),
       Session.stream(callInfo(endpoint, request))
     )
   })
 
-/** One attempt at an answer in one piece. */
+/** An answer in one piece, at which it is tried as often as the endpoint's policy says. */
 export const generate = (
   endpoint: Endpoint,
   request: ChatRequest.ChatRequest
@@ -254,6 +261,7 @@ export const generate = (
     const { response, peer } = yield* send(endpoint, request, { stream: false })
     return yield* Effect.fromResult(OpenAiChat.decodeResponse(peer, yield* Transport.text(response)))
   }).pipe(
+    endpoint.retry === undefined ? identity : Retry.effect(endpoint.retry),
     Session.scoped(callInfo(endpoint, request)),
     Deadline.within(endpoint.timeouts.total ?? Timeouts.defaults.total)
   )
