@@ -25,38 +25,118 @@ const run = (command: string, ...args: ReadonlyArray<string>) => {
 
 const lint = () => {
   copyFileSync(".oxlintrc.json", join(folder, ".oxlintrc.json"))
+  mkdirSync(join(folder, "scripts"))
+  copyFileSync("scripts/purity.ts", join(folder, "scripts/purity.ts"))
   return run("node_modules/oxlint/bin/oxlint")
 }
 
 const check = () => run("scripts/arrows.ts")
 
 describe("the purity of core", () => {
-  const impurities = [
+  const expressions = [
     "Date.now()",
     "new Date()",
+    "(Date as any).now()",
     "performance.now()",
+    "process.hrtime.bigint()",
     "setTimeout(() => {}, 1)",
     "setInterval(() => {}, 1)",
     "setImmediate(() => {})",
     "queueMicrotask(() => {})",
+    "requestAnimationFrame(() => {})",
+    "scheduler.yield()",
+    "new MessageChannel()",
+    "new Worker(\"\")",
+    "AbortSignal.timeout(1)",
+    "Temporal.Now.instant()",
+    "new Intl.DateTimeFormat().format()",
+    "Atomics.waitAsync(new Int32Array(1), 0, 0)",
     "process.env",
     "Math.random()",
+    "Math[\"random\"]()",
+    "[Math].map((_) => _.random())",
     "crypto.randomUUID()",
     "Promise.resolve()",
+    "Array.fromAsync([])",
+    "[Array].map((_) => _.fromAsync([]))",
+    "new WeakRef({})",
+    "fetch(\"\")",
+    "eval(\"1\")",
+    "new Function(\"return 1\")",
+    "require(\"node:fs\")",
+    "import(\"node:fs\")",
+    "import.meta",
     "async () => {}",
-    "globalThis"
+    "async function* () {}",
+    "globalThis",
+    "global"
   ]
-  const code = impurities.map((impurity, i) => `export const planted${i} = () => ${impurity}\n`)
-  it("is lost by time, randomness, promises and Node.js", () => {
-    for (const [i, line] of code.entries()) plant(`packages/core/src/Planted${i}.ts`, line)
+  const statements = [
+    "const { random } = Math; export const planted = random()",
+    "export const planted = await 1",
+    "export {}; for await (const _ of []) {}",
+    "import { promise } from \"effect/Effect\"; export const planted = promise",
+    "import { tryPromise as attempt } from \"effect/Effect\"; export const planted = attempt",
+    "export { runPromise } from \"effect/Effect\"",
+    "export * from \"effect/Effect\"",
+    "export * as Effect from \"effect/Effect\"",
+    "import * as E from \"effect/Effect\"; export { E }",
+    "import * as Runtime from \"effect/ManagedRuntime\"; export const planted = Runtime.make",
+    ...[
+      "E.promise",
+      "E.runPromiseWith",
+      "E.runPromiseExit",
+      "E.runCallback",
+      "E.runCallbackWith",
+      "E.runFork",
+      "E.runSync",
+      "E.runSyncExitWith",
+      "E[\"promise\"]",
+      "E[`pro${\"mise\"}`]",
+      "(E as any).promise",
+      "[E].map((_) => _.promise)"
+    ].map((use) => `import * as E from "effect/Effect"; export const planted = ${use}`),
+    "import * as E from \"effect/Effect\"; const { promise } = E; export const planted = promise",
+    "import * as E from \"effect/Effect\"; const F = E; export const planted = F.promise",
+    "import * as D from \"effect/DateTime\"; export const planted = D.nowUnsafe()",
+    "import * as S from \"effect/Stream\"; export const planted = S.fromAsyncIterable",
+    "import * as S from \"effect/Stream\"; export const planted = S.toReadableStream",
+    "import * as F from \"effect/FiberSet\"; export const planted = F.makeRuntimePromise",
+    "import * as H from \"effect/Hash\"; export const planted = H.random({})",
+    "import * as S from \"effect/Scheduler\"; export const planted = new S.MixedScheduler()"
+  ]
+  const impure = [...expressions.map((expression) => `export const planted = () => (${expression})`), ...statements]
+
+  it("is lost by time, randomness, promises and threads, under whatever name", () => {
+    for (const [i, code] of impure.entries()) plant(`packages/core/src/Planted${i}.ts`, `${code}\n`)
     const { isGreen, output } = lint()
     assert.isFalse(isGreen)
-    for (const i of code.keys()) assert.include(output, `packages/core/src/Planted${i}.ts`)
+    for (const [i, code] of impure.entries()) {
+      assert.match(output, new RegExp(`purity\\(pure\\)[^\\n]*\\n[^\\n]*Planted${i}\\.ts`), code)
+    }
+  })
+
+  it("is kept by what only computes, and by types of what does not", () => {
+    const pure = `import * as DateTime from "effect/DateTime"
+import * as Effect from "effect/Effect"
+import { type ManagedRuntime } from "effect/ManagedRuntime"
+
+export interface Planted extends Effect.Effect<Date> {
+  readonly promise: Promise<ManagedRuntime<never, never>>
+  readonly run: typeof Effect.runPromise
+}
+
+export const planted = (url: URL) =>
+  Effect.map(DateTime.now, (now) => [now, Math.max(1, 2), Array.from([url]), Symbol.asyncDispose])
+`
+    plant("packages/core/src/Planted.ts", pure)
+    assert.deepInclude(lint(), { isGreen: true })
   })
 
   it("does not bind internal/interop.ts, nor other packages", () => {
-    plant("packages/core/src/internal/interop.ts", code.join(""))
-    plant("packages/node/src/Planted.ts", code.join(""))
+    const code = "export const planted = () => Promise.resolve(performance.now())\n"
+    plant("packages/core/src/internal/interop.ts", code)
+    plant("packages/node/src/Planted.ts", code)
     assert.isTrue(lint().isGreen)
   })
 })

@@ -140,10 +140,10 @@ const program = Effect.gen(function*() {
       )
     }
 
-    // Some have nothing to end by, but that they are told.
+    // Some have nothing to end by, but that they are told. Whoever was told before has ended by then.
     let rounds = 0
     while (fibers.some((fiber) => fiber.pollUnsafe() === undefined) && rounds++ < 400) {
-      yield* Effect.sleep("1 second")
+      yield* Effect.sleep("10 seconds")
       yield* revoke(book, observed, {}, 20)
     }
     for (const fiber of fibers) {

@@ -1,5 +1,6 @@
 /** Mistakes, each of which a property of its scenario must notice: `npm run mutate`. */
 import type { Mutant } from "../support/mutant.ts"
+import { mutants as time } from "./mutants/time.ts"
 
 const pool = "packages/core/src/internal/connectionPool.ts"
 const connections = "packages/core/src/internal/connections.ts"
@@ -323,7 +324,7 @@ export const mutants: ReadonlyArray<Mutant> = [
     file: registry,
     find: "{ startImmediately: true, uninterruptible: true }),\n      Fiber.join",
     replace:
-      "{ startImmediately: true, uninterruptible: true }),\n      (fiber) => Effect.onInterrupt(Fiber.join(fiber), () => Effect.sync(() => fiber.interruptUnsafe()))",
+      "{ startImmediately: true }),\n      (fiber) => Effect.onInterrupt(Fiber.join(fiber), () => Effect.sync(() => fiber.interruptUnsafe()))",
     rule: "a revocation goes on without who asked for it"
   },
   {
@@ -418,5 +419,6 @@ export const mutants: ReadonlyArray<Mutant> = [
     find: "of(\"tenant\", entry) && ",
     replace: "",
     rule: "a revocation takes nothing of another tenant"
-  }
+  },
+  ...time
 ]

@@ -1,5 +1,12 @@
 /** A model behind real sockets, in a world of its own. */
-import { type Credential, type SessionError, SessionRegistry, type Timeouts, type TransportError } from "@clawback/core"
+import {
+  type Credential,
+  type Retry,
+  type SessionError,
+  SessionRegistry,
+  type Timeouts,
+  type TransportError
+} from "@clawback/core"
 import { NodeTransport } from "@clawback/node"
 import { OpenAi } from "@clawback/providers"
 import { assert } from "@effect/vitest"
@@ -9,12 +16,13 @@ import type { LanguageModel } from "effect/ai"
 export interface Options {
   readonly baseUrl: string
   readonly timeouts?: Timeouts.Timeouts
+  readonly retry?: Retry.Policy
   readonly connections?: number
   readonly apiKey?: string
 }
 
-export const layer = ({ apiKey = "sk-nobody", baseUrl, connections, timeouts }: Options) =>
-  OpenAi.layer({ model: "gpt-5", baseUrl, timeouts }).pipe(
+export const layer = ({ apiKey = "sk-nobody", baseUrl, connections, retry, timeouts }: Options) =>
+  OpenAi.layer({ model: "gpt-5", baseUrl, timeouts, retry }).pipe(
     Layer.provide(NodeTransport.layer({ connections })),
     Layer.provide(ConfigProvider.layer(ConfigProvider.fromUnknown({ OPENAI_API_KEY: apiKey })))
   )

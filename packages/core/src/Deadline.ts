@@ -4,17 +4,18 @@
  * A deadline is absolute and monotonic, so retries, waits and attempts inside of it share one budget of time. When it
  * passes, the work is interrupted, its releases are awaited, and the caller gets `DeadlineExceeded`.
  *
- * Of two that are nested, the earlier one rules: its time, and its budget in the error. That holds as well for work that
- * nobody interrupts when the outer one passes, such as a detached fiber: it is under a clock of its own.
+ * Of two that are nested, the earlier one rules: its time, its error, and who hears of it. Where that is the outer one, the
+ * inner one ends its work at the same moment, and leaves the error to the other. So work that nobody interrupts when the
+ * outer one passes, such as a detached fiber, ends as well.
  *
  * Releases take the time that they need: a deadline says when work is told to end, not when it has. What must not be
  * waited for needs a limit of its own.
  *
  * ```ts
  * import { Deadline } from "@clawback/core"
- * import { Console, Effect } from "effect"
+ * import { Console, Duration, Effect } from "effect"
  *
- * const step = Effect.flatMap(Deadline.remaining, (left) => Console.log("left:", left))
+ * const step = Effect.flatMap(Deadline.remaining, (left) => Console.log("left:", Duration.format(left)))
  *
  * const program = step.pipe(
  *   Effect.andThen(step.pipe(Deadline.within("2 seconds"))), // two seconds
@@ -78,31 +79,50 @@ export const remaining: Effect.Effect<Duration.Duration> = Effect.withFiber((fib
   )
 })
 
+/** A deadline as one that sets it, or would have, must keep it. */
+interface Limit {
+  readonly deadline: Deadline
+  readonly isInherited: boolean
+}
+
 /** The deadline that `budget` sets from now, or the one in force where that comes sooner. */
-const earliest = (budget: Duration.Duration): Effect.Effect<Deadline> =>
+const earliest = (budget: Duration.Duration): Effect.Effect<Limit> =>
   Effect.withFiber((fiber) => {
     const inherited = fiber.getRef(Current)
     const at = Monotonic.millis(fiber.getRef(Clock.Clock)) + Duration.toMillis(budget)
-    return Effect.succeed(inherited !== undefined && inherited.at <= at ? inherited : { at, budget })
+    return Effect.succeed(
+      inherited !== undefined && inherited.at <= at
+        ? { deadline: inherited, isInherited: true }
+        : { deadline: { at, budget }, isInherited: false }
+    )
   })
 
+/**
+ * How long whoever set an inherited deadline has to interrupt us, before we take it that nobody will. Its timer is due at
+ * the same moment as ours, up to a rounding.
+ */
+const grace = Duration.millis(10)
+
+/** Fails where time has run out, unless somebody further out does. */
+const exceeded = ({ deadline, isInherited }: Limit): Effect.Effect<never, DeadlineExceeded> => {
+  const failure = Effect.fail(new DeadlineExceeded({ budget: deadline.budget }))
+  return isInherited ? Effect.andThen(Effect.sleep(grace), failure) : failure
+}
+
 /** Ends an effect when a deadline passes, and waits for its releases. */
-const until = <A, E, R>(
-  self: Effect.Effect<A, E, R>,
-  deadline: Deadline
-): Effect.Effect<A, E | DeadlineExceeded, R> =>
+const until = <A, E, R>(self: Effect.Effect<A, E, R>, limit: Limit): Effect.Effect<A, E | DeadlineExceeded, R> =>
   Effect.clockWith((clock) =>
-    Effect.timeoutOrElse(self, {
-      duration: left(deadline, clock),
-      orElse: () => Effect.fail(new DeadlineExceeded({ budget: deadline.budget }))
-    })
+    Effect.timeoutOrElse(self, { duration: left(limit.deadline, clock), orElse: () => exceeded(limit) })
   )
 
-/** Runs an effect under a deadline. An earlier one that is in force already stays so. */
+/** Runs an effect under a deadline. An earlier one that is in force already stays so, and raises its own error. */
 export const within = (duration: Duration.Input) => {
   const budget = Option.duration("deadline", duration)
   return <A, E, R>(self: Effect.Effect<A, E, R>): Effect.Effect<A, E | DeadlineExceeded, R> =>
-    Effect.flatMap(earliest(budget), (deadline) => until(Effect.provideService(self, Current, deadline), deadline))
+    Effect.flatMap(
+      earliest(budget),
+      (limit) => until(Effect.provideService(self, Current, limit.deadline), limit)
+    )
 }
 
 type Pulled<A, E, R = never> = Pull.Pull<readonly [A, ...Array<A>], E, void, R>
@@ -110,10 +130,9 @@ type Pulled<A, E, R = never> = Pull.Pull<readonly [A, ...Array<A>], E, void, R>
 /** A stream that a deadline ends: while it is pulled by interrupting the pull, while its reader is away by closing it. */
 const untilStream = <A, E, R>(
   self: Stream.Stream<A, E, R>,
-  deadline: Deadline
-): Stream.Stream<A, E | DeadlineExceeded, R> => {
-  const exceeded = Effect.fail(new DeadlineExceeded({ budget: deadline.budget }))
-  return Stream.fromChannel(Channel.fromTransform((_, outer) =>
+  limit: Limit
+): Stream.Stream<A, E | DeadlineExceeded, R> =>
+  Stream.fromChannel(Channel.fromTransform((_, outer) =>
     Effect.clockWith((clock) => {
       const scope = Scope.forkUnsafe(outer)
       let isPulled = false
@@ -127,23 +146,22 @@ const untilStream = <A, E, R>(
         return isPulled ? Effect.void : Effect.uninterruptible(Scope.close(scope, Exit.void))
       })
       const next: Pulled<A, E | DeadlineExceeded, R> = Effect.suspend(() => {
-        if (isOver || deadline.at <= Monotonic.millis(clock)) return exceeded
+        if (isOver || left(limit.deadline, clock) === 0) return exceeded(limit)
         isPulled = true
         return Effect.flatMap(
-          Effect.onExitPrimitive(until(opened, deadline), () => {
+          Effect.onExitPrimitive(until(opened, limit), () => {
             isPulled = false
             return undefined
           }),
-          (elements) => isOver ? exceeded : Effect.succeed(elements)
+          (elements) => isOver ? exceeded(limit) : Effect.succeed(elements)
         )
       })
       return Effect.as(
-        Effect.forkIn(Effect.andThen(Effect.sleep(left(deadline, clock)), close), outer),
+        Effect.forkIn(Effect.andThen(Effect.sleep(left(limit.deadline, clock)), close), outer),
         next
       )
     })
   ))
-}
 
 /**
  * Runs a whole stream under a deadline, counted from its first pull.
@@ -157,7 +175,7 @@ export const withinStream = (duration: Duration.Input) => {
     Stream.unwrap(
       Effect.map(
         earliest(budget),
-        (deadline) => untilStream(Stream.provideService(self, Current, deadline), deadline)
+        (limit) => untilStream(Stream.provideService(self, Current, limit.deadline), limit)
       )
     )
 }

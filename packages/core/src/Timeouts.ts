@@ -10,6 +10,26 @@
  * | `total` | from start to end of the call | `Deadline.DeadlineExceeded` |
  *
  * The stream limits look at decoded output: comments and pings that keep a connection alive do not count as progress.
+ * Where limits and a deadline are nested, each raises its own error at its own time, so that the first to pass is the one
+ * that is heard of. What the stream holds has been released when its error comes.
+ *
+ * ```ts
+ * import { Timeouts } from "@clawback/core"
+ * import { Console, Effect, Stream } from "effect"
+ *
+ * const answer = Stream.concat(Stream.make("ping", "some", "words"), Stream.never)
+ *
+ * const program = answer.pipe(
+ *   Timeouts.stream<string>({
+ *     timeouts: { firstToken: "1 second", idle: "50 millis" },
+ *     isOutput: (element) => element !== "ping"
+ *   }),
+ *   Stream.runForEach((element) => Console.log(element)),
+ *   Effect.catchTag("IdleTimeout", (error) => Console.log(error.message))
+ * )
+ *
+ * Effect.runPromise(program)
+ * ```
  */
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"

@@ -6,6 +6,8 @@ import { TestClock } from "effect/testing"
 const exceeded = (budget: Duration.Input) =>
   Exit.fail(new Deadline.DeadlineExceeded({ budget: Duration.fromInputUnsafe(budget) }))
 
+const every = (pause: Duration.Input) => Stream.forever(Stream.fromEffect(Effect.as(Effect.sleep(pause), "x")))
+
 const between = (minimum: number, maximum: number) => Schema.Int.check(Schema.isBetween({ minimum, maximum }))
 
 /** A deadline that is set so many milliseconds after the one around it. */
@@ -98,12 +100,39 @@ describe("Deadline.within (B5)", () => {
 
   it.effect("one inside of work that nobody interrupts ends when the outer one does", () =>
     Effect.gen(function*() {
-      const detached = Effect.forkDetach(Deadline.within("1 minute")(Effect.never))
+      let isInterrupted = false
+      const work = Effect.onInterrupt(Effect.never, () =>
+        Effect.sync(() => {
+          isInterrupted = true
+        }))
+      const detached = Effect.forkDetach(Deadline.within("1 minute")(work))
       const fiber = yield* Deadline.within("10 seconds")(detached)
       yield* TestClock.adjust("9999 millis")
-      assert.isUndefined(fiber.pollUnsafe())
+      assert.isFalse(isInterrupted)
       yield* TestClock.adjust("1 millis")
+      assert.isTrue(isInterrupted)
+      yield* TestClock.adjust("10 millis")
       assert.deepStrictEqual(fiber.pollUnsafe(), exceeded("10 seconds"))
+    }))
+
+  it.effect("one that would be later leaves the error to the one outside, whatever is made of errors in between", () =>
+    Effect.gen(function*() {
+      const hidden = Effect.mapError(Deadline.within("1 minute")(Effect.never), () => "hidden")
+      const fiber = yield* Effect.forkChild(Deadline.within("10 seconds")(hidden))
+      yield* TestClock.adjust("10 seconds")
+      assert.deepStrictEqual(fiber.pollUnsafe(), exceeded("10 seconds"))
+      const stream = Stream.mapError(Deadline.withinStream("1 minute")(every("3 seconds")), () => "hidden")
+      for (
+        const reading of [
+          Deadline.within("10 seconds")(Stream.runDrain(stream)),
+          Stream.runDrain(Deadline.withinStream("10 seconds")(stream)),
+          Deadline.within("10 seconds")(Stream.runForEach(stream, () => Effect.sleep("2 seconds")))
+        ]
+      ) {
+        const fiber = yield* Effect.forkChild(reading)
+        yield* TestClock.adjust("10 seconds")
+        assert.deepStrictEqual(fiber.pollUnsafe(), exceeded("10 seconds"))
+      }
     }))
 
   it.effect("one that passes while an inner one waits for releases raises its own error, after them", () =>
@@ -168,8 +197,6 @@ describe("Deadline.remaining (B5)", () => {
       assert.deepStrictEqual(left, Duration.seconds(10))
     }))
 })
-
-const every = (pause: Duration.Input) => Stream.forever(Stream.fromEffect(Effect.as(Effect.sleep(pause), "x")))
 
 describe("Deadline.withinStream (B5)", () => {
   it.effect("bounds the whole stream, however lively it is", () =>

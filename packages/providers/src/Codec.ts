@@ -4,6 +4,7 @@
  * Pure: values go in and come out, and nothing else happens. Whatever bytes come in, a codec answers with a value or a typed
  * error, in time and memory proportional to them.
  */
+import type * as Retry from "@clawback/core/Retry"
 import type * as Wire from "@clawback/core/Wire"
 import type * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
@@ -43,6 +44,9 @@ export class Unsupported extends Schema.TaggedError<Unsupported>("@clawback/prov
   protocol: Schema.String,
   detail: Schema.String
 }) {
+  get retry(): Retry.Advice {
+    return { reach: "unsent", isTransient: false }
+  }
   override get message() {
     return `The ${this.protocol} protocol has no way to say this: ${this.detail}. Leave it out, or use another provider.`
   }

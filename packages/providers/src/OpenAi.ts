@@ -5,6 +5,7 @@
  * it ends. To stop reading a stream is to cancel it at the provider.
  */
 import * as Credential from "@clawback/core/Credential"
+import type * as Retry from "@clawback/core/Retry"
 import type { SessionError } from "@clawback/core/SessionError"
 import * as Timeouts from "@clawback/core/Timeouts"
 import * as Transport from "@clawback/core/Transport"
@@ -17,6 +18,7 @@ import type { Parameters } from "./ChatRequest.ts"
 import * as BaseUrl from "./internal/baseUrl.ts"
 import * as View from "./internal/languageModel.ts"
 import * as OpenAiChat from "./OpenAiChat.ts"
+import type { CallError } from "./ProviderError.ts"
 
 export interface Options<out E = never, out R = never> {
   /** As the provider names it: `"gpt-5"`. A blank one is a defect when the layer is built. */
@@ -30,6 +32,12 @@ export interface Options<out E = never, out R = never> {
   readonly baseUrl?: string | undefined
   /** How long each stage of a call may take. */
   readonly timeouts?: Timeouts.Timeouts | undefined
+  /**
+   * When to try again: a policy such as `Retry.jittered()`. Its attempts share the limit `total`; each sends the same
+   * `Idempotency-Key`. OpenAI does not say that it honours one, so that by default a request that was sent and not
+   * answered is not sent again. Default: never.
+   */
+  readonly retry?: Retry.Policy<CallError> | undefined
   /** How the model samples and when it stops, for every call of this layer. Default: the provider's own. */
   readonly parameters?: Parameters | undefined
 }
@@ -77,7 +85,8 @@ export const layer = <E = never, R = never>(
           source: yield* credential.open,
           credential: credential.name,
           transport: yield* Transport.Transport,
-          timeouts: Timeouts.check(options.timeouts ?? {})
+          timeouts: Timeouts.check(options.timeouts ?? {}),
+          retry: options.retry
         },
         model,
         options.parameters ?? {}

@@ -142,6 +142,9 @@ export class ModelNotFound extends Schema.TaggedError<ModelNotFound>("@clawback/
   "ModelNotFound",
   said
 ) {
+  get retry(): Retry.Advice {
+    return { reach: "answered", isTransient: false }
+  }
   override get message() {
     return `${quote(this)} Check the name of the model and the base URL, or use another model.`
   }
@@ -152,6 +155,9 @@ export class RegionBlocked extends Schema.TaggedError<RegionBlocked>("@clawback/
   "RegionBlocked",
   said
 ) {
+  get retry(): Retry.Advice {
+    return { reach: "answered", isTransient: false }
+  }
   override get message() {
     return `${quote(this)} The provider does not serve this region: use another provider or a region that it serves.`
   }
@@ -162,6 +168,9 @@ export class ContextTooLong extends Schema.TaggedError<ContextTooLong>("@clawbac
   "ContextTooLong",
   said
 ) {
+  get retry(): Retry.Advice {
+    return { reach: "answered", isTransient: false }
+  }
   override get message() {
     return `${quote(this)} Shorten the conversation, ask for fewer output tokens, or use a model that takes more.`
   }
@@ -172,6 +181,9 @@ export class ContentFiltered extends Schema.TaggedError<ContentFiltered>("@clawb
   "ContentFiltered",
   said
 ) {
+  get retry(): Retry.Advice {
+    return { reach: "answered", isTransient: false }
+  }
   override get message() {
     return `${
       quote(this)
@@ -292,3 +304,9 @@ export const preciseStream = <A, E, R>(
     self,
     (error) => isAiError(error) ? Option.getOrElse(fromAiError(error), () => error) : error as Exclude<E, AiError>
   )
+
+/**
+ * What an `AiError` from one of our layers says about trying again: the `classify` of a policy around Effect's
+ * `LanguageModel`. Where the layer retries by itself already, the attempts of both multiply.
+ */
+export const advice = (error: AiError): Retry.Advice | undefined => Option.getOrUndefined(fromAiError(error))?.retry

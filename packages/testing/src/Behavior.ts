@@ -108,7 +108,7 @@ export const sse = (events: ReadonlyArray<SseEvent>, options: SseOptions = {}): 
     : [{ _tag: "Wait", millis: millis(options.every) }]
   const opening = head("text/event-stream", options)
   const [first, ...others] = events.map((event): Step => body(encodeEvent(event)))
-  const paused = others.flatMap((event) => [...pause, event])
+  const paused = others.flatMap((event) => pause.concat(event))
   const steps = first === undefined ? [] : [first, ...paused]
   if (options.endless !== true) return script("sse", [opening, ...steps])
   const again = [...steps, ...pause].filter(isRepeatable)

@@ -19,7 +19,7 @@ import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import * as Behavior from "./Behavior.ts"
 import * as Certificates from "./internal/faulty/certificates.ts"
-import type { Server } from "./internal/faulty/control.ts"
+import type { Server, Unavailable } from "./internal/faulty/control.ts"
 import type { Counts, Received } from "./internal/faulty/journal.ts"
 import type { Listening } from "./internal/faulty/listener.ts"
 import * as FaultyProcess from "./internal/faulty/process.ts"
@@ -66,8 +66,9 @@ export interface Options {
   /** Behaviors that a request's header may name, on top of those of `VendorErrors`. */
   readonly behaviors?: Readonly<Record<string, Behavior.Behavior>> | undefined
   /**
-   * Of how many requests the report tells one by one. Default: 1,024. Too low, and early ones are forgotten while they
-   * are of interest; too high, and a long run fills the memory. Those in flight are always kept, and counts are for ever.
+   * Of how many requests that are over the report tells one by one. Default: 1,024. Too low, and early ones are forgotten
+   * while they are of interest; too high, and a long run fills the memory. Those in flight are all told, and all are
+   * counted.
    */
   readonly keep?: number | undefined
 }
@@ -168,16 +169,16 @@ const service = (
     enqueue: (...behaviors) => control.enqueue(behaviors),
     otherwise: control.otherwise,
     listening: (how) =>
-      Effect.mapError(control.listening(how), (cause) => new CannotListen({ host, port: address.port, cause })),
+      Effect.mapError(control.listening(how), ({ cause }) => new CannotListen({ host, port: address.port, cause })),
     disconnect: control.disconnect,
     forget: Effect.suspend(control.forget)
   }
 }
 
-const started = (options: Options, server: Effect.Effect<Server, Error, Scope.Scope>) =>
+const started = (options: Options, server: Effect.Effect<Server, Unavailable, Scope.Scope>) =>
   Effect.mapBoth(server, {
     onSuccess: (server) => FaultyProvider.of(service(options, server)),
-    onFailure: (cause) => new CannotListen({ host: options.host ?? "127.0.0.1", port: options.port ?? 0, cause })
+    onFailure: ({ cause }) => new CannotListen({ host: options.host ?? "127.0.0.1", port: options.port ?? 0, cause })
   })
 
 /** Starts one in this process, until the scope ends. */

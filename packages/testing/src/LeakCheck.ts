@@ -21,6 +21,7 @@ import { dual } from "effect/Function"
 import * as Layer from "effect/Layer"
 import * as Schema from "effect/Schema"
 import * as Scope from "effect/Scope"
+import { callers } from "./internal/leaks/callers.ts"
 import { Fibers } from "./internal/leaks/fibers.ts"
 import { Births, type Descriptor, look } from "./internal/leaks/handles.ts"
 
@@ -62,7 +63,7 @@ export interface Options {
 const live = Effect.provideService(Clock.Clock, Context.get(Context.empty(), Clock.Clock))
 
 /** Where the kernel does not tell, nothing was open before and nothing is after. */
-const kernel = Effect.catch(look, () => Effect.succeed<ReadonlyArray<Descriptor>>([]))
+const kernel = Effect.orElseSucceed(look, (): ReadonlyArray<Descriptor> => [])
 
 const keyOf = ({ fd, target }: Descriptor) => `${fd} ${target}`
 
@@ -81,7 +82,7 @@ const settle = (
   }).pipe(live)
 
 const ofSession = ({ id, kind, name, owner, state }: SessionRegistry.Snapshot) =>
-  new Leak({ kind: "session", what: `${kind} ${name}, number ${id}, ${state}`, where: owner.site?.split("\n") ?? [] })
+  new Leak({ kind: "session", what: `${kind} ${name}, number ${id}, ${state}`, where: callers(owner.site ?? "", 0) })
 
 const ofDescriptor = ({ fd, socket, target }: Descriptor, births: Births) =>
   socket === undefined
@@ -153,11 +154,24 @@ export const check: {
         options
       )
       for (const { fiber } of fibers.left()) fiber.interruptUnsafe()
+      if (left.some(({ kind }) => kind === "session")) {
+        yield* registry.revoke({}, { reason: "a test left it behind", deadline: 0 })
+      }
       if (left.length === 0) return yield* exit
       const leaks = Cause.fail(new LeaksFound({ leaks: left }))
       return yield* Effect.failCause(Exit.isFailure(exit) ? Cause.combine(exit.cause, leaks) : leaks)
     }).pipe(Effect.scoped)
 )
+
+/** A function that makes a test of an effect, such as `it.effect`. */
+export interface Test<R, Context> {
+  <A, E>(name: string, self: (context: Context) => Effect.Effect<A, E, R>, timeout?: number): void
+}
+
+/** The same function, for tests that must leave nothing behind. */
+export const tester =
+  <R, Context>(test: Test<R, Context>, options?: Options): Test<R, Context> => (name, self, timeout) =>
+    test(name, (context) => check(self(context), options), timeout)
 
 /** A test runner's hooks: those of Vitest, Jest or `node:test`. */
 export interface Hooks {

@@ -192,14 +192,15 @@ export const behavior = ({ body, headers, name, status }: VendorError): Behavior
 const forms = { "retry-after": "seconds", "retry-after-date": "date", "retry-after-ms": "millis" } as const
 
 /** All of them by name, each without a stated wait and with it in each of its forms. */
-export const behaviors: Readonly<Record<string, Behavior.Behavior>> = Object.fromEntries(table.flatMap((error) => {
-  const plain = behavior(error)
-  const waiting = Object.entries(forms).map(([suffix, form]) => {
-    const name = `${error.name}.${suffix}`
-    return [name, Behavior.retryAfter(Behavior.named(plain, name), form, "2 seconds")] as const
+export const behaviors: Readonly<Record<string, Behavior.Behavior>> = Object.fromEntries(
+  table.flatMap((error) => {
+    const plain = behavior(error)
+    const waiting = Object.entries(forms).map(([suffix, form]) =>
+      Behavior.retryAfter(Behavior.named(plain, `${error.name}.${suffix}`), form, "2 seconds")
+    )
+    return [plain].concat(waiting).map((behavior) => [behavior.name, behavior])
   })
-  return [[error.name, plain] as const, ...waiting]
-}))
+)
 
 /** One by its name. */
 export const named = (name: string): Behavior.Behavior => {

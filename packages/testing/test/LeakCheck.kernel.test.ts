@@ -2,7 +2,7 @@ import * as Session from "@clawback/core/Session"
 import * as SessionRegistry from "@clawback/core/SessionRegistry"
 import { LeakCheck } from "@clawback/testing"
 import { assert, describe, it } from "@effect/vitest"
-import { Cause, Deferred, Effect, Exit, Fiber, Scope } from "effect"
+import { Cause, Data, Deferred, Effect, Exit, Fiber, Scope } from "effect"
 import { once } from "node:events"
 import * as Fs from "node:fs/promises"
 import * as Net from "node:net"
@@ -190,25 +190,51 @@ describe("LeakCheck.check", () => {
     }))
 })
 
-/** A runner that runs one test at a time. */
+const leakproof = LeakCheck.tester(it.effect)
+
+describe("LeakCheck.tester", () => {
+  leakproof("makes tests that may hold what their scope gives back", () =>
+    Effect.gen(function*() {
+      yield* openFile
+      yield* openSession()
+      assert.deepStrictEqual(yield* SessionRegistry.counts, { slot: 1 })
+    }))
+
+  it.effect("makes tests that fail where something is left", () =>
+    Effect.gen(function*() {
+      const scope = yield* elsewhere
+      let test: Effect.Effect<unknown, unknown> = Effect.void
+      const run: LeakCheck.Test<Scope.Scope, undefined> = (_, self) => {
+        test = Effect.scoped(self(undefined))
+      }
+      LeakCheck.tester(run, { grace })("leaves a session", () => Scope.provide(openSession(), scope))
+      assert.instanceOf(yield* Effect.flip(test), LeakCheck.LeaksFound)
+    }))
+})
+
+const nothing = () => Promise.resolve()
+
+/** A runner of one test at a time. */
 const runner = () => {
-  const before: Array<() => Promise<void>> = []
-  const after: Array<() => Promise<void>> = []
+  let before = nothing
+  let after = nothing
   const hooks: LeakCheck.Hooks = {
-    beforeEach: (run) => before.push(run),
-    afterEach: (run) => after.push(run)
+    beforeEach: (run) => {
+      before = run
+    },
+    afterEach: (run) => {
+      after = run
+    }
   }
   const run = (test: () => Promise<unknown>) =>
     Effect.tryPromise({
-      try: async () => {
-        for (const hook of before) await hook()
-        await test()
-        for (const hook of after) await hook()
-      },
-      catch: (error) => error
+      try: () => before().then(test).then(after),
+      catch: (cause) => new TestFailed({ cause })
     })
   return { hooks, run }
 }
+
+class TestFailed extends Data.TaggedError("TestFailed")<{ readonly cause: unknown }> {}
 
 describe("LeakCheck.each", () => {
   it.effect("lets tests pass that leave nothing, and fails each that does", () =>
@@ -220,11 +246,11 @@ describe("LeakCheck.each", () => {
 
       const inScope = <A>(effect: () => Effect.Effect<A, unknown, Scope.Scope>) =>
         run(() => Effect.runPromise(Scope.provide(effect(), scope)))
-      const first = yield* Effect.flip(inScope(() => openFile))
+      const { cause: first } = yield* Effect.flip(inScope(() => openFile))
       assert.instanceOf(first, LeakCheck.LeaksFound)
       assert.deepStrictEqual(first.leaks.map(({ kind }) => kind), ["descriptor"])
 
-      const second = yield* Effect.flip(inScope(openSession))
+      const { cause: second } = yield* Effect.flip(inScope(openSession))
       assert.instanceOf(second, LeakCheck.LeaksFound)
       assert.deepStrictEqual(second.leaks.map(({ kind }) => kind), ["session"])
       assert.include(second.leaks[0]?.where.join(), "LeakCheck.kernel.test.ts")

@@ -1,11 +1,13 @@
 import * as Credential from "@clawback/core/Credential"
 import * as Deadline from "@clawback/core/Deadline"
+import * as Retry from "@clawback/core/Retry"
 import * as Session from "@clawback/core/Session"
 import * as Timeouts from "@clawback/core/Timeouts"
 import * as Transport from "@clawback/core/Transport"
 import * as Cause from "effect/Cause"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import { identity } from "effect/Function"
 import type * as Pull from "effect/Pull"
 import * as Redacted from "effect/Redacted"
 import * as Result from "effect/Result"
@@ -28,6 +30,8 @@ export interface Endpoint {
   readonly credential: string
   readonly transport: Transport.Transport["Service"]
   readonly timeouts: Timeouts.Timeouts
+  /** When to try again; undefined for never. */
+  readonly retry: Retry.Policy<CallError> | undefined
 }
 
 /** What an error's body is good for is in its beginning, and it must not hold up the error itself. */
@@ -112,6 +116,7 @@ const send = Effect.fnUntraced(function*(
   const { codec } = endpoint
   const body = yield* Effect.fromResult(codec.encodeRequest(request, { stream, includeUsage: stream }))
   const secret = yield* leaseSecret(endpoint)
+  const key = yield* Retry.CurrentKey
   const peer = {
     provider: endpoint.provider,
     redact: (text: string) => redact(secret, text)
@@ -123,6 +128,7 @@ const send = Effect.fnUntraced(function*(
     headers: {
       ...codec.headers(secret),
       "content-type": "application/json",
+      ...(key !== undefined && { "idempotency-key": key.value }),
       accept: stream ? "text/event-stream" : "application/json"
     },
     body: JSON.stringify(body),
@@ -234,7 +240,7 @@ const endWhole =
         return first === undefined ? Cause.done() : Effect.succeed([first, ...rest])
       })))
 
-/** One attempt at a streamed answer. Giving the stream up gives up the provider's work. */
+/** A streamed answer, at which it is tried as often as the endpoint's policy says. Giving the stream up gives up the provider's work. */
 export const stream = (
   endpoint: Endpoint,
   request: ChatRequest.ChatRequest
@@ -254,13 +260,14 @@ export const stream = (
         Timeouts.stream({ timeouts: endpoint.timeouts, startedAt: response.sentAt, isOutput: ChatEvent.isOutput })
       )
     })).pipe(
+      endpoint.retry === undefined ? identity : Retry.stream(endpoint.retry),
       Deadline.withinStream(endpoint.timeouts.total ?? Timeouts.defaults.total),
       endWhole(() => answer),
       Session.stream(callInfo(endpoint, request))
     )
   })
 
-/** One attempt at an answer in one piece. */
+/** An answer in one piece, at which it is tried as often as the endpoint's policy says. */
 export const generate = (
   endpoint: Endpoint,
   request: ChatRequest.ChatRequest
@@ -271,6 +278,7 @@ export const generate = (
     const received = { status, headers, body: yield* Transport.text(response) }
     return yield* Effect.fromResult(endpoint.codec.decodeResponse(peer, received))
   }).pipe(
+    endpoint.retry === undefined ? identity : Retry.effect(endpoint.retry),
     Session.scoped(callInfo(endpoint, request)),
     Deadline.within(endpoint.timeouts.total ?? Timeouts.defaults.total)
   )

@@ -1,6 +1,7 @@
 /** Performs a behavior on one request. Whoever runs it interrupts it when the client has left. */
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
+import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
 import type * as Http from "node:http"
 import type * as Net from "node:net"
@@ -32,10 +33,14 @@ const buffers = function*(source: Source): Generator<Buffer> {
   else for (let left = source.fill; left > 0; left -= fillSize) yield filling.subarray(0, Math.min(left, fillSize))
 }
 
+/** For when nothing better can be done. */
+export const brokenOff: Behavior = { name: "broken off", steps: [{ _tag: "Finish", ending: "close" }] }
+
 /** Waits until the bytes are the kernel's: at the client's pace. */
 const written = (write: (done: () => void) => unknown): Effect.Effect<void> =>
   Effect.callback<void>((resume) => {
-    write(() => resume(Effect.void))
+    // What the kernel takes at once comes back in the same turn, and the client may live in this process.
+    write(() => resume(Effect.yieldNow))
   })
 
 const outgoing = (headers: Readonly<Record<string, string | ReadonlyArray<string>>>) =>
@@ -46,13 +51,22 @@ const outgoing = (headers: Readonly<Record<string, string | ReadonlyArray<string
 const retryAfter = ({ form, millis }: NonNullable<Extract<Step, { _tag: "Head" }>["retryAfter"]>, now: number) =>
   form === "millis"
     ? { "retry-after-ms": String(millis) }
-    : { "retry-after": form === "seconds" ? String(millis / 1000) : new Date(now + millis).toUTCString() }
+    : {
+      "retry-after": form === "seconds"
+        ? String(millis / 1000)
+        : DateTime.toDateUtc(DateTime.makeUnsafe(now + millis)).toUTCString()
+    }
 
 /** Reads the request's body as the behavior says. */
-export const read = ({ entry, request }: Exchange, reading: NonNullable<Behavior["reading"]>): Effect.Effect<void> => {
+export const read = (
+  { entry, journal, request }: Exchange,
+  reading: NonNullable<Behavior["reading"]>
+): Effect.Effect<void> => {
   if (reading === "nothing") return Effect.void
   const keep = (chunk: Buffer) => {
-    if (entry.body.length < bodyLimit) entry.body += chunk.toString("utf8").slice(0, bodyLimit - entry.body.length)
+    if (entry.body.length >= bodyLimit) return
+    entry.body += chunk.toString("utf8").slice(0, bodyLimit - entry.body.length)
+    journal.changed()
   }
   if (reading === "whole") {
     return Effect.callback<void>((resume) => {
@@ -106,8 +120,11 @@ export const perform = (exchange: Exchange, behavior: Behavior): Effect.Effect<v
       case "end":
         return Effect.suspend(() => {
           sendHead(200, {})
-          return written((done) => response.end(done)).pipe(
-            Effect.andThen(Effect.sync(() => journal.ended(entry, "answered")))
+          return written((done) =>
+            response.end(() => {
+              journal.ended(entry, "answered")
+              done()
+            })
           )
         })
       case "stall":
@@ -159,6 +176,7 @@ export const perform = (exchange: Exchange, behavior: Behavior): Effect.Effect<v
           }
           offset = end
           entry.sent = offset
+          journal.changed()
           isCut = offset === cut?.at
         }
         if (isCut) break
@@ -190,7 +208,10 @@ export const perform = (exchange: Exchange, behavior: Behavior): Effect.Effect<v
         })
       case "Repeat":
         return Effect.gen(function*() {
-          for (let times = 0; times !== step.times && !isCut; times++) yield* run(step.steps)
+          for (let times = 0; times !== step.times; times++) {
+            yield* run(step.steps)
+            if (isCut) return
+          }
         })
       case "Finish":
         return finish(step.ending)

@@ -1,10 +1,14 @@
 /** What can be asked of a faulty provider and told to it, in the same process or from another one: all of it is JSON. */
+import * as Data from "effect/Data"
 import type * as Effect from "effect/Effect"
 import type { Counts, Received } from "./journal.ts"
 import type { Listening } from "./listener.ts"
 import type { Behavior } from "./script.ts"
 
-export interface Snapshot {
+/** The server, or its process, cannot do it. The cause says why. */
+export class Unavailable extends Data.TaggedError("Unavailable")<{ readonly cause: unknown }> {}
+
+interface Snapshot {
   readonly version: number
   readonly counts: Counts
 }
@@ -18,8 +22,8 @@ export interface Control {
   readonly enqueue: (behaviors: ReadonlyArray<Behavior>) => Effect.Effect<void>
   /** What a request gets for which nothing else is said. */
   readonly otherwise: (behavior: Behavior) => Effect.Effect<void>
-  /** Fails with the system's error code, where the port was taken in the meantime. */
-  readonly listening: (how: Listening) => Effect.Effect<void, Error>
+  /** Fails where the port was taken in the meantime. */
+  readonly listening: (how: Listening) => Effect.Effect<void, Unavailable>
   /** Ends all connections, in an orderly way or by resets. */
   readonly disconnect: (how: "close" | "reset") => Effect.Effect<void>
   readonly forget: () => Effect.Effect<void>

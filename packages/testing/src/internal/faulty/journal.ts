@@ -8,7 +8,9 @@ export type State = "reading" | "answering" | "answered" | "aborted" | "broken"
 
 /** One request, and what became of it. Times are milliseconds by the machine's monotonic clock, one for all processes. */
 export interface Received {
-  /** What the client sent as `x-faulty-id`, or `#` and a number. */
+  /** Counted from 1. */
+  readonly number: number
+  /** What the client sent as `x-faulty-id`, or `#` and the number. */
   readonly id: string
   /** Which connection it came on, counted from 1. */
   readonly connection: number
@@ -55,11 +57,13 @@ const isOver = (state: State) => state === "answered" || state === "aborted" || 
 export class Journal {
   /** Goes up with each change. */
   version = 0
-  readonly entries = new Map<Entry, undefined>()
+  private readonly inFlight = new Set<Entry>()
+  /** In the order in which they ended. */
+  private readonly over = new Set<Entry>()
   private readonly keep: number
   private readonly now: () => number
   private readonly listeners = new Set<() => void>()
-  private readonly counters = { open: 0, accepted: 0, received: 0, inFlight: 0, answered: 0, aborted: 0, broken: 0 }
+  private readonly counters = { open: 0, accepted: 0, received: 0, answered: 0, aborted: 0, broken: 0 }
 
   constructor(keep: number, now: () => number) {
     this.keep = keep
@@ -67,7 +71,13 @@ export class Journal {
   }
 
   counts(queued: number): Counts {
-    return { ...this.counters, queued }
+    return { ...this.counters, inFlight: this.inFlight.size, queued }
+  }
+
+  /** Those in flight, and the latest of those that are over; in the order in which they came. */
+  requests(): ReadonlyArray<Received> {
+    const entries = [...this.over, ...this.inFlight].toSorted((one, other) => one.number - other.number)
+    return Array.from(entries, (entry) => ({ ...entry }))
   }
 
   accepted(): void {
@@ -84,11 +94,11 @@ export class Journal {
   received(
     request: Pick<Received, "connection" | "headers" | "method" | "url"> & { readonly id: string | undefined }
   ): Entry {
-    this.counters.received++
-    this.counters.inFlight++
+    const number = ++this.counters.received
     const entry: Entry = {
       ...request,
-      id: request.id ?? `#${this.counters.received}`,
+      number,
+      id: request.id ?? `#${number}`,
       body: "",
       behavior: undefined,
       state: "reading",
@@ -98,16 +108,7 @@ export class Journal {
       abortedBy: undefined,
       sent: 0
     }
-    this.entries.set(entry, undefined)
-    if (this.entries.size > this.keep) {
-      for (const oldest of this.entries.keys()) {
-        // What is in flight is kept, whatever its age.
-        if (isOver(oldest.state)) {
-          this.entries.delete(oldest)
-          break
-        }
-      }
-    }
+    this.inFlight.add(entry)
     this.changed()
     return entry
   }
@@ -130,21 +131,28 @@ export class Journal {
     entry.state = state
     entry.endedAt = this.now()
     entry.abortedBy = abortedBy
-    this.counters.inFlight--
     this.counters[state]++
+    this.inFlight.delete(entry)
+    this.over.add(entry)
+    for (const oldest of this.over) {
+      if (this.over.size <= this.keep) break
+      this.over.delete(oldest)
+    }
     this.changed()
     return true
   }
 
   /** Leaves out the requests that are over. The counts stay. */
   forget(): void {
-    for (const entry of this.entries.keys()) if (isOver(entry.state)) this.entries.delete(entry)
+    this.over.clear()
     this.changed()
   }
 
   changed(): void {
     this.version++
-    for (const listener of [...this.listeners]) listener()
+    // Who listens again when told is not told again.
+    const listeners = [...this.listeners]
+    for (const listener of listeners) listener()
   }
 
   listen(listener: () => void): () => void {

@@ -2,6 +2,7 @@
 import * as Effect from "effect/Effect"
 import * as Net from "node:net"
 import { Worker } from "node:worker_threads"
+import { Unavailable } from "./control.ts"
 
 /**
  * How connections are met. `accept`: as they should be. `refuse`: nobody listens. `fullBacklog`: the kernel's queue is
@@ -28,16 +29,16 @@ server.listen({ port: workerData.port, host: workerData.host, backlog: 1 }, () =
 })`
 
 const fillBacklog = (port: number, host: string) =>
-  Effect.callback<Worker, Error>((resume) => {
+  Effect.callback<Worker, Unavailable>((resume) => {
     const worker = new Worker(deaf, { eval: true, execArgv: [], workerData: { port, host } })
-    worker.once("error", (error) => resume(Effect.fail(error)))
+    worker.once("error", (error) => resume(Effect.fail(new Unavailable({ cause: error }))))
     worker.once("message", ({ error }: { readonly error?: string }) =>
-      resume(error === undefined ? Effect.succeed(worker) : Effect.fail(new Error(error))))
+      resume(error === undefined ? Effect.succeed(worker) : Effect.fail(new Unavailable({ cause: error }))))
   })
 
 const listen = (server: Net.Server, port: number, host: string) =>
-  Effect.callback<number, Error>((resume) => {
-    const failed = (error: Error) => resume(Effect.fail(error))
+  Effect.callback<number, Unavailable>((resume) => {
+    const failed = (cause: Error) => resume(Effect.fail(new Unavailable({ cause })))
     server.once("error", failed)
     server.listen(port, host, () => {
       server.off("error", failed)
@@ -62,14 +63,16 @@ export class Listener {
   }
 
   private accept(socket: Net.Socket): void {
+    // Whoever is told of the connection may change it.
+    const { how } = this
     this.sockets.add(socket)
     socket.on("error", () => {})
     socket.on("close", () => this.sockets.delete(socket))
-    this.onSocket(socket, this.how === "accept")
+    this.onSocket(socket, how === "accept")
     // An orderly end by a client that got nothing is answered by an end.
-    if (this.how === "silent") socket.on("end", () => socket.end()).resume()
-    if (this.how === "close") socket.destroySoon()
-    if (this.how === "reset") socket.resetAndDestroy()
+    if (how === "silent") socket.on("end", () => socket.end()).resume()
+    if (how === "close") socket.destroySoon()
+    if (how === "reset") socket.resetAndDestroy()
   }
 
   /** Stops listening. Connections that were accepted stay. */
@@ -82,7 +85,7 @@ export class Listener {
     if (worker !== undefined) yield* Effect.promise(() => worker.terminate())
   })
 
-  set(how: Listening): Effect.Effect<void, Error> {
+  set(how: Listening): Effect.Effect<void, Unavailable> {
     return Effect.gen({ self: this }, function*() {
       const listens = how !== "refuse" && how !== "fullBacklog"
       this.how = how

@@ -3,7 +3,7 @@ import * as Effect from "effect/Effect"
 import { type ChildProcess, spawn } from "node:child_process"
 import { once } from "node:events"
 import { argv, execPath, exit } from "node:process"
-import { type Address, type Control, names, type Server } from "./control.ts"
+import { type Address, type Control, names, type Server, Unavailable } from "./control.ts"
 import * as FaultyServer from "./server.ts"
 
 export interface Options extends Omit<FaultyServer.Options, "handler"> {
@@ -27,20 +27,21 @@ const program = `import(process.argv[1]).then((module) => module.serve())`
 /** Sources are run as they are; what is built needs no condition. */
 const conditions = import.meta.url.endsWith(".ts") ? ["--conditions=@clawback/source"] : []
 
-/** What the child runs. */
+const send = (message: unknown) => process.connected && process.send?.(message)
+
+/** What the child runs, by name. @public */
 export const serve = async (): Promise<void> => {
   process.on("disconnect", () => exit(0))
   const { handler, ...options }: Options = JSON.parse(argv[2] ?? "")
   const module: { readonly default?: FaultyServer.Handler } = handler === undefined ? {} : await import(handler)
-  const send = (message: unknown) => process.connected && process.send?.(message)
   const running = Effect.gen(function*() {
     const { address, control } = yield* FaultyServer.make({ ...options, handler: module.default })
     const context = yield* Effect.context<never>()
     const runFork = Effect.runForkWith(context)
     process.on("message", ({ args, id, method }: Question) => {
-      const ask = control[method] as (...args: ReadonlyArray<unknown>) => Effect.Effect<unknown, Error>
+      const ask = control[method] as (...args: ReadonlyArray<unknown>) => Effect.Effect<unknown, Unavailable>
       runFork(Effect.match(ask(...args), {
-        onFailure: ({ message }) => send({ id, error: message }),
+        onFailure: ({ cause }) => send({ id, error: String(cause) }),
         onSuccess: (value) => send({ id, value: value ?? null })
       }))
     })
@@ -57,7 +58,7 @@ const start = async (options: Options): Promise<{ readonly child: ChildProcess; 
   const child = spawn(
     execPath,
     [...conditions, ...options.execArgv, "-e", program, import.meta.url, JSON.stringify(options)],
-    { stdio: ["ignore", "inherit", "inherit", "ipc"] }
+    { stdio: ["ignore", "inherit", "inherit", "ipc"], serialization: "advanced" }
   )
   const [first]: ReadonlyArray<Address | { readonly error: string }> = await Promise.race([
     once(child, "message"),
@@ -88,11 +89,14 @@ const remote = (child: ChildProcess): Control => {
     pending.clear()
   })
   const ask = (method: Question["method"]) => (...args: ReadonlyArray<unknown>) =>
-    Effect.callback<unknown, Error>((resume) => {
+    Effect.callback<unknown, Unavailable>((resume) => {
       const id = ++last
       pending.set(
         id,
-        (answer) => resume("error" in answer ? Effect.fail(new Error(answer.error)) : Effect.succeed(answer.value))
+        (answer) =>
+          resume(
+            "error" in answer ? Effect.fail(new Unavailable({ cause: answer.error })) : Effect.succeed(answer.value)
+          )
       )
       const question: Question = { id, method, args }
       if (child.connected) child.send(question)
@@ -108,9 +112,6 @@ const remote = (child: ChildProcess): Control => {
 
 export const make = (options: Options) =>
   Effect.acquireRelease(
-    Effect.tryPromise({
-      try: () => start(options),
-      catch: (cause) => cause instanceof Error ? cause : new Error(String(cause))
-    }),
+    Effect.tryPromise({ try: () => start(options), catch: (cause) => new Unavailable({ cause }) }),
     ({ child }) => Effect.promise(() => stop(child))
   ).pipe(Effect.map(({ address, child }): Server => ({ address, control: remote(child) })))

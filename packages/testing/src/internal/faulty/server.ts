@@ -12,7 +12,7 @@ import type * as Net from "node:net"
 import { pid } from "node:process"
 import * as Answer from "./answer.ts"
 import * as Certificates from "./certificates.ts"
-import type { Control, Server } from "./control.ts"
+import type { Control, Server, Unavailable } from "./control.ts"
 import { type Entry, Journal, type Received } from "./journal.ts"
 import { Listener } from "./listener.ts"
 import { Behavior } from "./script.ts"
@@ -50,23 +50,42 @@ const wrong = (text: string): Behavior => ({
   ]
 })
 
+const unescape = (value: string): string => {
+  try {
+    return decodeURIComponent(value)
+  } catch {
+    return value
+  }
+}
+
 /** A behavior by name, or written out. */
 const byHeader = (value: string, known: Options["behaviors"]): Behavior => {
-  const text = value.startsWith("%") ? decodeURIComponent(value) : value
-  if (Object.hasOwn(known, text)) return known[text] ?? wrong(text)
+  const found = Object.hasOwn(known, value) ? known[value] : undefined
+  if (found !== undefined) return found
+  const text = unescape(value)
   return Option.getOrElse(
     decodeBehavior(text),
     () => wrong(`${behaviorHeader} is neither the name of a behavior nor one in JSON: ${text.slice(0, 200)}\n`)
   )
 }
 
-export const make = Effect.fnUntraced(function*(options: Options): Effect.fn.Return<Server, Error, Scope.Scope> {
+/** What TCP sees. */
+interface Connection {
+  readonly socket: Net.Socket
+  /** Counted from 1. */
+  readonly number: number
+  isReset: boolean
+  /** What to do about each request in flight when the client has left. */
+  readonly left: Set<() => void>
+}
+
+export const make = Effect.fnUntraced(function*(options: Options): Effect.fn.Return<Server, Unavailable, Scope.Scope> {
   const journal = new Journal(options.keep, now)
   const queue: Array<Behavior> = []
   let otherwise = options.otherwise
   let isOver = false
   /** The connections by where they come from, which is all that a TLS socket has in common with what is below it. */
-  const connections = new Map<string, { readonly socket: Net.Socket; readonly number: number }>()
+  const connections = new Map<string, Connection>()
 
   const choose = (entry: Entry): Behavior | undefined => {
     const header = single(entry.headers[behaviorHeader])
@@ -92,13 +111,25 @@ export const make = Effect.fnUntraced(function*(options: Options): Effect.fn.Ret
     yield* Answer.read(exchange, chosen?.reading ?? "whole")
     const behavior = chosen ?? handled(entry)
     if (chosen === undefined) journal.began(entry, behavior.name)
-    yield* Answer.perform(exchange, behavior)
+    yield* Answer.perform(exchange, behavior).pipe(
+      // What Node refuses to write, such as a status of 1000.
+      Effect.catchDefect((defect) =>
+        Answer.perform(
+          exchange,
+          exchange.response.headersSent
+            ? Answer.brokenOff
+            : wrong(`${behavior.name} cannot be done: ${String(defect)}\n`)
+        )
+      )
+    )
   })
 
   const run = yield* FiberSet.makeRuntime<never, void, never>()
 
   const onRequest: Http.RequestListener = (request, response) => {
-    const { number = 0, socket = request.socket } = connections.get(originOf(request.socket)) ?? {}
+    const connection = connections.get(originOf(request.socket))
+    if (connection === undefined) return
+    const { left, number, socket } = connection
     const entry = journal.received({
       id: single(request.headers[idHeader]),
       connection: number,
@@ -106,20 +137,16 @@ export const make = Effect.fnUntraced(function*(options: Options): Effect.fn.Ret
       url: request.url ?? "",
       headers: request.headers
     })
-    if (isOver) return
     const fiber = run(serve({ request, response, socket, entry, journal }))
-    let isReset = false
-    const onError = () => void (isReset = true)
-    socket.once("error", onError)
+    const leave = () => {
+      if (!left.delete(leave) || response.writableFinished) return
+      journal.ended(entry, "aborted", connection.isReset ? "reset" : "close")
+      fiber.interruptUnsafe()
+    }
+    left.add(leave)
     request.on("error", () => {})
     response.on("error", () => {})
-    response.on("close", () => {
-      socket.off("error", onError)
-      // The script may go on after an answer that is whole.
-      if (response.writableFinished) return
-      journal.ended(entry, "aborted", isReset ? "reset" : "close")
-      fiber.interruptUnsafe()
-    })
+    response.on("close", leave)
   }
 
   const httpOptions = { maxHeaderSize: 16 * 1024 * 1024, keepAliveTimeout: 0, requestTimeout: 0, headersTimeout: 0 }
@@ -135,9 +162,12 @@ export const make = Effect.fnUntraced(function*(options: Options): Effect.fn.Ret
   const listener = new Listener(options.host, (socket, isGood) => {
     journal.accepted()
     const origin = originOf(socket)
-    connections.set(origin, { socket, number: journal.counts(0).accepted })
+    const connection: Connection = { socket, number: journal.counts(0).accepted, isReset: false, left: new Set() }
+    connections.set(origin, connection)
+    socket.once("error", () => void (connection.isReset = true))
     socket.once("close", () => {
       connections.delete(origin)
+      for (const leave of connection.left) leave()
       journal.closed()
     })
     if (isOver) socket.destroy()
@@ -157,13 +187,14 @@ export const make = Effect.fnUntraced(function*(options: Options): Effect.fn.Ret
 
   const control: Control = {
     snapshot: () => Effect.sync(() => ({ version: journal.version, counts: journal.counts(queue.length) })),
-    requests: () => Effect.sync(() => [...journal.entries.keys()].map((entry) => ({ ...entry }))),
+    requests: () => Effect.sync(() => journal.requests()),
     changed: (version) =>
       Effect.callback<void>((resume) => {
         if (journal.version > version) return resume(Effect.void)
         const stop = journal.listen(() => {
           stop()
-          resume(Effect.void)
+          // Much may happen in a turn: one answer for all of it.
+          resume(Effect.yieldNow)
         })
         return Effect.sync(stop)
       }),
@@ -176,7 +207,10 @@ export const make = Effect.fnUntraced(function*(options: Options): Effect.fn.Ret
     listening: (how) => listener.set(how),
     disconnect: (how) =>
       Effect.sync(() => {
-        for (const socket of listener.sockets) how === "close" ? socket.destroySoon() : socket.resetAndDestroy()
+        for (const socket of listener.sockets) {
+          if (how === "close") socket.destroySoon()
+          else socket.resetAndDestroy()
+        }
       }),
     forget: () => Effect.sync(() => journal.forget())
   }

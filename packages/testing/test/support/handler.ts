@@ -1,0 +1,5 @@
+import { Behavior, type FaultyProvider } from "@clawback/testing"
+
+const handler: FaultyProvider.Handler = ({ body }) => Behavior.json([...body].toReversed().join(""))
+
+export default handler

@@ -1,0 +1,254 @@
+/**
+ * Retried calls and streams, of several policies that share two budgets, to a server on which everything goes wrong, by
+ * callers that are interrupted at any step.
+ *
+ * Six callers make four calls each, of which each attempt is judged as it begins: by what became of the one before, by
+ * the clock, and by what was still held. What must hold is in the names of the properties.
+ */
+import { Deadline, Retry } from "@clawback/core"
+import { Simulation } from "@clawback/testing"
+import { Cause, Clock, Data, Duration, Effect, Exit, Fiber, Option, Stream } from "effect"
+
+const callers = 6
+const calls = 4
+const maxAttempts = 4
+const minimum = 20
+const totals = [100, 400, 2000] as const
+const retryAfters = [0, 30, 150] as const
+/** No more than this may be asked for. */
+const maxRetryAfter = 100
+
+class Trouble extends Data.TaggedError("Trouble")<{ readonly retry: Retry.Advice }> {}
+
+/** What the server may do to an attempt, and what that says about another. */
+const troubles = [
+  { fault: "refused", reach: "unsent", isTransient: true },
+  { fault: "lost", reach: "unanswered", isTransient: true },
+  { fault: "limited", reach: "answered", isTransient: true },
+  { fault: "rejected", reach: "answered", isTransient: false }
+] as const
+
+/** A budget, and what was taken from it. */
+class Account {
+  retries = 0
+  /** Attempts that went well, of streams up to their first output. */
+  successes = 0
+  /** Retries that may have begun, in a call that was interrupted in just that moment. */
+  unsure = 0
+  readonly budget: Retry.Budget
+  readonly reserve: number
+  readonly ratio: number
+  /** How long its calls back off at first. */
+  readonly base: number
+
+  constructor(reserve: number, ratio: number, base: number) {
+    this.reserve = reserve
+    this.ratio = ratio
+    this.base = base
+    this.budget = Retry.budget({ reserve, ratio })
+  }
+}
+
+/** One call, as its own attempts see it. */
+interface Call {
+  readonly endsAt: number
+  readonly isIdempotent: boolean
+  readonly account: Account
+  attempts: number
+  held: number
+  hasOutput: boolean
+  key: string | undefined
+  last: Trouble | undefined
+  isWaiting: boolean
+  /** When everything that the last attempt held was given back. */
+  freeAt: number
+}
+
+/** Begins an attempt, unless it should not have begun. */
+const begin = (call: Call, keys: Set<string>) =>
+  Effect.gen(function*() {
+    call.attempts++
+    call.isWaiting = false
+    if (call.attempts > 1) call.account.retries++
+    const now = yield* Clock.currentTimeMillis
+    const key = (yield* Retry.CurrentKey)?.value
+    yield* Simulation.check("no more attempts are made than allowed", call.attempts <= maxAttempts)
+    yield* Simulation.check(
+      "no attempt begins that cannot end in time",
+      call.endsAt - now >= minimum,
+      () => `${call.endsAt - now} ms left`
+    )
+    yield* Simulation.check("backing off holds nothing", call.held === 0, () => `${call.held} held`)
+    yield* Simulation.check("nothing is repeated once there was output", !call.hasOutput)
+    if (call.attempts === 1) {
+      yield* Simulation.check("no two calls have the same key", key !== undefined && !keys.has(key))
+      keys.add(key ?? "")
+      call.key = key
+    }
+    yield* Simulation.check("all attempts of a call have the same key", key === call.key)
+    if (call.last === undefined) return
+    const { isTransient, reach, retryAfter } = call.last.retry
+    yield* Simulation.check("only what is transient is tried again", isTransient)
+    yield* Simulation.check(
+      "what may have been processed is sent again only in an idempotent call",
+      reach !== "unanswered" || call.isIdempotent
+    )
+    const asked = Duration.toMillis(retryAfter ?? Duration.zero)
+    yield* Simulation.check(
+      "what was asked for is waited for, once all is given back",
+      now - call.freeAt >= asked && asked <= maxRetryAfter,
+      () => `${now - call.freeAt} of ${asked}`
+    )
+  })
+
+/** Something that an attempt holds in its scope. */
+const hold = (call: Call) =>
+  Effect.acquireRelease(
+    Effect.sync(() => call.held++),
+    () =>
+      Effect.gen(function*() {
+        if (yield* Simulation.fault("release is slow", 0.2)) yield* Simulation.latency(1, 40)
+        call.held--
+        call.freeAt = yield* Clock.currentTimeMillis
+      }).pipe(Simulation.phase("giving back"))
+  )
+
+const answer = (call: Call) =>
+  Effect.gen(function*() {
+    yield* Simulation.latency(0, 30)
+    for (const { fault, isTransient, reach } of troubles) {
+      if (!(yield* Simulation.fault(fault, fault === "rejected" ? 0.03 : 0.2))) continue
+      const asked = fault === "limited" ? yield* Simulation.choose(retryAfters) : 0
+      call.last = new Trouble({ retry: { reach, isTransient, retryAfter: Duration.millis(asked) } })
+      call.isWaiting = true
+      return yield* call.last
+    }
+    call.account.successes++
+  }).pipe(Simulation.phase("attempting"))
+
+const attempt = (call: Call, keys: Set<string>) =>
+  Effect.andThen(begin(call, keys), Effect.andThen(hold(call), answer(call)))
+
+const reading = (call: Call, keys: Set<string>) =>
+  Stream.unwrap(Effect.as(
+    attempt(call, keys),
+    Stream.mapEffect(Stream.rechunk(Stream.make(1, 2, 3), 1), (n) =>
+      Effect.gen(function*() {
+        yield* Simulation.latency(0, 20)
+        if (n > 1 && (yield* Simulation.fault("cut in the middle", 0.1))) {
+          call.last = new Trouble({ retry: { reach: "unsent", isTransient: true } })
+          return yield* call.last
+        }
+        call.hasOutput = true
+      }))
+  ))
+
+const run = (call: Call, policy: Retry.Policy, keys: Set<string>, isStream: boolean, budget: number) => {
+  const declared = call.isIdempotent ? Retry.idempotent() : (<A, E, R>(self: Effect.Effect<A, E, R>) => self)
+  const retried = isStream
+    ? Stream.runDrain(reading(call, keys).pipe(Retry.stream(policy), Deadline.withinStream(budget)))
+    : Effect.scoped(attempt(call, keys).pipe(Retry.effect(policy), Deadline.within(budget)))
+  // Where chance has no say in the wait, it is known until when a retry that was taken cannot have begun.
+  const interrupted = Effect.map(Clock.currentTimeMillis, (now) => {
+    const asked = Duration.toMillis(call.last?.retry.retryAfter ?? 0)
+    if (call.isWaiting && now >= call.freeAt + asked) call.account.unsure++
+  })
+  return declared(retried).pipe(Simulation.phase("backing off"), Effect.onInterrupt(() => interrupted))
+}
+
+const caller = Effect.fnUntraced(function*(accounts: readonly [Account, Account], keys: Set<string>) {
+  for (let i = 0; i < calls; i++) {
+    const account = yield* Simulation.choose(accounts)
+    const total = yield* Simulation.choose(totals)
+    const isStream = yield* Simulation.choose([true, false])
+    const policy = Retry.jittered({
+      attempts: maxAttempts,
+      base: account.base,
+      max: "100 millis",
+      maxRetryAfter,
+      minimum,
+      budget: account.budget
+    })
+    const call: Call = {
+      endsAt: (yield* Clock.currentTimeMillis) + total,
+      isIdempotent: yield* Simulation.choose([true, false]),
+      account,
+      attempts: 0,
+      held: 0,
+      isWaiting: false,
+      hasOutput: false,
+      key: undefined,
+      last: undefined,
+      freeAt: 0
+    }
+    const exit = yield* Effect.exit(run(call, policy, keys, isStream, total))
+    yield* Simulation.check("a call that has ended holds nothing", call.held === 0, () => `${call.held} held`)
+    if (Exit.isSuccess(exit)) continue
+    const error = Option.getOrUndefined(Cause.findErrorOption(exit.cause))
+    if (error === undefined) {
+      yield* Simulation.check("a caller gets a typed error", false, String(exit.cause))
+      continue
+    }
+    const ended = Retry.ended(exit.cause)
+    yield* Simulation.note(`${error._tag} ${ended?.why ?? ""}`)
+    if (error._tag === "DeadlineExceeded") {
+      const now = yield* Clock.currentTimeMillis
+      yield* Simulation.check("time runs out at the deadline", now >= call.endsAt || call.attempts === 0)
+      continue
+    }
+    yield* Simulation.check("the last error is the one that comes", error === call.last)
+    yield* Simulation.check("it is known how many attempts there were", ended?.attempts === call.attempts)
+    yield* Simulation.check(
+      "a call ends for the reason that is given",
+      ended?.why === "delivered" ?
+        call.hasOutput :
+        ended?.why === "attempts" ?
+        call.attempts === maxAttempts :
+        ended?.why === "permanent" ?
+        !error.retry.isTransient :
+        ended?.why === "unanswered" ?
+        error.retry.reach === "unanswered" && !call.isIdempotent :
+        ended?.why === "retryAfter" ?
+        Duration.toMillis(error.retry.retryAfter ?? 0) > maxRetryAfter :
+        ended !== undefined,
+      () => `${ended?.why}`
+    )
+  }
+})
+
+const program = Effect.gen(function*() {
+  // One that successes fill again, and one that they do not, of which the count must be right to the last retry.
+  const accounts = [new Account(5, 0.5, 20), new Account(8, 0, 0)] as const
+  const keys = new Set<string>()
+  const fibers = yield* Effect.forEach(
+    Array.from({ length: callers }),
+    () => Simulation.fork(caller(accounts, keys), "caller")
+  )
+  const [, counted] = accounts
+  yield* Simulation.always(
+    "there are no more retries than the budget has",
+    () => accounts.every(({ ratio, reserve, retries, successes }) => retries <= reserve + ratio * successes),
+    () => accounts.map(({ retries, successes }) => `${retries} retries, ${successes} successes`).join()
+  )
+  for (const fiber of fibers) {
+    const exit = yield* Fiber.await(fiber)
+    yield* Simulation.check(
+      "only who was interrupted ends so",
+      Exit.isSuccess(exit) || (Exit.hasInterrupts(exit) && (yield* Simulation.isStruck(fiber))),
+      () => String(exit)
+    )
+  }
+  yield* Simulation.check(
+    "a retry that was not made is given back",
+    counted.budget.left <= counted.reserve - counted.retries &&
+      counted.budget.left >= counted.reserve - counted.retries - counted.unsure,
+    () => `${counted.budget.left} left after ${counted.retries} retries, ${counted.unsure} unsure`
+  )
+})
+
+export default {
+  name: "Retry",
+  program,
+  phases: ["attempting", "backing off", "giving back"],
+  faults: [...troubles.map(({ fault }) => fault), "release is slow", "cut in the middle"]
+} satisfies Simulation.Scenario

@@ -1,0 +1,175 @@
+/** Mistakes in what is about time and trying again: deadlines, limits, retries. */
+import type { Mutant } from "../../support/mutant.ts"
+
+const deadline = "packages/core/src/Deadline.ts"
+const timeouts = "packages/core/src/Timeouts.ts"
+const retry = "packages/core/src/Retry.ts"
+const budget = "packages/core/src/internal/retryBudget.ts"
+const call = "packages/core/src/internal/retryCall.ts"
+const rules = "packages/core/src/internal/retryRules.ts"
+const attempts = "packages/core/src/internal/retryStream.ts"
+
+export const mutants: ReadonlyArray<Mutant> = [
+  {
+    module: "Deadline",
+    file: deadline,
+    find: "inherited !== undefined && inherited.at <= at\n",
+    replace: "inherited !== undefined && inherited.at < at - 1e9\n",
+    rule: "an inner deadline can only be earlier"
+  },
+  {
+    module: "Deadline",
+    file: deadline,
+    find: "(limit) => until(Effect.provideService(self, Current, limit.deadline), limit)",
+    replace: "(limit) => limit.isInherited ? self : until(Effect.provideService(self, Current, limit.deadline), limit)",
+    rule: "work that nobody interrupts is under a clock of its own"
+  },
+  {
+    module: "Deadline",
+    file: deadline,
+    find: "isPulled ? Effect.void : Effect.uninterruptible(Scope.close(scope, Exit.void))",
+    replace: "Effect.void",
+    rule: "a stream holds nothing past its deadline, though its reader is away"
+  },
+  {
+    module: "Deadline",
+    file: deadline,
+    find: "        isPulled = true\n",
+    replace: "        isPulled = false\n",
+    rule: "what a pull works with is given back when it has ended"
+  },
+  {
+    module: "Deadline",
+    file: deadline,
+    find: "duration: left(limit.deadline, clock),",
+    replace: "duration: left(limit.deadline, clock) + 1,",
+    rule: "time runs out at the deadline"
+  },
+  {
+    module: "Deadline",
+    file: deadline,
+    find: "isInherited ? Effect.andThen(Effect.sleep(grace), failure) : failure",
+    replace: "isInherited ? failure : failure",
+    rule: "who set the earliest deadline hears of it"
+  },
+  {
+    module: "Timeouts",
+    file: timeouts,
+    find: "              waited = 0\n",
+    replace: "",
+    rule: "each output starts the idle clock again"
+  },
+  {
+    module: "Timeouts",
+    file: timeouts,
+    find: "if (elements.some(isOutput)) {",
+    replace: "if (elements.length > 0) {",
+    rule: "what is no output does not count as progress"
+  },
+  {
+    module: "Timeouts",
+    file: timeouts,
+    find: "waited += Monotonic.millis(clock) - pulledAt",
+    replace: "waited += 0",
+    rule: "what is no output does not start the idle clock again"
+  },
+  {
+    module: "Timeouts",
+    file: timeouts,
+    find: "Stream.transformPull(Stream.unwrap(Effect.succeed(self)), (pull) =>",
+    replace: "Stream.transformPull(Stream.map(self, (_) => _), (pull) =>",
+    rule: "opening is part of the first pull"
+  },
+  {
+    module: "Timeouts",
+    file: timeouts,
+    find: "hasOutput ? idleMillis - waited : startedAt + firstTokenMillis - pulledAt",
+    replace: "hasOutput ? idleMillis - waited : firstTokenMillis",
+    rule: "pings do not put the first limit off"
+  },
+  {
+    module: "Retry",
+    file: rules,
+    find: `if (advice?.isTransient !== true) return end("permanent")`,
+    replace: `if (advice === undefined) return end("permanent")`,
+    rule: "only what is transient is tried again"
+  },
+  {
+    module: "Retry",
+    file: rules,
+    find: `(rules.resend === "idempotent" && failed.isIdempotent)`,
+    replace: `rules.resend === "idempotent"`,
+    rule: "what may have been processed is sent again only where that does no harm"
+  },
+  {
+    module: "Retry",
+    file: rules,
+    find: "if (attempts >= rules.attempts)",
+    replace: "if (attempts > rules.attempts)",
+    rule: "attempts are bounded"
+  },
+  {
+    module: "Retry",
+    file: rules,
+    find: "const millis = retryAfter + failed.draw * Math.min(backoff, latest - retryAfter)",
+    replace: "const millis = failed.draw * Math.min(backoff + retryAfter, latest)",
+    rule: "what the other side asks for is a floor"
+  },
+  {
+    module: "Retry",
+    file: call,
+    find: "deadline !== undefined && !hasTime(this.policy.rules, this.remaining(fiber))",
+    replace: "deadline !== undefined && this.remaining(fiber) < 0",
+    rule: "no attempt begins that cannot end in time"
+  },
+  {
+    module: "Retry",
+    file: call,
+    find: "if (this.isPaid) this.policy.budget.refund()",
+    replace: "",
+    rule: "a retry that was not made is given back"
+  },
+  {
+    module: "Retry",
+    file: call,
+    find: `if (!this.policy.budget.withdraw()) return this.end(cause, "budget")`,
+    replace: "this.policy.budget.withdraw()",
+    rule: "all retries are taken from the budget"
+  },
+  {
+    module: "Retry",
+    file: budget,
+    find: "    this.tokens -= whole\n    return true",
+    replace: "    this.tokens -= this.gain\n    return true",
+    rule: "a retry costs a whole token"
+  },
+  {
+    module: "Retry",
+    file: retry,
+    find: `Exit.isFailure(exit) || scope.state._tag === "Empty" ? Scope.close(scope, exit) : Effect.void`,
+    replace: `scope.state._tag === "Empty" ? Scope.close(scope, exit) : Effect.void`,
+    rule: "backing off holds nothing"
+  },
+  {
+    module: "Retry",
+    file: attempts,
+    find: "Effect.andThen(this.close(attempt, failure), this.call.failed(fiber, failure, this.next))",
+    replace:
+      "this.call.failed(fiber, failure, Effect.andThen(this.close(attempt, failure), Effect.suspend(() => this.next)))",
+    rule: "a failed stream is closed before the wait"
+  },
+  {
+    module: "Retry",
+    file: attempts,
+    find: "this.delivering ?? this.settled",
+    replace: "this.settled",
+    rule: "nothing is repeated once there was output"
+  },
+  {
+    module: "Retry",
+    file: attempts,
+    find: "this.attempt = undefined\n",
+    replace: "",
+    rule: "a new attempt is a new one"
+  }
+]
