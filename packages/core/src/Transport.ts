@@ -20,6 +20,7 @@ import * as Stream from "effect/Stream"
 import * as Deadline from "./Deadline.ts"
 import * as Alarm from "./internal/alarm.ts"
 import { atMost } from "./internal/atMost.ts"
+import { counted, Received } from "./internal/received.ts"
 import { type Connections, type Entry, make as makeConnections } from "./internal/connections.ts"
 import { keepAliveMillis } from "./internal/keepAlive.ts"
 import * as Option from "./internal/option.ts"
@@ -30,7 +31,7 @@ import { BodyTooLarge, ConnectionLost, InvalidUrl, type TransportError } from ".
 import type { Body, Chunks, Exchange, Headers, Wire } from "./Wire.ts"
 
 export interface Request {
-  readonly method: "DELETE" | "GET" | "HEAD" | "OPTIONS" | "PATCH" | "POST" | "PUT"
+  readonly method: "DELETE" | "GET" | "HEAD" | "OPTIONS" | "PATCH" | "POST" | "PUT" | "QUERY" | "TRACE"
   /** Absolute, `http:` or `https:`. */
   readonly url: string
   readonly headers: Readonly<Record<string, string>>
@@ -97,6 +98,9 @@ export interface Options {
   readonly closeTimeout?: Duration.Input | undefined
 }
 
+/** Bytes that a body may have where nothing else is said. */
+export const defaultMaxBodySize = 64 * 1024 * 1024
+
 /** A body's rest is read, so that its connection can be kept, if no more than this is left of it, in bytes. */
 const drainLimit = 64 * 1024
 const drainTimeout = Duration.millis(250)
@@ -107,8 +111,7 @@ class Progress implements Alarm.Timer {
   entry: Entry | undefined = undefined
   isSent = false
   exchange: Exchange | undefined = undefined
-  isEnded = false
-  received = 0
+  received: Received | undefined = undefined
   /** Why we broke it off ourselves. */
   failure: Timeouts.FirstTokenTimeout | undefined = undefined
   at = Infinity
@@ -129,12 +132,6 @@ class Progress implements Alarm.Timer {
     this.failure = new Timeouts.FirstTokenTimeout({ limit: Duration.fromInputUnsafe(limit) })
     this.connections.discard(this.entry)
   }
-
-  /** How many bytes of the body are still to come, where the sender has said so. */
-  get left(): number {
-    const length = this.exchange?.headers["content-length"]
-    return typeof length === "string" && /^\d+$/.test(length) ? Number(length) - this.received : Infinity
-  }
 }
 
 const parseUrl = (text: string): URL | undefined => {
@@ -146,30 +143,6 @@ const parseUrl = (text: string): URL | undefined => {
 const explain = (session: Session.Session, progress: Progress) => <E>(error: E) =>
   progress.failure ?? session.revoked ?? error
 
-/** The body as it is pulled, counted, and cut off where it is larger than allowed. */
-const counted = (
-  exchange: Exchange,
-  session: Session.Session,
-  progress: Progress,
-  limit: number
-): Pull.Pull<Chunks, BodyError> => {
-  const onFailure = (cause: Cause.Cause<ConnectionLost | Cause.Done>): Pull.Pull<Chunks, BodyError> => {
-    if (Pull.isDoneCause(cause)) progress.isEnded = true
-    else if (session.revoked !== undefined && !Cause.hasInterrupts(cause)) return Effect.fail(session.revoked)
-    return Effect.failCause(cause)
-  }
-  const onSuccess = (chunks: Chunks): Pull.Pull<Chunks, BodyError> => {
-    for (const chunk of chunks) progress.received += chunk.byteLength
-    return progress.received > limit ? Effect.fail(new BodyTooLarge({ limit })) : Effect.succeed(chunks)
-  }
-  const next = Effect.matchCauseEffectEager(exchange.pull, { onFailure, onSuccess })
-  return Effect.suspend(() =>
-    progress.received > limit || (progress.received === 0 && progress.left > limit && progress.left < Infinity)
-      ? Effect.fail(new BodyTooLarge({ limit }))
-      : next
-  )
-}
-
 /** Ends the use of a connection, in the way that leaves the most of it and asks the least of the sender. */
 const settle = (
   connections: Connections,
@@ -177,7 +150,7 @@ const settle = (
   idleMillis: number,
   exit: Exit.Exit<unknown, unknown>
 ): Effect.Effect<void> => {
-  const { entry, exchange } = progress
+  const { entry, exchange, received } = progress
   if (entry === undefined) return Effect.void
   const giveBack = Effect.sync(() =>
     connections.giveBack(
@@ -185,11 +158,11 @@ const settle = (
       exchange === undefined ? idleMillis : Math.min(idleMillis, keepAliveMillis(exchange.headers["keep-alive"]))
     )
   )
-  if (!progress.isSent || progress.isEnded) return giveBack
+  if (!progress.isSent || received?.isEnded === true) return giveBack
   const discard = Effect.sync(() => connections.discard(entry))
-  if (exchange === undefined) return discard
+  if (exchange === undefined || received === undefined) return discard
   const abort = Effect.andThen(exchange.abort, discard)
-  if (Exit.hasInterrupts(exit) || progress.left > drainLimit) return abort
+  if (Exit.hasInterrupts(exit) || received.left > drainLimit) return abort
   const drain = Pull.catchDone(Effect.forever(exchange.pull, { disableYield: true }), () => Effect.void)
   return Effect.flatMap(atMost(drain, drainTimeout), (isDrained) => isDrained ? giveBack : abort)
 }
@@ -205,7 +178,7 @@ export const make: (wire: Wire, options?: Options) => Effect.Effect<Transport["S
       closeTimeout: Option.duration("closeTimeout", options.closeTimeout ?? "5 seconds")
     })
     const idleMillis = Duration.toMillis(Option.duration("idleTimeToLive", options.idleTimeToLive ?? "30 seconds"))
-    const maxBodySize = Option.size("maxBodySize", options.maxBodySize ?? 64 * 1024 * 1024)
+    const maxBodySize = Option.size("maxBodySize", options.maxBodySize ?? defaultMaxBodySize)
 
     const send = (progress: Progress, entry: Entry, session: Session.Session) =>
       Effect.suspend(() => {
@@ -232,13 +205,11 @@ export const make: (wire: Wire, options?: Options) => Effect.Effect<Transport["S
             alarm.clear(progress)
             // It came while its connection was being closed for having come too late.
             if (progress.failure !== undefined) return Effect.fail(progress.failure)
+            const { headers, pull, status } = exchange
+            const received = new Received(headers["content-length"], request.maxBodySize ?? maxBodySize)
             progress.exchange = exchange
-            return Effect.succeed({
-              status: exchange.status,
-              headers: exchange.headers,
-              sentAt,
-              body: counted(exchange, session, progress, request.maxBodySize ?? maxBodySize)
-            })
+            progress.received = received
+            return Effect.succeed({ status, headers, sentAt, body: counted(pull, received, session) })
           }
         })
       })
