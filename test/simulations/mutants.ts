@@ -4,6 +4,7 @@ import type { Mutant } from "../support/mutant.ts"
 const pool = "packages/core/src/internal/connectionPool.ts"
 const connections = "packages/core/src/internal/connections.ts"
 const transport = "packages/core/src/Transport.ts"
+const received = "packages/core/src/internal/received.ts"
 const session = "packages/core/src/Session.ts"
 const registry = "packages/core/src/SessionRegistry.ts"
 const hold = "packages/core/src/internal/hold.ts"
@@ -34,8 +35,8 @@ export const mutants: ReadonlyArray<Mutant> = [
   {
     module: "Transport",
     file: connections,
-    find: "return Effect.onInterrupt(restore(Deferred.await(ready)), () => Effect.sync(() => fiber.interruptUnsafe()))",
-    replace: "return restore(Deferred.await(ready))",
+    find: "if (Exit.isFailure(exit) && Exit.hasInterrupts(exit)) fiber.interruptUnsafe()",
+    replace: "",
     rule: "a connection whose caller left while it was set up is closed"
   },
   {
@@ -48,7 +49,7 @@ export const mutants: ReadonlyArray<Mutant> = [
   {
     module: "Transport",
     file: connections,
-    find: "        discard(grant.connection)\n        return checkout",
+    find: "        discard(entry)\n        return checkout",
     replace: "        return checkout",
     rule: "a connection that the server has left is closed"
   },
@@ -62,9 +63,9 @@ export const mutants: ReadonlyArray<Mutant> = [
   {
     module: "Transport",
     file: transport,
-    find: "Effect.uninterruptibleMask((restore): Effect.Effect<Response, TransportError, Scope.Scope> => {",
+    find: "Effect.uninterruptibleMask((restore): Effect.Effect<Response, TransportError, Scope.Scope> =>",
     replace:
-      "Effect.suspend((): Effect.Effect<Response, TransportError, Scope.Scope> => { const restore = <A, E, R>(self: Effect.Effect<A, E, R>) => self;",
+      "((run: (restore: <A, E, R>(self: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>) => Effect.Effect<Response, TransportError, Scope.Scope>) => Effect.suspend(() => run((self) => self)))((restore) =>",
     rule: "taking a connection and registering its release are one step"
   },
   {
@@ -73,6 +74,76 @@ export const mutants: ReadonlyArray<Mutant> = [
     find: "const abort = Effect.andThen(exchange.abort, discard)",
     replace: "const abort = exchange.abort",
     rule: "a connection whose answer was given up is closed"
+  },
+  {
+    module: "Transport",
+    file: connections,
+    find: "if (now >= entry.at || (idleMillis <= 0",
+    replace: "if ((idleMillis <= 0",
+    rule: "a connection is not used beyond its lifetime"
+  },
+  {
+    module: "Transport",
+    file: connections,
+    find: "    entry.at = Math.min(now + idleMillis, entry.expiresAt)\n    alarm.set(entry)",
+    replace: "    entry.at = Math.min(now + idleMillis, entry.expiresAt)",
+    rule: "a connection that nobody uses is closed in time"
+  },
+  {
+    module: "Transport",
+    file: connections,
+    find: "      alarm.set(waiter)\n",
+    replace: "",
+    rule: "whoever waits has a limit of their own"
+  },
+  {
+    module: "Transport",
+    file: pool,
+    find: "      if (waiter.until <= now) continue\n",
+    replace: "      if (waiter.until > now && this.waiters.size > 1) continue\n",
+    rule: "waiters are served as long as they have time"
+  },
+  {
+    module: "Transport",
+    file: transport,
+    find: "if (deadline !== undefined && deadline.at <= sentAt) {",
+    replace: "if (deadline !== undefined && deadline.at < 0) {",
+    rule: "nothing is sent for who has no time left"
+  },
+  {
+    module: "Transport",
+    file: transport,
+    find: "          alarm.set(progress)\n",
+    replace: "",
+    rule: "a head is waited for no longer than it may take"
+  },
+  {
+    module: "Transport",
+    file: transport,
+    find: `!(error instanceof ConnectionLost) || error.phase !== "request"`,
+    replace: `!(error instanceof ConnectionLost) || error.phase === "body"`,
+    rule: "what may have been processed is not sent again"
+  },
+  {
+    module: "Transport",
+    file: transport,
+    find: "          connections.discard(entry)\n          return Effect.flatMap(",
+    replace: "          return Effect.flatMap(",
+    rule: "a connection that was left before it was used again is closed"
+  },
+  {
+    module: "Transport",
+    file: transport,
+    find: "              progress.entry = another\n",
+    replace: "",
+    rule: "the connection that a call goes on over is given back"
+  },
+  {
+    module: "Transport",
+    file: received,
+    find: "this.bytes > this.limit ||",
+    replace: "this.bytes > 2 * this.limit ||",
+    rule: "nobody reads more than is allowed"
   },
   {
     module: "Session",

@@ -49,7 +49,11 @@ import * as Transport from "./Transport.ts"
 import * as TransportError from "./TransportError.ts"
 import type * as Wire from "./Wire.ts"
 
-type Sent = { readonly method: HttpMethod.HttpMethod; readonly body: Wire.Body | undefined; readonly headers: Readonly<Record<string, string>> }
+type Sent = {
+  readonly method: HttpMethod.HttpMethod
+  readonly body: Wire.Body | undefined
+  readonly headers: Readonly<Record<string, string>>
+}
 
 const isBytes = (body: unknown): body is string | Uint8Array => typeof body === "string" || body instanceof Uint8Array
 
@@ -79,7 +83,8 @@ const encode = (request: HttpClientRequest.HttpClientRequest): Effect.Effect<Sen
 }
 
 const executeFailed =
-  (request: HttpClientRequest.HttpClientRequest) => (cause: TransportError.TransportError | HttpClientError.HttpClientError) =>
+  (request: HttpClientRequest.HttpClientRequest) =>
+  (cause: TransportError.TransportError | HttpClientError.HttpClientError) =>
     HttpClientError.isHttpClientError(cause) ? cause : new HttpClientError.HttpClientError({
       reason: cause._tag === "InvalidUrl"
         ? new HttpClientError.InvalidUrlError({ request, cause })
@@ -99,31 +104,34 @@ const executeFailed =
 export const toHttpClient = (
   transport: Transport.Transport["Service"]
 ): Effect.Effect<HttpClient.HttpClient, never, Scope.Scope> =>
-  Effect.map(Effect.scope, (own) =>
-    HttpClient.make((request, url, signal, fiber) =>
-      Effect.uninterruptibleMask((restore) =>
-        Effect.flatMap(Scope.fork(Context.getOrElse(fiber.context, Scope.Scope, () => own)), (scope) => {
-          const execute = Effect.flatMap(encode(request), (sent) => transport.execute({ ...sent, url: url.href }))
-          return Effect.matchCauseEffect(restore(Scope.provide(execute, scope)), {
-            onFailure: (cause) =>
-              Effect.andThen(
-                Scope.close(scope, Exit.failCause(cause)),
-                Effect.mapError(Effect.failCause(cause), executeFailed(request))
-              ),
-            onSuccess: (response) => {
-              const runFork = Effect.runForkWith(fiber.context)
-              const onAbort = () => void runFork(Scope.close(scope, Exit.interrupt()))
-              if (signal.aborted) onAbort()
-              signal.addEventListener("abort", onAbort, { once: true })
-              return Effect.as(
-                Scope.addFinalizer(scope, Effect.sync(() => signal.removeEventListener("abort", onAbort))),
-                new TransportResponse(request, url, response, (exit) => Scope.close(scope, exit))
-              )
-            }
+  Effect.map(
+    Effect.scope,
+    (own) =>
+      HttpClient.make((request, url, signal, fiber) =>
+        Effect.uninterruptibleMask((restore) =>
+          Effect.flatMap(Scope.fork(Context.getOrElse(fiber.context, Scope.Scope, () => own)), (scope) => {
+            const execute = Effect.flatMap(encode(request), (sent) => transport.execute({ ...sent, url: url.href }))
+            return Effect.matchCauseEffect(restore(Scope.provide(execute, scope)), {
+              onFailure: (cause) =>
+                Effect.andThen(
+                  Scope.close(scope, Exit.failCause(cause)),
+                  Effect.mapError(Effect.failCause(cause), executeFailed(request))
+                ),
+              onSuccess: (response) => {
+                const runFork = Effect.runForkWith(fiber.context)
+                const onAbort = () => void runFork(Scope.close(scope, Exit.interrupt()))
+                if (signal.aborted) onAbort()
+                signal.addEventListener("abort", onAbort, { once: true })
+                return Effect.as(
+                  Scope.addFinalizer(scope, Effect.sync(() => signal.removeEventListener("abort", onAbort))),
+                  new TransportResponse(request, url, response, (exit) => Scope.close(scope, exit))
+                )
+              }
+            })
           })
-        })
+        )
       )
-    )).pipe(Effect.map(HttpClient.transform(Effect.provideService(HttpClient.TracerPropagationEnabled, false))))
+  ).pipe(Effect.map(HttpClient.transform(Effect.provideService(HttpClient.TracerPropagationEnabled, false))))
 
 /** An `HttpClient` over the transport. */
 export const layerHttpClient: Layer.Layer<HttpClient.HttpClient, never, Transport.Transport> = Layer.effect(

@@ -20,10 +20,10 @@ import * as Stream from "effect/Stream"
 import * as Deadline from "./Deadline.ts"
 import * as Alarm from "./internal/alarm.ts"
 import { atMost } from "./internal/atMost.ts"
-import { counted, Received } from "./internal/received.ts"
 import { type Connections, type Entry, make as makeConnections } from "./internal/connections.ts"
 import { keepAliveMillis } from "./internal/keepAlive.ts"
 import * as Option from "./internal/option.ts"
+import { counted, Received } from "./internal/received.ts"
 import * as Session from "./Session.ts"
 import type { SessionRevoked } from "./SessionError.ts"
 import * as Timeouts from "./Timeouts.ts"
@@ -180,11 +180,19 @@ export const make: (wire: Wire, options?: Options) => Effect.Effect<Transport["S
     const idleMillis = Duration.toMillis(Option.duration("idleTimeToLive", options.idleTimeToLive ?? "30 seconds"))
     const maxBodySize = Option.size("maxBodySize", options.maxBodySize ?? defaultMaxBodySize)
 
-    const send = (progress: Progress, entry: Entry, session: Session.Session) =>
+    const send = (
+      progress: Progress,
+      entry: Entry,
+      session: Session.Session,
+      deadline: Deadline.Deadline | undefined
+    ): Effect.Effect<Response, TransportError> =>
       Effect.suspend(() => {
         const { request, url } = progress
         const limit = request.timeouts?.firstToken
         const sentAt = alarm.now()
+        if (deadline !== undefined && deadline.at <= sentAt) {
+          return Effect.fail(new Deadline.DeadlineExceeded({ budget: deadline.budget }))
+        }
         progress.isSent = true
         if (limit !== undefined) {
           progress.at = sentAt + Duration.toMillis(Duration.fromInputUnsafe(limit))
@@ -201,7 +209,7 @@ export const make: (wire: Wire, options?: Options) => Effect.Effect<Transport["S
             alarm.clear(progress)
             return Effect.failCause(Cause.map(cause, explain(session, progress)))
           },
-          onSuccess: (exchange): Effect.Effect<Response, Timeouts.FirstTokenTimeout> => {
+          onSuccess: (exchange): Effect.Effect<Response, TransportError> => {
             alarm.clear(progress)
             // It came while its connection was being closed for having come too late.
             if (progress.failure !== undefined) return Effect.fail(progress.failure)
@@ -215,9 +223,16 @@ export const make: (wire: Wire, options?: Options) => Effect.Effect<Transport["S
       })
 
     /** A kept connection that its server had left before anything was sent costs the call nothing but another one. */
-    const orOnAnother = (progress: Progress, entry: Entry, session: Session.Session, deadline: Deadline.Deadline | undefined): Effect.Effect<Response, TransportError> =>
-      Effect.catch(send(progress, entry, session), (error) => {
-        if (!entry.isReused || !(error instanceof ConnectionLost) || error.phase !== "request") return Effect.fail(error)
+    const orOnAnother = (
+      progress: Progress,
+      entry: Entry,
+      session: Session.Session,
+      deadline: Deadline.Deadline | undefined
+    ): Effect.Effect<Response, TransportError> =>
+      Effect.catch(send(progress, entry, session, deadline), (error) => {
+        if (!entry.isReused || !(error instanceof ConnectionLost) || error.phase !== "request") {
+          return Effect.fail(error)
+        }
         return Effect.uninterruptibleMask((restore) => {
           progress.entry = undefined
           progress.isSent = false

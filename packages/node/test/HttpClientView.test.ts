@@ -7,7 +7,7 @@ import * as NodeTransport from "@clawback/node/NodeTransport"
 import { NodeHttpClient } from "@effect/platform-node"
 import { assert, describe, it } from "@effect/vitest"
 import { Deferred, Effect, Fiber, Layer, Pull, Stream } from "effect"
-import { HttpBody, HttpClient, HttpClientError, HttpClientRequest } from "effect/http"
+import { HttpBody, HttpClient, type HttpClientError, HttpClientRequest } from "effect/http"
 import { TestClock } from "effect/testing"
 import type * as Http from "node:http"
 import { eventually } from "./eventually.ts"
@@ -120,7 +120,10 @@ describe("A transport as an HttpClient", () => {
       const response = yield* HttpClient.get(`${url}/stream`)
       yield* Stream.runDrain(Stream.take(response.stream, 1))
       assert.strictEqual(yield* eventually(Effect.sync(() => closed), (count) => count === 2), 2)
-      assert.deepStrictEqual(yield* eventually(SessionRegistry.counts, (counts) => Object.keys(counts).length === 0), {})
+      assert.deepStrictEqual(
+        yield* eventually(SessionRegistry.counts, (counts) => Object.keys(counts).length === 0),
+        {}
+      )
     }).pipe(client()))
 
   it.effect("a response that nobody reads ends with the scope around its call, or with the client's", () =>
@@ -212,7 +215,10 @@ describe("An HttpClient as a transport", () => {
         response.write("part")
       })
       const seen = (count: number) =>
-        Effect.map(eventually(Effect.sync(() => closed), (now) => now === count), (now) => assert.strictEqual(now, count))
+        Effect.map(
+          eventually(Effect.sync(() => closed), (now) => now === count),
+          (now) => assert.strictEqual(now, count)
+        )
       const reading = Effect.scoped(Effect.flatMap(execute(url), Transport.text))
       const call = yield* Effect.forkChild(reading)
       yield* eventually(SessionRegistry.counts, (counts) => counts["exchange"] === 1)

@@ -166,16 +166,22 @@ describe("NodeTransport, as the kernel sees it (A1)", () => {
       const others = { http: { url: stuckProxy.url }, https: { url: openProxy.url } }
       const layers = Layer.build(Layer.merge(
         NodeTransport.layer({ connections: 1 }),
-        Layer.effect(Proxied, Effect.map(Layer.build(NodeTransport.layer({ proxy: others })), Context.get(Transport.Transport)))
+        Layer.effect(
+          Proxied,
+          Effect.map(Layer.build(NodeTransport.layer({ proxy: others })), Context.get(Transport.Transport))
+        )
       ))
       const calls = yield* Effect.scoped(Effect.gen(function*() {
         const context = yield* layers
         const direct = Context.get(context, Transport.Transport)
         const proxied = Context.get(context, Proxied)
         const call = (service: Transport.Transport["Service"], url: string, body?: Transport.Request["body"]) =>
-          Effect.forkDetach(Effect.exit(Effect.scoped(
-            Effect.flatMap(service.execute({ method: "POST", url, headers: {}, body }), Transport.bytes)
-          )), { startImmediately: true })
+          Effect.forkDetach(
+            Effect.exit(Effect.scoped(
+              Effect.flatMap(service.execute({ method: "POST", url, headers: {}, body }), Transport.bytes)
+            )),
+            { startImmediately: true }
+          )
         const fibers = yield* Effect.all([
           call(direct, `${server.url}/body`),
           call(direct, `${server.url}/idle`),

@@ -3,12 +3,12 @@ import * as Transport from "@clawback/core/Transport"
 import * as TransportError from "@clawback/core/TransportError"
 import * as NodeTransport from "@clawback/node/NodeTransport"
 import { assert, describe, it } from "@effect/vitest"
-import { once } from "node:events"
-import { setImmediate as nextTurn } from "node:timers/promises"
-import { Worker } from "node:worker_threads"
 import { Deferred, Effect, Exit, Fiber, Layer, Stream } from "effect"
 import { TestClock } from "effect/testing"
+import { once } from "node:events"
 import type * as Net from "node:net"
+import { setImmediate as nextTurn } from "node:timers/promises"
+import { Worker } from "node:worker_threads"
 import { selfSigned } from "./certificate.ts"
 import * as Servers from "./Servers.ts"
 
@@ -30,7 +30,11 @@ const echo = Servers.http((request, response) => {
 })
 
 const encoder = new TextEncoder()
-const parts = (...texts: ReadonlyArray<string>) => Stream.mapEffect(Stream.fromIterable(texts), (text) => Effect.as(Effect.promise(() => nextTurn()), encoder.encode(text)))
+const parts = (...texts: ReadonlyArray<string>) =>
+  Stream.mapEffect(
+    Stream.fromIterable(texts),
+    (text) => Effect.as(Effect.promise(() => nextTurn()), encoder.encode(text))
+  )
 
 describe("NodeTransport: a request's body that is streamed", () => {
   it.effect("arrives whole, in chunks, or with the length that its header says", () =>
@@ -218,8 +222,13 @@ describe("NodeTransport: a kept connection that its server has left", () => {
     Effect.gen(function*() {
       let requests = 0
       const server = yield* Servers.tcp((socket: Net.Socket) =>
-        socket.on("data", () =>
-          ++requests === 1 ? void socket.write("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nhi") : void socket.destroy())
+        socket.on(
+          "data",
+          () =>
+            ++requests === 1
+              ? void socket.write("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nhi")
+              : void socket.destroy()
+        )
       )
       assert.strictEqual(yield* get(server.url), "hi")
       assert.deepInclude(yield* Effect.flip(get(server.url)), { _tag: "ConnectionLost", phase: "head" })

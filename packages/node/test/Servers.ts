@@ -14,7 +14,11 @@ export interface Server {
   readonly accepted: () => number
 }
 
-export const listen = (server: Net.Server, protocol: string, host = "127.0.0.1"): Effect.Effect<Server, never, Scope.Scope> =>
+export const listen = (
+  server: Net.Server,
+  protocol: string,
+  host = "127.0.0.1"
+): Effect.Effect<Server, never, Scope.Scope> =>
   Effect.acquireRelease(
     Effect.callback<{ readonly server: Server; readonly close: Effect.Effect<void> }>((resume) => {
       const sockets = new Set<Net.Socket>()

@@ -114,6 +114,8 @@ export const make = Effect.fnUntraced(function*(wire: Wire, alarm: Alarm, option
   const holders = yield* Scope.fork(yield* Effect.scope, "parallel")
   const maxLifetime = Duration.toMillis(options.maxLifetime)
   const pools = new Map<string, Pool>()
+  /** Who waits for a connection that is being set up. */
+  const opening = new Map<Deferred.Deferred<Entry, CheckoutError>, string>()
   let isClosed = false
   yield* Effect.addFinalizer(() =>
     Effect.sync(() => {
@@ -121,6 +123,7 @@ export const make = Effect.fnUntraced(function*(wire: Wire, alarm: Alarm, option
       for (const [origin, pool] of pools) {
         for (const waiter of pool.drain()) Deferred.doneUnsafe(waiter.woken, Exit.fail(new TransportClosed({ origin })))
       }
+      for (const [ready, origin] of opening) Deferred.doneUnsafe(ready, Exit.fail(new TransportClosed({ origin })))
     })
   )
 
@@ -174,11 +177,19 @@ export const make = Effect.fnUntraced(function*(wire: Wire, alarm: Alarm, option
           connection.ready.pipe(
             Effect.timeoutOrElse({
               duration: limit,
-              orElse: () => Effect.fail(new Timeouts.ConnectTimeout({ origin, limit }))
+              orElse: () => {
+                const exit = Exit.fail(new Timeouts.ConnectTimeout({ origin, limit }))
+                // What does not open may not close either: who asked for it does not wait for that as well.
+                Deferred.doneUnsafe(ready, exit)
+                return exit
+              }
             }),
             Effect.andThen(Effect.withFiber((fiber) => {
               const lifetime = maxLifetime * (1 - lifetimeSpread * random.nextDoubleUnsafe())
-              Deferred.doneUnsafe(ready, Exit.succeed(entry = new Entry(connection, fiber, pool, alarm.now() + lifetime)))
+              Deferred.doneUnsafe(
+                ready,
+                Exit.succeed(entry = new Entry(connection, fiber, pool, alarm.now() + lifetime))
+              )
               return connection.closed
             }))
           )
@@ -193,7 +204,13 @@ export const make = Effect.fnUntraced(function*(wire: Wire, alarm: Alarm, option
         )
       })
       Fiber.runIn(fiber, holders)
-      return Effect.onInterrupt(restore(Deferred.await(ready)), () => Effect.sync(() => fiber.interruptUnsafe()))
+      opening.set(ready, origin)
+      return Effect.onExitPrimitive(restore(Deferred.await(ready)), (exit) => {
+        opening.delete(ready)
+        // A caller that leaves takes along what was being made for it.
+        if (Exit.isFailure(exit) && Exit.hasInterrupts(exit)) fiber.interruptUnsafe()
+        return undefined
+      })
     })
 
   const checkout: Connections["checkout"] = (url, timeouts, deadline, restore) =>

@@ -1,6 +1,6 @@
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
-import * as Exit from "effect/Exit"
+import type * as Exit from "effect/Exit"
 import * as Cookies from "effect/http/Cookies"
 import * as Headers from "effect/http/Headers"
 import * as HttpClientError from "effect/http/HttpClientError"
@@ -65,7 +65,9 @@ export class TransportResponse extends Inspectable.Class implements HttpClientRe
 
   get stream(): Stream.Stream<Uint8Array, Failed> {
     const body = Effect.mapError(this.source.body, (error) => Cause.isDone(error) ? error : this.lost(error))
-    return Stream.scoped(Stream.unwrap(Effect.as(Effect.addFinalizer(this.close), Stream.fromPull(Effect.succeed(body)))))
+    return Stream.scoped(
+      Stream.unwrap(Effect.as(Effect.addFinalizer(this.close), Stream.fromPull(Effect.succeed(body))))
+    )
   }
 
   get arrayBuffer(): Effect.Effect<ArrayBuffer, Failed> {

@@ -148,7 +148,9 @@ class Model {
 
   /** Everyone finishes and everything closes. */
   end() {
-    while (this.waiting.length > this.inTime.length) this.leave(this.waiting.findIndex(({ until }) => until <= this.now))
+    while (this.waiting.length > this.inTime.length) {
+      this.leave(this.waiting.findIndex(({ until }) => until <= this.now))
+    }
     while (this.total > 0) {
       while (this.opening > 0) this.connected()
       while (this.busy.length > 0) this.discard(0)
@@ -173,7 +175,10 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   { weight: 1, arbitrary: fc.constant<Step>("drain") },
   {
     weight: 6,
-    arbitrary: fc.tuple(fc.constantFrom("give" as const, "discard", "closed", "diesIdle", "leave", "retire", "pass"), fc.nat(9))
+    arbitrary: fc.tuple(
+      fc.constantFrom("give" as const, "discard", "closed", "diesIdle", "leave", "retire", "pass"),
+      fc.nat(9)
+    )
   }
 )
 
