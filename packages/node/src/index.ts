@@ -1,2 +1,3 @@
 export * as NodeProbes from "./NodeProbes.ts"
+export * as NodeProxy from "./NodeProxy.ts"
 export * as NodeTransport from "./NodeTransport.ts"
