@@ -7,8 +7,8 @@
  */
 import { Deadline, SessionError, SessionRegistry, Timeouts, Transport, TransportError } from "@clawback/core"
 import { Simulation } from "@clawback/testing"
-import { Clock, Effect, Exit, Fiber, Latch, Option, Pull, Schema, Scope } from "effect"
-import { faultyWire, origin } from "../support/faultyWire.ts"
+import { Clock, Duration, Effect, Exit, Fiber, Latch, Option, Pull, Schema, Scope } from "effect"
+import { faultyWire, now, origin } from "../support/faultyWire.ts"
 
 const callers = 6
 const calls = 4
@@ -17,6 +17,10 @@ const deadline = 1000
 /** What giving back may take on top: the drain of a body's rest. */
 const grace = 300
 const closeTimeout = 2000
+const firstToken = 200
+const idleTimeToLive = 300
+const maxLifetime = 60
+const maxBodySize = 2500
 
 const isExpected = Schema.is(Schema.Union([
   TransportError.QueueFull,
@@ -25,25 +29,50 @@ const isExpected = Schema.is(Schema.Union([
   TransportError.TransportClosed,
   Timeouts.QueueTimeout,
   Timeouts.ConnectTimeout,
+  TransportError.BodyTooLarge,
   Timeouts.FirstTokenTimeout,
   Deadline.DeadlineExceeded,
   SessionError.SessionRevoked
 ]))
 
-const execute = (transport: Transport.Transport["Service"]) =>
+const execute = (transport: Transport.Transport["Service"], name: string) =>
   transport.execute({
     method: "POST",
-    url: `${origin}/v1/chat/completions`,
+    url: `${origin}/${name}`,
     headers: {},
-    timeouts: { queue: "200 millis", connect: "100 millis", firstToken: "200 millis" }
+    timeouts: { queue: "200 millis", connect: "100 millis", firstToken }
   }).pipe(Simulation.phase("checkout"))
+
+/** As `Deadline.within`, but for the interruption: what has a deadline ends by it even where nobody cuts it off. */
+const uncut = (millis: number) => <A, E, R>(self: Effect.Effect<A, E, R>) =>
+  Effect.flatMap(
+    now,
+    (at) => Effect.provideService(self, Deadline.Current, { at: at + millis, budget: Duration.millis(millis) })
+  )
 
 /** Reads the answer, or part of it, or nothing. */
 const call = Effect.fnUntraced(
-  function*(transport: Transport.Transport["Service"]) {
-    const response = yield* execute(transport)
+  function*(transport: Transport.Transport["Service"], name: string) {
+    const limit = yield* Simulation.choose([0, 5, 50, deadline, deadline, deadline])
+    const startedAt = yield* now
+    const head = yield* Effect.exit(uncut(limit)(execute(transport, name)))
+    const took = (yield* now) - startedAt
+    // Connecting and waiting for the head have limits of their own, and neither begins after the deadline.
+    yield* Simulation.check("nobody waits beyond their deadline", took <= limit + firstToken, () => `${took} ms`)
+    const response = yield* head
+    const waited = (yield* now) - response.sentAt
+    yield* Simulation.check(
+      "a head is waited for no longer than it may take",
+      waited <= firstToken,
+      () => `${waited} ms`
+    )
     const part = yield* Simulation.choose(["all", "some", "none"])
-    const reading = part === "all" ? Effect.asVoid(Transport.bytes(response)) : Pull.catchDone(
+    const whole = Effect.flatMap(
+      Transport.bytes(response),
+      ({ byteLength }) =>
+        Simulation.check("nobody reads more than is allowed", byteLength <= maxBodySize, () => `${byteLength} bytes`)
+    )
+    const reading = part === "all" ? whole : Pull.catchDone(
       part === "some" ? Effect.asVoid(response.body) : Effect.void,
       () => Effect.void
     )
@@ -54,11 +83,11 @@ const call = Effect.fnUntraced(
   Deadline.within(deadline)
 )
 
-const caller = Effect.fnUntraced(function*(transport: Transport.Transport["Service"]) {
+const caller = Effect.fnUntraced(function*(transport: Transport.Transport["Service"], id: number) {
   for (let i = 0; i < calls; i++) {
-    const startedAt = yield* Clock.currentTimeMillis
-    const exit = yield* Effect.exit(call(transport))
-    const took = (yield* Clock.currentTimeMillis) - startedAt
+    const startedAt = yield* now
+    const exit = yield* Effect.exit(call(transport, `${id}/${i}`))
+    const took = (yield* now) - startedAt
     yield* Simulation.check("a call ends by its deadline", took <= deadline + grace, () => `${took} ms`)
     if (Exit.isFailure(exit)) {
       const error = Exit.findErrorOption(exit)
@@ -71,7 +100,7 @@ const caller = Effect.fnUntraced(function*(transport: Transport.Transport["Servi
         () => String(exit.cause)
       )
     }
-    yield* Simulation.latency(0, 20)
+    yield* Simulation.latency(0, yield* Simulation.choose([0, 0, 20, 20, 20, 1000]))
   }
 })
 
@@ -102,13 +131,29 @@ const program = Effect.gen(function*() {
     () => `${wire.open.size} of ${connections}`
   )
   yield* Simulation.always("nobody shares a connection", () => !wire.isShared)
+  yield* Simulation.always("nothing is sent for who has no time left", () => !wire.isLate)
+  yield* Simulation.always(
+    "nothing is sent on a connection whose lifetime has passed",
+    () => wire.oldest <= maxLifetime,
+    () => `${wire.oldest} ms`
+  )
+  yield* Simulation.always(
+    "a request is sent once, unless nothing of it was",
+    () => [...wire.arrivals.values()].every((count) => count === 1),
+    () => JSON.stringify([...wire.arrivals])
+  )
 
   const scope = yield* Scope.make()
-  const transport = yield* Transport.make(wire.wire, { connections, maxWaiting: 4, closeTimeout }).pipe(
-    Scope.provide(scope)
-  )
+  const transport = yield* Transport.make(wire.wire, {
+    connections,
+    maxWaiting: 4,
+    idleTimeToLive,
+    maxLifetime,
+    maxBodySize,
+    closeTimeout
+  }).pipe(Scope.provide(scope))
   const fibers = yield* Effect.forEach(
-    [...Array.from({ length: callers }, () => caller(transport)), revoker],
+    [...Array.from({ length: callers }, (_, id) => caller(transport, id)), revoker],
     (program, index) => Simulation.fork(program, index < callers ? "caller" : "revoker")
   )
   const isCutShort = yield* Simulation.fault("transport closes under its callers", 0.4)
@@ -132,13 +177,14 @@ const program = Effect.gen(function*() {
   yield* Simulation.heal
   if (!isCutShort) {
     yield* Effect.sleep(2 * closeTimeout)
+    yield* Simulation.check("no connection is idle for ever", wire.open.size === 0, () => `${wire.open.size}`)
     const all = yield* Latch.make()
     let holding = 0
     yield* Effect.forEach(
-      Array.from({ length: connections }),
-      () =>
+      Array.from({ length: connections }, (_, id) => id),
+      (id) =>
         Effect.scoped(Effect.gen(function*() {
-          yield* execute(transport)
+          yield* execute(transport, `healed/${id}`)
           if (++holding === connections) yield* all.open
           yield* all.await
         })),
@@ -177,6 +223,7 @@ export default {
     "body stalls",
     "server hangs up when idle",
     "server waits for us to hang up, too",
+    "server leaves unnoticed",
     "close is slow",
     "close never ends",
     "transport closes under its callers"

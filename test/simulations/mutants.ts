@@ -5,6 +5,7 @@ import { mutants as time } from "./mutants/time.ts"
 const pool = "packages/core/src/internal/connectionPool.ts"
 const connections = "packages/core/src/internal/connections.ts"
 const transport = "packages/core/src/Transport.ts"
+const received = "packages/core/src/internal/received.ts"
 const session = "packages/core/src/Session.ts"
 const registry = "packages/core/src/SessionRegistry.ts"
 const hold = "packages/core/src/internal/hold.ts"
@@ -37,8 +38,8 @@ export const mutants: ReadonlyArray<Mutant> = [
   {
     module: "Transport",
     file: connections,
-    find: "return Effect.onError(restore(Deferred.await(ready)), () => Effect.sync(() => fiber.interruptUnsafe()))",
-    replace: "return restore(Deferred.await(ready))",
+    find: "if (Exit.isFailure(exit)) fiber.interruptUnsafe()",
+    replace: "",
     rule: "a connection whose caller left while it was set up is closed"
   },
   {
@@ -51,7 +52,7 @@ export const mutants: ReadonlyArray<Mutant> = [
   {
     module: "Transport",
     file: connections,
-    find: "        discard(grant.connection)\n        return checkout",
+    find: "        discard(entry)\n        return checkout",
     replace: "        return checkout",
     rule: "a connection that the server has left is closed"
   },
@@ -80,23 +81,94 @@ export const mutants: ReadonlyArray<Mutant> = [
   {
     module: "Transport",
     file: transport,
-    find: "(restore) => connections.checkout(url, request.timeouts ?? {}, restore)",
-    replace: "connections.checkout(url, request.timeouts ?? {}, (part) => Effect.interruptible(part))",
+    find: "(restore) =>\n                Effect.map(connections.checkout(url, request.timeouts ?? {}, deadline, restore), (entry) => {",
+    replace:
+      "Effect.map(connections.checkout(url, request.timeouts ?? {}, deadline, (part) => Effect.interruptible(part)), (entry) => {",
     rule: "a revocation ends the wait for a connection"
   },
   {
     module: "Transport",
     file: connections,
-    find: "        Effect.onError(() =>\n",
-    replace: "        Effect.onInterrupt(() =>\n",
+    find: "if (Exit.isSuccess(exit) || pool.leave(waiter)",
+    replace: "if (Exit.isSuccess(exit) || !Exit.hasInterrupts(exit) || pool.leave(waiter)",
     rule: "who is revoked while waiting gives back what it was woken with"
   },
   {
     module: "Transport",
     file: connections,
-    find: "return Effect.onError(restore(Deferred.await(ready))",
-    replace: "return Effect.onInterrupt(restore(Deferred.await(ready))",
+    find: "if (Exit.isFailure(exit)) fiber.interruptUnsafe()",
+    replace: "if (Exit.isFailure(exit) && Exit.hasInterrupts(exit)) fiber.interruptUnsafe()",
     rule: "a connection whose call was revoked while it was set up is closed"
+  },
+  {
+    module: "Transport",
+    file: connections,
+    find: "if (now >= entry.at || (idleMillis <= 0",
+    replace: "if ((idleMillis <= 0",
+    rule: "a connection is not used beyond its lifetime"
+  },
+  {
+    module: "Transport",
+    file: connections,
+    find: "    entry.at = Math.min(now + idleMillis, entry.expiresAt)\n    alarm.set(entry)",
+    replace: "    entry.at = Math.min(now + idleMillis, entry.expiresAt)",
+    rule: "a connection that nobody uses is closed in time"
+  },
+  {
+    module: "Transport",
+    file: connections,
+    find: "      alarm.set(waiter)\n",
+    replace: "",
+    rule: "whoever waits has a limit of their own"
+  },
+  {
+    module: "Transport",
+    file: pool,
+    find: "      if (waiter.until <= now) continue\n",
+    replace: "      if (waiter.until > now && this.waiters.size > 1) continue\n",
+    rule: "waiters are served as long as they have time"
+  },
+  {
+    module: "Transport",
+    file: transport,
+    find: "if (deadline !== undefined && deadline.at <= sentAt) {",
+    replace: "if (deadline !== undefined && deadline.at < 0) {",
+    rule: "nothing is sent for who has no time left"
+  },
+  {
+    module: "Transport",
+    file: transport,
+    find: "          alarm.set(progress)\n",
+    replace: "",
+    rule: "a head is waited for no longer than it may take"
+  },
+  {
+    module: "Transport",
+    file: transport,
+    find: `!(error instanceof ConnectionLost) || error.phase !== "request"`,
+    replace: `!(error instanceof ConnectionLost) || error.phase === "body"`,
+    rule: "what may have been processed is not sent again"
+  },
+  {
+    module: "Transport",
+    file: transport,
+    find: "          connections.discard(entry)\n          return Effect.flatMap(",
+    replace: "          return Effect.flatMap(",
+    rule: "a connection that was left before it was used again is closed"
+  },
+  {
+    module: "Transport",
+    file: transport,
+    find: "              progress.entry = another\n",
+    replace: "",
+    rule: "the connection that a call goes on over is given back"
+  },
+  {
+    module: "Transport",
+    file: received,
+    find: "this.bytes > this.limit ||",
+    replace: "this.bytes > 2 * this.limit ||",
+    rule: "nobody reads more than is allowed"
   },
   {
     module: "Session",

@@ -17,28 +17,35 @@ import * as Exit from "effect/Exit"
 import * as Pull from "effect/Pull"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
+import * as Deadline from "./Deadline.ts"
+import * as Alarm from "./internal/alarm.ts"
 import { atMost } from "./internal/atMost.ts"
 import { type Connections, type Entry, make as makeConnections } from "./internal/connections.ts"
-import * as Monotonic from "./internal/monotonic.ts"
+import { keepAliveMillis } from "./internal/keepAlive.ts"
+import * as Hold from "./internal/hold.ts"
+import type { Entry as Held } from "./internal/ledger.ts"
 import * as Option from "./internal/option.ts"
+import { counted, Received } from "./internal/received.ts"
 import * as Session from "./Session.ts"
 import type { SessionRevoked } from "./SessionError.ts"
 import * as Timeouts from "./Timeouts.ts"
-import { BodyTooLarge, type ConnectionLost, InvalidUrl, type TransportError } from "./TransportError.ts"
-import type { Chunks, Exchange, Headers, Wire } from "./Wire.ts"
+import { BodyTooLarge, ConnectionLost, InvalidUrl, type TransportError } from "./TransportError.ts"
+import type { Body, Chunks, Exchange, Headers, Wire } from "./Wire.ts"
 
 export interface Request {
-  readonly method: "DELETE" | "GET" | "HEAD" | "PATCH" | "POST" | "PUT"
+  readonly method: "DELETE" | "GET" | "HEAD" | "OPTIONS" | "PATCH" | "POST" | "PUT" | "QUERY" | "TRACE"
   /** Absolute, `http:` or `https:`. */
   readonly url: string
   readonly headers: Readonly<Record<string, string>>
-  readonly body?: string | Uint8Array | undefined
+  readonly body?: Body | undefined
   /** `firstToken` bounds the wait for the response's head; without it only a deadline does. */
   readonly timeouts?: Pick<Timeouts.Timeouts, "queue" | "connect" | "firstToken"> | undefined
+  /** For this response, in place of the transport's `maxBodySize`. `Infinity` lifts the limit. */
+  readonly maxBodySize?: number | undefined
 }
 
 /** Why no more of a body comes. */
-export type BodyError = ConnectionLost | SessionRevoked
+export type BodyError = ConnectionLost | BodyTooLarge | SessionRevoked
 
 export interface Response {
   readonly status: number
@@ -69,22 +76,64 @@ export interface Options {
    */
   readonly maxWaiting?: number | undefined
   /**
+   * How long a connection is kept while nobody uses it. Default: 30 seconds. A server that announces less in its
+   * `Keep-Alive` header is obeyed, less a second for the way. Too low, and each call pays for a new connection; too
+   * high, and calls are sent on connections that the server is about to close.
+   */
+  readonly idleTimeToLive?: Duration.Input | undefined
+  /**
+   * For how long a connection is used for new requests. Default: 5 minutes, of which each connection gets a random
+   * share between 80 and 100 %, so that those opened together do not end together. What is under way when it passes is
+   * not cut. Too low, and calls pay for new connections; too high, and a server that was taken out of its name's
+   * addresses, or is being drained, goes on being called.
+   */
+  readonly maxLifetime?: Duration.Input | undefined
+  /**
+   * Bytes that a response's body may have. Default: 64 MiB. Too low, and long answers are cut off (`BodyTooLarge`); too
+   * high, and one server can fill the memory. A request's own `maxBodySize` wins over it.
+   */
+  readonly maxBodySize?: number | undefined
+  /**
    * How long an ended connection may take to be really closed before it is given up. Default: 5 seconds. It bounds how
    * long shutting down can take.
    */
   readonly closeTimeout?: Duration.Input | undefined
 }
 
+/** Bytes that a body may have where nothing else is said. */
+export const defaultMaxBodySize = 64 * 1024 * 1024
+
 /** A body's rest is read, so that its connection can be kept, if no more than this is left of it, in bytes. */
 const drainLimit = 64 * 1024
 const drainTimeout = Duration.millis(250)
 
-/** How far the exchange on a connection has come. */
-interface Progress {
-  isSent: boolean
-  exchange: Exchange | undefined
-  isEnded: boolean
-  received: number
+/** What an exchange goes through, from when it has a connection. */
+class Progress implements Alarm.Timer {
+  /** None where it was lost before anything was sent, and another is being waited for. */
+  entry: Entry | undefined = undefined
+  isSent = false
+  exchange: Exchange | undefined = undefined
+  received: Received | undefined = undefined
+  /** Why we broke it off ourselves. */
+  failure: Timeouts.FirstTokenTimeout | undefined = undefined
+  at = Infinity
+  readonly url: URL
+  readonly request: Request
+  private readonly connections: Connections
+
+  constructor(url: URL, request: Request, connections: Connections) {
+    this.url = url
+    this.request = request
+    this.connections = connections
+  }
+
+  /** The head did not come in time: closing the connection makes whoever waits for it fail. */
+  readonly ring = () => {
+    const limit = this.request.timeouts?.firstToken
+    if (this.entry === undefined || limit === undefined) return
+    this.failure = new Timeouts.FirstTokenTimeout({ limit: Duration.fromInputUnsafe(limit) })
+    this.connections.discard(this.entry)
+  }
 }
 
 const parseUrl = (text: string): URL | undefined => {
@@ -92,64 +141,30 @@ const parseUrl = (text: string): URL | undefined => {
   return url?.protocol === "http:" || url?.protocol === "https:" ? url : undefined
 }
 
-/** How many bytes of the body are still to come, where the sender has said so. */
-const bytesLeft = ({ exchange, received }: Progress): number => {
-  const length = exchange?.headers["content-length"]
-  return typeof length === "string" && /^\d+$/.test(length) ? Number(length) - received : Infinity
-}
-
-/** Where a session was revoked, its connection was closed for that, which explains whatever else went wrong. */
-const explain = (session: Session.Session) => <E>(error: E) => session.revoked ?? error
-
-const send = (url: URL, request: Request, entry: Entry, session: Session.Session, progress: Progress) =>
-  Effect.clockWith((clock) => {
-    progress.isSent = true
-    const sentAt = Monotonic.millis(clock)
-    const head = entry.connection.send({
-      method: request.method,
-      path: url.pathname + url.search,
-      headers: request.headers,
-      body: request.body
-    })
-    const limit = request.timeouts?.firstToken
-    return Effect.map(
-      limit === undefined ?
-        Effect.mapError(head, explain(session)) :
-        Effect.timeoutOrElse(Effect.mapError(head, explain(session)), {
-          duration: limit,
-          orElse: () => Effect.fail(new Timeouts.FirstTokenTimeout({ limit: Duration.fromInputUnsafe(limit) }))
-        }),
-      (exchange): Response => {
-        progress.exchange = exchange
-        const body = Effect.onExitPrimitive(exchange.pull, (exit) => {
-          if (Exit.isSuccess(exit)) { for (const chunk of exit.value) progress.received += chunk.byteLength }
-          else if (Pull.isDoneCause(exit.cause)) progress.isEnded = true
-          return undefined
-        })
-        return {
-          status: exchange.status,
-          headers: exchange.headers,
-          sentAt,
-          body: Effect.mapError(body, (error) => Cause.isDone(error) ? error : explain(session)(error))
-        }
-      }
-    )
-  })
+/** Where we ended the exchange ourselves, its connection was closed for that, which explains whatever else went wrong. */
+const explain = (session: Session.Session, progress: Progress) => <E>(error: E) =>
+  progress.failure ?? session.revoked ?? error
 
 /** Ends the use of a connection, in the way that leaves the most of it and asks the least of the sender. */
 const settle = (
   connections: Connections,
-  entry: Entry,
   progress: Progress,
+  idleMillis: number,
   exit: Exit.Exit<unknown, unknown>
 ): Effect.Effect<void> => {
-  const { exchange } = progress
-  const giveBack = Effect.sync(() => connections.giveBack(entry))
-  if (!progress.isSent || progress.isEnded) return giveBack
+  const { entry, exchange, received } = progress
+  if (entry === undefined) return Effect.void
+  const giveBack = Effect.sync(() =>
+    connections.giveBack(
+      entry,
+      exchange === undefined ? idleMillis : Math.min(idleMillis, keepAliveMillis(exchange.headers["keep-alive"]))
+    )
+  )
+  if (!progress.isSent || received?.isEnded === true) return giveBack
   const discard = Effect.sync(() => connections.discard(entry))
-  if (exchange === undefined) return discard
+  if (exchange === undefined || received === undefined) return discard
   const abort = Effect.andThen(exchange.abort, discard)
-  if (Exit.hasInterrupts(exit) || bytesLeft(progress) > drainLimit) return abort
+  if (Exit.hasInterrupts(exit) || received.left > drainLimit) return abort
   const drain = Pull.catchDone(Effect.forever(exchange.pull, { disableYield: true }), () => Effect.void)
   return Effect.flatMap(atMost(drain, drainTimeout), (isDrained) => isDrained ? giveBack : abort)
 }
@@ -157,24 +172,109 @@ const settle = (
 /** Makes a transport over a wire. Its connections are closed with the scope; calls that still run lose theirs. */
 export const make: (wire: Wire, options?: Options) => Effect.Effect<Transport["Service"], never, Scope.Scope> = Effect
   .fnUntraced(function*(wire, options = {}) {
-    const connections = yield* makeConnections(wire, {
+    const alarm = yield* Alarm.make
+    const connections = yield* makeConnections(wire, alarm, {
       max: Option.count("connections", options.connections ?? 128, 1),
       maxWaiting: Option.count("maxWaiting", options.maxWaiting ?? 1024, 0),
+      maxLifetime: Option.duration("maxLifetime", options.maxLifetime ?? "5 minutes"),
       closeTimeout: Option.duration("closeTimeout", options.closeTimeout ?? "5 seconds")
     })
+    const idleMillis = Duration.toMillis(Option.duration("idleTimeToLive", options.idleTimeToLive ?? "30 seconds"))
+    const maxBodySize = Option.size("maxBodySize", options.maxBodySize ?? defaultMaxBodySize)
+
+    const send = (
+      progress: Progress,
+      entry: Entry,
+      session: Session.Session,
+      deadline: Deadline.Deadline | undefined
+    ): Effect.Effect<Response, TransportError> =>
+      Effect.suspend(() => {
+        const { request, url } = progress
+        const limit = request.timeouts?.firstToken
+        const sentAt = alarm.now()
+        if (deadline !== undefined && deadline.at <= sentAt) {
+          return Effect.fail(new Deadline.DeadlineExceeded({ budget: deadline.budget }))
+        }
+        progress.isSent = true
+        if (limit !== undefined) {
+          progress.at = sentAt + Duration.toMillis(Duration.fromInputUnsafe(limit))
+          alarm.set(progress)
+        }
+        const head = entry.connection.send({
+          method: request.method,
+          path: url.pathname + url.search,
+          headers: request.headers,
+          body: request.body
+        })
+        return Effect.matchCauseEffectEager(head, {
+          onFailure: (cause) => {
+            alarm.clear(progress)
+            return Effect.failCause(Cause.map(cause, explain(session, progress)))
+          },
+          onSuccess: (exchange): Effect.Effect<Response, TransportError> => {
+            alarm.clear(progress)
+            // It came while its connection was being closed for having come too late.
+            if (progress.failure !== undefined) return Effect.fail(progress.failure)
+            const { headers, pull, status } = exchange
+            const received = new Received(headers["content-length"], request.maxBodySize ?? maxBodySize)
+            progress.exchange = exchange
+            progress.received = received
+            return Effect.succeed({ status, headers, sentAt, body: counted(pull, received, session) })
+          }
+        })
+      })
+
+    /** A kept connection that its server had left before anything was sent costs the call nothing but another one. */
+    const orOnAnother = (
+      progress: Progress,
+      entry: Entry,
+      session: Session.Session,
+      deadline: Deadline.Deadline | undefined
+    ): Effect.Effect<Response, TransportError> =>
+      Effect.catch(send(progress, entry, session, deadline), (error) => {
+        if (!entry.isReused || !(error instanceof ConnectionLost) || error.phase !== "request") {
+          return Effect.fail(error)
+        }
+        return Effect.uninterruptibleMask((restore) => {
+          progress.entry = undefined
+          progress.isSent = false
+          connections.discard(entry)
+          return Effect.flatMap(
+            connections.checkout(
+              progress.url,
+              progress.request.timeouts ?? {},
+              deadline,
+              Hold.restoring(session as Held, restore)
+            ),
+            (another) => {
+              progress.entry = another
+              return restore(orOnAnother(progress, another, session, deadline))
+            }
+          )
+        })
+      })
+
     return Transport.of({
       execute: (request) =>
-        Effect.suspend((): Effect.Effect<Response, TransportError, Scope.Scope> => {
+        Effect.withFiber((fiber): Effect.Effect<Response, TransportError, Scope.Scope> => {
           const url = parseUrl(request.url)
           if (url === undefined) return Effect.fail(new InvalidUrl({ url: request.url }))
-          const progress: Progress = { isSent: false, exchange: undefined, isEnded: false, received: 0 }
+          const deadline = fiber.getRef(Deadline.Current)
+          if (deadline !== undefined && deadline.at <= alarm.now()) {
+            return Effect.fail(new Deadline.DeadlineExceeded({ budget: deadline.budget }))
+          }
+          const progress = new Progress(url, request, connections)
           return Effect.flatMap(
             Session.acquire(
               { kind: "exchange", name: url.host + url.pathname },
-              (restore) => connections.checkout(url, request.timeouts ?? {}, restore),
-              (entry, exit) => settle(connections, entry, progress, exit)
+              (restore) =>
+                Effect.map(connections.checkout(url, request.timeouts ?? {}, deadline, restore), (entry) => {
+                  progress.entry = entry
+                  return entry
+                }),
+              (_, exit) => settle(connections, progress, idleMillis, exit)
             ),
-            ({ session, value }) => send(url, request, value, session, progress)
+            ({ session, value }) => orOnAnother(progress, value, session, deadline)
           )
         })
     })
@@ -184,15 +284,12 @@ export const make: (wire: Wire, options?: Options) => Effect.Effect<Transport["S
 export const stream = (response: Response): Stream.Stream<Uint8Array, BodyError> =>
   Stream.fromPull(Effect.succeed(response.body))
 
-/** The whole body. Meant for bodies that fit in memory: reading stops at `limit` bytes (default: 16 MiB). */
-export const bytes = (
-  response: Response,
-  limit = 16 * 1024 * 1024
-): Effect.Effect<Uint8Array, BodyTooLarge | BodyError> =>
+/** The whole body, in memory. Reading stops at `limit` bytes, where the response's own limit does not come first. */
+export const bytes = (response: Response, limit = Infinity): Effect.Effect<Uint8Array, BodyError> =>
   Effect.suspend(() => {
     const chunks: Array<Uint8Array> = []
     let length = 0
-    const read: Effect.Effect<never, BodyTooLarge | BodyError | Cause.Done> = Effect.flatMap(
+    const read: Effect.Effect<never, BodyError | Cause.Done> = Effect.flatMap(
       response.body,
       (more) => {
         for (const chunk of more) {
@@ -204,6 +301,8 @@ export const bytes = (
     )
     return Pull.catchDone(read, () =>
       Effect.sync(() => {
+        const [first] = chunks
+        if (chunks.length === 1 && first !== undefined) return first
         const whole = new Uint8Array(length)
         let at = 0
         for (const chunk of chunks) {
@@ -214,6 +313,8 @@ export const bytes = (
       }))
   })
 
-/** The whole body as UTF-8 text. Reading stops at `limit` bytes (default: 16 MiB). */
-export const text = (response: Response, limit?: number): Effect.Effect<string, BodyTooLarge | BodyError> =>
-  Effect.map(bytes(response, limit), (whole) => new TextDecoder().decode(whole))
+const decoder = new TextDecoder()
+
+/** The whole body as UTF-8 text. Reading stops at `limit` bytes, where the response's own limit does not come first. */
+export const text = (response: Response, limit?: number): Effect.Effect<string, BodyError> =>
+  Effect.map(bytes(response, limit), (whole) => decoder.decode(whole))

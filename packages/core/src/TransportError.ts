@@ -3,6 +3,7 @@
  * retry may cost. The limits on time are in `Timeouts`.
  */
 import * as Schema from "effect/Schema"
+import type { DeadlineExceeded } from "./Deadline.ts"
 import type * as Retry from "./Retry.ts"
 import type { SessionError } from "./SessionError.ts"
 import type * as Timeouts from "./Timeouts.ts"
@@ -72,21 +73,84 @@ export class ConnectFailed extends Schema.TaggedError<ConnectFailed>("@clawback/
   }
 }
 
+/** The way through the proxy did not come about. Nothing was sent to the server itself. */
+export class ProxyFailed extends Schema.TaggedError<ProxyFailed>("@clawback/core/ProxyFailed")("ProxyFailed", {
+  origin: Schema.String,
+  /** Host and port. */
+  proxy: Schema.String,
+  /** `"unauthorized"` and `"refused"` are answers of the proxy; at the others there was none. */
+  reason: Schema.Literals(["unreachable", "tls", "unauthorized", "refused", "broken"]),
+  /** What the proxy answered, if it did. */
+  status: Schema.UndefinedOr(Schema.Int),
+  cause: Schema.Defect()
+}) {
+  get retry(): Retry.Advice {
+    return { reach: "unsent", isTransient: this.reason === "unreachable" || this.reason === "broken" }
+  }
+  override get message() {
+    const advice = {
+      unreachable: "It cannot be reached: check its host and port, and that it runs",
+      tls: "No trusted TLS connection to it came about: check whether its URL should begin with http: or https:",
+      unauthorized: "It wants other credentials: check those of the proxy",
+      refused: "It does not let us through: check whether it allows that server, or except the server from it",
+      broken: "It hung up, or does not speak HTTP: check that it is a proxy"
+    }[this.reason]
+    return `The proxy ${this.proxy} did not connect us to ${this.origin} (${this.reason}${
+      this.status === undefined ? "" : `, status ${this.status}`
+    }). ${advice}. Nothing was sent.`
+  }
+}
+
 /**
- * The connection broke while it was used. `phase` says how far the exchange had come: at `"head"` the request may have
- * been processed, and billed; at `"body"` part of the answer was delivered.
+ * The connection broke while it was used. `phase` says how far the exchange had come: at `"request"` nothing was sent; at
+ * `"head"` the request may have been processed, and billed; at `"body"` part of the answer was delivered.
  */
 export class ConnectionLost extends Schema.TaggedError<ConnectionLost>("@clawback/core/ConnectionLost")(
   "ConnectionLost",
-  { origin: Schema.String, phase: Schema.Literals(["head", "body"]), cause: Schema.Defect() }
+  { origin: Schema.String, phase: Schema.Literals(["request", "head", "body"]), cause: Schema.Defect() }
 ) {
   get retry(): Retry.Advice {
-    return { reach: "unanswered", isTransient: true }
+    return { reach: this.phase === "request" ? "unsent" : "unanswered", isTransient: true }
   }
   override get message() {
-    return `The connection to ${this.origin} broke ` + (this.phase === "head"
-      ? "before an answer came. The request may have been processed: retry only if twice does no harm."
-      : "in the middle of the answer. What was delivered stands; a new attempt starts over.")
+    const advice = {
+      request: "before anything was sent. Trying again cannot run anything twice.",
+      head: "before an answer came. The request may have been processed: retry only if twice does no harm.",
+      body: "in the middle of the answer. What was delivered stands; a new attempt starts over."
+    }[this.phase]
+    return `The connection to ${this.origin} broke ${advice}`
+  }
+}
+
+/** The stream that the request's body was read from failed. Part of the request may have been sent; it was aborted. */
+export class RequestBodyFailed
+  extends Schema.TaggedError<RequestBodyFailed>("@clawback/core/RequestBodyFailed")("RequestBodyFailed", {
+    origin: Schema.String,
+    cause: Schema.Defect()
+  })
+{
+  get retry(): Retry.Advice {
+    return { reach: "unanswered", isTransient: false }
+  }
+  override get message() {
+    return `The body of the request to ${this.origin} could not be read to its end, so the request was aborted. ` +
+      "See the cause."
+  }
+}
+
+/** The response's headers are larger than allowed. The request was processed; its answer cannot be read. */
+export class HeadersTooLarge
+  extends Schema.TaggedError<HeadersTooLarge>("@clawback/core/HeadersTooLarge")("HeadersTooLarge", {
+    origin: Schema.String,
+    limit: Schema.Int
+  })
+{
+  get retry(): Retry.Advice {
+    return { reach: "answered", isTransient: false }
+  }
+  override get message() {
+    return `${this.origin} answered with headers of more than the allowed ${this.limit} bytes. ` +
+      "Raise `maxHeaderSize` if they may be that large."
   }
 }
 
@@ -104,7 +168,7 @@ export class TransportClosed
   }
 }
 
-/** The body is larger than its reader allows. The rest was not read. */
+/** The response's body is larger than allowed. The rest was not read. */
 export class BodyTooLarge extends Schema.TaggedError<BodyTooLarge>("@clawback/core/BodyTooLarge")("BodyTooLarge", {
   limit: Schema.Int
 }) {
@@ -112,7 +176,8 @@ export class BodyTooLarge extends Schema.TaggedError<BodyTooLarge>("@clawback/co
     return { reach: "answered", isTransient: false }
   }
   override get message() {
-    return `The response's body is larger than the allowed ${this.limit} bytes. Raise the limit if it may be.`
+    return `The response's body is larger than the allowed ${this.limit} bytes. ` +
+      "Raise the limit (`maxBodySize`) if it may be."
   }
 }
 
@@ -123,8 +188,12 @@ export type TransportError =
   | QueueFull
   | Timeouts.QueueTimeout
   | ConnectFailed
+  | ProxyFailed
   | Timeouts.ConnectTimeout
   | Timeouts.FirstTokenTimeout
   | ConnectionLost
+  | RequestBodyFailed
+  | HeadersTooLarge
   | TransportClosed
+  | DeadlineExceeded
   | SessionError

@@ -6,7 +6,15 @@
  */
 import type * as Effect from "effect/Effect"
 import type * as Pull from "effect/Pull"
-import type { ConnectFailed, ConnectionLost, InvalidRequest } from "./TransportError.ts"
+import type * as Stream from "effect/Stream"
+import type {
+  ConnectFailed,
+  ConnectionLost,
+  HeadersTooLarge,
+  InvalidRequest,
+  ProxyFailed,
+  RequestBodyFailed
+} from "./TransportError.ts"
 
 /** Header names are lower case. A header that was sent several times has several values. */
 export type Headers = Readonly<Record<string, string | ReadonlyArray<string> | undefined>>
@@ -14,12 +22,18 @@ export type Headers = Readonly<Record<string, string | ReadonlyArray<string> | u
 /** Bytes of a body, as they arrive. */
 export type Chunks = readonly [Uint8Array, ...ReadonlyArray<Uint8Array>]
 
+/**
+ * What is sent as a request's body. A stream is read as fast as the server takes it, and no longer than the exchange
+ * lasts. Its length is unknown, so it is sent in chunks unless a `content-length` header says what it is.
+ */
+export type Body = string | Uint8Array | Stream.Stream<Uint8Array, unknown>
+
 /** What is sent on a connection. */
 export interface Request {
   readonly method: string
   readonly path: string
   readonly headers: Readonly<Record<string, string>>
-  readonly body: string | Uint8Array | undefined
+  readonly body: Body | undefined
 }
 
 /** A response whose head has come. */
@@ -35,14 +49,20 @@ export interface Exchange {
 /** One connection of a wire. It carries one exchange at a time. */
 export interface Connection {
   /** Waits until requests can be sent. */
-  readonly ready: Effect.Effect<void, ConnectFailed>
+  readonly ready: Effect.Effect<void, ConnectFailed | ProxyFailed>
   /** Waits until the operating system has closed it, whoever began that. */
   readonly closed: Effect.Effect<void>
   /** Whether another request may be sent: false as soon as either side has begun to close. */
   readonly isUsable: () => boolean
-  /** Sends a request and waits for the response's head. Interruption aborts the exchange. */
-  readonly send: (request: Request) => Effect.Effect<Exchange, InvalidRequest | ConnectionLost>
-  /** Begins to close, at once and whatever is under way. `closed` tells when it is done. */
+  /**
+   * Sends a request and waits for the response's head. Interruption aborts the exchange. Where the connection turns out
+   * to be lost before the first byte was written, that is `ConnectionLost` at phase `"request"`, and only there.
+   */
+  readonly send: (request: Request) => Effect.Effect<
+    Exchange,
+    InvalidRequest | ConnectionLost | RequestBodyFailed | HeadersTooLarge
+  >
+  /** Begins to close, at once: what is under way fails with `ConnectionLost`. `closed` tells when it is done. */
   readonly close: Effect.Effect<void>
 }
 

@@ -2,31 +2,46 @@
  * The `Transport` for Node: HTTP/1.1 by undici, over sockets that the session registry sees.
  *
  * Each connection is one undici `Client` on one socket of ours, so that undici's parser does the protocol while waiting,
- * limits and life cycle stay with the transport. Proxy variables of the environment are not read, redirects are not
- * followed, and bodies are not decompressed.
+ * limits and life cycle stay with the transport. Proxy variables of the environment are read only where
+ * `NodeProxy.config` is given, redirects are not followed, and bodies are not decompressed.
  */
 import * as Transport from "@clawback/core/Transport"
 import * as TransportError from "@clawback/core/TransportError"
 import type * as Wire from "@clawback/core/Wire"
-import * as Duration from "effect/Duration"
+import * as Config from "effect/Config"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import type * as Net from "node:net"
 import type * as Tls from "node:tls"
 import { buildConnector } from "undici"
+import * as Tunnel from "./internal/tunnel.ts"
 import * as UndiciConnection from "./internal/undiciConnection.ts"
+import * as NodeProxy from "./NodeProxy.ts"
 
 export interface Options extends Transport.Options {
   /**
-   * How long a connection is kept while nobody uses it. Default: 30 seconds. A server that announces less in its
-   * `Keep-Alive` header is obeyed, less a second for the way. Too low, and each call pays for a new connection; too
-   * high, and calls are sent on connections that the server is about to close.
+   * Bytes that a response's headers may have, the sum of all names and values. Default: 16 KiB, which is Node's own. Too
+   * low, and answers with many cookies or rate-limit headers cannot be read (`HeadersTooLarge`); too high, and a server
+   * can make each connection hold that much.
    */
-  readonly idleTimeToLive?: Duration.Input | undefined
-  /** Certificates, keys and checks of TLS connections. Default: Node's own. */
+  readonly maxHeaderSize?: number | undefined
+  /** Certificates, keys and checks of TLS connections to servers. Default: Node's own. */
   readonly tls?:
-    | Pick<Tls.ConnectionOptions, "ca" | "cert" | "key" | "passphrase" | "servername" | "rejectUnauthorized">
+    | Pick<
+      Tls.ConnectionOptions,
+      | "ca"
+      | "cert"
+      | "key"
+      | "passphrase"
+      | "servername"
+      | "rejectUnauthorized"
+      | "minVersion"
+      | "maxVersion"
+      | "ciphers"
+    >
     | undefined
+  /** Through which proxies to go. Default: none. */
+  readonly proxy?: NodeProxy.Proxies | undefined
 }
 
 const reasons: Readonly<Record<string, TransportError.ConnectFailed["reason"]>> = {
@@ -58,23 +73,75 @@ type Connector = (
   callback: (error: Error | null, socket: Net.Socket) => void
 ) => Net.Socket
 
-/** What Node's timers, and so undici, can count to: some 24 days. */
-const longestTimer = 2 ** 31 - 1
+const makeConnector = (tls: buildConnector.BuildOptions | undefined) =>
+  // The transport limits the time to connect, by its own clock.
+  buildConnector({ ...tls, allowH2: false, timeout: 0 }) as Connector
+
+const endpoint = (url: URL): buildConnector.Options => ({
+  host: url.host,
+  hostname: url.hostname.replace(/^\[(.*)\]$/, "$1"),
+  protocol: url.protocol,
+  port: url.port
+})
+
+type Connect = UndiciConnection.Options["connect"]
+
+const makeDirect = (connector: Connector): Connect => (url, settled) =>
+  connector(
+    endpoint(url),
+    (error, socket) => settled(error === null ? socket : connectFailed(url.origin, error))
+  )
+
+const makeProxied = (connector: Connector, proxy: NodeProxy.Proxy): Connect => {
+  const address = NodeProxy.address(proxy)
+  if (address === undefined) {
+    throw new RangeError("The option `proxy` must have URLs such as \"http://proxy.example.com:3128\"")
+  }
+  const toProxy = makeConnector(proxy.tls)
+  return (url, settled) =>
+    toProxy(endpoint(address.url), (error, socket) => {
+      const { origin } = url
+      if (error !== null) {
+        const { cause, reason } = connectFailed(origin, error)
+        return settled(
+          new TransportError.ProxyFailed({
+            origin,
+            proxy: address.url.host,
+            reason: reason === "tls" ? "tls" : "unreachable",
+            status: undefined,
+            cause
+          })
+        )
+      }
+      Tunnel.open(address, url, socket, (outcome) => {
+        if (outcome instanceof Error || url.protocol === "http:") return settled(outcome)
+        connector(
+          { ...endpoint(url), httpSocket: outcome },
+          (error, socket) => settled(error === null ? socket : connectFailed(origin, error))
+        )
+      })
+    })
+}
 
 const makeWire = (options: Options): Wire.Wire => {
-  // The transport limits the time to connect, by its own clock.
-  const connector = buildConnector({ ...options.tls, allowH2: false, timeout: 0 }) as Connector
-  const idleMillis = Duration.toMillis(Duration.fromInputUnsafe(options.idleTimeToLive ?? "30 seconds"))
+  const { maxHeaderSize = 16 * 1024, proxy: proxies = {}, tls } = options
+  if (!Number.isSafeInteger(maxHeaderSize) || maxHeaderSize < 1) {
+    throw new RangeError(`The option \`maxHeaderSize\` must be a whole number of bytes from 1 up, not ${maxHeaderSize}`)
+  }
+  const connector = makeConnector(tls)
+  const direct = makeDirect(connector)
+  const proxied = new Map(
+    [proxies.http, proxies.https]
+      .filter((proxy) => proxy !== undefined)
+      .map((proxy) => [proxy, makeProxied(connector, proxy)] as const)
+  )
   const connectionOptions: UndiciConnection.Options = {
-    keepAliveTimeout: Math.min(Math.max(1, idleMillis), longestTimer),
-    connect: (url, settled) =>
-      connector({
-        host: url.host,
-        hostname: url.hostname.replace(/^\[(.*)\]$/, "$1"),
-        protocol: url.protocol,
-        port: url.port
-      }, (error, socket) => settled(error ?? socket)),
-    connectFailed
+    maxHeaderSize,
+    connect: (url, settled) => {
+      const proxy = NodeProxy.forUrl(proxies, url)
+      const connect = proxy === undefined ? direct : proxied.get(proxy) ?? direct
+      return connect(url, settled)
+    }
   }
   return { connect: (url) => Effect.sync(() => UndiciConnection.open(url, connectionOptions)) }
 }
@@ -82,3 +149,12 @@ const makeWire = (options: Options): Wire.Wire => {
 /** Sends over this machine's network. Its connections live as long as the layer. */
 export const layer = (options: Options = {}): Layer.Layer<Transport.Transport> =>
   Layer.effect(Transport.Transport, Effect.suspend(() => Transport.make(makeWire(options), options)))
+
+/** The same, with options that are read from configuration, such as `{ proxy: NodeProxy.config }`. */
+export const layerConfig = (
+  options: Config.Wrap<Options>
+): Layer.Layer<Transport.Transport, Config.ConfigError> =>
+  Layer.effect(
+    Transport.Transport,
+    Effect.flatMap(Config.unwrap(options), (options) => Transport.make(makeWire(options), options))
+  )

@@ -4,7 +4,7 @@ import * as Transport from "@clawback/core/Transport"
 import * as NodeProbes from "@clawback/node/NodeProbes"
 import * as NodeTransport from "@clawback/node/NodeTransport"
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Fiber, Layer } from "effect"
+import { Context, Effect, Exit, Fiber, Layer, Stream } from "effect"
 import { TestClock } from "effect/testing"
 import { once } from "node:events"
 import * as Net from "node:net"
@@ -58,6 +58,8 @@ const storm = (url: string, calls: number) =>
       }),
     { concurrency: 32 }
   )
+
+class Proxied extends Context.Service<Proxied, Transport.Transport["Service"]>()("test/Proxied") {}
 
 describe("NodeTransport, as the kernel sees it (A1)", () => {
   it.effect("an idle transport holds the sockets that the registry lists, and no other", () =>
@@ -145,6 +147,59 @@ describe("NodeTransport, as the kernel sees it (A1)", () => {
         yield* noneAt(server.port)
       }).pipe(transport)
     }))
+
+  it.effect("closing the layer leaves no socket, whatever its calls are at", () =>
+    Effect.gen(function*() {
+      const silent = yield* Servers.tcp((socket) => socket.resume())
+      const stuckProxy = yield* Servers.tcp((socket) => socket.resume())
+      // Lets everyone through, to a server that never greets back.
+      const openProxy = yield* Servers.tcp((socket) =>
+        socket.once("data", () => void socket.write("HTTP/1.1 200 OK\r\n\r\n"))
+      )
+      const server = yield* Servers.http((request, response) => {
+        request.resume()
+        if (request.url === "/idle") response.end("hello")
+        else if (request.url === "/body") response.write("part")
+      })
+      const before = yield* NodeProbes.descriptors()
+      const ports = [silent, stuckProxy, openProxy, server].map(({ port }) => port)
+      const others = { http: { url: stuckProxy.url }, https: { url: openProxy.url } }
+      const layers = Layer.build(Layer.merge(
+        NodeTransport.layer({ connections: 1 }),
+        Layer.effect(
+          Proxied,
+          Effect.map(Layer.build(NodeTransport.layer({ proxy: others })), Context.get(Transport.Transport))
+        )
+      ))
+      const calls = yield* Effect.scoped(Effect.gen(function*() {
+        const context = yield* layers
+        const direct = Context.get(context, Transport.Transport)
+        const proxied = Context.get(context, Proxied)
+        const call = (service: Transport.Transport["Service"], url: string, body?: Transport.Request["body"]) =>
+          Effect.forkDetach(
+            Effect.exit(Effect.scoped(
+              Effect.flatMap(service.execute({ method: "POST", url, headers: {}, body }), Transport.bytes)
+            )),
+            { startImmediately: true }
+          )
+        const fibers = yield* Effect.all([
+          call(direct, `${server.url}/body`),
+          call(direct, `${server.url}/idle`),
+          call(direct, `https://127.0.0.1:${silent.port}/`),
+          call(direct, `${silent.url}/`, Stream.concat(Stream.make(new Uint8Array(10)), Stream.never)),
+          call(proxied, "http://a.test/"),
+          call(proxied, "https://b.test/")
+        ])
+        // One waits for the connection of another; all the others have a socket, with its other end at a server.
+        const all = Effect.map(Effect.all(ports.map(socketsAt)), (sockets) => sockets.flat().length)
+        assert.strictEqual(yield* eventually(all, (count) => count === 10), 10)
+        return fibers
+      }))
+      for (const port of ports) yield* noneAt(port)
+      assert.strictEqual(yield* NodeProbes.descriptors(), before)
+      const ends = yield* Effect.forEach(calls, Fiber.join)
+      assert.deepStrictEqual(ends.map((exit) => Exit.isFailure(exit)), ends.map(() => true))
+    }).pipe(Effect.provide(SessionRegistry.layer())))
 
   it.effect("B5: a server that does not take the connection is ConnectTimeout, and its socket is given up", () =>
     Effect.gen(function*() {

@@ -258,6 +258,9 @@ describe("NodeTransport: one exchange after another (A1)", () => {
         response.end("hello")
       })
       yield* get(server.url)
+      yield* TestClock.adjust("499 millis")
+      assert.deepStrictEqual(yield* SessionRegistry.counts, { connection: 1 })
+      yield* TestClock.adjust("1 millis")
       yield* until((counts) => counts["connection"] === undefined)
     }).pipe(transport({ idleTimeToLive: "500 millis" })))
 

@@ -4,7 +4,6 @@ import type * as Http from "node:http"
 import { createServer as createHttp } from "node:http"
 import * as Https from "node:https"
 import * as Net from "node:net"
-import type { Certificate } from "./certificate.ts"
 
 export interface Server {
   readonly port: number
@@ -15,7 +14,11 @@ export interface Server {
   readonly accepted: () => number
 }
 
-const listen = (server: Net.Server, protocol: string, host = "127.0.0.1"): Effect.Effect<Server, never, Scope.Scope> =>
+export const listen = (
+  server: Net.Server,
+  protocol: string,
+  host = "127.0.0.1"
+): Effect.Effect<Server, never, Scope.Scope> =>
   Effect.acquireRelease(
     Effect.callback<{ readonly server: Server; readonly close: Effect.Effect<void> }>((resume) => {
       const sockets = new Set<Net.Socket>()
@@ -45,8 +48,8 @@ const listen = (server: Net.Server, protocol: string, host = "127.0.0.1"): Effec
 export const http = (handle: Http.RequestListener, host?: string) =>
   listen(createHttp({ keepAlive: true }, handle), "http", host)
 
-export const https = (certificate: Certificate, handle: Http.RequestListener) =>
-  listen(Https.createServer({ key: certificate.key, cert: certificate.cert }, handle), "https")
+export const https = (options: Https.ServerOptions, handle: Http.RequestListener) =>
+  listen(Https.createServer(options, handle), "https")
 
 /** Bytes, and nothing that knows HTTP. */
 export const tcp = (handle: (socket: Net.Socket) => void) => listen(Net.createServer(handle), "http")

@@ -3,7 +3,8 @@
  * transition and returns what the shell must do next.
  *
  * Its laws: connections that are opening, idle, busy or closing never number more than `max`; waiters are served in the
- * order in which they came; nobody waits while a connection is idle or room for a new one is left.
+ * order in which they came, but for those whose time is up, who are passed over; nobody else waits while a connection is idle or
+ * room for a new one is left.
  */
 
 /** The right to a connection: one that is open and idle, or room to open a new one. */
@@ -15,9 +16,14 @@ export interface Wake<C, W> {
   readonly grant: Grant<C>
 }
 
+/** Who waits, and until which moment a grant is of any use to it. */
+export interface Waiting {
+  readonly until: number
+}
+
 const open: Grant<never> = { _tag: "Open" }
 
-export class ConnectionPool<C, W> {
+export class ConnectionPool<C, W extends Waiting> {
   /** The one used last is reused first, so that the others can go idle and be closed. */
   private readonly idle: Array<C> = []
   private readonly waiters = new Set<W>()
@@ -66,18 +72,24 @@ export class ConnectionPool<C, W> {
   }
 
   /** A busy connection that may be used again. */
-  give(connection: C): Wake<C, W> | undefined {
-    const waiter = this.nextWaiter()
+  give(connection: C, now: number): Wake<C, W> | undefined {
+    const waiter = this.nextWaiter(now)
     if (waiter !== undefined) return { waiter, grant: { _tag: "Reuse", connection } }
     this.idle.push(connection)
     return undefined
   }
 
-  /** A connection that is closed now, or was never opened. Pass it where it could be idle. */
-  gone(connection?: C): Wake<C, W> | undefined {
-    const at = connection === undefined ? -1 : this.idle.indexOf(connection)
+  /** An idle connection that must not be used any more, though it is not closed yet. False where it is not idle. */
+  retire(connection: C): boolean {
+    const at = this.idle.indexOf(connection)
     if (at >= 0) this.idle.splice(at, 1)
-    const waiter = this.nextWaiter()
+    return at >= 0
+  }
+
+  /** A connection that is closed now, or was never opened. Pass it where it could be idle. */
+  gone(connection: C | undefined, now: number): Wake<C, W> | undefined {
+    if (connection !== undefined) this.retire(connection)
+    const waiter = this.nextWaiter(now)
     if (waiter !== undefined) return { waiter, grant: open }
     this.total--
     return undefined
@@ -90,8 +102,10 @@ export class ConnectionPool<C, W> {
     return waiters
   }
 
-  private nextWaiter(): W | undefined {
+  /** Those who are passed over stay until they leave by themselves, which their own time makes them do. */
+  private nextWaiter(now: number): W | undefined {
     for (const waiter of this.waiters) {
+      if (waiter.until <= now) continue
       this.waiters.delete(waiter)
       return waiter
     }

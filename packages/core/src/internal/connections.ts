@@ -3,28 +3,51 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
+import * as Random from "effect/Random"
 import * as Scope from "effect/Scope"
+import { type Deadline, DeadlineExceeded } from "../Deadline.ts"
 import * as Session from "../Session.ts"
 import type { SessionError } from "../SessionError.ts"
 import * as Timeouts from "../Timeouts.ts"
-import { type ConnectFailed, QueueFull, TransportClosed } from "../TransportError.ts"
+import { type ConnectFailed, type ProxyFailed, QueueFull, TransportClosed } from "../TransportError.ts"
 import type { Connection, Wire } from "../Wire.ts"
+import type { Alarm, Timer } from "./alarm.ts"
 import { atMost } from "./atMost.ts"
 import { ConnectionPool, type Grant, type Wake } from "./connectionPool.ts"
 
 /** A connection as the pool knows it. The fiber holds it: interrupting that closes it. */
-export interface Entry {
+export class Entry implements Timer {
   readonly connection: Connection
   readonly fiber: Fiber.Fiber<unknown, unknown>
   readonly pool: Pool
+  /** From when on it is not used for another request. */
+  readonly expiresAt: number
+  /** Whether it has carried a request already, so that its server may have left it since. */
+  isReused = false
+  /** How long it may be idle, as was said when it was given back last. */
+  idleMillis = 0
+  /** Until when it may be idle, or given to whoever waited for it. */
+  at = Infinity
+  readonly ring = () => {
+    if (this.pool.retire(this)) discard(this)
+  }
+
+  constructor(connection: Connection, fiber: Fiber.Fiber<unknown, unknown>, pool: Pool, expiresAt: number) {
+    this.connection = connection
+    this.fiber = fiber
+    this.pool = pool
+    this.expiresAt = expiresAt
+  }
 }
 
 type CheckoutError =
   | QueueFull
   | Timeouts.QueueTimeout
   | ConnectFailed
+  | ProxyFailed
   | Timeouts.ConnectTimeout
   | TransportClosed
+  | DeadlineExceeded
   | SessionError
 
 /** The connections of a transport, by origin. */
@@ -33,17 +56,36 @@ export interface Connections {
   readonly checkout: (
     url: URL,
     timeouts: Pick<Timeouts.Timeouts, "queue" | "connect">,
+    deadline: Deadline | undefined,
     restore: Session.Restore
   ) => Effect.Effect<Entry, CheckoutError>
-  /** Ends the use of a connection that another request may follow on. */
-  readonly giveBack: (entry: Entry) => void
+  /** Ends the use of a connection that another request may follow on, if one does within as many milliseconds. */
+  readonly giveBack: (entry: Entry, idleMillis: number) => void
   /** Ends the use of a connection that is good for nothing more. */
   readonly discard: (entry: Entry) => void
 }
 
-interface Waiter {
-  readonly woken: Deferred.Deferred<Grant<Entry>, TransportClosed>
-  grant: Grant<Entry> | undefined
+/** A caller that waits, until it is woken or its time is up. */
+class Waiter implements Timer {
+  readonly woken = Deferred.makeUnsafe<Grant<Entry>, Timeouts.QueueTimeout | DeadlineExceeded | TransportClosed>()
+  grant: Grant<Entry> | undefined = undefined
+  readonly at: number
+  private readonly pool: Pool
+  private readonly tooLate: () => Timeouts.QueueTimeout | DeadlineExceeded
+
+  constructor(at: number, pool: Pool, tooLate: Waiter["tooLate"]) {
+    this.at = at
+    this.pool = pool
+    this.tooLate = tooLate
+  }
+
+  get until() {
+    return this.at
+  }
+
+  readonly ring = () => {
+    if (this.pool.leave(this)) Deferred.doneUnsafe(this.woken, Exit.fail(this.tooLate()))
+  }
 }
 
 type Pool = ConnectionPool<Entry, Waiter>
@@ -56,19 +98,22 @@ const wake = (woken: Wake<Entry, Waiter> | undefined) => {
 
 const discard = (entry: Entry) => entry.fiber.interruptUnsafe()
 
-const giveBack = (entry: Entry) => {
-  if (entry.connection.isUsable()) wake(entry.pool.give(entry))
-  else discard(entry)
-}
+/** Connections that were made together end at different moments: each lives for its share of the last fifth less. */
+const lifetimeSpread = 0.2
 
-export const make = Effect.fnUntraced(function*(wire: Wire, options: {
+export const make = Effect.fnUntraced(function*(wire: Wire, alarm: Alarm, options: {
   readonly max: number
   readonly maxWaiting: number
+  readonly maxLifetime: Duration.Duration
   readonly closeTimeout: Duration.Duration
 }): Effect.fn.Return<Connections, never, Scope.Scope> {
   const runFork = Effect.runForkWith(yield* Effect.context<never>())
+  const random = yield* Random.Random
   const holders = yield* Scope.fork(yield* Effect.scope, "parallel")
+  const maxLifetime = Duration.toMillis(options.maxLifetime)
   const pools = new Map<string, Pool>()
+  /** Who waits for a connection that is being set up. */
+  const opening = new Map<Deferred.Deferred<Entry, CheckoutError>, string>()
   let isClosed = false
   yield* Effect.addFinalizer(() =>
     Effect.sync(() => {
@@ -76,6 +121,7 @@ export const make = Effect.fnUntraced(function*(wire: Wire, options: {
       for (const [origin, pool] of pools) {
         for (const waiter of pool.drain()) Deferred.doneUnsafe(waiter.woken, Exit.fail(new TransportClosed({ origin })))
       }
+      for (const [ready, origin] of opening) Deferred.doneUnsafe(ready, Exit.fail(new TransportClosed({ origin })))
     })
   )
 
@@ -85,8 +131,24 @@ export const make = Effect.fnUntraced(function*(wire: Wire, options: {
     return pool
   }
 
+  const giveBack = (entry: Entry, idleMillis: number) => {
+    const { pool } = entry
+    const now = alarm.now()
+    entry.isReused = true
+    entry.idleMillis = idleMillis
+    entry.at = entry.expiresAt
+    if (now >= entry.at || (idleMillis <= 0 && pool.waiting === 0) || !entry.connection.isUsable()) {
+      return discard(entry)
+    }
+    const woken = pool.give(entry, now)
+    if (woken !== undefined) return wake(woken)
+    entry.at = Math.min(now + idleMillis, entry.expiresAt)
+    alarm.set(entry)
+  }
+
   const gone = (origin: string, pool: Pool, entry: Entry | undefined) => {
-    wake(pool.gone(entry))
+    if (entry !== undefined) alarm.clear(entry)
+    wake(pool.gone(entry, alarm.now()))
     if (pool.isEmpty && pools.get(origin) === pool) pools.delete(origin)
   }
 
@@ -113,10 +175,19 @@ export const make = Effect.fnUntraced(function*(wire: Wire, options: {
           connection.ready.pipe(
             Effect.timeoutOrElse({
               duration: limit,
-              orElse: () => Effect.fail(new Timeouts.ConnectTimeout({ origin, limit }))
+              orElse: () => {
+                const exit = Exit.fail(new Timeouts.ConnectTimeout({ origin, limit }))
+                // What does not open may not close either: who asked for it does not wait for that as well.
+                Deferred.doneUnsafe(ready, exit)
+                return exit
+              }
             }),
             Effect.andThen(Effect.withFiber((fiber) => {
-              Deferred.doneUnsafe(ready, Exit.succeed(entry = { connection, fiber, pool }))
+              const lifetime = maxLifetime * (1 - lifetimeSpread * random.nextDoubleUnsafe())
+              Deferred.doneUnsafe(
+                ready,
+                Exit.succeed(entry = new Entry(connection, fiber, pool, alarm.now() + lifetime))
+              )
               return connection.closed
             }))
           )
@@ -131,10 +202,16 @@ export const make = Effect.fnUntraced(function*(wire: Wire, options: {
         )
       })
       Fiber.runIn(fiber, holders)
-      return Effect.onError(restore(Deferred.await(ready)), () => Effect.sync(() => fiber.interruptUnsafe()))
+      opening.set(ready, origin)
+      return Effect.onExitPrimitive(restore(Deferred.await(ready)), (exit) => {
+        opening.delete(ready)
+        // A caller that leaves takes along what was being made for it.
+        if (Exit.isFailure(exit)) fiber.interruptUnsafe()
+        return undefined
+      })
     })
 
-  const checkout: Connections["checkout"] = (url, timeouts, restore) =>
+  const checkout: Connections["checkout"] = (url, timeouts, deadline, restore) =>
     Effect.suspend(() => {
       const { origin } = url
       if (isClosed) return Effect.fail(new TransportClosed({ origin }))
@@ -145,36 +222,37 @@ export const make = Effect.fnUntraced(function*(wire: Wire, options: {
           const limit = Duration.fromInputUnsafe(timeouts.connect ?? Timeouts.defaults.connect)
           return connect(url, pool, limit, restore)
         }
-        if (grant.connection.connection.isUsable()) return Effect.succeed(grant.connection)
+        const entry = grant.connection
+        alarm.clear(entry)
+        if (entry.at > alarm.now() && entry.connection.isUsable()) return Effect.succeed(entry)
         // One that died while idle counts until it is closed, which has a time limit only when we close it.
-        discard(grant.connection)
-        return checkout(url, timeouts, restore)
+        discard(entry)
+        return checkout(url, timeouts, deadline, restore)
       }
 
       const grant = pool.take()
       if (grant !== undefined) return fulfil(grant)
 
-      const waiter: Waiter = { woken: Deferred.makeUnsafe(), grant: undefined }
+      const now = alarm.now()
+      const limit = Duration.fromInputUnsafe(timeouts.queue ?? Timeouts.defaults.queue)
+      const until = Math.min(now + Duration.toMillis(limit), deadline?.at ?? Infinity)
+      const waiter = new Waiter(until, pool, () =>
+        deadline !== undefined && deadline.at <= until
+          ? new DeadlineExceeded({ budget: deadline.budget })
+          : new Timeouts.QueueTimeout({ origin, limit, connections: pool.connections, waiting: pool.waiting }))
       if (!pool.enqueue(waiter)) {
         return Effect.fail(new QueueFull({ origin, connections: pool.connections, waiting: pool.waiting }))
       }
-      const limit = Duration.fromInputUnsafe(timeouts.queue ?? Timeouts.defaults.queue)
-      const timedOut = Effect.suspend(() =>
-        Effect.fail(
-          new Timeouts.QueueTimeout({ origin, limit, connections: pool.connections, waiting: pool.waiting - 1 })
-        )
-      )
-      return restore(
-        Effect.timeoutOrElse(Deferred.await(waiter.woken), { duration: limit, orElse: () => timedOut })
-      ).pipe(
-        Effect.onError(() =>
-          Effect.sync(() => {
-            if (pool.leave(waiter) || waiter.grant === undefined) return
-            if (waiter.grant._tag === "Open") gone(origin, pool, undefined)
-            else giveBack(waiter.grant.connection)
-          })
-        ),
-        Effect.flatMap(fulfil)
+      alarm.set(waiter)
+      return Effect.flatMap(
+        Effect.onExitPrimitive(restore(Deferred.await(waiter.woken)), (exit) => {
+          alarm.clear(waiter)
+          if (Exit.isSuccess(exit) || pool.leave(waiter) || waiter.grant === undefined) return undefined
+          if (waiter.grant._tag === "Open") gone(origin, pool, undefined)
+          else giveBack(waiter.grant.connection, waiter.grant.connection.idleMillis)
+          return undefined
+        }),
+        fulfil
       )
     })
 

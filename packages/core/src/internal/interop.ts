@@ -1,4 +1,4 @@
-/** The one place of the core where it meets the garbage collector and promises. */
+/** The one place of the core where it meets the garbage collector, promises and the Web's classes. */
 import * as Effect from "effect/Effect"
 import type { LeakProbe } from "../LeakProbe.ts"
 
@@ -14,3 +14,23 @@ export const makeLeakProbe = (): LeakProbe => {
 
 /** What `await using` waits for. */
 export const runPromise = (effect: Effect.Effect<void>): Promise<void> => Effect.runPromise(effect)
+
+/** A form as bytes, the way the platform writes one. */
+export const encodeForm = (form: FormData): Effect.Effect<
+  { readonly body: Uint8Array; readonly contentType: string },
+  unknown
+> =>
+  Effect.tryPromise({
+    try: async () => {
+      const encoded = new Response(form)
+      return { body: await encoded.bytes(), contentType: encoded.headers.get("content-type") ?? "" }
+    },
+    catch: (cause) => cause
+  })
+
+/** The form that a body is, the way the platform reads one. */
+export const decodeForm = (body: ArrayBuffer, contentType: string): Effect.Effect<FormData, unknown> =>
+  Effect.tryPromise({
+    try: () => new Response(body, { headers: { "content-type": contentType } }).formData(),
+    catch: (cause) => cause
+  })

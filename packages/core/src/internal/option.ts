@@ -24,3 +24,9 @@ export const duration = (name: string, value: Duration.Input): Duration.Duration
   if (parsed?._tag === "Some" && !Duration.isNegative(parsed.value)) return parsed.value
   throw wrong(name, value, "a duration such as \"10 seconds\", and not negative")
 }
+
+/** A number of bytes, or `Infinity` for no limit. */
+export const size = (name: string, value: number): number => {
+  if (value === Infinity || (Number.isSafeInteger(value) && value >= 0)) return value
+  throw wrong(name, value, "a whole number of bytes from 0 up, or Infinity")
+}

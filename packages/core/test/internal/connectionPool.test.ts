@@ -7,6 +7,7 @@ interface Connection {
 }
 interface Waiter {
   readonly id: number
+  readonly until: number
 }
 
 /**
@@ -18,6 +19,7 @@ class Model {
   readonly max: number
   readonly maxWaiting: number
   private names = 0
+  private now = 0
   /** Room that was granted, and where nothing is open yet. */
   opening = 0
   readonly busy: Array<Connection> = []
@@ -28,7 +30,7 @@ class Model {
   readonly waiting: Array<Waiter> = []
 
   constructor(max: number, maxWaiting: number) {
-    this.pool = new ConnectionPool(max, maxWaiting)
+    this.pool = new ConnectionPool<Connection, Waiter>(max, maxWaiting)
     this.max = max
     this.maxWaiting = maxWaiting
   }
@@ -38,9 +40,13 @@ class Model {
     else this.busy.push(grant.connection)
   }
 
-  /** Nobody is woken but the one who waits longest, and nobody stays asleep while a grant is free. */
+  /**
+   * Nobody is woken but the one who waits longest among those who still have time, and none of them stays asleep while a
+   * grant is free.
+   */
   private woken(wake: Wake<Connection, Waiter> | undefined, grant: Grant<Connection>): boolean {
-    const first = this.waiting.shift()
+    const first = this.inTime[0]
+    if (first !== undefined) this.waiting.splice(this.waiting.indexOf(first), 1)
     assert.strictEqual(wake?.waiter, first)
     if (wake === undefined) return false
     assert.deepStrictEqual(wake.grant, grant)
@@ -54,7 +60,7 @@ class Model {
     if (grant === undefined) {
       assert.isUndefined(idle)
       assert.strictEqual(this.total, this.max)
-      const waiter = { id: ++this.names }
+      const waiter = { id: ++this.names, until: this.now + 1 + (this.names * 7) % 5 }
       const isIn = this.pool.enqueue(waiter)
       assert.strictEqual(isIn, this.waiting.length < this.maxWaiting)
       if (isIn) this.waiting.push(waiter)
@@ -74,13 +80,13 @@ class Model {
   connectFailed() {
     if (this.opening === 0) return
     this.opening--
-    this.woken(this.pool.gone(), { _tag: "Open" })
+    this.woken(this.pool.gone(undefined, this.now), { _tag: "Open" })
   }
 
   give(n: number) {
     const [connection] = this.busy.splice(n % (this.busy.length || 1), 1)
     if (connection === undefined) return
-    const isTaken = this.woken(this.pool.give(connection), { _tag: "Reuse", connection })
+    const isTaken = this.woken(this.pool.give(connection, this.now), { _tag: "Reuse", connection })
     if (!isTaken) this.idle.push(connection)
   }
 
@@ -91,12 +97,30 @@ class Model {
 
   closed(n: number) {
     const [connection] = this.closing.splice(n % (this.closing.length || 1), 1)
-    if (connection !== undefined) this.woken(this.pool.gone(connection), { _tag: "Open" })
+    if (connection !== undefined) this.woken(this.pool.gone(connection, this.now), { _tag: "Open" })
   }
 
   diesIdle(n: number) {
     const [connection] = this.idle.splice(n % (this.idle.length || 1), 1)
-    if (connection !== undefined) this.woken(this.pool.gone(connection), { _tag: "Open" })
+    if (connection !== undefined) this.woken(this.pool.gone(connection, this.now), { _tag: "Open" })
+  }
+
+  /** One that is idle for too long, or lived for too long. */
+  retire(n: number) {
+    const [connection] = this.idle.splice(n % (this.idle.length || 1), 1)
+    if (connection === undefined) return
+    assert.isTrue(this.pool.retire(connection))
+    assert.isFalse(this.pool.retire(connection))
+    this.closing.push(connection)
+  }
+
+  /** Time passes, and for some who wait it has run out. */
+  pass(n: number) {
+    this.now += n % 3
+  }
+
+  private get inTime() {
+    return this.waiting.filter(({ until }) => until > this.now)
   }
 
   leave(n: number) {
@@ -118,12 +142,15 @@ class Model {
     assert.strictEqual(this.pool.connections, this.total)
     assert.isAtMost(this.pool.connections, this.max)
     assert.strictEqual(this.pool.waiting, this.waiting.length)
-    if (this.pool.waiting > 0) assert.deepStrictEqual([this.idle.length, this.total], [0, this.max])
+    if (this.inTime.length > 0) assert.deepStrictEqual([this.idle.length, this.total], [0, this.max])
     assert.strictEqual(this.pool.isEmpty, this.total === 0 && this.waiting.length === 0)
   }
 
   /** Everyone finishes and everything closes. */
   end() {
+    while (this.waiting.length > this.inTime.length) {
+      this.leave(this.waiting.findIndex(({ until }) => until <= this.now))
+    }
     while (this.total > 0) {
       while (this.opening > 0) this.connected()
       while (this.busy.length > 0) this.discard(0)
@@ -139,7 +166,7 @@ type Step =
   | "connected"
   | "connectFailed"
   | "drain"
-  | readonly ["give" | "discard" | "closed" | "diesIdle" | "leave", number]
+  | readonly ["give" | "discard" | "closed" | "diesIdle" | "leave" | "retire" | "pass", number]
 
 const step: fc.Arbitrary<Step> = fc.oneof(
   { weight: 6, arbitrary: fc.constant<Step>("take") },
@@ -148,7 +175,10 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   { weight: 1, arbitrary: fc.constant<Step>("drain") },
   {
     weight: 6,
-    arbitrary: fc.tuple(fc.constantFrom("give" as const, "discard", "closed", "diesIdle", "leave"), fc.nat(9))
+    arbitrary: fc.tuple(
+      fc.constantFrom("give" as const, "discard", "closed", "diesIdle", "leave", "retire", "pass"),
+      fc.nat(9)
+    )
   }
 )
 
@@ -174,15 +204,27 @@ describe("The connection pool (A1)", () => {
     )
   }, 20_000)
 
+  it("a waiter whose time is up is passed over, and what comes goes to the next or is kept", () => {
+    const pool = new ConnectionPool<Connection, Waiter>(1, 2)
+    pool.take()
+    const late = { id: 1, until: 10 }
+    const early = { id: 2, until: 20 }
+    pool.enqueue(late)
+    pool.enqueue(early)
+    assert.strictEqual(pool.give({ id: 1 }, 10)?.waiter, early)
+    assert.isUndefined(pool.give({ id: 1 }, 10))
+    assert.isTrue(pool.leave(late))
+  })
+
   it("a waiter that was woken does not wait any more, so that it must give back what it was woken with", () => {
     const pool = new ConnectionPool<Connection, Waiter>(1, 1)
     pool.take()
-    const waiter = { id: 1 }
+    const waiter = { id: 1, until: 1 }
     pool.enqueue(waiter)
-    assert.strictEqual(pool.gone()?.waiter, waiter)
+    assert.strictEqual(pool.gone(undefined, 0)?.waiter, waiter)
     assert.isFalse(pool.leave(waiter))
     assert.isFalse(pool.isEmpty)
-    pool.gone()
+    pool.gone(undefined, 0)
     assert.isTrue(pool.isEmpty)
   })
 })

@@ -2,18 +2,28 @@
 import * as TransportError from "@clawback/core/TransportError"
 import type * as Wire from "@clawback/core/Wire"
 import * as Cause from "effect/Cause"
+import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
 import type * as Net from "node:net"
+import type { Readable } from "node:stream"
 import { Client, type Dispatcher, errors } from "undici"
+import { Upload } from "./upload.ts"
 
 /** Bytes that a response may run ahead of its reader before the socket is no longer read. */
 const highWaterMark = 256 * 1024
 
-const lost = (origin: string, phase: "head" | "body", cause: Error) => {
+const lost = (origin: string, phase: TransportError.ConnectionLost["phase"], cause: Error) => {
   // The bytes that are no HTTP. They may repeat the request, secrets included, so no error of ours quotes them.
   if (cause instanceof errors.HTTPParserError) Reflect.deleteProperty(cause, "data")
   return new TransportError.ConnectionLost({ origin, phase, cause })
 }
+
+type SendError =
+  | TransportError.InvalidRequest
+  | TransportError.ConnectionLost
+  | TransportError.RequestBodyFailed
+  | TransportError.HeadersTooLarge
 
 /** Turns undici's calls into one awaited head, and a body that is pulled. */
 class Reception implements Dispatcher.DispatchHandler {
@@ -22,6 +32,8 @@ class Reception implements Dispatcher.DispatchHandler {
   private buffered = 0
   private end: Effect.Effect<never, TransportError.ConnectionLost | Cause.Done> | undefined
   private isAborted = false
+  /** Whether undici has begun to write the request. */
+  private isBegun = false
   private hasHead = false
   /** Whether the head says where the body ends. If not, it ends with the connection. */
   private isFramed = false
@@ -30,20 +42,27 @@ class Reception implements Dispatcher.DispatchHandler {
   private readonly origin: string
   private readonly method: string
   private readonly socket: Net.Socket
-  private readonly onHead: (
-    head: Effect.Effect<Wire.Exchange, TransportError.InvalidRequest | TransportError.ConnectionLost>
-  ) => void
+  private readonly maxHeaderSize: number
+  private readonly onHead: (head: Effect.Effect<Wire.Exchange, SendError>) => void
 
-  constructor(origin: string, method: string, socket: Net.Socket, onHead: Reception["onHead"]) {
+  constructor(
+    origin: string,
+    method: string,
+    socket: Net.Socket,
+    maxHeaderSize: number,
+    onHead: Reception["onHead"]
+  ) {
     this.origin = origin
     this.method = method
     this.socket = socket
+    this.maxHeaderSize = maxHeaderSize
     this.onHead = onHead
   }
 
   onRequestStart(controller: Dispatcher.DispatchController) {
     this.controller = controller
     if (this.isAborted) controller.abort(new errors.RequestAbortedError())
+    else this.isBegun = true
   }
 
   onResponseStart(_: Dispatcher.DispatchController, status: number, headers: Wire.Headers) {
@@ -73,15 +92,20 @@ class Reception implements Dispatcher.DispatchHandler {
   }
 
   onResponseError(_: unknown, error: Error) {
-    if (!this.hasHead) {
-      return this.onHead(Effect.fail(
-        error instanceof errors.InvalidArgumentError || error instanceof errors.NotSupportedError
-          ? new TransportError.InvalidRequest({ origin: this.origin, detail: error.message })
-          : lost(this.origin, "head", error)
-      ))
-    }
+    if (!this.hasHead) return this.onHead(Effect.fail(this.failure(error)))
     this.end = Effect.fail(lost(this.origin, "body", error))
     if (this.reader !== undefined) this.answer(this.end)
+  }
+
+  private failure(error: Error): SendError {
+    const { origin } = this
+    if (error instanceof TransportError.RequestBodyFailed) return error
+    if (error instanceof errors.HeadersOverflowError) {
+      return new TransportError.HeadersTooLarge({ origin, limit: this.maxHeaderSize })
+    }
+    return error instanceof errors.InvalidArgumentError || error instanceof errors.NotSupportedError
+      ? new TransportError.InvalidRequest({ origin, detail: error.message })
+      : lost(origin, this.isBegun ? "head" : "request", error)
   }
 
   abort() {
@@ -116,17 +140,26 @@ class Reception implements Dispatcher.DispatchHandler {
 }
 
 export interface Options {
-  readonly keepAliveTimeout: number
-  readonly connect: (url: URL, settled: (outcome: Error | Net.Socket) => void) => Net.Socket
-  readonly connectFailed: (origin: string, error: Error) => TransportError.ConnectFailed
+  /** Bytes that a response's headers may have. */
+  readonly maxHeaderSize: number
+  /**
+   * Begins a connection. Answers with the socket that stands for it from the first packet on; what is settled with may be
+   * another one, on top of that.
+   */
+  readonly connect: (url: URL, settled: (outcome: ConnectError | Net.Socket) => void) => Net.Socket
 }
+
+type ConnectError = TransportError.ConnectFailed | TransportError.ProxyFailed
+
+/** What Node's timers, and so undici, can count to: some 24 days. The transport ends idle connections long before. */
+const longestTimer = 2 ** 31 - 1
 
 /** Begins to connect. What is born is closed by `close`, whether or not it was established by then. */
 export const open = (url: URL, options: Options): Wire.Connection => {
   const { origin } = url
-  let failure: TransportError.ConnectFailed | undefined
+  let failure: ConnectError | undefined
   let established: Net.Socket | undefined
-  let waiting: ((ready: Effect.Effect<void, TransportError.ConnectFailed>) => void) | undefined
+  let waiting: ((ready: Effect.Effect<void, ConnectError>) => void) | undefined
 
   // The client comes first: should it refuse its options, there is no socket yet to be left behind.
   let isOffered = false
@@ -134,9 +167,9 @@ export const open = (url: URL, options: Options): Wire.Connection => {
     pipelining: 1,
     headersTimeout: 0,
     bodyTimeout: 0,
-    keepAliveTimeout: options.keepAliveTimeout,
-    keepAliveMaxTimeout: options.keepAliveTimeout,
-    keepAliveTimeoutThreshold: 1_000,
+    maxHeaderSize: options.maxHeaderSize,
+    keepAliveTimeout: longestTimer,
+    keepAliveMaxTimeout: longestTimer,
     connect: (_, callback) => {
       // Asked a second time, undici wants another socket than the one that it lost.
       const offered = isOffered ? undefined : established
@@ -148,14 +181,42 @@ export const open = (url: URL, options: Options): Wire.Connection => {
     }
   })
 
-  const socket = options.connect(url, (outcome) => {
-    if (outcome instanceof Error) failure = options.connectFailed(origin, outcome)
-    else established = outcome
+  const base = options.connect(url, (outcome) => {
+    if (outcome instanceof Error) failure = outcome
+    else {
+      established = outcome
+      // Without a listener an error that comes after the connection was given up would end the process.
+      outcome.on("error", () => {})
+    }
     waiting?.(failure === undefined ? Effect.void : Effect.fail(failure))
     waiting = undefined
   })
-  // Without a listener an error that comes after the connection was given up would end the process.
-  socket.on("error", () => {})
+  base.on("error", () => {})
+
+  const dispatch = (
+    request: Wire.Request,
+    body: string | Uint8Array | Readable | null
+  ): Effect.Effect<Wire.Exchange, SendError> =>
+    Effect.callback((resume) => {
+      const reception = new Reception(origin, request.method, established ?? base, options.maxHeaderSize, resume)
+      client.dispatch({ method: request.method, path: request.path, headers: request.headers, body }, reception)
+      return Effect.sync(() => reception.abort())
+    })
+
+  /** However the exchange ends, the body has let go of what it held by then. */
+  const upload = (request: Wire.Request, body: Exclude<Wire.Body, string | Uint8Array>) =>
+    Effect.contextWith((context: Context.Context<never>) => {
+      const sent = new Upload(origin, body, context)
+      const orStop = (exit: Exit.Exit<unknown, unknown>) => Exit.isSuccess(exit) ? undefined : sent.stop
+      return Effect.map(
+        Effect.onExitPrimitive(dispatch(request, sent), orStop),
+        (exchange): Wire.Exchange => ({
+          ...exchange,
+          pull: Effect.onExitPrimitive(exchange.pull, orStop),
+          abort: Effect.andThen(exchange.abort, sent.stop)
+        })
+      )
+    })
 
   return {
     ready: Effect.callback((resume) => {
@@ -167,25 +228,21 @@ export const open = (url: URL, options: Options): Wire.Connection => {
       })
     }),
     closed: Effect.callback((resume) => {
-      if (socket.closed) return resume(Effect.void)
+      if (base.closed) return resume(Effect.void)
       const onClose = () => resume(Effect.void)
-      socket.once("close", onClose)
-      return Effect.sync(() => socket.off("close", onClose))
+      base.once("close", onClose)
+      return Effect.sync(() => base.off("close", onClose))
     }),
-    isUsable: () => established !== undefined && !socket.destroyed && socket.writable && !socket.readableEnded,
+    isUsable: () =>
+      established !== undefined && !established.destroyed && !base.destroyed && established.writable &&
+      !established.readableEnded,
     send: (request) =>
-      Effect.callback((resume) => {
-        const reception = new Reception(origin, request.method, socket, resume)
-        client.dispatch({
-          method: request.method,
-          path: request.path,
-          headers: request.headers,
-          body: request.body ?? null
-        }, reception)
-        return Effect.sync(() => reception.abort())
-      }),
+      request.body === undefined || typeof request.body === "string" || request.body instanceof Uint8Array
+        ? dispatch(request, request.body ?? null)
+        : upload(request, request.body),
     close: Effect.sync(() => {
-      socket.destroy()
+      established?.destroy()
+      base.destroy()
       client.destroy().catch(() => {})
     })
   }

@@ -49,12 +49,15 @@ const reasonOf = (error: CallError, url: string): AiError.AiErrorReason => {
     case "InvalidResponse":
     case "StreamTruncated":
     case "BodyTooLarge":
+    case "HeadersTooLarge":
       return new AiError.InvalidResponseError({ description })
     case "InvalidUrl":
       return new AiError.NetworkError({ reason: "InvalidUrlError", method: "POST", url: error.url, description })
     case "ConnectFailed":
+    case "ProxyFailed":
     case "ConnectTimeout":
     case "ConnectionLost":
+    case "RequestBodyFailed":
     case "QueueTimeout":
     case "QueueFull":
     case "FirstTokenTimeout":

@@ -1,0 +1,238 @@
+/**
+ * A `Transport` as Effect's `HttpClient`, and the other way round.
+ *
+ * `layerHttpClient` lets whatever is written for an `HttpClient` use connections that are bounded, registered and given
+ * back. `layerTransport` lets our clients run over any `HttpClient`, such as the browser's: it registers and limits
+ * exchanges, while waiting for connections and connecting are that client's own matter.
+ *
+ * This module is not in the package's index, since `effect/http` takes a while to load: import it by its own name,
+ * `@clawback/core/HttpClientView`.
+ *
+ * ```ts
+ * import { Transport } from "@clawback/core"
+ * import * as HttpClientView from "@clawback/core/HttpClientView"
+ * import { NodeTransport } from "@clawback/node"
+ * import { Effect, Layer } from "effect"
+ * import { HttpClient } from "effect/http"
+ *
+ * const program = Effect.gen(function*() {
+ *   const client = yield* HttpClient.HttpClient
+ *   const response = yield* client.get("http://127.0.0.1:9/")
+ *   return yield* response.text
+ * })
+ *
+ * const Live = HttpClientView.layerHttpClient.pipe(Layer.provide(NodeTransport.layer()))
+ * Effect.runPromiseExit(program.pipe(Effect.provide(Live))).then(console.log)
+ * ```
+ */
+import type * as Cause from "effect/Cause"
+import * as Context from "effect/Context"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as HttpBody from "effect/http/HttpBody"
+import * as HttpClient from "effect/http/HttpClient"
+import * as HttpClientError from "effect/http/HttpClientError"
+import * as HttpClientRequest from "effect/http/HttpClientRequest"
+import * as HttpMethod from "effect/http/HttpMethod"
+import * as Layer from "effect/Layer"
+import * as Scope from "effect/Scope"
+import * as Stream from "effect/Stream"
+import * as Interop from "./internal/interop.ts"
+import * as Monotonic from "./internal/monotonic.ts"
+import * as Option from "./internal/option.ts"
+import { counted, Received } from "./internal/received.ts"
+import { TransportResponse } from "./internal/transportResponse.ts"
+import * as Session from "./Session.ts"
+import * as Timeouts from "./Timeouts.ts"
+import * as Transport from "./Transport.ts"
+import * as TransportError from "./TransportError.ts"
+import type * as Wire from "./Wire.ts"
+
+type Sent = {
+  readonly method: HttpMethod.HttpMethod
+  readonly body: Wire.Body | undefined
+  readonly headers: Readonly<Record<string, string>>
+}
+
+const isBytes = (body: unknown): body is string | Uint8Array => typeof body === "string" || body instanceof Uint8Array
+
+/** What a request says, as the transport sends it. */
+const encode = (request: HttpClientRequest.HttpClientRequest): Effect.Effect<Sent, HttpClientError.HttpClientError> => {
+  const { body, headers, method } = request
+  const failed = (description: string, cause?: unknown) =>
+    new HttpClientError.HttpClientError({ reason: new HttpClientError.EncodeError({ request, description, cause }) })
+  if (!HttpMethod.isHttpMethod(method)) return Effect.fail(failed("a method that is not known"))
+  switch (body._tag) {
+    case "Empty":
+      return Effect.succeed({ method, body: undefined, headers })
+    case "Uint8Array":
+      return Effect.succeed({ method, body: body.body, headers })
+    case "Stream":
+      return Effect.succeed({ method, body: body.stream, headers })
+    case "Raw":
+      return isBytes(body.body)
+        ? Effect.succeed({ method, body: body.body, headers })
+        : Effect.fail(failed("a raw body must be a string or a Uint8Array: give anything else as a stream"))
+    case "FormData":
+      return Effect.map(
+        Effect.mapError(Interop.encodeForm(body.formData), (cause) => failed("the form cannot be encoded", cause)),
+        (form) => ({ method, body: form.body, headers: { ...headers, "content-type": form.contentType } })
+      )
+  }
+}
+
+const executeFailed =
+  (request: HttpClientRequest.HttpClientRequest) =>
+  (cause: TransportError.TransportError | HttpClientError.HttpClientError) =>
+    HttpClientError.isHttpClientError(cause) ? cause : new HttpClientError.HttpClientError({
+      reason: cause._tag === "InvalidUrl"
+        ? new HttpClientError.InvalidUrlError({ request, cause })
+        : new HttpClientError.TransportError({ request, cause, description: cause.message })
+    })
+
+/**
+ * The transport as a client.
+ *
+ * A response lives in the `Scope` around its call; where there is none, in the given one, which is the layer's. It ends
+ * earlier with its body: read to the end, failed, given up or interrupted. So one whose body nobody reads is held until
+ * that scope closes (or the collector finds it); `HttpClient.withScope` and `Effect.scoped` around each call avoid that.
+ *
+ * No trace headers are sent, since servers of others have no use for them. What went wrong is the `cause` of the
+ * `HttpClientError`'s reason.
+ */
+export const toHttpClient = (
+  transport: Transport.Transport["Service"]
+): Effect.Effect<HttpClient.HttpClient, never, Scope.Scope> =>
+  Effect.map(
+    Effect.scope,
+    (own) =>
+      HttpClient.make((request, url, signal, fiber) =>
+        Effect.uninterruptibleMask((restore) =>
+          Effect.flatMap(Scope.fork(Context.getOrElse(fiber.context, Scope.Scope, () => own)), (scope) => {
+            const execute = Effect.flatMap(encode(request), (sent) => transport.execute({ ...sent, url: url.href }))
+            return Effect.matchCauseEffect(restore(Scope.provide(execute, scope)), {
+              onFailure: (cause) =>
+                Effect.andThen(
+                  Scope.close(scope, Exit.failCause(cause)),
+                  Effect.mapError(Effect.failCause(cause), executeFailed(request))
+                ),
+              onSuccess: (response) => {
+                const runFork = Effect.runForkWith(fiber.context)
+                const onAbort = () => void runFork(Scope.close(scope, Exit.interrupt()))
+                if (signal.aborted) onAbort()
+                signal.addEventListener("abort", onAbort, { once: true })
+                return Effect.as(
+                  Scope.addFinalizer(scope, Effect.sync(() => signal.removeEventListener("abort", onAbort))),
+                  new TransportResponse(request, url, response, (exit) => Scope.close(scope, exit))
+                )
+              }
+            })
+          })
+        )
+      )
+  ).pipe(Effect.map(HttpClient.transform(Effect.provideService(HttpClient.TracerPropagationEnabled, false))))
+
+/** An `HttpClient` over the transport. */
+export const layerHttpClient: Layer.Layer<HttpClient.HttpClient, never, Transport.Transport> = Layer.effect(
+  HttpClient.HttpClient,
+  Effect.flatMap(Transport.Transport, toHttpClient)
+)
+
+const decode = (request: Transport.Request): HttpClientRequest.HttpClientRequest => {
+  const { body, headers, method, url } = request
+  const length = Number(headers["content-length"])
+  const type = headers["content-type"]
+  return HttpClientRequest.make(method)(url, {
+    headers,
+    ...(body !== undefined && {
+      body: Stream.isStream(body)
+        ? HttpBody.stream(body, type, Number.isSafeInteger(length) ? length : undefined)
+        : HttpBody.raw(body, { contentType: type })
+    })
+  })
+}
+
+const sendFailed = (
+  { url }: Transport.Request,
+  origin: string,
+  { reason }: HttpClientError.HttpClientError
+): TransportError.TransportError => {
+  switch (reason._tag) {
+    case "InvalidUrlError":
+      return new TransportError.InvalidUrl({ url })
+    case "EncodeError":
+      return new TransportError.InvalidRequest({ origin, detail: reason.message })
+    default:
+      return new TransportError.ConnectionLost({ origin, phase: "head", cause: reason.cause ?? reason })
+  }
+}
+
+/**
+ * A client as a transport.
+ *
+ * Each exchange is a session. Of a request's timeouts `firstToken` holds, counted from when the client is called;
+ * `queue` and `connect` do not, since no client tells about that. Nor does one tell whether anything was sent: whatever
+ * goes wrong before the head counts as `ConnectionLost` at phase `"head"`.
+ */
+export const fromHttpClient = (
+  client: HttpClient.HttpClient,
+  options: Pick<Transport.Options, "maxBodySize"> = {}
+): Transport.Transport["Service"] => {
+  const maxBodySize = Option.size("maxBodySize", options.maxBodySize ?? Transport.defaultMaxBodySize)
+  const scoped = HttpClient.withScope(client)
+
+  const send = (
+    request: Transport.Request,
+    origin: string,
+    { awaitRevoked, session }: Session.Handle<unknown>
+  ): Effect.Effect<Transport.Response, TransportError.TransportError, Scope.Scope> =>
+    Effect.clockWith((clock) => {
+      const sentAt = Monotonic.millis(clock)
+      // Not every client tells its reader when its call was aborted.
+      const unlessRevoked = <A, E, R>(effect: Effect.Effect<A, E, R>) =>
+        Effect.raceFirst(effect, Effect.flatMap(awaitRevoked, Effect.fail))
+      const head = scoped.execute(decode(request)).pipe(
+        Effect.provideService(HttpClient.TracerPropagationEnabled, false),
+        Effect.mapError((error) => sendFailed(request, origin, error)),
+        unlessRevoked
+      )
+      const limit = request.timeouts?.firstToken
+      const inTime = limit === undefined ? head : Effect.timeoutOrElse(head, {
+        duration: limit,
+        orElse: () => Effect.fail(new Timeouts.FirstTokenTimeout({ limit: Duration.fromInputUnsafe(limit) }))
+      })
+      return Effect.flatMap(inTime, (response) =>
+        Effect.map(Stream.toPull(response.stream), (pull) => {
+          const received = new Received(response.headers["content-length"], request.maxBodySize ?? maxBodySize)
+          const lost = (error: HttpClientError.HttpClientError | Cause.Done) =>
+            error._tag === "Done" ? error : new TransportError.ConnectionLost({
+              origin,
+              phase: "body",
+              cause: error.reason.cause ?? error
+            })
+          const body = counted(Effect.mapError(pull, lost), received, session)
+          return { status: response.status, headers: response.headers, sentAt, body: unlessRevoked(body) }
+        }))
+    })
+
+  return Transport.Transport.of({
+    execute: (request) =>
+      Effect.uninterruptibleMask((restore) => {
+        const url = URL.parse(request.url)
+        if (url === null || (url.protocol !== "http:" && url.protocol !== "https:")) {
+          return Effect.fail(new TransportError.InvalidUrl({ url: request.url }))
+        }
+        return Effect.flatMap(
+          Session.acquire({ kind: "exchange", name: url.host + url.pathname }, Scope.make(), Scope.close),
+          (handle) => restore(Scope.provide(send(request, url.origin, handle), handle.value))
+        )
+      })
+  })
+}
+
+/** A `Transport` over whichever `HttpClient` there is. */
+export const layerTransport: Layer.Layer<Transport.Transport, never, HttpClient.HttpClient> = Layer.effect(
+  Transport.Transport,
+  Effect.map(HttpClient.HttpClient, (client) => fromHttpClient(client))
+)

@@ -1,0 +1,9 @@
+/**
+ * How long a server keeps an idle connection, from its `Keep-Alive: timeout=N` header (RFC 2068, section 19.7.1, as
+ * servers still send it): a second less than it says, since what is sent needs a way. Infinite where it says nothing.
+ */
+export const keepAliveMillis = (header: string | ReadonlyArray<string> | undefined): number => {
+  if (header === undefined) return Infinity
+  const seconds = /\btimeout\s*=\s*"?(\d+)/i.exec(String(header))?.[1]
+  return seconds === undefined ? Infinity : Math.max(0, Number(seconds) * 1000 - 1000)
+}

@@ -1,0 +1,56 @@
+import * as Cause from "effect/Cause"
+import * as Effect from "effect/Effect"
+import * as Pull from "effect/Pull"
+import type { Session } from "../Session.ts"
+import type { SessionRevoked } from "../SessionError.ts"
+import { BodyTooLarge, type ConnectionLost } from "../TransportError.ts"
+import type { Chunks, Headers } from "../Wire.ts"
+
+/** How far a response's body has come. */
+export class Received {
+  bytes = 0
+  isEnded = false
+  /** What the sender said that there is of it, if it did. */
+  private readonly length: number
+  private readonly limit: number
+
+  constructor(contentLength: Headers[string], limit: number) {
+    this.length = typeof contentLength === "string" && /^\d+$/.test(contentLength) ? Number(contentLength) : Infinity
+    this.limit = limit
+  }
+
+  /** How much of it is still to come, where that is known. */
+  get left(): number {
+    return this.length - this.bytes
+  }
+
+  /** Why no more of it is read, if so. */
+  get tooLarge(): BodyTooLarge | undefined {
+    return this.bytes > this.limit || (this.length > this.limit && this.length < Infinity)
+      ? new BodyTooLarge({ limit: this.limit })
+      : undefined
+  }
+}
+
+type Body = Pull.Pull<Chunks, ConnectionLost | BodyTooLarge | SessionRevoked>
+
+/** The body as it is pulled: counted, cut off where it is larger than allowed, and its loss explained. */
+export const counted = (pull: Pull.Pull<Chunks, ConnectionLost>, received: Received, session: Session): Body => {
+  const next = Effect.matchCauseEffectEager(pull, {
+    onFailure: (cause): Body => {
+      if (Pull.isDoneCause(cause)) received.isEnded = true
+      // Where we ended the exchange ourselves, its connection was closed for that, which explains whatever went wrong.
+      else if (session.revoked !== undefined && !Cause.hasInterrupts(cause)) return Effect.fail(session.revoked)
+      return Effect.failCause(cause)
+    },
+    onSuccess: (chunks): Body => {
+      for (const chunk of chunks) received.bytes += chunk.byteLength
+      const { tooLarge } = received
+      return tooLarge === undefined ? Effect.succeed(chunks) : Effect.fail(tooLarge)
+    }
+  })
+  return Effect.suspend(() => {
+    const { tooLarge } = received
+    return tooLarge === undefined ? next : Effect.fail(tooLarge)
+  })
+}

@@ -1,0 +1,98 @@
+/**
+ * Which requests go through an HTTP proxy, and through which.
+ *
+ * The way is a tunnel (`CONNECT`, RFC 9110, section 9.3.6), for `http:` URLs too: the proxy sees the host and, for
+ * `https:`, nothing more. Nothing is read from the environment unless `config` is asked to:
+ * `NodeTransport.layerConfig({ proxy: NodeProxy.config })`.
+ */
+import * as Config from "effect/Config"
+import * as Option from "effect/Option"
+import * as Redacted from "effect/Redacted"
+import * as Schema from "effect/Schema"
+import type * as Tls from "node:tls"
+
+/** One proxy. */
+export interface Proxy {
+  /** `http:` or `https:`, with host and port. What else it holds is ignored, but for user and password. */
+  readonly url: Redacted.Redacted<string> | string
+  /** Sent to the proxy and to nobody else. Default: those in `url`, if there are some. */
+  readonly credentials?: { readonly username: string; readonly password: Redacted.Redacted<string> } | undefined
+  /** For the connection to an `https:` proxy. Default: Node's own. */
+  readonly tls?: Pick<Tls.ConnectionOptions, "ca" | "cert" | "key" | "passphrase" | "rejectUnauthorized"> | undefined
+}
+
+/** The proxy for each protocol. None means to connect directly. */
+export interface Proxies {
+  /** For `http:` URLs. */
+  readonly http?: Proxy | undefined
+  /** For `https:` URLs. */
+  readonly https?: Proxy | undefined
+  /**
+   * Hosts that are connected to directly, as `NO_PROXY` has them: `example.com` and `.example.com` mean that host and
+   * all below it, `:port` after it only that port, `*` every host. Addresses must be equal; ranges are not understood.
+   */
+  readonly except?: ReadonlyArray<string> | undefined
+}
+
+const matches = (pattern: string, url: URL): boolean => {
+  if (pattern === "*") return true
+  const [, host = "", port] = /^(.*?)(?::(\d+))?$/.exec(pattern.toLowerCase().replace(/^\*?\./, "")) ?? []
+  if (port !== undefined && port !== (url.port || (url.protocol === "https:" ? "443" : "80"))) return false
+  return host !== "" && (url.hostname === host || url.hostname.endsWith(`.${host}`))
+}
+
+/** The proxy that a URL is requested through, if any. */
+export const forUrl = (proxies: Proxies, url: URL): Proxy | undefined => {
+  const proxy = url.protocol === "https:" ? proxies.https : proxies.http
+  return proxies.except?.some((pattern) => matches(pattern, url)) === true ? undefined : proxy
+}
+
+/** What is needed to reach a proxy: where it is, and what it wants to see. */
+export interface Address {
+  readonly url: URL
+  readonly authorization: Redacted.Redacted<string> | undefined
+}
+
+/** A proxy's URL as parsed; undefined where it is none. */
+export const address = (proxy: Proxy): Address | undefined => {
+  const url = URL.parse(Redacted.isRedacted(proxy.url) ? Redacted.value(proxy.url) : proxy.url)
+  if (url === null || (url.protocol !== "http:" && url.protocol !== "https:") || url.hostname === "") return undefined
+  const username = proxy.credentials?.username ?? decodeURIComponent(url.username)
+  const password = proxy.credentials === undefined
+    ? decodeURIComponent(url.password)
+    : Redacted.value(proxy.credentials.password)
+  return {
+    url: new URL(url.origin),
+    authorization: username === "" && password === ""
+      ? undefined
+      : Redacted.make(`Basic ${Buffer.from(`${username}:${password}`).toString("base64")}`)
+  }
+}
+
+const ProxyUrl = Schema.Redacted(
+  Schema.String.check(
+    Schema.makeFilter((url) => address({ url }) !== undefined || "the URL of a proxy, such as http://proxy.test:3128")
+  )
+)
+
+const first = <A>(...configs: ReadonlyArray<Config.Config<Option.Option<A>>>) =>
+  Config.map(Config.all(configs), (found) => Option.getOrUndefined(Option.firstSomeOf(found)))
+
+const variable = (name: string) => Config.option(Config.schema(ProxyUrl, name))
+
+/**
+ * The proxies that the environment names: `https_proxy` or `HTTPS_PROXY`, `http_proxy`, `no_proxy` or `NO_PROXY`, as
+ * curl reads them. `HTTP_PROXY` is not read, since whoever sends a CGI program a `Proxy` header sets that.
+ */
+export const config: Config.Config<Proxies> = Config.map(
+  Config.all({
+    http: first(variable("http_proxy")),
+    https: first(variable("https_proxy"), variable("HTTPS_PROXY")),
+    except: first(Config.option(Config.String("no_proxy")), Config.option(Config.String("NO_PROXY")))
+  }),
+  ({ except, http, https }): Proxies => ({
+    http: http && { url: http },
+    https: https && { url: https },
+    except: except?.split(/[\s,]+/).filter((pattern) => pattern !== "")
+  })
+)

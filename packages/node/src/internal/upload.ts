@@ -1,0 +1,65 @@
+/** A request's body that is read from a stream, for as long as the server takes it and the exchange lasts. */
+import * as TransportError from "@clawback/core/TransportError"
+import * as Cause from "effect/Cause"
+import type * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
+import * as Stream from "effect/Stream"
+import { Readable } from "node:stream"
+
+export class Upload extends Readable {
+  /** Why the stream failed, if it did. */
+  failure: TransportError.RequestBodyFailed | undefined
+  private fiber: Fiber.Fiber<unknown, unknown> | undefined
+  /** Whether more may be pushed, and who waits for that. */
+  private isWanted = false
+  private onWanted: (() => void) | undefined
+
+  private readonly origin: string
+  private readonly body: Stream.Stream<Uint8Array, unknown>
+  private readonly context: Context.Context<never>
+
+  constructor(origin: string, body: Stream.Stream<Uint8Array, unknown>, context: Context.Context<never>) {
+    super()
+    this.origin = origin
+    this.body = body
+    this.context = context
+    // undici listens, but not to what comes after it has let go.
+    this.on("error", () => {})
+  }
+
+  /** Ends the stream and waits until what it held is given back. */
+  readonly stop: Effect.Effect<void> = Effect.suspend(() => {
+    this.destroy()
+    return this.fiber === undefined ? Effect.void : Fiber.interrupt(this.fiber)
+  })
+
+  override _read() {
+    this.isWanted = true
+    if (this.fiber === undefined) return this.start()
+    const onWanted = this.onWanted
+    this.onWanted = undefined
+    onWanted?.()
+  }
+
+  private start() {
+    const more = Effect.callback<void>((resume) => {
+      if (this.isWanted) return resume(Effect.void)
+      this.onWanted = () => resume(Effect.void)
+    })
+    const send = (chunk: Uint8Array) =>
+      Effect.suspend(() => {
+        if (chunk.byteLength === 0) return Effect.void
+        this.isWanted = false
+        return this.push(chunk) ? Effect.void : more
+      })
+    this.fiber = Effect.runForkWith(this.context)(Stream.runForEach(this.body, send))
+    this.fiber.addObserver((exit) => {
+      if (Exit.isSuccess(exit)) return void this.push(null)
+      if (this.destroyed) return
+      this.failure = new TransportError.RequestBodyFailed({ origin: this.origin, cause: Cause.squash(exit.cause) })
+      this.destroy(this.failure)
+    })
+  }
+}
