@@ -12,6 +12,7 @@ import * as ChatResponse from "../ChatResponse.ts"
 import type { CallError } from "../ProviderError.ts"
 import { toAiError } from "./aiError.ts"
 import * as Attempt from "./attempt.ts"
+import * as Observation from "./observation.ts"
 import { toChatRequest } from "./prompt.ts"
 import { PartsBuilder, wholeParts } from "./responseParts.ts"
 import { makeParametersReader } from "./toolParameters.ts"
@@ -41,13 +42,20 @@ const pullParts = (
 }
 
 /** An endpoint and a model, seen as Effect's `LanguageModel`. */
-export const make = (endpoint: Attempt.Endpoint, model: string, parameters: ChatRequest.Parameters) => {
+export const make = Effect.fnUntraced(function*(
+  endpoint: Attempt.Endpoint,
+  model: string,
+  parameters: ChatRequest.Parameters
+) {
+  const calls = Observation.make(endpoint, yield* Effect.context<never>())
+  const begin = ({ span }: LanguageModel.ProviderOptions): Attempt.Begin => (fiber, request, stream) =>
+    calls.begin(fiber, request, stream, span)
   // Without the query, which may hold what is nobody's business.
   const url = endpoint.url.origin + endpoint.url.pathname
   const failed = (method: string) => (error: CallError) => toAiError(error, method, url)
   const generateText = Effect.fnUntraced(function*(options: LanguageModel.ProviderOptions) {
     const request = yield* Effect.mapError(toChatRequest(model, parameters, options), refused("generateText"))
-    const response = yield* Effect.mapError(Attempt.generate(endpoint, request), failed("generateText"))
+    const response = yield* Effect.mapError(Attempt.generate(endpoint, request, begin(options)), failed("generateText"))
     const builder = new PartsBuilder(makeParametersReader(options.tools))
     const parts = wholeParts([...builder.push(ChatResponse.toEvents(response)), ...builder.end()])
     return builder.failure === undefined ? parts : yield* refused("generateText")(builder.failure)
@@ -56,17 +64,17 @@ export const make = (endpoint: Attempt.Endpoint, model: string, parameters: Chat
   const streamText = (options: LanguageModel.ProviderOptions) =>
     Stream.unwrap(Effect.gen(function*() {
       const request = yield* Effect.mapError(toChatRequest(model, parameters, options), refused("streamText"))
-      const events = Stream.mapError(Attempt.stream(endpoint, request), failed("streamText"))
+      const events = Stream.mapError(Attempt.stream(endpoint, request, begin(options)), failed("streamText"))
       return Stream.transformPull(events, (pull) =>
         Effect.sync(() =>
           pullParts(pull, new PartsBuilder(makeParametersReader(options.tools)), refused("streamText"))
         ))
     }))
 
-  return LanguageModel.make({
+  return yield* LanguageModel.make({
     generateText,
     streamText,
     codecTransformer: toCodecOpenAI,
     supportsSystemMessagesInHistory: Effect.succeed(true)
   })
-}
+})
