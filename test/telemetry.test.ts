@@ -7,6 +7,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Deferred, Effect, Fiber, Layer, Metric, Stream } from "effect"
 import { LanguageModel } from "effect/ai"
 import * as Model from "./support/model.ts"
+import * as Answers from "./support/openAiBehaviors.ts"
 import * as Receiver from "./support/otlpReceiver.ts"
 
 const prompt = "Why do sockets leak?"
@@ -14,28 +15,8 @@ const stream = LanguageModel.streamText({ prompt })
 const streamed = Stream.runDrain(stream)
 const whole = LanguageModel.generateText({ prompt })
 
-const chunk = (delta: object, more: object = {}) => ({
-  id: "chatcmpl-1",
-  model: "gpt-5-2025",
-  choices: [{ index: 0, delta, finish_reason: null, ...more }]
-})
-const usage = { prompt_tokens: 12, completion_tokens: 34, prompt_tokens_details: { cached_tokens: 5 } }
-const events = [
-  chunk({ content: "Hello" }),
-  chunk({ content: " you" }),
-  chunk({}, { finish_reason: "stop" }),
-  { id: "chatcmpl-1", choices: [], usage },
-  "[DONE]"
-].map((event) => typeof event === "string" ? event : JSON.stringify(event))
-
-const answer = Behavior.sse(events)
-const endless = Behavior.sse([JSON.stringify(chunk({ content: "on and on" }))], { every: "5 millis", endless: true })
-const answerWhole = Behavior.json({
-  id: "chatcmpl-1",
-  model: "gpt-5-2025",
-  choices: [{ index: 0, message: { role: "assistant", content: "Hello" }, finish_reason: "stop" }],
-  usage
-})
+const tokens = { input: 12, output: 34, cached: 5 }
+const answer = Answers.streamed(tokens)
 
 type Call = Effect.Effect<unknown, unknown, LanguageModel.LanguageModel>
 
@@ -100,7 +81,7 @@ describe("one tree of spans for each call (D1)", () => {
 
   it.live("of an answer in one piece", () =>
     Effect.gen(function*() {
-      const { shape, span } = treeOf(yield* told(() => whole, [answerWhole]))
+      const { shape, span } = treeOf(yield* told(() => whole, [Answers.whole(tokens)]))
       assert.strictEqual(shape, "LanguageModel.generateText(chat gpt-5(attempt(connect)))")
       const { attributes, status } = span("chat gpt-5")
       assert.strictEqual(status, "ok")
@@ -131,9 +112,8 @@ describe("one tree of spans for each call (D1)", () => {
 
   it.live("of a stream that is cut off, which fails though it had begun", () =>
     Effect.gen(function*() {
-      const cut = Behavior.cutAt(answer, 100, "reset")
-      const { shape, span } = treeOf(yield* told(() => streamed, [cut]))
-      assert.match(shape, /^LanguageModel.streamText\(chat gpt-5\(attempt\(connect first token( stream)?\)\)\)$/)
+      const { shape, span } = treeOf(yield* told(() => streamed, [Answers.cut]))
+      assert.strictEqual(shape, "LanguageModel.streamText(chat gpt-5(attempt(connect first token stream)))")
       assert.deepStrictEqual(
         ["chat gpt-5", "attempt"].map((name) => span(name).attributes["error.type"]),
         ["ConnectionLost", "ConnectionLost"]
@@ -149,7 +129,7 @@ describe("one tree of spans for each call (D1)", () => {
         yield* Fiber.interrupt(fiber)
       })
       for (const program of [interrupted, Stream.runDrain(Stream.take(stream, 2))]) {
-        const { shape, span } = treeOf(yield* told(() => program, [endless]))
+        const { shape, span } = treeOf(yield* told(() => program, [Answers.endless]))
         assert.strictEqual(shape, "LanguageModel.streamText(chat gpt-5(attempt(connect first token stream)))")
         for (const name of ["chat gpt-5", "attempt", "stream"]) {
           assert.strictEqual(span(name).status, "unset", name)
