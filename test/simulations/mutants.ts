@@ -81,7 +81,8 @@ export const mutants: ReadonlyArray<Mutant> = [
   {
     module: "Transport",
     file: transport,
-    find: "(restore) =>\n                Effect.map(connections.checkout(url, request.timeouts ?? {}, deadline, restore), (entry) => {",
+    find:
+      "(restore) =>\n                Effect.map(connections.checkout(url, request.timeouts ?? {}, deadline, restore), (entry) => {",
     replace:
       "Effect.map(connections.checkout(url, request.timeouts ?? {}, deadline, (part) => Effect.interruptible(part)), (entry) => {",
     rule: "a revocation ends the wait for a connection"
