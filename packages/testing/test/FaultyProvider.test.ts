@@ -12,6 +12,19 @@ answers("this process", FaultyProvider.make)
 // Answers are given by the same code there.
 control("a process of its own", FaultyProvider.makeProcess)
 
+describe("FaultyProvider in a process of its own: endings", () => {
+  it.effect("a reset does not overtake what was sent before it", () =>
+    Effect.gen(function*() {
+      const provider = yield* FaultyProvider.makeProcess()
+      for (let i = 0; i < 10; i++) {
+        const client = yield* Raw.send(provider.url, header(Behavior.cutAt(Behavior.bytes("hello"), 3, "reset")))
+        yield* client.until(() => client.ended() !== undefined)
+        assert.strictEqual(client.ended(), "reset")
+        assert.isTrue(client.text().endsWith("3\r\nhel\r\n"), client.text())
+      }
+    }))
+})
+
 /** Lets the server run into its next wait, and checks that nothing comes in the meantime. */
 const quiet = (client: Raw.Client, provider: FaultyProvider.FaultyProvider["Service"]) =>
   Effect.gen(function*() {
