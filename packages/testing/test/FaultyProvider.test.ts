@@ -45,6 +45,18 @@ describe("FaultyProvider: time", () => {
       yield* client.until(() => Raw.parse(client.text())?.body === "1")
     }))
 
+  it.effect("nothing more is done for a client that has left", () =>
+    Effect.gen(function*() {
+      const provider = yield* FaultyProvider.make()
+      const client = yield* Raw.send(provider.url, header(Behavior.delayed(Behavior.json(1), "10 seconds"), "mine"))
+      yield* provider.untilRequest(({ state }) => state === "answering")
+      client.socket.destroy()
+      yield* provider.untilRequest(({ id, state }) => id === "mine" && state === "aborted")
+      yield* TestClock.adjust("10 seconds")
+      yield* Raw.ask(provider.url)
+      assert.deepInclude((yield* provider.requests)[0], { id: "mine", headAt: undefined, sent: 0 })
+    }))
+
   it.effect("a body is as slow as it should be after its head", () =>
     Effect.gen(function*() {
       const provider = yield* FaultyProvider.make()
