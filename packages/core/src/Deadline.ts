@@ -38,6 +38,7 @@ import type * as Pull from "effect/Pull"
 import * as Schema from "effect/Schema"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
+import { cutOff } from "./internal/cutOff.ts"
 import * as Monotonic from "./internal/monotonic.ts"
 import * as Option from "./internal/option.ts"
 import type * as Retry from "./Retry.ts"
@@ -114,8 +115,12 @@ const exceeded = ({ deadline, isInherited }: Limit): Effect.Effect<never, Deadli
 
 /** Ends an effect when a deadline passes, and waits for its releases. */
 const until = <A, E, R>(self: Effect.Effect<A, E, R>, limit: Limit): Effect.Effect<A, E | DeadlineExceeded, R> =>
-  Effect.clockWith((clock) =>
-    Effect.timeoutOrElse(self, { duration: left(limit.deadline, clock), orElse: () => exceeded(limit) })
+  Effect.contextWith((context: Context.Context<R>) =>
+    cutOff(self, {
+      at: limit.deadline.at,
+      context: Context.add(context, Current, limit.deadline),
+      orElse: () => exceeded(limit)
+    })
   )
 
 /** Runs an effect under a deadline. An earlier one that is in force already stays so, and raises its own error. */
@@ -124,7 +129,7 @@ export const within = (duration: Duration.Input) => {
   return <A, E, R>(self: Effect.Effect<A, E, R>): Effect.Effect<A, E | DeadlineExceeded, R> =>
     Effect.flatMap(
       earliest(budget),
-      (limit) => isNever(limit) ? self : until(Effect.provideService(self, Current, limit.deadline), limit)
+      (limit) => isNever(limit) ? self : until(self, limit)
     )
 }
 

@@ -133,7 +133,7 @@ export const make = Effect.fnUntraced(function*(wire: Wire, alarm: Alarm, option
 
   const giveBack = (entry: Entry, idleMillis: number) => {
     const { pool } = entry
-    const now = alarm.now()
+    const now = alarm.now
     entry.isReused = true
     entry.idleMillis = idleMillis
     entry.at = entry.expiresAt
@@ -148,7 +148,7 @@ export const make = Effect.fnUntraced(function*(wire: Wire, alarm: Alarm, option
 
   const gone = (origin: string, pool: Pool, entry: Entry | undefined) => {
     if (entry !== undefined) alarm.clear(entry)
-    wake(pool.gone(entry, alarm.now()))
+    wake(pool.gone(entry, alarm.now))
     if (pool.isEmpty && pools.get(origin) === pool) pools.delete(origin)
   }
 
@@ -186,7 +186,7 @@ export const make = Effect.fnUntraced(function*(wire: Wire, alarm: Alarm, option
               const lifetime = maxLifetime * (1 - lifetimeSpread * random.nextDoubleUnsafe())
               Deferred.doneUnsafe(
                 ready,
-                Exit.succeed(entry = new Entry(connection, fiber, pool, alarm.now() + lifetime))
+                Exit.succeed(entry = new Entry(connection, fiber, pool, alarm.now + lifetime))
               )
               return connection.closed
             }))
@@ -224,7 +224,7 @@ export const make = Effect.fnUntraced(function*(wire: Wire, alarm: Alarm, option
         }
         const entry = grant.connection
         alarm.clear(entry)
-        if (entry.at > alarm.now() && entry.connection.isUsable()) return Effect.succeed(entry)
+        if (entry.at > alarm.now && entry.connection.isUsable()) return Effect.succeed(entry)
         // One that died while idle counts until it is closed, which has a time limit only when we close it.
         discard(entry)
         return checkout(url, timeouts, deadline, restore)
@@ -233,7 +233,7 @@ export const make = Effect.fnUntraced(function*(wire: Wire, alarm: Alarm, option
       const grant = pool.take()
       if (grant !== undefined) return fulfil(grant)
 
-      const now = alarm.now()
+      const now = alarm.now
       const limit = Duration.fromInputUnsafe(timeouts.queue ?? Timeouts.defaults.queue)
       const until = Math.min(now + Duration.toMillis(limit), deadline?.at ?? Infinity)
       const waiter = new Waiter(until, pool, () =>
