@@ -505,7 +505,7 @@ describe("the streams of another server", () => {
   })
   afterAll(() => mock.stop())
 
-  it.each(others.map((other, index) => ({ ...other, index })))(
+  it.each(others.map((_, index) => ({ index })))(
     "number $index is what OpenAI's SDK makes of it",
     async ({ index }) => {
       const response = await fetch(`${mock.url}/v1/chat/completions`, {
