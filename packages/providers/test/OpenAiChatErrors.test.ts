@@ -165,10 +165,10 @@ describe("classification", () => {
 
 const inWords = (message: string) => JSON.stringify({ error: { message, code: "rate_limit_exceeded" } })
 
-describe("limits", () => {
-  const limits = (headers: Record<string, string>, status = 200, body = "") =>
-    OpenAiChat.codec.limits({ status, headers, body })
+const limits = (headers: Record<string, string>, status = 200, body = "") =>
+  OpenAiChat.codec.limits({ status, headers, body })
 
+describe("limits", () => {
   it("are read by what is limited", () => {
     assert.deepStrictEqual(
       limits({

@@ -83,6 +83,11 @@ const cut = <A extends { slice: (from: number, to: number) => A; readonly length
   return pieces
 }
 
+const isTaken = (pieces: ReadonlyArray<string>) => {
+  const stream = new EventStream(100, () => {})
+  return pieces.every((piece) => stream.feed(piece))
+}
+
 describe("the framing of event streams (I10)", () => {
   it("finds the events that another decoder finds, in ten thousand streams however they are cut", () => {
     const random = seeded(0x5eed)
@@ -102,28 +107,24 @@ describe("the framing of event streams (I10)", () => {
     ["a comment", ": " + "x".repeat(100) + "\n"],
     ["the data of an event", "data: xxxxxxxxx\n".repeat(11)]
   ])("refuses %s that is too long, however it is cut", (_, text) => {
-    const isTaken = (pieces: ReadonlyArray<string>) => {
-      const stream = new EventStream(100, () => {})
-      return pieces.every((piece) => stream.feed(piece))
-    }
     assert.isFalse(isTaken([text]))
     assert.isFalse(isTaken([...text]))
   })
 })
 
-describe("UTF-8 in pieces", () => {
-  const decoded = (pieces: ReadonlyArray<Uint8Array>) => {
-    const utf8 = new Utf8()
-    let text = ""
-    const isValid = pieces.every((piece) =>
-      utf8.feed(piece, (more) => {
-        text += more
-        return true
-      })
-    )
-    return { text, isValid }
-  }
+const decoded = (pieces: ReadonlyArray<Uint8Array>) => {
+  const utf8 = new Utf8()
+  let text = ""
+  const isValid = pieces.every((piece) =>
+    utf8.feed(piece, (more) => {
+      text += more
+      return true
+    })
+  )
+  return { text, isValid }
+}
 
+describe("UTF-8 in pieces", () => {
   it("is decoded however it is cut", () => {
     const random = seeded(0x5eed)
     const text = "\uFEFFa é あ 🌍 👩‍👩‍👧 \u0000 \uFFFD \uFEFF z"
