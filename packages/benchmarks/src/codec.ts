@@ -41,8 +41,10 @@ const bodyOf = (stream: boolean) =>
   JSON.stringify(Result.getOrThrow(codec.encodeRequest(request, { stream, includeUsage: stream })))
 
 const execute = (path: string, stream: boolean) =>
-  Effect.flatMap(Transport.Transport, (transport) =>
-    transport.execute({ method: "POST", url: origin + path, headers, body: bodyOf(stream) }))
+  Effect.flatMap(
+    Transport.Transport,
+    (transport) => transport.execute({ method: "POST", url: origin + path, headers, body: bodyOf(stream) })
+  )
 
 const streamed = Effect.scoped(Effect.gen(function*() {
   const response = yield* execute(`/${events}`, true)
@@ -74,7 +76,9 @@ const raw = (path: string, stream: boolean) =>
   pool.request({ method: "POST", path, headers, body: JSON.stringify({ ...request, stream }) })
 
 interface Chunk {
-  readonly choices: ReadonlyArray<{ readonly delta: { readonly content?: string }; readonly finish_reason: string | null }>
+  readonly choices: ReadonlyArray<
+    { readonly delta: { readonly content?: string }; readonly finish_reason: string | null }
+  >
 }
 
 const streamedRaw = async () => {
@@ -122,7 +126,11 @@ const typedSdk = async () => {
 }
 
 /** Nanoseconds of this process's processor per unit, with as many in flight at a time. */
-const processor = <E, R>(times: number, units: number, one: Effect.Effect<unknown, E, R>): Effect.Effect<number, E, R> =>
+const processor = <E, R>(
+  times: number,
+  units: number,
+  one: Effect.Effect<unknown, E, R>
+): Effect.Effect<number, E, R> =>
   Effect.suspend(() => {
     const before = process.cpuUsage()
     return Effect.map(
@@ -136,48 +144,61 @@ const processor = <E, R>(times: number, units: number, one: Effect.Effect<unknow
 
 const promised = (one: () => Promise<void>) => Effect.promise(one)
 
-const text = Array.from({ length: events }, (_, index) =>
-  `data: ${JSON.stringify({ id: "chatcmpl-1", choices: [{ index: 0, delta: { content: ` token${index}` } }] })}\n\n`).join("")
+const text = Array.from(
+  { length: events },
+  (_, index) =>
+    `data: ${JSON.stringify({ id: "chatcmpl-1", choices: [{ index: 0, delta: { content: ` token${index}` } }] })}\n\n`
+).join("")
 
 const framing = (feed: (text: string) => unknown) =>
   Effect.sync(() => {
     const startedAt = performance.now()
-    for (let time = 0; time < calls; time++) for (let at = 0; at < text.length; at += 4_096) feed(text.slice(at, at + 4_096))
+    for (let time = 0; time < calls; time++) {
+      for (let at = 0; at < text.length; at += 4_096) feed(text.slice(at, at + 4_096))
+    }
     return (performance.now() - startedAt) * 1e6 / (calls * events)
   })
 
-const measured: Effect.Effect<ReadonlyArray<ReturnType<typeof atMostTimes>>, unknown, Transport.Transport | Scope.Scope> =
-  Effect.gen(function*() {
-    const stream = yield* interleave(rounds, {
-      ours: processor(inFlight, events, streamed),
-      raw: processor(inFlight, events, promised(streamedRaw)),
-      sdk: processor(inFlight, events, promised(streamedSdk))
-    })
-    const call = yield* interleave(rounds, {
-      ours: processor(inFlight * calls, 1, typed),
-      raw: processor(inFlight * calls, 1, promised(typedRaw)),
-      sdk: processor(inFlight * calls, 1, promised(typedSdk))
-    })
-    const frame = yield* interleave(rounds, {
-      ours: Effect.suspend(() => {
-        const stream = new EventStream(1e7, () => {})
-        return framing((text) => stream.feed(text))
-      }),
-      effect: Effect.suspend(() => {
-        const parser = Sse.makeParser(() => {})
-        return framing((text) => parser.feed(text))
-      })
-    })
-    const unit = "ns"
-    return [
-      // 0.7 times the events in the same time.
-      atMostTimes(1 / 0.7, { name: "a decoded event, over undici and JSON.parse", unit, ours: stream.ours, peer: stream.raw }),
-      atMostTimes(1 / 3, { name: "a decoded event, over the SDK of OpenAI", unit, ours: stream.ours, peer: stream.sdk }),
-      atMostTimes(2.2, { name: "a typed call, over undici and JSON.parse", unit, ours: call.ours, peer: call.raw }),
-      atMostTimes(0.5, { name: "a typed call, over the SDK of OpenAI", unit, ours: call.ours, peer: call.sdk }),
-      atMostTimes(0.5, { name: "a framed event, over effect/encoding/Sse", unit, ours: frame.ours, peer: frame.effect })
-    ]
+const measured: Effect.Effect<
+  ReadonlyArray<ReturnType<typeof atMostTimes>>,
+  unknown,
+  Transport.Transport | Scope.Scope
+> = Effect.gen(function*() {
+  const stream = yield* interleave(rounds, {
+    ours: processor(inFlight, events, streamed),
+    raw: processor(inFlight, events, promised(streamedRaw)),
+    sdk: processor(inFlight, events, promised(streamedSdk))
   })
+  const call = yield* interleave(rounds, {
+    ours: processor(inFlight * calls, 1, typed),
+    raw: processor(inFlight * calls, 1, promised(typedRaw)),
+    sdk: processor(inFlight * calls, 1, promised(typedSdk))
+  })
+  const frame = yield* interleave(rounds, {
+    ours: Effect.suspend(() => {
+      const stream = new EventStream(1e7, () => {})
+      return framing((text) => stream.feed(text))
+    }),
+    effect: Effect.suspend(() => {
+      const parser = Sse.makeParser(() => {})
+      return framing((text) => parser.feed(text))
+    })
+  })
+  const unit = "ns"
+  return [
+    // 0.7 times the events in the same time.
+    atMostTimes(1 / 0.7, {
+      name: "a decoded event, over undici and JSON.parse",
+      unit,
+      ours: stream.ours,
+      peer: stream.raw
+    }),
+    atMostTimes(1 / 3, { name: "a decoded event, over the SDK of OpenAI", unit, ours: stream.ours, peer: stream.sdk }),
+    atMostTimes(2.2, { name: "a typed call, over undici and JSON.parse", unit, ours: call.ours, peer: call.raw }),
+    atMostTimes(0.5, { name: "a typed call, over the SDK of OpenAI", unit, ours: call.ours, peer: call.sdk }),
+    atMostTimes(0.5, { name: "a framed event, over effect/encoding/Sse", unit, ours: frame.ours, peer: frame.effect })
+  ]
+})
 
 const targets = await Effect.runPromise(
   Effect.scoped(Effect.provide(measured, NodeTransport.layer({ connections: inFlight })))

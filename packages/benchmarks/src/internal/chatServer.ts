@@ -17,7 +17,8 @@ const chunk = (index: number) =>
     })
   }\n\n`
 
-const end = `data: {"id":"chatcmpl-BmxQ2F1Yg5cGZ0lE","choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}\n\ndata: [DONE]\n\n`
+const end =
+  `data: {"id":"chatcmpl-BmxQ2F1Yg5cGZ0lE","choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}\n\ndata: [DONE]\n\n`
 
 const whole = JSON.stringify({
   id: "chatcmpl-BmxQ2F1Yg5cGZ0lE",
