@@ -4,6 +4,7 @@
  * An answer is `Started`, then deltas, then `Finished`, then `Used` if the provider counted tokens. Where several answers
  * were asked for, each has a number and a `Finished` of its own. Without its `Finished` an answer is not whole.
  */
+import type { Extras } from "./ChatRequest.ts"
 import type { Json, JsonObject } from "./Json.ts"
 
 /** The provider has begun to answer. Nothing was said yet. */
@@ -52,6 +53,7 @@ export interface ToolCallStarted extends Said {
   readonly index: number
   readonly id: string
   readonly name: string
+  readonly extras?: Extras | undefined
 }
 
 /** The next fragment of a tool call's JSON arguments. */
@@ -77,6 +79,7 @@ export interface Finished extends Said {
   readonly raw: string
   /** The stop text that was met, if the provider says which. */
   readonly stopSequence?: string | undefined
+  readonly extras?: Extras | undefined
 }
 
 /** Tokens as the provider counted them. What it did not count is undefined, which is not zero. */

@@ -17,10 +17,24 @@ export const string = (value: unknown): string | undefined =>
 export const count = (value: unknown): number | undefined =>
   typeof value === "number" && Number.isSafeInteger(value) && value >= 0 ? value : undefined
 
-/** Undefined where the text is not JSON, which no JSON is. */
+/** JSON is read without recursion but written with it: what nests deeper could be read and then never be written again. */
+const maxDepth = 500
+
+const isDeep = (value: unknown): boolean => {
+  let level: Array<unknown> = [value]
+  for (let depth = 0; level.length > 0; depth++) {
+    if (depth > maxDepth) return true
+    level = level.flatMap((value) => typeof value === "object" && value !== null ? Object.values(value) : [])
+  }
+  return false
+}
+
+/** Undefined where the text is not JSON, which no JSON is, or nests deeper than any protocol has a use for. */
 export const parse = (text: string): unknown => {
   try {
-    return JSON.parse(text)
+    const value: unknown = JSON.parse(text)
+    // Two characters make one level, so that most texts need not be looked through.
+    return text.length > 2 * maxDepth && isDeep(value) ? undefined : value
   } catch {
     return undefined
   }
