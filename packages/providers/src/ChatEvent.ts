@@ -5,7 +5,7 @@
  * were asked for, each has a number and a `Finished` of its own. Without its `Finished` an answer is not whole.
  */
 import type { Extras } from "./ChatRequest.ts"
-import type { Json, JsonObject } from "./Json.ts"
+import type { JsonObject } from "./Json.ts"
 
 /** The provider has begun to answer. Nothing was said yet. */
 export interface Started {
@@ -13,6 +13,8 @@ export interface Started {
   readonly id: string | undefined
   /** The model that answers, which may be a dated version of the one asked for. */
   readonly model: string | undefined
+  /** What else the provider said of the answer as a whole, such as when it was made. */
+  readonly extras?: Extras | undefined
 }
 
 interface Said {
@@ -29,6 +31,7 @@ export interface TextDelta extends Said {
 export interface ReasoningDelta extends Said {
   readonly _tag: "ReasoningDelta"
   readonly text: string
+  readonly extras?: Extras | undefined
 }
 
 /**
@@ -67,7 +70,9 @@ export interface ToolCallDelta extends Said {
 export interface Native extends Said {
   readonly _tag: "Native"
   readonly protocol: string
-  readonly value: Json
+  readonly value: JsonObject
+  /** It is about what is being said, which goes on around it; else it stands by itself, between what is said. */
+  readonly isNote?: boolean | undefined
 }
 
 export type FinishReason = "stop" | "length" | "tool-calls" | "content-filter" | "other"
@@ -79,6 +84,7 @@ export interface Finished extends Said {
   readonly raw: string
   /** The stop text that was met, if the provider says which. */
   readonly stopSequence?: string | undefined
+  /** What else the provider said of the end, such as why it refused. */
   readonly extras?: Extras | undefined
 }
 

@@ -103,7 +103,7 @@ describe("a stream of another server", () => {
         method: "POST",
         headers: { "content-type": "application/json", ...AnthropicMessages.codec.headers("sk-nobody") },
         body: JSON.stringify({
-          model: "claude-sonnet-4-5",
+          model: "claude-sonnet-5-5",
           max_tokens: 100,
           stream: true,
           messages: [{ role: "user", content: `case ${index}.` }]

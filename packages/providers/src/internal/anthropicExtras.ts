@@ -20,6 +20,9 @@ export const keep = (fields: JsonObject): { readonly extras?: Extras } => {
   return Object.keys(kept).length === 0 ? {} : { extras: { [protocol]: kept } }
 }
 
+export const without = (from: JsonObject, known: ReadonlySet<string>): JsonObject =>
+  Object.fromEntries(Object.entries(from).filter(([key]) => !known.has(key)))
+
 /** Only what is there. */
 export const present = <A extends { readonly [key: string]: unknown }>(
   fields: A

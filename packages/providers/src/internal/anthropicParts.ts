@@ -10,7 +10,7 @@ import type {
 import type { Json, JsonObject } from "../Json.ts"
 import { keep, present, protocol } from "./anthropicExtras.ts"
 import { decodeSource } from "./anthropicSource.ts"
-import { array, at, boolean, name, object, optional, text } from "./malformed.ts"
+import { array, at, boolean, malformed, name, object, optional, text } from "./malformed.ts"
 
 const textPart = ({ text: said, type: _, ...rest }: JsonObject, path: string): TextPart => ({
   type: "text",
@@ -130,4 +130,4 @@ export const toolMessage = (block: JsonObject, path: string): ToolMessage => {
 
 /** Of the system's parts all are text. */
 export const systemPart = (block: JsonObject, path: string): TextPart =>
-  typeOf(block, path) === "text" ? textPart(block, path) : textPart({ ...block, text: null }, path)
+  typeOf(block, path) === "text" ? textPart(block, path) : malformed(at(path, "type"), "must be text")

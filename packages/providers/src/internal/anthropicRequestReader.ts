@@ -1,7 +1,7 @@
 import type { ChatRequest, Extras, Format, Reasoning, Tool, ToolChoice } from "../ChatRequest.ts"
 import type { Delivery } from "../Codec.ts"
 import type { Json, JsonObject } from "../Json.ts"
-import { keep, present, protocol, said } from "./anthropicExtras.ts"
+import { keep, present, protocol, said, without } from "./anthropicExtras.ts"
 import { decodeMessages } from "./anthropicMessages.ts"
 import * as From from "./json.ts"
 import { array, at, boolean, count, malformed, name, number, object, optional, text } from "./malformed.ts"
@@ -68,9 +68,6 @@ const outputExtra = ({ effort: _, format, ...rest }: JsonObject): Json | undefin
   const extra = format === undefined || format === null || isKnown ? rest : { ...rest, format }
   return Object.keys(extra).length === 0 ? undefined : extra
 }
-
-const without = (from: JsonObject, known: ReadonlySet<string>): JsonObject =>
-  Object.fromEntries(Object.entries(from).filter(([key]) => !known.has(key)))
 
 const someOf = (from: JsonObject): Json | undefined => Object.keys(from).length === 0 ? undefined : from
 

@@ -3,7 +3,7 @@ import type { AssistantPart } from "../ChatRequest.ts"
 import type { ChatResponse } from "../ChatResponse.ts"
 import type { Json, JsonObject } from "../Json.ts"
 import { toolUse } from "./anthropicBlocks.ts"
-import { extrasOf, keep, protocol } from "./anthropicExtras.ts"
+import { extrasOf, keep, protocol, without } from "./anthropicExtras.ts"
 import { assistantPart } from "./anthropicParts.ts"
 import { finishOf, stopReason } from "./anthropicStop.ts"
 import { encodeUsage, used } from "./anthropicUsage.ts"
@@ -18,23 +18,27 @@ const usageOf = (value: Json | undefined): ChatResponse["usage"] => {
   return usage
 }
 
+const known = new Set(["content", "id", "model", "role", "stop_reason", "stop_sequence", "type", "usage"])
+
+/** What else the provider said of a message as a whole. */
+export const responseExtras = (message: JsonObject) => keep(without(message, known))
+
 /** The answer that a body is. */
 export const decodeResponse = (value: unknown): Result.Result<ChatResponse, Malformed> =>
   read(() => {
     const body = object(value, "")
-    const { content, id, model, role: _, stop_reason, stop_sequence: __, type: ___, usage, ...rest } = body
     const stopSequence = optional(body, "stop_sequence", "", text)
     return {
-      id: From.string(id),
-      model: From.string(model),
+      id: From.string(body["id"]),
+      model: From.string(body["model"]),
       choices: [{
-        content: array(content, "content").map((block, index) =>
+        content: array(body["content"], "content").map((block, index) =>
           assistantPart(object(block, at("content", index)), at("content", index))
         ),
-        finish: finishOf(name(stop_reason, "stop_reason"), stopSequence)
+        finish: finishOf(name(body["stop_reason"], "stop_reason"), stopSequence)
       }],
-      usage: usageOf(usage),
-      ...keep(rest)
+      usage: usageOf(body["usage"]),
+      ...responseExtras(body)
     }
   })
 

@@ -3,6 +3,7 @@ import type { Json, JsonObject } from "../Json.ts"
 import { classify } from "./anthropicErrors.ts"
 import { keep, protocol } from "./anthropicExtras.ts"
 import { callExtras } from "./anthropicParts.ts"
+import { responseExtras } from "./anthropicResponse.ts"
 import { finishOf } from "./anthropicStop.ts"
 import { latest, used } from "./anthropicUsage.ts"
 import * as From from "./json.ts"
@@ -68,7 +69,12 @@ export class AnthropicStreamDecoder extends StreamDecoder implements ReturnType<
     // What it says of the output was counted before there was any.
     const { output_tokens: _, output_tokens_details: __, ...input } = (From.object(message["usage"]) ?? {}) as JsonObject
     this.usage = input
-    this.emit({ _tag: "Started", id: From.string(message["id"]), model: From.string(message["model"]) })
+    this.emit({
+      _tag: "Started",
+      id: From.string(message["id"]),
+      model: From.string(message["model"]),
+      ...responseExtras(message as JsonObject)
+    })
   }
 
   private onMessage(type: string, event: JsonObject, data: string) {
@@ -124,7 +130,7 @@ export class AnthropicStreamDecoder extends StreamDecoder implements ReturnType<
       case "input_json_delta":
         return this.onInput(block, delta["partial_json"], data)
       case "citations_delta":
-        return this.emit({ _tag: "Native", protocol, value: delta })
+        return this.emit({ _tag: "Native", protocol, value: delta, isNote: true })
     }
   }
 

@@ -1,4 +1,4 @@
-import type { ChatEvent, Finished, Native, Used } from "../ChatEvent.ts"
+import type { ChatEvent, Finished, Native, Started, Used } from "../ChatEvent.ts"
 import type { Encoder } from "../Codec.ts"
 import type { JsonObject } from "../Json.ts"
 import type { ProviderError } from "../ProviderError.ts"
@@ -30,6 +30,7 @@ export class AnthropicStreamEncoder implements Encoder {
   /** The call that is being told, and those that wait for their turn. */
   private current: number | undefined
   private readonly waiting = new Map<number, Waiting>()
+  private started: Started | undefined
   private finished: Finished | undefined
   private used: Used | undefined
 
@@ -43,18 +44,18 @@ export class AnthropicStreamEncoder implements Encoder {
   end(): string {
     this.start()
     this.closeCalls()
-    const { finished, used } = this
-    const usage = encodeUsage(used)
+    const { finished, started, used } = this
+    const { container = null, stop_details = null } = started === undefined ? {} : extrasOf(started)
     this.write({
       type: "message_delta",
       delta: {
-        container: null,
-        stop_details: null,
+        container,
+        stop_details,
         ...(finished && extrasOf(finished)),
         stop_reason: finished === undefined ? "end_turn" : stopReason(finished),
         stop_sequence: finished?.stopSequence ?? null
       },
-      usage
+      usage: encodeUsage(used)
     })
     this.write({ type: "message_stop" })
     return this.take()
@@ -68,7 +69,8 @@ export class AnthropicStreamEncoder implements Encoder {
   private onEvent(event: ChatEvent) {
     switch (event._tag) {
       case "Started":
-        return this.start(event.id, event.model)
+        this.started = event
+        return this.start()
       case "TextDelta":
       case "RefusalDelta":
         return this.say("text", { type: "text_delta", text: event.text })
@@ -101,13 +103,14 @@ export class AnthropicStreamEncoder implements Encoder {
     }
   }
 
-  private start(id?: string, model?: string) {
+  private start() {
     if (this.isStarted) return
     this.isStarted = true
     this.write({
       type: "message_start",
       message: {
-        ...envelope(id, model),
+        ...envelope(this.started?.id, this.started?.model),
+        ...(this.started && extrasOf(this.started)),
         content: [],
         stop_reason: null,
         stop_sequence: null,
@@ -117,7 +120,7 @@ export class AnthropicStreamEncoder implements Encoder {
   }
 
   private native({ protocol: origin, value }: Native) {
-    if (origin !== protocol || typeof value !== "object" || value === null || !("type" in value)) return
+    if (origin !== protocol) return
     if (value["type"] === "citations_delta") this.say("text", value)
     else this.whole(value)
   }

@@ -23,7 +23,7 @@ export const sentBody = async (parameters: object): Promise<unknown> => {
 const asked = { model: "claude", max_tokens: 1, messages: [] }
 
 /** What the SDK makes of a stream's bytes. It fails where the stream does. */
-export const decodedStream = (bytes: BodyInit): Promise<Anthropic.Message> =>
+export const decodedStream = (bytes: string): Promise<Anthropic.Message> =>
   client(() => new Response(bytes, { headers: { "content-type": "text/event-stream" } }))
     .messages.stream(asked).finalMessage()
 
