@@ -10,6 +10,7 @@ import * as Schema from "effect/Schema"
 import type { ChatEvent } from "./ChatEvent.ts"
 import type { ChatRequest } from "./ChatRequest.ts"
 import type { ChatResponse } from "./ChatResponse.ts"
+import type { EmbeddingRequest, EmbeddingResponse } from "./Embedding.ts"
 import type { JsonObject } from "./Json.ts"
 import type { ProviderError } from "./ProviderError.ts"
 import type { RateLimits } from "./RateLimit.ts"
@@ -93,7 +94,8 @@ export interface Codec {
   readonly decodeResponse: (peer: Peer, response: Received) => Result.Result<ChatResponse, ProviderError>
   readonly encodeResponse: (response: ChatResponse) => JsonObject
 
-  readonly makeDecoder: (peer: Peer) => Decoder
+  /** `choices`: how many answers were asked for, all of which must finish. Default: as many as begin, and at least one. */
+  readonly makeDecoder: (peer: Peer, choices?: number) => Decoder
   readonly makeEncoder: (delivery: Delivery) => Encoder
 
   /** What a response means that is no success: status, headers and body decide together. */
@@ -106,4 +108,23 @@ export interface Codec {
   }
   /** What a response says about limits, be it a success or not. */
   readonly limits: (response: Received) => RateLimits
+}
+
+/** How vectors are to come: as numbers, or as base64 of 32-bit floats, least significant byte first, which is far shorter. */
+export interface EmbeddingDelivery {
+  readonly encoding: "float" | "base64"
+}
+
+/** A wire protocol of embeddings, both ways. */
+export interface EmbeddingCodec extends Pick<Codec, "protocol" | "path" | "headers" | "classify" | "encodeError" | "limits"> {
+  readonly encodeRequest: (
+    request: EmbeddingRequest,
+    delivery: EmbeddingDelivery
+  ) => Result.Result<JsonObject, Unsupported>
+  readonly decodeRequest: (
+    body: string
+  ) => Result.Result<{ readonly request: EmbeddingRequest; readonly delivery: EmbeddingDelivery }, RequestInvalid>
+  /** Vectors are read in either form, since not every server heeds what was asked for. */
+  readonly decodeResponse: (peer: Peer, response: Received) => Result.Result<EmbeddingResponse, ProviderError>
+  readonly encodeResponse: (response: EmbeddingResponse, delivery: EmbeddingDelivery) => JsonObject
 }

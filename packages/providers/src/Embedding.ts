@@ -16,5 +16,6 @@ export interface EmbeddingResponse {
   readonly model: string | undefined
   /** One for each input, in their order. */
   readonly embeddings: ReadonlyArray<ReadonlyArray<number>>
+  readonly extras?: Extras | undefined
   readonly usage: { readonly inputTokens: number | undefined; readonly raw: JsonObject } | undefined
 }

@@ -16,6 +16,7 @@ import * as Layer from "effect/Layer"
 import type { Parameters } from "./ChatRequest.ts"
 import * as BaseUrl from "./internal/baseUrl.ts"
 import * as View from "./internal/languageModel.ts"
+import * as OpenAiChat from "./OpenAiChat.ts"
 
 export interface Options<out E = never, out R = never> {
   /** As the provider names it: `"gpt-5"`. A blank one is a defect when the layer is built. */
@@ -66,11 +67,12 @@ export const layer = <E = never, R = never>(
         options.credential ??
           Credential.config("OPENAI_API_KEY")
       const url = yield* Effect.fromResult(
-        BaseUrl.below(options.baseUrl ?? (yield* configuredBaseUrl), "/chat/completions")
+        BaseUrl.below(options.baseUrl ?? (yield* configuredBaseUrl), OpenAiChat.codec.path)
       )
       return yield* View.make(
         {
           provider: "openai",
+          codec: OpenAiChat.codec,
           url,
           source: yield* credential.open,
           credential: credential.name,

@@ -1,75 +1,50 @@
 /**
- * The wire format of OpenAI's chat completions: requests out, answers and errors in.
+ * The wire format of OpenAI's chat completions, both ways. Many other providers speak it as well.
  *
- * Pure: values go in and come out, and nothing else happens. Many other providers speak this format as well. Sources:
- * OpenAI's API reference for `POST /v1/chat/completions`; server-sent events as in the HTML standard, §9.2.
+ * Pure: values go in and come out, and nothing else happens. Sources: OpenAI's API reference for `POST /v1/chat/completions`
+ * and for its errors and rate limits; server-sent events as in the HTML standard, §9.2.
+ *
+ * What an encoded request says when it is decoded again is what it said before, but for these merges:
+ *
+ * - One plain text part is a text, and an empty text beside other parts is none.
+ * - Of the model's parts, thinking comes first, then text, then a refusal, then tool calls; refusals are one.
+ * - Thinking goes back only under the name under which it came from a server of this protocol. What others signed does not.
+ * - What a tool's result holds besides text is shown in a message of the user's, behind the results of that turn. Whether the
+ *   tool failed is left to its content.
+ * - Of `reasoning`, a `budgetTokens` becomes an effort: 0 `none`, up to 2,048 `low`, up to 8,192 `medium`, else `high`.
+ * - `toolChoice` and `parallelToolCalls` go only with tools, without which OpenAI refuses them.
+ *
+ * And of what a client wrote, that: `max_tokens` is `max_completion_tokens`; `functions` and calls of them are tools, whose
+ * calls get ids of their own; `stop` is a list; fields that are null, and a `response_format` of text, are left out; a tool
+ * without parameters takes an object of any.
+ *
+ * What is native in answers says where it stands: `{ message: … }` in the message, `{ choice: … }` beside it (log
+ * probabilities), `{ response: … }` in the whole answer; another form is a part of the content. Only what stands in the
+ * message goes back to the provider with a history.
  */
-import type * as Wire from "@clawback/core/Wire"
-import * as Result from "effect/Result"
-import type { ChatEvent } from "./ChatEvent.ts"
-import type { ChatRequest, Json } from "./ChatRequest.ts"
-import * as From from "./internal/json.ts"
-import * as Errors from "./internal/openAiChatErrors.ts"
-import * as Request from "./internal/openAiChatRequest.ts"
-import * as Response from "./internal/openAiChatResponse.ts"
-import { StreamDecoder } from "./internal/openAiChatStream.ts"
-import type { ProviderError } from "./ProviderError.ts"
+import type * as Codec from "./Codec.ts"
+import { decodeRequest } from "./internal/openAiChatDecodeRequest.ts"
+import { decodeResponse } from "./internal/openAiChatDecodeResponse.ts"
+import { encodeRequest } from "./internal/openAiChatEncodeRequest.ts"
+import { encodeResponse } from "./internal/openAiChatEncodeResponse.ts"
+import { OpenAiChatEncoder } from "./internal/openAiChatEncodeStream.ts"
+import { protocol } from "./internal/openAiChatProtocol.ts"
+import { OpenAiChatStream } from "./internal/openAiChatStream.ts"
+import { encodeError } from "./internal/openAiEncodeError.ts"
+import { classify } from "./internal/openAiErrors.ts"
+import { limits } from "./internal/openAiLimits.ts"
 
-/** Who is talked to, for errors to name, and what keeps secrets out of what they quote. */
-export interface Peer {
-  readonly provider: string
-  readonly redact: (text: string) => string
+export const codec: Codec.Codec = {
+  protocol,
+  path: "/chat/completions",
+  headers: (secret) => ({ authorization: `Bearer ${secret}` }),
+  encodeRequest,
+  decodeRequest,
+  decodeResponse,
+  encodeResponse,
+  makeDecoder: (peer, choices) => new OpenAiChatStream(peer, choices),
+  makeEncoder: (delivery) => new OpenAiChatEncoder(delivery),
+  classify,
+  encodeError,
+  limits
 }
-
-/** The JSON body that asks for an answer, in one piece or as a stream. */
-export const encodeRequest: (
-  request: ChatRequest,
-  options: { readonly stream: boolean }
-) => { readonly [key: string]: Json } = Request.encodeRequest
-
-/** Some servers send an error under the status of a success. */
-const isError = (parsed: unknown): boolean => {
-  const error = From.object(parsed)?.["error"]
-  return From.isObject(error) || From.string(error) !== undefined
-}
-
-/** What a success means whose body is no stream, where one was asked for. */
-export const notAStream = (peer: Peer, body: string): ProviderError =>
-  isError(From.parse(body))
-    ? Errors.classify(peer, { status: 200, headers: {}, body })
-    : Errors.invalidResponse(peer, "a body that is no event stream", body)
-
-/** An answer that came in one piece, as the events of which a stream would have consisted, or what is wrong with it. */
-export const decodeResponse = (
-  peer: Peer,
-  body: string
-): Result.Result<ReadonlyArray<ChatEvent>, ProviderError> => {
-  const parsed = From.parse(body)
-  if (isError(parsed)) return Result.fail(Errors.classify(peer, { status: 200, headers: {}, body }))
-  const decoded = Response.decodeWhole(parsed)
-  return typeof decoded === "string"
-    ? Result.fail(Errors.invalidResponse(peer, decoded, body))
-    : Result.succeed(decoded)
-}
-
-/** Turns a stream's bytes into events, however the bytes are cut. */
-export interface Decoder {
-  /** The events that these bytes complete. Whatever comes after the end or a failure is ignored. */
-  readonly push: (chunk: Uint8Array) => ReadonlyArray<ChatEvent>
-  /** The bytes have ended: the last events. Where the answer had not, `failure` is `StreamTruncated` from then on. */
-  readonly end: () => ReadonlyArray<ChatEvent>
-  /** The answer is whole. Its usage may still come. */
-  readonly isFinished: boolean
-  /** The answer is whole and nothing more will come. */
-  readonly isDone: boolean
-  /** Why there is no more. The events before it stand. */
-  readonly failure: ProviderError | undefined
-}
-
-export const makeDecoder = (peer: Peer): Decoder => new StreamDecoder(peer)
-
-/** What a response means that is no success: status, headers and body decide together. */
-export const classify: (
-  peer: Peer,
-  response: { readonly status: number; readonly headers: Wire.Headers; readonly body: string }
-) => ProviderError = Errors.classify

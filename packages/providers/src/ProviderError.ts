@@ -29,6 +29,7 @@ import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
+import type { Unsupported } from "./Codec.ts"
 import * as Internal from "./internal/aiError.ts"
 
 /** What the provider said: its status, its message and codes, and the name by which it can find the request. */
@@ -153,7 +154,9 @@ export class ContentFiltered extends Schema.TaggedError<ContentFiltered>("@clawb
   said
 ) {
   override get message() {
-    return `${quote(this)} The provider's content filter stopped it: change what is asked; another provider may allow it.`
+    return `${
+      quote(this)
+    } The provider's content filter stopped it: change what is asked; another provider may allow it.`
   }
 }
 
@@ -213,6 +216,7 @@ export type ProviderError =
 /** Everything that a call can fail with. */
 export type CallError =
   | ProviderError
+  | Unsupported
   | TransportError.TransportError
   | TransportError.BodyTooLarge
   | Timeouts.IdleTimeout
@@ -222,16 +226,18 @@ export type CallError =
 /**
  * The error that an `AiError` stands for, with all that it knows. Effect's `LanguageModel` has one error type for all
  * providers; this is the way back from it. None where the `AiError` is not from one of our layers, and none where its
- * reason is all there is to know: `InvalidUserInputError` and `UnsupportedSchemaError`, since such a prompt, tool or
- * schema was not sent, and `InvalidOutputError`, since the model, not the provider, is at fault.
+ * reason is all there is to know: `UnsupportedSchemaError`, since such a tool or schema was not sent, and
+ * `InvalidOutputError`, since the model, not the provider, is at fault.
  *
  * | `AiError` reason | stands for |
  * | --- | --- |
- * | `AuthenticationError` | `AuthenticationFailed`, `PermissionDenied`, `CredentialUnavailable` |
+ * | `AuthenticationError` | `AuthenticationFailed`, `PermissionDenied`, `RegionBlocked`, `CredentialUnavailable` |
  * | `QuotaExhaustedError` | `QuotaExhausted` |
  * | `RateLimitError` | `RateLimited` |
  * | `InternalProviderError` | `Overloaded`, `ProviderFailed` |
- * | `InvalidRequestError` | `RequestRejected`, `InvalidRequest` |
+ * | `InvalidRequestError` | `RequestRejected`, `ModelNotFound`, `ContextTooLong`, `InvalidRequest` |
+ * | `ContentPolicyError` | `ContentFiltered` |
+ * | `InvalidUserInputError` | `Unsupported` |
  * | `InvalidResponseError` | `InvalidResponse`, `StreamTruncated`, `BodyTooLarge` |
  * | `NetworkError` | `ConnectFailed`, `ConnectTimeout`, `ConnectionLost`, `QueueTimeout`, `QueueFull`, `FirstTokenTimeout`, `IdleTimeout`, `InvalidUrl` |
  * | `UnknownError` | `DeadlineExceeded`, `TransportClosed`, `SessionRevoked`, `QuotaExceeded` |

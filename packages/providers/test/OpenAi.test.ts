@@ -45,7 +45,7 @@ describe("an answer in one piece", () => {
       const fake = FakeTransport.make(whole({ content: "Because." }))
       yield* Effect.provide(
         LanguageModel.generateText({ prompt: "Why?" }),
-        over(fake, { baseUrl: "http://provider.test/v1//", parameters: { temperature: 0, extras: { user: "u-1" } } })
+        over(fake, { baseUrl: "http://provider.test/v1//", parameters: { temperature: 0, user: "u-1" } })
       )
       assert.strictEqual(fake.requests[0]?.url, "http://provider.test/v1/chat/completions")
       assert.strictEqual(fake.requests[0]?.headers["authorization"], "Bearer sk-nobody")

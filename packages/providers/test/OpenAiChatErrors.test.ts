@@ -1,13 +1,13 @@
-import { OpenAiChat, type ProviderError } from "@clawback/providers"
+import { type Codec, OpenAiChat, type ProviderError } from "@clawback/providers"
 import { assert, describe, it } from "@effect/vitest"
 import { Duration } from "effect"
 
-const peer: OpenAiChat.Peer = { provider: "openai", redact: (text) => text }
+const peer: Codec.Peer = { provider: "openai", redact: (text) => text }
 
 const error = (fields: { readonly type?: string; readonly code?: string | null }) =>
   JSON.stringify({ error: { message: "Oops", type: "invalid_request_error", param: null, code: null, ...fields } })
 const classify = (status: number, body: string, headers: Record<string, string> = {}) =>
-  OpenAiChat.classify(peer, { status, headers, body })
+  OpenAiChat.codec.classify(peer, { status, headers, body })
 
 const date = (seconds: number) => `Sun, 22 Nov 2026 12:00:${String(seconds).padStart(2, "0")} GMT`
 
@@ -19,7 +19,7 @@ describe("classification", () => {
       400,
       "too long a context",
       error({ code: "context_length_exceeded" }),
-      "RequestRejected",
+      "ContextTooLong",
       "context_length_exceeded"
     ],
     [401, "a wrong key", error({ code: "invalid_api_key" }), "AuthenticationFailed", "invalid_api_key"],
@@ -28,10 +28,10 @@ describe("classification", () => {
       403,
       "a region",
       error({ code: "unsupported_country_region_territory" }),
-      "PermissionDenied",
+      "RegionBlocked",
       "unsupported_country_region_territory"
     ],
-    [404, "an unknown model", error({ code: "model_not_found" }), "RequestRejected", "model_not_found"],
+    [404, "an unknown model", error({ code: "model_not_found" }), "ModelNotFound", "model_not_found"],
     [408, "a slow request", error({}), "ProviderFailed", "invalid_request_error"],
     [409, "a conflict", error({}), "ProviderFailed", "invalid_request_error"],
     [413, "a large request", error({}), "RequestRejected", "invalid_request_error"],

@@ -1,6 +1,6 @@
 import { type ChatRequest, OpenAiChat } from "@clawback/providers"
 import { assert, describe, it } from "@effect/vitest"
-import { Effect } from "effect"
+import { Effect, Result } from "effect"
 import type OpenAI from "openai"
 import * as OpenAiSdk from "./support/openAiSdk.ts"
 
@@ -37,13 +37,15 @@ const cases: ReadonlyArray<Case> = [
         { role: "user", content: "Rome?" },
         {
           role: "assistant",
-          content: "Looking.",
-          toolCalls: [{ id: "call_a", name: "weather", arguments: "{\"city\":\"Rome\"}" }]
+          content: [
+            { type: "text", text: "Looking." },
+            { type: "tool-call", id: "call_a", name: "weather", arguments: "{\"city\":\"Rome\"}" }
+          ]
         },
         { role: "tool", toolCallId: "call_a", content: "21°C" },
         { role: "assistant", content: "Warm." },
         { role: "user", content: "Paris?" },
-        { role: "assistant", toolCalls: [{ id: "call_b", name: "weather", arguments: "{oops" }] },
+        { role: "assistant", content: [{ type: "tool-call", id: "call_b", name: "weather", arguments: "{oops" }] },
         { role: "tool", toolCallId: "call_b", content: "" }
       ]
     }),
@@ -107,7 +109,7 @@ const cases: ReadonlyArray<Case> = [
   ],
   [
     "an answer's format",
-    request({ format: { name: "report", schema } }),
+    request({ format: { type: "json-schema", name: "report", schema, strict: true } }),
     { ...hello, response_format: { type: "json_schema", json_schema: { name: "report", schema, strict: true } } }
   ],
   [
@@ -117,21 +119,24 @@ const cases: ReadonlyArray<Case> = [
   ],
   [
     "extras as they stand, behind the fields of the request",
-    request({ extras: { user: "u-1", metadata: { a: "b" }, model: "other" } }),
-    { ...hello, user: "u-1", metadata: { a: "b" } }
+    request({ extras: { "openai-chat": { metadata: { a: "b" }, model: "other" }, "other": { cache: true } } }),
+    { ...hello, metadata: { a: "b" } }
   ]
 ]
+
+const encode = (request: ChatRequest.ChatRequest, stream: boolean): unknown =>
+  Result.getOrThrow(OpenAiChat.codec.encodeRequest(request, { stream, includeUsage: stream }))
 
 describe("the encoder of a request", () => {
   it.effect.each(cases)("sends %s as OpenAI's SDK does (C1)", ([, request, parameters]) =>
     Effect.gen(function*() {
-      const whole = OpenAiChat.encodeRequest(request, { stream: false })
-      assert.deepStrictEqual(whole as unknown, parameters)
-      assert.deepStrictEqual(whole as unknown, yield* Effect.promise(() => OpenAiSdk.sentBody(parameters)))
+      const whole = encode(request, false)
+      assert.deepStrictEqual(whole, parameters)
+      assert.deepStrictEqual(whole, yield* Effect.promise(() => OpenAiSdk.sentBody(parameters)))
 
       const streamed = { ...parameters, stream: true, stream_options: { include_usage: true } } as const
-      const encoded = OpenAiChat.encodeRequest(request, { stream: true })
-      assert.deepStrictEqual(encoded as unknown, streamed)
-      assert.deepStrictEqual(encoded as unknown, yield* Effect.promise(() => OpenAiSdk.sentBody(streamed)))
+      const encoded = encode(request, true)
+      assert.deepStrictEqual(encoded, streamed)
+      assert.deepStrictEqual(encoded, yield* Effect.promise(() => OpenAiSdk.sentBody(streamed)))
     }))
 })

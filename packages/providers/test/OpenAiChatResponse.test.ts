@@ -1,23 +1,26 @@
-import { OpenAiChat } from "@clawback/providers"
+import { ChatResponse, type Codec, OpenAiChat } from "@clawback/providers"
 import { assert, describe, it } from "@effect/vitest"
 import { Result } from "effect"
-import { started, stopped, text, tokens, used } from "./support/openAiWire.ts"
+import { started, stopped, text, thought, tokens, used } from "./support/openAiWire.ts"
 
-const peer: OpenAiChat.Peer = { provider: "openai", redact: (text) => text }
+const peer: Codec.Peer = { provider: "openai", redact: (text) => text }
 
 const body = (message: object, fields: object = {}) =>
   JSON.stringify({
     id: "chatcmpl-1",
     object: "chat.completion",
+    created: 1,
     model: "gpt-5-2026-08-07",
     choices: [{
       index: 0,
       message: { role: "assistant", content: null, refusal: null, ...message },
+      logprobs: null,
       finish_reason: "stop"
     }],
     ...fields
   })
-const eventsOf = (body: string) => Result.getOrThrow(OpenAiChat.decodeResponse(peer, body))
+const decode = (body: string) => OpenAiChat.codec.decodeResponse(peer, { status: 200, headers: {}, body })
+const eventsOf = (body: string) => ChatResponse.toEvents(Result.getOrThrow(decode(body)))
 
 const call = (id: string, name: string, text: string) => ({
   id,
@@ -25,10 +28,10 @@ const call = (id: string, name: string, text: string) => ({
   function: { name, arguments: text }
 })
 
-const failureOf = (body: string) => Result.getOrThrow(Result.flip(OpenAiChat.decodeResponse(peer, body)))._tag
+const failureOf = (body: string) => Result.getOrThrow(Result.flip(decode(body)))._tag
 
 describe("the decoder of a whole answer", () => {
-  it("gives the events of which a stream would have consisted", () => {
+  it("gives what a stream of the same answer comes to", () => {
     assert.deepStrictEqual(eventsOf(body({ content: "Hello" }, { usage: tokens(11, 7) })), [
       started,
       text("Hello"),
@@ -52,7 +55,7 @@ describe("the decoder of a whole answer", () => {
       })),
       [
         started,
-        { _tag: "ReasoningDelta", text: "Hm." },
+        thought("Hm."),
         { _tag: "RefusalDelta", text: "No." },
         { _tag: "ToolCallStarted", index: 0, id: "call_a", name: "weather" },
         { _tag: "ToolCallDelta", index: 0, arguments: "{\"city\":\"Rome\"}" },
@@ -69,10 +72,14 @@ describe("the decoder of a whole answer", () => {
     ["no choices", "{\"choices\":[]}"],
     ["no message", "{\"choices\":[{\"finish_reason\":\"stop\"}]}"],
     ["no finish", "{\"choices\":[{\"message\":{\"content\":\"Hello\"}}]}"],
+    [
+      "one finish of two",
+      "{\"choices\":[{\"message\":{\"content\":\"a\"},\"finish_reason\":\"stop\"},{\"message\":{\"content\":\"b\"}}]}"
+    ],
     ["a tool call without an id", body({ tool_calls: [{ function: { name: "weather", arguments: "{}" } }] })],
     ["a tool call without a name", body({ tool_calls: [{ id: "call_a", function: { arguments: "{}" } }] })]
   ])("fails on %s", (_, body) => {
-    const error = Result.getOrThrow(Result.flip(OpenAiChat.decodeResponse(peer, body)))
+    const error = Result.getOrThrow(Result.flip(decode(body)))
     assert.strictEqual(error._tag, "InvalidResponse")
   })
 })

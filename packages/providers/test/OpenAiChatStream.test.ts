@@ -1,23 +1,23 @@
-import { type ChatEvent, OpenAiChat, type ProviderError } from "@clawback/providers"
+import { type ChatEvent, type Codec, OpenAiChat, type ProviderError } from "@clawback/providers"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Schema } from "effect"
 import * as OpenAiSdk from "./support/openAiSdk.ts"
 import {
   chunk,
   concat,
-  type Delta,
   done,
   finishes,
   says,
   started,
   stopped,
   text,
+  thought,
   tokens,
   used,
   utf8
 } from "./support/openAiWire.ts"
 
-const peer: OpenAiChat.Peer = { provider: "openai", redact: (text) => text }
+const peer: Codec.Peer = { provider: "openai", redact: (text) => text }
 
 /** The bytes from each cut to the next. */
 const cut = (bytes: Uint8Array, cuts: ReadonlyArray<number>): ReadonlyArray<Uint8Array> =>
@@ -30,7 +30,7 @@ interface Decoded {
 }
 
 const decode = (chunks: ReadonlyArray<Uint8Array>): Decoded => {
-  const decoder = OpenAiChat.makeDecoder(peer)
+  const decoder = OpenAiChat.codec.makeDecoder(peer)
   const events = [...chunks.flatMap((chunk) => decoder.push(chunk)), ...decoder.end()]
   return { events, isDone: decoder.isDone, failure: decoder.failure }
 }
@@ -100,7 +100,7 @@ describe("the decoder of a stream", () => {
   it("tells parallel tool calls apart whose fragments come mixed", () => {
     assert.deepStrictEqual(decodeText(tools).events, [
       started,
-      { _tag: "ReasoningDelta", text: "Two cities." },
+      thought("Two cities."),
       { _tag: "ToolCallStarted", index: 0, id: "call_a", name: "weather" },
       { _tag: "ToolCallDelta", index: 0, arguments: "{\"city\":" },
       { _tag: "ToolCallStarted", index: 1, id: "call_b", name: "time" },
@@ -245,7 +245,15 @@ describe("the decoder of a stream", () => {
     ])
     assert.deepStrictEqual(
       decodeText(finishes("stop", { usage: { prompt_tokens: 4, completion_tokens: 0 } }) + done).events.at(-1),
-      { _tag: "Used", inputTokens: 4, cachedInputTokens: undefined, outputTokens: 0, reasoningTokens: undefined }
+      {
+        _tag: "Used",
+        inputTokens: 4,
+        cachedInputTokens: undefined,
+        cacheWriteTokens: undefined,
+        outputTokens: 0,
+        reasoningTokens: undefined,
+        raw: { prompt_tokens: 4, completion_tokens: 0 }
+      }
     )
   })
 
@@ -259,7 +267,7 @@ describe("the decoder of a stream", () => {
   })
 
   it("knows that the answer is whole as soon as [DONE] has come", () => {
-    const decoder = OpenAiChat.makeDecoder(peer)
+    const decoder = OpenAiChat.codec.makeDecoder(peer)
     decoder.push(utf8(plain.slice(0, -done.length)))
     assert.isFalse(decoder.isDone)
     decoder.push(utf8(done))
@@ -291,10 +299,10 @@ describe("the decoder of a stream", () => {
     assert.deepStrictEqual(decodeText(pretty), decodeText(plain))
   })
 
-  it("passes over fields, events and choices that it does not know", () => {
+  it("passes over padding, pings and what is no choice", () => {
     const { events } = decodeText(
-      chunk({ obfuscation: "x" }) + says({ content: "a", audio: { id: "?" } } as Delta) + "event: ping\ndata: {}\n\n" +
-        chunk({ choices: [{ index: 1, delta: { content: "other" } }, null, 3] }) + finishes("stop") + done
+      "event: ping\ndata: {}\n\n" + chunk({ obfuscation: "x" }) + says({ content: "a" }) + "event: ping\ndata: {}\n\n" +
+        chunk({ choices: [null, 3] }) + finishes("stop") + done
     )
     assert.deepStrictEqual(events, [started, text("a"), stopped])
   })
@@ -321,7 +329,7 @@ describe("the decoder of a stream", () => {
     [
       "a bad request",
       "{\"message\":\"Oops\",\"type\":\"invalid_request_error\",\"code\":\"context_length_exceeded\"}",
-      "RequestRejected",
+      "ContextTooLong",
       "context_length_exceeded"
     ],
     ["an error of no known kind", "{\"message\":\"Oops\"}", "ProviderFailed", undefined]
@@ -393,7 +401,7 @@ describe("the decoder of a stream", () => {
   })
 
   it("says nothing more once it has failed", () => {
-    const decoder = OpenAiChat.makeDecoder(peer)
+    const decoder = OpenAiChat.codec.makeDecoder(peer)
     decoder.push(utf8(malformed))
     const { failure } = decoder
     assert.deepStrictEqual(decoder.push(utf8(plain)), [])

@@ -156,17 +156,67 @@ describe("the conversation so far", () => {
       )
     }))
 
-  it.effect("is refused, typed and before anything is sent, where it holds a file", () =>
+  const file = { type: "file", mediaType: "image/png", data: "iVBORw0KGgo=" } as const
+
+  it.effect("is sent with the images and files that it holds", () =>
     Effect.gen(function*() {
-      const file = { type: "file", mediaType: "image/png", data: "iVBORw0KGgo=" } as const
-      for (const role of ["user", "assistant"] as const) {
+      const bytes = new Uint8Array([1, 2, 3])
+      assert.deepStrictEqual(
+        yield* sentMessages([{
+          role: "user",
+          content: [
+            { type: "text", text: "Look" },
+            file,
+            { type: "file", mediaType: "image/*", data: new URL("http://images.test/a.png") },
+            { type: "file", mediaType: "application/pdf", fileName: "a.pdf", data: bytes },
+            { type: "file", mediaType: "audio/mpeg", data: bytes }
+          ]
+        }]),
+        [{
+          role: "user",
+          content: [
+            { type: "text", text: "Look" },
+            { type: "image_url", image_url: { url: "data:image/png;base64,iVBORw0KGgo=" } },
+            { type: "image_url", image_url: { url: "http://images.test/a.png" } },
+            { type: "file", file: { file_data: "data:application/pdf;base64,AQID", filename: "a.pdf" } },
+            { type: "input_audio", input_audio: { data: "AQID", format: "mp3" } }
+          ]
+        }]
+      )
+    }))
+
+  const asked = (prompt: Prompt.Prompt, method: "whole" | "streamed") =>
+    method === "whole" ? LanguageModel.generateText({ prompt }) : Stream.runDrain(LanguageModel.streamText({ prompt }))
+
+  it.effect.each<readonly [string, Prompt.MessageEncoded]>([
+    ["a file of the model's", { role: "assistant", content: [{ type: "text", text: "Look" }, file] }],
+    [
+      "a file by a URL, which OpenAI does not take",
+      {
+        role: "user",
+        content: [{ type: "file", mediaType: "application/pdf", data: new URL("http://files.test/a.pdf") }]
+      }
+    ]
+  ])("is refused, typed and before anything is sent, where it holds %s", ([, message]) =>
+    Effect.gen(function*() {
+      for (const method of ["whole", "streamed"] as const) {
         const fake = FakeTransport.make()
-        const prompt = Prompt.make([{ role, content: [{ type: "text", text: "Look" }, file] }])
-        const whole = Effect.provide(LanguageModel.generateText({ prompt }), over(fake))
-        assert.strictEqual((yield* reasonOf(whole))._tag, "InvalidUserInputError")
-        const streamed = Effect.provide(Stream.runDrain(LanguageModel.streamText({ prompt })), over(fake))
-        assert.strictEqual((yield* reasonOf(streamed))._tag, "InvalidUserInputError")
+        const reason = yield* reasonOf(Effect.provide(asked(Prompt.make([message]), method), over(fake)))
+        assert.strictEqual(reason._tag, "InvalidUserInputError")
         assert.isEmpty(fake.requests)
+      }
+    }))
+
+  it.effect("is sent with the thinking that a server of this kind gave, under the name by which it came", () =>
+    Effect.gen(function*() {
+      for (const name of ["reasoning_content", "reasoning"]) {
+        const fake = FakeTransport.make(whole({ [name]: "Hm.", content: "Well." }), whole({ content: "Warm." }))
+        yield* Effect.gen(function*() {
+          const first = yield* LanguageModel.generateText({ prompt: "Rome?" })
+          const prompt = Prompt.concat(Prompt.fromResponseParts(first.content), Prompt.make("And?"))
+          yield* LanguageModel.generateText({ prompt })
+        }).pipe(Effect.provide(over(fake)))
+        assert.deepStrictEqual(fake.body(1).messages[0], { role: "assistant", content: "Well.", [name]: "Hm." })
       }
     }))
 })

@@ -22,6 +22,7 @@ const reasonOf = (error: CallError, url: string): AiError.AiErrorReason => {
     case "AuthenticationFailed":
       return new AiError.AuthenticationError({ kind: "InvalidKey", description, ...http(error) })
     case "PermissionDenied":
+    case "RegionBlocked":
       return new AiError.AuthenticationError({ kind: "InsufficientPermissions", description, ...http(error) })
     case "CredentialUnavailable":
       return new AiError.AuthenticationError({ kind: "MissingKey", description })
@@ -35,8 +36,14 @@ const reasonOf = (error: CallError, url: string): AiError.AiErrorReason => {
     case "Overloaded":
     case "ProviderFailed":
       return new AiError.InternalProviderError({ description, ...http(error) })
+    case "ContentFiltered":
+      return new AiError.ContentPolicyError({ description, ...http(error) })
+    case "ModelNotFound":
+    case "ContextTooLong":
     case "RequestRejected":
       return new AiError.InvalidRequestError({ description, ...http(error) })
+    case "Unsupported":
+      return new AiError.InvalidUserInputError({ description })
     case "InvalidRequest":
       return new AiError.InvalidRequestError({ description })
     case "InvalidResponse":

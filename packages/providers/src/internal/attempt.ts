@@ -8,16 +8,20 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type * as Pull from "effect/Pull"
 import * as Redacted from "effect/Redacted"
+import * as Result from "effect/Result"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import * as ChatEvent from "../ChatEvent.ts"
 import type * as ChatRequest from "../ChatRequest.ts"
-import * as OpenAiChat from "../OpenAiChat.ts"
+import type * as ChatResponse from "../ChatResponse.ts"
+import type * as Codec from "../Codec.ts"
 import { type CallError, InvalidResponse } from "../ProviderError.ts"
+import { invalidResponse } from "./invalidResponse.ts"
 
 /** Where and how one provider is called. */
 export interface Endpoint {
   readonly provider: string
+  readonly codec: Codec.Codec
   readonly url: URL
   readonly source: Credential.Source
   /** What the credential is called, for errors. */
@@ -99,12 +103,14 @@ const unreadable = (response: Transport.Response): string | undefined => {
 const send = Effect.fnUntraced(function*(
   endpoint: Endpoint,
   request: ChatRequest.ChatRequest,
-  options: { readonly stream: boolean }
+  stream: boolean
 ): Effect.fn.Return<
-  { readonly response: Transport.Response; readonly peer: OpenAiChat.Peer },
+  { readonly response: Transport.Response; readonly peer: Codec.Peer },
   CallError,
   Scope.Scope
 > {
+  const { codec } = endpoint
+  const body = yield* Effect.fromResult(codec.encodeRequest(request, { stream, includeUsage: stream }))
   const secret = yield* leaseSecret(endpoint)
   const peer = {
     provider: endpoint.provider,
@@ -115,12 +121,12 @@ const send = Effect.fnUntraced(function*(
     method: "POST",
     url: endpoint.url.href,
     headers: {
-      authorization: `Bearer ${secret}`,
+      ...codec.headers(secret),
       "content-type": "application/json",
-      accept: options.stream ? "text/event-stream" : "application/json"
+      accept: stream ? "text/event-stream" : "application/json"
     },
-    body: JSON.stringify(OpenAiChat.encodeRequest(request, options)),
-    timeouts: options.stream ? { ...timeouts, firstToken: firstToken ?? Timeouts.defaults.firstToken } : timeouts
+    body: JSON.stringify(body),
+    timeouts: stream ? { ...timeouts, firstToken: firstToken ?? Timeouts.defaults.firstToken } : timeouts
   })
   const { status, headers } = response
   if (status >= 200 && status < 300) {
@@ -128,13 +134,21 @@ const send = Effect.fnUntraced(function*(
     if (detail === undefined) return { response, peer }
     return yield* new InvalidResponse({ provider: peer.provider, detail: peer.redact(detail), excerpt: "" })
   }
-  const body = encodingOf(response) === undefined ? yield* errorBody(response) : ""
-  return yield* OpenAiChat.classify(peer, { status, headers, body })
+  const error = encodingOf(response) === undefined ? yield* errorBody(response) : ""
+  return yield* codec.classify(peer, { status, headers, body: error })
 })
 
 const isEventStream = ({ headers }: Transport.Response): boolean => {
   const type = headers["content-type"]
   return typeof type !== "string" || type.toLowerCase().startsWith("text/event-stream")
+}
+
+/** What a success means whose body is no stream, where one was asked for: an error, if it says so. */
+const notAStream = (codec: Codec.Codec, peer: Codec.Peer, received: Codec.Received) => {
+  const decoded = codec.decodeResponse(peer, received)
+  return Result.isFailure(decoded) && decoded.failure._tag !== "InvalidResponse"
+    ? decoded.failure
+    : invalidResponse(peer, "a body that is no event stream", received.body)
 }
 
 type Events = Pull.Pull<readonly [ChatEvent.ChatEvent, ...Array<ChatEvent.ChatEvent>], CallError>
@@ -143,10 +157,10 @@ type Events = Pull.Pull<readonly [ChatEvent.ChatEvent, ...Array<ChatEvent.ChatEv
 class Answer {
   /** Nothing more came after the answer though it should have, so nothing more will. */
   private isGivenUp = false
-  private readonly decoder: OpenAiChat.Decoder
+  private readonly decoder: Codec.Decoder
   private readonly response: Transport.Response
 
-  constructor(response: Transport.Response, decoder: OpenAiChat.Decoder) {
+  constructor(response: Transport.Response, decoder: Codec.Decoder) {
     this.response = response
     this.decoder = decoder
   }
@@ -228,11 +242,12 @@ export const stream = (
   Stream.suspend(() => {
     let answer: Answer | undefined
     return Stream.unwrap(Effect.gen(function*() {
-      const { response, peer } = yield* send(endpoint, request, { stream: true })
+      const { response, peer } = yield* send(endpoint, request, true)
       if (!isEventStream(response)) {
-        return yield* OpenAiChat.notAStream(peer, yield* errorBody(response))
+        const { headers, status } = response
+        return yield* notAStream(endpoint.codec, peer, { status, headers, body: yield* errorBody(response) })
       }
-      const { end, pull } = answer = new Answer(response, OpenAiChat.makeDecoder(peer))
+      const { end, pull } = answer = new Answer(response, endpoint.codec.makeDecoder(peer, request.choices))
       // As a finalizer, so that a whole answer is not lost to a limit that passes only now.
       yield* Effect.addFinalizer(() => end)
       return Stream.fromPull(Effect.succeed(pull)).pipe(
@@ -249,10 +264,12 @@ export const stream = (
 export const generate = (
   endpoint: Endpoint,
   request: ChatRequest.ChatRequest
-): Effect.Effect<ReadonlyArray<ChatEvent.ChatEvent>, CallError> =>
+): Effect.Effect<ChatResponse.ChatResponse, CallError> =>
   Effect.gen(function*() {
-    const { response, peer } = yield* send(endpoint, request, { stream: false })
-    return yield* Effect.fromResult(OpenAiChat.decodeResponse(peer, yield* Transport.text(response)))
+    const { response, peer } = yield* send(endpoint, request, false)
+    const { headers, status } = response
+    const received = { status, headers, body: yield* Transport.text(response) }
+    return yield* Effect.fromResult(endpoint.codec.decodeResponse(peer, received))
   }).pipe(
     Session.scoped(callInfo(endpoint, request)),
     Deadline.within(endpoint.timeouts.total ?? Timeouts.defaults.total)

@@ -3,8 +3,7 @@ import * as ProviderError from "../ProviderError.ts"
 
 const excerptLength = 200
 
-export const excerpt = (text: string): string =>
-  text.length > excerptLength ? `${text.slice(0, excerptLength)}…` : text
+export const excerpt = (text: string): string => text.length > excerptLength ? `${text.slice(0, excerptLength)}…` : text
 
 /** The provider broke its own format. */
 export const invalidResponse = (peer: Peer, detail: string, text: string) =>

@@ -1,13 +1,13 @@
 /** Reading of JSON whose shape nobody promised: a field is what it should be, or absent. */
 
-export type JsonObject = { readonly [key: string]: unknown }
+import type { Json, JsonObject } from "../Json.ts"
 
 export const isObject = (value: unknown): value is JsonObject =>
   typeof value === "object" && value !== null && !Array.isArray(value)
 
 export const object = (value: unknown): JsonObject | undefined => isObject(value) ? value : undefined
 
-export const array = (value: unknown): ReadonlyArray<unknown> => Array.isArray(value) ? value : []
+export const array = (value: unknown): ReadonlyArray<Json> => Array.isArray(value) ? value : []
 
 /** Empty strings are absent too. */
 export const string = (value: unknown): string | undefined =>
@@ -20,8 +20,8 @@ export const count = (value: unknown): number | undefined =>
 /** JSON is read without recursion but written with it: what nests deeper could be read and then never be written again. */
 const maxDepth = 500
 
-const isDeep = (value: unknown): boolean => {
-  let level: Array<unknown> = [value]
+const isDeep = (value: Json): boolean => {
+  let level: ReadonlyArray<Json> = [value]
   for (let depth = 0; level.length > 0; depth++) {
     if (depth > maxDepth) return true
     level = level.flatMap((value) => typeof value === "object" && value !== null ? Object.values(value) : [])
@@ -30,12 +30,33 @@ const isDeep = (value: unknown): boolean => {
 }
 
 /** Undefined where the text is not JSON, which no JSON is, or nests deeper than any protocol has a use for. */
-export const parse = (text: string): unknown => {
+export const parse = (text: string): Json | undefined => {
   try {
-    const value: unknown = JSON.parse(text)
+    const value: Json = JSON.parse(text)
     // Two characters make one level, so that most texts need not be looked through.
     return text.length > 2 * maxDepth && isDeep(value) ? undefined : value
   } catch {
     return undefined
   }
 }
+
+/** The fields that are neither null nor among `known`; undefined where there are none. */
+export const others = (value: JsonObject, known: ReadonlySet<string>): JsonObject | undefined => {
+  let found: Array<[string, Json]> | undefined
+  for (const key in value) {
+    const field = value[key]
+    if (!known.has(key) && field !== null && field !== undefined) (found ??= []).push([key, field])
+  }
+  // Not by assignment, which takes one name for the prototype's.
+  return found && Object.fromEntries(found)
+}
+
+const isDefined = ([, value]: readonly [string, unknown]): boolean => value !== undefined
+
+/** Without the fields that are undefined. */
+export const present = <A extends object>(fields: A): A =>
+  Object.fromEntries(Object.entries(fields).filter(isDefined)) as A
+
+/** A JSON object of the fields that are not undefined. */
+export const fields = (values: { readonly [key: string]: Json | undefined }): JsonObject =>
+  present(values) as JsonObject

@@ -8,6 +8,7 @@ import * as Pull from "effect/Pull"
 import * as Stream from "effect/Stream"
 import type { ChatEvent } from "../ChatEvent.ts"
 import type * as ChatRequest from "../ChatRequest.ts"
+import * as ChatResponse from "../ChatResponse.ts"
 import type { CallError } from "../ProviderError.ts"
 import { toAiError } from "./aiError.ts"
 import * as Attempt from "./attempt.ts"
@@ -46,9 +47,9 @@ export const make = (endpoint: Attempt.Endpoint, model: string, parameters: Chat
   const failed = (method: string) => (error: CallError) => toAiError(error, method, url)
   const generateText = Effect.fnUntraced(function*(options: LanguageModel.ProviderOptions) {
     const request = yield* Effect.mapError(toChatRequest(model, parameters, options), refused("generateText"))
-    const events = yield* Effect.mapError(Attempt.generate(endpoint, request), failed("generateText"))
+    const response = yield* Effect.mapError(Attempt.generate(endpoint, request), failed("generateText"))
     const builder = new PartsBuilder(makeParametersReader(options.tools))
-    const parts = wholeParts([...builder.push(events), ...builder.end()])
+    const parts = wholeParts([...builder.push(ChatResponse.toEvents(response)), ...builder.end()])
     return builder.failure === undefined ? parts : yield* refused("generateText")(builder.failure)
   })
 

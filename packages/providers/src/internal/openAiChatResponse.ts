@@ -1,76 +1,126 @@
 import type { ChatEvent, Finished, FinishReason, Used } from "../ChatEvent.ts"
+import type { Json, JsonObject } from "../Json.ts"
 import * as From from "./json.ts"
+import { protocol, reasoningNames } from "./openAiChatProtocol.ts"
 
-const reasons: Readonly<Record<string, FinishReason>> = {
-  stop: "stop",
-  length: "length",
-  tool_calls: "tool-calls",
-  function_call: "tool-calls",
-  content_filter: "content-filter"
-}
+const reasons: ReadonlyMap<string, FinishReason> = new Map([
+  ["stop", "stop"],
+  ["length", "length"],
+  ["tool_calls", "tool-calls"],
+  ["function_call", "tool-calls"],
+  ["content_filter", "content-filter"]
+])
 
-export const finished = (raw: string): Finished => ({ _tag: "Finished", reason: reasons[raw] ?? "other", raw })
+/** Which answer it is that is read: nothing is said of the first. */
+export type Said = { readonly choice?: number }
 
-export const used = (usage: unknown): Used | undefined => {
-  const counts = From.object(usage)
-  return counts && {
+export const finished = (raw: string, said: Said): Finished => ({
+  _tag: "Finished",
+  reason: reasons.get(raw) ?? "other",
+  raw,
+  ...said
+})
+
+export const used = (usage: Json | undefined): Used | undefined => {
+  if (!From.isObject(usage)) return undefined
+  const input = From.object(usage["prompt_tokens_details"])
+  return {
     _tag: "Used",
-    inputTokens: From.count(counts["prompt_tokens"]),
-    cachedInputTokens: From.count(From.object(counts["prompt_tokens_details"])?.["cached_tokens"]),
-    outputTokens: From.count(counts["completion_tokens"]),
-    reasoningTokens: From.count(From.object(counts["completion_tokens_details"])?.["reasoning_tokens"])
+    inputTokens: From.count(usage["prompt_tokens"]),
+    // The other two are DeepSeek's and Moonshot's.
+    cachedInputTokens: From.count(input?.["cached_tokens"]) ?? From.count(usage["prompt_cache_hit_tokens"]) ??
+      From.count(usage["cached_tokens"]),
+    cacheWriteTokens: From.count(input?.["cache_write_tokens"]),
+    outputTokens: From.count(usage["completion_tokens"]),
+    reasoningTokens: From.count(From.object(usage["completion_tokens_details"])?.["reasoning_tokens"]),
+    raw: usage
   }
 }
 
-/** A text, or, as compatible servers send it as well, parts of which some are text. */
-const contentText = (content: unknown): string | undefined =>
-  Array.isArray(content)
-    ? From.string(content.map((part) => From.string(From.object(part)?.["text"]) ?? "").join(""))
-    : From.string(content)
-
 /** The arguments of a tool call, which are JSON in a text. Undefined where there are none; null where they are no text. */
-export const argumentsText = (details: From.JsonObject | undefined): string | null | undefined => {
+export const argumentsText = (details: JsonObject | undefined): string | null | undefined => {
   const value = details?.["arguments"]
   return value === undefined || value === null ? undefined : typeof value === "string" ? value : null
 }
 
-/** Text, reasoning and refusal have the same names in a whole message as in a delta. */
-export const said = (message: From.JsonObject, events: Array<ChatEvent>): void => {
-  // Not in OpenAI's reference; the name that compatible servers agree on.
-  const reasoning = From.string(message["reasoning_content"])
-  if (reasoning !== undefined) events.push({ _tag: "ReasoningDelta", text: reasoning })
-  const text = contentText(message["content"])
-  if (text !== undefined) events.push({ _tag: "TextDelta", text })
-  const refusal = From.string(message["refusal"])
-  if (refusal !== undefined) events.push({ _tag: "RefusalDelta", text: refusal })
+export const note = (value: JsonObject, said: Said): ChatEvent => ({
+  _tag: "Native",
+  protocol,
+  value,
+  isNote: true,
+  ...said
+})
+
+/** Compatible servers send parts as well, of which most are text. */
+const contentParts = (parts: ReadonlyArray<Json>, said: Said, emit: (event: ChatEvent) => void): void => {
+  for (const part of parts) {
+    const type = From.isObject(part) ? part["type"] : undefined
+    const text = From.isObject(part) ? From.string(part["text"]) : undefined
+    const refusal = From.isObject(part) ? From.string(part["refusal"]) : undefined
+    if (text !== undefined && (type === "text" || type === undefined)) emit({ _tag: "TextDelta", text, ...said })
+    else if (type === "refusal" && refusal !== undefined) emit({ _tag: "RefusalDelta", text: refusal, ...said })
+    else if (From.isObject(part) && typeof type === "string" && type !== "text") emit(note(part, said))
+  }
 }
 
-/** The events of an answer that came in one piece. A string says what is wrong with it. */
-export const decodeWhole = (body: unknown): ReadonlyArray<ChatEvent> | string => {
-  const response = From.object(body)
-  if (response === undefined) return "not a JSON object"
-  const choice = From.object(From.array(response["choices"])[0])
-  const message = From.object(choice?.["message"])
-  if (choice === undefined || message === undefined) return "no choices[0].message"
-  const reason = From.string(choice["finish_reason"])
-  if (reason === undefined) return "no choices[0].finish_reason"
+const known: ReadonlySet<string> = new Set([
+  "role",
+  "content",
+  "refusal",
+  "tool_calls",
+  "function_call",
+  ...reasoningNames
+])
 
-  const events: Array<ChatEvent> = [
-    { _tag: "Started", id: From.string(response["id"]), model: From.string(response["model"]) }
-  ]
-  said(message, events)
-  for (const [index, value] of From.array(message["tool_calls"]).entries()) {
-    const call = From.object(value)
-    const id = From.string(call?.["id"])
-    const name = From.string(From.object(call?.["function"])?.["name"])
-    if (id === undefined || name === undefined) return `choices[0].message.tool_calls[${index}] has no id or no name`
-    events.push({ _tag: "ToolCallStarted", index, id, name })
-    const text = argumentsText(From.object(call?.["function"]))
-    if (text === null) return `choices[0].message.tool_calls[${index}] has arguments that are not a text`
-    if (text !== undefined && text !== "") events.push({ _tag: "ToolCallDelta", index, arguments: text })
+/** Not in OpenAI's reference. Some servers say the same under both names. */
+const reasoning = (message: JsonObject, said: Said, emit: (event: ChatEvent) => void): void => {
+  for (const name of reasoningNames) {
+    const text = From.string(message[name])
+    if (text === undefined) continue
+    emit({ _tag: "ReasoningDelta", text, extras: { [protocol]: { name } }, ...said })
+    return
   }
-  events.push(finished(reason))
-  const usage = used(response["usage"])
-  if (usage !== undefined) events.push(usage)
-  return events
+}
+
+/** Text, reasoning and refusal have the same names in a whole message as in a delta. */
+export const said = (message: JsonObject, said: Said, emit: (event: ChatEvent) => void): void => {
+  reasoning(message, said, emit)
+  const content = message["content"]
+  if (typeof content === "string") {
+    if (content !== "") emit({ _tag: "TextDelta", text: content, ...said })
+  } else if (Array.isArray(content)) contentParts(content, said, emit)
+  const refusal = message["refusal"]
+  if (typeof refusal === "string" && refusal !== "") emit({ _tag: "RefusalDelta", text: refusal, ...said })
+  const others = From.others(message, known)
+  if (others !== undefined) emit(note({ message: others }, said))
+}
+
+const knownInChoice: ReadonlySet<string> = new Set(["index", "delta", "message", "finish_reason"])
+
+/** What else an answer carries, such as log probabilities. */
+export const aboutChoice = (choice: JsonObject, said: Said, emit: (event: ChatEvent) => void): void => {
+  const others = From.others(choice, knownInChoice)
+  if (others !== undefined) emit(note({ choice: others }, said))
+}
+
+export const knownInResponse: ReadonlySet<string> = new Set([
+  "id",
+  "object",
+  "model",
+  "choices",
+  "usage",
+  "error",
+  // Padding, which hides how long the texts are from who watches the connection.
+  "obfuscation"
+])
+
+const knownInCall: ReadonlySet<string> = new Set(["index", "id", "function", "custom"])
+
+/** What else a call carries: signatures that the provider wants back, or that it is a call of a tool without a schema. */
+export const callExtras = (call: JsonObject): { readonly extras?: { readonly [protocol]: JsonObject } } => {
+  const others = From.others(call, knownInCall)
+  if (others === undefined) return {}
+  const { type, ...rest } = others
+  const extras: JsonObject = type === undefined || type === "function" ? rest : others
+  return Object.keys(extras).length === 0 ? {} : { extras: { [protocol]: extras } }
 }

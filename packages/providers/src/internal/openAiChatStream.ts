@@ -1,76 +1,70 @@
-import * as Sse from "effect/encoding/Sse"
 import type { ChatEvent, Used } from "../ChatEvent.ts"
-import type { Decoder, Peer } from "../OpenAiChat.ts"
-import * as ProviderError from "../ProviderError.ts"
+import type { Peer } from "../Codec.ts"
+import type { JsonObject } from "../Json.ts"
 import * as From from "./json.ts"
-import { classify, invalidResponse } from "./openAiChatErrors.ts"
-import { argumentsText, finished, said, used } from "./openAiChatResponse.ts"
+import { legacyId } from "./openAiChatDecodeResponse.ts"
+import { extrasOf, protocol } from "./openAiChatProtocol.ts"
+import * as Response from "./openAiChatResponse.ts"
 import { ToolCalls } from "./openAiChatToolCalls.ts"
+import { errorOf } from "./openAiErrorBody.ts"
+import { classify } from "./openAiErrors.ts"
+import { StreamDecoder } from "./streamDecoder.ts"
 
-/** A single event larger than this is no answer of a chat model. */
-const maxEventSize = 10 * 1024 * 1024
-
-const lineFeed = 10
-
-export class StreamDecoder implements Decoder {
+/** One of the answers. */
+class Choice {
+  readonly calls = new ToolCalls()
+  readonly said: Response.Said
   isFinished = false
-  isDone = false
-  failure: ProviderError.ProviderError | undefined
-  private events: Array<ChatEvent> = []
-  private delivered = 0
+
+  constructor(number: number) {
+    this.said = number === 0 ? {} : { choice: number }
+  }
+}
+
+const knownInChunk: ReadonlySet<string> = new Set([...Response.knownInResponse, "created"])
+
+export class OpenAiChatStream extends StreamDecoder {
+  private id = "0"
   private isStarted = false
   private usage: Used | undefined
-  private readonly calls = new ToolCalls()
-  private readonly text = new TextDecoder("utf-8", { fatal: true })
-  private readonly sse: Sse.Parser
-  private readonly peer: Peer
+  private readonly choices = new Map<number, Choice>()
+  private readonly expected: number
+  /** Answers that have begun and not finished, and those that have. */
+  private open = 0
+  private finished = 0
+  /** What was said of the whole answer, besides what is known; some servers repeat it in every chunk. */
+  private readonly told = new Set(knownInChunk)
+  private readonly emitted = (event: ChatEvent) => this.emit(event)
 
-  constructor(peer: Peer) {
-    this.peer = peer
-    this.sse = Sse.makeParser((event) => {
-      if (event._tag === "Event") this.onEvent(event)
-    }, { maxEventSize })
+  constructor(peer: Peer, choices = 1) {
+    super(peer)
+    this.expected = choices
   }
 
-  push(chunk: Uint8Array): ReadonlyArray<ChatEvent> {
-    if (this.isDone || this.failure !== undefined) return []
-    // Line by line, so that bytes that are not UTF-8 do not take along what came before them.
-    for (let at = 0; at < chunk.length && this.failure === undefined;) {
-      const end = chunk.indexOf(lineFeed, at) + 1 || chunk.length
-      this.feed(chunk.subarray(at, end))
-      at = end
-    }
-    return this.take()
+  /** Usage comes once, last: some servers repeat it in every chunk, and the last is right. */
+  protected override done(): void {
+    super.done()
+    if (this.usage !== undefined) this.emit(this.usage)
   }
 
-  end(): ReadonlyArray<ChatEvent> {
-    if (this.isDone || this.failure !== undefined) return []
-    if (this.isFinished) this.done()
-    else {
-      this.failure = new ProviderError.StreamTruncated({ provider: this.peer.provider, delivered: this.delivered })
-    }
-    return this.take()
+  protected override onEvent(event: string, data: string): void {
+    if (event === "error") return this.failWith(data)
+    if (data.trim() === "[DONE]") return this.onDone()
+    const chunk = From.parse(data)
+    if (!From.isObject(chunk)) return this.fail("an event that is not a JSON object", data)
+    if (chunk["error"] !== undefined && errorOf(chunk) !== undefined) return this.failWith(data)
+    if (this.isStarted) this.onMore(chunk)
+    else this.onFirst(chunk)
+    const usage = chunk["usage"]
+    if (usage !== undefined && usage !== null) this.usage = Response.used(usage) ?? this.usage
+    for (const choice of From.array(chunk["choices"])) if (From.isObject(choice)) this.onChoice(choice, data)
   }
 
-  private feed(bytes: Uint8Array) {
-    try {
-      const error = this.sse.feed(this.text.decode(bytes, { stream: true }))
-      if (error !== undefined) this.fail(`an event of more than ${maxEventSize} bytes`, "")
-    } catch (cause) {
-      if (!(cause instanceof TypeError)) throw cause
-      this.fail("bytes that are not UTF-8", "")
-    }
-  }
-
-  private take(): ReadonlyArray<ChatEvent> {
-    const events = this.events
-    this.events = []
-    this.delivered += events.length
-    return events
-  }
-
-  private fail(detail: string, data: string) {
-    this.failure ??= invalidResponse(this.peer, detail, data)
+  /** Some servers give fewer answers than were asked for: those that began must have finished. */
+  private onDone() {
+    if (this.open > 0 || this.finished === 0) return
+    this.isFinished = true
+    this.done()
   }
 
   /** The provider says that it failed, after it had begun to answer. */
@@ -78,51 +72,68 @@ export class StreamDecoder implements Decoder {
     this.failure = classify(this.peer, { status: 200, headers: {}, body: data })
   }
 
-  /** Usage comes once, last: some servers repeat it in every chunk, and the last is right. */
-  private done() {
-    this.isDone = true
-    if (this.usage !== undefined) this.events.push(this.usage)
+  private onFirst(chunk: JsonObject) {
+    const id = From.string(chunk["id"])
+    if (id === undefined && !Array.isArray(chunk["choices"])) return
+    this.isStarted = true
+    this.id = id ?? this.id
+    const extras = extrasOf(chunk, Response.knownInResponse)
+    for (const name of Object.keys(extras.extras?.[protocol] ?? {})) this.told.add(name)
+    this.emit({ _tag: "Started", id, model: From.string(chunk["model"]), ...extras })
   }
 
-  private onEvent({ event, data }: Sse.Event) {
-    if (this.isDone || this.failure !== undefined) return
-    if (event === "error") return this.failWith(data)
-    if (data.trim() === "[DONE]") {
-      if (this.isFinished) this.done()
-      return
-    }
-    const chunk = From.object(From.parse(data))
-    if (chunk === undefined) return this.fail("an event that is not a JSON object", data)
-    // OpenAI sends an object; compatible servers send a mere message as well.
-    if (From.isObject(chunk["error"]) || From.string(chunk["error"]) !== undefined) return this.failWith(data)
-    if (!this.isStarted) {
-      this.isStarted = true
-      this.events.push({ _tag: "Started", id: From.string(chunk["id"]), model: From.string(chunk["model"]) })
-    }
-    this.usage = used(chunk["usage"]) ?? this.usage
-    for (const choice of From.array(chunk["choices"])) {
-      // One answer was asked for; others that `extras` may have asked for have no place in one stream of events.
-      if (From.isObject(choice) && (choice["index"] ?? 0) === 0) this.onChoice(choice, data)
-    }
+  private onMore(chunk: JsonObject) {
+    const response = From.others(chunk, this.told)
+    if (response === undefined) return
+    for (const name of Object.keys(response)) this.told.add(name)
+    this.emit(Response.note({ response }, {}))
   }
 
-  private onChoice(choice: From.JsonObject, data: string) {
-    const delta = From.object(choice["delta"]) ?? {}
-    said(delta, this.events)
-    for (const value of From.array(delta["tool_calls"])) {
-      const fragment = From.object(value) ?? {}
-      const found = this.calls.find(fragment)
-      if (found === undefined) return this.fail("a tool call that begins without id or name", data)
-      const { call: { id, index, name }, isNew } = found
-      if (isNew) this.events.push({ _tag: "ToolCallStarted", index, id, name })
-      const text = argumentsText(From.object(fragment["function"]))
-      if (text === null) return this.fail("a tool call whose arguments are not a text", data)
-      if (text !== undefined && text !== "") this.events.push({ _tag: "ToolCallDelta", index, arguments: text })
+  private choice(number: number): Choice {
+    const known = this.choices.get(number)
+    if (known !== undefined) return known
+    const choice = new Choice(number)
+    this.choices.set(number, choice)
+    this.open++
+    this.isFinished = false
+    return choice
+  }
+
+  private onChoice(value: JsonObject, data: string) {
+    const choice = this.choice(From.count(value["index"]) ?? 0)
+    const delta = From.object(value["delta"])
+    if (delta !== undefined) {
+      Response.said(delta, choice.said, this.emitted)
+      const calls = delta["tool_calls"]
+      if (calls !== undefined) { for (const fragment of From.array(calls)) this.onToolCall(choice, fragment, data) }
+      const legacy = delta["function_call"]
+      if (From.isObject(legacy)) {
+        const id = legacyId(this.id, choice.said.choice ?? 0)
+        this.onToolCall(choice, { index: 0, id, function: legacy }, data)
+      }
     }
-    const reason = From.string(choice["finish_reason"])
-    if (reason !== undefined && !this.isFinished) {
-      this.isFinished = true
-      this.events.push(finished(reason))
-    }
+    Response.aboutChoice(value, choice.said, this.emitted)
+    const reason = From.string(value["finish_reason"])
+    if (reason === undefined || choice.isFinished || this.failure !== undefined) return
+    choice.isFinished = true
+    this.open--
+    this.finished++
+    this.isFinished = this.open === 0 && this.finished >= this.expected
+    this.emit(Response.finished(reason, choice.said))
+  }
+
+  private onToolCall({ calls, said }: Choice, value: unknown, data: string) {
+    if (this.failure !== undefined) return
+    const fragment = From.object(value) ?? {}
+    const found = calls.find(fragment)
+    if (found === undefined) return this.fail("a tool call that begins without id or name", data)
+    const { call: { id, index, name }, isNew } = found
+    if (isNew) this.emit({ _tag: "ToolCallStarted", index, id, name, ...Response.callExtras(fragment), ...said })
+    const custom = From.object(fragment["custom"])
+    const text = custom === undefined
+      ? Response.argumentsText(From.object(fragment["function"]))
+      : From.string(custom["input"])
+    if (text === null) return this.fail("a tool call whose arguments are not a text", data)
+    if (text !== undefined && text !== "") this.emit({ _tag: "ToolCallDelta", index, arguments: text, ...said })
   }
 }

@@ -1,74 +1,120 @@
 import * as AiError from "effect/ai/AiError"
 import type * as LanguageModel from "effect/ai/LanguageModel"
 import { toCodecOpenAI } from "effect/ai/OpenAiStructuredOutput"
-import * as Prompt from "effect/ai/Prompt"
+import type * as Prompt from "effect/ai/Prompt"
 import * as Tool from "effect/ai/Tool"
 import * as Effect from "effect/Effect"
+import * as Base64 from "effect/encoding/Base64"
 import type * as ChatRequest from "../ChatRequest.ts"
+import type { JsonObject } from "../Json.ts"
+import * as DataUrl from "./dataUrl.ts"
+import { extrasOf, unseenOf } from "./promptOptions.ts"
 import { jsonSchemaOf } from "./toolParameters.ts"
 
 const unsupported = (description: string) => Effect.fail(new AiError.InvalidUserInputError({ description }))
 
 const asText = (value: unknown): string => typeof value === "string" ? value : JSON.stringify(value) ?? "null"
 
+const textPart = ({ options, text }: Prompt.TextPart): ChatRequest.TextPart => ({
+  type: "text",
+  text,
+  ...extrasOf(options)
+})
+
+/** Base64 has no colon, so a text with one is a URL. */
+const sourceOf = ({ data, mediaType }: Prompt.FilePart): ChatRequest.Source => {
+  if (data instanceof Uint8Array) return { mediaType, data: Base64.encode(data) }
+  const text = String(data)
+  return text.includes(":") ? DataUrl.parse(text) ?? { url: text } : { mediaType, data: text }
+}
+
+const filePart = (part: Prompt.FilePart): ChatRequest.ImagePart | ChatRequest.FilePart => {
+  const { fileName, mediaType, options } = part
+  const source = sourceOf(part)
+  return mediaType.startsWith("image/")
+    ? { type: "image", source, ...extrasOf(options) }
+    : { type: "file", source, ...(fileName !== undefined && { name: fileName }), ...extrasOf(options) }
+}
+
+const userPart = (part: Prompt.TextPart | Prompt.FilePart) => part.type === "text" ? textPart(part) : filePart(part)
+
+const isPlain = (part: ChatRequest.UserPart): part is ChatRequest.TextPart =>
+  part.type === "text" && part.extras === undefined
+
+/** Plain texts are one, in which each has its own line. */
+const contentOf = (parts: ReadonlyArray<Prompt.TextPart | Prompt.FilePart>): ChatRequest.UserMessage["content"] => {
+  const content = parts.map(userPart)
+  return content.every(isPlain) ? content.map(({ text }) => text).join("\n") : content
+}
+
 const toolMessage = (part: Prompt.ToolResultPart): ChatRequest.ToolMessage => ({
   role: "tool",
   toolCallId: part.id,
-  content: part.modelOutput === undefined ? asText(part.result) : Prompt.toolModelOutputToText(part.modelOutput)
+  content: part.modelOutput === undefined ? asText(part.result) : contentOf(part.modelOutput),
+  ...(part.isFailure && { isError: true }),
+  ...extrasOf(part.options)
 })
 
-const fromMessage = Effect.fnUntraced(function*(
-  message: Prompt.Message
+/** A text stands for the one plain part that it would be. */
+const joined = (parts: ReadonlyArray<ChatRequest.AssistantPart>): ChatRequest.AssistantMessage["content"] => {
+  const [first, ...rest] = parts
+  return first?.type === "text" && first.extras === undefined && rest.length === 0 ? first.text : parts
+}
+
+const assistant = Effect.fnUntraced(function*(
+  { content, options }: Prompt.AssistantMessage
 ): Effect.fn.Return<ReadonlyArray<ChatRequest.Message>, AiError.InvalidUserInputError> {
+  const parts: Array<ChatRequest.AssistantPart> = []
+  const results: Array<ChatRequest.ToolMessage> = []
+  for (const part of content) {
+    switch (part.type) {
+      case "text":
+        parts.push(textPart(part))
+        break
+      case "reasoning":
+        parts.push({ type: "reasoning", text: part.text, ...unseenOf(part.options) })
+        break
+      case "tool-call": {
+        const { id, name, options, params } = part
+        parts.push({ type: "tool-call", id, name, arguments: asText(params), ...extrasOf(options) })
+        break
+      }
+      case "tool-result":
+        results.push(toolMessage(part))
+        break
+      case "file":
+        return yield* unsupported(
+          `A ${part.mediaType} part cannot be sent as the model's own: it answers in text alone.`
+        )
+        // Approvals are settled before a request is made.
+    }
+  }
+  if (parts.length === 0) return results
+  return [{ role: "assistant", content: joined(parts), ...extrasOf(options) }, ...results]
+})
+
+const fromMessage = (
+  message: Prompt.Message
+): Effect.Effect<ReadonlyArray<ChatRequest.Message>, AiError.InvalidUserInputError> => {
+  const extras = extrasOf(message.options)
   switch (message.role) {
     case "system":
-      return [{ role: "system", content: message.content }]
-    case "user": {
-      const texts: Array<string> = []
-      for (const part of message.content) {
-        if (part.type !== "text") {
-          return yield* unsupported(`A ${part.mediaType} part cannot be sent: this provider layer sends text only.`)
-        }
-        texts.push(part.text)
-      }
-      return [{ role: "user", content: texts.join("\n") }]
-    }
-    case "assistant": {
-      const texts: Array<string> = []
-      const toolCalls: Array<ChatRequest.ToolCall> = []
-      const results: Array<ChatRequest.ToolMessage> = []
-      for (const part of message.content) {
-        if (part.type === "text") texts.push(part.text)
-        else if (part.type === "tool-call") {
-          toolCalls.push({ id: part.id, name: part.name, arguments: asText(part.params) })
-        } else if (part.type === "tool-result") results.push(toolMessage(part))
-        else if (part.type === "file") {
-          return yield* unsupported(`A ${part.mediaType} part cannot be sent: this provider layer sends text only.`)
-        }
-        // Reasoning is not part of this format's history, and approvals are settled before a request is made.
-      }
-      // An answer with neither is refused. It comes about when the model was cut off while it reasoned.
-      if (texts.length === 0 && toolCalls.length === 0) return results
-      return [
-        {
-          role: "assistant",
-          ...(texts.length > 0 && { content: texts.join("") }),
-          ...(toolCalls.length > 0 && { toolCalls })
-        },
-        ...results
-      ]
-    }
+      return Effect.succeed([{ role: "system", content: message.content, ...extras }])
+    case "user":
+      return Effect.succeed([{ role: "user", content: contentOf(message.content), ...extras }])
+    case "assistant":
+      return assistant(message)
     case "tool":
-      return message.content.filter((part) => part.type === "tool-result").map(toolMessage)
+      return Effect.succeed(message.content.filter((part) => part.type === "tool-result").map(toolMessage))
   }
-})
+}
 
 const unsupportedSchema = (cause: unknown) =>
   new AiError.UnsupportedSchemaError({ description: cause instanceof Error ? cause.message : String(cause) })
 
 const fromTool = (
   tool: Tool.Any
-): Effect.Effect<ChatRequest.Tool, AiError.InvalidUserInputError | AiError.UnsupportedSchemaError> => {
+): Effect.Effect<ChatRequest.FunctionTool, AiError.InvalidUserInputError | AiError.UnsupportedSchemaError> => {
   if (Tool.isProviderDefined(tool)) {
     return unsupported(`The tool ${tool.name} runs at another provider: this provider layer takes tools of your own.`)
   }
@@ -79,7 +125,7 @@ const fromTool = (
       name: tool.name,
       ...(description !== undefined && { description }),
       ...(strict !== undefined && { strict }),
-      parameters: jsonSchemaOf(tool)
+      parameters: jsonSchemaOf(tool) as JsonObject
     }),
     catch: unsupportedSchema
   })
@@ -87,7 +133,7 @@ const fromTool = (
 
 /** Which of the tools the model gets to see, and whether it must call one. */
 const choose = (
-  tools: ReadonlyArray<ChatRequest.Tool>,
+  tools: ReadonlyArray<ChatRequest.FunctionTool>,
   choice: LanguageModel.ToolChoice<string>
 ): Pick<ChatRequest.ChatRequest, "tools" | "toolChoice"> => {
   if (tools.length === 0) return {}
@@ -108,11 +154,13 @@ export const toChatRequest = Effect.fnUntraced(function*(
   const messages = yield* Effect.forEach(prompt.content, fromMessage)
   const tools = yield* Effect.forEach(options.tools, fromTool)
   const format = responseFormat.type === "text" ? undefined : {
+    type: "json-schema" as const,
     name: formatName(responseFormat.objectName),
     schema: yield* Effect.try({
-      try: () => toCodecOpenAI(responseFormat.schema).jsonSchema,
+      try: () => toCodecOpenAI(responseFormat.schema).jsonSchema as JsonObject,
       catch: unsupportedSchema
-    })
+    }),
+    strict: true
   }
   return { ...parameters, model, messages: messages.flat(), ...choose(tools, toolChoice), ...(format && { format }) }
 })

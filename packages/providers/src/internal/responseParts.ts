@@ -1,22 +1,25 @@
 import * as AiError from "effect/ai/AiError"
 import type * as Response from "effect/ai/Response"
 import type { ChatEvent, Finished, Used } from "../ChatEvent.ts"
+import type { Extras } from "../ChatRequest.ts"
 import * as From from "./json.ts"
+import { metadataOf } from "./promptOptions.ts"
 
 interface OpenCall {
   readonly id: string
   readonly name: string
+  readonly extras: Extras | undefined
   arguments: string
 }
 
 const usageOf = (used: Used | undefined): typeof Response.Usage.Encoded => {
-  const { inputTokens, cachedInputTokens, outputTokens, reasoningTokens } = used ?? {}
+  const { cacheWriteTokens, cachedInputTokens, inputTokens, outputTokens, reasoningTokens } = used ?? {}
   return {
     inputTokens: {
       total: inputTokens,
       cacheRead: cachedInputTokens,
       uncached: inputTokens === undefined ? undefined : inputTokens - (cachedInputTokens ?? 0),
-      cacheWrite: undefined
+      cacheWrite: cacheWriteTokens
     },
     outputTokens: {
       total: outputTokens,
@@ -36,7 +39,7 @@ const invalidArguments = ({ name, arguments: text }: OpenCall) =>
  * Turns events into the parts of Effect's `Response`, one answer's worth.
  *
  * Text, reasoning and each tool call are runs with a start, deltas and an end; the finish comes last, with the usage,
- * which providers send after it.
+ * which providers send after it. Of several answers there is the first: Effect has no word for others.
  */
 export class PartsBuilder {
   failure: AiError.InvalidOutputError | undefined
@@ -68,6 +71,7 @@ export class PartsBuilder {
   }
 
   private onEvent(event: ChatEvent, parts: Array<Response.StreamPartEncoded>) {
+    if ("choice" in event && event.choice !== undefined && event.choice !== 0) return
     switch (event._tag) {
       case "Started":
         parts.push({ type: "response-metadata", id: event.id, modelId: event.model })
@@ -77,11 +81,20 @@ export class PartsBuilder {
         parts.push({ type: "text-delta", id: this.openRun("text", parts), delta: event.text })
         break
       case "ReasoningDelta":
-        parts.push({ type: "reasoning-delta", id: this.openRun("reasoning", parts), delta: event.text })
+        parts.push({
+          type: "reasoning-delta",
+          id: this.openRun("reasoning", parts),
+          delta: event.text,
+          ...metadataOf(event)
+        })
+        break
+      case "ReasoningSigned":
+        this.openRun("reasoning", parts)
+        this.closeRun(parts, metadataOf(event))
         break
       case "ToolCallStarted":
         this.closeRun(parts)
-        this.calls.set(event.index, { id: event.id, name: event.name, arguments: "" })
+        this.calls.set(event.index, { id: event.id, name: event.name, extras: event.extras, arguments: "" })
         parts.push({ type: "tool-params-start", id: event.id, name: event.name })
         break
       case "ToolCallDelta": {
@@ -110,9 +123,9 @@ export class PartsBuilder {
     return this.run.id
   }
 
-  private closeRun(parts: Array<Response.StreamPartEncoded>) {
+  private closeRun(parts: Array<Response.StreamPartEncoded>, metadata: ReturnType<typeof metadataOf> = {}) {
     if (this.run === undefined) return
-    parts.push({ type: `${this.run.type}-end`, id: this.run.id })
+    parts.push({ type: `${this.run.type}-end`, id: this.run.id, ...metadata })
     this.run = undefined
   }
 
@@ -122,7 +135,13 @@ export class PartsBuilder {
       const params = call.arguments === "" ? {} : From.parse(call.arguments)
       if (params === undefined) this.failure ??= invalidArguments(call)
       else {
-        parts.push({ type: "tool-call", id: call.id, name: call.name, params: this.readParameters(call.name, params) })
+        parts.push({
+          type: "tool-call",
+          id: call.id,
+          name: call.name,
+          params: this.readParameters(call.name, params),
+          ...metadataOf(call)
+        })
       }
     }
     this.calls.clear()
@@ -133,21 +152,24 @@ export class PartsBuilder {
 export const wholeParts = (streamed: ReadonlyArray<Response.StreamPartEncoded>): Array<Response.PartEncoded> => {
   const parts: Array<Response.PartEncoded> = []
   let text = ""
+  let metadata: Response.ProviderMetadata = {}
   for (const part of streamed) {
     switch (part.type) {
       case "text-start":
       case "reasoning-start":
         text = ""
+        metadata = {}
         break
       case "text-delta":
       case "reasoning-delta":
         text += part.delta
+        metadata = { ...metadata, ...part.metadata }
         break
       case "text-end":
         parts.push({ type: "text", text })
         break
       case "reasoning-end":
-        parts.push({ type: "reasoning", text })
+        parts.push({ type: "reasoning", text, metadata: { ...metadata, ...part.metadata } })
         break
       case "response-metadata":
       case "tool-call":

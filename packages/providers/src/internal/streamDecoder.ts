@@ -1,13 +1,12 @@
-import * as Sse from "effect/encoding/Sse"
 import type { ChatEvent } from "../ChatEvent.ts"
 import type { Decoder, Peer } from "../Codec.ts"
 import * as ProviderError from "../ProviderError.ts"
+import { EventStream } from "./eventStream.ts"
 import { invalidResponse } from "./invalidResponse.ts"
+import { Utf8 } from "./utf8.ts"
 
 /** A single event larger than this is no answer of a chat model. */
 const maxEventSize = 10 * 1024 * 1024
-
-const lineFeed = 10
 
 /**
  * What the decoders of all event streams have in common: framing (server-sent events, HTML standard §9.2), and how a
@@ -20,29 +19,23 @@ export abstract class StreamDecoder implements Decoder {
   protected readonly peer: Peer
   private events: Array<ChatEvent> = []
   private delivered = 0
-  private readonly text = new TextDecoder("utf-8", { fatal: true })
-  private readonly sse: Sse.Parser
+  private readonly bytes = new Utf8()
+  private readonly stream = new EventStream(maxEventSize, (event, data) => {
+    if (!this.isOver) this.onEvent(event, data)
+  })
 
   constructor(peer: Peer) {
     this.peer = peer
-    this.sse = Sse.makeParser((event) => {
-      if (event._tag === "Event" && !this.isDone && this.failure === undefined) this.onEvent(event.event, event.data)
-    }, { maxEventSize })
   }
 
   push(chunk: Uint8Array): ReadonlyArray<ChatEvent> {
-    if (this.isDone || this.failure !== undefined) return []
-    // Line by line, so that bytes that are not UTF-8 do not take along what came before them.
-    for (let at = 0; at < chunk.length && this.failure === undefined;) {
-      const end = chunk.indexOf(lineFeed, at) + 1 || chunk.length
-      this.feed(chunk.subarray(at, end))
-      at = end
-    }
+    if (this.isOver) return []
+    if (!this.bytes.feed(chunk, this.feed) && !this.isOver) this.fail("bytes that are not UTF-8", "")
     return this.take()
   }
 
   end(): ReadonlyArray<ChatEvent> {
-    if (this.isDone || this.failure !== undefined) return []
+    if (this.isOver) return []
     if (this.isFinished) this.done()
     else {
       this.failure = new ProviderError.StreamTruncated({ provider: this.peer.provider, delivered: this.delivered })
@@ -67,18 +60,18 @@ export abstract class StreamDecoder implements Decoder {
     this.failure ??= invalidResponse(this.peer, detail, data)
   }
 
-  private feed(bytes: Uint8Array) {
-    try {
-      const error = this.sse.feed(this.text.decode(bytes, { stream: true }))
-      if (error !== undefined) this.fail(`an event of more than ${maxEventSize} bytes`, "")
-    } catch (cause) {
-      if (!(cause instanceof TypeError)) throw cause
-      this.fail("bytes that are not UTF-8", "")
-    }
+  private get isOver(): boolean {
+    return this.isDone || this.failure !== undefined
+  }
+
+  private readonly feed = (text: string): boolean => {
+    if (!this.stream.feed(text)) this.fail(`an event of more than ${maxEventSize} characters`, "")
+    return !this.isOver
   }
 
   private take(): ReadonlyArray<ChatEvent> {
     const events = this.events
+    if (events.length === 0) return events
     this.events = []
     this.delivered += events.length
     return events

@@ -40,13 +40,25 @@ export const tokens = (prompt: number, completion: number) => ({
 })
 export const done = "data: [DONE]\n\n"
 
-export const started: ChatEvent.ChatEvent = { _tag: "Started", id: "chatcmpl-1", model: "gpt-5-2026-08-07" }
+export const started: ChatEvent.ChatEvent = {
+  _tag: "Started",
+  id: "chatcmpl-1",
+  model: "gpt-5-2026-08-07",
+  extras: { "openai-chat": { created: 1 } }
+}
 export const stopped: ChatEvent.ChatEvent = { _tag: "Finished", reason: "stop", raw: "stop" }
 export const text = (text: string): ChatEvent.ChatEvent => ({ _tag: "TextDelta", text })
+export const thought = (text: string): ChatEvent.ChatEvent => ({
+  _tag: "ReasoningDelta",
+  text,
+  extras: { "openai-chat": { name: "reasoning_content" } }
+})
 export const used = (inputTokens: number, outputTokens: number): ChatEvent.ChatEvent => ({
   _tag: "Used",
   inputTokens,
   cachedInputTokens: 3,
+  cacheWriteTokens: undefined,
   outputTokens,
-  reasoningTokens: 2
+  reasoningTokens: 2,
+  raw: tokens(inputTokens, outputTokens)
 })

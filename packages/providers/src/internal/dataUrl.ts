@@ -1,0 +1,17 @@
+/** Bytes as base64, and what they are. */
+export interface Inline {
+  readonly mediaType: string
+  readonly data: string
+}
+
+/** What a data URL (RFC 2397) holds as base64. Undefined where it is another URL, or holds its bytes in another form. */
+export const parse = (url: string): Inline | undefined => {
+  if (!/^data:/i.test(url)) return undefined
+  const comma = url.indexOf(",")
+  const head = url.slice("data:".length, Math.max(comma, 0))
+  return /;base64$/i.test(head)
+    ? { mediaType: head.slice(0, -";base64".length), data: url.slice(comma + 1) }
+    : undefined
+}
+
+export const format = ({ data, mediaType }: Inline): string => `data:${mediaType};base64,${data}`

@@ -1,0 +1,82 @@
+/**
+ * Framing of server-sent events (HTML standard, §9.2.6): lines that end with LF, CR or CRLF, fields, events that end with an
+ * empty line. Ids and reconnection times are left out, since a broken answer is not resumed by them.
+ *
+ * Effect has a parser as well, `effect/encoding/Sse`, which finds the same events; it looks at each character by itself,
+ * and is slower for it than all the rest of decoding an answer (`npm run bench -- codec`).
+ */
+export class EventStream {
+  /** The line that has not ended yet. */
+  private rest = ""
+  private isFirst = true
+  /** A line ended with CR, so that LF, if it comes next, belongs to it. */
+  private isAfterReturn = false
+  private event = ""
+  private data: string | undefined
+  private readonly maxSize: number
+  private readonly onEvent: (event: string, data: string) => void
+
+  /** `maxSize` bounds a line and the data of an event, in UTF-16 code units. */
+  constructor(maxSize: number, onEvent: (event: string, data: string) => void) {
+    this.maxSize = maxSize
+    this.onEvent = onEvent
+  }
+
+  /** False where a line or an event is too large; nothing may be fed after that. */
+  feed(text: string): boolean {
+    if (text === "") return true
+    let at = this.isFirst && text.charCodeAt(0) === byteOrderMark ? 1 : 0
+    this.isFirst = false
+    // Each is looked for again only once it was passed, so that a text with one kind of them is not searched over and over.
+    let nextFeed = text.indexOf("\n", at)
+    let nextReturn = text.indexOf("\r", at)
+    while (at < text.length) {
+      if (this.isAfterReturn) {
+        this.isAfterReturn = false
+        if (text.charCodeAt(at) === lineFeed) {
+          at++
+          continue
+        }
+      }
+      if (nextFeed !== -1 && nextFeed < at) nextFeed = text.indexOf("\n", at)
+      if (nextReturn !== -1 && nextReturn < at) nextReturn = text.indexOf("\r", at)
+      const isReturn = nextReturn !== -1 && (nextFeed === -1 || nextReturn < nextFeed)
+      const end = isReturn ? nextReturn : nextFeed
+      this.isAfterReturn = isReturn
+      if (end === -1) {
+        this.rest += at === 0 ? text : text.slice(at)
+        return this.rest.length <= this.maxSize
+      }
+      if (!this.onLine(this.rest === "" ? text.slice(at, end) : this.rest + text.slice(at, end))) return false
+      this.rest = ""
+      at = end + 1
+    }
+    return true
+  }
+
+  private onLine(line: string): boolean {
+    if (line.length > this.maxSize) return false
+    if (line === "") this.dispatch()
+    else if (line.startsWith("data:")) return this.append(line.slice(line.charCodeAt(5) === space ? 6 : 5))
+    else if (line === "data") return this.append("")
+    else if (line.startsWith("event:")) this.event = line.slice(line.charCodeAt(6) === space ? 7 : 6)
+    else if (line === "event") this.event = ""
+    return true
+  }
+
+  private append(value: string): boolean {
+    this.data = this.data === undefined ? value : `${this.data}\n${value}`
+    return this.data.length <= this.maxSize
+  }
+
+  private dispatch() {
+    const { data, event } = this
+    this.data = undefined
+    this.event = ""
+    if (data !== undefined) this.onEvent(event === "" ? "message" : event, data)
+  }
+}
+
+const byteOrderMark = 0xfeff
+const lineFeed = 10
+const space = 32

@@ -1,0 +1,26 @@
+import * as Base64 from "effect/encoding/Base64"
+import * as Result from "effect/Result"
+
+const size = Float32Array.BYTES_PER_ELEMENT
+
+/** A vector as base64 of 32-bit floats, least significant byte first. Numbers lose what 32 bits cannot hold. */
+export const encode = (vector: ReadonlyArray<number>): string => {
+  const view = new DataView(new ArrayBuffer(vector.length * size))
+  for (const [index, value] of vector.entries()) view.setFloat32(index * size, value, true)
+  return Base64.encode(new Uint8Array(view.buffer))
+}
+
+/** Undefined where it is no base64, or no whole number of finite floats. */
+export const decode = (text: string): ReadonlyArray<number> | undefined => {
+  const decoded = Base64.decode(text)
+  if (Result.isFailure(decoded) || decoded.success.byteLength % size !== 0) return undefined
+  const { buffer, byteLength, byteOffset } = decoded.success
+  const view = new DataView(buffer, byteOffset, byteLength)
+  const vector: Array<number> = []
+  for (let at = 0; at < byteLength; at += size) {
+    const value = view.getFloat32(at, true)
+    if (!Number.isFinite(value)) return undefined
+    vector.push(value)
+  }
+  return vector
+}

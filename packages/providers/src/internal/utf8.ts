@@ -1,0 +1,58 @@
+const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true })
+
+/** How many bytes at the end begin a character whose other bytes are still to come. */
+const unfinished = (bytes: Uint8Array): number => {
+  for (let back = 1; back <= 3 && back <= bytes.length; back++) {
+    const byte = bytes[bytes.length - back] ?? 0
+    if (byte < 0x80) return 0
+    if (byte >= 0xc0) return (byte >= 0xf0 ? 4 : byte >= 0xe0 ? 3 : 2) > back ? back : 0
+  }
+  return 0
+}
+
+const concat = (a: Uint8Array, b: Uint8Array): Uint8Array => {
+  const both = new Uint8Array(a.length + b.length)
+  both.set(a)
+  both.set(b, a.length)
+  return both
+}
+
+const decode = (bytes: Uint8Array): string | undefined => {
+  try {
+    return decoder.decode(bytes)
+  } catch {
+    return undefined
+  }
+}
+
+/**
+ * Decodes UTF-8 piece by piece, a whole piece at a time. Where a piece has bytes that are none, its lines are taken one by
+ * one, so that they do not take along what came before them.
+ */
+export class Utf8 {
+  /** The beginning of a character. */
+  private rest: Uint8Array = new Uint8Array(0)
+
+  /** Gives the text to `take` until that returns false. False as well where bytes are not UTF-8. */
+  feed(piece: Uint8Array, take: (text: string) => boolean): boolean {
+    const bytes = this.rest.length === 0 ? piece : concat(this.rest, piece)
+    const left = unfinished(bytes)
+    this.rest = left === 0 ? noBytes : bytes.slice(bytes.length - left)
+    const whole = left === 0 ? bytes : bytes.subarray(0, bytes.length - left)
+    const text = decode(whole)
+    return text === undefined ? this.feedLines(whole, take) : take(text)
+  }
+
+  private feedLines(bytes: Uint8Array, take: (text: string) => boolean): boolean {
+    for (let at = 0; at < bytes.length;) {
+      let end = at
+      while (end < bytes.length && bytes[end] !== 10 && bytes[end] !== 13) end++
+      const text = decode(bytes.subarray(at, end + 1))
+      if (text === undefined || !take(text)) return false
+      at = end + 1
+    }
+    return true
+  }
+}
+
+const noBytes = new Uint8Array(0)
