@@ -9,13 +9,13 @@ import { decodeRequest } from "./internal/anthropicRequestReader.ts"
 import { decodeResponse, encodeResponse } from "./internal/anthropicResponse.ts"
 import { AnthropicStreamDecoder } from "./internal/anthropicStream.ts"
 import { AnthropicStreamEncoder } from "./internal/anthropicStreamEncoder.ts"
-import { encoding } from "./internal/anthropicUnsupported.ts"
 import { invalidResponse } from "./internal/invalidResponse.ts"
 import * as From from "./internal/json.ts"
-import { read } from "./internal/malformed.ts"
+import { orRefusal } from "./internal/refusal.ts"
+import type { Json } from "./Json.ts"
 
 /** Some servers send an error under the status of a success. */
-const isError = (value: unknown): boolean =>
+const isError = (value: Json | undefined): boolean =>
   From.object(value)?.["type"] === "error" || From.isObject(From.object(value)?.["error"])
 
 export const codec: Codec.Codec = {
@@ -23,21 +23,15 @@ export const codec: Codec.Codec = {
   path: "/v1/messages",
   headers: (secret) => ({ "x-api-key": secret, "anthropic-version": "2023-06-01" }),
 
-  encodeRequest: (request, delivery) => encoding(() => encodeRequest(request, delivery)),
-  decodeRequest: (body) => {
-    const value = From.parse(body)
-    return Result.mapError(
-      read(() => decodeRequest(value)),
-      ({ detail, path }) => new Codec.RequestInvalid({ protocol, path, detail })
-    )
-  },
+  encodeRequest: (request, delivery) => orRefusal(Codec.Unsupported, () => encodeRequest(request, delivery)),
+  decodeRequest: (body) => orRefusal(Codec.RequestInvalid, () => decodeRequest(From.parse(body))),
 
   decodeResponse: (peer, response) => {
     const value = From.parse(response.body)
     if (response.status < 200 || response.status >= 300 || isError(value)) return Result.fail(classify(peer, response))
     return Result.mapError(
-      decodeResponse(value),
-      ({ message }) => invalidResponse(peer, message, response.body)
+      orRefusal(Codec.RequestInvalid, () => decodeResponse(value)),
+      ({ detail, path }) => invalidResponse(peer, `${path || "what"} ${detail}`, response.body)
     )
   },
   encodeResponse,

@@ -29,7 +29,12 @@ describe("a request", () => {
   it("has sixty cases or more", () => assert.isAtLeast(cases.length, 60))
 
   it.each(cases)("is what the vendor's SDK sends for the same: $name", async ({ parameters, request }) => {
-    const sdk = await Sdk.sentBody({ model: "claude-sonnet-5-5", max_tokens: 1024, messages: asking.messages, ...parameters })
+    const sdk = await Sdk.sentBody({
+      model: "claude-sonnet-5-5",
+      max_tokens: 1024,
+      messages: asking.messages,
+      ...parameters
+    })
     assert.deepStrictEqual(sent(request), sdk)
   })
 
@@ -41,7 +46,12 @@ describe("a request", () => {
 
   it("is read from what the vendor's SDK sends for a stream", async () => {
     const streamed = { stream: true, includeUsage: true }
-    const body = await Sdk.sentBody({ model: "claude", max_tokens: 1, messages: [{ role: "user", content: "Hi" }], stream: true })
+    const body = await Sdk.sentBody({
+      model: "claude",
+      max_tokens: 1,
+      messages: [{ role: "user", content: "Hi" }],
+      stream: true
+    })
     assert.deepStrictEqual(Result.getOrThrow(decode(body)).delivery, streamed)
     assert.deepInclude(sent({}, streamed), { stream: true })
   })
@@ -109,13 +119,21 @@ describe("a body that is no request", () => {
       block({ type: "tool_result", tool_use_id: "a", content: [{ type: "text" }] }),
       "messages[1].content[0].content[0].text"
     ],
-    ["with a call without a name", block({ type: "tool_use", id: "a", input: {} }, "assistant"), "messages[1].content[0].name"],
+    [
+      "with a call without a name",
+      block({ type: "tool_use", id: "a", input: {} }, "assistant"),
+      "messages[1].content[0].name"
+    ],
     [
       "with a call's input that is none",
       block({ type: "tool_use", id: "a", name: "f", input: "{}" }, "assistant"),
       "messages[1].content[0].input"
     ],
-    ["with thinking without thought", block({ type: "thinking", signature: "s" }, "assistant"), "messages[1].content[0].thinking"],
+    [
+      "with thinking without thought",
+      block({ type: "thinking", signature: "s" }, "assistant"),
+      "messages[1].content[0].thinking"
+    ],
     ["with a system that shows an image", { ...body, system: [{ type: "image" }] }, "system[0].type"],
     ["with a tool without a schema", { ...body, tools: [{ name: "f" }] }, "tools[0].input_schema"],
     ["with a choice that is none", { ...body, tool_choice: { type: "some" } }, "tool_choice.type"],

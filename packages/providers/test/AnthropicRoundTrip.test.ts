@@ -13,7 +13,8 @@ const peer: Codec.Peer = { provider: "anthropic", redact: (text) => text }
 const delivery: Codec.Delivery = { stream: false, includeUsage: true }
 
 const again = (request: ChatRequest.ChatRequest): ChatRequest.ChatRequest =>
-  Result.getOrThrow(codec.decodeRequest(JSON.stringify(Result.getOrThrow(codec.encodeRequest(request, delivery))))).request
+  Result.getOrThrow(codec.decodeRequest(JSON.stringify(Result.getOrThrow(codec.encodeRequest(request, delivery)))))
+    .request
 
 const plain = <A>(value: A): A => JSON.parse(JSON.stringify(value))
 
@@ -105,8 +106,17 @@ describe("a stream that we write", () => {
 
   const started: ChatEvent.ChatEvent = { _tag: "Started", id: "msg_1", model: "claude" }
   const finished: ChatEvent.ChatEvent = { _tag: "Finished", reason: "tool-calls", raw: "tool_calls" }
-  const begins = (index: number): ChatEvent.ChatEvent => ({ _tag: "ToolCallStarted", index, id: `t${index}`, name: "f" })
-  const writes = (index: number, text: string): ChatEvent.ChatEvent => ({ _tag: "ToolCallDelta", index, arguments: text })
+  const begins = (index: number): ChatEvent.ChatEvent => ({
+    _tag: "ToolCallStarted",
+    index,
+    id: `t${index}`,
+    name: "f"
+  })
+  const writes = (index: number, text: string): ChatEvent.ChatEvent => ({
+    _tag: "ToolCallDelta",
+    index,
+    arguments: text
+  })
 
   it("tells calls one after the other that came mixed", async () => {
     const events: ReadonlyArray<ChatEvent.ChatEvent> = [
@@ -122,7 +132,9 @@ describe("a stream that we write", () => {
       finished
     ]
     const text = encode(events)
-    const blocks = [...text.matchAll(/"type":"content_block_(start|stop)","index":(\d)/g)].map(([, kind, at]) => `${kind} ${at}`)
+    const blocks = [...text.matchAll(/"type":"content_block_(start|stop)","index":(\d)/g)].map(([, kind, at]) =>
+      `${kind} ${at}`
+    )
     assert.deepStrictEqual(
       blocks,
       [0, 1, 2, 3].flatMap((index) => [`start ${index}`, `stop ${index}`])
@@ -171,7 +183,9 @@ describe("a whole answer", () => {
 
   it.each(whole)("is what the vendor's SDK makes of it: $name", async ({ text }) => {
     const body = await bodyOf(text)
-    const response = Result.getOrThrow(codec.decodeResponse(peer, { status: 200, headers: {}, body: JSON.stringify(body) }))
+    const response = Result.getOrThrow(
+      codec.decodeResponse(peer, { status: 200, headers: {}, body: JSON.stringify(body) })
+    )
     assert.deepStrictEqual(ofResponse(response), ofSdk(body))
   })
 
@@ -188,15 +202,29 @@ describe("a whole answer", () => {
   })
 
   it.each<[string, string, string]>([
-    ["an error under the status of a success", JSON.stringify({ type: "error", error: { type: "overloaded_error", message: "Oops" } }), "Overloaded"],
+    [
+      "an error under the status of a success",
+      JSON.stringify({ type: "error", error: { type: "overloaded_error", message: "Oops" } }),
+      "Overloaded"
+    ],
     ["no JSON", "<html>", "InvalidResponse"],
     ["nothing", "", "InvalidResponse"],
     ["a list", "[]", "InvalidResponse"],
     ["no content", JSON.stringify({ stop_reason: "end_turn" }), "InvalidResponse"],
     ["no reason to stop", JSON.stringify({ content: [], stop_reason: null }), "InvalidResponse"],
     ["a block that is none", JSON.stringify({ content: [7], stop_reason: "end_turn" }), "InvalidResponse"],
-    ["a call without an id", JSON.stringify({ content: [{ type: "tool_use", name: "f", input: {} }], stop_reason: "tool_use" }), "InvalidResponse"],
-    ["input that nests without end", `{"content":[{"type":"tool_use","id":"a","name":"f","input":{"a":${"[".repeat(9999)}${"]".repeat(9999)}}}],"stop_reason":"tool_use"}`, "InvalidResponse"]
+    [
+      "a call without an id",
+      JSON.stringify({ content: [{ type: "tool_use", name: "f", input: {} }], stop_reason: "tool_use" }),
+      "InvalidResponse"
+    ],
+    [
+      "input that nests without end",
+      `{"content":[{"type":"tool_use","id":"a","name":"f","input":{"a":${"[".repeat(9999)}${
+        "]".repeat(9999)
+      }}}],"stop_reason":"tool_use"}`,
+      "InvalidResponse"
+    ]
   ])("fails with what is wrong with it: %s", (_, body, tag) => {
     const failure = Result.getOrThrow(Result.flip(codec.decodeResponse(peer, { status: 200, headers: {}, body })))
     assert.strictEqual(failure._tag, tag)

@@ -199,7 +199,9 @@ describe("the events of a stream", () => {
     assert.deepStrictEqual(push(Wire.delta(0, { type: "thinking_delta", thinking: "Hm." })), ["ReasoningDelta"])
     assert.deepStrictEqual(push(Wire.delta(0, { type: "signature_delta", signature: "c2ln" })), [])
     assert.deepStrictEqual(push(Wire.ends(0)), ["ReasoningSigned"])
-    assert.deepStrictEqual(push(Wire.begins(1, { type: "tool_use", id: "t", name: "a", input: {} })), ["ToolCallStarted"])
+    assert.deepStrictEqual(push(Wire.begins(1, { type: "tool_use", id: "t", name: "a", input: {} })), [
+      "ToolCallStarted"
+    ])
     assert.deepStrictEqual(push(Wire.delta(1, { type: "input_json_delta", partial_json: "{" })), ["ToolCallDelta"])
     assert.deepStrictEqual(push(Wire.delta(1, { type: "input_json_delta", partial_json: "}" })), ["ToolCallDelta"])
     assert.deepStrictEqual(push(Wire.ends(1)), [])
@@ -241,8 +243,13 @@ describe("the events of a stream", () => {
   })
 
   it("do not take the count at the start for the output's", () => {
-    const { events } = whole(Wire.starts({ input_tokens: 25, output_tokens: 1 }) + Wire.stops("end_turn", {}) + Wire.stop)
-    assert.deepInclude(events.find(({ _tag }) => _tag === "Used"), { inputTokens: 25, outputTokens: undefined } as object)
+    const { events } = whole(
+      Wire.starts({ input_tokens: 25, output_tokens: 1 }) + Wire.stops("end_turn", {}) + Wire.stop
+    )
+    assert.deepInclude(
+      events.find(({ _tag }) => _tag === "Used"),
+      { inputTokens: 25, outputTokens: undefined } as object
+    )
   })
 
   it("keep who made a call where it was not the model, and why it was refused", () => {

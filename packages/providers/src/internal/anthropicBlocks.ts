@@ -1,8 +1,7 @@
 import type { AssistantPart, NativePart, TextPart, ToolCallPart, ToolMessage, UserPart } from "../ChatRequest.ts"
 import type { JsonObject } from "../Json.ts"
-import { extrasOf, present, protocol } from "./anthropicExtras.ts"
+import { extrasOf, protocol, unsupported } from "./anthropicExtras.ts"
 import { encodeSource } from "./anthropicSource.ts"
-import { unsupported } from "./anthropicUnsupported.ts"
 import * as From from "./json.ts"
 
 const text = (part: TextPart): JsonObject => ({ ...extrasOf(part), type: "text", text: part.text })
@@ -27,7 +26,7 @@ const userBlocks = (part: UserPart): ReadonlyArray<JsonObject> => {
         ...extrasOf(part),
         type: "document",
         source: encodeSource(part),
-        ...present({ title: part.name })
+        ...From.fields({ title: part.name })
       }]
     case "native":
       return native(part)
@@ -39,7 +38,7 @@ const input = (written: string): JsonObject => {
   if (written.trim() === "") return {}
   const value = From.parse(written)
   // So the vendor proposes to tell a model about JSON of its own that is none.
-  return From.isObject(value) ? value as JsonObject : { INVALID_JSON: written }
+  return From.isObject(value) ? value : { INVALID_JSON: written }
 }
 
 export const toolUse = (part: ToolCallPart): JsonObject => ({
@@ -86,5 +85,5 @@ export const toolResult = (message: ToolMessage): JsonObject => ({
   type: "tool_result",
   tool_use_id: message.toolCallId,
   content: message.content === "" ? "" : plain(content(message.content)),
-  ...present({ is_error: message.isError })
+  ...From.fields({ is_error: message.isError })
 })

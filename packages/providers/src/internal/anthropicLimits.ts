@@ -55,8 +55,10 @@ const share = (utilization: string | undefined) => {
 const rejectedFor = (all: ReadonlyArray<Told>, headers: Wire.Headers): Duration.Duration | undefined =>
   all.filter(({ dimension, fields }) => dimension.startsWith("unified") && fields["status"] === "rejected")
     .map(({ fields }) => until(fields["reset"], headers))
-    .reduce((latest, reset) => latest === undefined || reset === undefined ? latest ?? reset : Duration.max(latest, reset),
-      undefined)
+    .reduce(
+      (latest, reset) => latest === undefined || reset === undefined ? latest ?? reset : Duration.max(latest, reset),
+      undefined
+    )
 
 const rateLimit = ({ dimension, fields }: Told, headers: Wire.Headers): RateLimit => ({
   dimension,

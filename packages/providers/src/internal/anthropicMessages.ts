@@ -1,11 +1,11 @@
 import type { AssistantMessage, Message, SystemMessage, UserMessage, UserPart } from "../ChatRequest.ts"
-import type { JsonObject } from "../Json.ts"
+import type { Json, JsonObject } from "../Json.ts"
 import { keep } from "./anthropicExtras.ts"
 import { assistantPart, content, plain, systemPart, toolMessage, typeOf, userPart } from "./anthropicParts.ts"
-import { array, at, malformed, object, text } from "./malformed.ts"
+import { array, at, malformed, object, text } from "./anthropicRead.ts"
 
 /** The results in a user's turn are messages of their own, and so is what stands before, between and after them. */
-const userMessages = (value: unknown, path: string, rest: JsonObject): ReadonlyArray<Message> => {
+const userMessages = (value: Json | undefined, path: string, rest: JsonObject): ReadonlyArray<Message> => {
   if (typeof value === "string") return [{ role: "user", content: value, ...keep(rest) }]
   const messages: Array<Message> = []
   let parts: Array<UserPart> = []
@@ -27,18 +27,18 @@ const userMessages = (value: unknown, path: string, rest: JsonObject): ReadonlyA
   return messages
 }
 
-const system = (value: unknown, path: string): SystemMessage => ({
+const system = (value: Json | undefined, path: string): SystemMessage => ({
   role: "system",
   content: content(value, path, systemPart)
 })
 
-const assistant = (value: unknown, path: string, rest: JsonObject): AssistantMessage => ({
+const assistant = (value: Json | undefined, path: string, rest: JsonObject): AssistantMessage => ({
   role: "assistant",
   content: content(value, path, assistantPart),
   ...keep(rest)
 })
 
-const turn = (value: unknown, path: string): ReadonlyArray<Message> => {
+const turn = (value: Json | undefined, path: string): ReadonlyArray<Message> => {
   const { content, role, ...rest } = object(value, path)
   switch (text(role, at(path, "role"))) {
     case "system":

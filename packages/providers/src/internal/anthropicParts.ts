@@ -8,9 +8,10 @@ import type {
   UserPart
 } from "../ChatRequest.ts"
 import type { Json, JsonObject } from "../Json.ts"
-import { keep, present, protocol } from "./anthropicExtras.ts"
+import { keep, protocol } from "./anthropicExtras.ts"
+import { array, at, boolean, malformed, name, object, optional, text } from "./anthropicRead.ts"
 import { decodeSource } from "./anthropicSource.ts"
-import { array, at, boolean, malformed, name, object, optional, text } from "./malformed.ts"
+import * as From from "./json.ts"
 
 const textPart = ({ text: said, type: _, ...rest }: JsonObject, path: string): TextPart => ({
   type: "text",
@@ -30,7 +31,7 @@ const document = (block: JsonObject, path: string): UserPart => {
   const { source: origin, title: _, type: __, ...rest } = block
   const source = decodeSource(origin)
   if (source === undefined) return native(block)
-  return { type: "file", source, ...present({ name: optional(block, "title", path, text) }), ...keep(rest) }
+  return { type: "file", source, ...From.present({ name: optional(block, "title", path, text) }), ...keep(rest) }
 }
 
 /** The type of a block, which each has. */
@@ -70,7 +71,7 @@ const toolCall = (block: JsonObject, path: string): ToolCallPart => ({
 const thinking = ({ signature: _, thinking, type: __, ...rest }: JsonObject, signature: string): ReasoningPart => ({
   type: "reasoning",
   text: String(thinking),
-  ...present({ signature: signature === "" ? undefined : signature }),
+  ...From.present({ signature: signature === "" ? undefined : signature }),
   ...keep(rest)
 })
 
@@ -109,7 +110,7 @@ export const plain = <Part extends { readonly type: string }>(
 
 /** A content: a text, or a list of blocks. */
 export const content = <Part extends { readonly type: string }>(
-  value: unknown,
+  value: Json | undefined,
   path: string,
   part: (block: JsonObject, path: string) => Part
 ): string | ReadonlyArray<Part | TextPart> =>
@@ -123,7 +124,7 @@ export const toolMessage = (block: JsonObject, path: string): ToolMessage => {
     role: "tool",
     toolCallId: name(tool_use_id, at(path, "tool_use_id")),
     content: said === undefined || said === null ? "" : content(said, at(path, "content"), userPart),
-    ...present({ isError: optional(block, "is_error", path, boolean) }),
+    ...From.present({ isError: optional(block, "is_error", path, boolean) }),
     ...keep(rest)
   }
 }

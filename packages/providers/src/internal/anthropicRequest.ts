@@ -1,9 +1,8 @@
 import type { ChatRequest, Format, NativeTool, Reasoning, Tool, ToolChoice } from "../ChatRequest.ts"
 import type { Delivery } from "../Codec.ts"
 import type { Json, JsonObject } from "../Json.ts"
-import { extrasOf, present, protocol, said } from "./anthropicExtras.ts"
+import { extrasOf, protocol, unsupported } from "./anthropicExtras.ts"
 import { encodeMessages } from "./anthropicTurns.ts"
-import { unsupported } from "./anthropicUnsupported.ts"
 import * as From from "./json.ts"
 
 /** Room for an answer where none is asked for: the most that every model of this protocol gives, old ones included. */
@@ -21,7 +20,7 @@ const encodeTool = (tool: Tool): JsonObject => {
   return {
     ...extrasOf(tool),
     name,
-    ...present({ description, strict }),
+    ...From.fields({ description, strict }),
     input_schema: parameters["type"] === undefined ? { type: "object", ...parameters } : parameters
   }
 }
@@ -59,12 +58,12 @@ const outputConfig = (request: ChatRequest): JsonObject | undefined => {
   const effort = request.reasoning && effortOf(request.reasoning)
   return effort === undefined && request.format === undefined
     ? undefined
-    : present({ effort, format: request.format && format(request.format) }) as JsonObject
+    : From.fields({ effort, format: request.format && format(request.format) })
 }
 
 /** A field of which the extras may have a part, which is the more special one. Null there leaves the field out. */
 const joined = (known: JsonObject | undefined, extra: Json | undefined): Json | undefined =>
-  extra === null ? undefined : known === undefined ? extra : { ...known, ...From.object(extra) as JsonObject | undefined }
+  extra === null ? undefined : known === undefined ? extra : { ...known, ...From.object(extra) }
 
 const refuseWhatCannotBeSaid = (request: ChatRequest): void => {
   if ((request.choices ?? 1) !== 1) unsupported("several answers to one request")
@@ -76,19 +75,22 @@ const refuseWhatCannotBeSaid = (request: ChatRequest): void => {
 const room = (reasoning: Reasoning): number =>
   defaultAnswerTokens + (budgetOf(reasoning) ?? (effortOf(reasoning) === undefined ? 0 : defaultThinkingTokens))
 
+/** How the answer comes is not for the extras to say, and what they say of what we know is joined to it. */
+const ours = new Set(["stream", "thinking", "output_config", "metadata", "tool_choice"])
+
 export const encodeRequest = (request: ChatRequest, delivery: Delivery): JsonObject => {
   refuseWhatCannotBeSaid(request)
   const reasoning = request.reasoning ?? {}
   const tools = request.tools ?? []
-  const { stream: _, ...extras } = extrasOf(request)
+  const extras = extrasOf(request)
   const choice = tools.length === 0 ? undefined : toolChoice(request.toolChoice, request.parallelToolCalls)
   const user = request.user === undefined ? undefined : { user_id: request.user }
   return {
-    ...said(extras),
+    ...From.others(extras, ours),
     model: request.model,
     max_tokens: request.maxOutputTokens ?? room(reasoning),
     ...encodeMessages(request.messages),
-    ...present({
+    ...From.fields({
       temperature: request.temperature,
       top_p: request.topP,
       top_k: request.topK,
@@ -100,6 +102,6 @@ export const encodeRequest = (request: ChatRequest, delivery: Delivery): JsonObj
       output_config: joined(outputConfig(request), extras["output_config"]),
       metadata: joined(user, extras["metadata"]),
       stream: delivery.stream ? true : undefined
-    }) as JsonObject
+    })
   }
 }

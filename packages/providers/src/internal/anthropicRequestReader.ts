@@ -1,21 +1,21 @@
 import type { ChatRequest, Extras, Format, Reasoning, Tool, ToolChoice } from "../ChatRequest.ts"
 import type { Delivery } from "../Codec.ts"
 import type { Json, JsonObject } from "../Json.ts"
-import { keep, present, protocol, said, without } from "./anthropicExtras.ts"
+import { keep, protocol } from "./anthropicExtras.ts"
 import { decodeMessages } from "./anthropicMessages.ts"
+import { array, at, boolean, count, malformed, name, number, object, optional, text } from "./anthropicRead.ts"
 import * as From from "./json.ts"
-import { array, at, boolean, count, malformed, name, number, object, optional, text } from "./malformed.ts"
 
 const isOwn = (type: Json | undefined): boolean => type === undefined || type === null || type === "custom"
 
-const tool = (value: unknown, path: string): Tool => {
+const tool = (value: Json | undefined, path: string): Tool => {
   const definition = object(value, path)
   const { description: _, input_schema, name: title, strict: __, type, ...rest } = definition
   if (!isOwn(type)) return { protocol, definition }
   return {
     name: name(title, at(path, "name")),
     parameters: object(input_schema, at(path, "input_schema")),
-    ...present({
+    ...From.present({
       description: optional(definition, "description", path, text),
       strict: optional(definition, "strict", path, boolean)
     }),
@@ -58,7 +58,7 @@ const formatOf = (value: Json | undefined): Format | undefined => {
   const format = From.object(value)
   const schema = From.object(format?.["schema"])
   return format?.["type"] === "json_schema" && schema !== undefined
-    ? { type: "json-schema", name: "answer", schema: schema as JsonObject }
+    ? { type: "json-schema", name: "answer", schema }
     : undefined
 }
 
@@ -69,21 +69,19 @@ const outputExtra = ({ effort: _, format, ...rest }: JsonObject): Json | undefin
   return Object.keys(extra).length === 0 ? undefined : extra
 }
 
-const someOf = (from: JsonObject): Json | undefined => Object.keys(from).length === 0 ? undefined : from
-
 /** What is left of the whole: what the model has no place for, and what it has a place for only a part of. */
 const extrasOf = (
-  unknown: JsonObject,
+  unknown: JsonObject | undefined,
   parts: { readonly [field: string]: Json | undefined }
 ): { readonly extras?: Extras } => {
-  const kept = { ...said(unknown), ...present(parts) } as JsonObject
+  const kept = { ...unknown, ...From.fields(parts) }
   return Object.keys(kept).length === 0 ? {} : { extras: { [protocol]: kept } }
 }
 
-const stops = (value: unknown, path: string): ReadonlyArray<string> =>
+const stops = (value: Json | undefined, path: string): ReadonlyArray<string> =>
   array(value, path).map((stop, index) => text(stop, at(path, index)))
 
-const tools = (value: unknown, path: string): ReadonlyArray<Tool> =>
+const tools = (value: Json | undefined, path: string): ReadonlyArray<Tool> =>
   array(value, path).map((definition, index) => tool(definition, at(path, index)))
 
 const known = new Set([
@@ -105,8 +103,13 @@ const known = new Set([
   "top_p"
 ])
 
+const knownOfMetadata = new Set(["user_id"])
+const knownOfChoice = new Set(["type", "name", "disable_parallel_tool_use"])
+
 /** The request that a body of this protocol is. */
-export const decodeRequest = (value: unknown): { readonly request: ChatRequest; readonly delivery: Delivery } => {
+export const decodeRequest = (
+  value: Json | undefined
+): { readonly request: ChatRequest; readonly delivery: Delivery } => {
   const body = object(value, "")
   const choice = optional(body, "tool_choice", "", object)
   const output = optional(body, "output_config", "", object)
@@ -114,11 +117,11 @@ export const decodeRequest = (value: unknown): { readonly request: ChatRequest; 
   const effort = output && optional(output, "effort", "output_config", text)
   const { budgetTokens, extra } = thinking(optional(body, "thinking", "", object), effort)
   const isSerial = choice && optional(choice, "disable_parallel_tool_use", "tool_choice", boolean)
-  const reasoning: Reasoning = present({ effort, budgetTokens })
+  const reasoning: Reasoning = From.present({ effort, budgetTokens })
   const request: ChatRequest = {
     model: name(body["model"], "model"),
     messages: decodeMessages(body),
-    ...present({
+    ...From.present({
       maxOutputTokens: count(body["max_tokens"], "max_tokens"),
       temperature: optional(body, "temperature", "", number),
       topP: optional(body, "top_p", "", number),
@@ -132,11 +135,11 @@ export const decodeRequest = (value: unknown): { readonly request: ChatRequest; 
       format: formatOf(output?.["format"] ?? body["output_format"]),
       reasoning: Object.keys(reasoning).length === 0 ? undefined : reasoning
     }),
-    ...extrasOf(without(body, known), {
+    ...extrasOf(From.others(body, known), {
       thinking: extra,
       output_config: output && outputExtra(output),
-      metadata: metadata && someOf(without(metadata, new Set(["user_id"]))),
-      tool_choice: choice && someOf(without(choice, new Set(["type", "name", "disable_parallel_tool_use"])))
+      metadata: metadata && From.others(metadata, knownOfMetadata),
+      tool_choice: choice && From.others(choice, knownOfChoice)
     })
   }
   return { request, delivery: { stream: optional(body, "stream", "", boolean) ?? false, includeUsage: true } }

@@ -1,18 +1,17 @@
-import * as Result from "effect/Result"
 import type { AssistantPart } from "../ChatRequest.ts"
 import type { ChatResponse } from "../ChatResponse.ts"
 import type { Json, JsonObject } from "../Json.ts"
 import { toolUse } from "./anthropicBlocks.ts"
-import { extrasOf, keep, protocol, without } from "./anthropicExtras.ts"
+import { extrasOf, keep, protocol } from "./anthropicExtras.ts"
 import { assistantPart } from "./anthropicParts.ts"
+import { array, at, name, object, optional, text } from "./anthropicRead.ts"
 import { finishOf, stopReason } from "./anthropicStop.ts"
 import { encodeUsage, used } from "./anthropicUsage.ts"
 import * as From from "./json.ts"
-import { array, at, type Malformed, name, object, optional, read, text } from "./malformed.ts"
 
 const usageOf = (value: Json | undefined): ChatResponse["usage"] => {
   const raw = From.object(value)
-  const counted = raw && used(raw as JsonObject)
+  const counted = raw && used(raw)
   if (counted === undefined) return undefined
   const { _tag: _, ...usage } = counted
   return usage
@@ -21,26 +20,25 @@ const usageOf = (value: Json | undefined): ChatResponse["usage"] => {
 const known = new Set(["content", "id", "model", "role", "stop_reason", "stop_sequence", "type", "usage"])
 
 /** What else the provider said of a message as a whole. */
-export const responseExtras = (message: JsonObject) => keep(without(message, known))
+export const responseExtras = (message: JsonObject) => keep(message, known)
 
 /** The answer that a body is. */
-export const decodeResponse = (value: unknown): Result.Result<ChatResponse, Malformed> =>
-  read(() => {
-    const body = object(value, "")
-    const stopSequence = optional(body, "stop_sequence", "", text)
-    return {
-      id: From.string(body["id"]),
-      model: From.string(body["model"]),
-      choices: [{
-        content: array(body["content"], "content").map((block, index) =>
-          assistantPart(object(block, at("content", index)), at("content", index))
-        ),
-        finish: finishOf(name(body["stop_reason"], "stop_reason"), stopSequence)
-      }],
-      usage: usageOf(body["usage"]),
-      ...responseExtras(body)
-    }
-  })
+export const decodeResponse = (value: Json | undefined): ChatResponse => {
+  const body = object(value, "")
+  const stopSequence = optional(body, "stop_sequence", "", text)
+  return {
+    id: From.string(body["id"]),
+    model: From.string(body["model"]),
+    choices: [{
+      content: array(body["content"], "content").map((block, index) =>
+        assistantPart(object(block, at("content", index)), at("content", index))
+      ),
+      finish: finishOf(name(body["stop_reason"], "stop_reason"), stopSequence)
+    }],
+    usage: usageOf(body["usage"]),
+    ...responseExtras(body)
+  }
+}
 
 /** A part as the provider says it, which in turn is not as a client sends it back. */
 const blocks = (part: AssistantPart): ReadonlyArray<JsonObject> => {

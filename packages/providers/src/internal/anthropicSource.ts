@@ -1,8 +1,8 @@
 import * as Base64 from "effect/encoding/Base64"
 import * as Result from "effect/Result"
 import type { FilePart, ImagePart, Source } from "../ChatRequest.ts"
-import type { JsonObject } from "../Json.ts"
-import { unsupported } from "./anthropicUnsupported.ts"
+import type { Json, JsonObject } from "../Json.ts"
+import { unsupported } from "./anthropicExtras.ts"
 import * as From from "./json.ts"
 
 const isPlainText = (mediaType: string): boolean => /^text\/plain\s*(;|$)/i.test(mediaType)
@@ -26,7 +26,7 @@ export const encodeSource = ({ source, type }: ImagePart | FilePart): JsonObject
 }
 
 /** Undefined where it is none that the model has. */
-export const decodeSource = (value: unknown): Source | undefined => {
+export const decodeSource = (value: Json | undefined): Source | undefined => {
   const source = From.object(value)
   const [url, fileId, mediaType] = [source?.["url"], source?.["file_id"], source?.["media_type"]]
   const data = source?.["data"]

@@ -25,7 +25,7 @@ const inputOf = ({ input, start }: Block): Json | undefined => {
   return written === "" ? start["input"] : (From.parse(written) as Json | undefined) ?? written
 }
 
-const isFilled = (value: unknown): boolean => From.isObject(value) && Object.keys(value).length > 0
+const isFilled = (value: Json | undefined): boolean => From.isObject(value) && Object.keys(value).length > 0
 
 /**
  * Reads a stream: text, thinking and tool calls as they come, and blocks that only this protocol knows in one piece, once
@@ -42,7 +42,7 @@ export class AnthropicStreamDecoder extends StreamDecoder implements ReturnType<
   protected onEvent(event: string, data: string): void {
     if (event === "ping") return
     if (event === "error") return this.failWith(data)
-    const value = From.object(From.parse(data)) as JsonObject | undefined
+    const value = From.object(From.parse(data))
     if (value === undefined) return this.fail("an event that is not a JSON object", data)
     switch (value["type"]) {
       case "message_start":
@@ -67,13 +67,13 @@ export class AnthropicStreamDecoder extends StreamDecoder implements ReturnType<
     if (this.isStarted || message === undefined) return this.fail("a start that is none", data)
     this.isStarted = true
     // What it says of the output was counted before there was any.
-    const { output_tokens: _, output_tokens_details: __, ...input } = (From.object(message["usage"]) ?? {}) as JsonObject
+    const { output_tokens: _, output_tokens_details: __, ...input } = From.object(message["usage"]) ?? {}
     this.usage = input
     this.emit({
       _tag: "Started",
       id: From.string(message["id"]),
       model: From.string(message["model"]),
-      ...responseExtras(message as JsonObject)
+      ...responseExtras(message)
     })
   }
 
@@ -91,7 +91,7 @@ export class AnthropicStreamDecoder extends StreamDecoder implements ReturnType<
   }
 
   private onBlockStart(index: number, event: JsonObject, data: string) {
-    const start = From.object(event["content_block"]) as JsonObject | undefined
+    const start = From.object(event["content_block"])
     const type = From.string(start?.["type"])
     if (start === undefined || type === undefined) return this.fail("a content block without a type", data)
     if (this.blocks.has(index)) return this.fail("a content block that has begun already", data)
@@ -118,7 +118,7 @@ export class AnthropicStreamDecoder extends StreamDecoder implements ReturnType<
   }
 
   private onDelta(block: Block, event: JsonObject, data: string) {
-    const delta = From.object(event["delta"]) as JsonObject | undefined
+    const delta = From.object(event["delta"])
     switch (delta?.["type"]) {
       case "text_delta":
         return this.onText(delta["text"])
@@ -164,8 +164,8 @@ export class AnthropicStreamDecoder extends StreamDecoder implements ReturnType<
   }
 
   private onMessageDelta(event: JsonObject) {
-    const { stop_reason, stop_sequence, ...rest } = (From.object(event["delta"]) ?? {}) as JsonObject
-    this.usage = latest(this.usage, (From.object(event["usage"]) ?? {}) as JsonObject)
+    const { stop_reason, stop_sequence, ...rest } = From.object(event["delta"]) ?? {}
+    this.usage = latest(this.usage, From.object(event["usage"]) ?? {})
     this.extras = { ...this.extras, ...rest }
     const reason = From.string(stop_reason)
     if (reason !== undefined) {

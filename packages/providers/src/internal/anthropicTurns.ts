@@ -1,15 +1,13 @@
 import type { Message } from "../ChatRequest.ts"
 import type { JsonObject } from "../Json.ts"
 import { assistantBlocks, content, plain, toolResult } from "./anthropicBlocks.ts"
-import { extrasOf, present } from "./anthropicExtras.ts"
+import { extrasOf } from "./anthropicExtras.ts"
 
 interface Turn {
   readonly role: "system" | "user" | "assistant"
   readonly blocks: ReadonlyArray<JsonObject>
   readonly extras: JsonObject
 }
-
-
 
 const turn = (message: Message): Turn => {
   const extras = message.role === "tool" ? {} : extrasOf(message)
@@ -50,7 +48,7 @@ export const encodeMessages = (messages: ReadonlyArray<Message>): JsonObject => 
   const system = first?.role === "system" ? first : undefined
   const others = system === undefined && first !== undefined ? [first, ...rest] : rest
   return {
-    ...present({ system: system && plain(system.blocks) }),
+    ...(system && { system: plain(system.blocks) }),
     messages: others.map(({ blocks, extras, role }) => ({ ...extras, role, content: plain(blocks) }))
   }
 }

@@ -31,8 +31,9 @@ const joined = (pieces: ReadonlyArray<Piece>): ReadonlyArray<Piece> => {
   for (const piece of pieces) {
     const last = found.at(-1)
     if ("text" in piece && piece.text === "") continue
-    if (last !== undefined && "text" in last && "text" in piece) found[found.length - 1] = { text: last.text + piece.text }
-    else found.push(piece)
+    if (last !== undefined && "text" in last && "text" in piece) {
+      found[found.length - 1] = { text: last.text + piece.text }
+    } else found.push(piece)
   }
   return found
 }

@@ -9,7 +9,12 @@ export const event = (fields: { readonly type: string }): string =>
 export const ping = event({ type: "ping" })
 
 /** As the API counts before it has said anything. */
-export const counted = { input_tokens: 25, cache_creation_input_tokens: 7, cache_read_input_tokens: 11, output_tokens: 1 }
+export const counted = {
+  input_tokens: 25,
+  cache_creation_input_tokens: 7,
+  cache_read_input_tokens: 11,
+  output_tokens: 1
+}
 
 export const starts = (usage: object = counted, fields: object = {}): string =>
   event({
@@ -34,7 +39,9 @@ export const delta = (index: number, delta: object): string =>
 export const ends = (index: number): string => event({ type: "content_block_stop", index } as { type: string })
 
 export const text = (index: number, ...pieces: ReadonlyArray<string>): string =>
-  begins(index, { type: "text", text: "" }) + pieces.map((text) => delta(index, { type: "text_delta", text })).join("") +
+  begins(index, { type: "text", text: "" }) + pieces.map((text) =>
+    delta(index, { type: "text_delta", text })
+  ).join("") +
   ends(index)
 
 export const thinking = (index: number, signature: string, ...pieces: ReadonlyArray<string>): string =>

@@ -12,7 +12,9 @@ const word = fc.string({ unit: "grapheme", minLength: 1, maxLength: 12 })
 const name = fc.stringMatching(/^[a-zA-Z][a-zA-Z0-9_-]{0,20}$/)
 const id = fc.stringMatching(/^[a-zA-Z0-9_-]{1,20}$/)
 const base64 = fc.base64String({ maxLength: 24 })
-const jsonObject = fc.dictionary(word, fc.jsonValue({ maxDepth: 3 }), { maxKeys: 4 }) as fc.Arbitrary<ChatRequest.JsonObject>
+const jsonObject = fc.dictionary(word, fc.jsonValue({ maxDepth: 3 }), { maxKeys: 4 }) as fc.Arbitrary<
+  ChatRequest.JsonObject
+>
 
 const text: fc.Arbitrary<ChatRequest.TextPart> = fc.record({ type: fc.constant("text"), text: word })
 
@@ -34,7 +36,11 @@ const file: fc.Arbitrary<ChatRequest.FilePart> = present(fc.record({
 }))
 
 const reasoning: fc.Arbitrary<ChatRequest.ReasoningPart> = fc.oneof(
-  fc.record({ type: fc.constant("reasoning" as const), text: fc.oneof(word, fc.constant("")), signature: base64.filter((s) => s !== "") }),
+  fc.record({
+    type: fc.constant("reasoning" as const),
+    text: fc.oneof(word, fc.constant("")),
+    signature: base64.filter((s) => s !== "")
+  }),
   fc.record({ type: fc.constant("reasoning" as const), text: fc.constant(""), redacted: base64 })
 )
 
