@@ -116,7 +116,9 @@ export interface EmbeddingDelivery {
 }
 
 /** A wire protocol of embeddings, both ways. */
-export interface EmbeddingCodec extends Pick<Codec, "protocol" | "path" | "headers" | "classify" | "encodeError" | "limits"> {
+export interface EmbeddingCodec
+  extends Pick<Codec, "protocol" | "path" | "headers" | "classify" | "encodeError" | "limits">
+{
   readonly encodeRequest: (
     request: EmbeddingRequest,
     delivery: EmbeddingDelivery

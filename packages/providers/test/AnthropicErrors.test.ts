@@ -1,4 +1,12 @@
-import Anthropic from "@anthropic-ai/sdk"
+import {
+  APIError,
+  AuthenticationError,
+  BadRequestError,
+  InternalServerError,
+  NotFoundError,
+  PermissionDeniedError,
+  RateLimitError
+} from "@anthropic-ai/sdk"
 import { AnthropicMessages, type Codec, ProviderError, type RateLimit } from "@clawback/providers"
 import { assert, describe, it } from "@effect/vitest"
 import { Duration } from "effect"
@@ -167,6 +175,7 @@ describe("classification", () => {
     [error("rate_limit_error"), "RateLimited", 429],
     [error("invalid_request_error", "prompt is too long"), "ContextTooLong", 400],
     [error("some_new_error"), "ProviderFailed", 500],
+    [error("constructor"), "ProviderFailed", 500],
     ["{\"type\":\"error\"}", "ProviderFailed", 500]
   ])("takes an error for what it is under the status of a success: %s", (body, tag, status) => {
     const failure = classify(200, body)
@@ -189,6 +198,13 @@ describe("classification", () => {
   })
 })
 
+const limit = (
+  dimension: string,
+  limit: number | undefined,
+  remaining: number | undefined,
+  resetAfter: Duration.Duration | undefined
+): RateLimit.RateLimit => ({ dimension, limit, remaining, resetAfter })
+
 describe("limits", () => {
   // B6
   const answered = { date: date(0) }
@@ -197,12 +213,6 @@ describe("limits", () => {
     Object.fromEntries(
       Object.entries(fields).map(([field, value]) => [`anthropic-ratelimit-${dimension}-${field}`, value])
     )
-  const limit = (
-    dimension: string,
-    limit: number | undefined,
-    remaining: number | undefined,
-    resetAfter: Duration.Duration | undefined
-  ): RateLimit.RateLimit => ({ dimension, limit, remaining, resetAfter })
 
   it.each<[string, Headers, ReadonlyArray<RateLimit.RateLimit>]>([
     ["requests", one("requests", { limit: "1000", remaining: "999", reset: "2026-11-22T12:00:01Z" }), [
@@ -297,47 +307,47 @@ const waiting = { ...said, retryAfter: Duration.millis(1200) }
 
 describe("an error that is answered", () => {
   it.each<[ProviderError.ProviderError, number, new(...args: Array<never>) => Error, Tag]>([
-    [new ProviderError.AuthenticationFailed(said), 401, Anthropic.AuthenticationError, "AuthenticationFailed"],
-    [new ProviderError.PermissionDenied(said), 403, Anthropic.PermissionDeniedError, "PermissionDenied"],
-    [new ProviderError.QuotaExhausted(said), 402, Anthropic.APIError, "QuotaExhausted"],
-    [new ProviderError.RateLimited(waiting), 429, Anthropic.RateLimitError, "RateLimited"],
-    [new ProviderError.Overloaded(waiting), 529, Anthropic.InternalServerError, "Overloaded"],
+    [new ProviderError.AuthenticationFailed(said), 401, AuthenticationError, "AuthenticationFailed"],
+    [new ProviderError.PermissionDenied(said), 403, PermissionDeniedError, "PermissionDenied"],
+    [new ProviderError.QuotaExhausted(said), 402, APIError, "QuotaExhausted"],
+    [new ProviderError.RateLimited(waiting), 429, RateLimitError, "RateLimited"],
+    [new ProviderError.Overloaded(waiting), 529, InternalServerError, "Overloaded"],
     [
       new ProviderError.ProviderFailed({ ...waiting, status: 504 }),
       504,
-      Anthropic.InternalServerError,
+      InternalServerError,
       "ProviderFailed"
     ],
     [
       new ProviderError.ProviderFailed({ ...waiting, status: 408 }),
       500,
-      Anthropic.InternalServerError,
+      InternalServerError,
       "ProviderFailed"
     ],
-    [new ProviderError.ModelNotFound(said), 404, Anthropic.NotFoundError, "ModelNotFound"],
-    [new ProviderError.RegionBlocked(said), 403, Anthropic.PermissionDeniedError, "RegionBlocked"],
-    [new ProviderError.ContextTooLong(said), 400, Anthropic.BadRequestError, "ContextTooLong"],
-    [new ProviderError.ContentFiltered(said), 400, Anthropic.BadRequestError, "ContentFiltered"],
-    [new ProviderError.RequestRejected(said), 418, Anthropic.APIError, "RequestRejected"],
-    [new ProviderError.RequestRejected({ ...said, status: 404 }), 400, Anthropic.BadRequestError, "RequestRejected"],
-    [new ProviderError.RequestRejected({ ...said, status: 413 }), 413, Anthropic.APIError, "RequestRejected"],
+    [new ProviderError.ModelNotFound(said), 404, NotFoundError, "ModelNotFound"],
+    [new ProviderError.RegionBlocked(said), 403, PermissionDeniedError, "RegionBlocked"],
+    [new ProviderError.ContextTooLong(said), 400, BadRequestError, "ContextTooLong"],
+    [new ProviderError.ContentFiltered(said), 400, BadRequestError, "ContentFiltered"],
+    [new ProviderError.RequestRejected(said), 418, APIError, "RequestRejected"],
+    [new ProviderError.RequestRejected({ ...said, status: 404 }), 400, BadRequestError, "RequestRejected"],
+    [new ProviderError.RequestRejected({ ...said, status: 413 }), 413, APIError, "RequestRejected"],
     [
       new ProviderError.InvalidResponse({ provider: "openai", detail: "not JSON", excerpt: "<html>" }),
       502,
-      Anthropic.InternalServerError,
+      InternalServerError,
       "ProviderFailed"
     ],
     [
       new ProviderError.StreamTruncated({ provider: "openai", delivered: 3 }),
       502,
-      Anthropic.InternalServerError,
+      InternalServerError,
       "ProviderFailed"
     ]
   ])("is understood by the vendor's SDK and by ourselves: $_tag", async (failure, status, sdkError, tag) => {
     const reply = codec.encodeError(failure)
     assert.strictEqual(reply.status, status)
     const told = await Sdk.decodedError(reply)
-    assert.instanceOf(told, Anthropic.APIError)
+    assert.instanceOf(told, APIError)
     assert.isTrue(told instanceof sdkError)
     const again = classify(reply.status, JSON.stringify(reply.body), reply.headers)
     assert.strictEqual(again._tag, tag)
@@ -360,7 +370,7 @@ describe("an error that is answered", () => {
       { _tag: "TextDelta", text: "It rains" }
     ]) + encoder.fail(failure)
     const told = await Sdk.decodedStream(text).then(() => undefined, (error: unknown) => error)
-    assert.instanceOf(told, Anthropic.APIError)
+    assert.instanceOf(told, APIError)
     assert.strictEqual(told.type, "overloaded_error")
     const decoder = codec.makeDecoder(peer)
     const events = decoder.push(new TextEncoder().encode(text))

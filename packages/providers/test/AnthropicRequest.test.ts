@@ -137,6 +137,11 @@ describe("a body that is no request", () => {
     ["with a system that shows an image", { ...body, system: [{ type: "image" }] }, "system[0].type"],
     ["with a tool without a schema", { ...body, tools: [{ name: "f" }] }, "tools[0].input_schema"],
     ["with a choice that is none", { ...body, tool_choice: { type: "some" } }, "tool_choice.type"],
+    [
+      "with a choice that is a word of JavaScript's",
+      { ...body, tool_choice: { type: "constructor" } },
+      "tool_choice.type"
+    ],
     ["with a temperature that is none", { ...body, temperature: "hot" }, "temperature"],
     ["with a stop that is none", { ...body, stop_sequences: ["a", 1] }, "stop_sequences[1]"],
     ["with thinking without a budget", { ...body, thinking: { type: "enabled" } }, "thinking.budget_tokens"],

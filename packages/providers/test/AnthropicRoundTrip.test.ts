@@ -1,7 +1,7 @@
 import { AnthropicMessages, type ChatEvent, type ChatRequest, type ChatResponse, type Codec } from "@clawback/providers"
 import { assert, describe, it } from "@effect/vitest"
 import { Result } from "effect"
-import fc from "fast-check"
+import * as fc from "fast-check"
 import { conversations, type WireMessage } from "../../../test/support/conversations.ts"
 import { ofEvents, ofResponse, ofSdk } from "./support/anthropicAnswer.ts"
 import * as Sdk from "./support/anthropicSdk.ts"
@@ -92,6 +92,21 @@ const counted = ({ usage, ...answer }: ReturnType<typeof ofEvents>) => ({
   usage: { ...usage, input: usage.input ?? 0, output: usage.output ?? 0 }
 })
 
+const begins = (index: number): ChatEvent.ChatEvent => ({
+  _tag: "ToolCallStarted",
+  index,
+  id: `t${index}`,
+  name: "f"
+})
+const writes = (index: number, text: string): ChatEvent.ChatEvent => ({
+  _tag: "ToolCallDelta",
+  index,
+  arguments: text
+})
+
+/** The body of which a stream is the pieces, as the SDK puts them together. */
+const bodyOf = async (text: string) => plain(await Sdk.decodedStream(text))
+
 describe("a stream that we write", () => {
   it.each(cases)("is what the vendor's SDK and we ourselves read: $name", async ({ text }) => {
     const { events } = decode(text)
@@ -106,17 +121,6 @@ describe("a stream that we write", () => {
 
   const started: ChatEvent.ChatEvent = { _tag: "Started", id: "msg_1", model: "claude" }
   const finished: ChatEvent.ChatEvent = { _tag: "Finished", reason: "tool-calls", raw: "tool_calls" }
-  const begins = (index: number): ChatEvent.ChatEvent => ({
-    _tag: "ToolCallStarted",
-    index,
-    id: `t${index}`,
-    name: "f"
-  })
-  const writes = (index: number, text: string): ChatEvent.ChatEvent => ({
-    _tag: "ToolCallDelta",
-    index,
-    arguments: text
-  })
 
   it("tells calls one after the other that came mixed", async () => {
     const events: ReadonlyArray<ChatEvent.ChatEvent> = [
@@ -177,8 +181,6 @@ describe("a stream that we write", () => {
 })
 
 describe("a whole answer", () => {
-  /** The body of which a stream is the pieces, as the SDK puts them together. */
-  const bodyOf = async (text: string) => plain(await Sdk.decodedStream(text))
   const whole = cases.filter(({ name }) => !name.startsWith("a stream ") && !name.includes("lone surrogate"))
 
   it.each(whole)("is what the vendor's SDK makes of it: $name", async ({ text }) => {

@@ -69,10 +69,12 @@ describe("a stream of another server", () => {
   const mock = new LLMock({ port: 0, logLevel: "silent" })
   const thoughts = ["", "Hm.", "Let me think about the weather in Bergen, which is wet."]
   const texts = ["", "It rains.", "Grüße aus Bergen 🌧️", "line\nbreak and \"quotes\""]
-  const answers = thoughts.flatMap((reasoning) => [
-    ...texts.flatMap((content) => [1, 7].map((chunkSize) => ({ content, reasoning, chunkSize, calls: 0 }))),
-    ...[1, 3].flatMap((calls) => texts.slice(0, 2).map((content) => ({ content, reasoning, chunkSize: 5, calls })))
-  ])
+  const answers = thoughts.flatMap((reasoning) =>
+    [
+      texts.flatMap((content) => [1, 7].map((chunkSize) => ({ content, reasoning, chunkSize, calls: 0 }))),
+      [1, 3].flatMap((calls) => texts.slice(0, 2).map((content) => ({ content, reasoning, chunkSize: 5, calls })))
+    ].flat()
+  )
 
   beforeAll(async () => {
     for (const [index, { calls, chunkSize, content, reasoning }] of answers.entries()) {
@@ -96,7 +98,7 @@ describe("a stream of another server", () => {
   })
   afterAll(() => mock.stop())
 
-  it.each(answers.map((answer, index) => ({ ...answer, index })))(
+  it.each(Array.from(answers.entries(), ([index, answer]) => Object.assign(answer, { index })))(
     "is what the vendor's SDK makes of it: $calls calls, $reasoning, $content, by $chunkSize",
     async ({ calls, content, index, reasoning }) => {
       const response = await fetch(`${mock.url}/v1/messages`, {
@@ -188,6 +190,8 @@ describe("a stream that is not whole", () => {
   })
 })
 
+const used = (text: string) => whole(text).events.find(({ _tag }) => _tag === "Used")
+
 describe("the events of a stream", () => {
   it("come with the bytes that complete them, thinking and calls piece by piece", () => {
     const decoder = AnthropicMessages.codec.makeDecoder(peer)
@@ -229,7 +233,6 @@ describe("the events of a stream", () => {
   })
 
   it("leave what was not counted undefined", () => {
-    const used = (text: string) => whole(text).events.find(({ _tag }) => _tag === "Used")
     assert.isUndefined(used(Wire.starts({}) + Wire.stops("end_turn", {}) + Wire.stop))
     assert.deepStrictEqual(used(Wire.starts({}) + Wire.stops("end_turn", { output_tokens: 0 }) + Wire.stop), {
       _tag: "Used",

@@ -5,20 +5,20 @@ import { excerpt, invalidResponse } from "./invalidResponse.ts"
 import * as From from "./json.ts"
 
 /** The status that goes with each type, for errors that come after the status of a success was sent. */
-const statuses: Readonly<Record<string, number>> = {
-  invalid_request_error: 400,
-  authentication_error: 401,
-  billing_error: 402,
-  permission_error: 403,
-  forbidden: 403,
-  not_found_error: 404,
-  conflict_error: 409,
-  request_too_large: 413,
-  rate_limit_error: 429,
-  api_error: 500,
-  timeout_error: 504,
-  overloaded_error: 529
-}
+const statuses: ReadonlyMap<string | undefined, number> = new Map([
+  ["invalid_request_error", 400],
+  ["authentication_error", 401],
+  ["billing_error", 402],
+  ["permission_error", 403],
+  ["forbidden", 403],
+  ["not_found_error", 404],
+  ["conflict_error", 409],
+  ["request_too_large", 413],
+  ["rate_limit_error", 429],
+  ["api_error", 500],
+  ["timeout_error", 504],
+  ["overloaded_error", 529]
+])
 
 /** Codes by which it says that money is missing, not time. */
 const quotaCodes = new Set([
@@ -57,7 +57,7 @@ export const classify = (peer: Peer, { body, headers, status: answered }: Receiv
   const error = From.object(response?.["error"])
   const type = From.string(error?.["type"])
   const isSuccess = answered >= 200 && answered < 300
-  const status = isSuccess ? statuses[type ?? ""] ?? 500 : answered
+  const status = isSuccess ? statuses.get(type) ?? 500 : answered
   if (status < 400) {
     return invalidResponse(peer, `status ${status}, which is neither a success nor an error`, body)
   }

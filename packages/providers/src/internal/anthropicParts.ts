@@ -13,25 +13,31 @@ import { array, at, boolean, malformed, name, object, optional, text } from "./a
 import { decodeSource } from "./anthropicSource.ts"
 import * as From from "./json.ts"
 
-const textPart = ({ text: said, type: _, ...rest }: JsonObject, path: string): TextPart => ({
+const knownOfText = new Set(["text", "type"])
+const knownOfImage = new Set(["source", "type"])
+const knownOfDocument = new Set(["source", "title", "type"])
+const knownOfCall = new Set(["id", "input", "name", "type"])
+const knownOfThinking = new Set(["data", "signature", "thinking", "type"])
+const knownOfResult = new Set(["content", "is_error", "tool_use_id", "type"])
+
+const textPart = (block: JsonObject, path: string): TextPart => ({
   type: "text",
-  text: text(said, at(path, "text")),
-  ...keep(rest)
+  text: text(block["text"], at(path, "text")),
+  ...keep(block, knownOfText)
 })
 
 const native = (value: JsonObject): NativePart => ({ type: "native", protocol, value })
 
 const image = (block: JsonObject): UserPart => {
-  const { source: origin, type: _, ...rest } = block
-  const source = decodeSource(origin)
-  return source === undefined ? native(block) : { type: "image", source, ...keep(rest) }
+  const source = decodeSource(block["source"])
+  return source === undefined ? native(block) : { type: "image", source, ...keep(block, knownOfImage) }
 }
 
 const document = (block: JsonObject, path: string): UserPart => {
-  const { source: origin, title: _, type: __, ...rest } = block
-  const source = decodeSource(origin)
+  const source = decodeSource(block["source"])
   if (source === undefined) return native(block)
-  return { type: "file", source, ...From.present({ name: optional(block, "title", path, text) }), ...keep(rest) }
+  const name = optional(block, "title", path, text)
+  return { type: "file", source, ...(name !== undefined && { name }), ...keep(block, knownOfDocument) }
 }
 
 /** The type of a block, which each has. */
@@ -51,14 +57,11 @@ export const userPart = (block: JsonObject, path: string): UserPart => {
 }
 
 /** By whom a call was made is worth keeping where it was not the model itself. */
-const isDirect = (caller: Json | undefined): boolean =>
-  typeof caller === "object" && caller !== null && "type" in caller && caller["type"] === "direct"
+const isDirect = (caller: Json | undefined): boolean => From.object(caller)?.["type"] === "direct"
 
 /** What is left of a tool call for the extras. */
-export const callExtras = (block: JsonObject) => {
-  const { caller, id: _, input: __, name: ___, type: ____, ...rest } = block
-  return keep(caller === undefined || isDirect(caller) ? rest : { ...rest, caller })
-}
+export const callExtras = (block: JsonObject) =>
+  keep(isDirect(block["caller"]) ? { ...block, caller: null } : block, knownOfCall)
 
 const toolCall = (block: JsonObject, path: string): ToolCallPart => ({
   type: "tool-call",
@@ -68,18 +71,21 @@ const toolCall = (block: JsonObject, path: string): ToolCallPart => ({
   ...callExtras(block)
 })
 
-const thinking = ({ signature: _, thinking, type: __, ...rest }: JsonObject, signature: string): ReasoningPart => ({
-  type: "reasoning",
-  text: String(thinking),
-  ...From.present({ signature: signature === "" ? undefined : signature }),
-  ...keep(rest)
-})
+const thinking = (block: JsonObject, path: string): ReasoningPart => {
+  const signature = optional(block, "signature", path, text) ?? ""
+  return {
+    type: "reasoning",
+    text: text(block["thinking"], at(path, "thinking")),
+    ...(signature !== "" && { signature }),
+    ...keep(block, knownOfThinking)
+  }
+}
 
-const redactedThinking = ({ data, type: _, ...rest }: JsonObject, path: string): ReasoningPart => ({
+const redactedThinking = (block: JsonObject, path: string): ReasoningPart => ({
   type: "reasoning",
   text: "",
-  redacted: text(data, at(path, "data")),
-  ...keep(rest)
+  redacted: text(block["data"], at(path, "data")),
+  ...keep(block, knownOfThinking)
 })
 
 export const assistantPart = (block: JsonObject, path: string): AssistantPart => {
@@ -87,8 +93,7 @@ export const assistantPart = (block: JsonObject, path: string): AssistantPart =>
     case "text":
       return textPart(block, path)
     case "thinking":
-      text(block["thinking"], at(path, "thinking"))
-      return thinking(block, optional(block, "signature", path, text) ?? "")
+      return thinking(block, path)
     case "redacted_thinking":
       return redactedThinking(block, path)
     case "tool_use":
@@ -119,13 +124,13 @@ export const content = <Part extends { readonly type: string }>(
     : plain(array(value, path).map((block, index) => part(object(block, at(path, index)), at(path, index))))
 
 export const toolMessage = (block: JsonObject, path: string): ToolMessage => {
-  const { content: said, is_error: _, tool_use_id, type: __, ...rest } = block
+  const isError = optional(block, "is_error", path, boolean)
   return {
     role: "tool",
-    toolCallId: name(tool_use_id, at(path, "tool_use_id")),
-    content: said === undefined || said === null ? "" : content(said, at(path, "content"), userPart),
-    ...From.present({ isError: optional(block, "is_error", path, boolean) }),
-    ...keep(rest)
+    toolCallId: name(block["tool_use_id"], at(path, "tool_use_id")),
+    content: optional(block, "content", path, (value, path) => content(value, path, userPart)) ?? "",
+    ...(isError !== undefined && { isError }),
+    ...keep(block, knownOfResult)
   }
 }
 

@@ -8,27 +8,28 @@ import * as From from "./json.ts"
 
 const isOwn = (type: Json | undefined): boolean => type === undefined || type === null || type === "custom"
 
+const knownOfTool = new Set(["description", "input_schema", "name", "strict", "type"])
+
 const tool = (value: Json | undefined, path: string): Tool => {
   const definition = object(value, path)
-  const { description: _, input_schema, name: title, strict: __, type, ...rest } = definition
-  if (!isOwn(type)) return { protocol, definition }
+  if (!isOwn(definition["type"])) return { protocol, definition }
   return {
-    name: name(title, at(path, "name")),
-    parameters: object(input_schema, at(path, "input_schema")),
+    name: name(definition["name"], at(path, "name")),
+    parameters: object(definition["input_schema"], at(path, "input_schema")),
     ...From.present({
       description: optional(definition, "description", path, text),
       strict: optional(definition, "strict", path, boolean)
     }),
-    ...keep(rest)
+    ...keep(definition, knownOfTool)
   }
 }
 
-const kinds: Readonly<Record<string, ToolChoice>> = { auto: "auto", none: "none", any: "required" }
+const kinds: ReadonlyMap<string, ToolChoice> = new Map([["auto", "auto"], ["none", "none"], ["any", "required"]])
 
 const toolChoice = (choice: JsonObject): ToolChoice => {
   const type = text(choice["type"], "tool_choice.type")
   if (type === "tool") return { tool: name(choice["name"], "tool_choice.name") }
-  return kinds[type] ?? malformed("tool_choice.type", "must be auto, any, tool or none")
+  return kinds.get(type) ?? malformed("tool_choice.type", "must be auto, any, tool or none")
 }
 
 interface Thinking {
@@ -62,11 +63,14 @@ const formatOf = (value: Json | undefined): Format | undefined => {
     : undefined
 }
 
+const knownOfOutput = new Set(["effort", "format"])
+
 /** What is left of the configuration of the output. A format with more to it than its schema stays as it is. */
-const outputExtra = ({ effort: _, format, ...rest }: JsonObject): Json | undefined => {
+const outputExtra = (config: JsonObject): Json | undefined => {
+  const format = config["format"] ?? undefined
   const isKnown = formatOf(format) !== undefined && Object.keys(From.object(format) ?? {}).length === 2
-  const extra = format === undefined || format === null || isKnown ? rest : { ...rest, format }
-  return Object.keys(extra).length === 0 ? undefined : extra
+  const others = From.others(config, knownOfOutput)
+  return format === undefined || isKnown ? others : { ...others, format }
 }
 
 /** What is left of the whole: what the model has no place for, and what it has a place for only a part of. */

@@ -42,6 +42,8 @@ const turns = (messages: ReadonlyArray<Message>): ReadonlyArray<Turn> => {
   return turns
 }
 
+const wireMessage = ({ blocks, extras, role }: Turn): JsonObject => ({ ...extras, role, content: plain(blocks) })
+
 /** The system prompt has a place of its own above the turns; instructions that come later stay where they are. */
 export const encodeMessages = (messages: ReadonlyArray<Message>): JsonObject => {
   const [first, ...rest] = turns(messages)
@@ -49,6 +51,6 @@ export const encodeMessages = (messages: ReadonlyArray<Message>): JsonObject => 
   const others = system === undefined && first !== undefined ? [first, ...rest] : rest
   return {
     ...(system && { system: plain(system.blocks) }),
-    messages: others.map(({ blocks, extras, role }) => ({ ...extras, role, content: plain(blocks) }))
+    messages: others.map(wireMessage)
   }
 }

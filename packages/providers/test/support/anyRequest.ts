@@ -1,6 +1,6 @@
 /** Conversations of every kind that the model has, for properties that hold for all of them. */
 import type { ChatRequest } from "@clawback/providers"
-import fc from "fast-check"
+import * as fc from "fast-check"
 
 const optional = <A>(arbitrary: fc.Arbitrary<A>) => fc.option(arbitrary, { nil: undefined })
 
@@ -72,17 +72,16 @@ const answer = ({ isRich }: Options): fc.Arbitrary<ReadonlyArray<ChatRequest.Mes
     said: fc.array(text, { maxLength: 1 }),
     calls: fc.uniqueArray(call, { selector: ({ id }) => id, maxLength: 3 }),
     results: fc.array(fc.record({ content: word, isError: optional(fc.boolean()) }), { minLength: 3, maxLength: 3 })
-  }).filter(({ calls, said, thoughts }) => calls.length + said.length + thoughts.length > 0).map(
-    ({ calls, results, said, thoughts }) => [
-      { role: "assistant" as const, content: [...thoughts, ...said, ...calls] },
-      ...calls.map(({ id }, index) => ({
-        role: "tool" as const,
-        toolCallId: id,
-        content: results[index]?.content ?? "",
-        ...(results[index]?.isError !== undefined && isRich && { isError: results[index].isError })
-      }))
-    ]
-  )
+  }).map(({ calls, results, said, thoughts }): ReadonlyArray<ChatRequest.Message> => {
+    const content = [thoughts, said, calls].flat()
+    const outcomes = calls.map(({ id }, index): ChatRequest.Message => {
+      const { content = "", isError } = results[index] ?? {}
+      const message = { role: "tool", toolCallId: id, content } as const
+      return isError !== undefined && isRich ? Object.assign(message, { isError }) : message
+    })
+    const said: ChatRequest.Message = { role: "assistant", content }
+    return content.length === 0 ? [] : [said].concat(outcomes)
+  })
 
 const tool: fc.Arbitrary<ChatRequest.FunctionTool> = present(fc.record({
   name,
@@ -96,7 +95,7 @@ export const anyRequest = (options: Options): fc.Arbitrary<ChatRequest.ChatReque
     messages: fc.tuple(
       fc.array(fc.record({ role: fc.constant("system" as const), content: word }), { maxLength: 2 }),
       fc.array(fc.tuple(user(options), answer(options)), { minLength: 1, maxLength: 4 })
-    ).map(([system, turns]) => [...system, ...turns.flatMap(([user, answer]) => [user, ...answer])]),
+    ).map(([system, turns]) => [system, turns].flat(3)),
     maxOutputTokens: fc.nat(),
     temperature: optional(fc.double({ min: 0, max: 1, noNaN: true })),
     stop: optional(fc.array(word, { minLength: 1, maxLength: 3 })),
