@@ -79,8 +79,8 @@ const answer = ({ isRich }: Options): fc.Arbitrary<ReadonlyArray<ChatRequest.Mes
       const message = { role: "tool", toolCallId: id, content } as const
       return isError !== undefined && isRich ? Object.assign(message, { isError }) : message
     })
-    const answer: ChatRequest.Message = { role: "assistant", content }
-    return content.length === 0 ? [] : [answer].concat(outcomes)
+    const answers: ReadonlyArray<ChatRequest.Message> = content.length === 0 ? [] : [{ role: "assistant", content }]
+    return answers.concat(outcomes)
   })
 
 const tool: fc.Arbitrary<ChatRequest.FunctionTool> = present(fc.record({
