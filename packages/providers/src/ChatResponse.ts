@@ -12,6 +12,7 @@ export interface Choice {
     /** The provider's own word for it. */
     readonly raw: string
     readonly stopSequence?: string | undefined
+    readonly extras?: Extras | undefined
   }
 }
 

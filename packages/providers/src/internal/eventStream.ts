@@ -25,37 +25,21 @@ export class EventStream {
   /** False where a line or an event is too large; nothing may be fed after that. */
   feed(text: string): boolean {
     if (text === "") return true
-    let at = this.isFirst && text.charCodeAt(0) === byteOrderMark ? 1 : 0
+    const isSkipped = this.isFirst ? text.charCodeAt(0) === byteOrderMark : this.isAfterReturn && text.startsWith("\n")
     this.isFirst = false
-    // Each is looked for again only once it was passed, so that a text with one kind of them is not searched over and over.
-    let nextFeed = text.indexOf("\n", at)
-    let nextReturn = text.indexOf("\r", at)
-    while (at < text.length) {
-      if (this.isAfterReturn) {
-        this.isAfterReturn = false
-        if (text.charCodeAt(at) === lineFeed) {
-          at++
-          continue
-        }
-      }
-      if (nextFeed !== -1 && nextFeed < at) nextFeed = text.indexOf("\n", at)
-      if (nextReturn !== -1 && nextReturn < at) nextReturn = text.indexOf("\r", at)
-      const isReturn = nextReturn !== -1 && (nextFeed === -1 || nextReturn < nextFeed)
-      const end = isReturn ? nextReturn : nextFeed
-      this.isAfterReturn = isReturn
-      if (end === -1) {
-        this.rest += at === 0 ? text : text.slice(at)
-        return this.rest.length <= this.maxSize
-      }
-      if (!this.onLine(this.rest === "" ? text.slice(at, end) : this.rest + text.slice(at, end))) return false
-      this.rest = ""
-      at = end + 1
+    this.isAfterReturn = text.endsWith("\r")
+    const lines = (isSkipped ? text.slice(1) : text).split(text.includes("\r") ? anyLineEnd : "\n")
+    const last = lines.length - 1
+    for (const [index, piece] of lines.entries()) {
+      const line = index === 0 ? this.rest + piece : piece
+      if (line.length > this.maxSize) return false
+      if (index === last) this.rest = line
+      else if (!this.onLine(line)) return false
     }
     return true
   }
 
   private onLine(line: string): boolean {
-    if (line.length > this.maxSize) return false
     if (line === "") this.dispatch()
     else if (line.startsWith("data:")) return this.append(line.slice(line.charCodeAt(5) === space ? 6 : 5))
     else if (line === "data") return this.append("")
@@ -78,5 +62,5 @@ export class EventStream {
 }
 
 const byteOrderMark = 0xfeff
-const lineFeed = 10
+const anyLineEnd = /\r\n?|\n/
 const space = 32

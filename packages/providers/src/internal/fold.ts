@@ -60,8 +60,8 @@ class Answer {
         break
       }
       case "Finished": {
-        const { raw, reason, stopSequence } = event
-        this.finish ??= { reason, raw, ...(stopSequence !== undefined && { stopSequence }) }
+        const { _tag, choice, ...finish } = event
+        this.finish ??= finish
         break
       }
     }

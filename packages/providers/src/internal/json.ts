@@ -20,11 +20,13 @@ export const count = (value: unknown): number | undefined =>
 /** JSON is read without recursion but written with it: what nests deeper could be read and then never be written again. */
 const maxDepth = 500
 
-const isDeep = (value: Json): boolean => {
-  let level: ReadonlyArray<Json> = [value]
-  for (let depth = 0; level.length > 0; depth++) {
-    if (depth > maxDepth) return true
-    level = level.flatMap((value) => typeof value === "object" && value !== null ? Object.values(value) : [])
+const isDeep = (value: Json, left: number): boolean => {
+  if (typeof value !== "object" || value === null) return false
+  if (left === 0) return true
+  if (Array.isArray(value)) {
+    for (const item of value) if (isDeep(item, left - 1)) return true
+  } else if (isObject(value)) {
+    for (const key in value) if (isDeep(value[key] ?? null, left - 1)) return true
   }
   return false
 }
@@ -34,7 +36,7 @@ export const parse = (text: string): Json | undefined => {
   try {
     const value: Json = JSON.parse(text)
     // Two characters make one level, so that most texts need not be looked through.
-    return text.length > 2 * maxDepth && isDeep(value) ? undefined : value
+    return text.length > 2 * maxDepth && isDeep(value, maxDepth) ? undefined : value
   } catch {
     return undefined
   }
@@ -45,7 +47,7 @@ export const others = (value: JsonObject, known: ReadonlySet<string>): JsonObjec
   let found: Array<[string, Json]> | undefined
   for (const key in value) {
     const field = value[key]
-    if (!known.has(key) && field !== null && field !== undefined) (found ??= []).push([key, field])
+    if (field !== null && field !== undefined && !known.has(key)) (found ??= []).push([key, field])
   }
   // Not by assignment, which takes one name for the prototype's.
   return found && Object.fromEntries(found)

@@ -49,7 +49,7 @@ export class OpenAiChatStream extends StreamDecoder {
 
   protected override onEvent(event: string, data: string): void {
     if (event === "error") return this.failWith(data)
-    if (data.trim() === "[DONE]") return this.onDone()
+    if (data.length < 32 && data.trim() === "[DONE]") return this.onDone()
     const chunk = From.parse(data)
     if (!From.isObject(chunk)) return this.fail("an event that is not a JSON object", data)
     if (chunk["error"] !== undefined && errorOf(chunk) !== undefined) return this.failWith(data)
