@@ -1,3 +1,4 @@
+export * as Anthropic from "./Anthropic.ts"
 export * as AnthropicMessages from "./AnthropicMessages.ts"
 export * as ChatEvent from "./ChatEvent.ts"
 export * as ChatRequest from "./ChatRequest.ts"

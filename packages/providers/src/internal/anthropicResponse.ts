@@ -17,7 +17,17 @@ const usageOf = (value: Json | undefined): ChatResponse["usage"] => {
   return usage
 }
 
-const known = new Set(["content", "id", "model", "role", "stop_reason", "stop_sequence", "type", "usage"])
+const known = new Set([
+  "content",
+  "id",
+  "model",
+  "role",
+  "stop_details",
+  "stop_reason",
+  "stop_sequence",
+  "type",
+  "usage"
+])
 
 /** What else the provider said of a message as a whole. */
 export const responseExtras = (message: JsonObject) => keep(message, known)
@@ -33,7 +43,10 @@ export const decodeResponse = (value: Json | undefined): ChatResponse => {
       content: array(body["content"], "content").map((block, index) =>
         assistantPart(object(block, at("content", index)), at("content", index))
       ),
-      finish: finishOf(name(body["stop_reason"], "stop_reason"), stopSequence)
+      finish: {
+        ...finishOf(name(body["stop_reason"], "stop_reason"), stopSequence),
+        ...keep({ stop_details: body["stop_details"] ?? null })
+      }
     }],
     usage: usageOf(body["usage"]),
     ...responseExtras(body)
@@ -75,6 +88,7 @@ export const encodeResponse = (response: ChatResponse): JsonObject => {
   return {
     ...envelope(response.id, response.model),
     ...extrasOf(response),
+    ...extrasOf(finish),
     content: content.flatMap(blocks),
     stop_reason: stopReason(finish),
     stop_sequence: finish.stopSequence ?? null,

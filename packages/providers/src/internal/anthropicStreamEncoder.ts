@@ -45,12 +45,12 @@ export class AnthropicStreamEncoder implements Encoder {
     this.start()
     this.closeCalls()
     const { finished, started, used } = this
-    const { container = null, stop_details = null } = started === undefined ? {} : extrasOf(started)
+    const { container = null } = started === undefined ? {} : extrasOf(started)
     this.write({
       type: "message_delta",
       delta: {
         container,
-        stop_details,
+        stop_details: null,
         ...(finished && extrasOf(finished)),
         stop_reason: finished === undefined ? "end_turn" : stopReason(finished),
         stop_sequence: finished?.stopSequence ?? null
