@@ -50,7 +50,10 @@ export const make = (
   const url = endpoint.url.origin + endpoint.url.pathname
   const failed = (method: string) => (error: CallError) => toAiError(error, method, url)
   const generateText = Effect.fnUntraced(function*(options: LanguageModel.ProviderOptions) {
-    const request = yield* Effect.mapError(toChatRequest(model, parameters, options, transformer), refused("generateText"))
+    const request = yield* Effect.mapError(
+      toChatRequest(model, parameters, options, transformer),
+      refused("generateText")
+    )
     const response = yield* Effect.mapError(Attempt.generate(endpoint, request), failed("generateText"))
     const builder = new PartsBuilder(makeParametersReader(options.tools, transformer))
     const parts = wholeParts([...builder.push(ChatResponse.toEvents(response)), ...builder.end()])
@@ -59,7 +62,10 @@ export const make = (
 
   const streamText = (options: LanguageModel.ProviderOptions) =>
     Stream.unwrap(Effect.gen(function*() {
-      const request = yield* Effect.mapError(toChatRequest(model, parameters, options, transformer), refused("streamText"))
+      const request = yield* Effect.mapError(
+        toChatRequest(model, parameters, options, transformer),
+        refused("streamText")
+      )
       const events = Stream.mapError(Attempt.stream(endpoint, request), failed("streamText"))
       return Stream.transformPull(events, (pull) =>
         Effect.sync(() =>

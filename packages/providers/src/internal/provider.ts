@@ -43,33 +43,32 @@ const named = (model: string): string => {
 const configuredBaseUrl = ({ baseUrl, baseUrlName }: Provider): Config.Config<string> =>
   Config.map(Config.withDefault(Config.String(baseUrlName), ""), (text) => text.trim() || baseUrl)
 
-export const layer =
-  (provider: Provider) =>
-  <E = never, R = never>(
-    options: Options<E, R>
-  ): Layer.Layer<
+export const layer = (provider: Provider) =>
+<E = never, R = never>(
+  options: Options<E, R>
+): Layer.Layer<
+  LanguageModel.LanguageModel,
+  E | Config.ConfigError | Credential.CredentialUnavailable | SessionError | InvalidUrl,
+  R | Transport.Transport
+> =>
+  Layer.effect(
     LanguageModel.LanguageModel,
-    E | Config.ConfigError | Credential.CredentialUnavailable | SessionError | InvalidUrl,
-    R | Transport.Transport
-  > =>
-    Layer.effect(
-      LanguageModel.LanguageModel,
-      Effect.gen(function*() {
-        const model = named(options.model)
-        const credential: Credential.Credential<E | Credential.CredentialUnavailable | SessionError, R> =
-          options.credential ?? Credential.config(provider.apiKey)
-        const url = yield* Effect.fromResult(
-          BaseUrl.below(options.baseUrl ?? (yield* configuredBaseUrl(provider)), provider.codec.path)
-        )
-        const endpoint = {
-          provider: provider.name,
-          codec: provider.codec,
-          url,
-          source: yield* credential.open,
-          credential: credential.name,
-          transport: yield* Transport.Transport,
-          timeouts: Timeouts.check(options.timeouts ?? {})
-        }
-        return yield* View.make(endpoint, model, options.parameters ?? {}, provider.transformer)
-      })
-    )
+    Effect.gen(function*() {
+      const model = named(options.model)
+      const credential: Credential.Credential<E | Credential.CredentialUnavailable | SessionError, R> =
+        options.credential ?? Credential.config(provider.apiKey)
+      const url = yield* Effect.fromResult(
+        BaseUrl.below(options.baseUrl ?? (yield* configuredBaseUrl(provider)), provider.codec.path)
+      )
+      const endpoint = {
+        provider: provider.name,
+        codec: provider.codec,
+        url,
+        source: yield* credential.open,
+        credential: credential.name,
+        transport: yield* Transport.Transport,
+        timeouts: Timeouts.check(options.timeouts ?? {})
+      }
+      return yield* View.make(endpoint, model, options.parameters ?? {}, provider.transformer)
+    })
+  )
