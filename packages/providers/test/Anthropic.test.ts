@@ -271,10 +271,10 @@ describe("a streamed answer", () => {
     }))
 })
 
-describe("an error", () => {
-  const refusal = (type: string, message: string) =>
-    JSON.stringify({ type: "error", error: { type, message }, request_id: "req_1" })
+const refusal = (type: string, message: string) =>
+  JSON.stringify({ type: "error", error: { type, message }, request_id: "req_1" })
 
+describe("an error", () => {
   it.effect.each<readonly [number, string, ProviderError.ProviderError["_tag"], string]>([
     [
       401,
