@@ -25,6 +25,8 @@ const weatherParam: OpenAI.ChatCompletionFunctionTool = {
   function: { name: "weather", parameters: schema }
 }
 
+const png = { mediaType: "image/png", data: "iVBORw0KGgo=" }
+
 type Case = readonly [string, ChatRequest.ChatRequest, OpenAI.ChatCompletionCreateParamsNonStreaming]
 
 const cases: ReadonlyArray<Case> = [
@@ -117,6 +119,240 @@ const cases: ReadonlyArray<Case> = [
     request({ maxOutputTokens: 100, temperature: 0, topP: 0.5, stop: ["END", "\n"], seed: 0 }),
     { ...hello, max_completion_tokens: 100, temperature: 0, top_p: 0.5, stop: ["END", "\n"], seed: 0 }
   ],
+  ...([
+    ["presencePenalty", -2, { presence_penalty: -2 }],
+    ["frequencyPenalty", 1.5, { frequency_penalty: 1.5 }],
+    ["choices", 3, { n: 3 }],
+    ["serviceTier", "flex", { service_tier: "flex" }],
+    ["user", "u-1", { user: "u-1" }],
+    ["temperature", 2, { temperature: 2 }],
+    ["topP", 0, { top_p: 0 }],
+    ["seed", -7, { seed: -7 }],
+    ["maxOutputTokens", 1, { max_completion_tokens: 1 }],
+    ["stop", ["END"], { stop: ["END"] }],
+    ["reasoning", { effort: "minimal" }, { reasoning_effort: "minimal" }],
+    ["reasoning", { effort: "xhigh", budgetTokens: 1 }, { reasoning_effort: "xhigh" }],
+    ["reasoning", { budgetTokens: 0 }, { reasoning_effort: "none" }],
+    ["reasoning", { budgetTokens: 2_048 }, { reasoning_effort: "low" }],
+    ["reasoning", { budgetTokens: 8_192 }, { reasoning_effort: "medium" }],
+    ["reasoning", { budgetTokens: 8_193 }, { reasoning_effort: "high" }]
+  ] as ReadonlyArray<readonly [string, unknown, object]>).map(([name, value, wire]): Case => [
+    `the parameter ${name} of ${JSON.stringify(value)}`,
+    request({ [name]: value }),
+    { ...hello, ...wire }
+  ]),
+  ["any JSON for an answer", request({ format: { type: "json" } }), {
+    ...hello,
+    response_format: { type: "json_object" }
+  }],
+  [
+    "an answer's format with a description, not strict",
+    request({ format: { type: "json-schema", name: "r", description: "A report", schema, strict: false } }),
+    {
+      ...hello,
+      response_format: {
+        type: "json_schema",
+        json_schema: { name: "r", description: "A report", schema, strict: false }
+      }
+    }
+  ],
+  ...([
+    ["an image by its URL", { type: "image", source: { url: "https://a.test/b.png" } }, {
+      type: "image_url",
+      image_url: { url: "https://a.test/b.png" }
+    }],
+    ["an image in the request, looked at closely", { type: "image", source: png, detail: "high" }, {
+      type: "image_url",
+      image_url: { url: "data:image/png;base64,iVBORw0KGgo=", detail: "high" }
+    }],
+    ["a sound as WAV", { type: "file", source: { mediaType: "audio/wav", data: "UklG" } }, {
+      type: "input_audio",
+      input_audio: { data: "UklG", format: "wav" }
+    }],
+    ["a sound as MP3", { type: "file", source: { mediaType: "audio/mpeg", data: "SUQz" } }, {
+      type: "input_audio",
+      input_audio: { data: "SUQz", format: "mp3" }
+    }],
+    ["a document", { type: "file", source: { mediaType: "application/pdf", data: "JVBE" }, name: "a.pdf" }, {
+      type: "file",
+      file: { file_data: "data:application/pdf;base64,JVBE", filename: "a.pdf" }
+    }],
+    ["a file that was uploaded before", { type: "file", source: { fileId: "file-1" } }, {
+      type: "file",
+      file: { file_id: "file-1" }
+    }],
+    ["a text with what only OpenAI knows", {
+      type: "text",
+      text: "Look",
+      extras: { "openai-chat": { prompt_cache_breakpoint: { mode: "explicit" } }, "anthropic-messages": { x: 1 } }
+    }, { type: "text", text: "Look", prompt_cache_breakpoint: { mode: "explicit" } }],
+    ["a part that only OpenAI knows", {
+      type: "native",
+      protocol: "openai-chat",
+      value: { type: "video_url", video_url: { url: "https://a.test/b.mp4" } }
+    }, { type: "video_url", video_url: { url: "https://a.test/b.mp4" } }]
+  ] as ReadonlyArray<readonly [string, ChatRequest.UserPart, OpenAI.ChatCompletionContentPart]>).map(
+    ([name, part, wire]): Case => [
+      name,
+      request({ messages: [{ role: "user", content: [{ type: "text", text: "See" }, part] }] }),
+      { model: "gpt-5", messages: [{ role: "user", content: [{ type: "text", text: "See" }, wire] }] }
+    ]
+  ),
+  ...([
+    ["system text in parts", { role: "system", content: [{ type: "text", text: "a" }, { type: "text", text: "b" }] }, {
+      role: "system",
+      content: [{ type: "text", text: "a" }, { type: "text", text: "b" }]
+    }],
+    ["a developer's message", { role: "system", content: "a", extras: { "openai-chat": { role: "developer" } } }, {
+      role: "developer",
+      content: "a"
+    }],
+    ["a user with a name", { role: "user", content: "a", extras: { "openai-chat": { name: "Ann" } } }, {
+      role: "user",
+      content: "a",
+      name: "Ann"
+    }],
+    ["an answer in one text", { role: "assistant", content: "a" }, { role: "assistant", content: "a" }],
+    ["an empty answer", { role: "assistant", content: "" }, { role: "assistant", content: "" }],
+    ["texts in a row as one", {
+      role: "assistant",
+      content: [{ type: "text", text: "a" }, { type: "text", text: "b" }]
+    }, { role: "assistant", content: "ab" }],
+    ["a refusal", { role: "assistant", content: [{ type: "refusal", text: "No." }] }, {
+      role: "assistant",
+      content: null,
+      refusal: "No."
+    }],
+    ["thinking that came from elsewhere not at all", {
+      role: "assistant",
+      content: [{ type: "reasoning", text: "Hm.", signature: "c2ln" }, { type: "text", text: "a" }]
+    }, { role: "assistant", content: "a" }],
+    ["an answer that was a sound", {
+      role: "assistant",
+      content: [{ type: "native", protocol: "openai-chat", value: { message: { audio: { id: "audio_1" } } } }]
+    }, { role: "assistant", content: null, audio: { id: "audio_1" } }],
+    ["an answer without its probabilities", {
+      role: "assistant",
+      content: [
+        { type: "text", text: "a" },
+        { type: "native", protocol: "openai-chat", value: { choice: { logprobs: { content: [] } } } }
+      ]
+    }, { role: "assistant", content: "a" }],
+    ["a call of a tool without a schema", {
+      role: "assistant",
+      content: [{
+        type: "tool-call",
+        id: "c",
+        name: "run",
+        arguments: "ls -l",
+        extras: { "openai-chat": { type: "custom" } }
+      }]
+    }, {
+      role: "assistant",
+      content: null,
+      tool_calls: [{ id: "c", type: "custom", custom: { name: "run", input: "ls -l" } }]
+    }],
+    ["a tool's result in parts", {
+      role: "tool",
+      toolCallId: "c",
+      content: [{ type: "text", text: "a" }, { type: "text", text: "b" }],
+      isError: true
+    }, { role: "tool", tool_call_id: "c", content: [{ type: "text", text: "a" }, { type: "text", text: "b" }] }],
+    ["a tool's result of nothing", { role: "tool", toolCallId: "c", content: [] }, {
+      role: "tool",
+      tool_call_id: "c",
+      content: ""
+    }]
+  ] as ReadonlyArray<readonly [string, ChatRequest.Message, OpenAI.ChatCompletionMessageParam]>).map(
+    ([name, message, wire]): Case => [
+      name,
+      request({ messages: [message] }),
+      { model: "gpt-5", messages: [wire] }
+    ]
+  ),
+  [
+    "thinking under the name under which it came",
+    request({
+      messages: [{
+        role: "assistant",
+        content: [
+          { type: "reasoning", text: "Hm.", extras: { "openai-chat": { name: "reasoning_content" } } },
+          { type: "text", text: "a" }
+        ]
+      }]
+    }),
+    {
+      model: "gpt-5",
+      messages: [{ role: "assistant", content: "a", reasoning_content: "Hm." } as OpenAI.ChatCompletionMessageParam]
+    }
+  ],
+  [
+    "the image of a tool's result behind the results of its turn",
+    request({
+      messages: [
+        { role: "tool", toolCallId: "a", content: [{ type: "text", text: "Here" }, { type: "image", source: png }] },
+        { role: "tool", toolCallId: "b", content: "noon" },
+        { role: "user", content: "And?" }
+      ]
+    }),
+    {
+      model: "gpt-5",
+      messages: [
+        { role: "tool", tool_call_id: "a", content: [{ type: "text", text: "Here" }] },
+        { role: "tool", tool_call_id: "b", content: "noon" },
+        {
+          role: "user",
+          content: [
+            { type: "text", text: "From the tool call a:" },
+            { type: "image_url", image_url: { url: "data:image/png;base64,iVBORw0KGgo=" } }
+          ]
+        },
+        { role: "user", content: "And?" }
+      ]
+    }
+  ],
+  [
+    "nothing for an answer of which nothing can be said, since that is refused",
+    request({
+      messages: [
+        { role: "user", content: "a" },
+        { role: "assistant", content: [{ type: "reasoning", text: "Hm.", signature: "c2ln" }] }
+      ]
+    }),
+    { model: "gpt-5", messages: [{ role: "user", content: "a" }] }
+  ],
+  [
+    "a tool without a schema, as only OpenAI knows it",
+    request({ tools: [{ protocol: "openai-chat", definition: { type: "custom", custom: { name: "run" } } }] }),
+    { ...hello, tools: [{ type: "custom", custom: { name: "run" } }] }
+  ],
+  [
+    "a tool with what only OpenAI knows",
+    request({ tools: [{ ...weather, extras: { "openai-chat": { function: { examples: [] }, cache: true } } }] }),
+    {
+      ...hello,
+      tools: [
+        { cache: true, type: "function", function: { examples: [], name: "weather", parameters: schema } }
+      ] as unknown as Array<OpenAI.ChatCompletionTool>
+    }
+  ],
+  ...([
+    { logprobs: true, top_logprobs: 5 },
+    { logit_bias: { "50256": -100 } },
+    { metadata: { a: "b" } },
+    { store: true },
+    { modalities: ["text", "audio"], audio: { format: "wav", voice: "alloy" } },
+    { prediction: { type: "content", content: "a" } },
+    { verbosity: "low" },
+    { prompt_cache_key: "k", safety_identifier: "s" },
+    { web_search_options: {} },
+    { tool_choice: { type: "allowed_tools", allowed_tools: { mode: "auto", tools: [] } } },
+    { max_tokens: 7 }
+  ] as ReadonlyArray<Partial<OpenAI.ChatCompletionCreateParamsNonStreaming>>).map((fields): Case => [
+    `what only OpenAI knows: ${Object.keys(fields)}`,
+    request({ extras: { "openai-chat": fields as ChatRequest.JsonObject } }),
+    { ...hello, ...fields }
+  ]),
   [
     "extras as they stand, behind the fields of the request",
     request({ extras: { "openai-chat": { metadata: { a: "b" }, model: "other" }, "other": { cache: true } } }),
@@ -128,6 +364,11 @@ const encode = (request: ChatRequest.ChatRequest, stream: boolean): unknown =>
   Result.getOrThrow(OpenAiChat.codec.encodeRequest(request, { stream, includeUsage: stream }))
 
 describe("the encoder of a request", () => {
+  it("is held against OpenAI's SDK in sixty cases or more", () => {
+    assert.strictEqual(new Set(cases.map(([name]) => name)).size, cases.length)
+    assert.isAtLeast(cases.length, 60)
+  })
+
   it.effect.each(cases)("sends %s as OpenAI's SDK does (C1)", ([, request, parameters]) =>
     Effect.gen(function*() {
       const whole = encode(request, false)
@@ -139,4 +380,172 @@ describe("the encoder of a request", () => {
       assert.deepStrictEqual(encoded, streamed)
       assert.deepStrictEqual(encoded, yield* Effect.promise(() => OpenAiSdk.sentBody(streamed)))
     }))
+
+  it.each<[string, Partial<ChatRequest.ChatRequest>]>([
+    ["a part of another protocol", {
+      messages: [{ role: "user", content: [{ type: "native", protocol: "anthropic-messages", value: {} }] }]
+    }],
+    ["an answer's part of another protocol", {
+      messages: [{ role: "assistant", content: [{ type: "native", protocol: "anthropic-messages", value: {} }] }]
+    }],
+    ["a tool of another protocol", { tools: [{ protocol: "anthropic-messages", definition: {} }] }],
+    ["an image that was uploaded before", {
+      messages: [{ role: "user", content: [{ type: "image", source: { fileId: "f" } }] }]
+    }],
+    ["a file by its URL", {
+      messages: [{ role: "user", content: [{ type: "file", source: { url: "https://a.test/b.pdf" } }] }]
+    }]
+  ])("refuses %s, typed", (_, fields) => {
+    const result = OpenAiChat.codec.encodeRequest(request(fields), { stream: false, includeUsage: false })
+    assert.deepInclude(
+      Result.getOrThrow(Result.flip(result)),
+      { _tag: "Unsupported", protocol: "openai-chat" } as object
+    )
+  })
+})
+
+/** What a client wrote, as the decoder understands it. */
+const decode = (body: object) =>
+  Result.getOrThrow(OpenAiChat.codec.decodeRequest(JSON.stringify({ ...hello, ...body })))
+
+describe("the decoder of a request", () => {
+  // What has no other form on the wire.
+  const lossy = [
+    "image of a tool's result",
+    "nothing for an answer",
+    "not at all",
+    "without its prob",
+    "budgetTokens",
+    "of nothing"
+  ]
+
+  it.each(cases.filter(([name]) => !lossy.some((part) => name.includes(part))))(
+    "reads %s, and says it again as it was",
+    (_, __, parameters) => {
+      const { delivery, request } = decode(parameters)
+      assert.deepStrictEqual(delivery, { stream: false, includeUsage: false })
+      const { max_tokens: older, ...rest } = parameters
+      assert.deepStrictEqual(encode(request, false), {
+        ...rest,
+        // The older name for the same.
+        ...(typeof older === "number" && { max_completion_tokens: older })
+      })
+    }
+  )
+
+  it.each<[string, object, object]>([
+    ["a list for one text to stop at", { stop: "END" }, { stop: ["END"] }],
+    ["the older name of a limit", { max_tokens: 9 }, { maxOutputTokens: 9 }],
+    ["the newer of two limits", { max_tokens: 9, max_completion_tokens: 8 }, {
+      maxOutputTokens: 8,
+      extras: { "openai-chat": { max_tokens: 9 } }
+    }],
+    ["nothing for null", { temperature: null, tools: null, stop: null, user: null }, {}],
+    ["nothing for a format of text", { response_format: { type: "text" } }, {}],
+    ["a format that only OpenAI knows", { response_format: { type: "grammar", grammar: "a" } }, {
+      extras: { "openai-chat": { response_format: { type: "grammar", grammar: "a" } } }
+    }],
+    ["a tool without parameters", { tools: [{ type: "function", function: { name: "f" } }] }, {
+      tools: [{ name: "f", parameters: { type: "object", properties: {} } }]
+    }],
+    ["functions as tools", { functions: [{ name: "f", parameters: schema }], function_call: { name: "f" } }, {
+      tools: [{ name: "f", parameters: schema }],
+      toolChoice: { tool: "f" }
+    }],
+    ["what it does not know", { logit_bias: { "1": 2 }, unknown_field: 1 }, {
+      extras: { "openai-chat": { logit_bias: { "1": 2 }, unknown_field: 1 } }
+    }]
+  ])("reads %s", (_, body, fields) => {
+    assert.deepStrictEqual(decode(body).request, request(fields))
+  })
+
+  it("keeps a field with the name of the prototype as a field", () => {
+    const body = `{"model":"gpt-5","messages":[{"role":"user","content":"a"}],"__proto__":{"a":1}}`
+    const { request } = Result.getOrThrow(OpenAiChat.codec.decodeRequest(body))
+    const encoded = OpenAiChat.codec.encodeRequest(request, { stream: false, includeUsage: false })
+    assert.deepStrictEqual(JSON.stringify(Result.getOrThrow(encoded)).includes("\"__proto__\":{\"a\":1}"), true)
+  })
+
+  it("gives calls of functions ids, by which their results find them", () => {
+    const { request } = decode({
+      messages: [
+        { role: "user", content: "a" },
+        { role: "assistant", content: null, function_call: { name: "f", arguments: "{}" } },
+        { role: "function", name: "f", content: "b" },
+        { role: "assistant", content: null, function_call: { name: "f", arguments: "[]" } },
+        { role: "function", name: "f", content: null }
+      ]
+    })
+    assert.deepStrictEqual(request.messages.slice(1), [
+      { role: "assistant", content: [{ type: "tool-call", id: "call_1", name: "f", arguments: "{}" }] },
+      { role: "tool", toolCallId: "call_1", content: "b" },
+      { role: "assistant", content: [{ type: "tool-call", id: "call_3", name: "f", arguments: "[]" }] },
+      { role: "tool", toolCallId: "call_3", content: "" }
+    ])
+  })
+
+  it("knows how the answer is to come", () => {
+    assert.deepStrictEqual(decode({ stream: true }).delivery, { stream: true, includeUsage: false })
+    assert.deepStrictEqual(
+      decode({ stream: true, stream_options: { include_usage: true, include_obfuscation: false } }),
+      {
+        request: request({ extras: { "openai-chat": { stream_options: { include_obfuscation: false } } } }),
+        delivery: { stream: true, includeUsage: true }
+      }
+    )
+  })
+
+  it.each<[string, unknown]>([
+    ["", "no JSON"],
+    ["", []],
+    ["model", { messages: [{ role: "user", content: "a" }] }],
+    ["model", { ...hello, model: "" }],
+    ["messages", { model: "gpt-5" }],
+    ["messages", { model: "gpt-5", messages: [] }],
+    ["messages[0]", { ...hello, messages: ["a"] }],
+    ["messages[0].role", { ...hello, messages: [{ role: "me", content: "a" }] }],
+    ["messages[0].content", { ...hello, messages: [{ role: "user" }] }],
+    ["messages[0].content", { ...hello, messages: [{ role: "user", content: null }] }],
+    ["messages[0].content[1].type", {
+      ...hello,
+      messages: [{ role: "user", content: [{ type: "text", text: "" }, {}] }]
+    }],
+    ["messages[0].content[0].image_url.url", {
+      ...hello,
+      messages: [{ role: "user", content: [{ type: "image_url", image_url: {} }] }]
+    }],
+    ["messages[0].content[0].file", { ...hello, messages: [{ role: "user", content: [{ type: "file", file: {} }] }] }],
+    ["messages[0].tool_call_id", { ...hello, messages: [{ role: "tool", content: "a" }] }],
+    ["messages[0]", { ...hello, messages: [{ role: "function", name: "f", content: "a" }] }],
+    ["messages[0].tool_calls[0].id", {
+      ...hello,
+      messages: [{ role: "assistant", tool_calls: [{ type: "function", function: { name: "f", arguments: "" } }] }]
+    }],
+    ["messages[0].tool_calls[0].function.arguments", {
+      ...hello,
+      messages: [{
+        role: "assistant",
+        tool_calls: [{ id: "a", type: "function", function: { name: "f", arguments: {} } }]
+      }]
+    }],
+    ["tools[0].function.name", { ...hello, tools: [{ type: "function", function: {} }] }],
+    ["tool_choice", { ...hello, tool_choice: "maybe" }],
+    ["response_format.json_schema", { ...hello, response_format: { type: "json_schema" } }],
+    ["temperature", { ...hello, temperature: "hot" }],
+    ["n", { ...hello, n: 1.5 }],
+    ["stop[0]", { ...hello, stop: [7] }],
+    ["stream", { ...hello, stream: "yes" }],
+    ["stream_options.include_usage", { ...hello, stream_options: { include_usage: 1 } }]
+  ])("says that it is %s that is wrong with %j", (path, body) => {
+    const text = typeof body === "string" ? body : JSON.stringify(body)
+    const failure = Result.getOrThrow(Result.flip(OpenAiChat.codec.decodeRequest(text)))
+    assert.deepInclude(failure, { _tag: "RequestInvalid", protocol: "openai-chat", path } as object)
+  })
+
+  it("reads what OpenAI's SDK writes, in every case that the encoder is held against", async () => {
+    for (const [, , parameters] of cases) {
+      const body = JSON.stringify(await OpenAiSdk.sentBody(parameters))
+      assert.isTrue(Result.isSuccess(OpenAiChat.codec.decodeRequest(body)))
+    }
+  })
 })

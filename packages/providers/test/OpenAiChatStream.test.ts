@@ -1,7 +1,11 @@
 import { type ChatEvent, type Codec, OpenAiChat, type ProviderError } from "@clawback/providers"
-import { assert, describe, it } from "@effect/vitest"
+import { LLMock } from "@copilotkit/aimock"
+import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
 import { Effect, Schema } from "effect"
+import { seeded } from "../../../test/support/random.ts"
+import { ofChunks, ofCompletion, ofEvents } from "./support/openAiAnswer.ts"
 import * as OpenAiSdk from "./support/openAiSdk.ts"
+import { cases } from "./support/openAiStreams.ts"
 import {
   chunk,
   concat,
@@ -16,6 +20,11 @@ import {
   used,
   utf8
 } from "./support/openAiWire.ts"
+
+/** What another server says: `@copilotkit/aimock`, which nobody here wrote. */
+const others = ["", "It rains.", "Grüße aus Bergen 🌧️", "line\nbreak and \"quotes\""].flatMap((content) =>
+  [1, 7, 100].flatMap((chunkSize) => [0, 1, 3].map((calls) => ({ content, chunkSize, calls })))
+)
 
 const peer: Codec.Peer = { provider: "openai", redact: (text) => text }
 
@@ -36,26 +45,6 @@ const decode = (chunks: ReadonlyArray<Uint8Array>): Decoded => {
 }
 
 const decodeText = (text: string): Decoded => decode([utf8(text)])
-
-/** What events come to. */
-const answerOf = (events: ReadonlyArray<ChatEvent.ChatEvent>): OpenAiSdk.Answer => {
-  const calls: Array<{ id: string; name: string; arguments: string }> = []
-  let text = ""
-  let refusal = ""
-  let finish: string | undefined
-  let usage: OpenAiSdk.Answer["usage"]
-  for (const event of events) {
-    if (event._tag === "TextDelta") text += event.text
-    else if (event._tag === "RefusalDelta") refusal += event.text
-    else if (event._tag === "ToolCallStarted") calls[event.index] = { id: event.id, name: event.name, arguments: "" }
-    else if (event._tag === "ToolCallDelta") calls[event.index]!.arguments += event.arguments
-    else if (event._tag === "Finished") finish = event.raw
-    else if (event._tag === "Used") {
-      usage = { input: event.inputTokens, cached: event.cachedInputTokens, output: event.outputTokens }
-    }
-  }
-  return { text, refusal, calls, finish, usage }
-}
 
 const plain = says({ role: "assistant", content: "" }) + says({ content: "Hello" }) + says({ content: ", wörld 🌍" }) +
   finishes("stop") + chunk({ usage: tokens(11, 7) }) + done
@@ -189,13 +178,13 @@ describe("the decoder of a stream", () => {
       [["a", "f", "{}"]]
     ]
   ])("tells tool calls apart that come %s", (_, deltas, expected) => {
-    const { calls } = answerOf(
+    const { choices } = ofEvents(
       decodeText(
         deltas.map((calls) => chunk({ choices: [{ index: 0, delta: { tool_calls: calls } }] })).join("") +
           finishes("tool_calls")
       ).events
     )
-    assert.deepStrictEqual(calls, expected.map(([id, name, text]) => ({ id, name, arguments: text })))
+    assert.deepStrictEqual(choices[0]?.calls, expected.map(([id, name, text]) => ({ id, name, arguments: text })))
   })
 
   it("keeps a refusal apart from text", () => {
@@ -446,21 +435,94 @@ describe("the decoder of a stream", () => {
   })
 
   // C1, C8: what OpenAI's own SDK reads out of the same bytes.
-  it.effect.each<readonly [string, string]>([
-    ["text", plain],
-    ["tool calls", tools],
-    ["a refusal", refused],
-    ["noise", noisy],
-    [
-      "usage on every chunk",
-      says({ content: "a" }, { usage: tokens(1, 1) }) + finishes("stop", { usage: tokens(1, 2) }) + done
-    ],
-    ["no usage and no [DONE]", says({ content: "a" }) + finishes("length")]
-  ])("understands %s as OpenAI's SDK does", ([, bytes]) =>
-    Effect.gen(function*() {
-      assert.deepStrictEqual(
-        answerOf(decodeText(bytes).events),
-        yield* Effect.promise(() => OpenAiSdk.decodedStream(utf8(bytes)))
+  describe("understands as OpenAI's SDK does", () => {
+    it("a hundred streams or more, with those of another server", () => {
+      assert.strictEqual(new Set(cases.map(({ name }) => name)).size, cases.length)
+      assert.isAtLeast(cases.length + others.length, 100)
+    })
+
+    it.effect.each(cases)("$name", ({ text }) =>
+      Effect.gen(function*() {
+        const { events, failure, isDone } = decodeText(text)
+        assert.isUndefined(failure)
+        assert.isTrue(isDone)
+        const chunks = yield* Effect.promise(() => OpenAiSdk.chunks(utf8(text)))
+        const answer = ofEvents(events)
+        assert.deepStrictEqual(answer, ofChunks(chunks))
+        // As the SDK itself puts an answer together, which it does only where a server says whose it is, as OpenAI's does.
+        if (!text.includes("\"role\":")) return
+        const whole = yield* Effect.promise(() => OpenAiSdk.completion(utf8(text)))
+        assert.deepStrictEqual({ ...ofCompletion(whole), usage: answer.usage }, answer)
+      }))
+  })
+
+  describe("however the bytes of those are cut", () => {
+    it.each(cases.filter(({ text }) => utf8(text).byteLength <= 4096))("in two: $name", ({ text }) => {
+      const bytes = utf8(text)
+      const whole = JSON.stringify(decode([bytes]))
+      for (let at = 1; at < bytes.byteLength; at++) {
+        const same = JSON.stringify(decode(cut(bytes, [at]))) === whole
+        if (!same) assert.fail(`cut at ${at}`)
+      }
+    })
+
+    it.each(cases.filter(({ text }) => text.length <= 65_536))("byte by byte, and at random: $name", ({ text }) => {
+      const bytes = utf8(text)
+      const whole = decode([bytes])
+      assert.deepStrictEqual(decode(Array.from(bytes, (byte) => Uint8Array.of(byte))), whole)
+      const random = seeded(bytes.byteLength)
+      const wholeText = JSON.stringify(whole)
+      for (let round = 0; round < 200; round++) {
+        const cuts = Array.from(
+          { length: 1 + Math.floor(random() * 20) },
+          () => Math.floor(random() * bytes.byteLength)
+        )
+        if (JSON.stringify(decode(cut(bytes, cuts))) !== wholeText) assert.fail(`cut at ${cuts}`)
+      }
+    })
+  })
+})
+
+describe("the streams of another server", () => {
+  const mock = new LLMock({ port: 0, logLevel: "silent" })
+  beforeAll(async () => {
+    for (const [index, { calls, chunkSize, content }] of others.entries()) {
+      const toolCalls = Array.from({ length: calls }, (_, n) => ({
+        id: `call_${index}_${n}`,
+        name: "weather",
+        arguments: JSON.stringify({ city: "Bergen", days: n, note: content })
+      }))
+      mock.on(
+        { userMessage: `Say number ${index}.` },
+        {
+          ...(content !== "" || calls === 0 ? { content } : {}),
+          ...(calls > 0 && { toolCalls })
+        } as Parameters<typeof mock.on>[1],
+        { chunkSize }
       )
-    }))
+    }
+    await mock.start()
+  })
+  afterAll(() => mock.stop())
+
+  it.each(others.map((_, index) => ({ index })))(
+    "number $index is what OpenAI's SDK makes of it",
+    async ({ index }) => {
+      const response = await fetch(`${mock.url}/v1/chat/completions`, {
+        method: "POST",
+        headers: { "content-type": "application/json" },
+        body: JSON.stringify({
+          model: "gpt-5",
+          stream: true,
+          stream_options: { include_usage: true },
+          messages: [{ role: "user", content: `Say number ${index}.` }]
+        })
+      })
+      const bytes = new Uint8Array(await response.arrayBuffer())
+      const { events, failure, isDone } = decode([bytes])
+      assert.isUndefined(failure)
+      assert.isTrue(isDone)
+      assert.deepStrictEqual(ofEvents(events), ofChunks(await OpenAiSdk.chunks(bytes)))
+    }
+  )
 })

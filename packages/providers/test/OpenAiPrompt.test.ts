@@ -66,6 +66,9 @@ const sentMessages = (prompt: Prompt.RawInput) =>
     return fake.body(0).messages
   })
 
+const asked = (prompt: Prompt.Prompt, method: "whole" | "streamed") =>
+  method === "whole" ? LanguageModel.generateText({ prompt }) : Stream.runDrain(LanguageModel.streamText({ prompt }))
+
 describe("the conversation so far", () => {
   it.effect("is sent with its system messages, answers, tool calls and tool results in order", () =>
     Effect.gen(function*() {
@@ -184,9 +187,6 @@ describe("the conversation so far", () => {
         }]
       )
     }))
-
-  const asked = (prompt: Prompt.Prompt, method: "whole" | "streamed") =>
-    method === "whole" ? LanguageModel.generateText({ prompt }) : Stream.runDrain(LanguageModel.streamText({ prompt }))
 
   it.effect.each<readonly [string, Prompt.MessageEncoded]>([
     ["a file of the model's", { role: "assistant", content: [{ type: "text", text: "Look" }, file] }],

@@ -60,8 +60,13 @@ class Answer {
         break
       }
       case "Finished": {
-        const { _tag, choice, ...finish } = event
-        this.finish ??= finish
+        const { extras, raw, reason, stopSequence } = event
+        this.finish ??= {
+          reason,
+          raw,
+          ...(stopSequence !== undefined && { stopSequence }),
+          ...(extras && { extras })
+        }
         break
       }
     }

@@ -1,7 +1,7 @@
 /** What OpenAI's own SDK sends and understands, as a second opinion. It speaks to no network. */
-import OpenAI from "openai"
+import OpenAI, { APIError } from "openai"
 
-const client = (answer: (request: Request) => Response | Promise<Response>) =>
+export const client = (answer: (request: Request) => Response | Promise<Response>) =>
   new OpenAI({
     apiKey: "sk-nobody",
     baseURL: "http://localhost/v1",
@@ -10,58 +10,52 @@ const client = (answer: (request: Request) => Response | Promise<Response>) =>
     fetch: async (input, init) => answer(new Request(input, init))
   })
 
-/** The body that the SDK sends for these parameters. */
-export const sentBody = async (parameters: OpenAI.ChatCompletionCreateParams): Promise<unknown> => {
+/** The body that the SDK sends. */
+export const sent = async (call: (sdk: OpenAI) => PromiseLike<unknown>, answer = "{}"): Promise<unknown> => {
   let body: unknown
-  await client(async (request) => {
+  await call(client(async (request) => {
     body = await request.json()
-    return new Response("{}", { headers: { "content-type": "application/json" } })
-  }).chat.completions.create(parameters)
+    return new Response(answer, { headers: { "content-type": "application/json" } })
+  }))
   return body
 }
 
-/** What an answer comes to, whoever decoded it. */
-export interface Answer {
-  readonly text: string
-  readonly refusal: string
-  readonly calls: ReadonlyArray<{ readonly id: string; readonly name: string; readonly arguments: string }>
-  readonly finish: string | undefined
-  readonly usage:
-    | { readonly input: number | undefined; readonly cached: number | undefined; readonly output: number | undefined }
-    | undefined
+/** The body that the SDK sends for these parameters. */
+export const sentBody = (parameters: OpenAI.ChatCompletionCreateParams): Promise<unknown> =>
+  sent((sdk) => sdk.chat.completions.create(parameters))
+
+type Bytes = Uint8Array<ArrayBuffer>
+
+const streaming = (bytes: Bytes) =>
+  client(() => new Response(bytes, { headers: { "content-type": "text/event-stream" } }))
+
+/** The chunks that the SDK finds in a stream's bytes. */
+export const chunks = async (bytes: Bytes): Promise<ReadonlyArray<OpenAI.ChatCompletionChunk>> => {
+  const found: Array<OpenAI.ChatCompletionChunk> = []
+  const stream = await streaming(bytes).chat.completions.create({ model: "gpt-5", messages: [], stream: true })
+  for await (const chunk of stream) found.push(chunk)
+  return found
 }
 
-/** What the SDK makes of a stream's bytes. */
-export const decodedStream = async (bytes: Uint8Array<ArrayBuffer>): Promise<Answer> => {
-  const stream = await client(() => new Response(bytes, { headers: { "content-type": "text/event-stream" } }))
-    .chat.completions.create({ model: "gpt-5", messages: [], stream: true })
-  let text = ""
-  let refusal = ""
-  let finish: string | undefined
-  let usage: OpenAI.CompletionUsage | undefined
-  const calls: Array<{ id: string; name: string; arguments: string }> = []
-  for await (const chunk of stream) {
-    usage = chunk.usage ?? usage
-    const choice = chunk.choices[0]
-    text += choice?.delta.content ?? ""
-    refusal += choice?.delta.refusal ?? ""
-    finish ??= choice?.finish_reason ?? undefined
-    for (const fragment of choice?.delta.tool_calls ?? []) {
-      const call = calls[fragment.index] ??= { id: "", name: "", arguments: "" }
-      call.id ||= fragment.id ?? ""
-      call.name ||= fragment.function?.name ?? ""
-      call.arguments += fragment.function?.arguments ?? ""
-    }
+/** The answer that the SDK puts together out of a stream's bytes. */
+export const completion = (bytes: Bytes): Promise<OpenAI.ChatCompletion> =>
+  streaming(bytes).chat.completions.stream({ model: "gpt-5", messages: [] }).finalChatCompletion()
+
+/** What the SDK makes of an answer in one piece. */
+export const whole = (body: string): Promise<OpenAI.ChatCompletion> =>
+  client(() => new Response(body, { headers: { "content-type": "application/json" } }))
+    .chat.completions.create({ model: "gpt-5", messages: [] })
+
+/** The error that the SDK throws for this response. */
+export const failure = async (status: number, headers: Record<string, string>, body: string) => {
+  try {
+    await client(() => new Response(body, { status, headers })).chat.completions.create({
+      model: "gpt-5",
+      messages: []
+    })
+  } catch (error) {
+    if (error instanceof APIError) return error
+    throw error
   }
-  return {
-    text,
-    refusal,
-    calls,
-    finish,
-    usage: usage && {
-      input: usage.prompt_tokens,
-      cached: usage.prompt_tokens_details?.cached_tokens,
-      output: usage.completion_tokens
-    }
-  }
+  throw new Error("The SDK took it for a success")
 }
