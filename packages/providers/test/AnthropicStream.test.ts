@@ -1,8 +1,9 @@
 import { AnthropicMessages, type ChatEvent, type Codec } from "@clawback/providers"
 import { LLMock } from "@copilotkit/aimock"
 import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
+import { Result } from "effect"
 import { seeded } from "../../../test/support/random.ts"
-import { ofEvents, ofSdk } from "./support/anthropicAnswer.ts"
+import { ofEvents, ofResponse, ofSdk } from "./support/anthropicAnswer.ts"
 import * as Sdk from "./support/anthropicSdk.ts"
 import { cases } from "./support/anthropicStreams.ts"
 import * as Wire from "./support/anthropicWire.ts"
@@ -98,21 +99,26 @@ describe("a stream of another server", () => {
   })
   afterAll(() => mock.stop())
 
-  it.each(Array.from(answers.entries(), ([index, answer]) => Object.assign(answer, { index })))(
-    "is what the vendor's SDK makes of it: $calls calls, $reasoning, $content, by $chunkSize",
-    async ({ calls, content, index, reasoning }) => {
-      const response = await fetch(`${mock.url}/v1/messages`, {
-        method: "POST",
-        headers: { "content-type": "application/json", ...AnthropicMessages.codec.headers("sk-nobody") },
-        body: JSON.stringify({
-          model: "claude-sonnet-5-5",
-          max_tokens: 100,
-          stream: true,
-          messages: [{ role: "user", content: `case ${index}.` }]
-        })
+  const ask = async (index: number, stream: boolean) => {
+    const response = await fetch(`${mock.url}/v1/messages`, {
+      method: "POST",
+      headers: { "content-type": "application/json", ...AnthropicMessages.codec.headers("sk-nobody") },
+      body: JSON.stringify({
+        model: "claude-sonnet-5-5",
+        max_tokens: 100,
+        stream,
+        messages: [{ role: "user", content: `case ${index}.` }]
       })
-      const text = await response.text()
-      assert.strictEqual(response.status, 200, text)
+    })
+    const text = await response.text()
+    assert.strictEqual(response.status, 200, text)
+    return text
+  }
+
+  it.each(Array.from(answers.entries(), ([index, answer]) => Object.assign(answer, { index })))(
+    "is what the vendor's SDK makes of it, and so is the same in one piece: $calls calls, $reasoning, $content, by $chunkSize",
+    async ({ calls, content, index, reasoning }) => {
+      const text = await ask(index, true)
       const { events, failure } = whole(text)
       assert.isUndefined(failure)
       const answer = ofEvents(events)
@@ -121,6 +127,12 @@ describe("a stream of another server", () => {
       assert.strictEqual(answer.pieces.map((piece) => "text" in piece ? piece.text : "").join(""), content)
       assert.strictEqual(answer.pieces.map((piece) => "thinking" in piece ? piece.thinking : "").join(""), reasoning)
       assert.deepInclude(answer.usage, { input: 10 + index, output: 3 + index })
+
+      const body = await ask(index, false)
+      const response = AnthropicMessages.codec.decodeResponse(peer, { status: 200, headers: {}, body })
+      const inOnePiece = ofResponse(Result.getOrThrow(response))
+      assert.deepStrictEqual(inOnePiece, ofSdk(await Sdk.decodedBody(JSON.parse(body))))
+      assert.deepStrictEqual({ ...inOnePiece, id: "" }, { ...answer, id: "" })
     }
   )
 })
