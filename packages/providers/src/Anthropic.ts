@@ -30,7 +30,10 @@ export interface Options<out E = never, out R = never> {
    * Default: the configuration's `ANTHROPIC_BASE_URL`, else (also where that is blank) `"https://api.anthropic.com"`.
    */
   readonly baseUrl?: string | undefined
-  /** How long each stage of a call may take. */
+  /**
+   * How long each stage of a call may take. While a tool that the provider runs itself is at work, nothing comes but pings,
+   * which count for nothing: `idle` must leave room for that.
+   */
   readonly timeouts?: Timeouts.Timeouts | undefined
   /**
    * How the model samples and when it stops, for every call of this layer. Default: the provider's own, except for

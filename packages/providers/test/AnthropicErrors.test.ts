@@ -107,6 +107,8 @@ describe("classification", () => {
       "forbidden"
     ],
     [404, "an unknown model", error("not_found_error", "model: claude-9"), "ModelNotFound", "not_found_error"],
+    [404, "an unknown address", error("not_found_error", "Not found"), "ModelNotFound", "not_found_error"],
+    [404, "an unknown thread", coded("not_found_error", "thread_not_found"), "RequestRejected", "thread_not_found"],
     [404, "an unknown file", error("not_found_error", "File not found: file_1"), "RequestRejected", "not_found_error"],
     [404, "a page", "<html>404</html>", "ModelNotFound", undefined],
     [408, "a slow request", "", "ProviderFailed", undefined],

@@ -34,8 +34,8 @@ const lengthTexts = /prompt is too long|exceeds? (?:the )?(?:context limit|conte
 const filterTexts = /blocked by content filtering policy/i
 
 /** What was not found: the model, or the whole address, unless it is a thing that the request names. */
-const isModelMissing = (type: string | undefined, detail: string): boolean =>
-  type !== "not_found_error" || /\bmodel\b/i.test(detail)
+const isModelMissing = (code: string | undefined, detail: string): boolean =>
+  code !== "thread_not_found" && !/\b(?:file|container|skill)\b/i.test(detail)
 
 interface Facts {
   readonly status: number
@@ -83,7 +83,7 @@ export const classify = (peer: Peer, { body, headers, status: answered }: Receiv
     return new ProviderError.PermissionDenied(said)
   }
   if (status === 404) {
-    return isModelMissing(type, told) ? new ProviderError.ModelNotFound(said) : new ProviderError.RequestRejected(said)
+    return isModelMissing(code, told) ? new ProviderError.ModelNotFound(said) : new ProviderError.RequestRejected(said)
   }
   // 408 and 409: the provider gave up waiting, or something else changed meanwhile; neither is about the request.
   if (status >= 500 || status === 408 || status === 409) return new ProviderError.ProviderFailed(waiting)
