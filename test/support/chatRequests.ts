@@ -1,6 +1,6 @@
 /** Requests of all kinds that two protocols can say, and what identifies one of them. */
 import type { ChatRequest } from "@clawback/providers"
-import fc from "fast-check"
+import * as fc from "fast-check"
 
 const text = fc.string({ unit: "grapheme", minLength: 1, maxLength: 40 })
 const name = fc.stringMatching(/^[a-zA-Z][a-zA-Z0-9_-]{0,15}$/)
@@ -80,8 +80,8 @@ export const chatRequest: fc.Arbitrary<ChatRequest.ChatRequest> = fc.record({
     last
   ],
   maxOutputTokens,
-  ...(tools.length > 0 && { tools }),
-  ...(stop !== null && { stop })
+  tools,
+  stop: stop ?? undefined
 }))
 
 /** One thing that was said, in a form that equals another of the same meaning. */

@@ -82,32 +82,33 @@ const shapes: Readonly<Record<string, (size: number) => Decode>> = {
   "nesting": (size) => whole(`${"[".repeat(size * 10)}${"]".repeat(size * 10)}`)
 }
 
-/** Of the processor, in microseconds: other work on the machine takes none of it. */
-const once = (codec: Codec.Codec, decode: Decode): number => {
+/** Of the processor, in milliseconds: other work on the machine takes none of it. */
+const timesTaking = (codec: Codec.Codec, decode: Decode, times: number): number => {
   const before = cpuUsage()
-  decode(codec)
-  return cpuUsage(before).user
+  for (let time = 0; time < times; time++) decode(codec)
+  return cpuUsage(before).user / 1_000
 }
 
-const least = (codec: Codec.Codec, decode: Decode): number =>
-  Math.min(...Array.from({ length: 5 }, () => once(codec, decode)))
+/** The least of several, which was disturbed least. */
+const least = (codec: Codec.Codec, decode: Decode, times: number): number =>
+  Math.min(...Array.from({ length: 3 }, () => timesTaking(codec, decode, times)))
 
-/** The processor's time is counted in steps as large as this. What takes less is taken to take as long. */
-const step = 4_000
-
-export const factor = 8
+const factor = 8
 const size = 2_000
+/** The processor's time is told in steps of some milliseconds. */
+const enough = 30
 
 export interface Growth {
   readonly name: string
-  /** The time for `factor` times the input, over the time for it. */
+  /** The time for one input, over the time for the same amount in eight. */
   readonly ratio: number
 }
 
 export const growth = (codec: Codec.Codec): ReadonlyArray<Growth> =>
   Object.entries(shapes).map(([name, make]) => {
-    const one = make(size)
-    const many = make(factor * size)
-    least(codec, one)
-    return { name, ratio: least(codec, many) / Math.max(step, least(codec, one)) }
+    const small = make(size)
+    const large = make(factor * size)
+    let times = 1
+    while (timesTaking(codec, large, times) < enough) times *= 2
+    return { name, ratio: least(codec, large, times) / least(codec, small, times * factor) }
   })
