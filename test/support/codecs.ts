@@ -1,5 +1,5 @@
 /** What every codec must hold, whatever its protocol: to be run a little by the tests, and much by the proof. */
-import { type ChatRequest, ChatResponse, type Codec, OpenAiChat } from "@clawback/providers"
+import { AnthropicMessages, type ChatRequest, ChatResponse, type Codec, OpenAiChat } from "@clawback/providers"
 import { Option, Result } from "effect"
 import * as fc from "fast-check"
 import { deepStrictEqual } from "node:assert/strict"
@@ -8,7 +8,7 @@ import { chatRequest, meaning } from "./chatRequests.ts"
 import { conversations, type WireMessage } from "./conversations.ts"
 import { seeded } from "./random.ts"
 
-export const codecs: ReadonlyArray<Codec.Codec> = [OpenAiChat.codec]
+export const codecs: ReadonlyArray<Codec.Codec> = [OpenAiChat.codec, AnthropicMessages.codec]
 
 const peer: Codec.Peer = { provider: "provider", redact: (text) => text }
 const delivery: Codec.Delivery = { stream: true, includeUsage: true }

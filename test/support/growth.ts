@@ -23,6 +23,21 @@ const calls = (length: number) =>
 
 const choice = (delta: object, index = 0) => `data: ${JSON.stringify({ choices: [{ index, delta }] })}\n\n`
 
+const event = (fields: { readonly type: string }) => `event: ${fields.type}\ndata: ${JSON.stringify(fields)}\n\n`
+const started = event({ type: "message_start", message: { usage: {} } } as { type: string })
+const begins = (index: number, content_block: object) =>
+  event({ type: "content_block_start", index, content_block } as { type: string })
+const piece = event({
+  type: "content_block_delta",
+  index: 0,
+  delta: { type: "input_json_delta", partial_json: "1" }
+} as { type: string })
+const results = (length: number) =>
+  Array.from({ length }, (_, index) => [
+    { type: "tool_result", tool_use_id: `call_${index}`, content: "1" },
+    { type: "text", text: "x" }
+  ]).flat()
+
 /** Each makes an input of about `size` times the same. */
 const shapes: Readonly<Record<string, (size: number) => Decode>> = {
   "line ends": (size) => stream("\n".repeat(size * 40), 65_536),
@@ -40,6 +55,30 @@ const shapes: Readonly<Record<string, (size: number) => Decode>> = {
     })),
   "calls of one answer": (size) =>
     whole(JSON.stringify({ choices: [{ message: { tool_calls: calls(size) }, finish_reason: "tool_calls" }] })),
+  "blocks": (size) =>
+    stream(started + Array.from({ length: size }, (_, index) => begins(index, { type: "x" })).join(""), 4_096),
+  "pieces of a call": (size) =>
+    stream(started + begins(0, { type: "tool_use", id: "call_1", name: "f", input: {} }) + piece.repeat(size), 4_096),
+  "pieces of a block that only one protocol knows": (size) =>
+    stream(started + begins(0, { type: "server_tool_use", input: {} }) + piece.repeat(size), 4_096),
+  "blocks of one answer": (size) =>
+    whole(
+      JSON.stringify({
+        content: Array.from({ length: size }, () => ({ type: "text", text: "x" })),
+        stop_reason: "end_turn"
+      })
+    ),
+  "results in one message": (size) => (codec) =>
+    codec.decodeRequest(JSON.stringify({
+      model: "m",
+      max_tokens: 1,
+      messages: [{ role: "user", content: results(size) }]
+    })),
+  "messages of one turn": (size) => (codec) =>
+    codec.encodeRequest(
+      { model: "m", messages: Array.from({ length: size }, () => ({ role: "user", content: "x" })) },
+      { stream: true, includeUsage: true }
+    ),
   "nesting": (size) => whole(`${"[".repeat(size * 10)}${"]".repeat(size * 10)}`)
 }
 
