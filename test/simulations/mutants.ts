@@ -1,5 +1,6 @@
 /** Mistakes, each of which a property of its scenario must notice: `npm run mutate`. */
 import type { Mutant } from "../support/mutant.ts"
+import { mutants as shutdown } from "./mutants/shutdown.ts"
 import { mutants as time } from "./mutants/time.ts"
 
 const pool = "packages/core/src/internal/connectionPool.ts"
@@ -81,7 +82,8 @@ export const mutants: ReadonlyArray<Mutant> = [
   {
     module: "Transport",
     file: transport,
-    find: "(restore) =>\n                Effect.map(connections.checkout(url, request.timeouts ?? {}, deadline, restore), (entry) => {",
+    find:
+      "(restore) =>\n                Effect.map(connections.checkout(url, request.timeouts ?? {}, deadline, restore), (entry) => {",
     replace:
       "Effect.map(connections.checkout(url, request.timeouts ?? {}, deadline, (part) => Effect.interruptible(part)), (entry) => {",
     rule: "a revocation ends the wait for a connection"
@@ -492,5 +494,6 @@ export const mutants: ReadonlyArray<Mutant> = [
     replace: "",
     rule: "a revocation takes nothing of another tenant"
   },
+  ...shutdown,
   ...time
 ]

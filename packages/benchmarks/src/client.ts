@@ -216,7 +216,9 @@ const program = Effect.gen(function*() {
 
 try {
   const targets = await Effect.runPromise(
-    program.pipe(Effect.provide(Layer.merge(NodeTransport.layer(), NodeHttpClient.layerUndiciOptions({ connections: 128 }))))
+    program.pipe(
+      Effect.provide(Layer.merge(NodeTransport.layer(), NodeHttpClient.layerUndiciOptions({ connections: 128 })))
+    )
   )
   conclude("client", targets)
 } finally {

@@ -58,7 +58,15 @@ import { phases, Stopping, type Ticket } from "./internal/stopping.ts"
 import * as Session from "./Session.ts"
 import type { SessionError } from "./SessionError.ts"
 import { SessionRegistry } from "./SessionRegistry.ts"
-import { exitCode, type Held, type Phase, type PhaseReport, type Report, type Signal, type State } from "./ShutdownReport.ts"
+import {
+  exitCode,
+  type Held,
+  type Phase,
+  type PhaseReport,
+  type Report,
+  type Signal,
+  type State
+} from "./ShutdownReport.ts"
 
 export { format } from "./ShutdownReport.ts"
 
@@ -187,7 +195,9 @@ export const makeUnsafe = (options: Options = {}): Shutdown => {
       interrupted: reports.flatMap(({ interrupted }) => interrupted),
       failed: reports.flatMap(({ failed }) => failed),
       // Sessions that were stuck once may have been taken back since.
-      stuck: reports.flatMap(({ phase, stuck }) => phase === "close" ? stuck : stuck.filter(({ id }) => id === undefined))
+      stuck: reports.flatMap(({ phase, stuck }) =>
+        phase === "close" ? stuck : stuck.filter(({ id }) => id === undefined)
+      )
     }
     return {
       ...all,
@@ -250,7 +260,9 @@ export const makeUnsafe = (options: Options = {}): Shutdown => {
       Effect.withFiber((fiber) => {
         const finalizing = fiber.getRef(Finalizing)
         if (finalizing !== undefined && shared.running.has(finalizing)) {
-          return Effect.die(new Error(`The finalizer ${finalizing.name} cannot wait for the shutdown that waits for it`))
+          return Effect.die(
+            new Error(`The finalizer ${finalizing.name} cannot wait for the shutdown that waits for it`)
+          )
         }
         stopping.excuse(fiber.getRef(InFlight))
         noticeDrained()
@@ -338,18 +350,17 @@ export const admit =
     )
 
 /** The same for a stream: in flight from its first pull until it ends, fails or is given up. */
-export const admitStream =
-  (info: Session.Info) =>
-  <A, E, R>(
-    self: Stream.Stream<A, E, R>
-  ): Stream.Stream<A, E | ShuttingDown | SessionError, Exclude<R, Scope.Scope>> =>
-    Session.stream(info)(Stream.unwrap(Effect.gen(function*() {
-      const { take } = yield* Effect.acquireRelease(
-        admission(info),
-        (admission, exit) => admission.giveBack(exit)
-      )
-      return Stream.provideService(self, InFlight, yield* take)
-    })))
+export const admitStream = (info: Session.Info) =>
+<A, E, R>(
+  self: Stream.Stream<A, E, R>
+): Stream.Stream<A, E | ShuttingDown | SessionError, Exclude<R, Scope.Scope>> =>
+  Session.stream(info)(Stream.unwrap(Effect.gen(function*() {
+    const { take } = yield* Effect.acquireRelease(
+      admission(info),
+      (admission, exit) => admission.giveBack(exit)
+    )
+    return Stream.provideService(self, InFlight, yield* take)
+  })))
 
 /**
  * Has a shutdown do something in one of its phases, for as long as the surrounding scope is open.

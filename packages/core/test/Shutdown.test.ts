@@ -106,14 +106,16 @@ describe("Shutdown", () => {
   it.effect("interrupts what is in flight at the end of the drain with a typed error, after what it holds came back", () =>
     Effect.gen(function*() {
       const order: Array<string> = []
-      const work = yield* Effect.forkChild(Shutdown.admit(request())(
-        Session.use(
-          { kind: "call", name: "model" },
-          Effect.void,
-          () => Effect.sync(() => order.push("released")),
-          () => Effect.never
+      const work = yield* Effect.forkChild(
+        Shutdown.admit(request())(
+          Session.use(
+            { kind: "call", name: "model" },
+            Effect.void,
+            () => Effect.sync(() => order.push("released")),
+            () => Effect.never
+          )
         )
-      ))
+      )
       yield* turn(5)
       const report = yield* shutDown()
       const error = yield* Effect.flip(Fiber.join(work))
@@ -169,7 +171,11 @@ describe("Shutdown", () => {
       const { stuck } = yield* shutDown()
       assert.sameMembers(stuck.map(({ kind }) => kind), ["finalizer"])
       assert.include(stuck[0]?.site, "Shutdown.test.ts")
-    }).pipe(Effect.scoped, Effect.provide(SessionRegistry.layer({ sampleAll: true })), Effect.provide(Shutdown.layer())))
+    }).pipe(
+      Effect.scoped,
+      Effect.provide(SessionRegistry.layer({ sampleAll: true })),
+      Effect.provide(Shutdown.layer())
+    ))
 
   it.effect("takes back by force what sessions still hold, and names what cannot even be taken", () =>
     Effect.gen(function*() {

@@ -141,6 +141,10 @@ export const perform = (shared: Shared, phase: Phase): Effect.Effect<PhaseReport
     }
     const finalize = (finalizer: Finalizer) =>
       Effect.suspend(() => {
+        if (stopping.skips(phase)) {
+          overrun.push(heldFinalizer(finalizer, now()))
+          return Effect.sync(() => settle(finalizer))
+        }
         const millis = Math.min(finalizer.limit, left())
         const deadline = { at: now() + millis, budget: Duration.millis(millis) }
         const run = Effect.provideService(finalizer.run, Deadline.Current, deadline)
@@ -153,15 +157,7 @@ export const perform = (shared: Shared, phase: Phase): Effect.Effect<PhaseReport
         })
       })
 
-    const taken = stopping.take()
-    const isSkipped = stopping.skips(phase)
-    if (isSkipped) {
-      for (const finalizer of taken) {
-        overrun.push(heldFinalizer(finalizer, startedAt))
-        settle(finalizer)
-      }
-    }
-    const finalizers = isSkipped ? [] : taken
+    const finalizers = stopping.take()
     for (const finalizer of finalizers) running.add(finalizer)
     const finalizing = Effect.forEach(finalizers, finalize, together)
 
@@ -199,6 +195,7 @@ export const perform = (shared: Shared, phase: Phase): Effect.Effect<PhaseReport
     const work: Effect.Effect<boolean> = Effect.suspend(() => {
       const within = (effect: Effect.Effect<void>, millis: number) =>
         Effect.map(bounded(effect, millis, cut), (exit) => exit !== undefined)
+      if (stopping.skips(phase)) return Effect.succeed(false)
       switch (phase) {
         case "unready":
           return Effect.as(Effect.raceFirst(Effect.sleep(limit), cut), true)
@@ -216,18 +213,18 @@ export const perform = (shared: Shared, phase: Phase): Effect.Effect<PhaseReport
       }
     })
 
-    const isInTime = isSkipped
-      || (yield* phase === "interrupt"
-        ? Effect.tap(work, finalizing)
-        : Effect.map(Effect.all([work, finalizing], { concurrency: 2 }), ([isInTime]) => isInTime))
+    const isInTime = yield* phase === "interrupt"
+      ? Effect.tap(work, finalizing)
+      : Effect.map(Effect.all([work, finalizing], { concurrency: 2 }), ([isInTime]) => isInTime)
 
+    const open = phase === "close"
+      ? yield* Effect.forEach(registries(shared, own), (registry) => registry.list())
+      : []
+    // From here on in one step: what leaves later was open, and is named so.
     const gone = stopping.takeLeft()
     interrupted.push(...gone.interrupted.map((work) => heldWork(work, now())))
     if (phase === "interrupt") stuck.push(...stopping.live.map((work) => heldWork(work, now())))
-    if (phase === "close") {
-      stuck.push(...shared.lost)
-      for (const registry of registries(shared, own)) stuck.push(...(yield* registry.list()).map(heldSession))
-    }
+    if (phase === "close") stuck.push(...shared.lost, ...open.flat().map(heldSession))
     return {
       phase,
       duration: Duration.millis(now() - startedAt),
