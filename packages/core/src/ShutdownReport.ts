@@ -80,9 +80,12 @@ export const exitCode = (
   return interrupted.length > 0 ? bySignal ?? 0 : 0
 }
 
+const time = (duration: Duration.Duration): string =>
+  Duration.format(Duration.millis(Math.round(Duration.toMillis(duration))))
+
 /** One line that names it: kind, name, age, and where it comes from if that is known. */
 export const formatHeld = ({ age, id, kind, name, site }: Held): string =>
-  `${kind}${id === undefined ? "" : ` #${id}`} ${name}, for ${Duration.format(age)}` +
+  `${kind}${id === undefined ? "" : ` #${id}`} ${name}, for ${time(age)}` +
   (site === undefined || site === "" ? "" : `, ${site.split("\n")[0]}`)
 
 const list = (title: string, lines: ReadonlyArray<string>) =>
@@ -91,12 +94,12 @@ const list = (title: string, lines: ReadonlyArray<string>) =>
 /** The report as lines to log. What went as it should is a number; what did not is named. */
 export const format = (report: Report): string =>
   [
-    `Shut down in ${Duration.format(report.duration)} (${report.reason}): ${report.ended} ended by themselves, ` +
+    `Shut down in ${time(report.duration)} (${report.reason}): ${report.ended} ended by themselves, ` +
     `${report.interrupted.length} interrupted, ${report.forced.length} forced, ${report.failed.length} failed, ` +
     `${report.stuck.length} stuck; exit code ${report.exitCode}`,
     ...list(
       "phases",
-      report.phases.map(({ duration, outcome, phase }) => `${phase} ${outcome} in ${Duration.format(duration)}`)
+      report.phases.map(({ duration, outcome, phase }) => `${phase} ${outcome} in ${time(duration)}`)
     ),
     ...list("interrupted", report.interrupted.map(formatHeld)),
     ...list("forced", report.forced.map(formatHeld)),
