@@ -168,6 +168,7 @@ export interface SessionRegistry {
 }
 
 const changesBuffer = 4096
+
 const snapshot = (entry: Ledger.Entry, now: number): Snapshot => ({
   id: entry.id,
   kind: entry.kind,

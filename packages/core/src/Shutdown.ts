@@ -129,6 +129,8 @@ export interface Shutdown {
   readonly requestUnsafe: (request: Request, context: Context.Context<never>) => Answer
   /** What it would wait for at this moment: finalizers that run, and admitted work. */
   readonly pendingUnsafe: (clock: Clock.Clock) => ReadonlyArray<Held>
+  /** Whether work may begin now, for whoever works in this context. */
+  readonly admitsUnsafe: (context: Context.Context<never>) => boolean
   /** Takes work as in flight, unless admission has stopped. `leaveUnsafe` must follow. */
   readonly admitUnsafe: (work: Phases.Work, inside: Ticket<Phases.Work> | undefined) => Ticket<Phases.Work> | undefined
   readonly leaveUnsafe: (ticket: Ticket<Phases.Work>, isInterrupted: boolean) => void
@@ -281,6 +283,7 @@ export const makeUnsafe = (options: Options = {}): Shutdown => {
         ...stopping.live.map((work) => Phases.heldWork(work, now))
       ]
     },
+    admitsUnsafe: (context) => stopping.admits(Context.get(context, InFlight)),
     admitUnsafe: (work, inside) => stopping.admit(work, inside),
     leaveUnsafe: (ticket, isInterrupted) => {
       stopping.leave(ticket, isInterrupted)
