@@ -37,7 +37,7 @@ import { atMost } from "./internal/atMost.ts"
 import * as Option from "./internal/option.ts"
 import { type Place, Roster } from "./internal/roster.ts"
 import * as Session from "./Session.ts"
-import type { SessionError } from "./SessionError.ts"
+import { QuotaExceeded, type SessionError, SessionRevoked } from "./SessionError.ts"
 import * as Shutdown from "./Shutdown.ts"
 
 /** As many tasks wait as may. It was not begun. */
@@ -112,11 +112,17 @@ export interface TaskOptions {
   readonly restart?: Schedule.Schedule<unknown, unknown> | undefined
 }
 
+/** Why a task was not begun. */
+export type Refusal = TasksFull | TasksClosed | Shutdown.ShuttingDown | SessionError
+
+/** How a task ended. */
+export type Outcome<A, E> = Exit.Exit<A, E | TaskCancelled | SessionError | Shutdown.ShuttingDown>
+
 /** A task that was accepted. */
 export interface Task<out A, out E> {
   readonly name: string
   /** Waits until it has ended for good, and tells how. */
-  readonly await: Effect.Effect<Exit.Exit<A, E | TaskCancelled | SessionError | Shutdown.ShuttingDown>>
+  readonly await: Effect.Effect<Outcome<A, E>>
   /** Tells it to end, and waits until it has. */
   readonly cancel: Effect.Effect<void>
 }
@@ -125,9 +131,7 @@ export interface Tasks {
   /** Accepts a task, which begins at once or when its turn has come. Interrupting whoever starts it does not end it. */
   readonly start: (
     options: TaskOptions
-  ) => <A, E, R>(
-    task: Effect.Effect<A, E, R>
-  ) => Effect.Effect<Task<A, E>, TasksFull | TasksClosed | Shutdown.ShuttingDown, Exclude<R, Scope.Scope>>
+  ) => <A, E, R>(task: Effect.Effect<A, E, R>) => Effect.Effect<Task<A, E>, Refusal, Exclude<R, Scope.Scope>>
   /** Waits until none is left. */
   readonly awaitEmpty: Effect.Effect<void>
 }
@@ -204,7 +208,8 @@ export const make = (options: Options): Effect.Effect<Tasks, never, Scope.Scope>
       let attempt = 0
       const once = Effect.suspend(() => {
         attempt++
-        return Effect.tapCause(Effect.scoped(task), (cause) =>
+        // Told to end at the same moment, it has failed all the same.
+        return Effect.onError(Effect.scoped(task), (cause) =>
           Cause.hasInterruptsOnly(cause)
             ? Effect.void
             : report(new TaskFailed({ tasks, name, attempt, cause: Cause.squash(cause) })))
@@ -216,8 +221,22 @@ export const make = (options: Options): Effect.Effect<Tasks, never, Scope.Scope>
       )
     }
 
+    /** Why a task ended before it was accepted: what it is refused with, or that it was told to end. */
+    const refusal = (exit: Exit.Exit<unknown, unknown>, name: string): Refusal => {
+      for (const reason of Exit.isFailure(exit) ? exit.cause.reasons : []) {
+        if (!Cause.isFailReason(reason)) continue
+        const { error } = reason
+        if (
+          error instanceof Shutdown.ShuttingDown || error instanceof SessionRevoked || error instanceof QuotaExceeded
+        ) {
+          return error
+        }
+      }
+      return new TasksClosed({ tasks, name })
+    }
+
     const start: Tasks["start"] = (options) => <A, E, R>(task: Effect.Effect<A, E, R>) =>
-      Effect.withFiber((fiber): Effect.Effect<Task<A, E>, TasksFull | TasksClosed | Shutdown.ShuttingDown> => {
+      Effect.withFiber((fiber): Effect.Effect<Task<A, E>, Refusal> => {
         const { atShutdown, name } = options
         const running = new Running(options)
         const isRefused = atShutdown === "cancel" ? isStopping : !shutdown.admitsUnsafe(fiber.context)
@@ -226,10 +245,16 @@ export const make = (options: Options): Effect.Effect<Tasks, never, Scope.Scope>
         if (place === "closed") return Effect.fail(new TasksClosed({ tasks, name }))
         if (place === "full") return Effect.fail(new TasksFull({ tasks, name, concurrency, capacity }))
 
-        const work = Effect.andThen(
-          place.state === "running" ? Effect.void : Deferred.await(running.turn),
-          supervised(task, options)
-        )
+        const accepted = Deferred.makeUnsafe<void, Refusal>()
+        let own: Exit.Exit<A, E> | undefined
+        const work = Effect.suspend(() => {
+          Deferred.doneUnsafe(accepted, Exit.void)
+          const turn = place.state === "running" ? Effect.void : Deferred.await(running.turn)
+          return Effect.onExitPrimitive(Effect.andThen(turn, supervised(task, options)), (exit) => {
+            own = exit
+            return undefined
+          })
+        })
         const info = { kind: "task", name, attributes: { tasks } }
         const inSession = atShutdown === "drain"
           ? Shutdown.admit(info)(work)
@@ -239,18 +264,26 @@ export const make = (options: Options): Effect.Effect<Tasks, never, Scope.Scope>
           Context.add(Deadline.Current, undefined),
           Context.add(Shutdown.Shutdown, shutdown)
         )
-        // Accepted, begun and registered in this one step.
+        // Begun and registered in this one step; accepted once a shutdown knows of it, which its fiber sees to.
         const begun = Effect.runForkWith(context)(inSession)
         running.fiber = begun
-        begun.addObserver(() => giveUp(place))
+        begun.addObserver((exit) => {
+          giveUp(place)
+          Deferred.doneUnsafe(accepted, Exit.fail(refusal(exit, name)))
+        })
         // By what it did itself in its first step.
         if (running.cancelled !== undefined) begun.interruptUnsafe()
-        return Effect.succeed<Task<A, E>>({
+        return Effect.as(Deferred.await(accepted), {
           name,
-          await: Effect.map(Fiber.await(begun), (exit) =>
-            running.cancelled !== undefined && Exit.isFailure(exit) && Cause.hasInterruptsOnly(exit.cause)
-              ? Exit.fail(new TaskCancelled({ tasks, name, reason: running.cancelled }))
-              : exit),
+          await: Effect.map(Fiber.await(begun), (exit): Outcome<A, E> => {
+            if (running.cancelled === undefined || Exit.isSuccess(exit)) return exit
+            // It may have been told to end while it went off with what it had come to.
+            if (own !== undefined && Exit.isSuccess(own)) return own
+            const reasons = exit.cause.reasons.filter((reason) => !Cause.isInterruptReason(reason))
+            return reasons.length > 0
+              ? Exit.failCause(Cause.fromReasons(reasons))
+              : Exit.fail(new TaskCancelled({ tasks, name, reason: running.cancelled }))
+          }),
           cancel: Effect.suspend(() => {
             running.cancelUnsafe("it was told to end")
             return Effect.asVoid(Fiber.await(begun))
@@ -267,8 +300,6 @@ export const make = (options: Options): Effect.Effect<Tasks, never, Scope.Scope>
 
     return {
       start,
-      awaitEmpty: Effect.suspend(() =>
-        ended(roster.all)
-      )
+      awaitEmpty: Effect.suspend(() => ended(roster.all))
     }
   })

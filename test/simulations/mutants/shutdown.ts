@@ -1,9 +1,11 @@
-/** Mistakes in the order, the limits and the bookkeeping of shutdowns. */
+/** Mistakes in the order, the limits and the bookkeeping of shutdowns and of tasks. */
 import type { Mutant } from "../../support/mutant.ts"
 
 const shutdown = "packages/core/src/Shutdown.ts"
 const stopping = "packages/core/src/internal/stopping.ts"
 const phases = "packages/core/src/internal/phases.ts"
+const tasks = "packages/core/src/Tasks.ts"
+const roster = "packages/core/src/internal/roster.ts"
 
 export const mutants: ReadonlyArray<Mutant> = [
   {
@@ -138,5 +140,83 @@ export const mutants: ReadonlyArray<Mutant> = [
     find: "return stopping.isDrained ? Effect.succeed(true) : within(Deferred.await(shared.drained), left())",
     replace: "return Effect.succeed(true)",
     rule: "work gets its whole time to end"
+  },
+  {
+    module: "Tasks",
+    file: roster,
+    find: "const isFree = this.running < this.concurrency",
+    replace: "const isFree = this.running <= this.concurrency",
+    rule: "no more run than may"
+  },
+  {
+    module: "Tasks",
+    file: roster,
+    find: "      if (next.state !== \"waiting\") continue",
+    replace: "      if (next.state === \"waiting\") continue",
+    rule: "a place that comes free is handed on"
+  },
+  {
+    module: "Tasks",
+    file: tasks,
+    find: "        Deferred.doneUnsafe(next.turn, Exit.void)\n",
+    replace: "",
+    rule: "who waits is woken"
+  },
+  {
+    module: "Tasks",
+    file: tasks,
+    find: "if (!isDrained) yield* atMost(ended(roster.all), drain)",
+    replace: "if (isDrained) yield* atMost(ended(roster.all), drain)",
+    rule: "what is to be drained gets its time"
+  },
+  {
+    module: "Tasks",
+    file: tasks,
+    find: "      for (const running of roster.all) running.cancelUnsafe(reason)\n",
+    replace: "",
+    rule: "none outlives its owner"
+  },
+  {
+    module: "Tasks",
+    file: tasks,
+    find: ": report(new TaskFailed({ tasks, name, attempt, cause: Cause.squash(cause) })))",
+    replace:
+      ": attempt > 1 ? Effect.void : report(new TaskFailed({ tasks, name, attempt, cause: Cause.squash(cause) })))",
+    rule: "each failure is reported"
+  },
+  {
+    module: "Tasks",
+    file: tasks,
+    find: "Effect.onError(Effect.scoped(task)",
+    replace: "Effect.tapCause(Effect.scoped(task)",
+    rule: "a failure is reported even if the task is cancelled at that moment"
+  },
+  {
+    module: "Tasks",
+    file: tasks,
+    find: "      isStopping = true\n",
+    replace: "",
+    rule: "nothing is accepted once admission has stopped"
+  },
+  {
+    module: "Tasks",
+    file: tasks,
+    find: "if (own !== undefined && Exit.isSuccess(own)) return own",
+    replace: "",
+    rule: "what a task came to is not lost when it is told to end late"
+  },
+  {
+    module: "Tasks",
+    file: tasks,
+    find: ": Exit.fail(new TaskCancelled({ tasks, name, reason: running.cancelled }))",
+    replace: ": exit",
+    rule: "a task that is told to end says so by a typed error"
+  },
+  {
+    module: "Tasks",
+    file: tasks,
+    find: "          Deferred.doneUnsafe(accepted, Exit.void)\n          const",
+    replace: "          const",
+    rule: "a task is accepted once a shutdown knows of it"
   }
 ]
