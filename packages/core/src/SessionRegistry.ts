@@ -108,9 +108,14 @@ export interface RevokeOptions {
   readonly reason: string
   /**
    * How long users get to let go. Default: 5 seconds. Too short, and what is still in use is taken away under its user;
-   * too long, and one who does not listen holds everything up. Each release then gets 5 seconds to end.
+   * too long, and one who does not listen holds everything up.
    */
   readonly deadline?: Duration.Input | undefined
+  /**
+   * How long each release then gets to end, and each acquisition that was under way. Default: 5 seconds. Too short, and
+   * what would have ended is called stuck; too long, and one that hangs holds up those around it.
+   */
+  readonly releaseDeadline?: Duration.Input | undefined
 }
 
 export interface Options {
@@ -161,8 +166,6 @@ export interface SessionRegistry {
 }
 
 const changesBuffer = 4096
-/** How long a release, or an acquisition that was under way, may take before the session counts as stuck. */
-const releaseTimeout = Duration.seconds(5)
 
 const none: Snapshot["attributes"] = {}
 
@@ -263,8 +266,12 @@ const makeUnsafe = (options: Options = {}): SessionRegistry & { isClosed: boolea
     return true
   }
 
-  const revoke = (filter: Filter, { reason, deadline = "5 seconds" }: RevokeOptions) => {
+  const revoke = (
+    filter: Filter,
+    { reason, deadline = "5 seconds", releaseDeadline = "5 seconds" }: RevokeOptions
+  ) => {
     const grace = Duration.fromInputUnsafe(deadline)
+    const releaseTimeout = Duration.fromInputUnsafe(releaseDeadline)
     const revoking = Effect.clockWith((clock) => {
       const now = () => Monotonic.millis(clock)
       const at = now()
