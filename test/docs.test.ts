@@ -13,7 +13,13 @@ const folder = "dist/docs"
 const provider = new LLMock({ port: 0, logLevel: "silent", latency: 10 })
 
 const run = async (...args: ReadonlyArray<string>) => {
-  const configured = { ...env, OPENAI_API_KEY: "sk-no-real-key", OPENAI_BASE_URL: `${provider.url}/v1` }
+  const configured = {
+    ...env,
+    OPENAI_API_KEY: "sk-no-real-key",
+    OPENAI_BASE_URL: `${provider.url}/v1`,
+    ANTHROPIC_API_KEY: "sk-no-real-key",
+    ANTHROPIC_BASE_URL: provider.url
+  }
   await promisify(execFile)(execPath, args, { env: configured, timeout: 20_000, killSignal: "SIGKILL" }).catch((
     error
   ) =>

@@ -1,9 +1,8 @@
 /** Streams an answer, and shows what the program holds before, while and after: `npm start`. */
 import { SessionRegistry } from "@clawback/core"
-import { NodeTransport } from "@clawback/node"
+import { NodeShutdown, NodeTransport } from "@clawback/node"
 import { OpenAi } from "@clawback/providers"
 import { LLMock } from "@copilotkit/aimock"
-import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import { Config, ConfigProvider, Console, Effect, Layer, Option, Stream } from "effect"
 import { LanguageModel } from "effect/ai"
 
@@ -54,4 +53,4 @@ const Provider = Layer.unwrap(Effect.map(
 const Model = OpenAi.layer({ model: "gpt-5-mini" }).pipe(Layer.provide([NodeTransport.layer(), Provider]))
 
 const main = Effect.all([show("before"), Effect.provide(program, Model), show("after its layers")], { discard: true })
-NodeRuntime.runMain(main)
+NodeShutdown.runMain(main)

@@ -3,18 +3,28 @@
  *
  * `npm run prove -- main [--scale small|full]`: full, the default, takes every conversation in `CLAWBACK_DATA`, or the
  * sample in `test/data`; small takes three. Each conversation is really held: what is sent grows by what came back, and
- * the server answers only histories that it knows, so it checks what we send while we check what it says.
+ * the server answers only histories that it knows, so it checks what we send while we check what it says. All of it is
+ * done through each provider, over its own protocol.
  */
+import Anthropic from "@anthropic-ai/sdk"
 import { SessionRegistry } from "@clawback/core"
 import { NodeProbes, NodeTransport } from "@clawback/node"
-import { OpenAi } from "@clawback/providers"
+import * as Providers from "@clawback/providers"
 import { ConfigProvider, Console, Duration, Effect, Exit, Fiber, Layer, Schema, Stream } from "effect"
 import { LanguageModel, Prompt, type Response, Tool, Toolkit } from "effect/ai"
 import { deepStrictEqual } from "node:assert/strict"
 import { pid } from "node:process"
 import OpenAI from "openai"
 import * as Child from "../support/child.ts"
-import { type Conversation, conversations, keyOf, toolNames, type Turn, turns } from "../support/conversations.ts"
+import {
+  type Conversation,
+  conversations,
+  keyOf,
+  toolNames,
+  type Turn,
+  turns,
+  type WireMessage
+} from "../support/conversations.ts"
 import { seeded } from "../support/random.ts"
 import { scale } from "../support/scale.ts"
 
@@ -58,7 +68,7 @@ const said = (parts: ReadonlyArray<Part>): Answer => {
 }
 
 /** What the OpenAI SDK makes of the same turn. */
-const askSdk = async (client: OpenAI, { history }: Turn): Promise<Answer> => {
+const askOpenAi = async (client: OpenAI, { history }: Turn): Promise<Answer> => {
   const stream = await client.chat.completions.create({
     model: "gpt-5",
     messages: history as unknown as Array<OpenAI.ChatCompletionMessageParam>,
@@ -83,6 +93,74 @@ const askSdk = async (client: OpenAI, { history }: Turn): Promise<Answer> => {
     usage: { input: usage?.prompt_tokens, output: usage?.completion_tokens }
   }
 }
+
+const anthropicMessage = (message: WireMessage): ReadonlyArray<Anthropic.MessageParam> => {
+  switch (message.role) {
+    case "system":
+      return []
+    case "user":
+      return [{ role: "user", content: message.content }]
+    case "tool":
+      return [{
+        role: "user",
+        content: [{ type: "tool_result", tool_use_id: message.tool_call_id, content: message.content }]
+      }]
+    case "assistant": {
+      const text = message.content === null ? [] : [{ type: "text" as const, text: message.content }]
+      const calls = (message.tool_calls ?? []).map(({ function: details, id }) => ({
+        type: "tool_use" as const,
+        id,
+        name: details.name,
+        input: JSON.parse(details.arguments)
+      }))
+      return [{ role: "assistant", content: [...text, ...calls] }]
+    }
+  }
+}
+
+/** What the Anthropic SDK makes of the same turn. */
+const askAnthropic = async (client: Anthropic, { history }: Turn): Promise<Answer> => {
+  const { content, usage } = await client.messages.stream({
+    model: "claude-sonnet-5-5",
+    max_tokens: 4096,
+    system: history.flatMap(({ content, role }) => role === "system" && content !== null ? [content] : []).join(""),
+    messages: history.flatMap(anthropicMessage),
+    tools: names.map((name) => ({ name, input_schema: { type: "object", additionalProperties: true } }))
+  }).finalMessage()
+  return {
+    text: content.map((block) => block.type === "text" ? block.text : "").join(""),
+    calls: content.flatMap((block) =>
+      block.type === "tool_use" ? [{ id: block.id, name: block.name, params: block.input }] : []
+    ),
+    usage: { input: usage.input_tokens, output: usage.output_tokens }
+  }
+}
+
+/** A provider of ours, and its vendor's own way to ask the same. The server speaks the protocols of all of them. */
+const providers = [
+  {
+    name: "openai",
+    layer: (url: string) =>
+      Providers.OpenAi.layer({ model: "gpt-5", baseUrl: `${url}/v1` }).pipe(
+        Layer.provide(ConfigProvider.layer(ConfigProvider.fromUnknown({ OPENAI_API_KEY: apiKey })))
+      ),
+    sdk: (url: string) => {
+      const client = new OpenAI({ apiKey, baseURL: `${url}/v1`, maxRetries: 0 })
+      return (turn: Turn) => askOpenAi(client, turn)
+    }
+  },
+  {
+    name: "anthropic",
+    layer: (url: string) =>
+      Providers.Anthropic.layer({ model: "claude-sonnet-5-5", baseUrl: url }).pipe(
+        Layer.provide(ConfigProvider.layer(ConfigProvider.fromUnknown({ ANTHROPIC_API_KEY: apiKey })))
+      ),
+    sdk: (url: string) => {
+      const client = new Anthropic({ apiKey, baseURL: url, maxRetries: 0 })
+      return (turn: Turn) => askAnthropic(client, turn)
+    }
+  }
+]
 
 type Asking = Effect.Effect<ReadonlyArray<Part>, unknown, LanguageModel.LanguageModel>
 type Ask = (turn: Turn, answer: Asking) => Asking
@@ -153,14 +231,13 @@ const compareJournal = (server: Child.Child, calls: ReadonlyArray<string>) =>
     deepStrictEqual(journal.map(({ key }) => key).toSorted(), calls.toSorted())
   })
 
-const program = Effect.gen(function*() {
+const prove = Effect.fnUntraced(function*(provider: (typeof providers)[number]) {
   const server = yield* Effect.acquireRelease(
     Effect.promise(() => Child.start("aimockServer.ts", String(size), apiKey)),
     (server) => Effect.promise(server.stop)
   )
-  const Model = OpenAi.layer({ model: "gpt-5", baseUrl: `http://127.0.0.1:${server.port}/v1` }).pipe(
-    Layer.provide(ConfigProvider.layer(ConfigProvider.fromUnknown({ OPENAI_API_KEY: apiKey })))
-  )
+  const url = `http://127.0.0.1:${server.port}`
+  const Model = provider.layer(url)
   const holdAll = (ask: Ask) =>
     Effect.forEach(all, (conversation) => Effect.provide(hold(conversation, ask), Model), {
       concurrency,
@@ -181,7 +258,9 @@ const program = Effect.gen(function*() {
       })
     )
     yield* compareJournal(server, calls)
-    yield* Console.log(`${all.length} conversations, ${calls.length} calls: every answer and every bill as told`)
+    yield* Console.log(
+      `${provider.name}: ${all.length} conversations, ${calls.length} calls: every answer and every bill as told`
+    )
     yield* settled(server, "after all calls", concurrency)
 
     yield* holdAll((turn, answer) =>
@@ -210,14 +289,19 @@ const program = Effect.gen(function*() {
   yield* Effect.provide(withTransport, NodeTransport.layer({ connections: concurrency }))
   yield* settled(server, "after the transport closed", 0)
 
-  const client = new OpenAI({ apiKey, baseURL: `http://127.0.0.1:${server.port}/v1`, maxRetries: 0 })
+  const ask = provider.sdk(url)
   yield* Effect.forEach(
     byKey.values(),
-    (turn) => Effect.promise(async () => deepStrictEqual(await askSdk(client, turn), ours.get(turn.key))),
+    (turn) => Effect.promise(async () => deepStrictEqual(await ask(turn), ours.get(turn.key))),
     { concurrency, discard: true }
   )
-  yield* Console.log(`the openai SDK, asked the same ${byKey.size} turns, says and counts the same`)
-  return { name: "main", met: true, conversations: all.length, turns: byKey.size, interrupted }
+  yield* Console.log(`the ${provider.name} SDK, asked the same ${byKey.size} turns, says and counts the same`)
+  return { provider: provider.name, interrupted }
 })
 
-console.log(JSON.stringify(await Effect.runPromise(program.pipe(Effect.scoped, Effect.timeout("5 minutes")))))
+const program = Effect.forEach(
+  providers,
+  (provider) => prove(provider).pipe(Effect.scoped, Effect.timeout("5 minutes"))
+)
+const results = await Effect.runPromise(program)
+console.log(JSON.stringify({ name: "main", met: true, conversations: all.length, turns: byKey.size, results }))

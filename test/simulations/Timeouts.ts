@@ -36,7 +36,7 @@ const source = (book: Book) => {
   )
   const opening = Effect.gen(function*() {
     if (yield* Simulation.fault("opening is slow", 0.2)) yield* Simulation.latency(10, 100)
-    if (yield* Simulation.fault("nothing opens", 0.05)) yield* Effect.never
+    if (yield* Simulation.fault("nothing opens", 0.05)) return yield* Effect.never
   })
   const element = Effect.gen(function*() {
     if (yield* Simulation.fault("silence", 0.05)) return yield* Effect.never

@@ -1,5 +1,6 @@
 /** Mistakes, each of which a property of its scenario must notice: `npm run mutate`. */
 import type { Mutant } from "../support/mutant.ts"
+import { mutants as shutdown } from "./mutants/shutdown.ts"
 import { mutants as time } from "./mutants/time.ts"
 
 const pool = "packages/core/src/internal/connectionPool.ts"
@@ -493,5 +494,6 @@ export const mutants: ReadonlyArray<Mutant> = [
     replace: "",
     rule: "a revocation takes nothing of another tenant"
   },
+  ...shutdown,
   ...time
 ]

@@ -33,10 +33,12 @@ import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import type * as Fiber from "effect/Fiber"
 import type * as Pull from "effect/Pull"
 import * as Schema from "effect/Schema"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
+import { cutOff } from "./internal/cutOff.ts"
 import * as Monotonic from "./internal/monotonic.ts"
 import * as Option from "./internal/option.ts"
 import type * as Retry from "./Retry.ts"
@@ -85,6 +87,8 @@ interface Limit {
   readonly isInherited: boolean
 }
 
+const isNever = ({ deadline }: Limit) => deadline.at === Infinity
+
 /** The deadline that `budget` sets from now, or the one in force where that comes sooner. */
 const earliest = (budget: Duration.Duration): Effect.Effect<Limit> =>
   Effect.withFiber((fiber) => {
@@ -111,8 +115,12 @@ const exceeded = ({ deadline, isInherited }: Limit): Effect.Effect<never, Deadli
 
 /** Ends an effect when a deadline passes, and waits for its releases. */
 const until = <A, E, R>(self: Effect.Effect<A, E, R>, limit: Limit): Effect.Effect<A, E | DeadlineExceeded, R> =>
-  Effect.clockWith((clock) =>
-    Effect.timeoutOrElse(self, { duration: left(limit.deadline, clock), orElse: () => exceeded(limit) })
+  Effect.contextWith((context: Context.Context<R>) =>
+    cutOff(self, {
+      at: limit.deadline.at,
+      context: Context.add(context, Current, limit.deadline),
+      orElse: () => exceeded(limit)
+    })
   )
 
 /** Runs an effect under a deadline. An earlier one that is in force already stays so, and raises its own error. */
@@ -121,7 +129,7 @@ export const within = (duration: Duration.Input) => {
   return <A, E, R>(self: Effect.Effect<A, E, R>): Effect.Effect<A, E | DeadlineExceeded, R> =>
     Effect.flatMap(
       earliest(budget),
-      (limit) => until(Effect.provideService(self, Current, limit.deadline), limit)
+      (limit) => isNever(limit) ? self : until(self, limit)
     )
 }
 
@@ -137,28 +145,38 @@ const untilStream = <A, E, R>(
       const scope = Scope.forkUnsafe(outer)
       let isPulled = false
       let isOver = false
+      let watch: Fiber.Fiber<void> | undefined
       let pull: Pulled<A, E, R> | undefined
       const opened = Effect.suspend(() =>
         pull ?? Effect.flatMap(Channel.toPullScoped(Stream.toChannel(self), scope), (opened) => pull = opened)
       )
-      const close = Effect.suspend(() => {
+      const close = Effect.suspend(() =>
+        Effect.uninterruptible(Scope.close(scope, Exit.fail(new DeadlineExceeded({ budget: limit.deadline.budget }))))
+      )
+      const expire = Effect.suspend(() => {
         isOver = true
-        return isPulled ? Effect.void : Effect.uninterruptible(Scope.close(scope, Exit.void))
+        return isPulled ? Effect.void : close
       })
       const next: Pulled<A, E | DeadlineExceeded, R> = Effect.suspend(() => {
         if (isOver || left(limit.deadline, clock) === 0) return exceeded(limit)
         isPulled = true
         return Effect.flatMap(
-          Effect.onExitPrimitive(until(opened, limit), () => {
+          Effect.onExitPrimitive(until(opened, limit), (exit) => {
             isPulled = false
+            if (isOver) return close
+            // One that was interrupted may be pulled again; any other that failed has ended the stream.
+            if (Exit.isFailure(exit) && !Exit.hasInterrupts(exit)) watch?.interruptUnsafe()
             return undefined
           }),
           (elements) => isOver ? exceeded(limit) : Effect.succeed(elements)
         )
       })
-      return Effect.as(
-        Effect.forkIn(Effect.andThen(Effect.sleep(left(limit.deadline, clock)), close), outer),
-        next
+      return Effect.map(
+        Effect.forkIn(Effect.andThen(Effect.sleep(left(limit.deadline, clock)), expire), outer),
+        (fiber) => {
+          watch = fiber
+          return next
+        }
       )
     })
   ))
@@ -175,7 +193,8 @@ export const withinStream = (duration: Duration.Input) => {
     Stream.unwrap(
       Effect.map(
         earliest(budget),
-        (limit) => untilStream(Stream.provideService(self, Current, limit.deadline), limit)
+        (limit): Stream.Stream<A, E | DeadlineExceeded, R> =>
+          isNever(limit) ? self : untilStream(Stream.provideService(self, Current, limit.deadline), limit)
       )
     )
 }

@@ -150,22 +150,21 @@ export interface Policy<in E = unknown> {
   readonly classify: ((error: E) => Advice | undefined) | undefined
 }
 
+const millis = (name: string, value: Duration.Input): number => Duration.toMillis(Option.duration(name, value))
+
 /** A policy with full jitter. A wrong option is a defect that names it. */
-export const jittered = <E = unknown>(options: Options<E> = {}): Policy<E> => {
-  const millis = (name: string, value: Duration.Input) => Duration.toMillis(Option.duration(name, value))
-  return {
-    rules: {
-      attempts: Option.count("attempts", options.attempts ?? 3, 1),
-      base: millis("base", options.base ?? 500),
-      max: millis("max", options.max ?? "8 seconds"),
-      maxRetryAfter: millis("maxRetryAfter", options.maxRetryAfter ?? "1 minute"),
-      minimum: millis("minimum", options.minimum ?? 0),
-      resend: options.resend ?? "idempotent"
-    },
-    budget: options.budget ?? budget(),
-    classify: options.classify
-  }
-}
+export const jittered = <E = unknown>(options: Options<E> = {}): Policy<E> => ({
+  rules: {
+    attempts: Option.count("attempts", options.attempts ?? 3, 1),
+    base: millis("base", options.base ?? 500),
+    max: millis("max", options.max ?? "8 seconds"),
+    maxRetryAfter: millis("maxRetryAfter", options.maxRetryAfter ?? "1 minute"),
+    minimum: millis("minimum", options.minimum ?? 0),
+    resend: options.resend ?? "idempotent"
+  },
+  budget: options.budget ?? budget(),
+  classify: options.classify
+})
 
 /** What names one call to whoever serves it, however often it is sent. */
 export interface IdempotencyKey {

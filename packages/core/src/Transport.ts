@@ -148,10 +148,12 @@ const explain = (session: Session.Session, progress: Progress) => <E>(error: E) 
 /** Ends the use of a connection, in the way that leaves the most of it and asks the least of the sender. */
 const settle = (
   connections: Connections,
+  alarm: Alarm.Alarm,
   progress: Progress,
   idleMillis: number,
   exit: Exit.Exit<unknown, unknown>
 ): Effect.Effect<void> => {
+  alarm.clear(progress)
   const { entry, exchange, received } = progress
   if (entry === undefined) return Effect.void
   const giveBack = Effect.sync(() =>
@@ -172,7 +174,7 @@ const settle = (
 /** Makes a transport over a wire. Its connections are closed with the scope; calls that still run lose theirs. */
 export const make: (wire: Wire, options?: Options) => Effect.Effect<Transport["Service"], never, Scope.Scope> = Effect
   .fnUntraced(function*(wire, options = {}) {
-    const alarm = yield* Alarm.make
+    const alarm = yield* Effect.withFiber((fiber) => Effect.succeed(Alarm.of(fiber)))
     const connections = yield* makeConnections(wire, alarm, {
       max: Option.count("connections", options.connections ?? 128, 1),
       maxWaiting: Option.count("maxWaiting", options.maxWaiting ?? 1024, 0),
@@ -191,7 +193,7 @@ export const make: (wire: Wire, options?: Options) => Effect.Effect<Transport["S
       Effect.suspend(() => {
         const { request, url } = progress
         const limit = request.timeouts?.firstToken
-        const sentAt = alarm.now()
+        const sentAt = alarm.now
         if (deadline !== undefined && deadline.at <= sentAt) {
           return Effect.fail(new Deadline.DeadlineExceeded({ budget: deadline.budget }))
         }
@@ -260,7 +262,7 @@ export const make: (wire: Wire, options?: Options) => Effect.Effect<Transport["S
           const url = parseUrl(request.url)
           if (url === undefined) return Effect.fail(new InvalidUrl({ url: request.url }))
           const deadline = fiber.getRef(Deadline.Current)
-          if (deadline !== undefined && deadline.at <= alarm.now()) {
+          if (deadline !== undefined && deadline.at <= alarm.now) {
             return Effect.fail(new Deadline.DeadlineExceeded({ budget: deadline.budget }))
           }
           const progress = new Progress(url, request, connections)
@@ -272,7 +274,7 @@ export const make: (wire: Wire, options?: Options) => Effect.Effect<Transport["S
                   progress.entry = entry
                   return entry
                 }),
-              (_, exit) => settle(connections, progress, idleMillis, exit)
+              (_, exit) => settle(connections, alarm, progress, idleMillis, exit)
             ),
             ({ session, value }) => orOnAnother(progress, value, session, deadline)
           )

@@ -260,6 +260,26 @@ describe("Deadline.withinStream (B5)", () => {
       assert.deepStrictEqual(fiber.pollUnsafe(), exceeded("10 seconds"))
     }))
 
+  it.effect("takes nothing away from a pull that does not listen, until that has ended", () =>
+    Effect.gen(function*() {
+      const thing = { isHeld: false }
+      const set = (isHeld: boolean) =>
+        Effect.sync(() => {
+          thing.isHeld = isHeld
+        })
+      const seen: Array<boolean> = []
+      const deaf = Effect.uninterruptible(
+        Effect.andThen(Effect.sleep("15 seconds"), Effect.sync(() => seen.push(thing.isHeld)))
+      )
+      const stream = Stream.unwrap(
+        Effect.as(Effect.acquireRelease(set(true), () => set(false)), Stream.fromEffect(deaf))
+      )
+      const fiber = yield* Effect.forkChild(Stream.runDrain(Deadline.withinStream("10 seconds")(stream)))
+      yield* TestClock.adjust("15 seconds")
+      assert.deepStrictEqual(fiber.pollUnsafe(), exceeded("10 seconds"))
+      assert.deepStrictEqual([seen, thing.isHeld], [[true], false])
+    }))
+
   it.effect("bounds how long the stream takes to open", () =>
     Effect.gen(function*() {
       const fiber = yield* Effect.forkChild(

@@ -51,6 +51,9 @@ const errorOf = (exit: Exit.Exit<unknown, unknown>) => Exit.isFailure(exit) ? Ca
 
 const isDone = Effect.succeed("done")
 
+const classify = (error: string): Retry.Advice | undefined =>
+  error === "busy" ? { reach: "answered", isTransient: true } : undefined
+
 describe("Retry.effect (B6): how far an attempt got", () => {
   it.effect("what was not sent is sent again, until it goes well", () =>
     Effect.gen(function*() {
@@ -116,8 +119,6 @@ describe("Retry.effect (B6): how far an attempt got", () => {
         attempts: 1,
         why: "permanent"
       })
-      const classify = (error: string): Retry.Advice | undefined =>
-        error === "busy" ? { reach: "answered", isTransient: true } : undefined
       const second = attempts(Effect.fail("busy"), Effect.fail("wrong"))
       const exit = yield* run(Retry.effect(Retry.jittered({ classify }))(second.effect))
       assert.deepStrictEqual([second.at.length, endedOf(exit)], [2, { attempts: 2, why: "permanent" }])
@@ -148,6 +149,14 @@ describe("Retry.effect (B6): how far an attempt got", () => {
       assert.deepStrictEqual(whys, ["delivered", "unanswered", "permanent"])
     }))
 })
+
+const needs = (minimum: Duration.Input) => {
+  const { at, effect } = attempts(Effect.andThen(Effect.sleep("6 seconds"), Effect.fail(unsent)), isDone)
+  return Effect.map(
+    run(effect.pipe(Retry.effect(policy({ minimum })), Deadline.within("10 seconds"))),
+    (exit) => [at.length, endedOf(exit)?.why]
+  )
+}
 
 describe("Retry.effect (B6): waiting", () => {
   it.effect("waits are drawn from zero up to a limit that doubles, and that has a limit itself", () =>
@@ -209,13 +218,6 @@ describe("Retry.effect (B6): waiting", () => {
 
   it.effect("no attempt begins with less time left than it needs", () =>
     Effect.gen(function*() {
-      const needs = (minimum: Duration.Input) => {
-        const { at, effect } = attempts(Effect.andThen(Effect.sleep("6 seconds"), Effect.fail(unsent)), isDone)
-        return Effect.map(
-          run(effect.pipe(Retry.effect(policy({ minimum })), Deadline.within("10 seconds"))),
-          (exit) => [at.length, endedOf(exit)?.why]
-        )
-      }
       assert.deepStrictEqual(yield* needs("4 seconds"), [2, undefined])
       assert.deepStrictEqual(yield* needs("4001 millis"), [1, "deadline"])
     }))
@@ -243,23 +245,23 @@ describe("Retry.effect (B6): waiting", () => {
     }))
 })
 
-describe("Retry.effect (A4): what attempts hold", () => {
-  /** Holds something in the scope that it is in, and fails the first times. */
-  const holding = (failures: number) => {
-    const held = new Set<number>()
-    let number = 0
-    const effect = Effect.gen(function*() {
-      const own = ++number
-      yield* Effect.acquireRelease(
-        Effect.sync(() => held.add(own)),
-        () => Effect.sync(() => held.delete(own))
-      )
-      if (own <= failures) return yield* unsent
-      return own
-    })
-    return { held, effect }
-  }
+/** Holds something in the scope that it is in, and fails the first times. */
+const holding = (failures: number) => {
+  const held = new Set<number>()
+  let number = 0
+  const effect = Effect.gen(function*() {
+    const own = ++number
+    yield* Effect.acquireRelease(
+      Effect.sync(() => held.add(own)),
+      () => Effect.sync(() => held.delete(own))
+    )
+    if (own <= failures) return yield* unsent
+    return own
+  })
+  return { held, effect }
+}
 
+describe("Retry.effect (A4): what attempts hold", () => {
   it.effect("nothing is held during a wait, and what the last attempt holds stays until the scope closes", () =>
     Effect.gen(function*() {
       const { effect, held } = holding(2)
@@ -282,10 +284,10 @@ describe("Retry.effect (A4): what attempts hold", () => {
     }))
 })
 
-describe("Retry.budget (B6)", () => {
-  const failing = (budget: Retry.Budget) =>
-    Effect.map(run(Retry.effect(policy({ budget, attempts: 4 }))(Effect.fail(unsent))), endedOf)
+const failing = (budget: Retry.Budget) =>
+  Effect.map(run(Retry.effect(policy({ budget, attempts: 4 }))(Effect.fail(unsent))), endedOf)
 
+describe("Retry.budget (B6)", () => {
   it.effect("all policies that share one are limited together", () =>
     Effect.gen(function*() {
       const budget = Retry.budget({ reserve: 4 })
@@ -371,25 +373,25 @@ describe("Retry.CurrentKey (B6)", () => {
     }))
 })
 
+/** The attempts at a stream, each of which ends as it is told. */
+const streams = <A, E>(...ends: ReadonlyArray<Stream.Stream<A, E>>) => {
+  const at: Array<number> = []
+  const stream = Stream.unwrap(Effect.map(Clock.currentTimeMillis, (now) => {
+    at.push(now)
+    return ends[Math.min(at.length, ends.length) - 1] ?? Stream.die("no end was given")
+  }))
+  return { at, stream }
+}
+
+const read = <A, E>(stream: Stream.Stream<A, E>) => {
+  const seen: Array<A> = []
+  return Effect.map(
+    run(Stream.runForEach(stream, (element) => Effect.sync(() => seen.push(element)))),
+    (exit) => ({ exit, seen })
+  )
+}
+
 describe("Retry.stream (B6)", () => {
-  /** The attempts at a stream, each of which ends as it is told. */
-  const streams = <A, E>(...ends: ReadonlyArray<Stream.Stream<A, E>>) => {
-    const at: Array<number> = []
-    const stream = Stream.unwrap(Effect.map(Clock.currentTimeMillis, (now) => {
-      at.push(now)
-      return ends[Math.min(at.length, ends.length) - 1] ?? Stream.die("no end was given")
-    }))
-    return { at, stream }
-  }
-
-  const read = <A, E>(stream: Stream.Stream<A, E>) => {
-    const seen: Array<A> = []
-    return Effect.map(
-      run(Stream.runForEach(stream, (element) => Effect.sync(() => seen.push(element)))),
-      (exit) => ({ exit, seen })
-    )
-  }
-
   it.effect("a stream that fails before its first element is tried again, after a wait", () =>
     Effect.gen(function*() {
       const { at, stream } = streams(Stream.fail(unsent), Stream.fail(unsent), Stream.make("a", "b"))

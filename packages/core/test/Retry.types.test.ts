@@ -1,7 +1,7 @@
 import * as Deadline from "@clawback/core/Deadline"
 import * as Retry from "@clawback/core/Retry"
-import * as Timeouts from "@clawback/core/Timeouts"
-import * as TransportError from "@clawback/core/TransportError"
+import type * as Timeouts from "@clawback/core/Timeouts"
+import type * as TransportError from "@clawback/core/TransportError"
 import { describe, it } from "@effect/vitest"
 import type { Effect, Scope, Stream } from "effect"
 import { expectTypeOf } from "vitest"
@@ -14,11 +14,12 @@ declare const call: Effect.Effect<number, TransportError.ConnectFailed | Timeout
 declare const reading: Stream.Stream<number, TransportError.ConnectFailed>
 declare const foreign: Effect.Effect<number, Foreign | TransportError.ConnectFailed>
 declare const foreignReading: Stream.Stream<number, Foreign>
+declare const classify: (error: Foreign) => Retry.Advice | undefined
 declare const ofForeign: Retry.Policy<Foreign>
 declare const ofAny: Retry.Policy
 
 /** For the types only: what is declared above does not exist. */
-const compiled = (_: () => void) => () => {}
+const compiled = (types: () => void) => () => void types
 
 describe("Retry's types (B6)", () => {
   it(
@@ -51,7 +52,7 @@ describe("Retry's types (B6)", () => {
     "a policy is of what its `classify` can judge",
     compiled(() => {
       expectTypeOf(Retry.jittered()).toEqualTypeOf<Retry.Policy>()
-      expectTypeOf(Retry.jittered({ classify: (_: Foreign) => undefined })).toEqualTypeOf<Retry.Policy<Foreign>>()
+      expectTypeOf(Retry.jittered({ classify })).toEqualTypeOf<Retry.Policy<Foreign>>()
     })
   )
 
@@ -62,11 +63,12 @@ describe("Retry's types (B6)", () => {
         Effect.Effect<number, Foreign | TransportError.ConnectFailed | Deadline.DeadlineExceeded>
       >()
       expectTypeOf(Retry.effect(ofForeign)(call)).toEqualTypeOf(Retry.effect(ofAny)(call))
-      const ofNumbers = Retry.jittered({ classify: (_: number) => undefined })
-      // @ts-expect-error a policy for numbers knows nothing of this error
-      Retry.effect(ofNumbers)(foreign)
-      // @ts-expect-error nor for streams
-      Retry.stream(ofNumbers)(foreignReading)
+      type Judged = Parameters<ReturnType<typeof Retry.effect<number>>>[0]
+      expectTypeOf<typeof call>().toExtend<Judged>()
+      expectTypeOf<typeof foreign>().not.toExtend<Judged>()
+      type JudgedStream = Parameters<ReturnType<typeof Retry.stream<number>>>[0]
+      expectTypeOf<typeof reading>().toExtend<JudgedStream>()
+      expectTypeOf<typeof foreignReading>().not.toExtend<JudgedStream>()
       expectTypeOf<Retry.Policy>().toExtend<Retry.Policy<Foreign>>()
       expectTypeOf<Retry.Policy<Foreign>>().not.toExtend<Retry.Policy>()
     })

@@ -170,9 +170,10 @@ describe("Timeouts.stream: idle (B5)", () => {
     }))
 })
 
+const total = (budget: Duration.Input) =>
+  Exit.fail(new Deadline.DeadlineExceeded({ budget: Duration.fromInputUnsafe(budget) }))
+
 describe("Timeouts.stream: with a deadline (B5)", () => {
-  const total = (budget: Duration.Input) =>
-    Exit.fail(new Deadline.DeadlineExceeded({ budget: Duration.fromInputUnsafe(budget) }))
   const begun = Stream.concat(after([1, "a"]), Stream.never)
 
   it.effect("whichever of them passes first raises its own error, at its own time", () =>

@@ -1,4 +1,4 @@
-import { Effect, Exit, Tracer } from "effect"
+import { Effect, type Exit, Tracer } from "effect"
 
 /** A span as a test looks at it. */
 export interface Seen {

@@ -84,6 +84,7 @@ export interface Finished extends Said {
   readonly raw: string
   /** The stop text that was met, if the provider says which. */
   readonly stopSequence?: string | undefined
+  /** What else the provider said of the end, such as why it refused. */
   readonly extras?: Extras | undefined
 }
 

@@ -4,19 +4,18 @@
  * Every call is a session: it appears in the registry while it runs, and gives its connection back when it ends, however
  * it ends. To stop reading a stream is to cancel it at the provider.
  */
-import * as Credential from "@clawback/core/Credential"
+import type * as Credential from "@clawback/core/Credential"
 import type * as Retry from "@clawback/core/Retry"
 import type { SessionError } from "@clawback/core/SessionError"
-import * as Timeouts from "@clawback/core/Timeouts"
-import * as Transport from "@clawback/core/Transport"
+import type * as Timeouts from "@clawback/core/Timeouts"
+import type * as Transport from "@clawback/core/Transport"
 import type { InvalidUrl } from "@clawback/core/TransportError"
-import * as LanguageModel from "effect/ai/LanguageModel"
-import * as Config from "effect/Config"
-import * as Effect from "effect/Effect"
-import * as Layer from "effect/Layer"
+import type * as LanguageModel from "effect/ai/LanguageModel"
+import { toCodecOpenAI } from "effect/ai/OpenAiStructuredOutput"
+import type * as Config from "effect/Config"
+import type * as Layer from "effect/Layer"
 import type { Parameters } from "./ChatRequest.ts"
-import * as BaseUrl from "./internal/baseUrl.ts"
-import * as View from "./internal/languageModel.ts"
+import * as Provider from "./internal/provider.ts"
 import * as OpenAiChat from "./OpenAiChat.ts"
 import type { CallError } from "./ProviderError.ts"
 
@@ -42,17 +41,6 @@ export interface Options<out E = never, out R = never> {
   readonly parameters?: Parameters | undefined
 }
 
-const configuredBaseUrl = Config.map(
-  Config.withDefault(Config.String("OPENAI_BASE_URL"), ""),
-  (text) => text.trim() || "https://api.openai.com/v1"
-)
-
-/** Options are part of the program: a wrong one is a defect, found where it is set and named. */
-const named = (model: string): string => {
-  if (model.trim() !== "") return model
-  throw new RangeError(`The option \`model\` must be the name of a model, not ${JSON.stringify(model)}`)
-}
-
 /**
  * A language model over a transport.
  *
@@ -60,36 +48,17 @@ const named = (model: string): string => {
  * with `CredentialUnavailable` where the key is missing or blank, and with `InvalidUrl` where the base URL is no URL to
  * call.
  */
-export const layer = <E = never, R = never>(
+export const layer: <E = never, R = never>(
   options: Options<E, R>
-): Layer.Layer<
+) => Layer.Layer<
   LanguageModel.LanguageModel,
   E | Config.ConfigError | Credential.CredentialUnavailable | SessionError | InvalidUrl,
   R | Transport.Transport
-> =>
-  Layer.effect(
-    LanguageModel.LanguageModel,
-    Effect.gen(function*() {
-      const model = named(options.model)
-      const credential: Credential.Credential<E | Credential.CredentialUnavailable | SessionError, R> =
-        options.credential ??
-          Credential.config("OPENAI_API_KEY")
-      const url = yield* Effect.fromResult(
-        BaseUrl.below(options.baseUrl ?? (yield* configuredBaseUrl), OpenAiChat.codec.path)
-      )
-      return yield* View.make(
-        {
-          provider: "openai",
-          codec: OpenAiChat.codec,
-          url,
-          source: yield* credential.open,
-          credential: credential.name,
-          transport: yield* Transport.Transport,
-          timeouts: Timeouts.check(options.timeouts ?? {}),
-          retry: options.retry
-        },
-        model,
-        options.parameters ?? {}
-      )
-    })
-  )
+> = Provider.layer({
+  name: "openai",
+  codec: OpenAiChat.codec,
+  apiKey: "OPENAI_API_KEY",
+  baseUrlName: "OPENAI_BASE_URL",
+  baseUrl: "https://api.openai.com/v1",
+  transformer: toCodecOpenAI
+})

@@ -1,3 +1,5 @@
+export * as Anthropic from "./Anthropic.ts"
+export * as AnthropicMessages from "./AnthropicMessages.ts"
 export * as ChatEvent from "./ChatEvent.ts"
 export * as ChatRequest from "./ChatRequest.ts"
 export * as ChatResponse from "./ChatResponse.ts"

@@ -1,6 +1,7 @@
-import { type Codec, OpenAiChat, type ProviderError } from "@clawback/providers"
+import { type Codec, OpenAiChat, ProviderError } from "@clawback/providers"
 import { assert, describe, it } from "@effect/vitest"
 import { Duration } from "effect"
+import * as OpenAiSdk from "./support/openAiSdk.ts"
 
 const peer: Codec.Peer = { provider: "openai", redact: (text) => text }
 
@@ -35,6 +36,31 @@ describe("classification", () => {
     [408, "a slow request", error({}), "ProviderFailed", "invalid_request_error"],
     [409, "a conflict", error({}), "ProviderFailed", "invalid_request_error"],
     [413, "a large request", error({}), "RequestRejected", "invalid_request_error"],
+    [404, "a page", "<html>404 Not Found</html>", "ModelNotFound", undefined],
+    [403, "a model of others", error({ code: "model_not_found" }), "ModelNotFound", "model_not_found"],
+    [400, "a filter", error({ code: "content_filter" }), "ContentFiltered", "content_filter"],
+    [400, "a policy", error({ code: "content_policy_violation" }), "ContentFiltered", "content_policy_violation"],
+    [
+      400,
+      "too long a context in words",
+      "{\"error\":{\"message\":\"This model's maximum context length is 8192 tokens.\"}}",
+      "ContextTooLong",
+      undefined
+    ],
+    [
+      400,
+      "an error of vLLM's",
+      "{\"object\":\"error\",\"message\":\"Oops\",\"type\":\"BadRequestError\",\"param\":null,\"code\":400}",
+      "RequestRejected",
+      "BadRequestError"
+    ],
+    [
+      422,
+      "an error of Mistral's",
+      "{\"object\":\"error\",\"message\":{\"detail\":[{\"loc\":[\"body\"],\"msg\":\"Oops\",\"type\":\"missing\"}]},\"type\":\"invalid_request_error\"}",
+      "RequestRejected",
+      "invalid_request_error"
+    ],
     [422, "an unprocessable request", error({}), "RequestRejected", "invalid_request_error"],
     [
       429,
@@ -94,6 +120,12 @@ describe("classification", () => {
     assert.deepInclude(classify(500, error({})), { detail: "Oops" } as object)
     assert.deepInclude(classify(500, "  upstream connect error\n"), { detail: "upstream connect error" } as object)
     assert.deepInclude(classify(500, ""), { detail: "" } as object)
+    assert.deepInclude(classify(500, "{\"error\":\"Oops\"}"), { detail: "Oops" } as object)
+    assert.deepInclude(
+      classify(422, "{\"detail\":[{\"msg\":\"Oops\"},{\"msg\":\"Ouch\"}]}"),
+      { detail: "Oops; Ouch" } as object
+    )
+    assert.deepInclude(classify(400, "{\"object\":\"error\",\"message\":\"Oops\"}"), { detail: "Oops" } as object)
   })
 
   it("quotes no more than the beginning of a long body", () => {
@@ -128,5 +160,123 @@ describe("classification", () => {
       )
       assert.deepStrictEqual("retryAfter" in failure ? failure.retryAfter : "absent", expected)
     }
+  })
+})
+
+const inWords = (message: string) => JSON.stringify({ error: { message, code: "rate_limit_exceeded" } })
+
+const limits = (headers: Record<string, string>, status = 200, body = "") =>
+  OpenAiChat.codec.limits({ status, headers, body })
+
+describe("limits", () => {
+  it("are read by what is limited", () => {
+    assert.deepStrictEqual(
+      limits({
+        "x-ratelimit-limit-requests": "60",
+        "x-ratelimit-limit-tokens": "150000",
+        "x-ratelimit-remaining-requests": "59",
+        "x-ratelimit-remaining-tokens": "0",
+        "x-ratelimit-reset-requests": "1s",
+        "x-ratelimit-reset-tokens": "6m0s",
+        "X-RateLimit-Remaining-Project-Tokens": "7",
+        "x-request-id": "req_1"
+      }),
+      {
+        limits: [
+          { dimension: "requests", limit: 60, remaining: 59, resetAfter: Duration.seconds(1) },
+          { dimension: "tokens", limit: 150_000, remaining: 0, resetAfter: Duration.minutes(6) },
+          { dimension: "project-tokens", limit: undefined, remaining: 7, resetAfter: undefined }
+        ],
+        retryAfter: undefined
+      }
+    )
+    assert.deepStrictEqual(limits({}), { limits: [], retryAfter: undefined })
+  })
+
+  it.each<[string, number | undefined]>([
+    ["1s", 1_000],
+    ["6m0s", 360_000],
+    ["120ms", 120],
+    ["1h2m3.5s", 3_723_500],
+    ["2m59.56s", 179_560],
+    ["0s", 0],
+    ["500us", 0.5],
+    ["500µs", 0.5],
+    ["17", 17_000],
+    ["0.25", 250],
+    [" 1s ", 1_000],
+    ["", undefined],
+    ["soon", undefined],
+    ["-1s", undefined],
+    ["1d", undefined],
+    ["1s x", undefined],
+    ["2026-11-24T12:00:00Z", undefined]
+  ])("that reset after %o do so after %o milliseconds", (reset, millis) => {
+    const [found] = limits({ "x-ratelimit-reset-tokens": reset }).limits
+    assert.deepStrictEqual(found?.resetAfter, millis === undefined ? undefined : Duration.millis(millis))
+  })
+
+  it.each([["-1"], ["1.5"], ["many"], [""], ["9".repeat(40)]])("that are no number, as %o, are unknown", (value) => {
+    const [found] = limits({ "x-ratelimit-limit-tokens": value, "x-ratelimit-remaining-tokens": value }).limits
+    assert.deepInclude(found, { limit: undefined, remaining: undefined } as object)
+  })
+
+  it.each<[string, number, string, Record<string, string>, number | undefined]>([
+    ["a header", 200, "", { "retry-after": "2" }, 2_000],
+    ["a header rather than words", 429, inWords("Please try again in 9s."), { "retry-after-ms": "5" }, 5],
+    ["words", 429, inWords("Rate limit reached. Please try again in 1.2s. Visit our site."), {}, 1_200],
+    ["words of minutes", 429, inWords("Please try again in 6m0s."), {}, 360_000],
+    ["words of milliseconds", 429, inWords("Please try again in 15ms."), {}, 15],
+    ["no words of a success", 200, inWords("Please try again in 15ms."), {}, undefined],
+    ["words without a time", 429, inWords("Please try again in a while."), {}, undefined]
+  ])("ask to wait by %s", (_, status, body, headers, millis) => {
+    const expected = millis === undefined ? undefined : Duration.millis(millis)
+    assert.deepStrictEqual(limits(headers, status, body).retryAfter, expected)
+    if (status !== 429) return
+    assert.deepInclude(classify(status, body, headers), { retryAfter: expected } as object)
+  })
+})
+
+const said: ProviderError.Said = { provider: "anthropic", status: 418, detail: "Oops", code: "teapot", requestId: "r" }
+const waiting = { ...said, retryAfter: Duration.millis(1_500) }
+
+const sendable: ReadonlyArray<readonly [ProviderError.ProviderError, number, ProviderError.ProviderError["_tag"]]> = [
+  [new ProviderError.AuthenticationFailed(said), 401, "AuthenticationFailed"],
+  [new ProviderError.PermissionDenied(said), 403, "PermissionDenied"],
+  [new ProviderError.RegionBlocked(said), 403, "RegionBlocked"],
+  [new ProviderError.QuotaExhausted(said), 429, "QuotaExhausted"],
+  [new ProviderError.RateLimited(waiting), 429, "RateLimited"],
+  [new ProviderError.Overloaded(waiting), 503, "Overloaded"],
+  [new ProviderError.ProviderFailed(waiting), 500, "ProviderFailed"],
+  [new ProviderError.ModelNotFound(said), 404, "ModelNotFound"],
+  [new ProviderError.ContextTooLong(said), 400, "ContextTooLong"],
+  [new ProviderError.ContentFiltered(said), 400, "ContentFiltered"],
+  [new ProviderError.RequestRejected(said), 400, "RequestRejected"],
+  [new ProviderError.InvalidResponse({ provider: "x", detail: "no JSON", excerpt: "<" }), 502, "ProviderFailed"],
+  [new ProviderError.StreamTruncated({ provider: "x", delivered: 3 }), 502, "ProviderFailed"]
+]
+
+describe("an error that a server of ours answers", () => {
+  it.each(sendable)("%s is what it was to our clients, and to OpenAI's SDK", async (error, status, tag) => {
+    const { body, headers, status: sent } = OpenAiChat.codec.encodeError(error)
+    const text = JSON.stringify(body)
+    const failure = classify(sent, text, { ...headers })
+    assert.strictEqual(failure._tag, tag)
+    if ("retryAfter" in error) assert.deepInclude(failure, { retryAfter: Duration.millis(1_500) } as object)
+    if ("detail" in failure && "status" in error) assert.strictEqual(failure.detail, "Oops")
+    const theirs = await OpenAiSdk.failure(sent, { ...headers, "content-type": "application/json" }, text)
+    assert.strictEqual(theirs.status, status)
+    assert.include(theirs.message, "detail" in failure ? failure.detail : "")
+  })
+
+  it.each(sendable)("%s is the same where a stream has begun", async (error, _, tag) => {
+    const encoder = OpenAiChat.codec.makeEncoder({ stream: true, includeUsage: true })
+    const bytes = encoder.push([{ _tag: "Started", id: "a", model: "m" }, { _tag: "TextDelta", text: "Well" }]) +
+      encoder.fail(error)
+    const decoder = OpenAiChat.codec.makeDecoder(peer)
+    assert.deepStrictEqual(decoder.push(new TextEncoder().encode(bytes)).at(-1), { _tag: "TextDelta", text: "Well" })
+    assert.strictEqual(decoder.failure?._tag, tag)
+    const theirs = await OpenAiSdk.chunks(new TextEncoder().encode(bytes)).then(() => undefined, String)
+    assert.include(theirs, "detail" in error && "status" in error ? error.detail : error.message)
   })
 })

@@ -150,8 +150,8 @@ describe("an AiError leads back to the error that it stands for", () => {
 
   it.effect("BodyTooLarge", () =>
     Effect.gen(function*() {
-      const megabyte = new Uint8Array(1024 * 1024)
-      const error = yield* failed(whole, { chunks: Array.from({ length: 17 }, () => megabyte) })
+      const end = Effect.fail(new TransportError.BodyTooLarge({ limit: 1024 }))
+      const error = yield* failed(whole, { chunks: ["{"], end })
       const failure = Option.getOrThrow(ProviderError.fromAiError(error))
       assert.strictEqual(failure._tag, "BodyTooLarge")
       assert.strictEqual(error.reason._tag, "InvalidResponseError")

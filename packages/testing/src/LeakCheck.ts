@@ -41,7 +41,7 @@ export class LeaksFound extends Schema.TaggedError<LeaksFound>("@clawback/testin
   override get message() {
     const lines = this.leaks.flatMap(({ kind, what, where }) => [
       `${kind} ${what}`,
-      ...(where.length === 0 ? ["    opened nobody knows where"] : where.map((line) => `    ${line}`))
+      ...(where.length === 0 ? ["    nobody knows where it comes from"] : where.map((line) => `    ${line}`))
     ])
     return `${this.leaks.length} left behind. Give each back where it was taken, or in a scope around that:\n${
       lines.join("\n")
@@ -74,9 +74,11 @@ const settle = (
 ): Effect.Effect<ReadonlyArray<Leak>> =>
   Effect.gen(function*() {
     const until = (yield* Clock.currentTimeMillis) + Duration.toMillis(Duration.fromInputUnsafe(grace))
-    while (true) {
+    // However long a look takes, what it finds has the time to end before the next one.
+    for (let isLast = false;;) {
       const left = (yield* found).filter((leak) => ignore?.(leak) !== true)
-      if (left.length === 0 || (yield* Clock.currentTimeMillis) >= until) return left
+      if (left.length === 0 || isLast) return left
+      isLast = (yield* Clock.currentTimeMillis) >= until
       yield* Effect.sleep("5 millis")
     }
   }).pipe(live)
@@ -145,11 +147,13 @@ export const check: {
       const exit = yield* Effect.flatMap(Effect.forkChild(watched), Fiber.await)
       const left = yield* settle(
         Effect.gen(function*() {
+          // First, since it takes a while: a fiber that was forked last starts in it, and shows.
+          const descriptors = yield* sinceNow
           const sessions = (yield* registry.list()).map(ofSession)
           const running = fibers.left().map(({ fiber, where }) =>
             new Leak({ kind: "fiber", what: `#${fiber.id}`, where })
           )
-          return [...sessions, ...running, ...yield* sinceNow]
+          return [...sessions, ...running, ...descriptors]
         }),
         options
       )

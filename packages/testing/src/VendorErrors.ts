@@ -189,6 +189,19 @@ export const table: ReadonlyArray<VendorError> = [
 export const behavior = ({ body, headers, name, status }: VendorError): Behavior.Behavior =>
   Behavior.named(Behavior.status(status, { headers, body }), name)
 
+/**
+ * The error after a stream has begun well: a 200, these events, and then the error as its vendor sends it in a stream.
+ *
+ * Anthropic names the event `error`; the others send it as data.
+ */
+export const inStream = (
+  { body, name }: VendorError,
+  before: ReadonlyArray<Behavior.SseEvent> = []
+): Behavior.Behavior => {
+  const error: Behavior.SseEvent = name.startsWith("anthropic.") ? { event: "error", data: body } : { data: body }
+  return Behavior.named(Behavior.sse([...before, error]), `${name} in a stream`)
+}
+
 const forms = { "retry-after": "seconds", "retry-after-date": "date", "retry-after-ms": "millis" } as const
 
 /** All of them by name, each without a stated wait and with it in each of its forms. */

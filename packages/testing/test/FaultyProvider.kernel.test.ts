@@ -138,11 +138,14 @@ describe("FaultyProvider, as the kernel sees it", () => {
         })
         Effect.runFork(Effect.scoped(program))`
       const flags = ["--conditions=@clawback/source", "--input-type=module", "-e", code]
-      const parent = spawn(process.execPath, flags, { stdio: ["ignore", "pipe", "inherit"] })
+      const parent = yield* Effect.acquireRelease(
+        Effect.sync(() => spawn(process.execPath, flags, { stdio: ["ignore", "pipe", "inherit"] })),
+        (parent) => Effect.sync(() => parent.kill("SIGKILL"))
+      )
       const [line] = yield* Effect.promise(() => once(parent.stdout, "data"))
       const pid = Number(String(line))
       assert.isTrue(existsSync(`/proc/${pid}`))
       parent.kill("SIGKILL")
       assert.isFalse(yield* eventually(Effect.sync(() => existsSync(`/proc/${pid}`)), (isThere) => !isThere))
-    }))
+    }), 20_000)
 })

@@ -12,6 +12,19 @@ answers("this process", FaultyProvider.make)
 // Answers are given by the same code there.
 control("a process of its own", FaultyProvider.makeProcess)
 
+describe("FaultyProvider in a process of its own: endings", () => {
+  it.effect("a reset does not overtake what was sent before it", () =>
+    Effect.gen(function*() {
+      const provider = yield* FaultyProvider.makeProcess()
+      for (let i = 0; i < 10; i++) {
+        const client = yield* Raw.send(provider.url, header(Behavior.cutAt(Behavior.bytes("hello"), 3, "reset")))
+        yield* client.until(() => client.ended() !== undefined)
+        assert.strictEqual(client.ended(), "reset")
+        assert.isTrue(client.text().endsWith("3\r\nhel\r\n"), client.text())
+      }
+    }))
+})
+
 /** Lets the server run into its next wait, and checks that nothing comes in the meantime. */
 const quiet = (client: Raw.Client, provider: FaultyProvider.FaultyProvider["Service"]) =>
   Effect.gen(function*() {
@@ -30,6 +43,18 @@ describe("FaultyProvider: time", () => {
       yield* quiet(client, provider)
       yield* TestClock.adjust("1 second")
       yield* client.until(() => Raw.parse(client.text())?.body === "1")
+    }))
+
+  it.effect("nothing more is done for a client that has left", () =>
+    Effect.gen(function*() {
+      const provider = yield* FaultyProvider.make()
+      const client = yield* Raw.send(provider.url, header(Behavior.delayed(Behavior.json(1), "10 seconds"), "mine"))
+      yield* provider.untilRequest(({ state }) => state === "answering")
+      client.socket.destroy()
+      yield* provider.untilRequest(({ id, state }) => id === "mine" && state === "aborted")
+      yield* TestClock.adjust("10 seconds")
+      yield* Raw.ask(provider.url)
+      assert.deepInclude((yield* provider.requests)[0], { id: "mine", headAt: undefined, sent: 0 })
     }))
 
   it.effect("a body is as slow as it should be after its head", () =>

@@ -89,7 +89,8 @@ export const control = (where: string, make: Make) => {
 
         silent.socket.end()
         streaming.socket.resetAndDestroy()
-        assert.deepInclude(yield* provider.until(({ open }) => open === 0), { accepted: 2, inFlight: 0, aborted: 2 })
+        const counts = yield* provider.until(({ aborted, open }) => open === 0 && aborted === 2)
+        assert.deepInclude(counts, { accepted: 2, inFlight: 0 })
         const [first, second] = yield* provider.requests
         assert.deepInclude(first, {
           id: "silent",
@@ -109,6 +110,20 @@ export const control = (where: string, make: Make) => {
           Number(process.hrtime.bigint()) / 1e6
         ]
         assert.deepStrictEqual(times, times.toSorted((a = 0, b = 0) => a - b))
+      }))
+
+    it.effect("knows who left over TLS, and how", () =>
+      Effect.gen(function*() {
+        const provider = yield* make({ tls: true })
+        for (const how of ["close", "reset"] as const) {
+          const client = yield* Raw.send(provider.url, header(Behavior.stallAfterHead, how))
+          yield* client.until(() => client.text() !== "")
+          if (how === "close") client.socket.end()
+          else client.reset()
+          const { abortedBy } = yield* provider.untilRequest(({ id, state }) => id === how && state === "aborted")
+          assert.strictEqual(abortedBy, how)
+        }
+        yield* provider.until(({ open }) => open === 0)
       }))
 
     it.effect("tells what was sent to it", () =>
@@ -365,6 +380,23 @@ export const answers = (where: string, make: Make) => {
   })
 
   describe(`FaultyProvider in ${where}: vendors' errors`, () => {
+    it.effect("after a stream has begun, each as its vendor sends it", () =>
+      Effect.gen(function*() {
+        const provider = yield* make()
+        for (const error of VendorErrors.table) {
+          const { body, status } = yield* Raw.ask(provider.url, header(VendorErrors.inStream(error, ["hello"])))
+          assert.strictEqual(status, 200)
+          const [first, second] = Buffer.from(body, "latin1").toString().split("\n\n")
+          assert.strictEqual(first, "data: hello")
+          const lines = second?.split("\n")
+          assert.strictEqual(lines?.at(-1), `data: ${JSON.stringify(error.body)}`)
+          assert.strictEqual(
+            lines?.length === 2 ? lines[0] : "",
+            error.name.startsWith("anthropic.") ? "event: error" : ""
+          )
+        }
+      }), 20_000)
+
     it.effect("each by its name, as it is and with each form of Retry-After", () =>
       Effect.gen(function*() {
         const provider = yield* make()

@@ -20,15 +20,15 @@ export const mutants: ReadonlyArray<Mutant> = [
   {
     module: "Deadline",
     file: deadline,
-    find: "(limit) => until(Effect.provideService(self, Current, limit.deadline), limit)",
-    replace: "(limit) => limit.isInherited ? self : until(Effect.provideService(self, Current, limit.deadline), limit)",
+    find: "(limit) => isNever(limit) ? self : until(",
+    replace: "(limit) => isNever(limit) || limit.isInherited ? self : until(",
     rule: "work that nobody interrupts is under a clock of its own"
   },
   {
     module: "Deadline",
     file: deadline,
-    find: "isPulled ? Effect.void : Effect.uninterruptible(Scope.close(scope, Exit.void))",
-    replace: "Effect.void",
+    find: "return isPulled ? Effect.void : close",
+    replace: "return Effect.void",
     rule: "a stream holds nothing past its deadline, though its reader is away"
   },
   {

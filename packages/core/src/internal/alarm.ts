@@ -1,8 +1,9 @@
 import * as Clock from "effect/Clock"
+import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import * as Fiber from "effect/Fiber"
-import * as Scope from "effect/Scope"
+import type * as Fiber from "effect/Fiber"
+import { Scheduler } from "effect/Scheduler"
 import * as Monotonic from "./monotonic.ts"
 
 /** What is to happen at a moment, unless it is cleared before. */
@@ -14,63 +15,85 @@ export interface Timer {
 
 /**
  * Many timers on one fiber, for limits that almost never pass: setting and clearing one costs no fiber and no timer of
- * the platform. The fiber sleeps until the earliest moment that it knows of, and starts over only where an earlier one
- * is set; what was cleared in the meantime makes it wake once for nothing.
+ * the platform.
+ *
+ * The fiber sleeps until the earliest moment that it knows of, and starts over only where an earlier one is set; what was
+ * cleared in the meantime makes it wake once for nothing. It lives while there are timers, so nothing has to close it,
+ * and nothing is held when there are none.
  */
-export interface Alarm {
-  /** Monotonic milliseconds of the clock that it goes by. */
-  readonly now: () => number
-  readonly set: (timer: Timer) => void
-  /** Clearing one that rang, or was never set, does nothing. */
-  readonly clear: (timer: Timer) => void
-}
-
-/** An alarm that rings for as long as its scope is open. */
-export const make: Effect.Effect<Alarm, never, Scope.Scope> = Effect.gen(function*() {
-  const clock = yield* Clock.Clock
-  const runFork = Effect.runForkWith(yield* Effect.context<never>())
-  const scope = yield* Scope.fork(yield* Effect.scope)
-  const timers = new Set<Timer>()
-  const now = () => Monotonic.millis(clock)
-  let fiber: Fiber.Fiber<unknown> | undefined
+export class Alarm {
+  private readonly timers = new Set<Timer>()
+  private readonly clock: Clock.Clock
+  private readonly runFork: (effect: Effect.Effect<void>) => Fiber.Fiber<void>
+  private fiber: Fiber.Fiber<void> | undefined
   /** When the fiber wakes. */
-  let wakesAt = Infinity
-  let isRinging = false
+  private wakesAt = Infinity
+  private isRinging = false
 
-  /** Rings for those whose moment has come. One step, so that nothing is half done where the scope closes. */
-  const ring = () => {
-    const at = now()
-    const due: Array<Timer> = []
-    wakesAt = Infinity
-    for (const timer of timers) {
-      if (timer.at <= at) due.push(timer)
-      else if (timer.at < wakesAt) wakesAt = timer.at
-    }
-    isRinging = true
-    for (const timer of due) if (timers.delete(timer)) timer.ring()
-    isRinging = false
+  constructor(clock: Clock.Clock, scheduler: Scheduler) {
+    this.clock = clock
+    this.runFork = Effect.runForkWith(
+      Context.make(Clock.Clock, clock).pipe(Context.add(Scheduler, scheduler))
+    )
   }
-  const watch: Effect.Effect<void> = Effect.suspend(() =>
-    wakesAt === Infinity
+
+  /** Monotonic milliseconds of the clock that it goes by. */
+  get now(): number {
+    return Monotonic.millis(this.clock)
+  }
+
+  set(timer: Timer): void {
+    this.timers.add(timer)
+    if (timer.at >= this.wakesAt) return
+    this.wakesAt = timer.at
+    // Where it is the fiber itself that sets it, it looks when it goes to sleep next.
+    if (this.isRinging) return
+    this.fiber?.interruptUnsafe()
+    this.fiber = this.runFork(this.watch)
+  }
+
+  /** Clearing one that rang, or was never set, does nothing. */
+  clear(timer: Timer): void {
+    if (!this.timers.delete(timer) || this.timers.size > 0 || this.isRinging) return
+    this.wakesAt = Infinity
+    this.fiber?.interruptUnsafe()
+    this.fiber = undefined
+  }
+
+  private readonly watch: Effect.Effect<void> = Effect.suspend(() =>
+    this.wakesAt === Infinity
       ? Effect.void
       // Whole milliseconds: a clock that stands still for less than one would be asked for ever.
-      : Effect.flatMap(Effect.sleep(Duration.millis(Math.max(0, Math.ceil(wakesAt - now())))), () => {
-        ring()
-        return watch
+      : Effect.flatMap(Effect.sleep(Duration.millis(Math.max(0, Math.ceil(this.wakesAt - this.now)))), () => {
+        this.ring()
+        return this.watch
       })
   )
 
-  return {
-    now,
-    set: (timer) => {
-      timers.add(timer)
-      if (timer.at >= wakesAt) return
-      wakesAt = timer.at
-      // The fiber itself looks when it goes to sleep next.
-      if (isRinging) return
-      fiber?.interruptUnsafe()
-      fiber = Fiber.runIn(runFork(watch), scope)
-    },
-    clear: (timer) => void timers.delete(timer)
+  /** Rings for those whose moment has come, in one step. */
+  private ring() {
+    const at = this.now
+    const due: Array<Timer> = []
+    let next = Infinity
+    for (const timer of this.timers) {
+      if (timer.at <= at) due.push(timer)
+      else if (timer.at < next) next = timer.at
+    }
+    this.wakesAt = next
+    this.isRinging = true
+    for (const timer of due) if (this.timers.delete(timer)) timer.ring()
+    this.isRinging = false
+    if (this.timers.size === 0) this.wakesAt = Infinity
   }
-})
+}
+
+/** One for all that goes by one clock. */
+const alarms = new WeakMap<Clock.Clock, Alarm>()
+
+/** The alarm of a fiber's clock. */
+export const of = (fiber: Fiber.Fiber<unknown, unknown>): Alarm => {
+  const clock = fiber.getRef(Clock.Clock)
+  let alarm = alarms.get(clock)
+  if (alarm === undefined) alarms.set(clock, alarm = new Alarm(clock, fiber.getRef(Scheduler)))
+  return alarm
+}

@@ -147,7 +147,7 @@ export const make = Effect.fnUntraced(function*(wire: Wire, alarm: Alarm, option
 
   const giveBack = (entry: Entry, idleMillis: number) => {
     const { pool } = entry
-    const now = alarm.now()
+    const now = alarm.now
     entry.isReused = true
     entry.idleMillis = idleMillis
     entry.at = entry.expiresAt
@@ -162,7 +162,7 @@ export const make = Effect.fnUntraced(function*(wire: Wire, alarm: Alarm, option
 
   const gone = (origin: string, pool: Pool, entry: Entry | undefined) => {
     if (entry !== undefined) alarm.clear(entry)
-    wake(pool.gone(entry, alarm.now()))
+    wake(pool.gone(entry, alarm.now))
     if (!pool.isEmpty || pools.get(origin) !== pool) return
     pools.delete(origin)
     pool.metrics.stop()
@@ -183,7 +183,7 @@ export const make = Effect.fnUntraced(function*(wire: Wire, alarm: Alarm, option
       const ready = Deferred.makeUnsafe<Entry, CheckoutError>()
       let entry: Entry | undefined
       const { metrics } = pool
-      const startedAt = alarm.now()
+      const startedAt = alarm.now
       let phase: "connecting" | "open" | "closing" = "connecting"
       metrics.enter(phase)
 
@@ -209,11 +209,11 @@ export const make = Effect.fnUntraced(function*(wire: Wire, alarm: Alarm, option
             Effect.andThen(Effect.withFiber((fiber) => {
               metrics.leave("connecting")
               phase = "open"
-              metrics.connected(alarm.now() - startedAt)
+              metrics.connected(alarm.now - startedAt)
               const lifetime = maxLifetime * (1 - lifetimeSpread * random.nextDoubleUnsafe())
               Deferred.doneUnsafe(
                 ready,
-                Exit.succeed(entry = new Entry(connection, fiber, pool, alarm.now() + lifetime))
+                Exit.succeed(entry = new Entry(connection, fiber, pool, alarm.now + lifetime))
               )
               return connection.closed
             }))
@@ -258,7 +258,7 @@ export const make = Effect.fnUntraced(function*(wire: Wire, alarm: Alarm, option
         }
         const entry = grant.connection
         alarm.clear(entry)
-        if (entry.at > alarm.now() && entry.connection.isUsable()) return Effect.succeed(entry)
+        if (entry.at > alarm.now && entry.connection.isUsable()) return Effect.succeed(entry)
         // One that died while idle counts until it is closed, which has a time limit only when we close it.
         discard(entry)
         return checkout(url, timeouts, deadline, restore)
@@ -267,7 +267,7 @@ export const make = Effect.fnUntraced(function*(wire: Wire, alarm: Alarm, option
       const grant = pool.take()
       if (grant !== undefined) return fulfil(grant)
 
-      const now = alarm.now()
+      const now = alarm.now
       const limit = Duration.fromInputUnsafe(timeouts.queue ?? Timeouts.defaults.queue)
       const until = Math.min(now + Duration.toMillis(limit), deadline?.at ?? Infinity)
       const waiter = new Waiter(until, pool, () => {
@@ -283,7 +283,7 @@ export const make = Effect.fnUntraced(function*(wire: Wire, alarm: Alarm, option
       return Effect.flatMap(
         Effect.onExitPrimitive(Span.around(SpanName.wait)(restore(Deferred.await(waiter.woken))), (exit) => {
           alarm.clear(waiter)
-          if (Exit.isSuccess(exit)) pool.metrics.waited(alarm.now() - now)
+          if (Exit.isSuccess(exit)) pool.metrics.waited(alarm.now - now)
           if (Exit.isSuccess(exit) || pool.leave(waiter) || waiter.grant === undefined) return undefined
           if (waiter.grant._tag === "Open") gone(origin, pool, undefined)
           else giveBack(waiter.grant.connection, waiter.grant.connection.idleMillis)

@@ -24,8 +24,5 @@ export const demand = (): () => void => {
 /** The caller's frames, our own left out. */
 export const format = (site: Error): string =>
   (site.stack ?? "").split("\n").slice(1).map((line) => line.trim())
-    .filter((line) =>
-      !line.includes("/core/src/Session.") && !line.includes("/core/dist/Session.") &&
-      !line.includes("/core/src/internal/") && !line.includes("/core/dist/internal/")
-    )
+    .filter((line) => !/\/core\/(?:src|dist)\/(?:Session\.|Shutdown\.|Tasks\.|internal\/)/.test(line))
     .slice(0, 4).join("\n")

@@ -32,6 +32,7 @@ class Reception implements Dispatcher.DispatchHandler {
   private buffered = 0
   private end: Effect.Effect<never, TransportError.ConnectionLost | Cause.Done> | undefined
   private isAborted = false
+  private isTelling = false
   /** Whether undici has begun to write the request. */
   private isBegun = false
   private hasHead = false
@@ -71,30 +72,47 @@ class Reception implements Dispatcher.DispatchHandler {
     this.hasHead = true
     this.isFramed = this.method === "HEAD" || status === 204 || status === 304 ||
       headers["content-length"] !== undefined || headers["transfer-encoding"] !== undefined
-    this.onHead(Effect.succeed({ status, headers, pull: this.pull, abort: Effect.sync(() => this.abort()) }))
+    const { abort, pull } = this
+    const exchange = Effect.succeed({ status, headers, pull, abort })
+    queueMicrotask(() => this.onHead(exchange))
   }
 
   onResponseData(controller: Dispatcher.DispatchController, chunk: Uint8Array) {
     this.chunks.push(chunk)
     this.buffered += chunk.byteLength
-    if (this.reader !== undefined) this.answer(this.take())
-    else if (this.buffered > highWaterMark) controller.pause()
+    if (this.reader !== undefined) this.tell()
+    if (this.buffered > highWaterMark) controller.pause()
   }
 
   onResponseEnd() {
     // undici takes any end of the connection for the end of such a body, a reset and our own closing included.
-    const end = this.end = this.isFramed || this.socket.readableEnded
+    this.end = this.isFramed || this.socket.readableEnded
       ? Cause.done()
       : Effect.fail(lost(this.origin, "body", new Error("The connection ended before the body did")))
-    // undici tells of the end first, and closes a connection that is not to be kept after that: whoever goes on at once
-    // would send the next request on it.
-    if (this.reader !== undefined) queueMicrotask(() => this.answer(end))
+    if (this.reader !== undefined) this.tell()
   }
 
   onResponseError(_: unknown, error: Error) {
     if (!this.hasHead) return this.onHead(Effect.fail(this.failure(error)))
     this.end = Effect.fail(lost(this.origin, "body", error))
-    if (this.reader !== undefined) this.answer(this.end)
+    if (this.reader !== undefined) this.tell()
+  }
+
+  /**
+   * Answers the reader once undici has told all that one packet brought: its body in one piece, and the head with it.
+   * undici also tells of the end before it closes a connection that is not to be kept: whoever went on at once would send
+   * the next request on it.
+   */
+  private tell() {
+    if (this.isTelling) return
+    this.isTelling = true
+    queueMicrotask(() => {
+      this.isTelling = false
+      const { reader } = this
+      if (reader === undefined) return
+      this.reader = undefined
+      reader(this.next)
+    })
   }
 
   private failure(error: Error): SendError {
@@ -108,28 +126,28 @@ class Reception implements Dispatcher.DispatchHandler {
       : lost(origin, this.isBegun ? "head" : "request", error)
   }
 
-  abort() {
+  giveUp() {
     this.isAborted = true
     this.controller?.abort(new errors.RequestAbortedError())
   }
 
+  private readonly abort = Effect.sync(() => this.giveUp())
+
   private take(): Effect.Effect<Wire.Chunks> {
-    const [first, ...rest] = this.chunks
+    const chunks = this.chunks as [Uint8Array, ...Array<Uint8Array>]
     this.chunks = []
     this.buffered = 0
     if (this.controller?.paused === true) this.controller.resume()
-    return Effect.succeed([first!, ...rest])
+    return Effect.succeed(chunks)
   }
 
-  private answer(pulled: Effect.Effect<Wire.Chunks, TransportError.ConnectionLost | Cause.Done>) {
-    const reader = this.reader
-    this.reader = undefined
-    reader?.(pulled)
+  /** What has come, or else how it ended. */
+  private get next() {
+    return this.chunks.length > 0 ? this.take() : this.end ?? this.pull
   }
 
   private readonly pull: Wire.Exchange["pull"] = Effect.suspend(() => {
-    if (this.chunks.length > 0) return this.take()
-    if (this.end !== undefined) return this.end
+    if (this.chunks.length > 0 || this.end !== undefined) return this.next
     return Effect.callback((resume) => {
       this.reader = resume
       return Effect.sync(() => {
@@ -200,7 +218,7 @@ export const open = (url: URL, options: Options): Wire.Connection => {
     Effect.callback((resume) => {
       const reception = new Reception(origin, request.method, established ?? base, options.maxHeaderSize, resume)
       client.dispatch({ method: request.method, path: request.path, headers: request.headers, body }, reception)
-      return Effect.sync(() => reception.abort())
+      return Effect.sync(() => reception.giveUp())
     })
 
   /** However the exchange ends, the body has let go of what it held by then. */

@@ -1,6 +1,5 @@
 import * as AiError from "effect/ai/AiError"
 import * as LanguageModel from "effect/ai/LanguageModel"
-import { toCodecOpenAI } from "effect/ai/OpenAiStructuredOutput"
 import type * as Response from "effect/ai/Response"
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
@@ -41,11 +40,12 @@ const pullParts = (
   return pull
 }
 
-/** An endpoint and a model, seen as Effect's `LanguageModel`. */
+/** An endpoint and a model, seen as Effect's `LanguageModel`. The transformer makes schemas such as the provider takes. */
 export const make = Effect.fnUntraced(function*(
   endpoint: Attempt.Endpoint,
   model: string,
-  parameters: ChatRequest.Parameters
+  parameters: ChatRequest.Parameters,
+  transformer: LanguageModel.CodecTransformer
 ) {
   const calls = Observation.make(endpoint, yield* Effect.context<never>())
   const begin = ({ span }: LanguageModel.ProviderOptions): Attempt.Begin => (fiber, request, stream) =>
@@ -54,27 +54,33 @@ export const make = Effect.fnUntraced(function*(
   const url = endpoint.url.origin + endpoint.url.pathname
   const failed = (method: string) => (error: CallError) => toAiError(error, method, url)
   const generateText = Effect.fnUntraced(function*(options: LanguageModel.ProviderOptions) {
-    const request = yield* Effect.mapError(toChatRequest(model, parameters, options), refused("generateText"))
+    const request = yield* Effect.mapError(
+      toChatRequest(model, parameters, options, transformer),
+      refused("generateText")
+    )
     const response = yield* Effect.mapError(Attempt.generate(endpoint, request, begin(options)), failed("generateText"))
-    const builder = new PartsBuilder(makeParametersReader(options.tools))
+    const builder = new PartsBuilder(makeParametersReader(options.tools, transformer))
     const parts = wholeParts([...builder.push(ChatResponse.toEvents(response)), ...builder.end()])
     return builder.failure === undefined ? parts : yield* refused("generateText")(builder.failure)
   })
 
   const streamText = (options: LanguageModel.ProviderOptions) =>
     Stream.unwrap(Effect.gen(function*() {
-      const request = yield* Effect.mapError(toChatRequest(model, parameters, options), refused("streamText"))
+      const request = yield* Effect.mapError(
+        toChatRequest(model, parameters, options, transformer),
+        refused("streamText")
+      )
       const events = Stream.mapError(Attempt.stream(endpoint, request, begin(options)), failed("streamText"))
       return Stream.transformPull(events, (pull) =>
         Effect.sync(() =>
-          pullParts(pull, new PartsBuilder(makeParametersReader(options.tools)), refused("streamText"))
+          pullParts(pull, new PartsBuilder(makeParametersReader(options.tools, transformer)), refused("streamText"))
         ))
     }))
 
   return yield* LanguageModel.make({
     generateText,
     streamText,
-    codecTransformer: toCodecOpenAI,
+    codecTransformer: transformer,
     supportsSystemMessagesInHistory: Effect.succeed(true)
   })
 })

@@ -17,6 +17,7 @@ const meanings: ReadonlyMap<string, ProviderError.ProviderError["_tag"]> = new M
   ["organization_usage_limit_exceeded", "QuotaExhausted"],
   ["rate_limit_exceeded", "RateLimited"],
   ["invalid_api_key", "AuthenticationFailed"],
+  ["permission_denied", "PermissionDenied"],
   ["unsupported_country_region_territory", "RegionBlocked"],
   ["model_not_found", "ModelNotFound"],
   ["context_length_exceeded", "ContextTooLong"],

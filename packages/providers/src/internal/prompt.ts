@@ -1,6 +1,5 @@
 import * as AiError from "effect/ai/AiError"
 import type * as LanguageModel from "effect/ai/LanguageModel"
-import { toCodecOpenAI } from "effect/ai/OpenAiStructuredOutput"
 import type * as Prompt from "effect/ai/Prompt"
 import * as Tool from "effect/ai/Tool"
 import * as Effect from "effect/Effect"
@@ -113,7 +112,8 @@ const unsupportedSchema = (cause: unknown) =>
   new AiError.UnsupportedSchemaError({ description: cause instanceof Error ? cause.message : String(cause) })
 
 const fromTool = (
-  tool: Tool.Any
+  tool: Tool.Any,
+  transformer: LanguageModel.CodecTransformer
 ): Effect.Effect<ChatRequest.FunctionTool, AiError.InvalidUserInputError | AiError.UnsupportedSchemaError> => {
   if (Tool.isProviderDefined(tool)) {
     return unsupported(`The tool ${tool.name} runs at another provider: this provider layer takes tools of your own.`)
@@ -125,7 +125,7 @@ const fromTool = (
       name: tool.name,
       ...(description !== undefined && { description }),
       ...(strict !== undefined && { strict }),
-      parameters: jsonSchemaOf(tool) as JsonObject
+      parameters: jsonSchemaOf(tool, transformer) as JsonObject
     }),
     catch: unsupportedSchema
   })
@@ -144,20 +144,21 @@ const choose = (
 /** The name of a format, in the characters that providers take for it: it only tells the model what it is to write. */
 const formatName = (name: string): string => name.replace(/[^a-zA-Z0-9_-]/gu, "_").slice(0, 64) || "_"
 
-/** The canonical request of what Effect's `LanguageModel` asks for. */
+/** The canonical request of what Effect's `LanguageModel` asks for. The transformer makes schemas such as the provider takes. */
 export const toChatRequest = Effect.fnUntraced(function*(
   model: string,
   parameters: ChatRequest.Parameters,
-  options: LanguageModel.ProviderOptions
+  options: LanguageModel.ProviderOptions,
+  transformer: LanguageModel.CodecTransformer
 ): Effect.fn.Return<ChatRequest.ChatRequest, AiError.InvalidUserInputError | AiError.UnsupportedSchemaError> {
   const { prompt, responseFormat, toolChoice } = options
   const messages = yield* Effect.forEach(prompt.content, fromMessage)
-  const tools = yield* Effect.forEach(options.tools, fromTool)
+  const tools = yield* Effect.forEach(options.tools, (tool) => fromTool(tool, transformer))
   const format = responseFormat.type === "text" ? undefined : {
     type: "json-schema" as const,
     name: formatName(responseFormat.objectName),
     schema: yield* Effect.try({
-      try: () => toCodecOpenAI(responseFormat.schema).jsonSchema as JsonObject,
+      try: () => transformer(responseFormat.schema).jsonSchema as JsonObject,
       catch: unsupportedSchema
     }),
     strict: true

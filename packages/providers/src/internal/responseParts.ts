@@ -18,7 +18,9 @@ const usageOf = (used: Used | undefined): typeof Response.Usage.Encoded => {
     inputTokens: {
       total: inputTokens,
       cacheRead: cachedInputTokens,
-      uncached: inputTokens === undefined ? undefined : inputTokens - (cachedInputTokens ?? 0),
+      uncached: inputTokens === undefined
+        ? undefined
+        : Math.max(0, inputTokens - (cachedInputTokens ?? 0) - (cacheWriteTokens ?? 0)),
       cacheWrite: cacheWriteTokens
     },
     outputTokens: {

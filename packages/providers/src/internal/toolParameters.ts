@@ -1,4 +1,4 @@
-import { toCodecOpenAI } from "effect/ai/OpenAiStructuredOutput"
+import type { CodecTransformer } from "effect/ai/LanguageModel"
 import * as Tool from "effect/ai/Tool"
 import type * as JsonSchema from "effect/JsonSchema"
 import * as Schema from "effect/Schema"
@@ -9,8 +9,8 @@ type Read = (params: unknown) => { readonly params: unknown } | undefined
 const isStrict = (tool: Tool.Any): boolean => Tool.getStrictMode(tool) === true
 
 /** The JSON Schema by which the provider knows a tool's parameters. Throws where there is none. */
-export const jsonSchemaOf = (tool: Tool.Any): JsonSchema.JsonSchema =>
-  Tool.getJsonSchema(tool, isStrict(tool) ? { transformer: toCodecOpenAI } : {})
+export const jsonSchemaOf = (tool: Tool.Any, transformer: CodecTransformer): JsonSchema.JsonSchema =>
+  Tool.getJsonSchema(tool, isStrict(tool) ? { transformer } : {})
 
 const reader = (codec: Schema.ConstraintDecoder<unknown>): Read => {
   const decode = Schema.decodeUnknownExit(codec)
@@ -21,9 +21,9 @@ const reader = (codec: Schema.ConstraintDecoder<unknown>): Read => {
 }
 
 /** In strict mode, optional fields are required and may be null, and some types have another form. */
-const strictReader = (schema: Schema.ConstraintCodec<unknown, unknown>): Read => {
+const strictReader = (schema: Schema.ConstraintCodec<unknown, unknown>, transformer: CodecTransformer): Read => {
   try {
-    return reader(toCodecOpenAI(schema).codec)
+    return reader(transformer(schema).codec)
   } catch {
     // A schema that has no such form is not sent in it either.
     return () => undefined
@@ -31,10 +31,10 @@ const strictReader = (schema: Schema.ConstraintCodec<unknown, unknown>): Read =>
 }
 
 /** What it is decoded to is what the tool's own schema encodes to, since Effect decodes that further. */
-const readersOf = (tool: Tool.Any): ReadonlyArray<Read> => {
+const readersOf = (tool: Tool.Any, transformer: CodecTransformer): ReadonlyArray<Read> => {
   if (Tool.isDynamic(tool) && tool.jsonSchema !== undefined) return []
   const schema = Schema.toEncoded(tool.parametersSchema) as Schema.ConstraintCodec<unknown, unknown>
-  const strict = strictReader(schema)
+  const strict = strictReader(schema, transformer)
   // Unasked, too, models write null for what they could leave out.
   return isStrict(tool) ? [strict] : [reader(Schema.toCodecJson(schema)), strict]
 }
@@ -44,13 +44,14 @@ const readersOf = (tool: Tool.Any): ReadonlyArray<Read> => {
  * shown becomes what the tool's own schema takes. What fits neither stays as it is, for Effect to refuse.
  */
 export const makeParametersReader = (
-  tools: ReadonlyArray<Tool.Any>
+  tools: ReadonlyArray<Tool.Any>,
+  transformer: CodecTransformer
 ): (name: string, params: unknown) => unknown => {
   const readers = new Map<string, ReadonlyArray<Read>>()
   return (name, params) => {
     const tool = tools.find((tool) => tool.name === name)
     if (tool === undefined) return params
-    const known = readers.get(name) ?? readersOf(tool)
+    const known = readers.get(name) ?? readersOf(tool, transformer)
     readers.set(name, known)
     for (const read of known) {
       const found = read(params)

@@ -9,7 +9,7 @@ export interface Reply {
   /** How long the head takes. Default: no time. */
   readonly headAfter?: Duration.Input
   /** What comes after the chunks. Default: the body's end. */
-  readonly end?: Effect.Effect<never, TransportError.ConnectionLost | Cause.Done>
+  readonly end?: Effect.Effect<never, Transport.BodyError | Cause.Done>
 }
 
 export const json = (body: string, reply: Partial<Reply> = {}): Reply => ({ chunks: [body], ...reply })

@@ -1,5 +1,5 @@
 /** What OpenAI's own SDK sends and understands, as a second opinion. It speaks to no network. */
-import OpenAI from "openai"
+import OpenAI, { APIError } from "openai"
 
 export const client = (answer: (request: Request) => Response | Promise<Response>) =>
   new OpenAI({
@@ -54,7 +54,7 @@ export const failure = async (status: number, headers: Record<string, string>, b
       messages: []
     })
   } catch (error) {
-    if (error instanceof OpenAI.APIError) return error
+    if (error instanceof APIError) return error
     throw error
   }
   throw new Error("The SDK took it for a success")

@@ -12,6 +12,8 @@ export interface Client {
   readonly text: () => string
   /** How the connection ended, once it has. */
   readonly ended: () => "close" | "reset" | undefined
+  /** Ends the connection by a TCP reset, below TLS where there is TLS. */
+  readonly reset: () => void
   /** Waits until it is so, for 5 seconds at most. */
   readonly until: (isSo: () => boolean) => Effect.Effect<void>
 }
@@ -66,6 +68,7 @@ export const open = (
         pieces,
         text,
         ended: () => ended,
+        reset: () => void tcp.resetAndDestroy(),
         until: (isSo) =>
           inTime(
             `${isSo}, with ${JSON.stringify(text().slice(-500))}, ended by ${ended}`,

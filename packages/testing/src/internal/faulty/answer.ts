@@ -1,6 +1,5 @@
 /** Performs a behavior on one request. Whoever runs it interrupts it when the client has left. */
 import * as Clock from "effect/Clock"
-import * as Context from "effect/Context"
 import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
 import type * as Http from "node:http"
@@ -17,10 +16,6 @@ export interface Exchange {
   readonly entry: Entry
   readonly journal: Journal
 }
-
-/** A reset overtakes what was sent before it, unless the receiver had the time to read that. */
-const overtaking = "10 millis"
-const live = Effect.provideService(Clock.Clock, Context.get(Context.empty(), Clock.Clock))
 
 const bodyLimit = 64 * 1024
 const fillSize = 64 * 1024
@@ -148,7 +143,7 @@ export const perform = (exchange: Exchange, behavior: Behavior): Effect.Effect<v
         return Effect.sync(() => {
           journal.ended(entry, "broken")
           socket.resetAndDestroy()
-        }).pipe(Effect.delay(response.headersSent ? overtaking : 0), live)
+        })
     }
   }
 

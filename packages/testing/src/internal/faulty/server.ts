@@ -75,8 +75,6 @@ interface Connection {
   /** Counted from 1. */
   readonly number: number
   isReset: boolean
-  /** What to do about each request in flight when the client has left. */
-  readonly left: Set<() => void>
 }
 
 export const make = Effect.fnUntraced(function*(options: Options): Effect.fn.Return<Server, Unavailable, Scope.Scope> {
@@ -129,7 +127,7 @@ export const make = Effect.fnUntraced(function*(options: Options): Effect.fn.Ret
   const onRequest: Http.RequestListener = (request, response) => {
     const connection = connections.get(originOf(request.socket))
     if (connection === undefined) return
-    const { left, number, socket } = connection
+    const { number, socket } = connection
     const entry = journal.received({
       id: single(request.headers[idHeader]),
       connection: number,
@@ -138,15 +136,14 @@ export const make = Effect.fnUntraced(function*(options: Options): Effect.fn.Ret
       headers: request.headers
     })
     const fiber = run(serve({ request, response, socket, entry, journal }))
-    const leave = () => {
-      if (!left.delete(leave) || response.writableFinished) return
-      journal.ended(entry, "aborted", connection.isReset ? "reset" : "close")
-      fiber.interruptUnsafe()
-    }
-    left.add(leave)
     request.on("error", () => {})
     response.on("error", () => {})
-    response.on("close", leave)
+    response.on("close", () => {
+      // The script may go on after an answer that is whole.
+      if (response.writableFinished) return
+      journal.ended(entry, "aborted", connection.isReset ? "reset" : "close")
+      fiber.interruptUnsafe()
+    })
   }
 
   const httpOptions = { maxHeaderSize: 16 * 1024 * 1024, keepAliveTimeout: 0, requestTimeout: 0, headersTimeout: 0 }
@@ -158,16 +155,22 @@ export const make = Effect.fnUntraced(function*(options: Options): Effect.fn.Ret
     : Http.createServer(httpOptions, onRequest)
   server.on("clientError", (_, socket) => socket.destroy())
   server.on("tlsClientError", () => {})
+  // What goes wrong below TLS is told above it.
+  server.on("secureConnection", (secure: Net.Socket) => {
+    const connection = connections.get(originOf(secure))
+    secure.on("error", (error) => {
+      if (connection !== undefined && "code" in error && error.code === "ECONNRESET") connection.isReset = true
+    })
+  })
 
   const listener = new Listener(options.host, (socket, isGood) => {
     journal.accepted()
     const origin = originOf(socket)
-    const connection: Connection = { socket, number: journal.counts(0).accepted, isReset: false, left: new Set() }
+    const connection: Connection = { socket, number: journal.counts(0).accepted, isReset: false }
     connections.set(origin, connection)
     socket.once("error", () => void (connection.isReset = true))
     socket.once("close", () => {
       connections.delete(origin)
-      for (const leave of connection.left) leave()
       journal.closed()
     })
     if (isOver) socket.destroy()

@@ -68,6 +68,9 @@ export class Fibers {
 
   /** Those that run, each with where it was started and what it is inside of. */
   left(): ReadonlyArray<{ readonly fiber: AnyFiber; readonly where: ReadonlyArray<string> }> {
-    return [...this.alive].map(([fiber, started]) => ({ fiber, where: [...new Set([...inside(fiber), ...started])] }))
+    return [...this.alive]
+      // Whoever waits for one may hear of its end before we do.
+      .filter(([fiber]) => fiber.pollUnsafe() === undefined)
+      .map(([fiber, started]) => ({ fiber, where: [...new Set(inside(fiber).concat(started))] }))
   }
 }

@@ -1,0 +1,46 @@
+/**
+ * The libraries that we are compared with. They are installed in this folder when first needed, or when its lock has
+ * changed; `effect`, `undici` and our own packages come from the checkout around it.
+ */
+import { execFileSync } from "node:child_process"
+import { readFileSync } from "node:fs"
+import { createRequire } from "node:module"
+import { join } from "node:path"
+import { env } from "node:process"
+import { pathToFileURL } from "node:url"
+
+const folder = join(import.meta.dirname, "../..")
+
+interface Lock {
+  readonly packages: Readonly<Record<string, { readonly version?: string; readonly optional?: boolean }>>
+}
+
+const read = (file: string): Lock["packages"] => {
+  try {
+    const lock: Lock = JSON.parse(readFileSync(join(folder, file), "utf8"))
+    return lock.packages
+  } catch {
+    return {}
+  }
+}
+
+const isInstalled = () => {
+  const installed = read("node_modules/.package-lock.json")
+  return Object.entries(read("package-lock.json")).every(([path, { optional, version }]) =>
+    path === "" || optional === true || installed[path]?.version === version
+  )
+}
+
+/** Installs what the lock says, where that is not what is there. */
+export const install = () => {
+  if (isInstalled()) return
+  const npm = env["npm_execpath"]
+  const [command, ...before] = npm === undefined ? ["npm"] : [process.execPath, npm]
+  execFileSync(command!, [...before, "ci", "--no-audit", "--no-fund"], { cwd: folder, stdio: "ignore" })
+}
+
+/** Loads a peer. Its types are not there before it is installed, so the caller says what it needs of it. */
+export const load = async <A>(name: string): Promise<A> => {
+  const require = createRequire(join(folder, "package.json"))
+  return await import(pathToFileURL(require.resolve(name)).href)
+}

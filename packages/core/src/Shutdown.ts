@@ -1,0 +1,416 @@
+/**
+ * How a process stops: in order, each step within its time, whatever hangs, and with a report of what came of it.
+ *
+ * Its law: every caller gets the same report, once, no later than the limits of the phases allow; work that was admitted
+ * ends by itself, or is interrupted and named; nothing new is admitted once admission has stopped.
+ *
+ * | phase | what happens | limit (default) | too low | too high |
+ * | --- | --- | --- | --- | --- |
+ * | `unready` | `isReady` turns false; work is still admitted | 0 seconds, and all of it is waited | a load balancer sends to a closed door: give it as long as it takes to notice, some 5 seconds | the stop takes longer for nothing |
+ * | `stop` | `admit` refuses with `ShuttingDown`; listeners are closed | 1 second | a listener is named as stuck that was about to close | one that hangs holds up all that follows |
+ * | `drain` | admitted work gets to end by itself | 15 seconds | answers are cut off | whoever runs the process kills it first, and nothing is persisted |
+ * | `persist` | persisters run | 5 seconds | state is lost | as above |
+ * | `interrupt` | admitted work that is left fails with `SessionRevoked`; then finalizers, such as the program's own scopes | 3 seconds | work is released under its users | as above |
+ * | `close` | what any session still holds is taken back by force | 3 seconds | sockets are left to the kernel | as above |
+ *
+ * They sum up to 27 seconds: Kubernetes kills 30 seconds after its `SIGTERM`.
+ *
+ * In each phase its finalizers run all at once, each no longer than its own deadline and the phase's limit; one that
+ * overruns is interrupted, named, and waited for no longer. What must come in an order belongs into one finalizer, or into
+ * different phases. Work that calls `shutdown` itself is not drained, or it would wait for itself.
+ *
+ * ```ts
+ * import { Shutdown } from "@clawback/core"
+ * import { Console, Effect } from "effect"
+ *
+ * const request = Shutdown.admit({ kind: "request", name: "GET /" })(Effect.andThen(Effect.sleep("50 millis"), "answer"))
+ *
+ * const program = Effect.gen(function*() {
+ *   yield* Shutdown.addFinalizer({ phase: "persist", name: "journal" })(Console.log("journal written"))
+ *   const answer = yield* Effect.forkChild(request, { startImmediately: true })
+ *   const report = yield* Shutdown.shutdown("an example")
+ *   yield* Console.log(answer.pollUnsafe()) // the answer: it was drained
+ *   yield* Console.log(yield* Effect.flip(request)) // ShuttingDown
+ *   yield* Console.log(Shutdown.format(report), report.exitCode) // 0
+ * })
+ *
+ * Effect.runPromise(Effect.scoped(program).pipe(Effect.provide(Shutdown.layer({ drain: "10 seconds" }))))
+ * ```
+ */
+import type * as Cause from "effect/Cause"
+import * as Clock from "effect/Clock"
+import * as Context from "effect/Context"
+import * as Deferred from "effect/Deferred"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Layer from "effect/Layer"
+import * as Queue from "effect/Queue"
+import * as Schema from "effect/Schema"
+import * as Scope from "effect/Scope"
+import * as Stream from "effect/Stream"
+import * as Deadline from "./Deadline.ts"
+import * as Monotonic from "./internal/monotonic.ts"
+import * as Option from "./internal/option.ts"
+import * as Phases from "./internal/phases.ts"
+import * as Site from "./internal/site.ts"
+import { phases, Stopping, type Ticket } from "./internal/stopping.ts"
+import * as Session from "./Session.ts"
+import type { SessionError } from "./SessionError.ts"
+import { SessionRegistry } from "./SessionRegistry.ts"
+import {
+  exitCode,
+  type Held,
+  type Phase,
+  type PhaseReport,
+  type Report,
+  type Signal,
+  type State
+} from "./ShutdownReport.ts"
+
+export { format } from "./ShutdownReport.ts"
+
+/** The limit of each phase. The table above says their defaults, and what goes wrong when they are too low or too high. */
+export type Options = { readonly [P in Phase]?: Duration.Input | undefined }
+
+/** The limits that hold where nothing is set. */
+export const defaults = {
+  unready: Duration.zero,
+  stop: Duration.seconds(1),
+  drain: Duration.seconds(15),
+  persist: Duration.seconds(5),
+  interrupt: Duration.seconds(3),
+  close: Duration.seconds(3)
+} as const satisfies Record<Phase, Duration.Duration>
+
+/** Nothing is begun any more. It was refused before it did anything. */
+export class ShuttingDown extends Schema.TaggedError<ShuttingDown>("@clawback/core/ShuttingDown")("ShuttingDown", {
+  kind: Schema.String,
+  name: Schema.String
+}) {
+  override get message() {
+    return `The process is shutting down, so the ${this.kind} ${this.name} was not begun. Send it to another replica, ` +
+      "or again once this one is back."
+  }
+}
+
+/** One who asks for the end. */
+export interface Request {
+  /** Told to those whose work is interrupted. */
+  readonly reason: string
+  readonly signal?: Signal | undefined
+}
+
+/** What a request did: the first begins the shutdown or joins it, the second skips the drain, the third gives up. */
+export type Answer = "begun" | "joined" | "hurried" | "abandoned" | "over"
+
+export interface FinalizerOptions {
+  readonly phase: Phase
+  /** By which the report names it. */
+  readonly name: string
+  /**
+   * Default: the limit of its phase, which holds as well. Too low, and it is interrupted before it is done; too high, and
+   * there is no difference.
+   */
+  readonly deadline?: Duration.Input | undefined
+}
+
+export interface Shutdown {
+  readonly state: Effect.Effect<State>
+  /** The state now, and each from now on; ends with `"done"`. */
+  readonly changes: Stream.Stream<State>
+  /** Waits for a shutdown, without asking for one. */
+  readonly report: Effect.Effect<Report>
+  /** Begins it unless it has begun, and waits until it is over. It goes on even if whoever asked is interrupted. */
+  readonly shutdown: (reason: string) => Effect.Effect<Report>
+  /** What a signal does. Does not wait. */
+  readonly request: (request: Request) => Effect.Effect<Answer>
+  /** The same, where there is no fiber. Phases and their finalizers see the clock and the registry of the context. */
+  readonly requestUnsafe: (request: Request, context: Context.Context<never>) => Answer
+  /** What it would wait for at this moment: finalizers that run, and admitted work. */
+  readonly pendingUnsafe: (clock: Clock.Clock) => ReadonlyArray<Held>
+  /** Whether work may begin now, for whoever works in this context. */
+  readonly admitsUnsafe: (context: Context.Context<never>) => boolean
+  /** Takes work as in flight, unless admission has stopped. `leaveUnsafe` must follow. */
+  readonly admitUnsafe: (work: Phases.Work, inside: Ticket<Phases.Work> | undefined) => Ticket<Phases.Work> | undefined
+  readonly leaveUnsafe: (ticket: Ticket<Phases.Work>, isInterrupted: boolean) => void
+  /** Registers a finalizer, and answers with how to withdraw it; undefined where its phase has begun. */
+  readonly registerUnsafe: (phase: Phase, finalizer: Phases.Finalizer) => Effect.Effect<void> | undefined
+  /** The sum of the limits: a shutdown takes no longer. */
+  readonly limit: Duration.Duration
+}
+
+/** The admitted work inside of which a fiber works. */
+const InFlight = Context.Reference<Ticket<Phases.Work> | undefined>("@clawback/core/Shutdown/InFlight", {
+  defaultValue: () => undefined
+})
+
+/** The finalizer that a fiber runs. */
+const Finalizing = Context.Reference<Phases.Finalizer | undefined>("@clawback/core/Shutdown/Finalizing", {
+  defaultValue: () => undefined
+})
+
+const millisOf = (name: string, input: Duration.Input): number => {
+  const millis = Duration.toMillis(Option.duration(name, input))
+  if (Number.isFinite(millis)) return millis
+  throw new RangeError(`The option \`${name}\` must be finite, or one thing that hangs would keep the process for ever`)
+}
+
+/** A shutdown of its own. A wrong option is a `RangeError` that names it. */
+export const makeUnsafe = (options: Options = {}): Shutdown => {
+  const limits = Object.fromEntries(
+    phases.map((phase) => [phase, millisOf(phase, options[phase] ?? defaults[phase])])
+  ) as Record<Phase, number>
+  const stopping = new Stopping<Phases.Work, Phases.Finalizer>()
+  const finished = Deferred.makeUnsafe<Report>()
+  const listeners = new Set<(state: State) => void>()
+  let reason = ""
+  let signal: Signal | undefined
+  const shared: Phases.Shared = {
+    stopping,
+    running: new Set(),
+    limits,
+    reason: () => `the process is shutting down: ${reason}`,
+    hurried: Deferred.makeUnsafe(),
+    abandoned: Deferred.makeUnsafe(),
+    drained: Deferred.makeUnsafe(),
+    lost: []
+  }
+
+  const noticeDrained = () => {
+    if (stopping.state === "drain" && stopping.isDrained) Deferred.doneUnsafe(shared.drained, Exit.void)
+  }
+  const tell = (state: State) => {
+    for (const listener of listeners) listener(state)
+  }
+
+  const drive: Effect.Effect<Report> = Effect.gen(function*() {
+    const clock = yield* Clock.Clock
+    const startedAt = Monotonic.millis(clock)
+    const reports: Array<PhaseReport> = []
+    for (let state: State = stopping.state; state !== "done" && state !== "running"; state = stopping.next()) {
+      tell(state)
+      reports.push(yield* Phases.perform(shared, state))
+    }
+    const all = {
+      signal,
+      interrupted: reports.flatMap(({ interrupted }) => interrupted),
+      failed: reports.flatMap(({ failed }) => failed),
+      // Sessions that were stuck once may have been taken back since.
+      stuck: reports.flatMap(({ phase, stuck }) =>
+        phase === "close" ? stuck : stuck.filter(({ id }) => id === undefined)
+      )
+    }
+    return {
+      ...all,
+      reason,
+      duration: Duration.millis(Monotonic.millis(clock) - startedAt),
+      phases: reports,
+      ended: reports.reduce((sum, { ended }) => sum + ended, 0),
+      forced: reports.flatMap(({ forced }) => forced),
+      exitCode: exitCode({ ...all, isAbandoned: stopping.isAbandoned })
+    }
+  })
+
+  const begin = (context: Context.Context<never>): void => {
+    const own = context.pipe(Context.add(Session.Current, undefined), Context.add(InFlight, undefined))
+    // On a fiber of its own from the first step: whoever asks may be interrupted by what is asked for.
+    Effect.runForkWith(own)(Effect.map(Effect.exit(drive), (exit) => {
+      Deferred.doneUnsafe(finished, exit)
+      tell("done")
+    }))
+  }
+
+  const requestUnsafe: Shutdown["requestUnsafe"] = (request, context) => {
+    const answer = stopping.request()
+    if (answer === "over") return answer
+    if (answer === "begun") reason = request.reason
+    signal = request.signal ?? signal
+    if (answer === "begun") begin(context)
+    if (answer === "hurried") Deferred.doneUnsafe(shared.hurried, Exit.void)
+    if (answer === "abandoned") Deferred.doneUnsafe(shared.abandoned, Exit.void)
+    return answer
+  }
+
+  const withdraw = (registration: { readonly phase: Phase; readonly finalizer: Phases.Finalizer }) =>
+    Effect.withFiber<void>((fiber) => {
+      const { finalizer } = registration
+      return stopping.withdraw(registration) || !shared.running.has(finalizer) || fiber.getRef(Finalizing) === finalizer
+        ? Effect.void
+        : Deferred.await(finalizer.settled)
+    })
+
+  return {
+    state: Effect.sync(() => stopping.state),
+    changes: Stream.unwrap(Effect.gen(function*() {
+      const queue = yield* Queue.unbounded<State, Cause.Done>()
+      const listener = (state: State) => {
+        Queue.offerUnsafe(queue, state)
+        if (state === "done") Queue.endUnsafe(queue)
+      }
+      yield* Effect.acquireRelease(
+        Effect.sync(() => {
+          listeners.add(listener)
+          listener(stopping.state)
+        }),
+        () => Effect.sync(() => listeners.delete(listener))
+      )
+      return Stream.fromQueue(queue)
+    })),
+    report: Deferred.await(finished),
+    shutdown: (why) =>
+      Effect.withFiber((fiber) => {
+        const finalizing = fiber.getRef(Finalizing)
+        if (finalizing !== undefined && shared.running.has(finalizing)) {
+          return Effect.die(
+            new Error(`The finalizer ${finalizing.name} cannot wait for the shutdown that waits for it`)
+          )
+        }
+        stopping.excuse(fiber.getRef(InFlight))
+        noticeDrained()
+        if (stopping.begin()) {
+          reason = why
+          begin(fiber.context)
+        }
+        return Deferred.await(finished)
+      }),
+    request: (request) => Effect.withFiber((fiber) => Effect.succeed(requestUnsafe(request, fiber.context))),
+    requestUnsafe,
+    pendingUnsafe: (clock) => {
+      const now = Monotonic.millis(clock)
+      return [
+        ...Array.from(shared.running, (finalizer) => Phases.heldFinalizer(finalizer, now)),
+        ...stopping.live.map((work) => Phases.heldWork(work, now))
+      ]
+    },
+    admitsUnsafe: (context) => stopping.admits(Context.get(context, InFlight)),
+    admitUnsafe: (work, inside) => stopping.admit(work, inside),
+    leaveUnsafe: (ticket, isInterrupted) => {
+      stopping.leave(ticket, isInterrupted)
+      noticeDrained()
+    },
+    registerUnsafe: (phase, finalizer) => {
+      const registration = { phase, finalizer }
+      return stopping.register(registration) ? withdraw(registration) : undefined
+    },
+    limit: Duration.millis(Object.values(limits).reduce((sum, limit) => sum + limit, 0))
+  }
+}
+
+/** The shutdown in force: the process's own, with the default limits, unless another is provided. */
+export const Shutdown: Context.Reference<Shutdown> = Context.Reference("@clawback/core/Shutdown", {
+  defaultValue: (): Shutdown => makeUnsafe()
+})
+
+/** One apart from the process's, with limits of its own. Closing the layer begins nothing. */
+export const layer = (options: Options = {}): Layer.Layer<never> =>
+  Layer.effect(Shutdown, Effect.sync(() => makeUnsafe(options)))
+
+class Admission {
+  private ticket: Ticket<Phases.Work> | undefined
+  private readonly info: Session.Info
+  private readonly shutdown: Shutdown
+
+  constructor(info: Session.Info, shutdown: Shutdown) {
+    this.info = info
+    this.shutdown = shutdown
+  }
+
+  /** Taken inside of the session, whose release is registered by then. */
+  readonly take = Effect.withFiber<Ticket<Phases.Work>, ShuttingDown>((fiber) => {
+    const session = fiber.getRef(Session.Current)
+    this.ticket = session &&
+      this.shutdown.admitUnsafe({ session, registry: fiber.getRef(SessionRegistry) }, fiber.getRef(InFlight))
+    return this.ticket === undefined
+      ? Effect.fail(new ShuttingDown({ kind: this.info.kind, name: this.info.name }))
+      : Effect.succeed(this.ticket)
+  })
+
+  giveBack(exit: Exit.Exit<unknown, unknown>): Effect.Effect<void> {
+    return Effect.sync(() => {
+      if (this.ticket === undefined) return
+      this.shutdown.leaveUnsafe(this.ticket, Exit.isFailure(exit) && this.ticket.work.session.revoked !== undefined)
+    })
+  }
+}
+
+const admission = (info: Session.Info) => Effect.map(Shutdown, (shutdown) => new Admission(info, shutdown))
+
+/**
+ * Runs an effect as work that a shutdown waits for: in a session of its own, in flight until it ends.
+ *
+ * Fails with `ShuttingDown` once admission has stopped, except inside of work that is in flight. What has not ended when
+ * the drain is over fails with `SessionRevoked`, so that it can still end its answer as its protocol wants.
+ */
+export const admit =
+  (info: Session.Info) =>
+  <A, E, R>(self: Effect.Effect<A, E, R>): Effect.Effect<A, E | ShuttingDown | SessionError, R> =>
+    Session.use(
+      info,
+      admission(info),
+      (admission, exit) => admission.giveBack(exit),
+      (admission) => Effect.flatMap(admission.take, (ticket) => Effect.provideService(self, InFlight, ticket))
+    )
+
+/** The same for a stream: in flight from its first pull until it ends, fails or is given up. */
+export const admitStream = (info: Session.Info) =>
+<A, E, R>(
+  self: Stream.Stream<A, E, R>
+): Stream.Stream<A, E | ShuttingDown | SessionError, Exclude<R, Scope.Scope>> =>
+  Session.stream(info)(Stream.unwrap(Effect.gen(function*() {
+    const { take } = yield* Effect.acquireRelease(
+      admission(info),
+      (admission, exit) => admission.giveBack(exit)
+    )
+    return Stream.provideService(self, InFlight, yield* take)
+  })))
+
+/**
+ * Has a shutdown do something in one of its phases, for as long as the surrounding scope is open.
+ *
+ * The scope's own releases come when it closes, as ever: this is for what must come earlier, or at a time of its own. A
+ * scope that closes while the finalizer runs waits for it. Where the phase has begun already, it runs at once.
+ */
+export const addFinalizer =
+  (options: FinalizerOptions) =>
+  <E, R>(finalizer: Effect.Effect<unknown, E, R>): Effect.Effect<void, E, R | Scope.Scope> => {
+    const site = Site.sample()
+    const { name, phase } = options
+    const limit = Duration.toMillis(Option.duration("deadline", options.deadline ?? Duration.infinity))
+    return Effect.uninterruptibleMask((restore) =>
+      Effect.withFiber((fiber): Effect.Effect<void, E, R> => {
+        const context = fiber.context as Context.Context<R | Scope.Scope>
+        // It outlives the work around it, and has a deadline of its own.
+        const own = Context.omit(Session.Current, InFlight, Deadline.Current)(context) as typeof context
+        const at = Monotonic.millis(fiber.getRef(Clock.Clock))
+        const registered: Phases.Finalizer = new Phases.Finalizer(
+          name,
+          Effect.suspend(() => Effect.provideContext(finalizer, Context.add(own, Finalizing, registered))),
+          limit,
+          site,
+          at
+        )
+        const withdraw = fiber.getRef(Shutdown).registerUnsafe(phase, registered)
+        return withdraw === undefined
+          ? Effect.asVoid(restore(finalizer))
+          : Scope.addFinalizer(Context.get(context, Scope.Scope), withdraw)
+      })
+    )
+  }
+
+/** Begins the shutdown in force unless it has begun, and waits for its report. */
+export const shutdown = (reason: string): Effect.Effect<Report> =>
+  Effect.flatMap(Shutdown, (service) => service.shutdown(reason))
+
+/** Asks as a signal does: the first time begins it, the second skips the drain, the third gives up. Does not wait. */
+export const request = (request: Request): Effect.Effect<Answer> =>
+  Effect.flatMap(Shutdown, (service) => service.request(request))
+
+/** Whether new work is welcome: what a readiness probe should answer. */
+export const isReady: Effect.Effect<boolean> = Effect.flatMap(
+  Shutdown,
+  (service) => Effect.map(service.state, (state) => state === "running")
+)
+
+/** The state now, and each from now on. */
+export const changes: Stream.Stream<State> = Stream.unwrap(Effect.map(Shutdown, (service) => service.changes))

@@ -1,0 +1,342 @@
+import * as Deadline from "@clawback/core/Deadline"
+import * as Session from "@clawback/core/Session"
+import * as SessionRegistry from "@clawback/core/SessionRegistry"
+import * as Shutdown from "@clawback/core/Shutdown"
+import type * as ShutdownReport from "@clawback/core/ShutdownReport"
+import { assert, describe, it } from "@effect/vitest"
+import { Deferred, Duration, Effect, Exit, Fiber, Layer, Stream } from "effect"
+import { TestClock } from "effect/testing"
+import { turn } from "./Moments.ts"
+
+const isolated = (options?: Shutdown.Options) =>
+  Effect.provide(Layer.merge(Shutdown.layer(options), SessionRegistry.layer()))
+const request = (name = "one") => ({ kind: "request", name })
+const names = (held: ReadonlyArray<ShutdownReport.Held>) => held.map(({ name }) => name)
+const phase = (report: ShutdownReport.Report, name: ShutdownReport.Phase) =>
+  report.phases.find(({ phase }) => phase === name)
+
+/** Begins a shutdown, lets so much time pass, and joins its report. */
+const shutDown = (after: Duration.Input = "30 seconds") =>
+  Effect.gen(function*() {
+    const fiber = yield* Effect.forkChild(Shutdown.shutdown("test"), { startImmediately: true })
+    yield* TestClock.adjust(after)
+    return yield* Fiber.join(fiber)
+  })
+
+describe("Shutdown", () => {
+  it.effect("of a program that holds nothing takes no time, and is clean", () =>
+    Effect.gen(function*() {
+      const report = yield* Shutdown.shutdown("test")
+      assert.deepInclude(report, { reason: "test", signal: undefined, ended: 0, stuck: [], failed: [], exitCode: 0 })
+      assert.deepStrictEqual(report.phases.map(({ phase, outcome }) => [phase, outcome]), [
+        ["unready", "completed"],
+        ["stop", "completed"],
+        ["drain", "completed"],
+        ["persist", "completed"],
+        ["interrupt", "completed"],
+        ["close", "completed"]
+      ])
+    }).pipe(isolated()))
+
+  it.effect("is unready at once, and goes on to admit for as long as it takes to be noticed", () =>
+    Effect.gen(function*() {
+      const states = yield* Effect.forkChild(Stream.runCollect(Shutdown.changes), { startImmediately: true })
+      assert.isTrue(yield* Shutdown.isReady)
+      const fiber = yield* Effect.forkChild(Shutdown.shutdown("test"), { startImmediately: true })
+      assert.isFalse(yield* Shutdown.isReady)
+      yield* TestClock.adjust("4999 millis")
+      assert.strictEqual(yield* Shutdown.admit(request())(Effect.succeed("answer")), "answer")
+      yield* TestClock.adjust("1 millis")
+      assert.instanceOf(yield* Effect.flip(Shutdown.admit(request())(Effect.void)), Shutdown.ShuttingDown)
+      yield* Fiber.join(fiber)
+      assert.deepStrictEqual(Array.from(yield* Fiber.join(states)), [
+        "running",
+        "unready",
+        "stop",
+        "drain",
+        "persist",
+        "interrupt",
+        "close",
+        "done"
+      ])
+    }).pipe(isolated({ unready: "5 seconds" })))
+
+  it.effect("waits for work in flight, and for what begins inside of it, and refuses all else before it does anything", () =>
+    Effect.gen(function*() {
+      const inner = Shutdown.admit(request("inner"))(Effect.as(Effect.sleep("2 seconds"), "inner"))
+      const outer = Shutdown.admit(request("outer"))(Effect.andThen(Effect.sleep("5 seconds"), inner))
+      const work = yield* Effect.forkChild(outer, { startImmediately: true })
+      const ending = yield* Effect.forkChild(Shutdown.shutdown("test"), { startImmediately: true })
+      yield* TestClock.adjust("1 second")
+      let hasBegun = false
+      const late = Shutdown.admit(request("late"))(Effect.sync(() => hasBegun = true))
+      const refused = yield* Effect.flip(late)
+      assert.deepInclude(refused, { _tag: "ShuttingDown", kind: "request", name: "late" })
+      const stream = Shutdown.admitStream(request("late"))(Stream.fromEffect(Effect.sync(() => hasBegun = true)))
+      assert.instanceOf(yield* Effect.flip(Stream.runDrain(stream)), Shutdown.ShuttingDown)
+      assert.isFalse(hasBegun)
+      yield* TestClock.adjust("10 seconds")
+      assert.strictEqual(yield* Fiber.join(work), "inner")
+      const report = yield* Fiber.join(ending)
+      assert.deepInclude(report, { ended: 2, interrupted: [], exitCode: 0 })
+      assert.deepInclude(phase(report, "drain"), { outcome: "completed", ended: 2 })
+    }).pipe(isolated()))
+
+  it.effect("drains a stream until it ends; a stream that does not can still say a last word of its protocol", () =>
+    Effect.gen(function*() {
+      const read = (name: string, every: Duration.Input, elements: number) =>
+        Stream.range(1, elements).pipe(
+          Stream.mapEffect((n) => Effect.as(Effect.sleep(every), String(n))),
+          Shutdown.admitStream(request(name)),
+          Stream.catchTag("SessionRevoked", ({ reason }) => Stream.make(`error: ${reason}`)),
+          Stream.runCollect
+        )
+      const fibers = yield* Effect.forEach(
+        [read("short", "1 second", 3), read("long", "4 seconds", 9)],
+        (reader) => Effect.forkChild(reader, { startImmediately: true })
+      )
+      const report = yield* shutDown()
+      const said = (yield* Effect.forEach(fibers, Fiber.join)).map((parts) => Array.from(parts))
+      assert.deepStrictEqual(said, [["1", "2", "3"], ["1", "2", "error: the process is shutting down: test"]])
+      assert.deepInclude(report, { ended: 1, stuck: [], forced: [], exitCode: 0 })
+      assert.deepStrictEqual(names(report.interrupted), ["long"])
+      assert.deepInclude(phase(report, "drain"), { outcome: "overran" })
+    }).pipe(isolated({ drain: "10 seconds" })))
+
+  it.effect("interrupts what is in flight at the end of the drain with a typed error, after what it holds came back", () =>
+    Effect.gen(function*() {
+      const order: Array<string> = []
+      const work = yield* Effect.forkChild(
+        Shutdown.admit(request())(
+          Session.use(
+            { kind: "call", name: "model" },
+            Effect.void,
+            () => Effect.sync(() => order.push("released")),
+            () => Effect.never
+          )
+        )
+      )
+      yield* turn(5)
+      const report = yield* shutDown()
+      const error = yield* Effect.flip(Fiber.join(work))
+      assert.strictEqual(error._tag, "SessionRevoked")
+      assert.deepStrictEqual([order, names(report.interrupted)], [["released"], ["one"]])
+    }).pipe(isolated()))
+
+  it.effect("runs the finalizers of a phase at once, and those of a later one later", () =>
+    Effect.gen(function*() {
+      const order: Array<string> = []
+      const add = (phase: ShutdownReport.Phase, name: string, takes: Duration.Input) =>
+        Shutdown.addFinalizer({ phase, name })(
+          Effect.andThen(Effect.sleep(takes), Effect.sync(() => void order.push(name)))
+        )
+      yield* add("close", "socket", 0)
+      yield* add("persist", "slow", "2 seconds")
+      yield* add("persist", "quick", "1 second")
+      yield* add("stop", "listener", 0)
+      yield* add("drain", "queue", "1 second")
+      const report = yield* shutDown("4 seconds")
+      assert.deepStrictEqual(order, ["listener", "queue", "quick", "slow", "socket"])
+      assert.deepStrictEqual(names(phase(report, "persist")?.finished ?? []), ["quick", "slow"])
+      assert.strictEqual(report.exitCode, 0)
+    }).pipe(Effect.scoped, isolated()))
+
+  it.effect("names a finalizer that hangs and one that fails, and is over in time with all the others run", () =>
+    Effect.gen(function*() {
+      let hasRun = false
+      yield* Shutdown.addFinalizer({ phase: "persist", name: "hangs" })(Effect.never)
+      yield* Shutdown.addFinalizer({ phase: "persist", name: "deaf" })(Effect.uninterruptible(Effect.sleep("1 hour")))
+      yield* Shutdown.addFinalizer({ phase: "persist", name: "fails" })(Effect.fail("no disk"))
+      yield* Shutdown.addFinalizer({ phase: "persist", name: "dies" })(Effect.die("bug"))
+      yield* Shutdown.addFinalizer({ phase: "persist", name: "works" })(Effect.sync(() => hasRun = true))
+      yield* Shutdown.addFinalizer({ phase: "close", name: "own deadline", deadline: "10 millis" })(Effect.never)
+      yield* TestClock.adjust("1 minute")
+      const report = yield* shutDown("5010 millis")
+      assert.isTrue(hasRun)
+      assert.sameMembers(names(report.stuck), ["hangs", "deaf", "own deadline"])
+      assert.deepStrictEqual(report.stuck.find(({ name }) => name === "hangs")?.kind, "finalizer")
+      assert.sameMembers(report.failed.map(({ finalizer }) => finalizer.name), ["fails", "dies"])
+      assert.strictEqual(report.exitCode, 1)
+      const text = Shutdown.format(report)
+      for (const told of ["hangs, for 1m 5s", "fails", "no disk", "exit code 1"]) assert.include(text, told)
+    }).pipe(Effect.scoped, isolated()))
+
+  it.effect("names where what is stuck comes from, if that was noted", () =>
+    Effect.gen(function*() {
+      yield* Shutdown.addFinalizer({ phase: "persist", name: "hangs" })(Effect.never)
+      yield* Effect.forkDetach(
+        Session.scoped({ kind: "lock", name: "hangs" })(Effect.uninterruptible(Effect.never))
+      )
+      yield* turn(5)
+      const { stuck } = yield* shutDown()
+      assert.sameMembers(stuck.map(({ kind }) => kind), ["finalizer"])
+      assert.include(stuck[0]?.site, "Shutdown.test.ts")
+    }).pipe(
+      Effect.scoped,
+      Effect.provide(SessionRegistry.layer({ sampleAll: true })),
+      Effect.provide(Shutdown.layer())
+    ))
+
+  it.effect("takes back by force what sessions still hold, and names what cannot even be taken", () =>
+    Effect.gen(function*() {
+      const released: Array<string> = []
+      const hold = (name: string, release: Effect.Effect<unknown>) =>
+        Effect.forkDetach(Effect.scoped(
+          Effect.andThen(Session.acquire({ kind: "socket", name }, Effect.void, () => release), Effect.never)
+        ))
+      yield* hold("forgotten", Effect.sync(() => released.push("forgotten")))
+      const gate = yield* Effect.acquireRelease(Deferred.make<void>(), (gate) => Deferred.succeed(gate, undefined))
+      yield* hold("hangs", Deferred.await(gate))
+      const deaf = Effect.uninterruptible(Effect.sleep("1 hour"))
+      yield* Effect.forkDetach(Shutdown.admit(request("deaf"))(deaf))
+      yield* turn(5)
+      const report = yield* shutDown()
+      assert.deepStrictEqual(released, ["forgotten"])
+      assert.sameMembers(names(report.stuck), ["hangs"])
+      assert.includeMembers(names(report.forced), ["deaf", "forgotten"])
+      assert.deepStrictEqual(names(report.interrupted), ["deaf"])
+      assert.strictEqual(report.exitCode, 1)
+    }).pipe(Effect.scoped, isolated()))
+
+  it.effect("is one, whoever asks: all get the same report, and none can interrupt it", () =>
+    Effect.gen(function*() {
+      let runs = 0
+      yield* Shutdown.addFinalizer({ phase: "persist", name: "journal" })(
+        Effect.andThen(Effect.sleep("1 second"), Effect.sync(() => runs++))
+      )
+      const first = yield* Effect.forkChild(Shutdown.shutdown("first"), { startImmediately: true })
+      const [second, third] = yield* Effect.forEach(["second", "third"], (reason) =>
+        Effect.forkChild(Shutdown.shutdown(reason), { startImmediately: true }))
+      yield* Fiber.interrupt(first)
+      yield* TestClock.adjust("1 second")
+      const report = yield* Fiber.join(second!)
+      assert.strictEqual(report, yield* Fiber.join(third!))
+      assert.strictEqual(report, yield* Shutdown.shutdown("late"))
+      assert.deepStrictEqual([report.reason, runs, report.exitCode], ["first", 1, 0])
+    }).pipe(Effect.scoped, isolated()))
+
+  it.effect("does not wait for work that waits for it, nor for what that is inside of", () =>
+    Effect.gen(function*() {
+      const asks = Shutdown.admit(request("admin"))(Shutdown.shutdown("asked by a request"))
+      const fiber = yield* Effect.forkChild(Shutdown.admit(request("outer"))(asks), { startImmediately: true })
+      yield* turn(100)
+      assert.isTrue(Exit.isFailure(yield* Fiber.await(fiber)))
+      const report = yield* Shutdown.shutdown("late")
+      assert.deepInclude(phase(report, "drain"), { outcome: "completed" })
+      assert.sameMembers(names(report.interrupted), ["admin", "outer"])
+    }).pipe(isolated()))
+
+  it.effect("refuses to hang on a finalizer that waits for it", () =>
+    Effect.gen(function*() {
+      yield* Shutdown.addFinalizer({ phase: "persist", name: "waits" })(Shutdown.shutdown("again"))
+      const report = yield* Shutdown.shutdown("test")
+      assert.deepStrictEqual(report.failed.map(({ finalizer }) => finalizer.name), ["waits"])
+    }).pipe(Effect.scoped, isolated()))
+})
+
+describe("Requests", () => {
+  const asks = (signal: ShutdownReport.Signal) => Shutdown.request({ reason: signal, signal })
+
+  it.effect("begin it, skip the drain, and give up", () =>
+    Effect.gen(function*() {
+      const work = yield* Effect.forkChild(Effect.exit(Shutdown.admit(request())(Effect.never)))
+      yield* Shutdown.addFinalizer({ phase: "drain", name: "queue" })(Effect.never)
+      yield* Shutdown.addFinalizer({ phase: "persist", name: "journal" })(Effect.never)
+      yield* Shutdown.addFinalizer({ phase: "close", name: "never run" })(Effect.void)
+      yield* turn(5)
+      assert.strictEqual(yield* asks("SIGTERM"), "begun")
+      yield* turn(20)
+      assert.strictEqual(yield* Shutdown.Shutdown.use((service) => service.state), "drain")
+      assert.strictEqual(yield* asks("SIGTERM"), "hurried")
+      yield* turn(20)
+      assert.strictEqual(yield* Shutdown.Shutdown.use((service) => service.state), "persist")
+      assert.strictEqual(yield* asks("SIGINT"), "abandoned")
+      const report = yield* Shutdown.Shutdown.use((service) => service.report)
+      assert.deepInclude(report, { reason: "SIGTERM", signal: "SIGINT", exitCode: 130 })
+      assert.deepStrictEqual(report.phases.map(({ outcome }) => outcome), [
+        "completed",
+        "completed",
+        "skipped",
+        "skipped",
+        "skipped",
+        "skipped"
+      ])
+      assert.sameMembers(names(report.stuck), ["journal", "never run", "one"])
+      assert.strictEqual(yield* asks("SIGTERM"), "over")
+      yield* Fiber.interrupt(work)
+    }).pipe(Effect.scoped, isolated()))
+
+  it.effect("cut short end in the signal's code; nothing cut is a clean end", () =>
+    Effect.gen(function*() {
+      yield* Effect.forkChild(Effect.exit(Shutdown.admit(request())(Effect.never)))
+      yield* turn(5)
+      yield* asks("SIGTERM")
+      yield* asks("SIGTERM")
+      const cut = yield* Shutdown.Shutdown.use((service) => service.report)
+      assert.deepStrictEqual([cut.exitCode, names(cut.interrupted)], [143, ["one"]])
+    }).pipe(isolated()))
+
+  it.effect("count among themselves: the first signal joins a shutdown that the program began", () =>
+    Effect.gen(function*() {
+      const work = yield* Effect.forkChild(Shutdown.admit(request())(Effect.sleep("3 seconds")))
+      yield* turn(5)
+      const fiber = yield* Effect.forkChild(Shutdown.shutdown("own"), { startImmediately: true })
+      assert.strictEqual(yield* asks("SIGTERM"), "joined")
+      yield* TestClock.adjust("3 seconds")
+      yield* Fiber.join(work)
+      assert.deepInclude(yield* Fiber.join(fiber), { reason: "own", signal: "SIGTERM", ended: 1, exitCode: 0 })
+    }).pipe(isolated()))
+})
+
+describe("Shutdown.addFinalizer", () => {
+  it.effect("is withdrawn with its scope, which waits for it if it runs", () =>
+    Effect.gen(function*() {
+      const order: Array<string> = []
+      const add = (name: string, takes: Duration.Input) =>
+        Shutdown.addFinalizer({ phase: "persist", name })(
+          Effect.andThen(Effect.sleep(takes), Effect.sync(() => void order.push(name)))
+        )
+      yield* Effect.scoped(add("gone", 0))
+      const owner = yield* Effect.forkChild(
+        Effect.scoped(Effect.andThen(add("running", "2 seconds"), Effect.sleep("1 second"))).pipe(
+          Effect.tap(Effect.sync(() => void order.push("closed")))
+        )
+      )
+      yield* turn(5)
+      yield* shutDown("2 seconds")
+      yield* Fiber.join(owner)
+      assert.deepStrictEqual(order, ["running", "closed"])
+    }).pipe(isolated()))
+
+  it.effect("runs at once where its phase has begun", () =>
+    Effect.gen(function*() {
+      yield* Shutdown.shutdown("test")
+      let hasRun = false
+      yield* Effect.scoped(Shutdown.addFinalizer({ phase: "stop", name: "late" })(Effect.sync(() => hasRun = true)))
+      assert.isTrue(hasRun)
+    }).pipe(isolated()))
+
+  it.effect("gets its services as they were, outside of any session, and its time as the deadline", () =>
+    Effect.gen(function*() {
+      let seen: readonly [number, Session.Session | undefined] | undefined
+      const look = Effect.all([Effect.map(Deadline.remaining, Duration.toMillis), Session.Current])
+      const registered = Shutdown.addFinalizer({ phase: "persist", name: "looks", deadline: "2 seconds" })(
+        Effect.map(look, (found) => seen = found)
+      )
+      yield* registered.pipe(
+        Deadline.within("1 millis"),
+        Effect.andThen(Shutdown.request({ reason: "test" })),
+        Effect.andThen(Shutdown.Shutdown.use((service) => service.report)),
+        Session.scoped(request()),
+        Effect.exit
+      )
+      assert.deepStrictEqual(seen, [2000, undefined])
+    }).pipe(isolated()))
+})
+
+describe("Options", () => {
+  it("that are no time, or no end, are named", () => {
+    assert.throws(() => Shutdown.makeUnsafe({ drain: "Infinity" }), /drain/)
+    assert.throws(() => Shutdown.makeUnsafe({ persist: -1 }), /persist/)
+  })
+})

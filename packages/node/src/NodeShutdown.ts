@@ -1,0 +1,221 @@
+/**
+ * Runs a program as the process's own, and stops it as `Shutdown` says: the stand-in for `NodeRuntime.runMain`.
+ *
+ * | what happens | what it does |
+ * | --- | --- |
+ * | `SIGINT`, `SIGTERM`, `SIGHUP`, `SIGBREAK` | begins the shutdown; a second one skips the drain; a third exits at once |
+ * | the program fails | its cause is logged, the shutdown follows |
+ * | an exception or a rejection that nobody handles | is logged, the shutdown follows, the exit code is 1 |
+ * | the program has ended and nothing keeps the process (`beforeExit`) | the shutdown follows: what was forgotten is named |
+ *
+ * The program itself is interrupted in the phase `interrupt`, and gets that phase's last quarter at least to close its
+ * scopes. What it should be waited for before that must be admitted (`Shutdown.admit`), which is for work, and not for a
+ * server that never ends: an admitted program is drained when somebody presses Ctrl-C.
+ *
+ * | exit code | meaning |
+ * | --- | --- |
+ * | 0 | all that was admitted ended by itself, nothing failed, nothing is left |
+ * | 1 | the program failed (or the code that its error carries), something crashed, or a finalizer or session is stuck and is named in the log |
+ * | 129, 130, 143, 149 | work was cut short in a shutdown that `SIGHUP`, `SIGINT`, `SIGTERM` or `SIGBREAK` began, or a third signal ended it |
+ *
+ * ```ts
+ * import { Shutdown } from "@clawback/core"
+ * import { NodeShutdown } from "@clawback/node"
+ * import { Console, Effect } from "effect"
+ *
+ * const program = Effect.gen(function*() {
+ *   yield* Shutdown.addFinalizer({ phase: "persist", name: "journal" })(Console.log("journal written"))
+ *   yield* Shutdown.admit({ kind: "job", name: "nightly" })(Console.log("at work"))
+ *   yield* Effect.sync(() => process.kill(process.pid, "SIGTERM"))
+ *   yield* Effect.never
+ * })
+ *
+ * program.pipe(Effect.scoped, NodeShutdown.runMain({ drain: "10 seconds" }))
+ * ```
+ */
+import { SessionRevoked } from "@clawback/core/SessionError"
+import * as Shutdown from "@clawback/core/Shutdown"
+import * as ShutdownReport from "@clawback/core/ShutdownReport"
+import * as Cause from "effect/Cause"
+import * as Clock from "effect/Clock"
+import * as Context from "effect/Context"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
+import { dual } from "effect/Function"
+import * as Runtime from "effect/Runtime"
+import * as Scope from "effect/Scope"
+import * as Stream from "effect/Stream"
+import { writeSync } from "node:fs"
+import type * as Http from "node:http"
+import process from "node:process"
+import { Connections } from "./internal/connections.ts"
+
+export type Options = Shutdown.Options & {
+  /**
+   * When the process exits with code 1 whatever is left, counted from the beginning of the shutdown. Default: 1 second
+   * more than the phases' limits. Too low, and phases are cut; too high, and whoever runs the process kills it first.
+   */
+  readonly ceiling?: Duration.Input | undefined
+  /** Leaves the cause of a program that fails out of the log. Default: false. */
+  readonly disableErrorReporting?: boolean | undefined
+}
+
+const signals = Object.keys(ShutdownReport.signals) as ReadonlyArray<ShutdownReport.Signal>
+
+/** Past all logging: nothing may be waited for any more. */
+const say = (title: string, held: ReadonlyArray<ShutdownReport.Held>) => {
+  writeSync(2, `${[title, ...held.map((one) => `  ${ShutdownReport.formatHeld(one)}`)].join("\n")}\n`)
+}
+
+const logReport = (report: ShutdownReport.Report) => {
+  const text = Shutdown.format(report)
+  if (report.exitCode === 1) return Effect.logError(text)
+  if (report.exitCode !== 0 || report.forced.length > 0 || report.interrupted.length > 0) return Effect.logWarning(text)
+  return report.signal === undefined ? Effect.logDebug(text) : Effect.logInfo(text)
+}
+
+/** How a program ends that a shutdown has ended. */
+const isOfShutdown = (cause: Cause.Cause<unknown>): boolean =>
+  cause.reasons.every((reason) =>
+    Cause.isInterruptReason(reason) ||
+    (Cause.isFailReason(reason) &&
+      (reason.error instanceof SessionRevoked || reason.error instanceof Shutdown.ShuttingDown))
+  )
+
+const run = (program: Effect.Effect<unknown, unknown>, options: Options): void => {
+  const { ceiling, disableErrorReporting, ...limits } = options
+  const shutdown = Shutdown.makeUnsafe(limits)
+  const longest = Duration.fromInputUnsafe(ceiling ?? Duration.sum(shutdown.limit, Duration.seconds(1)))
+  const context = Context.make(Shutdown.Shutdown, shutdown)
+  const fork = Effect.runForkWith(context)
+  let hasCrashed = false
+  /** Whether it ended badly before anything told it to end. */
+  let hasFailed = false
+  let isIdle = false
+
+  const isRunning = () => Effect.runSync(shutdown.state) === "running"
+  const isReported = (cause: Cause.Cause<unknown>) =>
+    Cause.hasInterruptsOnly(cause) || !Runtime.getErrorReported(Cause.squash(cause)) ||
+    (!isRunning() && isOfShutdown(cause))
+  const reported = disableErrorReporting === true
+    ? program
+    : Effect.tapCause(program, (cause) => isReported(cause) ? Effect.void : Effect.logError(cause))
+  // A fiber that waits keeps no process alive, but a program that waits must.
+  const keepAlive = fork(Effect.forever(Effect.sleep("20 days")))
+  const isCeiling = shutdown.changes.pipe(
+    Stream.filter((state) => state !== "running"),
+    Stream.take(1),
+    Stream.runDrain
+  )
+  const limiting = fork(Effect.gen(function*() {
+    yield* isCeiling
+    yield* Effect.sleep(longest)
+    say(
+      `Still shutting down after ${Duration.format(longest)}; exiting with code 1. What is left:`,
+      shutdown.pendingUnsafe(yield* Clock.Clock)
+    )
+    process.exit(1)
+  }))
+
+  const onSignal = (signal: ShutdownReport.Signal) => {
+    // A third one ends it in this step, unless it hangs itself.
+    if (shutdown.requestUnsafe({ reason: signal, signal }, context) !== "abandoned") return
+    const code = ShutdownReport.signals[signal]
+    say(`${signal} for the third time; exiting with code ${code}. What is left:`, shutdown.pendingUnsafe(clock))
+    process.exit(code)
+  }
+  const onCrash = (error: unknown, origin: string) => {
+    hasCrashed = true
+    fork(
+      Effect.andThen(Effect.logFatal(`Nobody handled this (${origin})`, Cause.die(error)), shutdown.shutdown(origin))
+    )
+  }
+  const onException = (error: unknown) => onCrash(error, "uncaughtException")
+  const onRejection = (error: unknown) => onCrash(error, "unhandledRejection")
+  const onBeforeExit = () => {
+    isIdle = true
+    fork(shutdown.shutdown("the program has ended"))
+  }
+  const clock = Context.get(context, Clock.Clock)
+  for (const signal of signals) process.on(signal, onSignal)
+  process.on("uncaughtException", onException)
+  process.on("unhandledRejection", onRejection)
+  process.on("beforeExit", onBeforeExit)
+
+  const main = fork(reported)
+  Effect.runSyncWith(context)(
+    Scope.provide(
+      Shutdown.addFinalizer({ phase: "interrupt", name: "the program" })(Fiber.interrupt(main)),
+      Scope.makeUnsafe()
+    )
+  )
+  main.addObserver((exit) => {
+    if (Exit.isSuccess(exit)) return keepAlive.interruptUnsafe()
+    hasFailed = isRunning()
+    fork(shutdown.shutdown("the program failed"))
+  })
+
+  const codeOf = (report: Exit.Exit<ShutdownReport.Report>): number => {
+    let code = Exit.isSuccess(report) ? report.value.exitCode : 1
+    const exit = main.pollUnsafe()
+    const isOwn = exit !== undefined && Exit.isFailure(exit) && (hasFailed || !isOfShutdown(exit.cause))
+    if (isOwn) Runtime.defaultTeardown(exit, (own) => code = own)
+    return hasCrashed && code === 0 ? 1 : code
+  }
+  fork(Effect.gen(function*() {
+    const report = yield* Effect.exit(shutdown.report)
+    yield* Exit.isSuccess(report) ? logReport(report.value) : Effect.logFatal("The shutdown failed", report.cause)
+    for (const signal of signals) process.off(signal, onSignal)
+    process.off("uncaughtException", onException)
+    process.off("unhandledRejection", onRejection)
+    process.off("beforeExit", onBeforeExit)
+    keepAlive.interruptUnsafe()
+    limiting.interruptUnsafe()
+    const code = codeOf(report)
+    if (isIdle) process.exitCode = code
+    else process.exit(code)
+  }))
+}
+
+/** Runs a program until it ends or is told to stop. It sees the `Shutdown` that it is stopped by. */
+export const runMain: {
+  (options?: Options): <A, E>(program: Effect.Effect<A, E>) => void
+  <A, E>(program: Effect.Effect<A, E>, options?: Options): void
+} = dual(
+  (args) => Effect.isEffect(args[0]),
+  (program: Effect.Effect<unknown, unknown>, options: Options = {}) => run(program, options)
+)
+
+/**
+ * Has a shutdown stop a `node:http` server, for as long as the surrounding scope is open: to be called before it listens.
+ *
+ * Each request is admitted, and in flight until the last byte of its answer is sent or its client is gone, so that a drain
+ * waits for it. At `stop` the server listens no more, and idle connections are closed; those with an answer under way are
+ * told `Connection: close` where its head is not sent yet, and closed as soon as it is done. At `close` every connection
+ * that is left is destroyed.
+ *
+ * An answer that goes on is not cut by this: wrap what produces it into `Shutdown.admitStream`, and what its protocol says
+ * last can follow the `SessionRevoked`. Requests that come on open connections once admission has stopped are not refused
+ * by this either: `Shutdown.admit` fails with `ShuttingDown`, which a handler answers by 503.
+ */
+export const server = (
+  server: Http.Server,
+  options: { readonly name?: string | undefined } = {}
+): Effect.Effect<void, never, Scope.Scope> =>
+  Effect.gen(function*() {
+    const { name = "http server" } = options
+    const fork = Effect.runForkWith(yield* Effect.context<never>())
+    const onAnswer = ({ method = "", url = "" }: Http.IncomingMessage, closed: Effect.Effect<void>) =>
+      // Told to end, it goes on to wait: whoever answers is told as well.
+      fork(Effect.uninterruptible(Shutdown.admit({ kind: "request", name: `${method} ${url.split("?")[0]}` })(closed)))
+    const connections = yield* Effect.acquireRelease(
+      Effect.sync(() => new Connections(server, onAnswer)),
+      (connections) => Effect.sync(() => connections.forget())
+    )
+    const finalizer = (phase: "stop" | "close", run: () => void) =>
+      Shutdown.addFinalizer({ phase, name: `${name}: ${phase}` })(Effect.sync(run))
+    yield* finalizer("stop", () => connections.stop())
+    yield* finalizer("close", () => connections.destroy())
+  })

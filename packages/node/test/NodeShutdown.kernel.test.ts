@@ -1,0 +1,217 @@
+import { type ChildProcess, fork } from "node:child_process"
+import { once } from "node:events"
+import * as Http from "node:http"
+import * as Net from "node:net"
+import { join } from "node:path"
+import { performance } from "node:perf_hooks"
+import { text } from "node:stream/consumers"
+import { setTimeout } from "node:timers/promises"
+import { assert, describe, it } from "vitest"
+
+interface Running {
+  readonly child: ChildProcess
+  readonly port: number
+  /** How it ended, after how long since it was asked, and all that it said. */
+  readonly ended: Promise<{ readonly code: number | null; readonly output: string; readonly at: number }>
+}
+
+const start = (name: string, options: object = {}): Omit<Running, "port"> => {
+  const child = fork(join(import.meta.dirname, "ShutdownProgram.ts"), [name, JSON.stringify(options)], {
+    execArgv: ["--conditions=@clawback/source"],
+    stdio: ["ignore", "pipe", "pipe", "ipc"]
+  })
+  const said = Promise.all([text(child.stdout!), text(child.stderr!)])
+  const ended = once(child, "exit").then(async ([code]) => {
+    const at = performance.now()
+    return { code, output: (await said).join("\n"), at }
+  })
+  return { child, ended }
+}
+
+/** Starts a program and waits until it says that it runs. */
+const running = async (name: string, options: object = {}): Promise<Running> => {
+  const { child, ended } = start(name, options)
+  const [{ port }] = await Promise.race([
+    once(child, "message"),
+    ended.then(({ output }) => Promise.reject(new Error(output)))
+  ])
+  return { child, ended, port }
+}
+
+/** The body of an answer, and whether it came to its end by the rules of HTTP. */
+interface Answer {
+  readonly status: number | undefined
+  readonly body: string
+  readonly isWhole: boolean
+}
+
+const get = (port: number, path: string, onData: () => void = () => {}): Promise<Answer> =>
+  new Promise((resolve, reject) => {
+    Http.get({ port, path, host: "127.0.0.1", agent: false, headers: { connection: "keep-alive" } }, (response) => {
+      let body = ""
+      response.setEncoding("utf8").on("data", (chunk: string) => {
+        body += chunk
+        onData()
+      })
+      response.on("error", () => {})
+      response.on("close", () => resolve({ status: response.statusCode, body, isWhole: response.complete }))
+    }).on("error", reject)
+  })
+
+/** Opens so many streams, and waits until each has begun. */
+const openStreams = async (port: number, path: string, count: number) => {
+  const answers: Array<Promise<Answer>> = []
+  await Promise.all(
+    Array.from({ length: count }, () => new Promise<void>((began) => answers.push(get(port, path, began))))
+  )
+  return { answers: Promise.all(answers) }
+}
+
+const isRefused = (port: number) =>
+  new Promise<boolean>((resolve) => {
+    const socket = Net.connect({ port, host: "127.0.0.1" })
+    socket.once("connect", () => {
+      socket.destroy()
+      resolve(false)
+    })
+    socket.once("error", () => resolve(true))
+  })
+
+const lastEvent = ({ body }: Answer) => body.trimEnd().split("\n\n").at(-1)?.split("\n")[0]
+
+describe("NodeShutdown.runMain, a server with 50 open streams (B13)", { timeout: 30_000 }, () => {
+  it("SIGTERM drains them, is unready meanwhile, and leaves nothing that listens", async () => {
+    const { child, ended, port } = await running("server", { unready: "200 millis" })
+    const { answers } = await openStreams(port, "/numbers/40", 50)
+    assert.strictEqual((await get(port, "/ready")).status, 200)
+    child.kill("SIGTERM")
+    await setTimeout(50)
+    assert.strictEqual((await get(port, "/ready")).status, 503)
+    await setTimeout(300)
+    assert.isTrue(await isRefused(port))
+    const all = await answers
+    const at = performance.now()
+    assert.deepStrictEqual(new Set(all.map(lastEvent)), new Set(["event: done"]))
+    assert.isTrue(all.every(({ isWhole }) => isWhole))
+    const { code, output, at: endedAt } = await ended
+    assert.strictEqual(code, 0, output)
+    assert.match(output, /10\d ended by themselves, 0 interrupted/)
+    // No connection that is kept alive holds it up.
+    assert.isBelow(endedAt - at, 2000)
+  })
+
+  it("those that do not end in time are ended in their own protocol, and the code is the signal's", async () => {
+    const { child, ended, port } = await running("server", { drain: "300 millis" })
+    const { answers } = await openStreams(port, "/numbers/100000", 50)
+    child.kill("SIGTERM")
+    const all = await answers
+    assert.deepStrictEqual(new Set(all.map(lastEvent)), new Set(["event: error"]))
+    assert.isTrue(all.every(({ body, isWhole }) => isWhole && body.includes("SessionRevoked")))
+    const { code, output } = await ended
+    assert.strictEqual(code, 143, output)
+    assert.match(output, /50 ended by themselves, 50 interrupted/)
+    assert.isTrue(await isRefused(port))
+  })
+
+  it("a second signal skips the drain", async () => {
+    const { child, ended, port } = await running("server", { drain: "1 minute", ceiling: "2 minutes" })
+    const { answers } = await openStreams(port, "/numbers/100000", 50)
+    child.kill("SIGTERM")
+    await setTimeout(500)
+    assert.isNull(child.exitCode)
+    const at = performance.now()
+    child.kill("SIGTERM")
+    const all = await answers
+    assert.deepStrictEqual(new Set(all.map(lastEvent)), new Set(["event: error"]))
+    const { code, output, at: endedAt } = await ended
+    assert.strictEqual(code, 143, output)
+    assert.isBelow(endedAt - at, 3000)
+  })
+
+  it("a finalizer that hangs is overrun and named, and a third signal does not wait for it", async () => {
+    const first = await running("server that hangs", { persist: "300 millis" })
+    first.child.kill("SIGTERM")
+    const overrun = await first.ended
+    assert.strictEqual(overrun.code, 1, overrun.output)
+    assert.match(overrun.output, /stuck:\n\s+finalizer hung finalizer/)
+
+    const { child, ended, port } = await running("server that hangs", { persist: "1 minute", ceiling: "2 minutes" })
+    child.kill("SIGTERM")
+    await setTimeout(300)
+    child.kill("SIGTERM")
+    await setTimeout(300)
+    assert.isNull(child.exitCode)
+    const at = performance.now()
+    child.kill("SIGINT")
+    const { code, output, at: endedAt } = await ended
+    assert.strictEqual(code, 130, output)
+    assert.match(output, /stuck:\n\s+finalizer hung finalizer/)
+    assert.isBelow(endedAt - at, 1000)
+    assert.isTrue(await isRefused(port))
+  })
+})
+
+describe("NodeShutdown.runMain", { timeout: 30_000 }, () => {
+  it.each(["SIGINT", "SIGTERM", "SIGHUP"] as const)(
+    "%s stops a program that holds nothing, cleanly",
+    async (signal) => {
+      const { child, ended } = await running("idle")
+      child.kill(signal)
+      const { code, output } = await ended
+      assert.strictEqual(code, 0, output)
+      assert.include(output, `(${signal})`)
+    }
+  )
+
+  it.each([["SIGINT", 130], ["SIGTERM", 143], ["SIGHUP", 129]] as const)(
+    "%s that cuts work short ends in its code",
+    async (signal, expected) => {
+      const { child, ended } = await running("works", { drain: "100 millis" })
+      child.kill(signal)
+      const { code, output } = await ended
+      assert.strictEqual(code, expected, output)
+      assert.match(output, /interrupted:\n\s+job #\d+ endless/)
+    }
+  )
+
+  it("exits at its ceiling whatever is left, and names it", async () => {
+    const { child, ended } = await running("hangs", { persist: "1 minute", ceiling: "300 millis" })
+    child.kill("SIGTERM")
+    const { code, output } = await ended
+    assert.strictEqual(code, 1, output)
+    assert.match(output, /Still shutting down after 300ms[^]*hung finalizer/)
+  })
+
+  it("names the program where its own scope hangs", async () => {
+    const { child, ended } = await running("scope hangs", { interrupt: "200 millis", close: "100 millis" })
+    child.kill("SIGTERM")
+    const { code, output } = await ended
+    assert.strictEqual(code, 1, output)
+    assert.match(output, /stuck:\n\s+finalizer the program/)
+  })
+
+  it.each([
+    ["fails", 1, /out of luck/],
+    ["fails with a code", 42, /Custom/],
+    ["interrupts", 130, /^/],
+    ["throws", 1, /uncaughtException[^]*thrown by nobody/],
+    ["rejects", 1, /unhandledRejection[^]*rejected by nobody/],
+    ["stops", 0, /^/]
+  ])("a program that %s ends with %d", async (name, expected, told) => {
+    const { code, output } = await start(name).ended
+    assert.strictEqual(code, expected, output)
+    assert.match(output, told)
+  })
+
+  it("leaves a program that succeeds to what it left running, and no listener", async () => {
+    const { code, output } = await start("succeeds").ended
+    assert.strictEqual(code, 0, output)
+    assert.match(output, /detached work done\nlisteners: 0,0,0,0,0,0/)
+  })
+
+  it("names what a program that succeeds has forgotten, and takes it back", async () => {
+    const { code, output } = await start("forgets", { close: "200 millis" }).ended
+    assert.strictEqual(code, 0, output)
+    assert.match(output, /forced:\n\s+lock #\d+ forgotten/)
+  })
+})

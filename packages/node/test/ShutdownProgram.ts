@@ -1,0 +1,102 @@
+/** Programs for NodeShutdown to run and stop: `node ShutdownProgram.ts NAME [OPTIONS as JSON]`. */
+import { Session, Shutdown } from "@clawback/core"
+import { NodeShutdown } from "@clawback/node"
+import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
+import { Console, Data, Effect, Layer, Runtime, Stream } from "effect"
+import { HttpRouter, HttpServerResponse } from "effect/http"
+import { createServer } from "node:http"
+import type { AddressInfo } from "node:net"
+import process, { argv } from "node:process"
+
+const event = (name: string, data: string) => `event: ${name}\ndata: ${data}\n\n`
+const refused = HttpServerResponse.text("shutting down", {
+  status: 503,
+  headers: { "retry-after": "1", connection: "close" }
+})
+
+/** Says a number every 20 milliseconds, up to `count`, and how it ended: in its own protocol, whatever happens. */
+const numbers = (count: number) =>
+  Stream.range(1, count).pipe(
+    Stream.mapEffect((n) => Effect.as(Effect.sleep(20), event("number", String(n)))),
+    Stream.concat(Stream.make(event("done", String(count)))),
+    Shutdown.admitStream({ kind: "stream", name: `to ${count}` }),
+    Stream.catch(({ _tag, message }) => Stream.make(event("error", JSON.stringify({ _tag, message })))),
+    Stream.encodeText
+  )
+
+const routes = Layer.mergeAll(
+  HttpRouter.add(
+    "GET",
+    "/ready",
+    Effect.map(Shutdown.isReady, (isReady) => isReady ? HttpServerResponse.text("ready") : refused)
+  ),
+  HttpRouter.add(
+    "GET",
+    "/numbers/:count",
+    Effect.gen(function*() {
+      const { count } = yield* HttpRouter.params
+      yield* Shutdown.admit({ kind: "request", name: "numbers" })(Effect.void)
+      return HttpServerResponse.stream(numbers(Number(count)), { contentType: "text/event-stream" })
+    }).pipe(Effect.catchTag("ShuttingDown", () => Effect.succeed(refused)))
+  )
+)
+
+const server = (hung: boolean) => {
+  const http = createServer()
+  http.on("listening", () => process.send?.({ port: (http.address() as AddressInfo).port }))
+  const Server = HttpRouter.serve(routes, { disableLogger: true, disableListenLog: true }).pipe(
+    Layer.provide(NodeHttpServer.layer(() => http, { port: 0, host: "127.0.0.1" })),
+    Layer.provide(Layer.effectDiscard(NodeShutdown.server(http))),
+    Layer.provide(hung ? hangs("persist") : Layer.empty)
+  )
+  return Layer.launch(Server)
+}
+
+const hangs = (phase: "persist" | "close") =>
+  Layer.effectDiscard(Shutdown.addFinalizer({ phase, name: "hung finalizer" })(Effect.never))
+
+const started = Effect.sync(() => process.send?.({ port: 0 }))
+const forever = Effect.andThen(started, Effect.never)
+
+class Custom extends Data.TaggedError("Custom")<{}> {
+  override readonly [Runtime.errorExitCode] = 42
+}
+
+const programs: Readonly<Record<string, Effect.Effect<unknown, unknown>>> = {
+  server: server(false),
+  "server that hangs": server(true),
+  idle: forever,
+  hangs: Effect.provide(forever, hangs("persist")),
+  "scope hangs": Effect.scoped(Effect.andThen(Effect.addFinalizer(() => Effect.never), forever)),
+  works: Shutdown.admit({ kind: "job", name: "endless" })(forever),
+  succeeds: Effect.gen(function*() {
+    yield* Effect.forkDetach(
+      Shutdown.admit({ kind: "job", name: "detached" })(
+        Effect.andThen(Effect.sleep(50), Console.log("detached work done"))
+      )
+    )
+    process.on("exit", () => {
+      const events = ["SIGINT", "SIGTERM", "SIGHUP", "uncaughtException", "unhandledRejection", "beforeExit"]
+      process.stdout.write(`listeners: ${events.map((event) => process.listenerCount(event)).join()}\n`)
+    })
+  }),
+  forgets: Effect.forkDetach(
+    Session.scoped({ kind: "lock", name: "forgotten" })(Effect.uninterruptible(Effect.never))
+  ),
+  fails: Effect.fail("out of luck"),
+  "fails with a code": new Custom(),
+  interrupts: Effect.interrupt,
+  throws: Effect.andThen(
+    Effect.sync(() =>
+      queueMicrotask(() => {
+        throw new Error("thrown by nobody")
+      })
+    ),
+    forever
+  ),
+  rejects: Effect.andThen(Effect.sync(() => void Promise.reject(new Error("rejected by nobody"))), forever),
+  stops: Effect.andThen(Shutdown.shutdown("asked by itself"), Effect.never)
+}
+
+const [, , name = "", options = "{}"] = argv
+NodeShutdown.runMain(programs[name] ?? Effect.die(`There is no program ${name}`), JSON.parse(options))

@@ -1,0 +1,283 @@
+import { AnthropicMessages, type ChatEvent, type ChatRequest, type ChatResponse, type Codec } from "@clawback/providers"
+import { assert, describe, it } from "@effect/vitest"
+import { Result } from "effect"
+import * as fc from "fast-check"
+import { conversations, type WireMessage } from "../../../test/support/conversations.ts"
+import { ofEvents, ofResponse, ofSdk } from "./support/anthropicAnswer.ts"
+import * as Sdk from "./support/anthropicSdk.ts"
+import { cases } from "./support/anthropicStreams.ts"
+import { anyRequest, sequence } from "./support/anyRequest.ts"
+
+const { codec } = AnthropicMessages
+const peer: Codec.Peer = { provider: "anthropic", redact: (text) => text }
+const delivery: Codec.Delivery = { stream: false, includeUsage: true }
+
+const again = (request: ChatRequest.ChatRequest): ChatRequest.ChatRequest =>
+  Result.getOrThrow(codec.decodeRequest(JSON.stringify(Result.getOrThrow(codec.encodeRequest(request, delivery)))))
+    .request
+
+const plain = <A>(value: A): A => JSON.parse(JSON.stringify(value))
+
+const ofWire = (message: WireMessage): ChatRequest.Message => {
+  switch (message.role) {
+    case "system":
+    case "user":
+      return { role: message.role, content: message.content }
+    case "tool":
+      return { role: "tool", toolCallId: message.tool_call_id, content: message.content }
+    case "assistant":
+      return {
+        role: "assistant",
+        content: [
+          ...(message.content === null ? [] : [{ type: "text" as const, text: message.content }]),
+          ...(message.tool_calls ?? []).map(({ function: { arguments: text, name }, id }) => ({
+            type: "tool-call" as const,
+            id,
+            name,
+            arguments: text
+          }))
+        ]
+      }
+  }
+}
+
+describe("a request comes back as it went", () => {
+  it("where it was really held", () => {
+    for (const { messages } of conversations()) {
+      const request = { model: "claude", maxOutputTokens: 1, messages: messages.map(ofWire) }
+      assert.deepStrictEqual(sequence(again(request).messages), sequence(request.messages))
+    }
+  })
+
+  it("whatever it says", () => {
+    fc.assert(
+      fc.property(anyRequest({ isRich: true }), (request) => {
+        const { messages, ...rest } = plain(again(request))
+        const { messages: told, ...others } = plain(request)
+        assert.deepStrictEqual(rest, others)
+        assert.deepStrictEqual(sequence(messages), sequence(told))
+      }),
+      { numRuns: 1000, seed: 5 }
+    )
+  })
+
+  it("and what came back comes back the same", () => {
+    fc.assert(
+      fc.property(anyRequest({ isRich: true }), (request) => {
+        const once = again(request)
+        assert.deepStrictEqual(again(once), once)
+      }),
+      { numRuns: 300, seed: 6 }
+    )
+  })
+})
+
+const decode = (text: string) => {
+  const decoder = codec.makeDecoder(peer)
+  const events = [...decoder.push(new TextEncoder().encode(text)), ...decoder.end()]
+  return { events, failure: decoder.failure }
+}
+
+const encode = (events: ReadonlyArray<ChatEvent.ChatEvent>, size = 1) => {
+  const encoder = codec.makeEncoder({ stream: true, includeUsage: true })
+  let text = ""
+  for (let at = 0; at < events.length; at += size) text += encoder.push(events.slice(at, at + size))
+  return text + encoder.end()
+}
+
+/** What this protocol must count, whether it was counted or not. */
+const counted = ({ usage, ...answer }: ReturnType<typeof ofEvents>) => ({
+  ...answer,
+  id: answer.id ?? "msg_unnamed",
+  usage: { ...usage, input: usage.input ?? 0, output: usage.output ?? 0 }
+})
+
+const begins = (index: number): ChatEvent.ChatEvent => ({
+  _tag: "ToolCallStarted",
+  index,
+  id: `t${index}`,
+  name: "f"
+})
+const writes = (index: number, text: string): ChatEvent.ChatEvent => ({
+  _tag: "ToolCallDelta",
+  index,
+  arguments: text
+})
+
+/** The body of which a stream is the pieces, as the SDK puts them together. */
+const bodyOf = async (text: string) => plain(await Sdk.decodedStream(text))
+
+describe("a stream that we write", () => {
+  it.each(cases)("is what the vendor's SDK and we ourselves read: $name", async ({ text }) => {
+    const { events } = decode(text)
+    const written = encode(events)
+    const expected = counted(ofEvents(events))
+    assert.deepStrictEqual(ofSdk(await Sdk.decodedStream(written)), expected)
+    const read = decode(written)
+    assert.isUndefined(read.failure)
+    assert.deepStrictEqual(counted(ofEvents(read.events)), expected)
+    assert.deepStrictEqual(encode(events, 1000), written)
+  })
+
+  const started: ChatEvent.ChatEvent = { _tag: "Started", id: "msg_1", model: "claude" }
+  const finished: ChatEvent.ChatEvent = { _tag: "Finished", reason: "tool-calls", raw: "tool_calls" }
+
+  it("tells calls one after the other that came mixed", async () => {
+    const events: ReadonlyArray<ChatEvent.ChatEvent> = [
+      started,
+      { _tag: "TextDelta", text: "Hm." },
+      begins(0),
+      writes(0, "{\"a\":"),
+      begins(1),
+      writes(1, "{\"b\":"),
+      writes(0, "1}"),
+      begins(2),
+      writes(1, "2}"),
+      finished
+    ]
+    const text = encode(events)
+    const blocks = [...text.matchAll(/"type":"content_block_(start|stop)","index":(\d)/g)].map(([, kind, at]) =>
+      `${kind} ${at}`
+    )
+    assert.deepStrictEqual(
+      blocks,
+      [0, 1, 2, 3].flatMap((index) => [`start ${index}`, `stop ${index}`])
+    )
+    const answer = ofSdk(await Sdk.decodedStream(text))
+    assert.deepStrictEqual(answer.pieces, [
+      { text: "Hm." },
+      { call: "t0", name: "f", input: { a: 1 } },
+      { call: "t1", name: "f", input: { b: 2 } },
+      { call: "t2", name: "f", input: {} }
+    ])
+    assert.strictEqual(answer.finish, "tool_use")
+  })
+
+  it("tells calls that waited before what is said after them", async () => {
+    const text = encode([
+      started,
+      begins(0),
+      begins(1),
+      writes(1, "{\"b\":2}"),
+      { _tag: "TextDelta", text: "Hm." },
+      finished
+    ])
+    assert.deepStrictEqual(ofSdk(await Sdk.decodedStream(text)).pieces, [
+      { call: "t0", name: "f", input: {} },
+      { call: "t1", name: "f", input: { b: 2 } },
+      { text: "Hm." }
+    ])
+  })
+
+  it("is of the first of several answers, and without what another protocol says", () => {
+    const text = encode([
+      started,
+      { _tag: "TextDelta", text: "One." },
+      { _tag: "TextDelta", text: "Two.", choice: 1 },
+      { _tag: "Native", protocol: "openai-chat", value: { logprobs: null } },
+      { _tag: "Finished", reason: "length", raw: "length" },
+      { _tag: "Finished", reason: "stop", raw: "stop", choice: 1 }
+    ])
+    const answer = ofEvents(decode(text).events)
+    assert.deepStrictEqual(answer.pieces, [{ text: "One." }])
+    assert.strictEqual(answer.finish, "max_tokens")
+  })
+
+  it.each<[ChatEvent.FinishReason, string, string]>([
+    ["stop", "stop", "end_turn"],
+    ["length", "length", "max_tokens"],
+    ["tool-calls", "tool_calls", "tool_use"],
+    ["content-filter", "content_filter", "refusal"],
+    ["other", "pause_turn", "pause_turn"],
+    ["other", "hologram", "hologram"],
+    ["other", "", "end_turn"]
+  ])("says in its own words why another provider stopped: %s, %s", (reason, raw, expected) => {
+    assert.strictEqual(ofEvents(decode(encode([started, { _tag: "Finished", reason, raw }])).events).finish, expected)
+  })
+})
+
+describe("a whole answer", () => {
+  const whole = cases.filter(({ name }) => !name.startsWith("a stream ") && !name.includes("lone surrogate"))
+
+  it.each(whole)("is what the vendor's SDK makes of it: $name", async ({ text }) => {
+    const body = await bodyOf(text)
+    const response = Result.getOrThrow(
+      codec.decodeResponse(peer, { status: 200, headers: {}, body: JSON.stringify(body) })
+    )
+    assert.deepStrictEqual(ofResponse(response), ofSdk(body))
+  })
+
+  it.each(whole)("is read by the vendor's SDK and ourselves as we write it: $name", async ({ text }) => {
+    const read = (body: unknown): ChatResponse.ChatResponse =>
+      Result.getOrThrow(codec.decodeResponse(peer, { status: 200, headers: {}, body: JSON.stringify(body) }))
+    const response = read(await bodyOf(text))
+    const written = plain(codec.encodeResponse(response))
+    assert.deepStrictEqual(ofSdk(await Sdk.decodedBody(written)), counted(ofResponse(response)))
+    const { usage, ...rest } = read(written)
+    const { usage: before, ...others } = response
+    assert.deepStrictEqual(rest, { ...others, id: others.id ?? "msg_unnamed" })
+    assert.deepStrictEqual({ ...usage, raw: {} }, { ...before, raw: {} })
+  })
+
+  it("keeps why it was refused, and does not tell a stream's notes as blocks", () => {
+    const stop_details = { type: "refusal", category: "cyber", explanation: "No." }
+    const body = {
+      content: [{ type: "text", text: "No." }],
+      stop_reason: "refusal",
+      stop_details,
+      container: { id: "c" }
+    }
+    const response = Result.getOrThrow(
+      codec.decodeResponse(peer, { status: 200, headers: {}, body: JSON.stringify(body) })
+    )
+    const [choice] = response.choices
+    assert.deepStrictEqual(choice.finish, {
+      reason: "content-filter",
+      raw: "refusal",
+      extras: { "anthropic-messages": { stop_details } }
+    })
+    assert.deepStrictEqual(response.extras, { "anthropic-messages": { container: { id: "c" } } })
+    const note: ChatRequest.NativePart = {
+      type: "native",
+      protocol: "anthropic-messages",
+      value: { type: "citations_delta", citation: {} }
+    }
+    const written = codec.encodeResponse({ ...response, choices: [{ ...choice, content: [...choice.content, note] }] })
+    assert.deepInclude(written, { stop_details, container: { id: "c" } })
+    assert.deepStrictEqual(written["content"], [{ citations: null, type: "text", text: "No." }])
+  })
+
+  it.each<[string, string, string]>([
+    [
+      "an error under the status of a success",
+      JSON.stringify({ type: "error", error: { type: "overloaded_error", message: "Oops" } }),
+      "Overloaded"
+    ],
+    ["no JSON", "<html>", "InvalidResponse"],
+    ["nothing", "", "InvalidResponse"],
+    ["a list", "[]", "InvalidResponse"],
+    ["no content", JSON.stringify({ stop_reason: "end_turn" }), "InvalidResponse"],
+    ["no reason to stop", JSON.stringify({ content: [], stop_reason: null }), "InvalidResponse"],
+    ["a block that is none", JSON.stringify({ content: [7], stop_reason: "end_turn" }), "InvalidResponse"],
+    [
+      "a call without an id",
+      JSON.stringify({ content: [{ type: "tool_use", name: "f", input: {} }], stop_reason: "tool_use" }),
+      "InvalidResponse"
+    ],
+    [
+      "input that nests without end",
+      `{"content":[{"type":"tool_use","id":"a","name":"f","input":{"a":${"[".repeat(9999)}${
+        "]".repeat(9999)
+      }}}],"stop_reason":"tool_use"}`,
+      "InvalidResponse"
+    ]
+  ])("fails with what is wrong with it: %s", (_, body, tag) => {
+    const failure = Result.getOrThrow(Result.flip(codec.decodeResponse(peer, { status: 200, headers: {}, body })))
+    assert.strictEqual(failure._tag, tag)
+  })
+
+  it("fails with the error where its status is one", () => {
+    const failure = Result.getOrThrow(Result.flip(codec.decodeResponse(peer, { status: 529, headers: {}, body: "" })))
+    assert.strictEqual(failure._tag, "Overloaded")
+  })
+})

@@ -1,0 +1,127 @@
+import { type Codec, type Embedding, OpenAiEmbeddings } from "@clawback/providers"
+import { assert, describe, it } from "@effect/vitest"
+import { Result } from "effect"
+import type OpenAI from "openai"
+import * as OpenAiSdk from "./support/openAiSdk.ts"
+
+const { codec } = OpenAiEmbeddings
+const peer: Codec.Peer = { provider: "openai", redact: (text) => text }
+const model = "text-embedding-3-small"
+
+const requests: ReadonlyArray<readonly [string, Embedding.EmbeddingRequest, OpenAI.EmbeddingCreateParams]> = [
+  ["one text", { model, input: ["a"] }, { model, input: ["a"] }],
+  ["many texts", { model, input: ["a", "b"] }, { model, input: ["a", "b"] }],
+  ["tokens", { model, input: [[1, 2], [3]] }, { model, input: [[1, 2], [3]] }],
+  ["shorter vectors", { model, input: ["a"], dimensions: 256 }, { model, input: ["a"], dimensions: 256 }],
+  ["a user", { model, input: ["a"], user: "u-1" }, { model, input: ["a"], user: "u-1" }],
+  [
+    "what only this protocol knows",
+    { model, input: ["a"], extras: { "openai-embeddings": { input_type: "query" }, "other": { a: 1 } } },
+    { model, input: ["a"], input_type: "query" } as OpenAI.EmbeddingCreateParams
+  ]
+]
+
+const empty = JSON.stringify({ object: "list", data: [], model, usage: { prompt_tokens: 0, total_tokens: 0 } })
+
+describe("a request of embeddings", () => {
+  describe.each(["float", "base64"] as const)("for %s", (encoding) => {
+    it.each(requests)(
+      "of %s is what OpenAI's SDK sends, and is understood again (C1)",
+      async (_, request, parameters) => {
+        const encoded = Result.getOrThrow(codec.encodeRequest(request, { encoding }))
+        const sent = await OpenAiSdk.sent(
+          (sdk) => sdk.embeddings.create({ ...parameters, encoding_format: encoding }),
+          empty
+        )
+        assert.deepStrictEqual(encoded as unknown, sent)
+        const extras = request.extras && { extras: { "openai-embeddings": { input_type: "query" } } }
+        assert.deepStrictEqual(Result.getOrThrow(codec.decodeRequest(JSON.stringify(encoded))), {
+          request: { ...request, ...extras },
+          delivery: { encoding }
+        })
+      }
+    )
+  })
+
+  it.each<[string, unknown, Embedding.EmbeddingRequest["input"]]>([
+    ["one text", "a", ["a"]],
+    ["the tokens of one", [1, 2], [[1, 2]]]
+  ])("takes %s for a list of one, and asks for numbers unless told otherwise", (_, input, expected) => {
+    assert.deepStrictEqual(Result.getOrThrow(codec.decodeRequest(JSON.stringify({ model, input }))), {
+      request: { model, input: expected },
+      delivery: { encoding: "float" }
+    })
+  })
+
+  it.each<[string, unknown]>([
+    ["", "no JSON"],
+    ["model", { input: "a" }],
+    ["input", { model }],
+    ["input", { model, input: [] }],
+    ["input[1]", { model, input: ["a", 1] }],
+    ["input[0][1]", { model, input: [[1, "b"]] }],
+    ["input[1]", { model, input: [1, -1] }],
+    ["dimensions", { model, input: "a", dimensions: "many" }],
+    ["encoding_format", { model, input: "a", encoding_format: "hex" }]
+  ])("says that it is %s that is wrong with %j", (path, body) => {
+    const failure = Result.getOrThrow(Result.flip(codec.decodeRequest(JSON.stringify(body))))
+    assert.deepInclude(failure, { _tag: "RequestInvalid", path } as object)
+  })
+})
+
+const response: Embedding.EmbeddingResponse = {
+  model,
+  embeddings: [[0.5, -0.25, 0], [1, 2 ** -20, -3.5]],
+  usage: { inputTokens: 5, raw: { prompt_tokens: 5, total_tokens: 5 } }
+}
+
+const decode = (body: string, status = 200) => codec.decodeResponse(peer, { status, headers: {}, body })
+
+describe("an answer of embeddings", () => {
+  it.each(["float", "base64"] as const)("in the form %s is understood again, and by OpenAI's SDK", async (encoding) => {
+    const body = codec.encodeResponse(response, { encoding })
+    assert.deepStrictEqual(Result.getOrThrow(decode(JSON.stringify(body))), response)
+    const sdk = OpenAiSdk.client(() =>
+      new Response(JSON.stringify(body), { headers: { "content-type": "application/json" } })
+    )
+    // Unless it is told the form, the SDK asks for base64 and decodes it.
+    const format = encoding === "float" ? { encoding_format: encoding } : {}
+    const theirs = await sdk.embeddings.create({ model, input: ["a", "b"], ...format })
+    assert.deepStrictEqual(theirs.data.map(({ embedding }) => [...embedding]), response.embeddings.map((_) => [..._]))
+    assert.strictEqual(theirs.usage.prompt_tokens, 5)
+  })
+
+  it("rounds what travels as base64 to 32 bits", () => {
+    const body = codec.encodeResponse({ ...response, embeddings: [[0.1]] }, { encoding: "base64" })
+    assert.deepStrictEqual(Result.getOrThrow(decode(JSON.stringify(body))).embeddings, [[Math.fround(0.1)]])
+  })
+
+  it("has its vectors in the order of the inputs, and an unknown count where there is none", () => {
+    const data = [{ index: 1, embedding: [2] }, { index: 0, embedding: [1] }]
+    assert.deepStrictEqual(Result.getOrThrow(decode(JSON.stringify({ data }))), {
+      model: undefined,
+      embeddings: [[1], [2]],
+      usage: undefined
+    })
+  })
+
+  it.each<[string, string]>([
+    ["no JSON", "<html>"],
+    ["no data", "{}"],
+    ["no vector", "{\"data\":[{}]}"],
+    ["what is no number", "{\"data\":[{\"embedding\":[1,\"2\"]}]}"],
+    ["a number that is none", "{\"data\":[{\"embedding\":[1e999]}]}"],
+    ["no base64", "{\"data\":[{\"embedding\":\"*\"}]}"],
+    ["half a float", "{\"data\":[{\"embedding\":\"AAA=\"}]}"],
+    ["a float that is no number", "{\"data\":[{\"embedding\":\"AADAfw==\"}]}"],
+    ["an input twice", "{\"data\":[{\"index\":0,\"embedding\":[1]},{\"index\":0,\"embedding\":[1]}]}"],
+    ["an input that was not there", "{\"data\":[{\"index\":1,\"embedding\":[1]}]}"]
+  ])("fails on %s", (_, body) => {
+    assert.strictEqual(Result.getOrThrow(Result.flip(decode(body)))._tag, "InvalidResponse")
+  })
+
+  it("is an error where it says so", () => {
+    const failure = Result.getOrThrow(Result.flip(decode("{\"error\":{\"message\":\"Oops\",\"code\":429}}")))
+    assert.strictEqual(failure._tag, "RateLimited")
+  })
+})

@@ -1,0 +1,20 @@
+/** What every codec must hold. `npm run prove -- codecs` does more of the same. */
+import { assert, describe, it } from "vitest"
+import { codecs, fuzz, generatedRoundTrips, recordedRoundTrips } from "./support/codecs.ts"
+
+describe.each(codecs)("the codec $protocol", (codec) => {
+  it("says recorded conversations so that it understands them again (C1)", () => {
+    assert.isAtLeast(recordedRoundTrips(codec), 10)
+  })
+
+  it("says conversations with parallel calls, thinking and images so that it understands them again (C1)", () => {
+    generatedRoundTrips(codec, 500, 0x5eed)
+  })
+
+  it("makes of whatever a server sends a value or a typed error, however it is cut (C7)", () => {
+    const { errors, values } = fuzz(codec, 2_000, 0x5eed)
+    assert.isAbove(values, 0)
+    assert.isAbove(errors["InvalidResponse"] ?? 0, 0)
+    assert.isAbove(errors["StreamTruncated"] ?? 0, 0)
+  })
+})

@@ -1,0 +1,47 @@
+/**
+ * That codecs understand what they say, and survive whatever is sent to them.
+ *
+ * `npm run prove -- codecs [--scale small|full]`: full, the default, takes ten thousand conversations and a hundred thousand
+ * responses that no server should send, for each codec; small takes a hundredth. Its last line is JSON.
+ */
+import type { Codec } from "@clawback/providers"
+import { exit, memoryUsage } from "node:process"
+import { codecs, fuzz, generatedRoundTrips, recordedRoundTrips } from "../support/codecs.ts"
+import { growth } from "../support/growth.ts"
+import { scale } from "../support/scale.ts"
+
+const [conversations, responses] = scale() === "small" ? [100, 1_000] : [10_000, 100_000]
+const seed = 0x5eed
+
+/** As much in one piece takes as long as in eight, with the noise of a busy machine; where time were squared, it would be 8. */
+const mostGrowth = 3
+
+/** What is left on the heap once all is done, whatever was decoded. */
+const mostLeft = 32 * 1024 * 1024
+
+const heap = () => {
+  globalThis.gc?.()
+  return memoryUsage().heapUsed
+}
+
+const prove = (codec: Codec.Codec) => {
+  const recorded = recordedRoundTrips(codec)
+  const generated = generatedRoundTrips(codec, conversations, seed)
+  console.log(`${codec.protocol}: ${recorded} recorded and ${generated} generated conversations are understood again`)
+  fuzz(codec, 100, seed)
+  const before = heap()
+  const fuzzed = fuzz(codec, responses, seed)
+  const heapLeft = heap() - before
+  console.log(`${codec.protocol}: ${fuzzed.responses} responses, at most ${fuzzed.slowestMillis.toFixed(1)} ms each`)
+  console.log(`  ${JSON.stringify(fuzzed.errors)}, ${fuzzed.values} values, ${heapLeft} bytes left`)
+  const grown = growth(codec)
+  for (const { name, ratio } of grown) console.log(`  ${name}: ${ratio.toFixed(2)} times as long as in eight pieces`)
+  const met = heapLeft <= mostLeft && grown.every(({ ratio }) => ratio <= mostGrowth)
+  return { protocol: codec.protocol, met, recorded, generated, ...fuzzed, heapLeft, grown }
+}
+
+const results = codecs.map(prove)
+
+const met = results.every((result) => result.met)
+console.log(JSON.stringify({ name: "codecs", met, results }))
+exit(met ? 0 : 1)

@@ -1,0 +1,379 @@
+/**
+ * A process that is stopped while it works: by callers and by signals, up to three, at any step.
+ *
+ * Four workers have work admitted, some of it inside of other work, streamed, deaf or without end; two registrars come and
+ * go with finalizers that work, fail, hang and do not listen; somebody has forgotten sessions. The nemesis interrupts
+ * workers, registrars and callers. What must hold is in the names of the properties.
+ */
+import { Session, type SessionError, SessionRegistry, Shutdown, type ShutdownReport } from "@clawback/core"
+import { Simulation } from "@clawback/testing"
+import { Clock, Context, Effect, Exit, Layer, Option, Stream } from "effect"
+
+const limits = { unready: 20, stop: 20, drain: 100, persist: 40, interrupt: 40, close: 40 }
+const signal = "SIGTERM"
+
+interface Piece {
+  readonly parent: Piece | undefined
+  id: number | undefined
+  /** Whether it, or something inside of it, has not listened to being told to end. */
+  isDeaf: boolean
+  /** Whether it, or something inside of it, waits for the shutdown. */
+  waits: boolean
+}
+
+const Inside = Context.Reference<Piece | undefined>("test/Inside", { defaultValue: () => undefined })
+
+/** What truly happened, by which the report is judged. */
+class Truth {
+  /** When each state was entered. */
+  readonly at = new Map<ShutdownReport.State, number>()
+  hasStopped = false
+  hasPersisted = false
+  /** When requests came, and how the second and third were answered. */
+  hurriedAt: number | undefined
+  abandonedAt: number | undefined
+  readonly live = new Set<Piece>()
+  lastEnd = 0
+  /** How long nothing had been waited for when the persisters ran. */
+  quietFor = 0
+  /** Ids of work that was cut short by the shutdown. */
+  readonly cut = new Set<number>()
+  readonly ended = new Map<number, number>()
+  readonly reports = new Set<ShutdownReport.Report>()
+  /** Finalizers by name: how often each was run, and what it came to. */
+  readonly runs = new Map<string, number>()
+  readonly hung = new Set<string>()
+  readonly failed = new Set<string>()
+  /** Names of sessions that cannot be released. */
+  readonly unreleasable = new Set<string>()
+  finalizers = 0
+}
+
+const excused = (piece: Piece): boolean => {
+  for (let at: Piece | undefined = piece; at !== undefined; at = at.parent) if (at.waits) return true
+  return false
+}
+
+type Failure = Shutdown.ShuttingDown | SessionError.SessionError
+
+const asking = (truth: Truth) =>
+  Effect.gen(function*() {
+    const report = yield* Shutdown.shutdown("asked")
+    truth.reports.add(report)
+  }).pipe(Simulation.phase("waiting for the shutdown"))
+
+const body = (truth: Truth, parent: Piece | undefined, depth: number): Effect.Effect<void, Failure> =>
+  Effect.gen(function*() {
+    const session = yield* Session.Current
+    const piece: Piece = { parent, id: session?.id, isDeaf: false, waits: false }
+    const work = Effect.gen(function*() {
+      truth.live.add(piece)
+      yield* Simulation.latency(0, 40)
+      if (yield* Simulation.fault("work does not listen", 0.05)) {
+        for (let at: Piece | undefined = piece; at !== undefined; at = at.parent) at.isDeaf = true
+        yield* Effect.uninterruptible(Effect.sleep(250))
+      }
+      if (yield* Simulation.fault("work never ends", 0.05)) return yield* Effect.never
+      if (yield* Simulation.fault("work asks for the shutdown", 0.03)) {
+        for (let at: Piece | undefined = piece; at !== undefined; at = at.parent) at.waits = true
+        return yield* asking(truth)
+      }
+      if (depth > 0) {
+        const exit = yield* Effect.exit(admitted(truth, piece, depth - 1))
+        const error = Exit.findErrorOption(exit)
+        const isRefused = Option.isSome(error) && error.value._tag === "ShuttingDown"
+        const state = yield* Shutdown.Shutdown.use((service) => service.state)
+        yield* Simulation.check(
+          "work in flight may begin what belongs to it until it is interrupted",
+          !isRefused || ["interrupt", "close", "done"].includes(state),
+          state
+        )
+      }
+    }).pipe(Effect.provideService(Inside, piece))
+    const end = Effect.gen(function*() {
+      const now = yield* Clock.currentTimeMillis
+      truth.live.delete(piece)
+      truth.lastEnd = now
+      if (piece.id !== undefined) truth.ended.set(piece.id, now)
+      const revoked = session?.revoked
+      if (revoked === undefined || !revoked.reason.includes("shutting down")) return
+      if (piece.id !== undefined) truth.cut.add(piece.id)
+      yield* Simulation.check(
+        "work gets its whole time to end, unless a second request comes or it waits for the shutdown",
+        truth.hurriedAt !== undefined || excused(piece) ||
+          now >= (truth.at.get("drain") ?? now) + limits.drain,
+        () => JSON.stringify([...truth.at, now])
+      )
+    })
+    return yield* Effect.onExit(work, (exit) => {
+      if (Exit.isSuccess(exit)) {
+        truth.live.delete(piece)
+        return Effect.map(Clock.currentTimeMillis, (now) => {
+          truth.lastEnd = now
+          if (piece.id !== undefined) truth.ended.set(piece.id, now)
+        })
+      }
+      return end
+    })
+  })
+
+const admitted = (truth: Truth, parent: Piece | undefined, depth: number): Effect.Effect<void, Failure> =>
+  Effect.gen(function*() {
+    const info = { kind: "work", name: `at ${depth}` }
+    const isNewcomer = parent === undefined
+    const isLate = truth.hasStopped
+    const isStream = yield* Simulation.choose([true, false])
+    let hasBegun = false
+    const doing = Effect.andThen(
+      Effect.sync(() => {
+        hasBegun = true
+      }),
+      body(truth, parent, depth)
+    )
+    const run = isStream
+      ? Stream.fromEffect(doing).pipe(Shutdown.admitStream(info), Stream.runDrain)
+      : Shutdown.admit(info)(doing)
+    const exit = yield* Effect.exit(run)
+    yield* Simulation.check(
+      "nothing new is admitted once admission has stopped",
+      !isNewcomer || !isLate || (!hasBegun && Exit.isFailure(exit))
+    )
+    return yield* exit
+  }).pipe(Simulation.phase("working"))
+
+const worker = (truth: Truth) =>
+  Effect.gen(function*() {
+    for (let i = 0; i < 5; i++) {
+      yield* Simulation.latency(0, 30)
+      const exit = yield* Effect.exit(admitted(truth, undefined, 2))
+      const reasons = Exit.isFailure(exit) ? exit.cause.reasons : []
+      yield* Simulation.check(
+        "whoever is not interrupted gets a typed error",
+        Exit.isSuccess(exit) || reasons.some(({ _tag }) => _tag === "Fail") || reasons.length === 0,
+        () => String(exit)
+      )
+    }
+  })
+
+const fiberId = Effect.withFiber((fiber) => Effect.succeed(fiber.id))
+
+const phases = ["stop", "drain", "persist", "interrupt", "close"] as const
+
+const registrar = (truth: Truth) =>
+  Effect.gen(function*() {
+    for (let i = 0; i < 4; i++) {
+      const phase = yield* Simulation.choose(phases)
+      const name = `${phase} ${++truth.finalizers}`
+      const deadline = yield* Simulation.choose([5, 15, 1000])
+      let startedAt: number | undefined
+      let isRunning = false
+      const self = yield* fiberId
+      const finalizer = Effect.gen(function*() {
+        // Where its phase has begun it is run by whoever registers it, and is that one's own affair.
+        if ((yield* fiberId) === self) return
+        truth.runs.set(name, (truth.runs.get(name) ?? 0) + 1)
+        startedAt = yield* Clock.currentTimeMillis
+        isRunning = true
+        truth.hung.add(name)
+        if (phase === "persist") {
+          yield* Simulation.check(
+            "nothing is interrupted before what must be persisted is",
+            truth.cut.size === 0
+          )
+        }
+        if (yield* Simulation.fault("a finalizer fails", 0.15)) {
+          truth.failed.add(name)
+          truth.hung.delete(name)
+          isRunning = false
+          return yield* Effect.fail("no disk")
+        }
+        if (yield* Simulation.fault("a finalizer does not listen", 0.2)) {
+          isRunning = false
+          return yield* Effect.uninterruptible(Effect.sleep(300))
+        }
+        if (yield* Simulation.fault("a finalizer hangs", 0.3)) yield* Effect.never
+        yield* Simulation.latency(0, 20)
+        truth.hung.delete(name)
+        isRunning = false
+      }).pipe(
+        Effect.onInterrupt(() =>
+          Effect.gen(function*() {
+            const now = yield* Clock.currentTimeMillis
+            isRunning = false
+            yield* Simulation.check(
+              "a finalizer gets no more than its own time",
+              startedAt === undefined || now <= startedAt + Math.min(deadline, 100) || now > startedAt + 250
+            )
+          })
+        )
+      )
+      const exit = yield* Effect.exit(Effect.scoped(Effect.andThen(
+        Shutdown.addFinalizer({ phase, name, deadline })(finalizer),
+        Simulation.latency(0, 200)
+      )))
+      const ran = startedAt === undefined ? 0 : (yield* Clock.currentTimeMillis) - startedAt
+      yield* Simulation.check(
+        "a scope that closes waits for its finalizer that runs",
+        !isRunning || phase !== "persist" || ran >= Math.min(deadline, limits.persist) ||
+          truth.abandonedAt !== undefined
+      )
+      if (Exit.hasInterrupts(exit)) return
+    }
+  }).pipe(Simulation.phase("registering"))
+
+const signals = (truth: Truth) =>
+  Effect.gen(function*() {
+    const count = yield* Simulation.choose([0, 1, 2, 3])
+    for (let i = 0; i < count; i++) {
+      yield* Simulation.latency(0, 150)
+      yield* Effect.uninterruptible(Effect.gen(function*() {
+        const now = yield* Clock.currentTimeMillis
+        if (i === 1) truth.hurriedAt = now
+        if (i === 2) truth.abandonedAt = now
+        const answer = yield* Shutdown.request({ reason: signal, signal })
+        if (answer === "over" && i === 1) truth.hurriedAt = undefined
+        if (answer === "over" && i === 2) truth.abandonedAt = undefined
+        yield* Simulation.check("it is not ready from the first request on", !(yield* Shutdown.isReady))
+      }))
+    }
+  }).pipe(Simulation.phase("signalling"))
+
+/** Sessions that nobody will let go of; some cannot even be released. */
+const forgetful = (truth: Truth) =>
+  Effect.gen(function*() {
+    for (const name of ["forgotten 1", "forgotten 2"]) {
+      const hangs = yield* Simulation.fault("a release hangs", 0.1)
+      if (hangs) truth.unreleasable.add(name)
+      const holding = Session.acquire(
+        { kind: "held", name },
+        Effect.void,
+        () => hangs ? Effect.sleep(1000) : Effect.void
+      )
+      yield* Effect.forkDetach(Effect.scoped(Effect.andThen(holding, Effect.never)))
+    }
+  })
+
+const judge = (truth: Truth, report: ShutdownReport.Report) =>
+  Effect.gen(function*() {
+    const overAt = truth.at.get("done") ?? 0
+    const begunAt = truth.at.get("unready") ?? 0
+    const { close, drain, interrupt, persist, stop, unready } = limits
+    yield* Simulation.check("every caller gets the same report", truth.reports.size === 1)
+    yield* Simulation.check(
+      "a shutdown is over within its limit",
+      overAt - begunAt <= unready + stop + drain + persist + interrupt + close + 1,
+      () => `${overAt - begunAt} ms`
+    )
+    if (truth.hurriedAt !== undefined) {
+      yield* Simulation.check(
+        "a second request ends the drain",
+        overAt - truth.hurriedAt <= stop + persist + interrupt + close + 1,
+        () => `${overAt - truth.hurriedAt!} ms`
+      )
+    }
+    if (truth.abandonedAt !== undefined && truth.abandonedAt < overAt) {
+      yield* Simulation.check("a third request ends all of it at once", overAt - truth.abandonedAt <= 1)
+      yield* Simulation.check("the code of what a signal abandoned is the signal's", report.exitCode === 143)
+    }
+    const drained = report.phases.find(({ phase }) => phase === "drain")
+    const finalizers = drained === undefined
+      ? 0
+      : drained.finished.length + drained.failed.length + drained.interrupted.length
+    yield* Simulation.check(
+      "a drain waits for nothing that has ended, nor for who waits for it",
+      truth.quietFor < 50 || finalizers > 0 || drained?.outcome !== "overran",
+      () => `${truth.quietFor} ms after the last piece`
+    )
+    const isAbandoned = truth.abandonedAt !== undefined
+    const named = new Set([...report.interrupted, ...report.stuck].map(({ id }) => id))
+    yield* Simulation.check(
+      "work that was cut short is named",
+      [...truth.cut].every((id) => named.has(id)),
+      () => [...truth.cut].join()
+    )
+    const finalizersNamed = new Set([...report.interrupted, ...report.stuck].map(({ name }) => name))
+    for (const name of truth.hung) {
+      yield* Simulation.check("a finalizer that hangs is named", finalizersNamed.has(name), name)
+    }
+    const failures = new Set(report.failed.map(({ finalizer }) => finalizer.name))
+    for (const name of truth.failed) {
+      yield* Simulation.check("a finalizer that fails is named", failures.has(name) || finalizersNamed.has(name), name)
+    }
+    for (const [name, runs] of truth.runs) yield* Simulation.check("a finalizer is run once", runs === 1, name)
+    for (const { id } of report.phases.flatMap(({ stuck }) => stuck)) {
+      const endedAt = id === undefined ? undefined : truth.ended.get(id)
+      yield* Simulation.check("what has ended is not called stuck", endedAt === undefined || endedAt >= overAt - 200)
+    }
+    if (!isAbandoned) {
+      for (const { kind, name } of report.stuck) {
+        yield* Simulation.check(
+          "what sessions still hold is taken back, unless it cannot be",
+          kind !== "held" || truth.unreleasable.has(name),
+          name
+        )
+      }
+      const isBad = [...truth.hung].some((name) => !name.startsWith("drain")) || truth.failed.size > 0
+      yield* Simulation.check("the code tells of what hangs and what fails", !isBad || report.exitCode === 1)
+    }
+    yield* Simulation.check(
+      "a clean end is one in which nothing was cut short",
+      report.exitCode !== 0 || report.signal === undefined || truth.cut.size === 0
+    )
+  })
+
+const program = Effect.gen(function*() {
+  const truth = new Truth()
+  yield* forgetful(truth)
+  yield* Effect.forkChild(
+    Stream.runForEach(
+      Shutdown.changes,
+      (state) => Effect.map(Clock.currentTimeMillis, (now) => truth.at.set(state, now))
+    ),
+    { startImmediately: true }
+  )
+  yield* Shutdown.addFinalizer({ phase: "stop", name: "stop" })(Effect.sync(() => truth.hasStopped = true))
+  yield* Shutdown.addFinalizer({ phase: "persist", name: "persist" })(Effect.gen(function*() {
+    truth.quietFor = [...truth.live].every(excused) ? (yield* Clock.currentTimeMillis) - truth.lastEnd : 0
+  }))
+  yield* Shutdown.addFinalizer({ phase: "interrupt", name: "interrupt" })(Effect.suspend(() =>
+    Simulation.check(
+      "work is gone, or does not listen, when finalizers take its surroundings apart",
+      [...truth.live].every(({ isDeaf }) => isDeaf)
+    )
+  ))
+  for (let i = 0; i < 4; i++) yield* Simulation.fork(worker(truth), "worker")
+  for (let i = 0; i < 2; i++) yield* Simulation.fork(registrar(truth), "registrar")
+  yield* Simulation.fork(signals(truth), "signals")
+  yield* Simulation.fork(Effect.andThen(Simulation.latency(20, 150), asking(truth)), "caller")
+
+  yield* Simulation.latency(100, 150)
+  const report = yield* Effect.timeoutOption(Shutdown.shutdown("the end"), 1000)
+  yield* Effect.sleep(1)
+  yield* Simulation.check("a shutdown ends", Option.isSome(report))
+  if (Option.isSome(report)) {
+    truth.reports.add(report.value)
+    yield* judge(truth, report.value)
+  }
+  yield* Effect.sleep("5 seconds")
+  const left = yield* SessionRegistry.list()
+  yield* Simulation.check(
+    "nothing is held in the end but what was abandoned",
+    truth.abandonedAt !== undefined || left.length === 0,
+    () => JSON.stringify(left)
+  )
+})
+
+export default {
+  name: "Shutdown",
+  program: Effect.provide(Effect.scoped(program), Layer.merge(Shutdown.layer(limits), SessionRegistry.layer())),
+  phases: ["working", "registering", "signalling", "waiting for the shutdown"],
+  faults: [
+    "work does not listen",
+    "work never ends",
+    "work asks for the shutdown",
+    "a finalizer fails",
+    "a finalizer hangs",
+    "a finalizer does not listen",
+    "a release hangs"
+  ]
+} satisfies Simulation.Scenario

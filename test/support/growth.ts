@@ -1,0 +1,114 @@
+/** How the time that decoding takes grows with what is decoded, for input that is made to be slow. */
+import type { Codec } from "@clawback/providers"
+import { cpuUsage } from "node:process"
+
+const peer: Codec.Peer = { provider: "provider", redact: (text) => text }
+const utf8 = (text: string) => new TextEncoder().encode(text)
+
+type Decode = (codec: Codec.Codec) => unknown
+
+const stream = (text: string, size: number): Decode => {
+  const bytes = utf8(text)
+  return (codec) => {
+    const decoder = codec.makeDecoder(peer)
+    for (let at = 0; at < bytes.length; at += size) decoder.push(bytes.subarray(at, at + size))
+    return decoder.end()
+  }
+}
+
+const whole = (body: string): Decode => (codec) => codec.decodeResponse(peer, { status: 200, headers: {}, body })
+
+const calls = (length: number) =>
+  Array.from({ length }, (_, index) => ({ index: 0, id: `call_${index}`, function: { name: "f", arguments: "{}" } }))
+
+const choice = (delta: object, index = 0) => `data: ${JSON.stringify({ choices: [{ index, delta }] })}\n\n`
+
+const event = (fields: { readonly type: string }) => `event: ${fields.type}\ndata: ${JSON.stringify(fields)}\n\n`
+const started = event({ type: "message_start", message: { usage: {} } } as { type: string })
+const begins = (index: number, content_block: object) =>
+  event({ type: "content_block_start", index, content_block } as { type: string })
+const piece = event({
+  type: "content_block_delta",
+  index: 0,
+  delta: { type: "input_json_delta", partial_json: "1" }
+} as { type: string })
+const results = (length: number) =>
+  Array.from({ length }, (_, index) => [
+    { type: "tool_result", tool_use_id: `call_${index}`, content: "1" },
+    { type: "text", text: "x" }
+  ]).flat()
+
+/** Each makes an input of about `size` times the same. */
+const shapes: Readonly<Record<string, (size: number) => Decode>> = {
+  "line ends": (size) => stream("\n".repeat(size * 40), 65_536),
+  "carriage returns": (size) => stream("\r".repeat(size * 40), 65_536),
+  "both": (size) => stream("\r\n\r".repeat(size * 20), 65_536),
+  "one line, byte by byte": (size) => stream(`data: ${"x".repeat(size * 10)}`, 1),
+  "lines of data of one event": (size) => stream("data: x\n".repeat(size * 10), 4_096),
+  "bytes that are not UTF-8": (size) => stream("data: x\n".repeat(size * 10) + "\uFFFD", 65_536),
+  "calls": (size) => stream(calls(size).map((call) => choice({ tool_calls: [call] })).join(""), 4_096),
+  "answers": (size) =>
+    stream(Array.from({ length: size }, (_, index) => choice({ content: "x" }, index)).join(""), 4_096),
+  "unknown fields": (size) =>
+    whole(JSON.stringify({
+      choices: [{ message: Object.fromEntries(calls(size).map(({ id }) => [id, 1])), finish_reason: "stop" }]
+    })),
+  "calls of one answer": (size) =>
+    whole(JSON.stringify({ choices: [{ message: { tool_calls: calls(size) }, finish_reason: "tool_calls" }] })),
+  "blocks": (size) =>
+    stream(started + Array.from({ length: size }, (_, index) => begins(index, { type: "x" })).join(""), 4_096),
+  "pieces of a call": (size) =>
+    stream(started + begins(0, { type: "tool_use", id: "call_1", name: "f", input: {} }) + piece.repeat(size), 4_096),
+  "pieces of a block that only one protocol knows": (size) =>
+    stream(started + begins(0, { type: "server_tool_use", input: {} }) + piece.repeat(size), 4_096),
+  "blocks of one answer": (size) =>
+    whole(
+      JSON.stringify({
+        content: Array.from({ length: size }, () => ({ type: "text", text: "x" })),
+        stop_reason: "end_turn"
+      })
+    ),
+  "results in one message": (size) => (codec) =>
+    codec.decodeRequest(JSON.stringify({
+      model: "m",
+      max_tokens: 1,
+      messages: [{ role: "user", content: results(size) }]
+    })),
+  "messages of one turn": (size) => (codec) =>
+    codec.encodeRequest(
+      { model: "m", messages: Array.from({ length: size }, () => ({ role: "user", content: "x" })) },
+      { stream: true, includeUsage: true }
+    ),
+  "nesting": (size) => whole(`${"[".repeat(size * 10)}${"]".repeat(size * 10)}`)
+}
+
+/** Of the processor, in milliseconds: other work on the machine takes none of it. */
+const timesTaking = (codec: Codec.Codec, decode: Decode, times: number): number => {
+  const before = cpuUsage()
+  for (let time = 0; time < times; time++) decode(codec)
+  return cpuUsage(before).user / 1_000
+}
+
+/** The least of several, which was disturbed least. */
+const least = (codec: Codec.Codec, decode: Decode, times: number): number =>
+  Math.min(...Array.from({ length: 3 }, () => timesTaking(codec, decode, times)))
+
+const factor = 8
+const size = 2_000
+/** The processor's time is told in steps of some milliseconds. */
+const enough = 30
+
+export interface Growth {
+  readonly name: string
+  /** The time for one input, over the time for the same amount in eight. */
+  readonly ratio: number
+}
+
+export const growth = (codec: Codec.Codec): ReadonlyArray<Growth> =>
+  Object.entries(shapes).map(([name, make]) => {
+    const small = make(size)
+    const large = make(factor * size)
+    let times = 1
+    while (timesTaking(codec, large, times) < enough) times *= 2
+    return { name, ratio: least(codec, large, times) / least(codec, small, times * factor) }
+  })
