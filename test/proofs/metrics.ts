@@ -10,7 +10,19 @@ import { Attribute, Metrics } from "@clawback/core/Conventions"
 import { NodeTransport } from "@clawback/node"
 import { OpenAi, ProviderError } from "@clawback/providers"
 import { Behavior, FaultyProvider, VendorErrors } from "@clawback/testing"
-import { Cause, ConfigProvider, Deferred, Effect, Exit, Fiber, Layer, Metric, Option, Stream } from "effect"
+import {
+  Cause,
+  ConfigProvider,
+  Deferred,
+  type Duration,
+  Effect,
+  Exit,
+  Fiber,
+  Layer,
+  Metric,
+  Option,
+  Stream
+} from "effect"
 import { AiError, LanguageModel } from "effect/ai"
 import { exit } from "node:process"
 import * as Answers from "../support/openAiBehaviors.ts"
@@ -124,29 +136,39 @@ const sorted = (tally: Tally) => Object.entries(tally).toSorted(([one], [other])
 
 const program = Effect.gen(function*() {
   const provider = yield* FaultyProvider.make({ handler, keep: 0 })
-  const model = OpenAi.layer({
-    model: "gpt-5",
-    baseUrl: `${provider.url}/v1`,
-    timeouts: { firstToken: "1 second" },
-    retry: Retry.jittered({ base: 0, budget: Retry.unlimited })
-  }).pipe(
-    Layer.provideMerge(NodeTransport.layer({ connections: concurrency })),
-    Layer.provide(ConfigProvider.layer(ConfigProvider.fromUnknown({ OPENAI_API_KEY: "sk-nobody" })))
-  )
+  const modelOf = (firstToken: Duration.Input) =>
+    Layer.fresh(OpenAi.layer({
+      model: "gpt-5",
+      baseUrl: `${provider.url}/v1`,
+      timeouts: { firstToken },
+      retry: Retry.jittered({ base: 0, budget: Retry.unlimited })
+    }))
   const ends: Tally = {}
   const calls = Array.from(
     { length: count },
     (_, tenant) => ({ kind: kinds[Math.floor(random() * kinds.length)], tenant })
   )
-  yield* Effect.forEach(calls, ({ kind = "whole", tenant }) => {
-    const prompt = [kind, Math.ceil(random() * 1000), Math.ceil(random() * 1000)].join(" ")
-    return ask(kind, prompt).pipe(
-      Effect.exit,
-      Effect.tap((exit) => Effect.sync(() => add(ends, endOf(kind, exit)))),
-      Caller.provide({ tenant: `tenant ${tenant}`, conversation: `conversation ${tenant}` }),
-      Effect.provideService(Metric.CurrentMetricAttributes, { tenant: `tenant ${tenant}` })
-    )
-  }, { concurrency, discard: true }).pipe(Effect.provide(model))
+  yield* Effect.gen(function*() {
+    const patient = yield* Layer.build(modelOf("1 minute"))
+    // For those that are never answered: any other could be late on a machine that is busy.
+    const impatient = yield* Layer.build(modelOf("250 millis"))
+    yield* Effect.forEach(calls, ({ kind = "whole", tenant }) => {
+      const prompt = [kind, Math.ceil(random() * 1000), Math.ceil(random() * 1000)].join(" ")
+      return ask(kind, prompt).pipe(
+        Effect.provideContext(kind === "silent" ? impatient : patient),
+        Effect.exit,
+        Effect.tap((exit) => Effect.sync(() => add(ends, endOf(kind, exit)))),
+        Caller.provide({ tenant: `tenant ${tenant}`, conversation: `conversation ${tenant}` }),
+        Effect.provideService(Metric.CurrentMetricAttributes, { tenant: `tenant ${tenant}` })
+      )
+    }, { concurrency, discard: true })
+  }).pipe(
+    Effect.scoped,
+    Effect.provide(Layer.provideMerge(
+      NodeTransport.layer({ connections: concurrency }),
+      ConfigProvider.layer(ConfigProvider.fromUnknown({ OPENAI_API_KEY: "sk-nobody" }))
+    ))
+  )
   const counts = yield* provider.until(({ inFlight, open }) => open === 0 && inFlight === 0)
   const of = yield* snapshotOf
 
