@@ -24,8 +24,7 @@ const program = Stream.runDrain(LanguageModel.streamText({ prompt: "Why do socke
   Shutdown.admit({ kind: "job", name: "stream" }),
   Effect.ignore,
   Effect.andThen(Effect.never),
-  Effect.provide(model),
-  Effect.provide(telemetry)
+  Effect.provide(Layer.provideMerge(model, telemetry))
 )
 
 NodeShutdown.runMain(program, { drain: "400 millis" })

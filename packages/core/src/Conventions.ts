@@ -81,8 +81,6 @@ export const SpanName = {
 
 const instrument = <K extends Kind, const Label extends string>(instrument: Instrument<K, Label>) => instrument
 
-const { max } = Math
-
 const call = [Attribute.operation, Attribute.provider, Attribute.requestModel] as const
 
 /** Bounds in seconds, as OpenTelemetry's conventions for generative AI give them. */
@@ -127,7 +125,7 @@ export const Metrics = {
     unit: "s",
     description: "Age of the oldest session that is open",
     labels: [Attribute.sessionKind],
-    combine: max
+    combine: Math.max
   }),
   callDuration: instrument({
     kind: "histogram",
