@@ -23,6 +23,7 @@
  * message goes back to the provider with a history.
  */
 import type * as Codec from "./Codec.ts"
+import { bearer } from "./internal/headers.ts"
 import { decodeRequest } from "./internal/openAiChatDecodeRequest.ts"
 import { decodeResponse } from "./internal/openAiChatDecodeResponse.ts"
 import { encodeRequest } from "./internal/openAiChatEncodeRequest.ts"
@@ -38,6 +39,7 @@ export const codec: Codec.Codec = {
   protocol,
   path: "/chat/completions",
   headers: (secret) => ({ authorization: `Bearer ${secret}` }),
+  credential: bearer,
   encodeRequest,
   decodeRequest,
   decodeResponse,

@@ -1,4 +1,4 @@
-import { Caller, Credential, type SessionError, SessionRegistry, TransportError } from "@clawback/core"
+import { Caller, Credential, type SessionError, SessionRegistry, type TransportError } from "@clawback/core"
 import { Anthropic, type ChatEvent, type ChatResponse, OpenAi, type ProviderError, Target } from "@clawback/providers"
 import { assert, describe, it } from "@effect/vitest"
 import { type Config, ConfigProvider, Effect, Fiber, Layer, Redacted, type Scope, Stream } from "effect"
