@@ -53,8 +53,8 @@ export const mutants: ReadonlyArray<Mutant> = [
   {
     module: "Transport",
     file: connections,
-    find: "        discard(entry)\n        return checkout",
-    replace: "        return checkout",
+    find: "      discard(entry)\n      return checkout",
+    replace: "      return checkout",
     rule: "a connection that the server has left is closed"
   },
   {
@@ -119,7 +119,7 @@ export const mutants: ReadonlyArray<Mutant> = [
   {
     module: "Transport",
     file: connections,
-    find: "      alarm.set(waiter)\n",
+    find: "    alarm.set(waiter)\n",
     replace: "",
     rule: "whoever waits has a limit of their own"
   },

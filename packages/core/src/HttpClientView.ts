@@ -9,7 +9,6 @@
  * `@clawback/core/HttpClientView`.
  *
  * ```ts
- * import { Transport } from "@clawback/core"
  * import * as HttpClientView from "@clawback/core/HttpClientView"
  * import { NodeTransport } from "@clawback/node"
  * import { Effect, Layer } from "effect"
