@@ -1,11 +1,8 @@
-import { type ChatEvent, type Codec, OpenAiChat, type ProviderError } from "@clawback/providers"
-import { LLMock } from "@copilotkit/aimock"
-import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
+import { type ChatEvent, OpenAiChat, type ProviderError } from "@clawback/providers"
+import { assert, describe, it } from "@effect/vitest"
 import { Effect, Schema } from "effect"
-import { seeded } from "../../../test/support/random.ts"
-import { ofChunks, ofCompletion, ofEvents } from "./support/openAiAnswer.ts"
-import * as OpenAiSdk from "./support/openAiSdk.ts"
-import { cases } from "./support/openAiStreams.ts"
+import { ofEvents } from "./support/openAiAnswer.ts"
+import { cut, decode, decodeText, peer } from "./support/openAiDecoded.ts"
 import {
   chunk,
   concat,
@@ -20,31 +17,6 @@ import {
   used,
   utf8
 } from "./support/openAiWire.ts"
-
-/** What another server says: `@copilotkit/aimock`, which nobody here wrote. */
-const others = ["", "It rains.", "Grüße aus Bergen 🌧️", "line\nbreak and \"quotes\""].flatMap((content) =>
-  [1, 7, 100].flatMap((chunkSize) => [0, 1, 3].map((calls) => ({ content, chunkSize, calls })))
-)
-
-const peer: Codec.Peer = { provider: "openai", redact: (text) => text }
-
-/** The bytes from each cut to the next. */
-const cut = (bytes: Uint8Array, cuts: ReadonlyArray<number>): ReadonlyArray<Uint8Array> =>
-  [...cuts.toSorted((a, b) => a - b), bytes.byteLength].map((end, i, ends) => bytes.subarray(ends[i - 1] ?? 0, end))
-
-interface Decoded {
-  readonly events: ReadonlyArray<ChatEvent.ChatEvent>
-  readonly isDone: boolean
-  readonly failure: ProviderError.ProviderError | undefined
-}
-
-const decode = (chunks: ReadonlyArray<Uint8Array>): Decoded => {
-  const decoder = OpenAiChat.codec.makeDecoder(peer)
-  const events = [...chunks.flatMap((chunk) => decoder.push(chunk)), ...decoder.end()]
-  return { events, isDone: decoder.isDone, failure: decoder.failure }
-}
-
-const decodeText = (text: string): Decoded => decode([utf8(text)])
 
 const plain = says({ role: "assistant", content: "" }) + says({ content: "Hello" }) + says({ content: ", wörld 🌍" }) +
   finishes("stop") + chunk({ usage: tokens(11, 7) }) + done
@@ -76,6 +48,10 @@ const malformed = says({ content: "Well" }) + "data: {not json}\n\n" + says({ co
 const notUtf8 = concat(utf8(says({ content: "Well" })), Uint8Array.of(0xff, 0xfe, 10, 10), utf8(plain))
 
 const weatherCall = (text: string) => ({ index: 0, id: "call_a", function: { name: "weather", arguments: text } })
+
+const note = (value: object) => ({ _tag: "Native", protocol: "openai-chat", value, isNote: true })
+
+const legacy = (fields: object) => chunk({ choices: [{ index: 0, delta: { function_call: fields } }] })
 
 describe("the decoder of a stream", () => {
   it("gives text as it comes, and the usage last", () => {
@@ -288,6 +264,49 @@ describe("the decoder of a stream", () => {
     assert.deepStrictEqual(decodeText(pretty), decodeText(plain))
   })
 
+  it("keeps what it does not know, by where it stands, and once where it is repeated", () => {
+    const { events } = decodeText(
+      chunk({ service_tier: "flex", choices: [{ index: 0, delta: { content: "a", audio: { id: "x" } } }] }) +
+        chunk({
+          service_tier: "flex",
+          citations: ["u"],
+          choices: [{ index: 0, delta: {}, content_filter_results: {} }]
+        }) +
+        finishes("stop", { citations: ["u"], x_groq: { id: "r" } }) + done
+    )
+    assert.deepStrictEqual<ReadonlyArray<unknown>>(events, [
+      { ...started, extras: { "openai-chat": { created: 1, service_tier: "flex" } } },
+      text("a"),
+      note({ message: { audio: { id: "x" } } }),
+      note({ response: { citations: ["u"] } }),
+      note({ choice: { content_filter_results: {} } }),
+      note({ response: { x_groq: { id: "r" } } }),
+      stopped
+    ])
+  })
+
+  it("takes the call of a function, from before there were tools, for a call with an id of its own", () => {
+    const { events } = decodeText(
+      legacy({ name: "f", arguments: "" }) + legacy({ arguments: "{" }) + legacy({ arguments: "}" }) +
+        finishes("function_call") + done
+    )
+    assert.deepStrictEqual(events, [
+      started,
+      { _tag: "ToolCallStarted", index: 0, id: "call_chatcmpl-1_0", name: "f" },
+      { _tag: "ToolCallDelta", index: 0, arguments: "{" },
+      { _tag: "ToolCallDelta", index: 0, arguments: "}" },
+      { _tag: "Finished", reason: "tool-calls", raw: "function_call" }
+    ])
+  })
+
+  it("does not take the name of what every object has for a reason to finish", () => {
+    assert.deepStrictEqual(decodeText(finishes("constructor") + done).events[1], {
+      _tag: "Finished",
+      reason: "other",
+      raw: "constructor"
+    })
+  })
+
   it("passes over padding, pings and what is no choice", () => {
     const { events } = decodeText(
       "event: ping\ndata: {}\n\n" + chunk({ obfuscation: "x" }) + says({ content: "a" }) + "event: ping\ndata: {}\n\n" +
@@ -433,96 +452,4 @@ describe("the decoder of a stream", () => {
         assert.deepStrictEqual(decode(pieces), decode([bytes]))
       }), { arbitrary: { runs: 200 } })
   })
-
-  // C1, C8: what OpenAI's own SDK reads out of the same bytes.
-  describe("understands as OpenAI's SDK does", () => {
-    it("a hundred streams or more, with those of another server", () => {
-      assert.strictEqual(new Set(cases.map(({ name }) => name)).size, cases.length)
-      assert.isAtLeast(cases.length + others.length, 100)
-    })
-
-    it.effect.each(cases)("$name", ({ text }) =>
-      Effect.gen(function*() {
-        const { events, failure, isDone } = decodeText(text)
-        assert.isUndefined(failure)
-        assert.isTrue(isDone)
-        const chunks = yield* Effect.promise(() => OpenAiSdk.chunks(utf8(text)))
-        const answer = ofEvents(events)
-        assert.deepStrictEqual(answer, ofChunks(chunks))
-        // As the SDK itself puts an answer together, which it does only where a server says whose it is, as OpenAI's does.
-        if (!text.includes("\"role\":")) return
-        const whole = yield* Effect.promise(() => OpenAiSdk.completion(utf8(text)))
-        assert.deepStrictEqual({ ...ofCompletion(whole), usage: answer.usage }, answer)
-      }))
-  })
-
-  describe("however the bytes of those are cut", () => {
-    it.each(cases.filter(({ text }) => utf8(text).byteLength <= 4096))("in two: $name", ({ text }) => {
-      const bytes = utf8(text)
-      const whole = JSON.stringify(decode([bytes]))
-      for (let at = 1; at < bytes.byteLength; at++) {
-        const same = JSON.stringify(decode(cut(bytes, [at]))) === whole
-        if (!same) assert.fail(`cut at ${at}`)
-      }
-    })
-
-    it.each(cases.filter(({ text }) => text.length <= 65_536))("byte by byte, and at random: $name", ({ text }) => {
-      const bytes = utf8(text)
-      const whole = decode([bytes])
-      assert.deepStrictEqual(decode(Array.from(bytes, (byte) => Uint8Array.of(byte))), whole)
-      const random = seeded(bytes.byteLength)
-      const wholeText = JSON.stringify(whole)
-      for (let round = 0; round < 200; round++) {
-        const cuts = Array.from(
-          { length: 1 + Math.floor(random() * 20) },
-          () => Math.floor(random() * bytes.byteLength)
-        )
-        if (JSON.stringify(decode(cut(bytes, cuts))) !== wholeText) assert.fail(`cut at ${cuts}`)
-      }
-    })
-  })
-})
-
-describe("the streams of another server", () => {
-  const mock = new LLMock({ port: 0, logLevel: "silent" })
-  beforeAll(async () => {
-    for (const [index, { calls, chunkSize, content }] of others.entries()) {
-      const toolCalls = Array.from({ length: calls }, (_, n) => ({
-        id: `call_${index}_${n}`,
-        name: "weather",
-        arguments: JSON.stringify({ city: "Bergen", days: n, note: content })
-      }))
-      mock.on(
-        { userMessage: `Say number ${index}.` },
-        {
-          ...(content !== "" || calls === 0 ? { content } : {}),
-          ...(calls > 0 && { toolCalls })
-        } as Parameters<typeof mock.on>[1],
-        { chunkSize }
-      )
-    }
-    await mock.start()
-  })
-  afterAll(() => mock.stop())
-
-  it.each(others.map((_, index) => ({ index })))(
-    "number $index is what OpenAI's SDK makes of it",
-    async ({ index }) => {
-      const response = await fetch(`${mock.url}/v1/chat/completions`, {
-        method: "POST",
-        headers: { "content-type": "application/json" },
-        body: JSON.stringify({
-          model: "gpt-5",
-          stream: true,
-          stream_options: { include_usage: true },
-          messages: [{ role: "user", content: `Say number ${index}.` }]
-        })
-      })
-      const bytes = new Uint8Array(await response.arrayBuffer())
-      const { events, failure, isDone } = decode([bytes])
-      assert.isUndefined(failure)
-      assert.isTrue(isDone)
-      assert.deepStrictEqual(ofEvents(events), ofChunks(await OpenAiSdk.chunks(bytes)))
-    }
-  )
 })

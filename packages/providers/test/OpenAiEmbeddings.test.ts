@@ -24,26 +24,24 @@ const requests: ReadonlyArray<readonly [string, Embedding.EmbeddingRequest, Open
 const empty = JSON.stringify({ object: "list", data: [], model, usage: { prompt_tokens: 0, total_tokens: 0 } })
 
 describe("a request of embeddings", () => {
-  it.each(requests)(
-    "of %s is what OpenAI's SDK sends, and is understood again (C1)",
-    async (_, request, parameters) => {
-      for (const encoding of ["float", "base64"] as const) {
+  describe.each(["float", "base64"] as const)("for %s", (encoding) => {
+    it.each(requests)(
+      "of %s is what OpenAI's SDK sends, and is understood again (C1)",
+      async (_, request, parameters) => {
         const encoded = Result.getOrThrow(codec.encodeRequest(request, { encoding }))
         const sent = await OpenAiSdk.sent(
           (sdk) => sdk.embeddings.create({ ...parameters, encoding_format: encoding }),
           empty
         )
         assert.deepStrictEqual(encoded as unknown, sent)
+        const extras = request.extras && { extras: { "openai-embeddings": { input_type: "query" } } }
         assert.deepStrictEqual(Result.getOrThrow(codec.decodeRequest(JSON.stringify(encoded))), {
-          request: {
-            ...request,
-            ...(request.extras && { extras: { "openai-embeddings": { input_type: "query" } } })
-          },
+          request: { ...request, ...extras },
           delivery: { encoding }
         })
       }
-    }
-  )
+    )
+  })
 
   it.each<[string, unknown, Embedding.EmbeddingRequest["input"]]>([
     ["one text", "a", ["a"]],

@@ -29,14 +29,14 @@ export class EventStream {
     this.isFirst = false
     this.isAfterReturn = text.endsWith("\r")
     const lines = (isSkipped ? text.slice(1) : text).split(text.includes("\r") ? anyLineEnd : "\n")
-    const last = lines.length - 1
-    for (const [index, piece] of lines.entries()) {
-      const line = index === 0 ? this.rest + piece : piece
-      if (line.length > this.maxSize) return false
-      if (index === last) this.rest = line
-      else if (!this.onLine(line)) return false
+    const last = lines.pop() ?? ""
+    for (const piece of lines) {
+      const line = this.rest + piece
+      this.rest = ""
+      if (line.length > this.maxSize || !this.onLine(line)) return false
     }
-    return true
+    this.rest += last
+    return this.rest.length <= this.maxSize
   }
 
   private onLine(line: string): boolean {

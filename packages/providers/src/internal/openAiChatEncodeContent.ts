@@ -9,7 +9,7 @@ export const native = (part: NativePart): JsonObject =>
 
 export const text = ({ extras, text }: TextPart): JsonObject => ({ ...own(extras), type: "text", text })
 
-export const image = ({ detail, extras, source }: ImagePart): JsonObject => {
+const image = ({ detail, extras, source }: ImagePart): JsonObject => {
   const url = "fileId" in source
     ? unsupported("an image that was uploaded before, by its id")
     : "url" in source
@@ -27,7 +27,7 @@ const soundFormats: ReadonlyMap<string, string> = new Map([
   ["audio/x-wav", "wav"]
 ])
 
-export const file = ({ extras, name, source }: FilePart): JsonObject => {
+const file = ({ extras, name, source }: FilePart): JsonObject => {
   if ("url" in source) return unsupported("a file by its URL")
   if ("fileId" in source) {
     return { ...own(extras), type: "file", file: fields({ file_id: source.fileId, filename: name }) }

@@ -35,7 +35,7 @@ export const usage = ({ cacheWriteTokens, cachedInputTokens, inputTokens, output
 }
 
 /** What other protocols know and this one does not has no place in its answers. */
-export const ours = (part: AssistantPart): boolean => part.type !== "native" || part.protocol === protocol
+const ours = (part: AssistantPart): boolean => part.type !== "native" || part.protocol === protocol
 
 /** The native fields of one place. */
 const native = (content: ReadonlyArray<AssistantPart>, place: "choice" | "response"): JsonObject =>
@@ -45,7 +45,7 @@ const native = (content: ReadonlyArray<AssistantPart>, place: "choice" | "respon
   }))
 
 /** Clients of this protocol look for thinking under the name that its servers agree on, wherever it came from. */
-export const named = (part: AssistantPart): AssistantPart =>
+const named = (part: AssistantPart): AssistantPart =>
   part.type === "reasoning" && own(part.extras)["name"] === undefined
     ? { ...part, extras: { [protocol]: { name: "reasoning_content" } } }
     : part

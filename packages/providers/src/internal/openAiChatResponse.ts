@@ -74,12 +74,11 @@ const known: ReadonlySet<string> = new Set([
 
 /** Not in OpenAI's reference. Some servers say the same under both names. */
 const reasoning = (message: JsonObject, said: Said, emit: (event: ChatEvent) => void): void => {
-  for (const name of reasoningNames) {
-    const text = From.string(message[name])
-    if (text === undefined) continue
-    emit({ _tag: "ReasoningDelta", text, extras: { [protocol]: { name } }, ...said })
-    return
-  }
+  const text = From.string(message["reasoning_content"])
+  const other = From.string(message["reasoning"])
+  if (text === undefined && other === undefined) return
+  const name = text === undefined ? "reasoning" : "reasoning_content"
+  emit({ _tag: "ReasoningDelta", text: text ?? other ?? "", extras: { [protocol]: { name } }, ...said })
 }
 
 /** Text, reasoning and refusal have the same names in a whole message as in a delta. */
