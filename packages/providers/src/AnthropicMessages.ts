@@ -43,7 +43,8 @@
  * it is in the extras of its text, and does. `Finished` comes with the message's stop, which alone makes it whole.
  *
  * For clients, tokens that nobody counted are zero, since the protocol demands a number; an answer without an id is
- * `msg_unnamed`; calls that came mixed are told one after the other; of several answers the first is told.
+ * `msg_unnamed`; calls that came mixed are told one after the other, and end where something else is said; of several answers
+ * the first is told.
  */
 import * as Result from "effect/Result"
 import * as Codec from "./Codec.ts"

@@ -153,6 +153,22 @@ describe("a stream that we write", () => {
     assert.strictEqual(answer.finish, "tool_use")
   })
 
+  it("tells calls that waited before what is said after them", async () => {
+    const text = encode([
+      started,
+      begins(0),
+      begins(1),
+      writes(1, "{\"b\":2}"),
+      { _tag: "TextDelta", text: "Hm." },
+      finished
+    ])
+    assert.deepStrictEqual(ofSdk(await Sdk.decodedStream(text)).pieces, [
+      { call: "t0", name: "f", input: {} },
+      { call: "t1", name: "f", input: { b: 2 } },
+      { text: "Hm." }
+    ])
+  })
+
   it("is of the first of several answers, and without what another protocol says", () => {
     const text = encode([
       started,
@@ -201,6 +217,34 @@ describe("a whole answer", () => {
     const { usage: before, ...others } = response
     assert.deepStrictEqual(rest, { ...others, id: others.id ?? "msg_unnamed" })
     assert.deepStrictEqual({ ...usage, raw: {} }, { ...before, raw: {} })
+  })
+
+  it("keeps why it was refused, and does not tell a stream's notes as blocks", () => {
+    const stop_details = { type: "refusal", category: "cyber", explanation: "No." }
+    const body = {
+      content: [{ type: "text", text: "No." }],
+      stop_reason: "refusal",
+      stop_details,
+      container: { id: "c" }
+    }
+    const response = Result.getOrThrow(
+      codec.decodeResponse(peer, { status: 200, headers: {}, body: JSON.stringify(body) })
+    )
+    const [choice] = response.choices
+    assert.deepStrictEqual(choice.finish, {
+      reason: "content-filter",
+      raw: "refusal",
+      extras: { "anthropic-messages": { stop_details } }
+    })
+    assert.deepStrictEqual(response.extras, { "anthropic-messages": { container: { id: "c" } } })
+    const note: ChatRequest.NativePart = {
+      type: "native",
+      protocol: "anthropic-messages",
+      value: { type: "citations_delta", citation: {} }
+    }
+    const written = codec.encodeResponse({ ...response, choices: [{ ...choice, content: [...choice.content, note] }] })
+    assert.deepInclude(written, { stop_details, container: { id: "c" } })
+    assert.deepStrictEqual(written["content"], [{ citations: null, type: "text", text: "No." }])
   })
 
   it.each<[string, string, string]>([
