@@ -7,6 +7,7 @@ import { assert, it } from "vitest"
 
 it.each([
   ["main", "holds real conversations and gives everything back (A1, A4, B1, C2)"],
+  ["metrics", "counts what the provider and the callers count (D2)"],
   ["requests", "releases all that a request held when its client vanishes (A4, B16)"]
 ])("%s: %s", async (name) => {
   const child = spawn(

@@ -43,6 +43,7 @@ import type { Codec } from "./Codec.ts"
 import * as Attempt from "./internal/attempt.ts"
 import * as BaseUrl from "./internal/baseUrl.ts"
 import * as View from "./internal/languageModel.ts"
+import * as Observation from "./internal/observation.ts"
 import type { CallError } from "./ProviderError.ts"
 
 /** What there is to know of a provider: a row of data over a codec. */
@@ -142,19 +143,28 @@ const openEndpoint = Effect.fnUntraced(function*<E, R>(
   }
 })
 
-const chatModel = ({ model, options, provider }: Target<unknown, unknown>, endpoint: Attempt.Endpoint) =>
-  ChatModel.of({
+const chatModel = (
+  { model, options, provider }: Target<unknown, unknown>,
+  endpoint: Attempt.Endpoint,
+  calls: Observation.Calls
+) => {
+  const begin: Attempt.Begin = (fiber, request, stream) => calls.begin(fiber, request, stream, undefined)
+  return ChatModel.of({
     provider: provider.name,
     model,
-    generate: (request) => Attempt.generate(endpoint, { ...options.parameters, ...request, model }),
-    stream: (request) => Attempt.stream(endpoint, { ...options.parameters, ...request, model })
+    generate: (request) => Attempt.generate(endpoint, { ...options.parameters, ...request, model }, begin),
+    stream: (request) => Attempt.stream(endpoint, { ...options.parameters, ...request, model }, begin)
   })
+}
 
 /** Opens a target for as long as the scope is open. */
 export const open = <E, R>(
   target: Target<E, R>
 ): Effect.Effect<ChatModel["Service"], E | OpenError, R | Transport.Transport | Scope.Scope> =>
-  Effect.map(openEndpoint(target), (endpoint) => chatModel(target, endpoint))
+  Effect.gen(function*() {
+    const endpoint = yield* openEndpoint(target)
+    return chatModel(target, endpoint, Observation.make(endpoint, yield* Effect.context<never>()))
+  })
 
 /** Both faces of a target, over a transport. */
 export const layer = <E, R>(
@@ -163,9 +173,10 @@ export const layer = <E, R>(
   Layer.effectContext(Effect.gen(function*() {
     const { model, options, provider } = target
     const endpoint = yield* openEndpoint(target)
-    const languageModel = yield* View.make(endpoint, model, options.parameters ?? {}, provider.transformer)
+    const calls = Observation.make(endpoint, yield* Effect.context<never>())
+    const languageModel = yield* View.make(endpoint, calls, model, options.parameters ?? {}, provider.transformer)
     return Context.make(LanguageModel.LanguageModel, languageModel).pipe(
-      Context.add(ChatModel, chatModel(target, endpoint))
+      Context.add(ChatModel, chatModel(target, endpoint, calls))
     )
   }))
 

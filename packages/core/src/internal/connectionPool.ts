@@ -41,6 +41,10 @@ export class ConnectionPool<C, W extends Waiting> {
     return this.total
   }
 
+  get idleConnections(): number {
+    return this.idle.length
+  }
+
   get waiting(): number {
     return this.waiters.size
   }

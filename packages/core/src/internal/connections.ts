@@ -1,3 +1,4 @@
+import type * as Context from "effect/Context"
 import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -5,15 +6,18 @@ import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Random from "effect/Random"
 import * as Scope from "effect/Scope"
+import { Attribute, SpanName } from "../Conventions.ts"
 import { type Deadline, DeadlineExceeded } from "../Deadline.ts"
 import * as Session from "../Session.ts"
 import type { SessionError } from "../SessionError.ts"
+import * as Span from "../Span.ts"
 import * as Timeouts from "../Timeouts.ts"
 import { type ConnectFailed, type ProxyFailed, QueueFull, TransportClosed } from "../TransportError.ts"
 import type { Connection, Wire } from "../Wire.ts"
 import type { Alarm, Timer } from "./alarm.ts"
 import { atMost } from "./atMost.ts"
 import { ConnectionPool, type Grant, type Wake } from "./connectionPool.ts"
+import { namer, PoolMetrics } from "./poolMetrics.ts"
 
 /** A connection as the pool knows it. The fiber holds it: interrupting that closes it. */
 export class Entry implements Timer {
@@ -91,7 +95,14 @@ class Waiter implements Timer {
   }
 }
 
-type Pool = ConnectionPool<Entry, Waiter>
+class Pool extends ConnectionPool<Entry, Waiter> {
+  readonly metrics: PoolMetrics
+
+  constructor(max: number, maxWaiting: number, name: string, context: Context.Context<never>) {
+    super(max, maxWaiting)
+    this.metrics = new PoolMetrics(this, name, context)
+  }
+}
 
 const wake = (woken: Wake<Entry, Waiter> | undefined) => {
   if (woken === undefined) return
@@ -110,7 +121,9 @@ export const make = Effect.fnUntraced(function*(wire: Wire, alarm: Alarm, option
   readonly maxLifetime: Duration.Duration
   readonly closeTimeout: Duration.Duration
 }): Effect.fn.Return<Connections, never, Scope.Scope> {
-  const runFork = Effect.runForkWith(yield* Effect.context<never>())
+  const context = yield* Effect.context<never>()
+  const runFork = Effect.runForkWith(context)
+  const nameOf = namer()
   const random = yield* Random.Random
   const holders = yield* Scope.fork(yield* Effect.scope, "parallel")
   const maxLifetime = Duration.toMillis(options.maxLifetime)
@@ -130,7 +143,8 @@ export const make = Effect.fnUntraced(function*(wire: Wire, alarm: Alarm, option
 
   const poolOf = (origin: string): Pool => {
     let pool = pools.get(origin)
-    if (pool === undefined) pools.set(origin, pool = new ConnectionPool(options.max, options.maxWaiting))
+    if (pool !== undefined) return pool
+    pools.set(origin, pool = new Pool(options.max, options.maxWaiting, nameOf(origin), context))
     return pool
   }
 
@@ -152,7 +166,9 @@ export const make = Effect.fnUntraced(function*(wire: Wire, alarm: Alarm, option
   const gone = (origin: string, pool: Pool, entry: Entry | undefined) => {
     if (entry !== undefined) alarm.clear(entry)
     wake(pool.gone(entry, alarm.now))
-    if (pool.isEmpty && pools.get(origin) === pool) pools.delete(origin)
+    if (!pool.isEmpty || pools.get(origin) !== pool) return
+    pools.delete(origin)
+    pool.metrics.stop()
   }
 
   /**
@@ -169,11 +185,19 @@ export const make = Effect.fnUntraced(function*(wire: Wire, alarm: Alarm, option
       }
       const ready = Deferred.makeUnsafe<Entry, CheckoutError>()
       let entry: Entry | undefined
+      const { metrics } = pool
+      const startedAt = alarm.now
+      let phase: "connecting" | "open" | "closing" = "connecting"
+      metrics.enter(phase)
 
       const fiber = runFork(Session.use(
         { kind: "connection", name: origin },
         wire.connect(url),
-        (connection) => atMost(Effect.andThen(connection.close, connection.closed), options.closeTimeout),
+        (connection) => {
+          if (phase === "connecting") metrics.leave(phase)
+          metrics.enter(phase = "closing")
+          return atMost(Effect.andThen(connection.close, connection.closed), options.closeTimeout)
+        },
         (connection) =>
           connection.ready.pipe(
             Effect.timeoutOrElse({
@@ -186,6 +210,9 @@ export const make = Effect.fnUntraced(function*(wire: Wire, alarm: Alarm, option
               }
             }),
             Effect.andThen(Effect.withFiber((fiber) => {
+              metrics.leave("connecting")
+              phase = "open"
+              metrics.connected(alarm.now - startedAt)
               const lifetime = maxLifetime * (1 - lifetimeSpread * random.nextDoubleUnsafe())
               Deferred.doneUnsafe(
                 ready,
@@ -196,6 +223,7 @@ export const make = Effect.fnUntraced(function*(wire: Wire, alarm: Alarm, option
           )
       ))
       fiber.addObserver((exit) => {
+        if (phase !== "open") metrics.leave(phase)
         gone(origin, pool, entry)
         Deferred.doneUnsafe(
           ready,
@@ -206,7 +234,13 @@ export const make = Effect.fnUntraced(function*(wire: Wire, alarm: Alarm, option
       })
       Fiber.runIn(fiber, holders)
       opening.set(ready, origin)
-      return Effect.onExitPrimitive(restore(Deferred.await(ready)), (exit) => {
+      const awaited = Span.around(SpanName.connect, {
+        attributes: {
+          [Attribute.serverAddress]: url.hostname,
+          [Attribute.serverPort]: Number(url.port) || (url.protocol === "https:" ? 443 : 80)
+        }
+      })(restore(Deferred.await(ready)))
+      return Effect.onExitPrimitive(awaited, (exit) => {
         opening.delete(ready)
         // A caller that leaves takes along what was being made for it.
         if (Exit.isFailure(exit)) fiber.interruptUnsafe()
@@ -238,17 +272,20 @@ export const make = Effect.fnUntraced(function*(wire: Wire, alarm: Alarm, option
     const now = alarm.now
     const limit = Duration.fromInputUnsafe(timeouts.queue ?? Timeouts.defaults.queue)
     const until = Math.min(now + Duration.toMillis(limit), deadline?.at ?? Infinity)
-    const waiter = new Waiter(until, pool, () =>
-      deadline !== undefined && deadline.at <= until
+    const waiter = new Waiter(until, pool, () => {
+      pool.metrics.timedOut()
+      return deadline !== undefined && deadline.at <= until
         ? new DeadlineExceeded({ budget: deadline.budget })
-        : new Timeouts.QueueTimeout({ origin, limit, connections: pool.connections, waiting: pool.waiting }))
+        : new Timeouts.QueueTimeout({ origin, limit, connections: pool.connections, waiting: pool.waiting })
+    })
     if (!pool.enqueue(waiter)) {
       return Effect.fail(new QueueFull({ origin, connections: pool.connections, waiting: pool.waiting }))
     }
     alarm.set(waiter)
     return Effect.flatMap(
-      Effect.onExitPrimitive(restore(Deferred.await(waiter.woken)), (exit) => {
+      Effect.onExitPrimitive(Span.around(SpanName.wait)(restore(Deferred.await(waiter.woken))), (exit) => {
         alarm.clear(waiter)
+        if (Exit.isSuccess(exit)) pool.metrics.waited(alarm.now - now)
         if (Exit.isSuccess(exit) || pool.leave(waiter) || waiter.grant === undefined) return undefined
         if (waiter.grant._tag === "Open") gone(origin, pool, undefined)
         else giveBack(waiter.grant.connection, waiter.grant.connection.idleMillis)

@@ -7,6 +7,7 @@ import * as Transport from "@clawback/core/Transport"
 import * as Cause from "effect/Cause"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import type * as Fiber from "effect/Fiber"
 import { identity } from "effect/Function"
 import type * as Pull from "effect/Pull"
 import * as Redacted from "effect/Redacted"
@@ -18,7 +19,9 @@ import type * as ChatRequest from "../ChatRequest.ts"
 import type * as ChatResponse from "../ChatResponse.ts"
 import type * as Codec from "../Codec.ts"
 import { type CallError, InvalidResponse } from "../ProviderError.ts"
+import type { Call } from "./call.ts"
 import { invalidResponse } from "./invalidResponse.ts"
+import * as Observation from "./observation.ts"
 
 /** Where and how one provider is called. */
 export interface Endpoint {
@@ -107,7 +110,8 @@ const unreadable = (response: Transport.Response): string | undefined => {
 const send = Effect.fnUntraced(function*(
   endpoint: Endpoint,
   request: ChatRequest.ChatRequest,
-  stream: boolean
+  stream: boolean,
+  call: Call
 ): Effect.fn.Return<
   { readonly response: Transport.Response; readonly peer: Codec.Peer },
   CallError,
@@ -121,6 +125,7 @@ const send = Effect.fnUntraced(function*(
     provider: endpoint.provider,
     redact: (text: string) => redact(secret, text)
   }
+  call.sending(peer.redact)
   const { firstToken, ...timeouts } = endpoint.timeouts
   const response = yield* endpoint.transport.execute({
     method: "POST",
@@ -240,19 +245,24 @@ const endWhole =
         return first === undefined ? Cause.done() : Effect.succeed([first, ...rest])
       })))
 
+/** How a call is begun to be told of. */
+export type Begin = (fiber: Fiber.Fiber<unknown, unknown>, request: ChatRequest.ChatRequest, stream: boolean) => Call
+
 /** A streamed answer, at which it is tried as often as the endpoint's policy says. Giving the stream up gives up the provider's work. */
 export const stream = (
   endpoint: Endpoint,
-  request: ChatRequest.ChatRequest
+  request: ChatRequest.ChatRequest,
+  begin: Begin
 ): Stream.Stream<ChatEvent.ChatEvent, CallError> =>
-  Stream.suspend(() => {
+  Observation.stream((fiber) => begin(fiber, request, true), (call) => {
     let answer: Answer | undefined
     return Stream.unwrap(Effect.gen(function*() {
-      const { response, peer } = yield* send(endpoint, request, true)
+      const { response, peer } = yield* send(endpoint, request, true, call)
       if (!isEventStream(response)) {
         const { headers, status } = response
         return yield* notAStream(endpoint.codec, peer, { status, headers, body: yield* errorBody(response) })
       }
+      call.streaming()
       const { end, pull } = answer = new Answer(response, endpoint.codec.makeDecoder(peer, request.choices))
       // As a finalizer, so that a whole answer is not lost to a limit that passes only now.
       yield* Effect.addFinalizer(() => end)
@@ -260,6 +270,7 @@ export const stream = (
         Timeouts.stream({ timeouts: endpoint.timeouts, startedAt: response.sentAt, isOutput: ChatEvent.isOutput })
       )
     })).pipe(
+      Observation.streamAttempt(call),
       endpoint.retry === undefined ? identity : Retry.stream(endpoint.retry),
       Deadline.withinStream(endpoint.timeouts.total ?? Timeouts.defaults.total),
       endWhole(() => answer),
@@ -270,15 +281,20 @@ export const stream = (
 /** An answer in one piece, at which it is tried as often as the endpoint's policy says. */
 export const generate = (
   endpoint: Endpoint,
-  request: ChatRequest.ChatRequest
+  request: ChatRequest.ChatRequest,
+  begin: Begin
 ): Effect.Effect<ChatResponse.ChatResponse, CallError> =>
-  Effect.gen(function*() {
-    const { response, peer } = yield* send(endpoint, request, false)
-    const { headers, status } = response
-    const received = { status, headers, body: yield* Transport.text(response) }
-    return yield* Effect.fromResult(endpoint.codec.decodeResponse(peer, received))
-  }).pipe(
-    endpoint.retry === undefined ? identity : Retry.effect(endpoint.retry),
-    Session.scoped(callInfo(endpoint, request)),
-    Deadline.within(endpoint.timeouts.total ?? Timeouts.defaults.total)
-  )
+  Observation.effect((fiber) => begin(fiber, request, false), (call) =>
+    Effect.gen(function*() {
+      const { response, peer } = yield* send(endpoint, request, false, call)
+      const { headers, status } = response
+      const received = { status, headers, body: yield* Transport.text(response) }
+      const answer = yield* Effect.fromResult(endpoint.codec.decodeResponse(peer, received))
+      call.answered(answer)
+      return answer
+    }).pipe(
+      Observation.attempt(call),
+      endpoint.retry === undefined ? identity : Retry.effect(endpoint.retry),
+      Session.scoped(callInfo(endpoint, request)),
+      Deadline.within(endpoint.timeouts.total ?? Timeouts.defaults.total)
+    ))

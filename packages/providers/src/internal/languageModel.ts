@@ -11,6 +11,7 @@ import * as ChatResponse from "../ChatResponse.ts"
 import type { CallError } from "../ProviderError.ts"
 import { toAiError } from "./aiError.ts"
 import * as Attempt from "./attempt.ts"
+import * as Observation from "./observation.ts"
 import { toChatRequest } from "./prompt.ts"
 import { PartsBuilder, wholeParts } from "./responseParts.ts"
 import { makeParametersReader } from "./toolParameters.ts"
@@ -42,10 +43,13 @@ const pullParts = (
 /** An endpoint and a model, seen as Effect's `LanguageModel`. The transformer makes schemas such as the provider takes. */
 export const make = (
   endpoint: Attempt.Endpoint,
+  calls: Observation.Calls,
   model: string,
   parameters: ChatRequest.Parameters,
   transformer: LanguageModel.CodecTransformer
 ) => {
+  const begin = ({ span }: LanguageModel.ProviderOptions): Attempt.Begin => (fiber, request, stream) =>
+    calls.begin(fiber, request, stream, span)
   // Without the query, which may hold what is nobody's business.
   const url = endpoint.url.origin + endpoint.url.pathname
   const failed = (method: string) => (error: CallError) => toAiError(error, method, url)
@@ -54,7 +58,7 @@ export const make = (
       toChatRequest(model, parameters, options, transformer),
       refused("generateText")
     )
-    const response = yield* Effect.mapError(Attempt.generate(endpoint, request), failed("generateText"))
+    const response = yield* Effect.mapError(Attempt.generate(endpoint, request, begin(options)), failed("generateText"))
     const builder = new PartsBuilder(makeParametersReader(options.tools, transformer))
     const parts = wholeParts([...builder.push(ChatResponse.toEvents(response)), ...builder.end()])
     return builder.failure === undefined ? parts : yield* refused("generateText")(builder.failure)
@@ -66,7 +70,7 @@ export const make = (
         toChatRequest(model, parameters, options, transformer),
         refused("streamText")
       )
-      const events = Stream.mapError(Attempt.stream(endpoint, request), failed("streamText"))
+      const events = Stream.mapError(Attempt.stream(endpoint, request, begin(options)), failed("streamText"))
       return Stream.transformPull(events, (pull) =>
         Effect.sync(() =>
           pullParts(pull, new PartsBuilder(makeParametersReader(options.tools, transformer)), refused("streamText"))

@@ -1,0 +1,140 @@
+/**
+ * What is told of calls: one tree of spans for each, where somebody traces, and metrics.
+ *
+ * Everything here is a synchronous step that changes no outcome, taken where nothing can interrupt it.
+ */
+import * as Caller from "@clawback/core/Caller"
+import { Attribute } from "@clawback/core/Conventions"
+import * as Span from "@clawback/core/Span"
+import type * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Pull from "effect/Pull"
+import * as Scope from "effect/Scope"
+import * as Stream from "effect/Stream"
+import * as Tracer from "effect/Tracer"
+import type { ChatEvent } from "../ChatEvent.ts"
+import type * as ChatRequest from "../ChatRequest.ts"
+import { type AnyFiber, Call, secondsOf } from "./call.ts"
+import { byModel } from "./callMetrics.ts"
+
+/** The calls of one endpoint. */
+export interface Calls {
+  readonly begin: (
+    fiber: AnyFiber,
+    request: ChatRequest.ChatRequest,
+    stream: boolean,
+    parent: Tracer.AnySpan | undefined
+  ) => Call
+}
+
+/** What a server's URL says of where it is. */
+const serverOf = (url: URL) => ({
+  [Attribute.serverAddress]: url.hostname,
+  [Attribute.serverPort]: Number(url.port) || (url.protocol === "https:" ? 443 : 80)
+})
+
+export const make = (
+  { provider, url }: { readonly provider: string; readonly url: URL },
+  context: Context.Context<never>
+): Calls => {
+  const operation = "chat"
+  const metricsOf = byModel(operation, provider, context)
+  const server = serverOf(url)
+  return {
+    begin: (fiber, request, stream, parent) => {
+      const { model } = request
+      const span = !Span.isTraced(fiber) || parent?.sampled === false ? undefined : Span.begin(
+        fiber,
+        `${operation} ${model}`,
+        {
+          parent,
+          kind: "client",
+          attributes: {
+            [Attribute.operation]: operation,
+            [Attribute.provider]: provider,
+            [Attribute.requestModel]: model,
+            [Attribute.requestStream]: stream,
+            [Attribute.requestMaxTokens]: request.maxOutputTokens,
+            [Attribute.requestTemperature]: request.temperature,
+            [Attribute.requestTopP]: request.topP,
+            [Attribute.requestSeed]: request.seed,
+            [Attribute.conversation]: fiber.getRef(Caller.Current)?.conversation,
+            ...server
+          }
+        }
+      )
+      return new Call(fiber, metricsOf(model), secondsOf(fiber), span)
+    }
+  }
+}
+
+/** Below a span, where there is one. */
+const below = (span: Tracer.Span | undefined) => <A, E, R>(self: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
+  span === undefined ? self : Effect.provideService(self, Tracer.ParentSpan, span)
+
+/** An effect that is an attempt of a call. */
+export const attempt = (call: Call) => <A, E, R>(self: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
+  Effect.uninterruptibleMask((restore) =>
+    Effect.onExitPrimitive(below(call.try())(restore(self)), (exit) => {
+      call.tried(exit)
+      return undefined
+    })
+  )
+
+/** An effect that is a call. */
+export const effect = <A, E, R>(
+  begin: (fiber: AnyFiber) => Call,
+  f: (call: Call) => Effect.Effect<A, E, R>
+): Effect.Effect<A, E, R> =>
+  Effect.uninterruptibleMask((restore) =>
+    Effect.withFiber((fiber) => {
+      const call = begin(fiber)
+      return Effect.onExitPrimitive(restore(f(call)), (exit) => {
+        call.end(exit)
+        return undefined
+      })
+    })
+  )
+
+/** Looks at what a stream emits, and in the end at how it ended: one that is given up before its end is interrupted. */
+const watch = <A, E, R>(
+  begin: (fiber: AnyFiber) => {
+    readonly stream: Stream.Stream<A, E, R>
+    readonly onElements?: (elements: ReadonlyArray<A>) => void
+    readonly onEnd: (exit: Exit.Exit<unknown, unknown>) => void
+  }
+): Stream.Stream<A, E, R> =>
+  Stream.unwrap(Effect.uninterruptible(Effect.withFiber((fiber) =>
+    Effect.flatMap(Effect.scope, (scope) => {
+      const { onElements, onEnd, stream } = begin(fiber)
+      let last: Exit.Exit<unknown, unknown> = Exit.interrupt(fiber.id)
+      const watched = Stream.transformPull(stream, (pull) =>
+        Effect.succeed(Effect.onExitPrimitive(pull, (exit) => {
+          if (Exit.isSuccess(exit)) onElements?.(exit.value)
+          else last = Pull.isDoneCause(exit.cause) ? Exit.void : exit
+          return undefined
+        }, true)))
+      return Effect.as(Scope.addFinalizer(scope, Effect.sync(() => onEnd(last))), watched)
+    })
+  )))
+
+/** A stream that is an attempt of a call. */
+export const streamAttempt = (call: Call) => <A, E, R>(self: Stream.Stream<A, E, R>): Stream.Stream<A, E, R> =>
+  watch(() => {
+    const span = call.try()
+    return {
+      stream: span === undefined ? self : Stream.provideService(self, Tracer.ParentSpan, span),
+      onEnd: (exit) => call.tried(exit)
+    }
+  })
+
+/** A stream that is a call. */
+export const stream = <E, R>(
+  begin: (fiber: AnyFiber) => Call,
+  f: (call: Call) => Stream.Stream<ChatEvent, E, R>
+): Stream.Stream<ChatEvent, E, R> =>
+  watch((fiber) => {
+    const call = begin(fiber)
+    return { stream: f(call), onElements: (events) => call.events(events), onEnd: (exit) => call.end(exit) }
+  })
