@@ -17,7 +17,7 @@ describe("benchmarks", () => {
     const { stdout } = await promisify(execFile)(
       execPath,
       [...flags, "scripts/run.ts", "packages/benchmarks/src/*.ts", name, "--smoke"],
-      { timeout: 30_000, killSignal: "SIGKILL" }
+      { timeout: 90_000, killSignal: "SIGKILL" }
     )
     const last = JSON.parse(stdout.trimEnd().split("\n").at(-1) ?? "")
     const targets: ReadonlyArray<{ readonly met: boolean }> = last.targets
@@ -35,5 +35,5 @@ describe("benchmarks", () => {
         peer: expect.any(Number)
       }))
     })
-  }, 40_000)
+  }, 100_000)
 })

@@ -19,7 +19,6 @@ const grace = 300
 const closeTimeout = 2000
 const firstToken = 200
 const idleTimeToLive = 300
-const maxLifetime = 60
 const maxBodySize = 2500
 
 const isExpected = Schema.is(Schema.Union([
@@ -125,6 +124,7 @@ const revoker = Effect.gen(function*() {
 const program = Effect.gen(function*() {
   const registry = yield* SessionRegistry.SessionRegistry
   const wire = faultyWire(closeTimeout)
+  const maxLifetime = yield* Simulation.choose([20, 60, 600])
   yield* Simulation.always(
     "opening, open and closing connections never exceed the limit",
     () => wire.open.size <= connections,

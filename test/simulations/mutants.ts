@@ -53,8 +53,8 @@ export const mutants: ReadonlyArray<Mutant> = [
   {
     module: "Transport",
     file: connections,
-    find: "        discard(entry)\n        return checkout",
-    replace: "        return checkout",
+    find: "      discard(entry)\n      return checkout",
+    replace: "      return checkout",
     rule: "a connection that the server has left is closed"
   },
   {
@@ -75,7 +75,7 @@ export const mutants: ReadonlyArray<Mutant> = [
   {
     module: "Transport",
     file: transport,
-    find: "const abort = Effect.andThen(exchange.abort, discard)",
+    find: "const abort = Effect.andThen(exchange.abort, Effect.suspend(discard))",
     replace: "const abort = exchange.abort",
     rule: "a connection whose answer was given up is closed"
   },
@@ -83,7 +83,7 @@ export const mutants: ReadonlyArray<Mutant> = [
     module: "Transport",
     file: transport,
     find:
-      "(restore) =>\n                Effect.map(connections.checkout(url, request.timeouts ?? {}, deadline, restore), (entry) => {",
+      "(restore) =>\n                Effect.mapEager(connections.checkout(url, request.timeouts ?? {}, deadline, restore), (entry) => {",
     replace:
       "Effect.map(connections.checkout(url, request.timeouts ?? {}, deadline, (part) => Effect.interruptible(part)), (entry) => {",
     rule: "a revocation ends the wait for a connection"
@@ -105,8 +105,8 @@ export const mutants: ReadonlyArray<Mutant> = [
   {
     module: "Transport",
     file: connections,
-    find: "if (now >= entry.at || (idleMillis <= 0",
-    replace: "if ((idleMillis <= 0",
+    find: "maxLifetime * (1 - lifetimeSpread",
+    replace: "maxLifetime * (1 + lifetimeSpread",
     rule: "a connection is not used beyond its lifetime"
   },
   {
@@ -119,7 +119,7 @@ export const mutants: ReadonlyArray<Mutant> = [
   {
     module: "Transport",
     file: connections,
-    find: "      alarm.set(waiter)\n",
+    find: "    alarm.set(waiter)\n",
     replace: "",
     rule: "whoever waits has a limit of their own"
   },
@@ -140,28 +140,28 @@ export const mutants: ReadonlyArray<Mutant> = [
   {
     module: "Transport",
     file: transport,
-    find: "          alarm.set(progress)\n",
+    find: "        alarm.set(progress)\n",
     replace: "",
     rule: "a head is waited for no longer than it may take"
   },
   {
     module: "Transport",
     file: transport,
-    find: `!(error instanceof ConnectionLost) || error.phase !== "request"`,
-    replace: `!(error instanceof ConnectionLost) || error.phase === "body"`,
+    find: `reason.error.phase === "request"`,
+    replace: `reason.error.phase !== "body"`,
     rule: "what may have been processed is not sent again"
   },
   {
     module: "Transport",
     file: transport,
-    find: "          connections.discard(entry)\n          return Effect.flatMap(",
-    replace: "          return Effect.flatMap(",
+    find: "        connections.discard(entry)\n        return Effect.flatMap(",
+    replace: "        return Effect.flatMap(",
     rule: "a connection that was left before it was used again is closed"
   },
   {
     module: "Transport",
     file: transport,
-    find: "              progress.entry = another\n",
+    find: "            progress.entry = another\n",
     replace: "",
     rule: "the connection that a call goes on over is given back"
   },

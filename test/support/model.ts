@@ -1,16 +1,9 @@
 /** A model behind real sockets, in a world of its own. */
-import {
-  type Credential,
-  type Retry,
-  type SessionError,
-  SessionRegistry,
-  type Timeouts,
-  type TransportError
-} from "@clawback/core"
+import { type Retry, SessionRegistry, type Timeouts } from "@clawback/core"
 import { NodeTransport } from "@clawback/node"
-import { OpenAi } from "@clawback/providers"
+import { OpenAi, type Target } from "@clawback/providers"
 import { assert } from "@effect/vitest"
-import { type Config, ConfigProvider, type Duration, Effect, Layer, Schedule } from "effect"
+import { ConfigProvider, type Duration, Effect, Layer, Schedule } from "effect"
 import type { LanguageModel } from "effect/ai"
 
 export interface Options {
@@ -33,12 +26,8 @@ export const withModel = (options: Options) =>
   effect: Effect.Effect<A, E, R>
 ): Effect.Effect<
   A,
-  | E
-  | Config.ConfigError
-  | Credential.CredentialUnavailable
-  | SessionError.SessionError
-  | TransportError.InvalidUrl,
-  Exclude<R, LanguageModel.LanguageModel>
+  E | Target.OpenError,
+  Exclude<R, LanguageModel.LanguageModel | Target.ChatModel>
 > =>
   Effect.gen(function*() {
     const result = yield* Effect.provide(effect, layer(options))

@@ -90,16 +90,13 @@ interface Limit {
 const isNever = ({ deadline }: Limit) => deadline.at === Infinity
 
 /** The deadline that `budget` sets from now, or the one in force where that comes sooner. */
-const earliest = (budget: Duration.Duration): Effect.Effect<Limit> =>
-  Effect.withFiber((fiber) => {
-    const inherited = fiber.getRef(Current)
-    const at = Monotonic.millis(fiber.getRef(Clock.Clock)) + Duration.toMillis(budget)
-    return Effect.succeed(
-      inherited !== undefined && inherited.at <= at
-        ? { deadline: inherited, isInherited: true }
-        : { deadline: { at, budget }, isInherited: false }
-    )
-  })
+const earliest = (budget: Duration.Duration, fiber: Fiber.Fiber<unknown, unknown>): Limit => {
+  const inherited = fiber.getRef(Current)
+  const at = Monotonic.millis(fiber.getRef(Clock.Clock)) + Duration.toMillis(budget)
+  return inherited !== undefined && inherited.at <= at
+    ? { deadline: inherited, isInherited: true }
+    : { deadline: { at, budget }, isInherited: false }
+}
 
 /**
  * How long whoever set an inherited deadline has to interrupt us, before we take it that nobody will. Its timer is due at
@@ -114,23 +111,30 @@ const exceeded = ({ deadline, isInherited }: Limit): Effect.Effect<never, Deadli
 }
 
 /** Ends an effect when a deadline passes, and waits for its releases. */
-const until = <A, E, R>(self: Effect.Effect<A, E, R>, limit: Limit): Effect.Effect<A, E | DeadlineExceeded, R> =>
-  Effect.contextWith((context: Context.Context<R>) =>
-    cutOff(self, {
-      at: limit.deadline.at,
-      context: Context.add(context, Current, limit.deadline),
-      orElse: () => exceeded(limit)
-    })
+const until = <A, E, R>(
+  self: Effect.Effect<A, E, R>,
+  limit: Limit
+): Effect.Effect<A, E | DeadlineExceeded, R> =>
+  Effect.uninterruptibleMask((restore) =>
+    Effect.withFiber((fiber) =>
+      cutOff(self, {
+        at: limit.deadline.at,
+        context: Context.add(fiber.context as Context.Context<R>, Current, limit.deadline),
+        orElse: () => exceeded(limit),
+        fiber,
+        restore
+      })
+    )
   )
 
 /** Runs an effect under a deadline. An earlier one that is in force already stays so, and raises its own error. */
 export const within = (duration: Duration.Input) => {
   const budget = Option.duration("deadline", duration)
   return <A, E, R>(self: Effect.Effect<A, E, R>): Effect.Effect<A, E | DeadlineExceeded, R> =>
-    Effect.flatMap(
-      earliest(budget),
-      (limit) => isNever(limit) ? self : until(self, limit)
-    )
+    Effect.withFiber((fiber) => {
+      const limit = earliest(budget, fiber)
+      return isNever(limit) ? self : until(self, limit)
+    })
 }
 
 type Pulled<A, E, R = never> = Pull.Pull<readonly [A, ...Array<A>], E, void, R>
@@ -191,10 +195,11 @@ export const withinStream = (duration: Duration.Input) => {
   const budget = Option.duration("deadline", duration)
   return <A, E, R>(self: Stream.Stream<A, E, R>): Stream.Stream<A, E | DeadlineExceeded, R> =>
     Stream.unwrap(
-      Effect.map(
-        earliest(budget),
-        (limit): Stream.Stream<A, E | DeadlineExceeded, R> =>
+      Effect.withFiber((fiber) => {
+        const limit = earliest(budget, fiber)
+        return Effect.succeed<Stream.Stream<A, E | DeadlineExceeded, R>>(
           isNever(limit) ? self : untilStream(Stream.provideService(self, Current, limit.deadline), limit)
-      )
+        )
+      })
     )
 }

@@ -9,7 +9,6 @@
  * `@clawback/core/HttpClientView`.
  *
  * ```ts
- * import { Transport } from "@clawback/core"
  * import * as HttpClientView from "@clawback/core/HttpClientView"
  * import { NodeTransport } from "@clawback/node"
  * import { Effect, Layer } from "effect"
@@ -44,6 +43,7 @@ import * as Option from "./internal/option.ts"
 import { counted, Received } from "./internal/received.ts"
 import { TransportResponse } from "./internal/transportResponse.ts"
 import * as Session from "./Session.ts"
+import type { SessionRevoked } from "./SessionError.ts"
 import * as Timeouts from "./Timeouts.ts"
 import * as Transport from "./Transport.ts"
 import * as TransportError from "./TransportError.ts"
@@ -168,6 +168,19 @@ const sendFailed = (
   }
 }
 
+const readFailed = (origin: string) => (error: HttpClientError.HttpClientError | Cause.Done) =>
+  error._tag === "Done" ? error : new TransportError.ConnectionLost({
+    origin,
+    phase: "body",
+    cause: error.reason.cause ?? error
+  })
+
+/** Not every client tells its reader when its call was aborted. */
+const unlessRevoked =
+  ({ awaitRevoked }: Session.Handle<unknown>) =>
+  <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E | SessionRevoked, R> =>
+    Effect.raceFirst(effect, Effect.flatMap(awaitRevoked, Effect.fail))
+
 /**
  * A client as a transport.
  *
@@ -185,17 +198,14 @@ export const fromHttpClient = (
   const send = (
     request: Transport.Request,
     origin: string,
-    { awaitRevoked, session }: Session.Handle<unknown>
+    handle: Session.Handle<unknown>
   ): Effect.Effect<Transport.Response, TransportError.TransportError, Scope.Scope> =>
     Effect.clockWith((clock) => {
       const sentAt = Monotonic.millis(clock)
-      // Not every client tells its reader when its call was aborted.
-      const unlessRevoked = <A, E, R>(effect: Effect.Effect<A, E, R>) =>
-        Effect.raceFirst(effect, Effect.flatMap(awaitRevoked, Effect.fail))
       const head = scoped.execute(decode(request)).pipe(
         Effect.provideService(HttpClient.TracerPropagationEnabled, false),
         Effect.mapError((error) => sendFailed(request, origin, error)),
-        unlessRevoked
+        unlessRevoked(handle)
       )
       const limit = request.timeouts?.firstToken
       const inTime = limit === undefined ? head : Effect.timeoutOrElse(head, {
@@ -205,14 +215,8 @@ export const fromHttpClient = (
       return Effect.flatMap(inTime, (response) =>
         Effect.map(Stream.toPull(response.stream), (pull) => {
           const received = new Received(response.headers["content-length"], request.maxBodySize ?? maxBodySize)
-          const lost = (error: HttpClientError.HttpClientError | Cause.Done) =>
-            error._tag === "Done" ? error : new TransportError.ConnectionLost({
-              origin,
-              phase: "body",
-              cause: error.reason.cause ?? error
-            })
-          const body = counted(Effect.mapError(pull, lost), received, session)
-          return { status: response.status, headers: response.headers, sentAt, body: unlessRevoked(body) }
+          const body = counted(Effect.mapError(pull, readFailed(origin)), received, handle.session)
+          return { status: response.status, headers: response.headers, sentAt, body: unlessRevoked(handle)(body) }
         }))
     })
 

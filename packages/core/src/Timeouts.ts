@@ -35,6 +35,7 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
+import { cutOffAfter } from "./internal/cutOff.ts"
 import * as Monotonic from "./internal/monotonic.ts"
 import * as Option from "./internal/option.ts"
 import type * as Retry from "./Retry.ts"
@@ -171,8 +172,7 @@ export const stream =
           const pulledAt = Monotonic.millis(clock)
           const left = hasOutput ? idleMillis - waited : startedAt + firstTokenMillis - pulledAt
           // Even with no time left there may be output that has come already, and waits for its reader.
-          const duration = Math.max(0, left)
-          return Effect.map(Effect.timeoutOrElse(pull, { duration, orElse: () => expired }), (elements) => {
+          return Effect.map(cutOffAfter(pull, Math.max(0, left), () => expired), (elements) => {
             if (elements.some(isOutput)) {
               hasOutput = true
               waited = 0

@@ -15,6 +15,7 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Pull from "effect/Pull"
+import * as Result from "effect/Result"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import * as Deadline from "./Deadline.ts"
@@ -136,10 +137,25 @@ class Progress implements Alarm.Timer {
   }
 }
 
+/** The URLs that were called last: most programs call few, and again and again. */
+const parsed = new Map<string, URL>()
+const parsedLimit = 32
+
 const parseUrl = (text: string): URL | undefined => {
-  const url = URL.parse(text) ?? undefined
-  return url?.protocol === "http:" || url?.protocol === "https:" ? url : undefined
+  const known = parsed.get(text)
+  if (known !== undefined) return known
+  const url = URL.parse(text)
+  if (url === null || (url.protocol !== "http:" && url.protocol !== "https:")) return undefined
+  if (parsed.size >= parsedLimit) parsed.clear()
+  parsed.set(text, url)
+  return url
 }
+
+/** Whether a connection was lost before the first byte was written on it. */
+const wasNotSent = (cause: Cause.Cause<TransportError>): boolean =>
+  cause.reasons.some((reason) =>
+    Cause.isFailReason(reason) && reason.error instanceof ConnectionLost && reason.error.phase === "request"
+  )
 
 /** Where we ended the exchange ourselves, its connection was closed for that, which explains whatever else went wrong. */
 const explain = (session: Session.Session, progress: Progress) => <E>(error: E) =>
@@ -156,19 +172,21 @@ const settle = (
   alarm.clear(progress)
   const { entry, exchange, received } = progress
   if (entry === undefined) return Effect.void
-  const giveBack = Effect.sync(() =>
-    connections.giveBack(
-      entry,
-      exchange === undefined ? idleMillis : Math.min(idleMillis, keepAliveMillis(exchange.headers["keep-alive"]))
-    )
-  )
-  if (!progress.isSent || received?.isEnded === true) return giveBack
-  const discard = Effect.sync(() => connections.discard(entry))
-  if (exchange === undefined || received === undefined) return discard
-  const abort = Effect.andThen(exchange.abort, discard)
+  const giveBack = (): Effect.Effect<void> => {
+    const announced = exchange === undefined ? Infinity : keepAliveMillis(exchange.headers["keep-alive"])
+    connections.giveBack(entry, Math.min(idleMillis, announced))
+    return Effect.void
+  }
+  const discard = (): Effect.Effect<void> => {
+    connections.discard(entry)
+    return Effect.void
+  }
+  if (!progress.isSent || received?.isEnded === true) return giveBack()
+  if (exchange === undefined || received === undefined) return discard()
+  const abort = Effect.andThen(exchange.abort, Effect.suspend(discard))
   if (Exit.hasInterrupts(exit) || received.left > drainLimit) return abort
   const drain = Pull.catchDone(Effect.forever(exchange.pull, { disableYield: true }), () => Effect.void)
-  return Effect.flatMap(atMost(drain, drainTimeout), (isDrained) => isDrained ? giveBack : abort)
+  return Effect.flatMap(atMost(drain, drainTimeout), (isDrained) => isDrained ? giveBack() : abort)
 }
 
 /** Makes a transport over a wire. Its connections are closed with the scope; calls that still run lose theirs. */
@@ -184,76 +202,73 @@ export const make: (wire: Wire, options?: Options) => Effect.Effect<Transport["S
     const idleMillis = Duration.toMillis(Option.duration("idleTimeToLive", options.idleTimeToLive ?? "30 seconds"))
     const maxBodySize = Option.size("maxBodySize", options.maxBodySize ?? defaultMaxBodySize)
 
+    /** Sends a request; to be run where it is made. */
     const send = (
       progress: Progress,
       entry: Entry,
       session: Session.Session,
       deadline: Deadline.Deadline | undefined
-    ): Effect.Effect<Response, TransportError> =>
-      Effect.suspend(() => {
-        const { request, url } = progress
-        const limit = request.timeouts?.firstToken
-        const sentAt = alarm.now
-        if (deadline !== undefined && deadline.at <= sentAt) {
-          return Effect.fail(new Deadline.DeadlineExceeded({ budget: deadline.budget }))
-        }
-        progress.isSent = true
-        if (limit !== undefined) {
-          progress.at = sentAt + Duration.toMillis(Duration.fromInputUnsafe(limit))
-          alarm.set(progress)
-        }
-        const head = entry.connection.send({
-          method: request.method,
-          path: url.pathname + url.search,
-          headers: request.headers,
-          body: request.body
-        })
-        return Effect.matchCauseEffectEager(head, {
-          onFailure: (cause) => {
-            alarm.clear(progress)
-            return Effect.failCause(Cause.map(cause, explain(session, progress)))
-          },
-          onSuccess: (exchange): Effect.Effect<Response, TransportError> => {
-            alarm.clear(progress)
-            // It came while its connection was being closed for having come too late.
-            if (progress.failure !== undefined) return Effect.fail(progress.failure)
-            const { headers, pull, status } = exchange
-            const received = new Received(headers["content-length"], request.maxBodySize ?? maxBodySize)
-            progress.exchange = exchange
-            progress.received = received
-            return Effect.succeed({ status, headers, sentAt, body: counted(pull, received, session) })
-          }
-        })
+    ): Effect.Effect<Response, TransportError> => {
+      const { request, url } = progress
+      const limit = request.timeouts?.firstToken
+      const sentAt = alarm.now
+      if (deadline !== undefined && deadline.at <= sentAt) {
+        return Effect.fail(new Deadline.DeadlineExceeded({ budget: deadline.budget }))
+      }
+      progress.isSent = true
+      if (limit !== undefined) {
+        progress.at = sentAt + Duration.toMillis(Duration.fromInputUnsafe(limit))
+        alarm.set(progress)
+      }
+      const head = entry.connection.send({
+        method: request.method,
+        path: url.pathname + url.search,
+        headers: request.headers,
+        body: request.body
       })
+      return Effect.matchCauseEffect(head, {
+        onFailure: (cause) => {
+          alarm.clear(progress)
+          return entry.isReused && wasNotSent(cause)
+            ? onAnother(progress, entry, session, deadline)
+            : Effect.failCause(Cause.map(cause, explain(session, progress)))
+        },
+        onSuccess: (exchange): Effect.Effect<Response, TransportError> => {
+          alarm.clear(progress)
+          // It came while its connection was being closed for having come too late.
+          if (progress.failure !== undefined) return Effect.fail(progress.failure)
+          const { headers, pull, status } = exchange
+          const received = new Received(headers["content-length"], request.maxBodySize ?? maxBodySize)
+          progress.exchange = exchange
+          progress.received = received
+          return Effect.succeed({ status, headers, sentAt, body: counted(pull, received, session) })
+        }
+      })
+    }
 
     /** A kept connection that its server had left before anything was sent costs the call nothing but another one. */
-    const orOnAnother = (
+    const onAnother = (
       progress: Progress,
       entry: Entry,
       session: Session.Session,
       deadline: Deadline.Deadline | undefined
     ): Effect.Effect<Response, TransportError> =>
-      Effect.catch(send(progress, entry, session, deadline), (error) => {
-        if (!entry.isReused || !(error instanceof ConnectionLost) || error.phase !== "request") {
-          return Effect.fail(error)
-        }
-        return Effect.uninterruptibleMask((restore) => {
-          progress.entry = undefined
-          progress.isSent = false
-          connections.discard(entry)
-          return Effect.flatMap(
-            connections.checkout(
-              progress.url,
-              progress.request.timeouts ?? {},
-              deadline,
-              Hold.restoring(session as Held, restore)
-            ),
-            (another) => {
-              progress.entry = another
-              return restore(orOnAnother(progress, another, session, deadline))
-            }
-          )
-        })
+      Effect.uninterruptibleMask((restore) => {
+        progress.entry = undefined
+        progress.isSent = false
+        connections.discard(entry)
+        return Effect.flatMap(
+          connections.checkout(
+            progress.url,
+            progress.request.timeouts ?? {},
+            deadline,
+            Hold.restoring(session as Held, restore)
+          ),
+          (another) => {
+            progress.entry = another
+            return restore(Effect.suspend(() => send(progress, another, session, deadline)))
+          }
+        )
       })
 
     return Transport.of({
@@ -270,13 +285,13 @@ export const make: (wire: Wire, options?: Options) => Effect.Effect<Transport["S
             Session.acquire(
               { kind: "exchange", name: url.host + url.pathname },
               (restore) =>
-                Effect.map(connections.checkout(url, request.timeouts ?? {}, deadline, restore), (entry) => {
+                Effect.mapEager(connections.checkout(url, request.timeouts ?? {}, deadline, restore), (entry) => {
                   progress.entry = entry
                   return entry
                 }),
               (_, exit) => settle(connections, alarm, progress, idleMillis, exit)
             ),
-            ({ session, value }) => orOnAnother(progress, value, session, deadline)
+            ({ session, value }) => send(progress, value, session, deadline)
           )
         })
     })
@@ -286,33 +301,37 @@ export const make: (wire: Wire, options?: Options) => Effect.Effect<Transport["S
 export const stream = (response: Response): Stream.Stream<Uint8Array, BodyError> =>
   Stream.fromPull(Effect.succeed(response.body))
 
+const joined = (chunks: ReadonlyArray<Uint8Array>, length: number): Uint8Array => {
+  const [first] = chunks
+  if (chunks.length === 1 && first !== undefined) return first
+  const whole = new Uint8Array(length)
+  let at = 0
+  for (const chunk of chunks) {
+    whole.set(chunk, at)
+    at += chunk.byteLength
+  }
+  return whole
+}
+
 /** The whole body, in memory. Reading stops at `limit` bytes, where the response's own limit does not come first. */
 export const bytes = (response: Response, limit = Infinity): Effect.Effect<Uint8Array, BodyError> =>
   Effect.suspend(() => {
     const chunks: Array<Uint8Array> = []
     let length = 0
-    const read: Effect.Effect<never, BodyError | Cause.Done> = Effect.flatMap(
-      response.body,
-      (more) => {
+    const read: Effect.Effect<Uint8Array, BodyError> = Effect.matchCauseEffect(response.body, {
+      onSuccess: (more) => {
         for (const chunk of more) {
           chunks.push(chunk)
           length += chunk.byteLength
         }
         return length > limit ? Effect.fail(new BodyTooLarge({ limit })) : read
+      },
+      onFailure: (cause) => {
+        const failure = Pull.filterNoDone(cause)
+        return Result.isSuccess(failure) ? Effect.failCause(failure.success) : Effect.succeed(joined(chunks, length))
       }
-    )
-    return Pull.catchDone(read, () =>
-      Effect.sync(() => {
-        const [first] = chunks
-        if (chunks.length === 1 && first !== undefined) return first
-        const whole = new Uint8Array(length)
-        let at = 0
-        for (const chunk of chunks) {
-          whole.set(chunk, at)
-          at += chunk.byteLength
-        }
-        return whole
-      }))
+    })
+    return read
   })
 
 const decoder = new TextDecoder()

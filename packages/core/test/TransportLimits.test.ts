@@ -210,21 +210,21 @@ describe("Transport: the size of a body", () => {
     }).pipe(isolated))
 })
 
-describe("Transport: a kept connection that its server has left", () => {
-  const lost = (phase: TransportError.ConnectionLost["phase"]) =>
-    new TransportError.ConnectionLost({ origin, phase, cause: new Error("closed") })
+const lost = (phase: TransportError.ConnectionLost["phase"]) =>
+  new TransportError.ConnectionLost({ origin, phase, cause: new Error("closed") })
 
-  /** A wire whose used connections are lost in some phase. */
-  const leaving = (phase: TransportError.ConnectionLost["phase"]) =>
-    Effect.gen(function*() {
-      let requests = 0
-      const { transport, wire } = yield* setup({
-        answering: () => ++requests === 2 ? Effect.fail(lost(phase)) : Effect.succeed({ body: [10] })
-      })
-      yield* get(transport)
-      return { transport, wire, requests: () => requests }
+/** A wire whose used connections are lost in some phase. */
+const leaving = (phase: TransportError.ConnectionLost["phase"]) =>
+  Effect.gen(function*() {
+    let requests = 0
+    const { transport, wire } = yield* setup({
+      answering: () => ++requests === 2 ? Effect.fail(lost(phase)) : Effect.succeed({ body: [10] })
     })
+    yield* get(transport)
+    return { transport, wire, requests: () => requests }
+  })
 
+describe("Transport: a kept connection that its server has left", () => {
   it.effect("before anything was sent: the call goes on over another one", () =>
     Effect.gen(function*() {
       const { requests, transport, wire } = yield* leaving("request")

@@ -57,6 +57,8 @@ const send = (request: HttpClientRequest.HttpClientRequest) =>
 
 const text = (value: string) => new TextEncoder().encode(value)
 
+const reason = (url: string) => Effect.map(Effect.flip(send(HttpClientRequest.get(url))), (error) => error.reason)
+
 describe("A transport as an HttpClient", () => {
   it.effect("sends what the request says, and reads status, headers, cookies and JSON", () =>
     Effect.gen(function*() {
@@ -148,7 +150,6 @@ describe("A transport as an HttpClient", () => {
         socket.once("data", () => socket.end("HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\npart"))
       )
       const garbage = yield* Servers.http((_, response) => response.end("no json"))
-      const reason = (url: string) => Effect.map(Effect.flip(send(HttpClientRequest.get(url))), (error) => error.reason)
       const refused = yield* reason(closed.url)
       assert.strictEqual(refused._tag, "TransportError")
       assert.instanceOf(refused.cause, TransportError.ConnectFailed)
@@ -185,6 +186,9 @@ describe("A transport as an HttpClient", () => {
 
 const execute = (url: string, request: Partial<Transport.Request> = {}) =>
   Transport.Transport.use((service) => service.execute({ method: "GET", url, headers: {}, ...request }))
+
+const failure = (url: string, request?: Partial<Transport.Request>) =>
+  Effect.flip(Effect.scoped(Effect.flatMap(execute(url, request), Transport.text)))
 
 describe("An HttpClient as a transport", () => {
   it.effect("sends what the request says, reads the answer, and registers the exchange for as long as it lasts", () =>
@@ -242,8 +246,6 @@ describe("An HttpClient as a transport", () => {
       )
       const large = yield* Servers.http((_, response) => response.end("x".repeat(1001)))
       const silent = yield* Servers.http(() => {})
-      const failure = (url: string, request?: Partial<Transport.Request>) =>
-        Effect.flip(Effect.scoped(Effect.flatMap(execute(url, request), Transport.text)))
       assert.deepInclude(yield* failure(closed.url), { _tag: "ConnectionLost", phase: "head" })
       assert.deepInclude(yield* failure(cut.url), { _tag: "ConnectionLost", phase: "body" })
       assert.deepStrictEqual(

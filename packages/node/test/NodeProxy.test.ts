@@ -64,6 +64,14 @@ const reasonOf = <R>(effect: Effect.Effect<unknown, unknown, R>) =>
     return { reason: error.reason, status: error.status }
   })
 
+const through = (port: number) =>
+  Effect.gen(function*() {
+    const http = { url: `http://user:hunter2@localhost:${port}` }
+    const error = yield* Effect.flip(transport({ proxy: { http } })(get("http://server.test/")))
+    assert.notInclude(`${inspect(error, { depth: 9 })} ${error.message} ${JSON.stringify(error)}`, "hunter2")
+    return yield* reasonOf(Effect.fail(error))
+  })
+
 describe("A transport through a proxy", () => {
   it.effect("reaches https and http servers by a tunnel, and keeps it for the next call", () =>
     Effect.gen(function*() {
@@ -131,13 +139,6 @@ describe("A transport through a proxy", () => {
       const babbling = yield* Servers.tcp((socket) => socket.once("data", () => socket.end("SSH-2.0-x\r\n")))
       const unauthorized = yield* proxy(() => 407)
       const refusing = yield* proxy(() => 403)
-      const through = (port: number) =>
-        Effect.gen(function*() {
-          const http = { url: `http://user:hunter2@localhost:${port}` }
-          const error = yield* Effect.flip(transport({ proxy: { http } })(get("http://server.test/")))
-          assert.notInclude(`${inspect(error, { depth: 9 })} ${error.message} ${JSON.stringify(error)}`, "hunter2")
-          return yield* reasonOf(Effect.fail(error))
-        })
       assert.deepStrictEqual(yield* through(unauthorized.port), { reason: "unauthorized", status: 407 })
       assert.deepStrictEqual(yield* through(refusing.port), { reason: "refused", status: 403 })
       assert.deepStrictEqual(yield* through(nowhere), { reason: "unreachable", status: undefined })
@@ -200,9 +201,9 @@ describe("NodeProxy.forUrl", () => {
   })
 })
 
-describe("NodeProxy.config", () => {
-  const read = (env: Record<string, string>) => NodeProxy.config.parse(ConfigProvider.fromEnv({ env }))
+const read = (env: Record<string, string>) => NodeProxy.config.parse(ConfigProvider.fromEnv({ env }))
 
+describe("NodeProxy.config", () => {
   it.effect("reads the usual variables, the lower case ones first, and HTTP_PROXY not at all", () =>
     Effect.gen(function*() {
       const found = yield* read({

@@ -61,6 +61,14 @@ const storm = (url: string, calls: number) =>
 
 class Proxied extends Context.Service<Proxied, Transport.Transport["Service"]>()("test/Proxied") {}
 
+const call = (service: Transport.Transport["Service"], url: string, body?: Transport.Request["body"]) =>
+  Effect.forkDetach(
+    Effect.exit(Effect.scoped(
+      Effect.flatMap(service.execute({ method: "POST", url, headers: {}, body }), Transport.bytes)
+    )),
+    { startImmediately: true }
+  )
+
 describe("NodeTransport, as the kernel sees it (A1)", () => {
   it.effect("an idle transport holds the sockets that the registry lists, and no other", () =>
     Effect.gen(function*() {
@@ -175,13 +183,6 @@ describe("NodeTransport, as the kernel sees it (A1)", () => {
         const context = yield* layers
         const direct = Context.get(context, Transport.Transport)
         const proxied = Context.get(context, Proxied)
-        const call = (service: Transport.Transport["Service"], url: string, body?: Transport.Request["body"]) =>
-          Effect.forkDetach(
-            Effect.exit(Effect.scoped(
-              Effect.flatMap(service.execute({ method: "POST", url, headers: {}, body }), Transport.bytes)
-            )),
-            { startImmediately: true }
-          )
         const fibers = yield* Effect.all([
           call(direct, `${server.url}/body`),
           call(direct, `${server.url}/idle`),

@@ -197,7 +197,7 @@ const elsewhere = Effect.gen(function*() {
     accepted: () => shared[1] ?? 0,
     hangUp: () => {
       Atomics.store(shared, 0, 0)
-      worker.postMessage("hang up")
+      worker.postMessage("hang up", [])
       Atomics.wait(shared, 0, 0, 5000)
     }
   }

@@ -57,6 +57,7 @@ import { decodeRequest } from "./internal/anthropicRequestReader.ts"
 import { decodeResponse, encodeResponse } from "./internal/anthropicResponse.ts"
 import { AnthropicStreamDecoder } from "./internal/anthropicStream.ts"
 import { AnthropicStreamEncoder } from "./internal/anthropicStreamEncoder.ts"
+import { bearer, header } from "./internal/headers.ts"
 import { invalidResponse } from "./internal/invalidResponse.ts"
 import * as From from "./internal/json.ts"
 import { orRefusal } from "./internal/refusal.ts"
@@ -70,6 +71,8 @@ export const codec: Codec.Codec = {
   protocol,
   path: "/v1/messages",
   headers: (secret) => ({ "x-api-key": secret, "anthropic-version": "2023-06-01" }),
+  // Its own SDK bears it as a token since 1.0.
+  credential: (headers) => header(headers, "x-api-key") ?? bearer(headers),
 
   encodeRequest: (request, delivery) => orRefusal(Codec.Unsupported, () => encodeRequest(request, delivery)),
   decodeRequest: (body) => orRefusal(Codec.RequestInvalid, () => decodeRequest(From.parse(body))),

@@ -89,6 +89,8 @@ export interface Codec {
   readonly path: string
   /** The headers that a request needs besides its content type, its credential among them. */
   readonly headers: (secret: string) => Readonly<Record<string, string>>
+  /** The credential that a client's request bears, if it bears one. */
+  readonly credential: (headers: Wire.Headers) => string | undefined
 
   readonly encodeRequest: (request: ChatRequest, delivery: Delivery) => Result.Result<JsonObject, Unsupported>
   readonly decodeRequest: (
@@ -121,7 +123,7 @@ export interface EmbeddingDelivery {
 
 /** A wire protocol of embeddings, both ways. */
 export interface EmbeddingCodec
-  extends Pick<Codec, "protocol" | "path" | "headers" | "classify" | "encodeError" | "limits">
+  extends Pick<Codec, "protocol" | "path" | "headers" | "credential" | "classify" | "encodeError" | "limits">
 {
   readonly encodeRequest: (
     request: EmbeddingRequest,

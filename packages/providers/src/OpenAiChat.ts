@@ -14,6 +14,9 @@
  * - Of `reasoning`, a `budgetTokens` becomes an effort: 0 `none`, up to 2,048 `low`, up to 8,192 `medium`, else `high`.
  * - `toolChoice` and `parallelToolCalls` go only with tools, without which OpenAI refuses them.
  *
+ * `maxOutputTokens` goes as `max_completion_tokens`; for a server that knows only `max_tokens`, put that into the extras.
+ * `topK` goes as `top_k`, which OpenAI itself refuses and many compatible servers take.
+ *
  * And of what a client wrote, that: `max_tokens` is `max_completion_tokens`; `functions` and calls of them are tools, whose
  * calls get ids of their own; `stop` is a list; fields that are null, and a `response_format` of text, are left out; a tool
  * without parameters takes an object of any.
@@ -23,6 +26,7 @@
  * message goes back to the provider with a history.
  */
 import type * as Codec from "./Codec.ts"
+import { bearer } from "./internal/headers.ts"
 import { decodeRequest } from "./internal/openAiChatDecodeRequest.ts"
 import { decodeResponse } from "./internal/openAiChatDecodeResponse.ts"
 import { encodeRequest } from "./internal/openAiChatEncodeRequest.ts"
@@ -38,6 +42,7 @@ export const codec: Codec.Codec = {
   protocol,
   path: "/chat/completions",
   headers: (secret) => ({ authorization: `Bearer ${secret}` }),
+  credential: bearer,
   encodeRequest,
   decodeRequest,
   decodeResponse,

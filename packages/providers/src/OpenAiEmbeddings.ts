@@ -7,6 +7,7 @@
  * base64 are rounded to 32-bit floats, which is what models compute with.
  */
 import type * as Codec from "./Codec.ts"
+import { bearer } from "./internal/headers.ts"
 import { decodeRequest, decodeResponse, encodeRequest, encodeResponse, protocol } from "./internal/openAiEmbeddings.ts"
 import { encodeError } from "./internal/openAiEncodeError.ts"
 import { classify } from "./internal/openAiErrors.ts"
@@ -16,6 +17,7 @@ export const codec: Codec.EmbeddingCodec = {
   protocol,
   path: "/embeddings",
   headers: (secret) => ({ authorization: `Bearer ${secret}` }),
+  credential: bearer,
   encodeRequest,
   decodeRequest,
   decodeResponse,

@@ -57,6 +57,16 @@ describe("an answer in one piece", () => {
       })
     }))
 
+  it.effect("is the first one where several were asked for", () =>
+    Effect.gen(function*() {
+      const choices = ["a", "b"].map((content, index) => ({ index, message: { content }, finish_reason: "stop" }))
+      const fake = FakeTransport.make(FakeTransport.json(JSON.stringify({ id: "1", choices })))
+      const parameters = { choices: 2 }
+      const response = yield* Effect.provide(LanguageModel.generateText({ prompt: "Why?" }), over(fake, { parameters }))
+      assert.strictEqual(response.text, "a")
+      assert.strictEqual(fake.body(0).n, 2)
+    }))
+
   it.effect("runs the tools that the model calls", () =>
     Effect.gen(function*() {
       const fake = FakeTransport.make(

@@ -28,6 +28,8 @@ const call = (id: string, name: string, text: string) => ({
   function: { name, arguments: text }
 })
 
+const nested = (depth: number) => body({ deep: JSON.parse("[".repeat(depth) + "]".repeat(depth)) })
+
 const failureOf = (body: string) => Result.getOrThrow(Result.flip(decode(body)))._tag
 
 describe("the decoder of a whole answer", () => {
@@ -63,6 +65,19 @@ describe("the decoder of a whole answer", () => {
         stopped
       ]
     )
+  })
+
+  it("takes a call of a function, from before there were tools, for a call with an id of its own", () => {
+    const [, started] = eventsOf(body({ function_call: { name: "f", arguments: "{}" } }))
+    assert.deepStrictEqual(started, { _tag: "ToolCallStarted", index: 0, id: "call_chatcmpl-1_0", name: "f" })
+  })
+
+  it("reads no deeper than can be written again", () => {
+    const { length } = JSON.stringify(OpenAiChat.codec.encodeResponse(Result.getOrThrow(decode(nested(400)))))
+    assert.isAbove(length, 800)
+    assert.strictEqual(failureOf(nested(600)), "InvalidResponse")
+    assert.strictEqual(failureOf("[".repeat(1_000_000)), "InvalidResponse")
+    assert.strictEqual(failureOf("[".repeat(100_000) + "]".repeat(100_000)), "InvalidResponse")
   })
 
   it.each([

@@ -171,7 +171,42 @@ describe("an answer that a server of ours gives", () => {
   })
 })
 
+describe("an answer that came with the probability of each token", () => {
+  const told = ["a", "b"].map((content) =>
+    `data: ${
+      JSON.stringify({
+        id: "chatcmpl-1",
+        choices: [{
+          index: 0,
+          delta: { content },
+          logprobs: { content: [{ ...token, token: content }], refusal: null },
+          finish_reason: content === "b" ? "stop" : null
+        }]
+      })
+    }\n\n`
+  ).join("")
+
+  it("is one text with all of them, in one piece as well", async () => {
+    const response = Option.getOrThrow(ChatResponse.fromEvents(decoded(told)))
+    const [first] = response.choices[0].content
+    assert.deepStrictEqual(first, { type: "text", text: "ab" })
+    const { choices } = ofCompletion(await OpenAiSdk.whole(JSON.stringify(codec.encodeResponse(response))))
+    assert.deepStrictEqual(choices.map(({ text, tokens }) => ({ text, tokens })), [{ text: "ab", tokens: ["a", "b"] }])
+  })
+})
+
+const chunk = (index: number, finish: string | null) =>
+  `data: ${JSON.stringify({ id: "1", choices: [{ index, delta: { content: "a" }, finish_reason: finish }] })}\n\n`
+
 describe("several answers", () => {
+  it("are not whole where one of them has no finish, whatever the server says", () => {
+    const decoder = codec.makeDecoder(peer, 2)
+    decoder.push(utf8(chunk(0, "stop") + chunk(1, null) + "data: [DONE]\n\n"))
+    assert.isFalse(decoder.isDone)
+    decoder.end()
+    assert.deepInclude(decoder.failure, { _tag: "StreamTruncated", delivered: 4 } as object)
+  })
+
   it("are whole once as many as were asked for have finished", () => {
     const [first = "", ...rest] = streamed(ChatResponse.toEvents(cases.find(([name]) => name === "two answers")![1]))
       .split(/(?<=\n\n)/)

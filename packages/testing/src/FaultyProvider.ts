@@ -51,7 +51,7 @@ export class NotSeen extends Schema.TaggedError<NotSeen>("@clawback/testing/NotS
   }
 }
 
-/** Decides what a request gets, once its body is read. Must be quick; `undefined` leaves it to the default. */
+/** Decides what a request gets, by its whole body. Must be quick; `undefined` leaves it to the default. */
 export type Handler = FaultyServer.Handler
 
 export interface Options {

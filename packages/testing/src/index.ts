@@ -1,4 +1,5 @@
 export * as Behavior from "./Behavior.ts"
+export * as Dialect from "./Dialect.ts"
 export * as FaultyProvider from "./FaultyProvider.ts"
 export * as LeakCheck from "./LeakCheck.ts"
 export * as Simulation from "./Simulation.ts"

@@ -56,7 +56,10 @@ type CheckoutError =
 
 /** The connections of a transport, by origin. */
 export interface Connections {
-  /** A connection that nobody else uses. Only waiting and connecting run under `restore`. */
+  /**
+   * A connection that nobody else uses. What can be had at once is taken at once, so to be run where it is made. Only
+   * waiting and connecting run under `restore`.
+   */
   readonly checkout: (
     url: URL,
     timeouts: Pick<Timeouts.Timeouts, "queue" | "connect">,
@@ -245,53 +248,52 @@ export const make = Effect.fnUntraced(function*(wire: Wire, alarm: Alarm, option
       })
     })
 
-  const checkout: Connections["checkout"] = (url, timeouts, deadline, restore) =>
-    Effect.suspend(() => {
-      const { origin } = url
-      if (isClosed) return Effect.fail(new TransportClosed({ origin }))
-      const pool = poolOf(origin)
+  const checkout: Connections["checkout"] = (url, timeouts, deadline, restore) => {
+    const { origin } = url
+    if (isClosed) return Effect.fail(new TransportClosed({ origin }))
+    const pool = poolOf(origin)
 
-      const fulfil = (grant: Grant<Entry>) => {
-        if (grant._tag === "Open") {
-          const limit = Duration.fromInputUnsafe(timeouts.connect ?? Timeouts.defaults.connect)
-          return connect(url, pool, limit, restore)
-        }
-        const entry = grant.connection
-        alarm.clear(entry)
-        if (entry.at > alarm.now && entry.connection.isUsable()) return Effect.succeed(entry)
-        // One that died while idle counts until it is closed, which has a time limit only when we close it.
-        discard(entry)
-        return checkout(url, timeouts, deadline, restore)
+    const fulfil = (grant: Grant<Entry>) => {
+      if (grant._tag === "Open") {
+        const limit = Duration.fromInputUnsafe(timeouts.connect ?? Timeouts.defaults.connect)
+        return connect(url, pool, limit, restore)
       }
+      const entry = grant.connection
+      alarm.clear(entry)
+      if (entry.at > alarm.now && entry.connection.isUsable()) return Effect.succeed(entry)
+      // One that died while idle counts until it is closed, which has a time limit only when we close it.
+      discard(entry)
+      return checkout(url, timeouts, deadline, restore)
+    }
 
-      const grant = pool.take()
-      if (grant !== undefined) return fulfil(grant)
+    const grant = pool.take()
+    if (grant !== undefined) return fulfil(grant)
 
-      const now = alarm.now
-      const limit = Duration.fromInputUnsafe(timeouts.queue ?? Timeouts.defaults.queue)
-      const until = Math.min(now + Duration.toMillis(limit), deadline?.at ?? Infinity)
-      const waiter = new Waiter(until, pool, () => {
-        pool.metrics.timedOut()
-        return deadline !== undefined && deadline.at <= until
-          ? new DeadlineExceeded({ budget: deadline.budget })
-          : new Timeouts.QueueTimeout({ origin, limit, connections: pool.connections, waiting: pool.waiting })
-      })
-      if (!pool.enqueue(waiter)) {
-        return Effect.fail(new QueueFull({ origin, connections: pool.connections, waiting: pool.waiting }))
-      }
-      alarm.set(waiter)
-      return Effect.flatMap(
-        Effect.onExitPrimitive(Span.around(SpanName.wait)(restore(Deferred.await(waiter.woken))), (exit) => {
-          alarm.clear(waiter)
-          if (Exit.isSuccess(exit)) pool.metrics.waited(alarm.now - now)
-          if (Exit.isSuccess(exit) || pool.leave(waiter) || waiter.grant === undefined) return undefined
-          if (waiter.grant._tag === "Open") gone(origin, pool, undefined)
-          else giveBack(waiter.grant.connection, waiter.grant.connection.idleMillis)
-          return undefined
-        }),
-        fulfil
-      )
+    const now = alarm.now
+    const limit = Duration.fromInputUnsafe(timeouts.queue ?? Timeouts.defaults.queue)
+    const until = Math.min(now + Duration.toMillis(limit), deadline?.at ?? Infinity)
+    const waiter = new Waiter(until, pool, () => {
+      pool.metrics.timedOut()
+      return deadline !== undefined && deadline.at <= until
+        ? new DeadlineExceeded({ budget: deadline.budget })
+        : new Timeouts.QueueTimeout({ origin, limit, connections: pool.connections, waiting: pool.waiting })
     })
+    if (!pool.enqueue(waiter)) {
+      return Effect.fail(new QueueFull({ origin, connections: pool.connections, waiting: pool.waiting }))
+    }
+    alarm.set(waiter)
+    return Effect.flatMap(
+      Effect.onExitPrimitive(Span.around(SpanName.wait)(restore(Deferred.await(waiter.woken))), (exit) => {
+        alarm.clear(waiter)
+        if (Exit.isSuccess(exit)) pool.metrics.waited(alarm.now - now)
+        if (Exit.isSuccess(exit) || pool.leave(waiter) || waiter.grant === undefined) return undefined
+        if (waiter.grant._tag === "Open") gone(origin, pool, undefined)
+        else giveBack(waiter.grant.connection, waiter.grant.connection.idleMillis)
+        return undefined
+      }),
+      fulfil
+    )
+  }
 
   return { checkout, giveBack, discard }
 })

@@ -4,6 +4,12 @@
  */
 export const keepAliveMillis = (header: string | ReadonlyArray<string> | undefined): number => {
   if (header === undefined) return Infinity
+  // Servers say the same each time.
+  if (header === last.header) return last.millis
   const seconds = /\btimeout\s*=\s*"?(\d+)/i.exec(String(header))?.[1]
-  return seconds === undefined ? Infinity : Math.max(0, Number(seconds) * 1000 - 1000)
+  const millis = seconds === undefined ? Infinity : Math.max(0, Number(seconds) * 1000 - 1000)
+  last = { header, millis }
+  return millis
 }
+
+let last: { readonly header: unknown; readonly millis: number } = { header: undefined, millis: Infinity }

@@ -36,7 +36,9 @@ type Body = Pull.Pull<Chunks, ConnectionLost | BodyTooLarge | SessionRevoked>
 
 /** The body as it is pulled: counted, cut off where it is larger than allowed, and its loss explained. */
 export const counted = (pull: Pull.Pull<Chunks, ConnectionLost>, received: Received, session: Session): Body => {
-  const next = Effect.matchCauseEffectEager(pull, {
+  const { tooLarge } = received
+  if (tooLarge !== undefined) return Effect.fail(tooLarge)
+  return Effect.matchCauseEffect(pull, {
     onFailure: (cause): Body => {
       if (Pull.isDoneCause(cause)) received.isEnded = true
       // Where we ended the exchange ourselves, its connection was closed for that, which explains whatever went wrong.
@@ -48,9 +50,5 @@ export const counted = (pull: Pull.Pull<Chunks, ConnectionLost>, received: Recei
       const { tooLarge } = received
       return tooLarge === undefined ? Effect.succeed(chunks) : Effect.fail(tooLarge)
     }
-  })
-  return Effect.suspend(() => {
-    const { tooLarge } = received
-    return tooLarge === undefined ? next : Effect.fail(tooLarge)
   })
 }

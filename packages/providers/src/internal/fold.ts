@@ -1,17 +1,17 @@
 import * as Option from "effect/Option"
 import type { ChatEvent, Finished, Used } from "../ChatEvent.ts"
-import type { AssistantPart, NativePart, ReasoningPart, RefusalPart, TextPart, ToolCallPart } from "../ChatRequest.ts"
+import type { AssistantPart, ReasoningPart, RefusalPart, TextPart, ToolCallPart } from "../ChatRequest.ts"
 import type { ChatResponse, Choice } from "../ChatResponse.ts"
 
 type Writable<T> = { -readonly [K in keyof T]: T[K] }
+
+type Run = Writable<TextPart> | Writable<RefusalPart> | Writable<ReasoningPart>
 
 /** One answer, as far as its events have come. */
 class Answer {
   private readonly content: Array<AssistantPart> = []
   /** The part that the next delta of its kind goes to. */
-  private run: Writable<TextPart> | Writable<RefusalPart> | Writable<ReasoningPart> | undefined
-  /** What was said about the run, which comes behind it. */
-  private notes: Array<NativePart> = []
+  private run: Run | undefined
   private readonly calls = new Map<number, Writable<ToolCallPart>>()
   private finish: Choice["finish"] | undefined
 
@@ -30,19 +30,18 @@ class Answer {
         else this.begin({ type: "reasoning", text: event.text, ...(event.extras && { extras: event.extras }) })
         break
       case "ReasoningSigned": {
-        if (this.run?.type !== "reasoning") this.begin({ type: "reasoning", text: "" })
-        const { redacted, signature } = event
-        Object.assign(this.run ?? {}, {
-          ...(signature !== undefined && { signature }),
-          ...(redacted !== undefined && { redacted })
-        })
-        this.endRun()
+        const thought = this.run?.type === "reasoning"
+          ? this.run
+          : this.begin<Writable<ReasoningPart>>({ type: "reasoning", text: "" })
+        if (event.signature !== undefined) thought.signature = event.signature
+        if (event.redacted !== undefined) thought.redacted = event.redacted
+        this.run = undefined
         break
       }
       case "ToolCallStarted": {
         const { extras, id, index, name } = event
         const call = { type: "tool-call", id, name, arguments: "", ...(extras && { extras }) } as const
-        this.endRun()
+        this.run = undefined
         this.calls.set(index, call)
         this.content.push(call)
         break
@@ -54,9 +53,9 @@ class Answer {
       }
       case "Native": {
         const part = { type: "native", protocol: event.protocol, value: event.value } as const
-        if (event.isNote !== true) this.endRun()
-        const parts = this.run === undefined ? this.content : this.notes
-        parts.push(part)
+        // A note comes behind the part that it is about, which may still grow.
+        if (event.isNote !== true) this.run = undefined
+        this.content.push(part)
         break
       }
       case "Finished": {
@@ -73,20 +72,13 @@ class Answer {
   }
 
   end(): Choice | undefined {
-    this.endRun()
     return this.finish && { content: this.content, finish: this.finish }
   }
 
-  private begin(part: Writable<TextPart> | Writable<RefusalPart> | Writable<ReasoningPart>) {
-    this.endRun()
+  private begin<P extends Run>(part: P): P {
     this.run = part
     this.content.push(part)
-  }
-
-  private endRun() {
-    this.run = undefined
-    for (const note of this.notes) this.content.push(note)
-    this.notes = []
+    return part
   }
 }
 

@@ -41,13 +41,13 @@ const pullParts = (
 }
 
 /** An endpoint and a model, seen as Effect's `LanguageModel`. The transformer makes schemas such as the provider takes. */
-export const make = Effect.fnUntraced(function*(
+export const make = (
   endpoint: Attempt.Endpoint,
+  calls: Observation.Calls,
   model: string,
   parameters: ChatRequest.Parameters,
   transformer: LanguageModel.CodecTransformer
-) {
-  const calls = Observation.make(endpoint, yield* Effect.context<never>())
+) => {
   const begin = ({ span }: LanguageModel.ProviderOptions): Attempt.Begin => (fiber, request, stream) =>
     calls.begin(fiber, request, stream, span)
   // Without the query, which may hold what is nobody's business.
@@ -77,10 +77,10 @@ export const make = Effect.fnUntraced(function*(
         ))
     }))
 
-  return yield* LanguageModel.make({
+  return LanguageModel.make({
     generateText,
     streamText,
     codecTransformer: transformer,
     supportsSystemMessagesInHistory: Effect.succeed(true)
   })
-})
+}

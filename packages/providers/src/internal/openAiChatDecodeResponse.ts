@@ -8,21 +8,21 @@ import { fromEvents } from "./fold.ts"
 import { invalidResponse } from "./invalidResponse.ts"
 import * as From from "./json.ts"
 import { extrasOf } from "./openAiChatProtocol.ts"
-import * as Said from "./openAiChatResponse.ts"
+import * as Response from "./openAiChatResponse.ts"
 import { errorOf } from "./openAiErrorBody.ts"
 import { classify } from "./openAiErrors.ts"
 
 /** A tool call of an answer that came in one piece. A string says what is wrong with it. */
-const toolCall = (value: Json, index: number, said: Said.Said, events: Array<ChatEvent>): string | undefined => {
+const toolCall = (value: Json, index: number, place: Response.Place, events: Array<ChatEvent>): string | undefined => {
   const call = From.object(value) ?? {}
   const details = From.object(call["function"]) ?? From.object(call["custom"])
   const id = From.string(call["id"])
   const name = From.string(details?.["name"])
   if (id === undefined || name === undefined) return `tool_calls[${index}] has no id or no name`
-  events.push({ _tag: "ToolCallStarted", index, id, name, ...Said.callExtras(call), ...said })
-  const text = From.isObject(call["function"]) ? Said.argumentsText(details) : From.string(details?.["input"])
+  events.push({ _tag: "ToolCallStarted", index, id, name, ...Response.callExtras(call), ...place })
+  const text = From.isObject(call["function"]) ? Response.argumentsText(details) : From.string(details?.["input"])
   if (text === null) return `tool_calls[${index}] has arguments that are not a text`
-  if (text !== undefined && text !== "") events.push({ _tag: "ToolCallDelta", index, arguments: text, ...said })
+  if (text !== undefined && text !== "") events.push({ _tag: "ToolCallDelta", index, arguments: text, ...place })
   return undefined
 }
 
@@ -32,23 +32,23 @@ const choice = (value: Json, number: number, id: string, events: Array<ChatEvent
   if (choice === undefined || message === undefined) return `no choices[${number}].message`
   const reason = From.string(choice["finish_reason"])
   if (reason === undefined) return `no choices[${number}].finish_reason`
-  const said = number === 0 ? {} : { choice: number }
-  Said.said(message, said, (event) => events.push(event))
+  const place = number === 0 ? {} : { choice: number }
+  Response.said(message, place, (event) => events.push(event))
   const calls = From.array(message["tool_calls"])
   for (const [index, value] of calls.entries()) {
-    const wrong = toolCall(value, index, said, events)
+    const wrong = toolCall(value, index, place, events)
     if (wrong !== undefined) return `choices[${number}].message.${wrong}`
   }
   // The form that calls had before they had ids.
   const legacy = From.object(message["function_call"])
   if (legacy !== undefined && calls.length === 0) {
-    const wrong = toolCall({ id: legacyId(id, number), function: legacy }, 0, said, events)
+    const wrong = toolCall({ id: legacyId(id, number), function: legacy }, 0, place, events)
     if (wrong !== undefined) {
       return `choices[${number}].message.function_call has no name, or arguments that are not a text`
     }
   }
-  Said.aboutChoice(choice, said, (event) => events.push(event))
-  events.push(Said.finished(reason, said))
+  Response.aboutChoice(choice, place, (event) => events.push(event))
+  events.push(Response.finished(reason, place))
   return undefined
 }
 
@@ -59,7 +59,7 @@ export const legacyId = (response: string, choice: number): string => `call_${re
 const decode = (response: JsonObject | undefined): ReadonlyArray<ChatEvent> | string => {
   if (response === undefined) return "not a JSON object"
   const id = From.string(response["id"])
-  const extras = extrasOf(response, Said.knownInResponse)
+  const extras = extrasOf(response, Response.knownInResponse)
   const events: Array<ChatEvent> = [{ _tag: "Started", id, model: From.string(response["model"]), ...extras }]
   const choices = From.array(response["choices"])
   if (choices.length === 0) return "no choices[0].message"
@@ -67,7 +67,7 @@ const decode = (response: JsonObject | undefined): ReadonlyArray<ChatEvent> | st
     const wrong = choice(value, number, id ?? "0", events)
     if (wrong !== undefined) return wrong
   }
-  const usage = Said.used(response["usage"])
+  const usage = Response.used(response["usage"])
   if (usage !== undefined) events.push(usage)
   return events
 }

@@ -68,9 +68,9 @@ export const spoken = (content: ReadonlyArray<AssistantPart>): JsonObject => {
       case "native": {
         const value = Content.native(part)
         const fields = value["message"]
-        if (isObject(fields)) message.push(fields)
+        if (typeof value["type"] === "string") said.push(value)
         // What is about an answer as a whole has no place in a message.
-        else if (typeof value["type"] === "string") said.push(value)
+        else if (isObject(fields)) message.push(fields)
         break
       }
     }

@@ -74,10 +74,10 @@ export class OpenAiChatEncoder implements Encoder {
 
   private native(choice: number | undefined, value: JsonObject): string {
     const { choice: about, message, response } = value
+    if (typeof value["type"] === "string") return this.delta(choice, { content: [value] })
     if (isObject(message)) return this.delta(choice, message)
     if (isObject(response)) return this.chunk([], response)
-    if (isObject(about)) return this.delta(choice, {}, about)
-    return typeof value["type"] === "string" ? this.delta(choice, { content: [value] }) : ""
+    return isObject(about) ? this.delta(choice, {}, about) : ""
   }
 
   private delta(choice = 0, delta: JsonObject, about: JsonObject = {}): string {

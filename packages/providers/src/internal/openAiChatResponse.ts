@@ -12,13 +12,13 @@ const reasons: ReadonlyMap<string, FinishReason> = new Map([
 ])
 
 /** Which answer it is that is read: nothing is said of the first. */
-export type Said = { readonly choice?: number }
+export type Place = { readonly choice?: number }
 
-export const finished = (raw: string, said: Said): Finished => ({
+export const finished = (raw: string, place: Place): Finished => ({
   _tag: "Finished",
   reason: reasons.get(raw) ?? "other",
   raw,
-  ...said
+  ...place
 })
 
 export const used = (usage: Json | undefined): Used | undefined => {
@@ -43,23 +43,23 @@ export const argumentsText = (details: JsonObject | undefined): string | null | 
   return value === undefined || value === null ? undefined : typeof value === "string" ? value : null
 }
 
-export const note = (value: JsonObject, said: Said): ChatEvent => ({
+export const note = (value: JsonObject, place: Place): ChatEvent => ({
   _tag: "Native",
   protocol,
   value,
   isNote: true,
-  ...said
+  ...place
 })
 
 /** Compatible servers send parts as well, of which most are text. */
-const contentParts = (parts: ReadonlyArray<Json>, said: Said, emit: (event: ChatEvent) => void): void => {
+const contentParts = (parts: ReadonlyArray<Json>, place: Place, emit: (event: ChatEvent) => void): void => {
   for (const part of parts) {
     const type = From.isObject(part) ? part["type"] : undefined
     const text = From.isObject(part) ? From.string(part["text"]) : undefined
     const refusal = From.isObject(part) ? From.string(part["refusal"]) : undefined
-    if (text !== undefined && (type === "text" || type === undefined)) emit({ _tag: "TextDelta", text, ...said })
-    else if (type === "refusal" && refusal !== undefined) emit({ _tag: "RefusalDelta", text: refusal, ...said })
-    else if (From.isObject(part) && typeof type === "string" && type !== "text") emit(note(part, said))
+    if (text !== undefined && (type === "text" || type === undefined)) emit({ _tag: "TextDelta", text, ...place })
+    else if (type === "refusal" && refusal !== undefined) emit({ _tag: "RefusalDelta", text: refusal, ...place })
+    else if (From.isObject(part) && typeof type === "string" && type !== "text") emit(note(part, place))
   }
 }
 
@@ -73,33 +73,33 @@ const known: ReadonlySet<string> = new Set([
 ])
 
 /** Not in OpenAI's reference. Some servers say the same under both names. */
-const reasoning = (message: JsonObject, said: Said, emit: (event: ChatEvent) => void): void => {
+const reasoning = (message: JsonObject, place: Place, emit: (event: ChatEvent) => void): void => {
   const text = From.string(message["reasoning_content"])
   const other = From.string(message["reasoning"])
   if (text === undefined && other === undefined) return
   const name = text === undefined ? "reasoning" : "reasoning_content"
-  emit({ _tag: "ReasoningDelta", text: text ?? other ?? "", extras: { [protocol]: { name } }, ...said })
+  emit({ _tag: "ReasoningDelta", text: text ?? other ?? "", extras: { [protocol]: { name } }, ...place })
 }
 
 /** Text, reasoning and refusal have the same names in a whole message as in a delta. */
-export const said = (message: JsonObject, said: Said, emit: (event: ChatEvent) => void): void => {
-  reasoning(message, said, emit)
+export const said = (message: JsonObject, place: Place, emit: (event: ChatEvent) => void): void => {
+  reasoning(message, place, emit)
   const content = message["content"]
   if (typeof content === "string") {
-    if (content !== "") emit({ _tag: "TextDelta", text: content, ...said })
-  } else if (Array.isArray(content)) contentParts(content, said, emit)
+    if (content !== "") emit({ _tag: "TextDelta", text: content, ...place })
+  } else if (Array.isArray(content)) contentParts(content, place, emit)
   const refusal = message["refusal"]
-  if (typeof refusal === "string" && refusal !== "") emit({ _tag: "RefusalDelta", text: refusal, ...said })
+  if (typeof refusal === "string" && refusal !== "") emit({ _tag: "RefusalDelta", text: refusal, ...place })
   const others = From.others(message, known)
-  if (others !== undefined) emit(note({ message: others }, said))
+  if (others !== undefined) emit(note({ message: others }, place))
 }
 
 const knownInChoice: ReadonlySet<string> = new Set(["index", "delta", "message", "finish_reason"])
 
 /** What else an answer carries, such as log probabilities. */
-export const aboutChoice = (choice: JsonObject, said: Said, emit: (event: ChatEvent) => void): void => {
+export const aboutChoice = (choice: JsonObject, place: Place, emit: (event: ChatEvent) => void): void => {
   const others = From.others(choice, knownInChoice)
-  if (others !== undefined) emit(note({ choice: others }, said))
+  if (others !== undefined) emit(note({ choice: others }, place))
 }
 
 export const knownInResponse: ReadonlySet<string> = new Set([

@@ -13,11 +13,11 @@ import { StreamDecoder } from "./streamDecoder.ts"
 /** One of the answers. */
 class Choice {
   readonly calls = new ToolCalls()
-  readonly said: Response.Said
+  readonly place: Response.Place
   isFinished = false
 
   constructor(number: number) {
-    this.said = number === 0 ? {} : { choice: number }
+    this.place = number === 0 ? {} : { choice: number }
   }
 }
 
@@ -103,37 +103,37 @@ export class OpenAiChatStream extends StreamDecoder {
     const choice = this.choice(From.count(value["index"]) ?? 0)
     const delta = From.object(value["delta"])
     if (delta !== undefined) {
-      Response.said(delta, choice.said, this.emitted)
+      Response.said(delta, choice.place, this.emitted)
       const calls = delta["tool_calls"]
       if (calls !== undefined) { for (const fragment of From.array(calls)) this.onToolCall(choice, fragment, data) }
       const legacy = delta["function_call"]
       if (From.isObject(legacy)) {
-        const id = legacyId(this.id, choice.said.choice ?? 0)
+        const id = legacyId(this.id, choice.place.choice ?? 0)
         this.onToolCall(choice, { index: 0, id, function: legacy }, data)
       }
     }
-    Response.aboutChoice(value, choice.said, this.emitted)
+    Response.aboutChoice(value, choice.place, this.emitted)
     const reason = From.string(value["finish_reason"])
     if (reason === undefined || choice.isFinished || this.failure !== undefined) return
     choice.isFinished = true
     this.open--
     this.finished++
     this.isFinished = this.open === 0 && this.finished >= this.expected
-    this.emit(Response.finished(reason, choice.said))
+    this.emit(Response.finished(reason, choice.place))
   }
 
-  private onToolCall({ calls, said }: Choice, value: unknown, data: string) {
+  private onToolCall({ calls, place }: Choice, value: unknown, data: string) {
     if (this.failure !== undefined) return
     const fragment = From.object(value) ?? {}
     const found = calls.find(fragment)
     if (found === undefined) return this.fail("a tool call that begins without id or name", data)
     const { call: { id, index, name }, isNew } = found
-    if (isNew) this.emit({ _tag: "ToolCallStarted", index, id, name, ...Response.callExtras(fragment), ...said })
+    if (isNew) this.emit({ _tag: "ToolCallStarted", index, id, name, ...Response.callExtras(fragment), ...place })
     const custom = From.object(fragment["custom"])
     const text = custom === undefined
       ? Response.argumentsText(From.object(fragment["function"]))
       : From.string(custom["input"])
     if (text === null) return this.fail("a tool call whose arguments are not a text", data)
-    if (text !== undefined && text !== "") this.emit({ _tag: "ToolCallDelta", index, arguments: text, ...said })
+    if (text !== undefined && text !== "") this.emit({ _tag: "ToolCallDelta", index, arguments: text, ...place })
   }
 }

@@ -1,10 +1,6 @@
 import type * as Wire from "@clawback/core/Wire"
 import * as Duration from "effect/Duration"
-
-const single = (headers: Wire.Headers, name: string): string | undefined => {
-  const value = headers[name]
-  return typeof value === "string" ? value : value?.[0]
-}
+import { header } from "./headers.ts"
 
 const positive = (millis: number): Duration.Duration | undefined =>
   Number.isFinite(millis) && millis >= 0 ? Duration.millis(millis) : undefined
@@ -14,13 +10,13 @@ const positive = (millis: number): Duration.Duration | undefined =>
  * A date is read against the response's own `date`, so that no two clocks are compared.
  */
 export const retryAfter = (headers: Wire.Headers): Duration.Duration | undefined => {
-  const inMillis = positive(Number(single(headers, "retry-after-ms")?.trim() || NaN))
+  const inMillis = positive(Number(header(headers, "retry-after-ms")?.trim() || NaN))
   if (inMillis !== undefined) return inMillis
-  const value = single(headers, "retry-after")?.trim()
+  const value = header(headers, "retry-after")?.trim()
   if (value === undefined || value === "") return undefined
   if (/^[\d.]+$/.test(value)) return positive(Number(value) * 1000)
   // Every form of a date begins with its weekday; without one, `Date.parse` finds dates in mere numbers.
   if (!/^[A-Za-z]/.test(value)) return undefined
-  const sentAt = Date.parse(single(headers, "date") ?? "")
+  const sentAt = Date.parse(header(headers, "date") ?? "")
   return positive(Math.max(0, Date.parse(value) - sentAt))
 }

@@ -4,6 +4,7 @@ import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
 import type * as Http from "node:http"
 import type * as Net from "node:net"
+import { StringDecoder } from "node:string_decoder"
 import type { Entry, Journal } from "./journal.ts"
 import type { Behavior, Ending, Source, Step } from "./script.ts"
 
@@ -15,6 +16,8 @@ export interface Exchange {
   readonly socket: Net.Socket
   readonly entry: Entry
   readonly journal: Journal
+  /** The request's body as it comes, where somebody wants all of it. */
+  readonly whole: Array<Buffer> | undefined
 }
 
 const bodyLimit = 64 * 1024
@@ -54,13 +57,15 @@ const retryAfter = ({ form, millis }: NonNullable<Extract<Step, { _tag: "Head" }
 
 /** Reads the request's body as the behavior says. */
 export const read = (
-  { entry, journal, request }: Exchange,
+  { entry, journal, request, whole }: Exchange,
   reading: NonNullable<Behavior["reading"]>
 ): Effect.Effect<void> => {
   if (reading === "nothing") return Effect.void
+  const text = new StringDecoder("utf8")
   const keep = (chunk: Buffer) => {
+    whole?.push(chunk)
     if (entry.body.length >= bodyLimit) return
-    entry.body += chunk.toString("utf8").slice(0, bodyLimit - entry.body.length)
+    entry.body += text.write(chunk).slice(0, bodyLimit - entry.body.length)
     journal.changed()
   }
   if (reading === "whole") {

@@ -94,20 +94,21 @@ export const make = Effect.fnUntraced(function*(options: Options): Effect.fn.Ret
     return options.handler === undefined ? otherwise : undefined
   }
 
-  const handled = (entry: Entry): Behavior => {
+  const handled = ({ entry, whole = [] }: Answer.Exchange): Behavior => {
     try {
-      return options.handler?.(entry) ?? otherwise
+      return options.handler?.({ ...entry, body: Buffer.concat(whole).toString("utf8") }) ?? otherwise
     } catch (error) {
       return wrong(`The handler failed: ${String(error)}\n`)
     }
   }
 
-  const serve = Effect.fnUntraced(function*(exchange: Answer.Exchange) {
-    const { entry } = exchange
+  const serve = Effect.fnUntraced(function*(request: Omit<Answer.Exchange, "whole">) {
+    const { entry } = request
     const chosen = choose(entry)
+    const exchange: Answer.Exchange = { ...request, whole: chosen === undefined ? [] : undefined }
     if (chosen !== undefined) journal.began(entry, chosen.name)
     yield* Answer.read(exchange, chosen?.reading ?? "whole")
-    const behavior = chosen ?? handled(entry)
+    const behavior = chosen ?? handled(exchange)
     if (chosen === undefined) journal.began(entry, behavior.name)
     yield* Answer.perform(exchange, behavior).pipe(
       // What Node refuses to write, such as a status of 1000.

@@ -1,0 +1,57 @@
+/**
+ * A chat over HTTP, which costs nothing any more as soon as its client has gone: `npm run example -- http-api`.
+ *
+ * `curl -N 'http://localhost:3000/chat?prompt=Why'` streams an answer as server-sent events; Ctrl-C in the middle of it, and
+ * the provider is told to stop. `curl http://localhost:3000/held` shows what is held. `PORT` says where to listen; 0 is any port that is free.
+ */
+import { SessionRegistry } from "@clawback/core"
+import * as RequestScope from "@clawback/core/RequestScope"
+import { NodeShutdown, NodeTransport } from "@clawback/node"
+import { OpenAi } from "@clawback/providers"
+import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
+import { Config, Effect, Layer, Schema, Stream } from "effect"
+import { LanguageModel } from "effect/ai"
+import { HttpRouter } from "effect/http"
+import { HttpApi, HttpApiBuilder, HttpApiEndpoint, HttpApiGroup, HttpApiSchema } from "effect/http-api"
+import { createServer } from "node:http"
+import { Provider } from "../standIn.ts"
+
+class Api extends HttpApi.make("api").add(
+  HttpApiGroup.make("chat").add(
+    HttpApiEndpoint.get("chat", "/chat", {
+      query: { prompt: Schema.NonEmptyString },
+      success: HttpApiSchema.StreamSse({ data: Schema.String })
+    }),
+    HttpApiEndpoint.get("held", "/held", { success: Schema.Record(Schema.String, Schema.Int) })
+  )
+) {}
+
+const Chat = HttpApiBuilder.group(Api, "chat", (handlers) =>
+  handlers
+    .handle("chat", ({ query: { prompt } }) =>
+      Effect.map(Effect.context<LanguageModel.LanguageModel>(), (context) =>
+        LanguageModel.streamText({ prompt }).pipe(
+          Stream.filter((part) =>
+            part.type === "text-delta"
+          ),
+          Stream.map(({ delta }) => delta),
+          Stream.orDie,
+          Stream.provideContext(context)
+        )))
+    .handle("held", () => SessionRegistry.counts))
+
+const Model = OpenAi.layer({ model: "gpt-5-mini" }).pipe(Layer.provide([NodeTransport.layer(), Provider]))
+
+const Served = HttpRouter.serve(Layer.mergeAll(
+  HttpApiBuilder.layer(Api).pipe(Layer.provide(Chat)),
+  // Each request is a session with a deadline; what it holds ends with it, or when its client goes.
+  RequestScope.layer({ deadline: "2 minutes" })
+)).pipe(
+  Layer.provide(Layer.unwrap(Effect.map(
+    Config.withDefault(Config.Int("PORT"), 3000),
+    (port) => NodeHttpServer.layer(() => createServer(), { port, host: "127.0.0.1" })
+  ))),
+  Layer.provide(Model)
+)
+
+NodeShutdown.runMain(Layer.launch(Served))

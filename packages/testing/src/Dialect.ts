@@ -1,0 +1,141 @@
+/**
+ * A provider that speaks: it reads requests as strictly as the vendor does, and answers by what it is told to say.
+ *
+ * `handler` makes a `FaultyProvider` a server of OpenAI's chat completions and of Anthropic's Messages at once, by the other
+ * half of the codecs with which our clients speak. What is to be said is one function of the request, in the terms that all
+ * providers share; it may also say an error of the vendor's, or any other behavior.
+ *
+ * ```ts
+ * import { NodeTransport } from "@clawback/node"
+ * import { Anthropic, Target } from "@clawback/providers"
+ * import { Dialect, FaultyProvider } from "@clawback/testing"
+ * import { Console, Effect, Layer } from "effect"
+ *
+ * const program = Effect.gen(function*() {
+ *   const provider = yield* FaultyProvider.make({ handler: Dialect.handler({ say: () => "Because.", key: "sk-test" }) })
+ *   const target = Anthropic.target("claude-sonnet-4-5", { baseUrl: provider.url, credential: Dialect.credential("sk-test") })
+ *   const response = yield* Target.generate({ messages: [{ role: "user", content: "Why?" }] }).pipe(
+ *     Effect.provide(Target.layer(target).pipe(Layer.provide(NodeTransport.layer())))
+ *   )
+ *   yield* Console.log(response.choices[0].content)
+ * })
+ *
+ * await Effect.runPromise(Effect.scoped(program))
+ * ```
+ */
+import * as Credential from "@clawback/core/Credential"
+import * as AnthropicMessages from "@clawback/providers/AnthropicMessages"
+import type * as ChatEvent from "@clawback/providers/ChatEvent"
+import type * as ChatRequest from "@clawback/providers/ChatRequest"
+import * as ChatResponse from "@clawback/providers/ChatResponse"
+import type * as Codec from "@clawback/providers/Codec"
+import * as OpenAiChat from "@clawback/providers/OpenAiChat"
+import * as ProviderError from "@clawback/providers/ProviderError"
+import * as Duration from "effect/Duration"
+import * as Redacted from "effect/Redacted"
+import * as Result from "effect/Result"
+import * as Behavior from "./Behavior.ts"
+import type { Handler, Received } from "./FaultyProvider.ts"
+import * as Pieces from "./internal/dialect/pieces.ts"
+import { objection } from "./internal/dialect/strict.ts"
+
+/** What to say: a text, a whole answer, an error of the vendor's, or anything else that a provider can do. */
+export type Said = string | ChatResponse.ChatResponse | ProviderError.ProviderError | Behavior.Behavior
+
+export interface Options {
+  readonly say: (request: ChatRequest.ChatRequest, received: Received) => Said
+  /** The only key that is accepted; others get a 401. Default: any that is not blank. */
+  readonly key?: string | undefined
+  /** Characters of text in each piece of a stream. Default: 16. */
+  readonly pieceSize?: number | undefined
+  /** The pause before each piece of a stream but the first. Default: none. */
+  readonly every?: Duration.Input | undefined
+}
+
+const codecs: ReadonlyArray<Codec.Codec> = [OpenAiChat.codec, AnthropicMessages.codec]
+
+/** A text as a whole answer. Its tokens are counted as a quarter of its bytes, and the request's likewise. */
+export const answer = (text: string, request?: ChatRequest.ChatRequest): ChatResponse.ChatResponse => ({
+  id: "answer-1",
+  model: request?.model ?? "a-model",
+  choices: [{ content: [{ type: "text", text }], finish: { reason: "stop", raw: "stop" } }],
+  usage: {
+    inputTokens: Pieces.tokens(JSON.stringify(request?.messages ?? [])),
+    cachedInputTokens: undefined,
+    cacheWriteTokens: undefined,
+    outputTokens: Pieces.tokens(text),
+    reasoningTokens: undefined,
+    raw: {}
+  }
+})
+
+/** A key for a test, as what a provider layer takes. */
+export const credential = (key: string): Credential.Credential =>
+  Credential.redacted("a key for tests", Redacted.make(key))
+
+const refuse = (codec: Codec.Codec, error: ProviderError.ProviderError): Behavior.Behavior => {
+  const { body, headers, status } = codec.encodeError(error)
+  return Behavior.status(status, { body, headers })
+}
+
+const said = (detail: string, status: number) => ({
+  provider: "test",
+  status,
+  detail,
+  code: undefined,
+  requestId: undefined
+})
+
+/** Whether the key is right, and the headers beside it, such as a version, are there. */
+const isAuthorized = (codec: Codec.Codec, { headers }: Received, key: string | undefined): boolean => {
+  const credential = codec.credential(headers)
+  const others = Object.keys(codec.headers("")).filter((name) => name !== "authorization" && name !== "x-api-key")
+  return credential !== undefined && (key === undefined || credential === key) &&
+    others.every((name) => headers[name] !== undefined)
+}
+
+const streamed = (
+  codec: Codec.Codec,
+  response: ChatResponse.ChatResponse,
+  delivery: Codec.Delivery,
+  { every, pieceSize = 16 }: Options
+): Behavior.Behavior => {
+  const encoder = codec.makeEncoder(delivery)
+  const events: ReadonlyArray<ChatEvent.ChatEvent> = ChatResponse.toEvents(response)
+  const texts = [...Pieces.cut(events, pieceSize).map((event) => encoder.push([event])), encoder.end()]
+  return Pieces.behavior(
+    texts.filter((text) => text !== ""),
+    every === undefined ? 0 : Duration.toMillis(Duration.fromInputUnsafe(every))
+  )
+}
+
+const speak = (codec: Codec.Codec, options: Options, received: Received): Behavior.Behavior => {
+  if (received.method !== "POST") {
+    return refuse(codec, new ProviderError.RequestRejected(said(`${received.method} is not allowed here`, 405)))
+  }
+  if (!isAuthorized(codec, received, options.key)) {
+    return refuse(
+      codec,
+      new ProviderError.AuthenticationFailed(said("The key or a header beside it is missing or wrong", 401))
+    )
+  }
+  const decoded = codec.decodeRequest(received.body)
+  if (Result.isFailure(decoded)) {
+    return refuse(codec, new ProviderError.RequestRejected(said(decoded.failure.message, 400)))
+  }
+  const { delivery, request } = decoded.success
+  const wrong = objection(codec.protocol, request, received)
+  if (wrong !== undefined) return refuse(codec, new ProviderError.RequestRejected(said(wrong, 400)))
+  const told = options.say(request, received)
+  if (typeof told === "object" && "_tag" in told) return refuse(codec, told)
+  if (typeof told === "object" && "steps" in told) return told
+  const response = typeof told === "string" ? answer(told, request) : told
+  return delivery.stream ? streamed(codec, response, delivery, options) : Behavior.json(codec.encodeResponse(response))
+}
+
+/** Speaks the protocol whose path a request comes on. What comes on another path gets the default. */
+export const handler = (options: Options): Handler => (received) => {
+  const [path = ""] = received.url.split("?")
+  const codec = codecs.find((codec) => path.endsWith(codec.path))
+  return codec && speak(codec, options, received)
+}

@@ -1,0 +1,87 @@
+/** What vendors refuse though their protocol could say it. */
+import type { ChatRequest, Message } from "@clawback/providers/ChatRequest"
+import type { Received } from "../faulty/journal.ts"
+
+/**
+ * Parameters that a protocol has and the canonical model does not. OpenAI: "Create chat completion"; Anthropic: "Create a
+ * Message", both in the vendor's API reference. Any other is refused, as OpenAI ("Unrecognized request argument supplied")
+ * and Anthropic ("Extra inputs are not permitted") do.
+ */
+const parameters: Readonly<Record<string, ReadonlySet<string>>> = {
+  "openai-chat": new Set([
+    "audio",
+    "function_call",
+    "functions",
+    "logit_bias",
+    "logprobs",
+    "max_tokens",
+    "metadata",
+    "modalities",
+    "moderation",
+    "prediction",
+    "prompt_cache_key",
+    "prompt_cache_retention",
+    "response_format",
+    "safety_identifier",
+    "store",
+    "stream_options",
+    "tool_choice",
+    "top_logprobs",
+    "verbosity",
+    "web_search_options"
+  ]),
+  "anthropic-messages": new Set([
+    "cache_control",
+    "container",
+    "context_management",
+    "inference_geo",
+    "mcp_servers",
+    "metadata",
+    "output_config",
+    "output_format",
+    "speed",
+    "thinking",
+    "tool_choice"
+  ])
+}
+
+/** What tools may be called, at both vendors. */
+const toolName = /^[a-zA-Z0-9_-]{1,64}$/
+
+const callsOf = (message: Message): ReadonlyArray<string> =>
+  message.role !== "assistant" || typeof message.content === "string"
+    ? []
+    : message.content.flatMap((part) => part.type === "tool-call" ? [part.id] : [])
+
+/** Each call has its result before anybody speaks again, and no result is without its call. */
+const unpaired = (messages: ReadonlyArray<Message>): string | undefined => {
+  let open = new Set<string>()
+  for (const [at, message] of messages.entries()) {
+    if (message.role === "tool") {
+      if (!open.delete(message.toolCallId)) {
+        return `messages[${at}]: the tool result ${message.toolCallId} answers no call of the message before it`
+      }
+      continue
+    }
+    if (open.size > 0) return `messages[${at}]: the tool calls ${[...open].join(", ")} have no results before it`
+    open = new Set(callsOf(message))
+  }
+  return open.size > 0 ? `the tool calls ${[...open].join(", ")} at the end have no results` : undefined
+}
+
+/** Why a request is refused, if it is. */
+export const objection = (protocol: string, request: ChatRequest, { headers }: Received): string | undefined => {
+  const type = headers["content-type"]
+  if (typeof type !== "string" || !type.startsWith("application/json")) {
+    return "the content type must be application/json"
+  }
+  if (request.model.trim() === "") return "you must provide a model"
+  if (request.messages.length === 0) return "messages: at least one is required"
+  const known = parameters[protocol] ?? new Set()
+  const unknown = Object.keys(request.extras?.[protocol] ?? {}).filter((name) => !known.has(name))
+  if (unknown.length > 0) return `unrecognized request arguments: ${unknown.join(", ")}`
+  for (const tool of request.tools ?? []) {
+    if ("name" in tool && !toolName.test(tool.name)) return `tools: ${tool.name} is not a name for a tool`
+  }
+  return unpaired(request.messages)
+}

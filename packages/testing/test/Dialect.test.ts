@@ -1,0 +1,158 @@
+import AnthropicSdk from "@anthropic-ai/sdk"
+import { NodeTransport } from "@clawback/node"
+import { Anthropic, type ChatRequest, OpenAi, ProviderError, Target } from "@clawback/providers"
+import { Behavior, Dialect, FaultyProvider } from "@clawback/testing"
+import { assert, describe, it } from "@effect/vitest"
+import { Effect, Layer, Stream } from "effect"
+import OpenAiSdk from "openai"
+
+const key = "sk-test"
+const text = "Because someone opened them, naïvely. 🙂"
+
+const asked: Target.Request = { messages: [{ role: "user", content: "Why do sockets leak?" }] }
+
+const providers = {
+  openai: (url: string, credential = key) =>
+    OpenAi.target("gpt-5", { baseUrl: `${url}/v1`, credential: Dialect.credential(credential) }),
+  anthropic: (url: string, credential = key) =>
+    Anthropic.target("claude-sonnet-4-5", { baseUrl: url, credential: Dialect.credential(credential) })
+}
+const names = ["openai", "anthropic"] as const
+
+/** One that says what it is told, and what it was asked, decoded. */
+const speaking = Effect.fnUntraced(function*(say: Dialect.Options["say"], options: Partial<Dialect.Options> = {}) {
+  const seen: Array<ChatRequest.ChatRequest> = []
+  const provider = yield* FaultyProvider.make({
+    handler: Dialect.handler({
+      key,
+      say: (request, received) => {
+        seen.push(request)
+        return say(request, received)
+      },
+      ...options
+    })
+  })
+  return { ...provider, seen }
+})
+
+const through = (target: Target.Target) =>
+  Effect.provide(Target.layer(target).pipe(Layer.provide(NodeTransport.layer())))
+
+const call = { type: "tool-call", id: "call_1", name: "weather", arguments: "{\"city\":\"Łódź\"}" } as const
+const tool = { name: "weather", parameters: { type: "object", properties: { city: { type: "string" } } } } as const
+
+describe("a provider that speaks (D7)", () => {
+  it.live.each(names)("answers %s whole and in pieces, with its usage", (name) =>
+    Effect.gen(function*() {
+      const provider = yield* speaking(() => text)
+      const target = providers[name](provider.url)
+      const whole = yield* Target.generate(asked).pipe(through(target))
+      assert.deepStrictEqual(whole.choices[0].content, [{ type: "text", text }])
+      assert.strictEqual(whole.usage?.outputTokens, Math.ceil(Buffer.byteLength(text) / 4))
+      const events = yield* Stream.runCollect(Target.stream(asked)).pipe(through(target))
+      const texts = events.flatMap((event) => event._tag === "TextDelta" ? [event.text] : [])
+      assert.strictEqual(texts.join(""), text)
+      assert.isAbove(texts.length, 1)
+      assert.deepStrictEqual(provider.seen[0]?.messages, asked.messages)
+    }).pipe(Effect.scoped))
+
+  it.live.each(names)("makes %s call tools, and wants their results", (name) =>
+    Effect.gen(function*() {
+      const provider = yield* speaking(({ messages }) =>
+        messages.at(-1)?.role === "tool"
+          ? text
+          : {
+            ...Dialect.answer(""),
+            choices: [{ content: [call], finish: { reason: "tool-calls", raw: "tool_calls" } }]
+          }
+      )
+      const target = providers[name](provider.url)
+      const events = yield* Stream.runCollect(Target.stream({ ...asked, tools: [tool] })).pipe(through(target))
+      assert.strictEqual(
+        events.flatMap((event) => event._tag === "ToolCallDelta" ? [event.arguments] : []).join(""),
+        call.arguments
+      )
+      const history: ChatRequest.ChatRequest["messages"] = [...asked.messages, { role: "assistant", content: [call] }]
+      const refused = yield* Target.generate({ messages: history, tools: [tool] }).pipe(through(target), Effect.flip)
+      assert.strictEqual(refused._tag, "RequestRejected")
+      const answered = yield* Target.generate({
+        messages: [...history, { role: "tool", toolCallId: call.id, content: "rain" }],
+        tools: [tool]
+      }).pipe(through(target))
+      assert.deepStrictEqual(answered.choices[0].content, [{ type: "text", text }])
+    }).pipe(Effect.scoped))
+
+  it.live.each(names)(
+    "refuses %s with another key, and says an error as the vendor would",
+    (name) =>
+      Effect.gen(function*() {
+        const provider = yield* speaking(() =>
+          new ProviderError.ContextTooLong({
+            provider: name,
+            status: 400,
+            detail: "prompt is too long",
+            code: undefined,
+            requestId: undefined
+          })
+        )
+        const refused = yield* Target.generate(asked).pipe(
+          through(providers[name](provider.url, "sk-other")),
+          Effect.flip
+        )
+        assert.strictEqual(refused._tag, "AuthenticationFailed")
+        const error = yield* Target.generate(asked).pipe(through(providers[name](provider.url)), Effect.flip)
+        assert.strictEqual(error._tag, "ContextTooLong")
+      }).pipe(Effect.scoped)
+  )
+
+  it.live.each(names)("does anything else that a provider can do to %s", (name) =>
+    Effect.gen(function*() {
+      const provider = yield* speaking(() => Behavior.reset)
+      const error = yield* Target.generate(asked).pipe(through(providers[name](provider.url)), Effect.flip)
+      assert.strictEqual(error._tag, "ConnectionLost")
+    }).pipe(Effect.scoped))
+
+  it.live.each(names)("refuses parameters that %s does not have", (name) =>
+    Effect.gen(function*() {
+      const provider = yield* speaking(() => text)
+      const extras = { "openai-chat": { temprature: 1 }, "anthropic-messages": { temprature: 1 } }
+      const error = yield* Target.generate({ ...asked, extras }).pipe(
+        through(providers[name](provider.url)),
+        Effect.flip
+      )
+      assert.deepInclude(error, { _tag: "RequestRejected", status: 400 } as object)
+      assert.include(error.message, "temprature")
+    }).pipe(Effect.scoped))
+
+  it.live("hands a long history over whole, though the report keeps its beginning only", () =>
+    Effect.gen(function*() {
+      const provider = yield* speaking(() => text)
+      const content = "é".repeat(200_000)
+      yield* Target.generate({ messages: [{ role: "user", content }] }).pipe(through(providers.openai(provider.url)))
+      assert.strictEqual(provider.seen[0]?.messages[0]?.content, content)
+      const [received] = yield* provider.requests
+      assert.isAtMost(received?.body.length ?? 0, 64 * 1024)
+    }).pipe(Effect.scoped))
+
+  it.live("is understood by the vendors' own SDKs, and understands them", () =>
+    Effect.gen(function*() {
+      const provider = yield* speaking(() => text)
+      const openai = new OpenAiSdk({ apiKey: key, baseURL: `${provider.url}/v1`, maxRetries: 0 })
+      const anthropic = new AnthropicSdk({ apiKey: key, baseURL: provider.url, maxRetries: 0 })
+      const messages = [{ role: "user", content: "Why?" } as const]
+      const said = yield* Effect.promise(async () => {
+        const whole = await openai.chat.completions.create({ model: "gpt-5", messages })
+        let streamed = ""
+        for await (
+          const { choices } of await openai.chat.completions.create({ model: "gpt-5", messages, stream: true })
+        ) {
+          streamed += choices[0]?.delta.content ?? ""
+        }
+        const message = await anthropic.messages.create({ model: "claude-sonnet-4-5", max_tokens: 99, messages })
+        const final = anthropic.messages.stream({ model: "claude-sonnet-4-5", max_tokens: 99, messages }).finalText()
+        const [block] = message.content
+        return [whole.choices[0]?.message.content, streamed, block?.type === "text" ? block.text : "", await final]
+      })
+      assert.deepStrictEqual(said, [text, text, text, text])
+    }).pipe(Effect.scoped))
+})

@@ -1,0 +1,64 @@
+/** The examples, as a user starts them. */
+import { spawn } from "node:child_process"
+import { once } from "node:events"
+import { env, execPath } from "node:process"
+import { setTimeout } from "node:timers/promises"
+import { assert, describe, it, onTestFinished } from "vitest"
+
+const { OPENAI_API_KEY: _, OPENAI_BASE_URL: __, ...withoutKey } = env
+
+const start = (name: string, variables: Readonly<Record<string, string>> = {}) => {
+  const child = spawn(execPath, ["--conditions=@clawback/source", `examples/${name}/main.ts`], {
+    env: { ...withoutKey, ...variables },
+    stdio: ["ignore", "pipe", "inherit"]
+  })
+  onTestFinished(() => void child.kill("SIGKILL"))
+  let output = ""
+  child.stdout.setEncoding("utf8").on("data", (text) => (output += text))
+  const exited = once(child, "exit")
+  return {
+    child,
+    exited,
+    output: () => output,
+    /** Waits until the output says something, and answers with what it says. */
+    says: async (pattern: RegExp): Promise<string> => {
+      for (;;) {
+        const found = pattern.exec(output)
+        if (found !== null) return found[1] ?? found[0]
+        await Promise.race([once(child.stdout, "data"), exited.then(() => assert.fail(output))])
+      }
+    }
+  }
+}
+
+describe("examples", { timeout: 60_000 }, () => {
+  it("quickstart streams an answer, and holds nothing before and after (B1)", async () => {
+    const { exited, output } = start("quickstart")
+    assert.deepStrictEqual(await exited, [0, null])
+    assert.match(output(), /before:\n {2}nothing is held/)
+    assert.match(
+      output(),
+      /while it streams:\n(.*\n)*.*exchange 127\.0\.0\.1:\d+\/v1\/chat\/completions, inside of #2\n/
+    )
+    assert.match(output(), /Because someone opened them in one step and promised to close them in a later one\.\n/)
+    assert.match(output(), /after its layers:\n {2}nothing is held/)
+  })
+
+  it("http-api stops the provider when its client goes, and ends in good order (B13, B16)", async () => {
+    const { child, exited, says } = start("http-api", { PORT: "0" })
+    const url = await says(/Listening on (\S+)/)
+    const held = async () => await (await fetch(`${url}/held`)).json() as Readonly<Record<string, number>>
+    const leaving = new AbortController()
+    const answer = await fetch(`${url}/chat?prompt=Why`, { signal: leaving.signal })
+    const first = await answer.body?.getReader().read()
+    assert.strictEqual(new TextDecoder().decode(first?.value), "data: \"Because some\"\n\n")
+    assert.deepInclude(await held(), { call: 1, exchange: 1, request: 2 })
+    leaving.abort()
+    // Only the one that asks is left, and what is kept for the next call.
+    for (let tries = 0; tries < 100 && (await held())["call"] !== undefined; tries++) await setTimeout(10)
+    assert.doesNotHaveAnyKeys(await held(), ["call", "exchange"])
+    assert.deepInclude(await held(), { request: 1 })
+    child.kill("SIGTERM")
+    assert.deepStrictEqual(await exited, [0, null])
+  })
+})
