@@ -23,7 +23,6 @@ export const Attribute = {
   requestTemperature: "gen_ai.request.temperature",
   requestTopP: "gen_ai.request.top_p",
   requestSeed: "gen_ai.request.seed",
-  requestStopSequences: "gen_ai.request.stop_sequences",
   responseId: "gen_ai.response.id",
   responseModel: "gen_ai.response.model",
   finishReasons: "gen_ai.response.finish_reasons",
@@ -50,7 +49,6 @@ export const Attribute = {
   /** `user` or `system`. */
   cpuMode: "cpu.mode",
   sessionKind: "clawback.session.kind",
-  sessionId: "clawback.session.id",
   /** The origin that the connections of a pool go to. */
   pool: "clawback.connection.pool.name",
   /** `connecting`, `used`, `idle` or `closing`. */
@@ -155,7 +153,7 @@ export const Metrics = {
     kind: "histogram",
     name: "clawback.call.output_rate",
     unit: "{token}/s",
-    description: "Output tokens of a streamed call by the time from its first output to its end",
+    description: "Output tokens of a streamed call by the time from the first of its output to the last",
     labels: call,
     boundaries: [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000]
   }),
