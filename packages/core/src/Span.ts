@@ -93,6 +93,7 @@ export const errorType = (exit: Exit.Exit<unknown, unknown>): string | undefined
 /** The same end with nothing of what its error says: the tag is left, and where in the code it was made. */
 export const untold = (exit: Exit.Exit<unknown, unknown>): Exit.Exit<unknown, unknown> => {
   const failure = failureOf(exit)
+  if (failure?.error instanceof Untold) return exit
   if (failure !== undefined) return Exit.fail(new Untold(tagOf(failure.error), failure.error))
   return Exit.isSuccess(exit)
     ? Exit.void
