@@ -16,18 +16,18 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
-import * as Schedule from "effect/Schedule"
+import type * as Schedule from "effect/Schedule"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import type * as Tracer from "effect/Tracer"
 import type { Caller } from "./Caller.ts"
 import * as Hold from "./internal/hold.ts"
 import * as Interop from "./internal/interop.ts"
-import type { Entry } from "./internal/ledger.ts"
+import { Entry, type Held } from "./internal/ledger.ts"
 import { Pump } from "./internal/pump.ts"
 import * as Site from "./internal/site.ts"
 import { LeakProbe } from "./LeakProbe.ts"
-import { QuotaExceeded, ReleaseFailed, type SessionError, SessionRevoked } from "./SessionError.ts"
+import type { SessionError, SessionRevoked } from "./SessionError.ts"
 import { SessionRegistry } from "./SessionRegistry.ts"
 
 /** What a session is, as the registry lists it. */
@@ -98,34 +98,6 @@ export const Current: Context.Reference<Session | undefined> = Context.Reference
   { defaultValue: () => undefined }
 )
 
-const releaseRetry = Schedule.exponential("50 millis").pipe(Schedule.upTo({ times: 3 }))
-
-/** A release that is tried again where it fails, as the session's info says, and dies if it fails to the end. */
-const persistent = <E, R>(
-  info: Info,
-  id: number,
-  services: Context.Context<R>,
-  release: () => Effect.Effect<unknown, E, R>
-): Effect.Effect<unknown> => {
-  const again = (error: E): Effect.Effect<unknown, never, R> => {
-    let isFirst = true
-    const next = Effect.suspend((): Effect.Effect<unknown, E, R> => {
-      if (!isFirst) return release()
-      isFirst = false
-      return Effect.fail(error)
-    })
-    return Effect.catch(
-      Effect.retry(next, info.releaseRetry ?? releaseRetry),
-      (cause) => Effect.die(new ReleaseFailed({ id, kind: info.kind, name: info.name, cause }))
-    )
-  }
-  const released = release()
-  // Most releases are done as soon as they are asked for.
-  return Exit.isExit(released) && Exit.isSuccess(released)
-    ? Effect.void
-    : Effect.provideContext(Effect.catch(released, again), services)
-}
-
 /** Opens a session, acquires what it holds, and goes on with it. Closed again where nothing was acquired. */
 const opened = <A, E, R, B, E2, R2>(
   info: Info,
@@ -142,7 +114,7 @@ const opened = <A, E, R, B, E2, R2>(
   Effect.withFiber((fiber): Effect.Effect<B, E | E2 | SessionError, R | R2> => {
     const registry = fiber.getRef(SessionRegistry)
     const entry = registry.openUnsafe(info, fiber, fiber.getRef(Current), site)
-    if (entry instanceof SessionRevoked || entry instanceof QuotaExceeded) return Effect.fail(entry)
+    if (!(entry instanceof Entry)) return Effect.fail(entry)
     const acquire: Effect.Effect<A, E, R> = Effect.isEffect(acquisition)
       ? acquisition
       : acquisition(Hold.restoring(entry, restore))
@@ -157,6 +129,16 @@ const opened = <A, E, R, B, E2, R2>(
       }
     })
   })
+
+/** From here on there is something to give back. The release is given what it was made for: this value, this exit. */
+const hold = <A, X, E, R>(
+  entry: Entry,
+  value: A,
+  release: (value: A, exit: X) => Effect.Effect<unknown, E, R>,
+  services: Context.Context<R>
+) => {
+  entry.held = { value, release, services } as unknown as Held
+}
 
 /**
  * Holds something for as long as `f` runs, and releases it when `f` ends, however it ends.
@@ -174,8 +156,7 @@ export const use = <A, E, R, B, E2, R2, E3 = never, R3 = never>(
   return Effect.uninterruptibleMask((restore) =>
     opened(info, site, acquire, restore, (entry, value, registry, fiber) => {
       const context = fiber.context as Context.Context<R2 | R3>
-      entry.release = (exit) =>
-        persistent(info, entry.id, context, () => release(value, exit as Exit.Exit<B, E2 | SessionRevoked>))
+      hold(entry, value, release, context)
       return Effect.onExitPrimitive(
         Hold.region(entry, Context.add(context, Current, entry), Effect.suspend(() => f(value)), restore),
         (exit) => Hold.close(entry, exit, registry.closeUnsafe),
@@ -191,7 +172,7 @@ export const scoped =
   <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E | SessionError, Exclude<R, Scope.Scope>> =>
     use(info, Scope.make(), Scope.close, (scope) => Scope.provide(effect, scope))
 
-/** Made apart, so that a scope that keeps it keeps nothing of what was acquired. */
+/** Made apart, so that a scope that keeps it keeps nothing of what was acquired, once that was released. */
 const closing = (entry: Entry, registry: SessionRegistry) => (exit: Exit.Exit<unknown, unknown>) =>
   Hold.close(entry, exit, registry.closeUnsafe)
 
@@ -211,7 +192,7 @@ class Acquired<A> implements Handle<A> {
   }
 
   get close() {
-    return Effect.uninterruptible(this.release(Exit.void))
+    return Effect.uninterruptible(Effect.suspend(() => this.release(Exit.void)))
   }
 
   [Symbol.asyncDispose]() {
@@ -239,7 +220,7 @@ export const acquire = <A, E, R, E2 = never, R2 = never>(
       // One that is watched for being lost must not be kept by what we remember of it.
       const services = entry.site === undefined ? context : Context.omit(Scope.Scope)(context)
       if (entry.site !== undefined) Hold.watch(entry, scope, fiber.getRef(LeakProbe))
-      entry.release = (exit) => persistent(info, entry.id, services as Context.Context<R2>, () => release(value, exit))
+      hold(entry, value, release, services as Context.Context<R2>)
       const close = closing(entry, registry)
       if (entry.revoked !== undefined) {
         const failure = Exit.fail(entry.revoked)

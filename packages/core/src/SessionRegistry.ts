@@ -4,28 +4,26 @@
  * Every program has one by default, shared by the whole process, so nothing needs to be provided. `layer` isolates: what
  * is opened under it is seen only there, and closed with it at the latest. A registry never keeps a program alive.
  *
- * **Cost.** One record for each open session. Opening and closing take constant time; `list`, `counts`, `leaks` and
- * `revoke` walk what is open.
+ * **Cost.** One record for each open session. Opening and closing take constant time, `get` no more than some halvings;
+ * `list` and `revoke` walk what is open, by `id` or `within` only what is younger; `counts` and `leaks` walk all.
  */
-import * as Arr from "effect/Array"
+import type * as Arr from "effect/Array"
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
-import type * as Option from "effect/Option"
+import * as Option from "effect/Option"
 import * as Queue from "effect/Queue"
 import * as Stream from "effect/Stream"
 import * as Caller from "./Caller.ts"
-import { atMost } from "./internal/atMost.ts"
-import * as Hold from "./internal/hold.ts"
-import * as Ledger from "./internal/ledger.ts"
-import { matcher } from "./internal/matcher.ts"
+import { Entry, Ledger, revokedAround } from "./internal/ledger.ts"
+import { earliest, matcher } from "./internal/matcher.ts"
 import * as Monotonic from "./internal/monotonic.ts"
 import { redact } from "./internal/redact.ts"
 import * as Site from "./internal/site.ts"
+import { takeBack } from "./internal/takeBack.ts"
 import type { Info, Session } from "./Session.ts"
 import { QuotaExceeded, type SessionError, SessionRevoked } from "./SessionError.ts"
 
@@ -35,7 +33,7 @@ export interface Snapshot {
   readonly kind: string
   readonly name: string
   readonly state: Session["state"]
-  /** The id of the session inside of which this one was opened. It may have closed since. */
+  /** The id of the session inside of which this one was opened, if that is of this registry. It may have closed since. */
   readonly parent: number | undefined
   /** Who opened it. */
   readonly owner: {
@@ -58,8 +56,8 @@ export interface Filter {
   readonly id?: number | undefined
   readonly kind?: string | undefined
   readonly name?: string | undefined
-  /** The session of this id and everything opened inside of it, at any depth. */
-  readonly within?: number | undefined
+  /** The session of this id, or this one, be it of another registry, and everything opened inside of it, at any depth. */
+  readonly within?: number | Session | undefined
   readonly tenant?: string | undefined
   readonly subject?: string | undefined
   readonly conversation?: string | undefined
@@ -143,7 +141,7 @@ export interface SessionRegistry {
     fiber: Fiber.Fiber<unknown, unknown>,
     parent: Session | undefined,
     site?: Error
-  ) => Ledger.Entry | SessionError
+  ) => Entry | SessionError
   /** Removes a session. Closing one that is closed, or another registry's, changes nothing and answers false. */
   readonly closeUnsafe: (session: Session) => boolean
 }
@@ -152,12 +150,14 @@ const changesBuffer = 4096
 /** How long a release, or an acquisition that was under way, may take before the session counts as stuck. */
 const releaseTimeout = Duration.seconds(5)
 
-const snapshot = (entry: Ledger.Entry, now: number): Snapshot => ({
+const none: Snapshot["attributes"] = {}
+
+const snapshot = (entry: Entry, now: number): Snapshot => ({
   id: entry.id,
   kind: entry.kind,
   name: entry.name,
   state: entry.state,
-  parent: entry.parent?.id,
+  parent: entry.parent?.ledger === entry.ledger ? entry.parent.id : undefined,
   owner: {
     fiber: entry.fiberId,
     span: entry.span && { traceId: entry.span.traceId, spanId: entry.span.spanId },
@@ -165,7 +165,7 @@ const snapshot = (entry: Ledger.Entry, now: number): Snapshot => ({
     site: entry.site && Site.format(entry.site)
   },
   age: Duration.millis(Math.max(0, now - entry.openedAt)),
-  attributes: redact(entry.attributes ?? {})
+  attributes: entry.attributes === undefined ? none : redact(entry.attributes)
 })
 
 const closedReason = "its registry was closed"
@@ -175,37 +175,39 @@ const now = () => Monotonic.millis(Context.get(Fiber.getCurrent()?.context ?? Co
 
 const makeUnsafe = (options: Options = {}): SessionRegistry & { isClosed: boolean } => {
   const { leakThreshold, quota } = options
-  const ledger = new Ledger.Ledger()
+  const ledger = new Ledger()
   const listeners = new Set<(change: Change) => void>()
 
   const tell = (change: Change) => {
     for (const listener of listeners) listener(change)
   }
 
-  const select = <A>(f: (entry: Ledger.Entry, now: number) => A | undefined) =>
+  const select = <A>(f: (entry: Entry, now: number) => A | undefined, from?: number) =>
     Effect.clockWith((clock) => {
       const at = Monotonic.millis(clock)
       const found: Array<A> = []
-      for (let entry = ledger.first; entry !== undefined; entry = entry.next) {
+      ledger.forEach((entry) => {
         const chosen = f(entry, at)
         if (chosen !== undefined) found.push(chosen)
-      }
+      }, from)
       return Effect.succeed(found)
     })
 
   const list = (filter: Filter = {}) =>
     Effect.clockWith((clock) => {
       const matches = matcher(filter, Monotonic.millis(clock))
-      return select((entry, now) => matches(entry) ? snapshot(entry, now) : undefined)
+      return select((entry, now) => matches(entry) ? snapshot(entry, now) : undefined, earliest(filter))
     })
 
-  const get = (id: number) => Effect.map(list({ id }), Arr.head)
+  const get = (id: number) =>
+    Effect.clockWith((clock) => {
+      const entry = ledger.find(id)
+      return Effect.succeed(entry === undefined ? Option.none() : Option.some(snapshot(entry, Monotonic.millis(clock))))
+    })
 
   const counts = Effect.sync(() => {
     const byKind = new Map<string, number>()
-    for (let entry = ledger.first; entry !== undefined; entry = entry.next) {
-      byKind.set(entry.kind, (byKind.get(entry.kind) ?? 0) + 1)
-    }
+    ledger.forEach(({ kind }) => byKind.set(kind, (byKind.get(kind) ?? 0) + 1))
     return Object.fromEntries(byKind)
   })
 
@@ -239,7 +241,7 @@ const makeUnsafe = (options: Options = {}): SessionRegistry & { isClosed: boolea
   })
 
   const closeUnsafe = (session: Session): boolean => {
-    if (!(session instanceof Ledger.Entry) || !ledger.close(session)) return false
+    if (!(session instanceof Entry) || !ledger.close(session)) return false
     const onClosed = session.onClosed
     session.onClosed = undefined
     if (listeners.size > 0) tell({ _tag: "Closed", session: snapshot(session, now()) })
@@ -250,43 +252,22 @@ const makeUnsafe = (options: Options = {}): SessionRegistry & { isClosed: boolea
   const revoke = (filter: Filter, { reason, deadline = "5 seconds" }: RevokeOptions) => {
     const grace = Duration.fromInputUnsafe(deadline)
     const revoking = Effect.clockWith((clock) => {
-      const at = Monotonic.millis(clock)
-      const endsAt = at + Duration.toMillis(grace)
-      const marked = ledger.revoke(
-        matcher(filter, at),
-        ({ id, kind, name }) => new SessionRevoked({ id, kind, name, reason })
-      )
-      const revoked = marked.map((entry) => snapshot(entry, at))
-      if (listeners.size > 0) { for (const session of revoked) tell({ _tag: "Revoked", session, reason }) }
-      // All at once: what holds nothing by itself, but in a scope of its parent's, ends when its parent does.
-      for (const { onRevoked } of marked.toReversed()) for (const listener of onRevoked?.slice() ?? []) listener()
-
+      const now = () => Monotonic.millis(clock)
+      const at = now()
+      const marked = ledger.revoke(matcher(filter, at), reason, earliest(filter))
+      const revoked = Array.from(marked, (entry) => snapshot(entry, at))
       const forced: Array<Snapshot> = []
       const stuck: Array<Snapshot> = []
-      const isMarked = new Set<Session>(marked)
-      const around = (entry: Ledger.Entry): Session | undefined => {
-        let at = entry.parent
-        while (at !== undefined && !isMarked.has(at)) at = at.parent
-        return at
-      }
-      const byParent = Map.groupBy(marked, around)
-      const now = () => Monotonic.millis(clock)
-      const take = (entry: Ledger.Entry): Effect.Effect<void> =>
-        Effect.gen(function*() {
-          // However deep the tree, the stack is not.
-          yield* Effect.yieldNow
-          yield* Effect.forEach(byParent.get(entry) ?? [], take, { concurrency: "unbounded", discard: true })
-          if (yield* atMost(Hold.closed(entry), Duration.millis(Math.max(0, endsAt - now())))) return
-          // What is still being acquired cannot be taken away: it is given back as soon as it is there.
-          if (entry.state === "acquiring") {
-            if (!(yield* atMost(Hold.closed(entry), releaseTimeout))) stuck.push(snapshot(entry, now()))
-            return
-          }
-          forced.push(snapshot(entry, now()))
-          const release = Effect.uninterruptible(Hold.close(entry, Exit.fail(entry.revoked), closeUnsafe))
-          if (!(yield* atMost(release, releaseTimeout))) stuck.push(snapshot(entry, now()))
-        })
-      const taken = Effect.forEach(byParent.get(undefined) ?? [], take, { concurrency: "unbounded", discard: true })
+      if (listeners.size > 0) { for (const session of revoked) tell({ _tag: "Revoked", session, reason }) }
+      // All at once: what holds nothing by itself, but in a scope of its parent's, ends when its parent does.
+      for (const { onRevoked } of [...marked].toReversed()) for (const listener of onRevoked?.slice() ?? []) listener()
+      const taken = takeBack(marked, {
+        grace,
+        patience: releaseTimeout,
+        leave: closeUnsafe,
+        onForced: (entry) => forced.push(snapshot(entry, now())),
+        onStuck: (entry) => stuck.push(snapshot(entry, now()))
+      })
       return Effect.as(taken, { revoked, forced, stuck })
     })
     // On a fiber of its own from the first step: whoever asks may be interrupted by what is asked for.
@@ -304,10 +285,13 @@ const makeUnsafe = (options: Options = {}): SessionRegistry & { isClosed: boolea
     changes,
     leaks,
     revoke,
-    openUnsafe: (info, fiber, parent, site) => {
-      const around = Ledger.revokedAround(parent)
+    openUnsafe: (info, fiber, current, site) => {
+      const parent = current instanceof Entry ? current : undefined
+      const around = revokedAround(parent)
       if (around !== undefined) return around
-      if (registry.isClosed) return new SessionRevoked({ id: 0, ...info, reason: closedReason })
+      if (registry.isClosed) {
+        return new SessionRevoked({ id: 0, kind: info.kind, name: info.name, reason: closedReason })
+      }
       const caller = fiber.getRef(Caller.Current)
       const tenant = caller?.tenant
       if (quota !== undefined && tenant !== undefined) {
@@ -320,7 +304,7 @@ const makeUnsafe = (options: Options = {}): SessionRegistry & { isClosed: boolea
         caller,
         fiber.id,
         fiber.cache.span,
-        Monotonic.millis(fiber.getRef(Clock.Clock))
+        fiber.getRef(Clock.Clock).monotonicTimeNanosUnsafe()
       )
       entry.site = site
       if (listeners.size > 0) tell({ _tag: "Opened", session: snapshot(entry, now()) })

@@ -319,7 +319,7 @@ describe("What a review has found", () => {
       yield* Fiber.await(fiber)
     }).pipe(Effect.scoped, isolated))
 
-  it.effect("sessions nest some hundreds deep, and are revoked so", () =>
+  it.effect("sessions nest thousands deep, and are revoked and interrupted so", () =>
     Effect.gen(function*() {
       const stock = new Stock()
       const take = Effect.sync(() => {
@@ -329,15 +329,21 @@ describe("What a review has found", () => {
       const put = (thing: number) => Effect.sync(() => void stock.out.delete(thing))
       const nest = (depth: number): Effect.Effect<number, SessionError.SessionError> =>
         depth === 0 ? Effect.succeed(0) : Session.use(info, take, put, () => nest(depth - 1))
-      yield* nest(300)
-      assert.deepStrictEqual([stock.taken, stock.out.size], [300, 0])
+      const depth = 2000
+      yield* nest(depth)
+      assert.deepStrictEqual([stock.taken, stock.out.size], [depth, 0])
       const chain = (depth: number): Effect.Effect<never, SessionError.SessionError> =>
         depth === 0 ? Effect.never : Session.use(info, take, put, () => chain(depth - 1))
-      const fiber = yield* Effect.forkChild(chain(300))
-      yield* turn(100)
-      yield* revokeAll
-      yield* Fiber.await(fiber)
-      assert.deepStrictEqual([stock.taken, stock.out.size, yield* SessionRegistry.list()], [600, 0, []])
+      const open = Effect.map(SessionRegistry.list(), ({ length }) => length)
+      for (const end of [() => revokeAll, (fiber: Fiber.Fiber<unknown, unknown>) => Fiber.interrupt(fiber)]) {
+        const fiber = yield* Effect.forkChild(chain(depth))
+        yield* turn(depth)
+        assert.strictEqual(yield* open, depth)
+        yield* end(fiber)
+        const exit = yield* Fiber.await(fiber)
+        assert.isFalse(Exit.hasDies(exit), String(exit))
+        assert.deepStrictEqual([stock.out.size, yield* open], [0, 0])
+      }
     }).pipe(isolated))
 
   it.effect("what a stream forks in one pull lives on to the next", () =>

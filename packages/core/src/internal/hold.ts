@@ -8,45 +8,71 @@ import type { LeakProbe } from "../LeakProbe.ts"
 import type { Restore } from "../Session.ts"
 import type { SessionRevoked } from "../SessionError.ts"
 import type { Entry } from "./ledger.ts"
+import { release } from "./release.ts"
 
 const remove = (listeners: Array<() => void>, listener: () => void): void => {
   const at = listeners.indexOf(listener)
   if (at >= 0) listeners.splice(at, 1)
 }
 
-/** Waits until a session is closed, by whoever closes it. */
-export const closed = (entry: Entry): Effect.Effect<void> =>
+/** Waits until each of these sessions is closed, by whoever closes it. */
+export const allClosed = (entries: ReadonlyArray<Entry>): Effect.Effect<void> =>
   Effect.callback((resume) => {
-    if (!entry.isOpen) return resume(Effect.void)
-    const onClosed = () => resume(Effect.void)
-    const listeners = entry.onClosed ??= []
-    listeners.push(onClosed)
-    return Effect.sync(() => remove(listeners, onClosed))
+    const open = entries.filter(({ isOpen }) => isOpen)
+    let left = open.length
+    if (left === 0) return resume(Effect.void)
+    const onClosed = () => {
+      if (--left === 0) resume(Effect.void)
+    }
+    for (const entry of open) {
+      const listeners = entry.onClosed ??= []
+      listeners.push(onClosed)
+    }
+    return Effect.sync(() => {
+      for (const { onClosed: listeners } of open) if (listeners !== undefined) remove(listeners, onClosed)
+    })
   })
 
-/** Gives back what a session holds, and closes it. Whoever comes second waits for the first. */
+/** Waits until a session is closed, by whoever closes it. */
+export const closed = (entry: Entry): Effect.Effect<void> => allClosed([entry])
+
+const attempt = (entry: Entry, exit: Exit.Exit<unknown, unknown>): Effect.Effect<unknown> => {
+  try {
+    return release(entry, exit)
+  } catch (defect) {
+    return Effect.die(defect)
+  }
+}
+
+/**
+ * Gives back what a session holds, and closes it. Whoever comes second waits for the first.
+ *
+ * It begins as it is called: whoever calls runs what it answers with, where interruption is not allowed.
+ */
 export const close = (
   entry: Entry,
   exit: Exit.Exit<unknown, unknown>,
   leave: (entry: Entry) => void
-): Effect.Effect<void> =>
-  Effect.suspend(() => {
-    if (!entry.isOpen) return Effect.void
-    if (entry.state === "releasing") return closed(entry)
-    entry.state = "releasing"
-    const release = entry.release
-    const released = release === undefined ? Effect.void : Effect.suspend(() => release(exit))
-    return Effect.onExitPrimitive(released, () => {
-      leave(entry)
-      return undefined
-    }) as Effect.Effect<void>
-  })
+): Effect.Effect<void> => {
+  if (!entry.isOpen) return Effect.void
+  if (entry.state === "releasing") return closed(entry)
+  entry.state = "releasing"
+  const released = attempt(entry, exit)
+  if (released === Effect.void) {
+    leave(entry)
+    return Effect.void
+  }
+  return Effect.onExitPrimitive(released, () => {
+    leave(entry)
+    return undefined
+  }) as Effect.Effect<void>
+}
 
 /** Waits until a session is revoked. */
 export const revoked = (entry: Entry): Effect.Effect<SessionRevoked> =>
   Effect.callback((resume) => {
-    if (entry.revoked !== undefined) return resume(Effect.succeed(entry.revoked))
     const onRevoked = () => entry.revoked !== undefined && resume(Effect.succeed(entry.revoked))
+    if (entry.isRevoked) return void onRevoked()
     const listeners = entry.onRevoked ??= []
     listeners.push(onRevoked)
     return Effect.sync(() => remove(listeners, onRevoked))
@@ -74,7 +100,7 @@ export const interruptWhenRevoked = (entry: Entry, fiber: Fiber.Fiber<unknown, u
   const listeners = entry.onRevoked ??= []
   listeners.push(onRevoked)
   // It may have come while the fiber took its first steps.
-  if (entry.revoked !== undefined) onRevoked()
+  if (entry.isRevoked) onRevoked()
   return () => remove(listeners, onRevoked)
 }
 
@@ -83,12 +109,16 @@ export type Mask = <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A,
 
 const uninterruptible = { uninterruptible: true } as const
 
-const defectsOf = (fiber: Fiber.Fiber<unknown, unknown>): Effect.Effect<void> => {
-  const exit = fiber.pollUnsafe()
-  if (exit === undefined || Exit.isSuccess(exit)) return Effect.void
-  const defects = exit.cause.reasons.filter(Cause.isDieReason)
-  return defects.length === 0 ? Effect.void : Effect.failCause(Cause.fromReasons(defects))
-}
+const defectsOf = (fiber: Fiber.Fiber<unknown, unknown>): Effect.Effect<void> =>
+  Effect.suspend(() => {
+    const exit = fiber.pollUnsafe()
+    if (exit === undefined || Exit.isSuccess(exit)) return Effect.void
+    const defects = exit.cause.reasons.filter(Cause.isDieReason)
+    return defects.length === 0 ? Effect.void : Effect.failCause(Cause.fromReasons(defects))
+  })
+
+/** So many sessions inside of each other run, end and are interrupted on one stack; then a turn of the scheduler is taken. */
+const depthOfStack = 32
 
 /**
  * Runs an effect that a revocation of the session interrupts, and that then fails with `SessionRevoked`.
@@ -104,22 +134,26 @@ export const region = <A, E, R>(
 ): Effect.Effect<A, E | SessionRevoked> => {
   if (entry.revoked !== undefined) return Effect.fail(entry.revoked)
   const isInterruptible = restore(Effect.void) !== Effect.void
-  const fiber = Effect.runForkWith(context)(effect, isInterruptible ? undefined : uninterruptible)
+  const isDeep = entry.depth % depthOfStack === depthOfStack - 1
+  const fiber = Effect.runForkWith(context)(
+    isDeep ? Effect.andThen(Effect.yieldNow, effect) : effect,
+    isInterruptible ? undefined : uninterruptible
+  )
   const exit = fiber.pollUnsafe()
   if (exit !== undefined) return revokedOr(entry, exit)
   const stopListening = interruptWhenRevoked(entry, fiber)
+  const turning = <A>(self: Effect.Effect<A>): Effect.Effect<A> =>
+    isDeep ? Effect.andThen(Effect.yieldNow, Effect.tap(self, Effect.yieldNow)) : self
   const finished = Effect.onInterrupt(
     restore(Fiber.await(fiber)),
     // What the effect died of while it was interrupted is told next to the interruption.
-    () => Effect.andThen(Fiber.interrupt(fiber), Effect.suspend(() => defectsOf(fiber)))
+    () => Effect.andThen(turning(Fiber.interrupt(fiber)), defectsOf(fiber))
   )
-  return Effect.flatMap(
-    Effect.onExitPrimitive(finished, () => {
-      stopListening()
-      return undefined
-    }),
-    (exit) => revokedOr(entry, exit)
-  )
+  const left = Effect.onExitPrimitive(finished, () => {
+    stopListening()
+    return undefined
+  })
+  return Effect.flatMap(isDeep ? Effect.tap(left, Effect.yieldNow) : left, (exit) => revokedOr(entry, exit))
 }
 
 /** Lets parts of the session's acquisition be interrupted, also by a revocation. */

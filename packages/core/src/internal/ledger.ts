@@ -1,92 +1,140 @@
 /**
  * The open sessions of one registry, in the order in which they were opened: a state machine without clock or effect.
  *
- * An intrusive list: opening and closing touch two neighbours and allocate one entry. A child is opened while its
- * parent is open, so a parent always stands before its children, and walking backwards is a valid order of release.
+ * A child is opened while its parent is open, so a parent always stands before its children, and walking backwards is a
+ * valid order of release. The order is also that of the ids, so that one is found by halving.
  */
+import type * as Context from "effect/Context"
 import type * as Effect from "effect/Effect"
 import type * as Exit from "effect/Exit"
 import type * as Tracer from "effect/Tracer"
 import type { Caller } from "../Caller.ts"
 import type { Info, Session } from "../Session.ts"
-import type { SessionRevoked } from "../SessionError.ts"
+import { SessionRevoked } from "../SessionError.ts"
 
+/** What a session holds, and how to give it back, in the context that has what that needs. */
+export interface Held {
+  readonly value: unknown
+  readonly release: (value: unknown, exit: Exit.Exit<unknown, unknown>) => Effect.Effect<unknown, unknown>
+  readonly services: Context.Context<never>
+}
+
+/** There are many of these: no field that could be found out from another. */
 export class Entry implements Session {
   readonly id: number
-  readonly kind: string
-  readonly name: string
-  readonly attributes: Readonly<Record<string, unknown>> | undefined
-  parent: Session | undefined
+  readonly info: Info
+  parent: Entry | undefined
+  /** How many sessions it was opened inside of. */
+  readonly depth: number
   readonly caller: Caller | undefined
   readonly fiberId: number
   readonly span: Tracer.AnySpan | undefined
-  readonly openedAt: number
+  /** Monotonic nanoseconds. */
+  readonly openedNanos: bigint
+  /** The ledger that it stands in, or stood in, and where. */
+  readonly ledger: Ledger
+  slot: number
   state: Session["state"] = "acquiring"
   /** Where it was opened, for those whose turn it was to be sampled. */
   site: Error | undefined = undefined
   /** Whether nobody is left who could release it. */
   isAbandoned = false
-  revoked: SessionRevoked | undefined = undefined
+  /** Why it was revoked, or what its users are told of that, once somebody has asked. */
+  private revocation: string | SessionRevoked | undefined = undefined
   /** Those who must let go of it once it is revoked. */
   onRevoked: Array<() => void> | undefined = undefined
-  /** Gives back what it holds, once it holds something. */
-  release: ((exit: Exit.Exit<unknown, unknown>) => Effect.Effect<unknown>) | undefined = undefined
   onClosed: Array<() => void> | undefined = undefined
-  previous: Entry | undefined = undefined
-  next: Entry | undefined = undefined
-  /** The ledger that it stands in, for as long as it is open. */
-  ledger: Ledger | undefined
+  /** Undefined as long as it holds nothing. */
+  held: Held | undefined = undefined
 
   constructor(
     ledger: Ledger,
+    slot: number,
     id: number,
     info: Info,
-    parent: Session | undefined,
+    parent: Entry | undefined,
     caller: Caller | undefined,
     fiberId: number,
     span: Tracer.AnySpan | undefined,
-    openedAt: number
+    openedNanos: bigint
   ) {
     this.ledger = ledger
+    this.slot = slot
     this.id = id
-    this.kind = info.kind
-    this.name = info.name
-    this.attributes = info.attributes
+    this.info = info
     this.parent = parent
+    this.depth = parent === undefined ? 0 : parent.depth + 1
     this.caller = caller
     this.fiberId = fiberId
     this.span = span
-    this.openedAt = openedAt
+    this.openedNanos = openedNanos
+  }
+
+  get kind(): string {
+    return this.info.kind
+  }
+
+  get name(): string {
+    return this.info.name
+  }
+
+  get attributes(): Info["attributes"] {
+    return this.info.attributes
+  }
+
+  get openedAt(): number {
+    return Number(this.openedNanos) / 1e6
   }
 
   get isOpen(): boolean {
-    return this.ledger !== undefined
+    return this.state !== "closed"
+  }
+
+  get isRevoked(): boolean {
+    return this.revocation !== undefined
+  }
+
+  get revoked(): SessionRevoked | undefined {
+    const { revocation } = this
+    if (typeof revocation !== "string") return revocation
+    const { id, kind, name } = this
+    return this.revocation = new SessionRevoked({ id, kind, name, reason: revocation })
+  }
+
+  /** The first reason stays. */
+  revoke(reason: string): void {
+    this.revocation ??= reason
   }
 }
 
-const hasAncestorIn = (sessions: ReadonlySet<Session>, entry: Entry): boolean => {
-  for (let at = entry.parent; at !== undefined; at = at.parent) if (sessions.has(at)) return true
-  return false
-}
-
-/** The nearest session around that still means something: one that is open, or that was revoked. */
-const alive = (session: Session | undefined): Session | undefined => {
-  let at = session
-  while (at !== undefined && !at.isOpen && at.revoked === undefined) at = at.parent
+/** The nearest session around that is open. */
+const alive = (entry: Entry | undefined): Entry | undefined => {
+  let at = entry
+  while (at !== undefined && !at.isOpen) at = at.parent
   return at
 }
 
 /** Why nothing may be opened inside of a session, if nothing may. */
-export const revokedAround = (session: Session | undefined): SessionRevoked | undefined => {
-  for (let at = session; at !== undefined; at = at.parent) if (at.revoked !== undefined) return at.revoked
+export const revokedAround = (entry: Entry | undefined): SessionRevoked | undefined => {
+  for (let at = entry; at !== undefined; at = at.parent) if (at.isRevoked) return at.revoked
   return undefined
 }
 
+/** The nearest of these sessions around one. */
+export const nearest = (sessions: ReadonlySet<Entry>, entry: Entry): Entry | undefined => {
+  let at = entry.parent
+  while (at !== undefined && !sessions.has(at)) at = at.parent
+  return at
+}
+
+/** Where so many were closed, room is made; below, it is not worth the walk. */
+const spare = 64
+
 export class Ledger {
-  first: Entry | undefined = undefined
-  last: Entry | undefined = undefined
   size = 0
   opened = 0
+  /** The open sessions, and the ids of closed ones that stood between them. */
+  private readonly slots: Array<Entry | number> = []
   private readonly byTenant = new Map<string, number>()
 
   /** How many sessions a tenant has open. */
@@ -96,19 +144,27 @@ export class Ledger {
 
   open(
     info: Info,
-    parent: Session | undefined,
+    parent: Entry | undefined,
     caller: Caller | undefined,
     fiberId: number,
     span: Tracer.AnySpan | undefined,
-    now: number
+    openedNanos: bigint
   ): Entry {
     // Ancestors that are closed are let go of, or a job that starts its successor would keep all before it.
-    if (parent instanceof Entry) parent.parent = alive(parent.parent)
-    const entry = new Entry(this, ++this.opened, info, alive(parent), caller, fiberId, span, now)
-    entry.previous = this.last
-    if (this.last === undefined) this.first = entry
-    else this.last.next = entry
-    this.last = entry
+    if (parent !== undefined) parent.parent = alive(parent.parent)
+    const { slots } = this
+    const entry = new Entry(
+      this,
+      slots.length,
+      ++this.opened,
+      info,
+      alive(parent),
+      caller,
+      fiberId,
+      span,
+      openedNanos
+    )
+    slots.push(entry)
     this.size++
     const tenant = caller?.tenant
     if (tenant !== undefined) this.byTenant.set(tenant, this.tenantSize(tenant) + 1)
@@ -117,18 +173,14 @@ export class Ledger {
 
   /** False where the entry is closed already, or stands in another ledger: then nothing changes. */
   close(entry: Entry): boolean {
-    if (entry.ledger !== this) return false
-    entry.ledger = undefined
+    if (entry.ledger !== this || !entry.isOpen) return false
     entry.state = "closed"
-    if (entry.previous === undefined) this.first = entry.next
-    else entry.previous.next = entry.next
-    if (entry.next === undefined) this.last = entry.previous
-    else entry.next.previous = entry.previous
-    entry.previous = undefined
-    entry.next = undefined
-    entry.release = undefined
+    entry.held = undefined
     entry.onRevoked = undefined
-    this.size--
+    const { slots } = this
+    slots[entry.slot] = entry.id
+    while (typeof slots.at(-1) === "number") slots.pop()
+    if (slots.length > 2 * --this.size + spare) this.compact()
     const tenant = entry.caller?.tenant
     if (tenant !== undefined) {
       const left = this.tenantSize(tenant) - 1
@@ -138,19 +190,65 @@ export class Ledger {
     return true
   }
 
-  /**
-   * Marks what matches, and everything inside of it, as revoked: from this step on nothing new is opened in there.
-   * Answers with all of it, parents before children, also with what was revoked before and is not closed yet.
-   */
-  revoke(matches: (entry: Entry) => boolean, because: (entry: Entry) => SessionRevoked): ReadonlyArray<Entry> {
-    const taken = new Set<Session>()
-    const entries: Array<Entry> = []
-    for (let entry = this.first; entry !== undefined; entry = entry.next) {
-      if (!hasAncestorIn(taken, entry) && !matches(entry)) continue
-      taken.add(entry)
-      entries.push(entry)
-      entry.revoked ??= because(entry)
+  /** The open session of this id. */
+  find(id: number): Entry | undefined {
+    const entry = this.slots[this.position(id)]
+    return typeof entry === "object" && entry.id === id ? entry : undefined
+  }
+
+  /** Walks what is open, oldest first, from the session of an id on. */
+  forEach(f: (entry: Entry) => void, from = 0): void {
+    const { slots } = this
+    for (let at = from === 0 ? 0 : this.position(from); at < slots.length; at++) {
+      const entry = slots[at]
+      if (typeof entry === "object") f(entry)
     }
-    return entries
+  }
+
+  /**
+   * Marks what matches, and everything inside of it, as revoked: from this step on nothing new is opened in there. What is
+   * older than `from` does not match. Answers with all of it, parents before children, also with what was revoked before
+   * and is not closed yet.
+   */
+  revoke(matches: (entry: Entry) => boolean, reason: string, from = 0): ReadonlySet<Entry> {
+    const taken = new Set<Entry>()
+    this.forEach((entry) => {
+      if (!this.isInside(taken, entry) && !matches(entry)) return
+      taken.add(entry)
+      entry.revoke(reason)
+    }, from)
+    return taken
+  }
+
+  /** The nearest session around that is open here was looked at before, with all that is around it. */
+  private isInside(taken: ReadonlySet<Entry>, entry: Entry): boolean {
+    let at = entry.parent
+    while (at !== undefined && (at.ledger !== this || !at.isOpen)) at = at.parent
+    return at !== undefined && taken.has(at)
+  }
+
+  /** Where the session of this id stands or stood, or the first after it. */
+  private position(id: number): number {
+    const { slots } = this
+    let low = 0
+    let high = slots.length
+    while (low < high) {
+      const middle = (low + high) >>> 1
+      const slot = slots[middle]
+      if ((typeof slot === "object" ? slot.id : slot ?? 0) < id) low = middle + 1
+      else high = middle
+    }
+    return low
+  }
+
+  private compact(): void {
+    const { slots } = this
+    let to = 0
+    for (const slot of slots) {
+      if (typeof slot === "number") continue
+      slot.slot = to
+      slots[to++] = slot
+    }
+    slots.length = to
   }
 }

@@ -1,11 +1,17 @@
 import * as Duration from "effect/Duration"
-import type { Session } from "../Session.ts"
 import type { Filter } from "../SessionRegistry.ts"
+import type { Entry } from "./ledger.ts"
 
-const isWithin = (entry: Session, id: number): boolean => {
-  for (let at: Session | undefined = entry; at !== undefined; at = at.parent) if (at.id === id) return true
+/** Ids are those of the registry that is asked; sessions around may be of others. */
+const isWithin = (entry: Entry, within: Exclude<Filter["within"], undefined>): boolean => {
+  for (let at: Entry | undefined = entry; at !== undefined; at = at.parent) {
+    if (typeof within === "number" ? at.id === within && at.ledger === entry.ledger : at === within) return true
+  }
   return false
 }
+
+/** The id before which nothing matches. A session of another registry may stand around any of this one's. */
+export const earliest = ({ id, within }: Filter): number => Math.max(id ?? 0, typeof within === "number" ? within : 0)
 
 /** Whether a filter chooses a session, at a moment of the monotonic clock. */
 export const matcher = (filter: Filter, now: number) => {
@@ -13,9 +19,9 @@ export const matcher = (filter: Filter, now: number) => {
   const openedBy = filter.olderThan === undefined
     ? -Infinity
     : now - Duration.toMillis(Duration.fromInputUnsafe(filter.olderThan))
-  const of = (key: "tenant" | "subject" | "conversation", entry: Session) =>
+  const of = (key: "tenant" | "subject" | "conversation", entry: Entry) =>
     !(key in filter) || entry.caller?.[key] === filter[key]
-  return (entry: Session): boolean =>
+  return (entry: Entry): boolean =>
     (!("id" in filter) || entry.id === filter.id) &&
     (!("kind" in filter) || entry.kind === filter.kind) &&
     (!("name" in filter) || entry.name === filter.name) &&

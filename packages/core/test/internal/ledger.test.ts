@@ -1,4 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
+import { Context, Effect } from "effect"
 import * as fc from "fast-check"
 import { type Entry, Ledger } from "../../src/internal/ledger.ts"
 
@@ -10,20 +11,14 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   fc.record({ close: fc.nat(40) })
 )
 
-const forwards = (ledger: Ledger) => {
+const list = (ledger: Ledger, from?: number) => {
   const entries: Array<Entry> = []
-  for (let at = ledger.first; at !== undefined; at = at.next) entries.push(at)
-  return entries
-}
-
-const backwards = (ledger: Ledger) => {
-  const entries: Array<Entry> = []
-  for (let at = ledger.last; at !== undefined; at = at.previous) entries.push(at)
+  ledger.forEach((entry) => entries.push(entry), from)
   return entries
 }
 
 const open = (ledger: Ledger, parent: Entry | undefined) =>
-  ledger.open({ kind: "k", name: "n" }, parent, undefined, 1, undefined, 0)
+  ledger.open({ kind: "k", name: "n" }, parent, undefined, 1, undefined, 0n)
 
 describe("The ledger (B1)", () => {
   it("holds what a map would hold, in the order of opening, whatever is opened and closed", () => {
@@ -46,8 +41,7 @@ describe("The ledger (B1)", () => {
           assert.strictEqual(entry.id, ever.length)
         }
         const expected = Array.from(model.values())
-        assert.sameOrderedMembers(forwards(ledger), expected)
-        assert.sameOrderedMembers(backwards(ledger), expected.toReversed())
+        assert.sameOrderedMembers(list(ledger), expected)
         assert.strictEqual(ledger.size, model.size)
         assert.isTrue(expected.every((entry) => entry.isOpen))
       }
@@ -61,21 +55,66 @@ describe("The ledger (B1)", () => {
       for (const step of steps) {
         if ("close" in step) {
           if (ever[step.close] !== undefined) ledger.close(ever[step.close]!)
-        } else ever.push(open(ledger, forwards(ledger)[step.inside ?? Infinity]))
+        } else ever.push(open(ledger, list(ledger)[step.inside ?? Infinity]))
       }
       const seen = new Set<unknown>()
-      for (const entry of forwards(ledger)) {
+      for (const entry of list(ledger)) {
         seen.add(entry)
         assert.isTrue(entry.parent === undefined || !entry.parent.isOpen || seen.has(entry.parent))
       }
     }))
   })
 
-  it("a closed entry leads to no other, so that it keeps none of them in memory", () => {
+  it("finds an open session by its id, and what is younger, whatever was closed around it", () => {
+    fc.assert(fc.property(fc.array(fc.boolean(), { maxLength: 400, size: "max" }), (stays) => {
+      const ledger = new Ledger()
+      const entries = stays.map(() => open(ledger, undefined))
+      for (const [i, entry] of entries.entries()) if (stays[i] === false) ledger.close(entry)
+      const expected = entries.filter(({ isOpen }) => isOpen)
+      for (const entry of entries) {
+        assert.strictEqual(ledger.find(entry.id), entry.isOpen ? entry : undefined)
+        assert.sameOrderedMembers(list(ledger, entry.id), expected.filter(({ id }) => id >= entry.id))
+      }
+      assert.isUndefined(ledger.find(0))
+      assert.isUndefined(ledger.find(entries.length + 1))
+    }))
+  })
+
+  it("revokes what matches and what is inside of it, and nothing else, whatever was closed between", () => {
+    fc.assert(fc.property(fc.array(step, { maxLength: 80, size: "max" }), fc.nat(80), (steps, chosen) => {
+      const ledger = new Ledger()
+      const ever: Array<Entry> = []
+      const parents = new Map<Entry, Entry | undefined>()
+      for (const step of steps) {
+        if ("close" in step) {
+          if (ever[step.close] !== undefined) ledger.close(ever[step.close]!)
+          continue
+        }
+        // Work may go on inside of a session that is closed.
+        const parent = ever[step.inside ?? Infinity]
+        ever.push(open(ledger, parent))
+        parents.set(ever.at(-1)!, parent)
+      }
+      const target = ever[chosen % Math.max(1, ever.length)]
+      const isInside = (entry: Entry | undefined): boolean =>
+        entry !== undefined && (entry === target || isInside(parents.get(entry)))
+      const taken = ledger.revoke((entry) => entry === target, "test", target?.id)
+      // What was opened inside of a closed session hangs on the nearest that was open.
+      if (target?.isOpen === true) assert.sameOrderedMembers([...taken], list(ledger).filter(isInside))
+      else assert.strictEqual(taken.size, 0)
+      for (const entry of ever) assert.strictEqual(entry.isRevoked, taken.has(entry))
+    }))
+  })
+
+  it("keeps nothing of what was closed, and no more room than twice what is open", () => {
     const ledger = new Ledger()
-    const entries = [1, 2, 3].map(() => open(ledger, undefined))
-    ledger.close(entries[1]!)
-    assert.deepStrictEqual([entries[1]!.previous, entries[1]!.next], [undefined, undefined])
+    const first = open(ledger, undefined)
+    first.held = { value: {}, release: () => Effect.void, services: Context.empty() }
+    const last = Array.from({ length: 1000 }, () => open(ledger, undefined)).at(-1)!
+    for (const entry of list(ledger)) if (entry !== last) ledger.close(entry)
+    assert.deepStrictEqual([first.held, first.onRevoked], [undefined, undefined])
+    assert.isAtMost(last.slot, 2 + 64)
+    assert.strictEqual(ledger.find(last.id), last)
   })
 
   it("closing an entry of another ledger changes neither", () => {
@@ -84,8 +123,8 @@ describe("The ledger (B1)", () => {
     const foreign = open(other, undefined)
     assert.isFalse(other.close(first))
     assert.isFalse(other.close(second))
-    assert.sameOrderedMembers(forwards(own), [first, second])
-    assert.sameOrderedMembers(backwards(other), [foreign])
+    assert.sameOrderedMembers(list(own), [first, second])
+    assert.sameOrderedMembers(list(other), [foreign])
     assert.deepStrictEqual([own.size, other.size], [2, 1])
   })
 })
