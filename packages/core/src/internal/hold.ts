@@ -36,14 +36,6 @@ export const allClosed = (entries: ReadonlyArray<Entry>): Effect.Effect<void> =>
 /** Waits until a session is closed, by whoever closes it. */
 export const closed = (entry: Entry): Effect.Effect<void> => allClosed([entry])
 
-const attempt = (entry: Entry, exit: Exit.Exit<unknown, unknown>): Effect.Effect<unknown> => {
-  try {
-    return release(entry, exit)
-  } catch (defect) {
-    return Effect.die(defect)
-  }
-}
-
 /**
  * Gives back what a session holds, and closes it. Whoever comes second waits for the first.
  *
@@ -57,15 +49,7 @@ export const close = (
   if (!entry.isOpen) return Effect.void
   if (entry.state === "releasing") return closed(entry)
   entry.state = "releasing"
-  const released = attempt(entry, exit)
-  if (released === Effect.void) {
-    leave(entry)
-    return Effect.void
-  }
-  return Effect.onExitPrimitive(released, () => {
-    leave(entry)
-    return undefined
-  }) as Effect.Effect<void>
+  return release(entry, exit, () => leave(entry))
 }
 
 /** Waits until a session is revoked. */
