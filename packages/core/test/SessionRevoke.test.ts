@@ -346,6 +346,25 @@ describe("What a review has found", () => {
       }
     }).pipe(isolated))
 
+  it.effect(
+    "a hundred thousand are taken back at once, from those who listen and those who do not",
+    () =>
+      Effect.gen(function*() {
+        const many = 50_000
+        const outer = yield* Scope.make()
+        const context = yield* Effect.context<never>()
+        const hold = Scope.provide(Session.acquire(info, Effect.void, () => Effect.void), outer)
+        for (let i = 0; i < many; i++) {
+          yield* hold
+          Effect.runForkWith(context)(Session.use(info, Effect.void, () => Effect.void, () => Effect.never))
+        }
+        const { forced, revoked, stuck } = yield* SessionRegistry.revoke({}, { reason: "test", deadline: 0 })
+        assert.deepStrictEqual([revoked.length, forced.length, stuck.length], [2 * many, many, 0])
+        assert.deepStrictEqual(yield* SessionRegistry.counts, {})
+      }).pipe(isolated),
+    30_000
+  )
+
   it.effect("what a stream forks in one pull lives on to the next", () =>
     Effect.gen(function*() {
       const produced = Stream.unwrap(Effect.gen(function*() {
