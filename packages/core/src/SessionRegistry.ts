@@ -166,7 +166,6 @@ export interface SessionRegistry {
   readonly closeUnsafe: (session: Session) => boolean
 }
 
-
 const none: Snapshot["attributes"] = {}
 
 const snapshot = (entry: Entry, now: number): Snapshot => ({
