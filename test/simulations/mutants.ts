@@ -11,6 +11,8 @@ const session = "packages/core/src/Session.ts"
 const registry = "packages/core/src/SessionRegistry.ts"
 const hold = "packages/core/src/internal/hold.ts"
 const ledger = "packages/core/src/internal/ledger.ts"
+const release = "packages/core/src/internal/release.ts"
+const takeBack = "packages/core/src/internal/takeBack.ts"
 const pump = "packages/core/src/internal/pump.ts"
 const matcher = "packages/core/src/internal/matcher.ts"
 
@@ -206,7 +208,7 @@ export const mutants: ReadonlyArray<Mutant> = [
   },
   {
     module: "Session",
-    file: session,
+    file: release,
     find: "Effect.retry(next, info.releaseRetry ?? releaseRetry)",
     replace: "next",
     rule: "a release that fails is tried again"
@@ -227,9 +229,9 @@ export const mutants: ReadonlyArray<Mutant> = [
   },
   {
     module: "Session",
-    file: hold,
-    find: "      leave(entry)\n      return undefined",
-    replace: "      return undefined",
+    file: release,
+    find: "      fiber.setContext(outer)\n      leave()\n",
+    replace: "      fiber.setContext(outer)\n",
     rule: "a session that was released is off the ledger"
   },
   {
@@ -242,15 +244,15 @@ export const mutants: ReadonlyArray<Mutant> = [
   {
     module: "Session",
     file: hold,
-    find: "() => Effect.andThen(Fiber.interrupt(fiber), Effect.suspend(() => defectsOf(fiber)))",
+    find: "() => Effect.andThen(turning(Fiber.interrupt(fiber)), defectsOf(fiber))",
     replace: "() => Effect.void",
     rule: "work does not outlive its session"
   },
   {
     module: "Session",
-    file: registry,
-    find: "yield* Effect.forEach(byParent.get(entry) ?? [], take, { concurrency: \"unbounded\", discard: true })",
-    replace: "",
+    file: takeBack,
+    find: "  const ready = [...entries].filter((entry) => !inside.has(entry))",
+    replace: "  const ready = [...entries]; inside.clear()",
     rule: "children are taken back before their parent"
   },
   {
@@ -262,9 +264,9 @@ export const mutants: ReadonlyArray<Mutant> = [
   },
   {
     module: "Session",
-    file: registry,
-    find: "const release = Effect.uninterruptible(Hold.close(entry, Exit.fail(entry.revoked), closeUnsafe))",
-    replace: "const release = Effect.void",
+    file: takeBack,
+    find: "Hold.close(entry, Exit.fail(entry.revoked), options.leave)",
+    replace: "Effect.void",
     rule: "who does not let go in time is released under"
   },
   {
@@ -276,16 +278,16 @@ export const mutants: ReadonlyArray<Mutant> = [
   },
   {
     module: "Session",
-    file: registry,
-    find: "if (entry.state === \"acquiring\") {",
-    replace: "if (entry.state === \"acquiring\") return\n          if (entry.kind === \"\") {",
+    file: takeBack,
+    find: "      ? Hold.closed(entry)\n",
+    replace: "      ? Effect.void\n",
     rule: "a parent is not taken from under a child that is being acquired"
   },
   {
     module: "Session",
     file: ledger,
-    find: "entries.push(entry)\n      entry.revoked",
-    replace: "if (entry.revoked === undefined) entries.push(entry)\n      entry.revoked",
+    find: "      taken.add(entry)\n",
+    replace: "      if (!entry.isRevoked) taken.add(entry)\n",
     rule: "a revocation under way elsewhere is waited for"
   },
   {
@@ -347,7 +349,7 @@ export const mutants: ReadonlyArray<Mutant> = [
   {
     module: "Session",
     file: hold,
-    find: "  if (entry.revoked !== undefined) onRevoked()\n",
+    find: "  if (entry.isRevoked) onRevoked()\n",
     replace: "",
     rule: "a revocation that comes in the first steps of work is not lost"
   },
@@ -382,14 +384,14 @@ export const mutants: ReadonlyArray<Mutant> = [
   {
     module: "Session",
     file: hold,
-    find: "    if (!entry.isOpen) return resume(Effect.void)\n",
-    replace: "    if (entry.revoked !== undefined) return resume(Effect.void)\n",
+    find: "const open = entries.filter(({ isOpen }) => isOpen)",
+    replace: "const open = entries.filter(({ isOpen, isRevoked }) => isOpen && !isRevoked)",
     rule: "whoever waits for a session's end waits until it has ended"
   },
   {
     module: "Session",
     file: hold,
-    find: "    if (entry.revoked !== undefined) return resume(Effect.succeed(entry.revoked))\n",
+    find: "    if (entry.isRevoked) return void onRevoked()\n",
     replace: "",
     rule: "who asks for a revocation after it came is told"
   },
@@ -403,23 +405,23 @@ export const mutants: ReadonlyArray<Mutant> = [
   },
   {
     module: "Session",
-    file: registry,
-    find: "Duration.millis(Math.max(0, endsAt - now()))",
-    replace: "Duration.millis(Math.max(0, endsAt - now()) / 2)",
+    file: takeBack,
+    find: "atMost(Hold.allClosed([...marked]), options.grace)",
+    replace: "atMost(Hold.allClosed([...marked]), \"10 millis\" as any)",
     rule: "users get as long as they were promised"
   },
   {
     module: "Session",
-    file: registry,
-    find: "if (!(yield* atMost(release, releaseTimeout)))",
-    replace: "if (!(yield* atMost(release, Duration.infinity)))",
+    file: takeBack,
+    find: "runFork(endsIn(fiber, options.patience))",
+    replace: "runFork(endsIn(fiber, \"Infinity\" as any))",
     rule: "a release that is stuck holds nobody up"
   },
   {
     module: "Session",
-    file: registry,
-    find: "while (at !== undefined && !isMarked.has(at)) at = at.parent\n        return at\n",
-    replace: "return at !== undefined && isMarked.has(at) ? at : undefined\n",
+    file: ledger,
+    find: "while (at !== undefined && !sessions.has(at)) at = at.parent\n  return at\n",
+    replace: "return at !== undefined && sessions.has(at) ? at : undefined\n",
     rule: "children come first also where the session between is closed"
   },
   {
@@ -454,37 +456,36 @@ export const mutants: ReadonlyArray<Mutant> = [
     module: "Session",
     file: ledger,
     find:
-      "for (let at = session; at !== undefined; at = at.parent) if (at.revoked !== undefined) return at.revoked\n  return undefined",
-    replace: "return session?.revoked",
+      "for (let at = entry; at !== undefined; at = at.parent) if (at.isRevoked) return at.revoked\n  return undefined",
+    replace: "return entry?.revoked",
     rule: "nothing is opened at any depth of what was revoked"
   },
   {
     module: "Session",
     file: ledger,
-    find:
-      "for (let at = entry.parent; at !== undefined; at = at.parent) if (sessions.has(at)) return true\n  return false",
-    replace: "return entry.parent !== undefined && sessions.has(entry.parent)",
+    find: "while (at !== undefined && (at.ledger !== this || !at.isOpen)) at = at.parent\n    return",
+    replace: "return",
     rule: "a subtree goes on below a session in it that is closed"
   },
   {
     module: "Session",
     file: ledger,
-    find: "while (at !== undefined && !at.isOpen && at.revoked === undefined) at = at.parent",
-    replace: "while (at !== undefined) at = at.parent",
+    find: "  while (at !== undefined && !at.isOpen) at = at.parent\n  return at\n",
+    replace: "  while (at !== undefined) at = at.parent\n  return at\n",
     rule: "what is opened inside of a session stays inside of it"
   },
   {
     module: "Session",
     file: ledger,
-    find: "if (!hasAncestorIn(taken, entry) && !matches(entry)) continue",
-    replace: "if (!matches(entry)) continue",
+    find: "if (!this.isInside(taken, entry) && !matches(entry)) return",
+    replace: "if (!matches(entry)) return",
     rule: "a revocation takes what is inside as well"
   },
   {
     module: "Session",
     file: ledger,
-    find: "    else entry.next.previous = entry.previous\n",
-    replace: "",
+    find: "    slots[entry.slot] = entry.id\n",
+    replace: "    slots.splice(entry.slot, 1)\n",
     rule: "closing one session leaves the others on the ledger"
   },
   {
@@ -493,6 +494,69 @@ export const mutants: ReadonlyArray<Mutant> = [
     find: "of(\"tenant\", entry) && ",
     replace: "",
     rule: "a revocation takes nothing of another tenant"
+  },
+  {
+    module: "Session",
+    file: ledger,
+    find: "      slot.slot = to\n",
+    replace: "",
+    rule: "a session is found again after room was made"
+  },
+  {
+    module: "Session",
+    file: ledger,
+    find: "if (slots.length > 2 * --this.size + spare) this.compact()",
+    replace: "if (slots.length > 2 * --this.size + spare) slots.length = this.size",
+    rule: "making room leaves the open ones on the ledger"
+  },
+  {
+    module: "Session",
+    file: ledger,
+    find: "< id) low = middle + 1",
+    replace: "<= id) low = middle + 1",
+    rule: "a session is found by its id"
+  },
+  {
+    module: "Session",
+    file: takeBack,
+    find: "      if (others === 0) ready.push(around)\n",
+    replace: "      if (others < 0) ready.push(around)\n",
+    rule: "a parent's turn comes when its children are closed"
+  },
+  {
+    module: "Session",
+    file: takeBack,
+    find: "    if (!isClosed) options.onStuck(entry)\n",
+    replace: "",
+    rule: "what is stuck is said to be"
+  },
+  {
+    module: "Session",
+    file: takeBack,
+    find: "new Set([...marked].filter(({ isOpen }) => isOpen))",
+    replace: "new Set<Entry>()",
+    rule: "what is held past the deadline is taken"
+  },
+  {
+    module: "Session",
+    file: release,
+    find: "again(entry, cause, () => attempt(held, exit))",
+    replace: "Effect.void",
+    rule: "a release that dies is not hidden"
+  },
+  {
+    module: "Session",
+    file: release,
+    find: "      fiber.setContext(outer)\n      leave()\n",
+    replace: "      leave()\n",
+    rule: "a release's context ends with it"
+  },
+  {
+    module: "Session",
+    file: hold,
+    find: "  if (entry.state === \"releasing\") return closed(entry)\n",
+    replace: "  if (entry.state === \"releasing\") return Effect.void\n",
+    rule: "who comes second waits for the release"
   },
   ...shutdown,
   ...time

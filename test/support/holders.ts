@@ -1,7 +1,7 @@
 /** Every form of holding something in a session, one inside of another, by users of every temper. */
 import { Session, type SessionError, SessionRegistry } from "@clawback/core"
 import { Simulation } from "@clawback/testing"
-import { Effect, Exit, Option, Scope, Stream } from "effect"
+import { Context, Effect, Exit, Option, Scope, Stream } from "effect"
 import { Around, type Book, Broken, Inside, type OutOfThings, type Thing } from "./heldThings.ts"
 
 export type Failure = OutOfThings | SessionError.SessionError
@@ -53,6 +53,9 @@ const interrupting = Effect.map(Session.Current, (current) => {
   while (at?.kind === "acquired" || at?.isOpen === false) at = at.parent
   return at
 })
+
+/** Set where something is acquired, and so where it is released, and nowhere else. */
+const IsAcquiring = Context.Reference<boolean>("test/IsAcquiring", { defaultValue: () => false })
 
 export const holding = (book: Book, tenant: string | undefined) => {
   const take = book.take(tenant)
@@ -159,13 +162,18 @@ export const holding = (book: Book, tenant: string | undefined) => {
     })
 
   /** By a handle whose user minds revocations, or finds out when it is too late. */
-  const handled = Effect.scoped(Effect.gen(function*() {
-    const handle = yield* Session.acquire({ kind: "handled", name: "by hand" }, take, book.put)
-    if (yield* Simulation.fault("handle's user does not ask", 0.2)) {
-      while (handle.session.isOpen) yield* Effect.sleep("50 millis")
-    } else yield* minding(handle)
-    if (yield* Simulation.choose([true, false])) yield* handle.close
-  }))
+  const handled = Effect.gen(function*() {
+    yield* Effect.scoped(Effect.gen(function*() {
+      const handle = yield* Session.acquire({ kind: "handled", name: "by hand" }, take, book.put).pipe(
+        Effect.provideService(IsAcquiring, true)
+      )
+      if (yield* Simulation.fault("handle's user does not ask", 0.2)) {
+        while (handle.session.isOpen) yield* Effect.sleep("50 millis")
+      } else yield* minding(handle)
+      if (yield* Simulation.choose([true, false])) yield* handle.close
+    }))
+    yield* Simulation.check("a release leaves the context of whoever ran it", !(yield* IsAcquiring))
+  })
 
   /** Outlives the session inside of which it was opened, but not those around that; what works on in there, neither. */
   const outliving = Effect.scoped(Effect.gen(function*() {

@@ -202,8 +202,8 @@ const program = Effect.gen(function*() {
     add(of, name, "undici", width === 16 ? 1.7 : 2.2)
     add(of, name, "effect", 1)
     add(of, name, "fetch", 1)
-    add(of, name, "openai", 0.5)
-    add(of, name, "ai", 0.2)
+    add(of, name, "openai", 1)
+    add(of, name, "ai", 1)
     if (width === 64) add(of, name, "effect", 1, "p99")
   }
   if (!widths.includes(0)) return targets

@@ -1,10 +1,11 @@
 /**
- * What a session costs over the plain Effect that it stands in for: to open and close, to keep open, to list.
+ * What a session costs over the plain Effect that it stands in for: to open and close, to work and to stream in,
+ * to keep open, to list.
  */
 import * as Session from "@clawback/core/Session"
 import type * as SessionError from "@clawback/core/SessionError"
 import * as SessionRegistry from "@clawback/core/SessionRegistry"
-import { Duration, Effect, Layer, type Scope } from "effect"
+import { Duration, Effect, Layer, type Scope, Stream } from "effect"
 import { parseArgs } from "node:util"
 import { heapGrowth, interleave, nanosPerRun } from "./internal/measure.ts"
 import { atMostAdded, atMostTimes, conclude } from "./internal/report.ts"
@@ -35,6 +36,30 @@ const openAndClose = interleave(rounds(401), {
   oursUse: nanosPerRun(runs, () => Session.use(info, acquire, nothing, nothing)),
   peerUse: nanosPerRun(runs, () => Effect.acquireUseRelease(acquire, nothing, nothing))
 })
+
+const turning = () => Effect.yieldNow
+
+/** What a session costs where its work waits for something, as nearly all work does: a turn of the scheduler here. */
+const waiting = interleave(rounds(201), {
+  ours: nanosPerRun(runs / 10, () => Session.use(info, acquire, nothing, turning)),
+  peer: nanosPerRun(runs / 10, () => Effect.acquireUseRelease(acquire, nothing, turning))
+})
+
+const elements = smoke ? 20 : 200
+/** As a provider's answer comes: each element by itself, after a turn. */
+const numbers = () => Stream.fromEffectRepeat(Effect.as(Effect.yieldNow, 1))
+const heldPlain = (count: number) =>
+  Stream.unwrap(Effect.as(Effect.acquireRelease(acquire, nothing), Stream.take(numbers(), count)))
+const held = (count: number) => Session.stream(info)(Stream.take(numbers(), count))
+
+const streaming = interleave(rounds(101), {
+  ours: nanosPerRun(runs / 20, () => Stream.runDrain(held(1))),
+  peer: nanosPerRun(runs / 20, () => Stream.runDrain(heldPlain(1))),
+  oursLong: nanosPerRun(runs / 500, () => Stream.runDrain(held(elements))),
+  peerLong: nanosPerRun(runs / 500, () => Stream.runDrain(heldPlain(elements)))
+})
+
+const perElement = (long: ReadonlyArray<number>) => long.map((nanos) => nanos / elements)
 
 const heap = (hold: Hold) => Effect.scoped(Effect.map(heapGrowth(nanosPerRun(many, hold)), (bytes) => bytes / many))
 
@@ -102,6 +127,7 @@ const stayFlat = Effect.scoped(Effect.gen(function*() {
 
 const targets = await Effect.runPromise(Effect.gen(function*() {
   const cost = yield* openAndClose
+  const stream = yield* streaming
   return [
     atMostAdded(400, { name: "open + close, over acquireRelease", unit: "ns", ours: cost.ours, peer: cost.peer }),
     atMostAdded(400, {
@@ -111,6 +137,23 @@ const targets = await Effect.runPromise(Effect.gen(function*() {
       peer: cost.peerReleasing
     }),
     atMostAdded(400, { name: "use, over acquireUseRelease", unit: "ns", ours: cost.oursUse, peer: cost.peerUse }),
+    atMostAdded(2_000, {
+      name: "use by work that waits, over acquireUseRelease",
+      unit: "ns",
+      ...(yield* waiting)
+    }),
+    atMostAdded(12_000, {
+      name: "a stream of one element, over one with acquireRelease",
+      unit: "ns",
+      ours: stream.ours,
+      peer: stream.peer
+    }),
+    atMostAdded(2_000, {
+      name: `each of ${elements} elements of a stream that wait, over one with acquireRelease`,
+      unit: "ns",
+      ours: perElement(stream.oursLong),
+      peer: perElement(stream.peerLong)
+    }),
     atMostAdded(250, {
       name: `heap per session, ${many} open in one scope, over acquireRelease`,
       unit: "B",

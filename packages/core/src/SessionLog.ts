@@ -8,6 +8,8 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Stream from "effect/Stream"
+import { endsIn } from "./internal/atMost.ts"
+import { subscribe } from "./internal/changes.ts"
 import * as SessionRegistry from "./SessionRegistry.ts"
 
 export interface Options {
@@ -30,14 +32,21 @@ const write = (change: SessionRegistry.Change): Effect.Effect<void> => {
   }
 }
 
-/** Logs for as long as the layer is open. */
+/** How long the log may take to be written at the end. */
+const patience = Duration.seconds(5)
+
+/** Logs for as long as the layer is open: also what came just before it closes. */
 export const layer = ({ isSignificant = () => true }: Options = {}): Layer.Layer<never> =>
-  Layer.effectDiscard(Effect.forkScoped(
-    Stream.runForEach(SessionRegistry.changes, (change) => {
+  Layer.effectDiscard(Effect.gen(function*() {
+    const { changes, end } = yield* subscribe(yield* SessionRegistry.SessionRegistry)
+    const writing = Stream.runForEach(changes, (change) => {
       if (change._tag === "Missed") return write(change)
       return isSignificant(change.session)
         ? Effect.annotateLogs(write(change), { session: change.session })
         : Effect.void
-    }),
-    { startImmediately: true }
-  ))
+    })
+    yield* Effect.acquireRelease(
+      Effect.forkDetach(writing),
+      (fiber) => Effect.andThen(end, endsIn(fiber, patience))
+    )
+  }))

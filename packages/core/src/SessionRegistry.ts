@@ -7,7 +7,6 @@
  * **Cost.** One record for each open session. Opening and closing take constant time, `get` no more than some halvings;
  * `list` and `revoke` walk what is open, by `id` or `within` only what is younger; `counts` and `leaks` walk all.
  */
-import type * as Arr from "effect/Array"
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
@@ -15,9 +14,9 @@ import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
-import * as Queue from "effect/Queue"
 import * as Stream from "effect/Stream"
 import * as Caller from "./Caller.ts"
+import { subscribe } from "./internal/changes.ts"
 import { Entry, Ledger, revokedAround } from "./internal/ledger.ts"
 import { earliest, matcher } from "./internal/matcher.ts"
 import * as Monotonic from "./internal/monotonic.ts"
@@ -142,6 +141,8 @@ export interface SessionRegistry {
   readonly counts: Effect.Effect<Readonly<Record<string, number>>>
   /** What happens from now on. Costs the program nothing until somebody reads. */
   readonly changes: Stream.Stream<Change>
+  /** Tells of each change in the step in which it happens, until what it answers with is called. It must not throw. */
+  readonly listenUnsafe: (listener: (change: Change) => void) => () => void
   /** What should not be open any more. */
   readonly leaks: Effect.Effect<ReadonlyArray<Leak>>
   /**
@@ -164,8 +165,6 @@ export interface SessionRegistry {
   /** Removes a session. Closing one that is closed, or another registry's, changes nothing and answers false. */
   readonly closeUnsafe: (session: Session) => boolean
 }
-
-const changesBuffer = 4096
 
 const none: Snapshot["attributes"] = {}
 
@@ -228,26 +227,14 @@ const makeUnsafe = (options: Options = {}): SessionRegistry & { isClosed: boolea
     return Object.fromEntries(byKind)
   })
 
-  const changes = Stream.unwrap(Effect.gen(function*() {
-    const queue = yield* Queue.dropping<Change>(changesBuffer)
-    let missed = 0
-    const listener = (change: Change) => {
-      if (missed > 0 || !Queue.offerUnsafe(queue, change)) missed++
-    }
-    yield* Effect.acquireRelease(
-      Effect.sync(() => listeners.add(listener)),
-      () => Effect.sync(() => listeners.delete(listener))
-    )
-    // What was missed came after all that is in the queue, and before whatever comes once that is taken.
-    return Stream.fromPull(
-      Effect.succeed(Effect.map(Queue.takeAll(queue), (taken): Arr.NonEmptyReadonlyArray<Change> => {
-        if (missed === 0) return taken
-        const count = missed
-        missed = 0
-        return [...taken, { _tag: "Missed", count }]
-      }))
-    )
-  }))
+  const listenUnsafe = (listener: (change: Change) => void) => {
+    // Who listens twice hears everything twice.
+    const own = (change: Change) => listener(change)
+    listeners.add(own)
+    return () => void listeners.delete(own)
+  }
+
+  const changes = Stream.unwrap(Effect.map(subscribe({ listenUnsafe }), ({ changes }) => changes))
 
   const leaks = select((entry, now): Leak | undefined => {
     if (entry.isAbandoned) return { session: snapshot(entry, now), reason: "owner gone" }
@@ -304,6 +291,7 @@ const makeUnsafe = (options: Options = {}): SessionRegistry & { isClosed: boolea
     get,
     counts,
     changes,
+    listenUnsafe,
     leaks,
     watchKinds: (listener) =>
       ledger.watchTallies((tally) =>

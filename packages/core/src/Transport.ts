@@ -2,8 +2,8 @@
  * Sends HTTP requests over connections that always come back.
  *
  * A `Transport` is made over a `Wire`, which knows sockets and nothing else. What lives in here is the governing: a
- * bounded wait for a connection, a limit on setting one up, the session that stands for each, and the fate of a body
- * that nobody reads to its end. Connections are kept alive and belong to the transport; an exchange belongs to the
+ * bounded wait for a connection that knows the deadline, a limit on setting one up, how long one is kept, the session
+ * that stands for each, the size of a body, and the fate of one that nobody reads to its end. Connections are kept alive and belong to the transport; an exchange belongs to the
  * caller's `Scope`: when that closes, its connection is given back if the response was read to its end, or drained if
  * little is left of it, and otherwise closed, so that the provider learns at once that nobody listens.
  *

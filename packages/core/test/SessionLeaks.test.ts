@@ -122,6 +122,15 @@ describe("SessionLog (D4)", () => {
     )
   })
 
+  it.effect("has told everything when it is closed", () => {
+    const log = logged()
+    return Effect.gen(function*() {
+      const group = Session.scoped({ kind: "call", name: "a" })(Effect.void)
+      yield* Effect.repeat(group, { times: 99 }).pipe(Effect.provide(SessionLog.layer()))
+      assert.lengthOf(log.entries, 100)
+    }).pipe(Effect.provide([SessionRegistry.layer(), log.layer]))
+  })
+
   it.effect("leaves out what is not significant", () => {
     const log = logged()
     return Effect.gen(function*() {

@@ -232,6 +232,40 @@ describe("SessionRegistry.changes (B1)", () => {
     }).pipe(isolated))
 })
 
+describe("A filter's `within`", () => {
+  const another = Effect.provide(SessionRegistry.layer())
+
+  it.effect("takes an id for one of the registry that is asked, and never for another's", () =>
+    Effect.gen(function*() {
+      // Both registries count from 1: inside of the outer session 1 stands the inner registry's session 1.
+      yield* Session.scoped({ kind: "outer", name: "outer" })(
+        Effect.gen(function*() {
+          yield* open("a", "before")
+          const { parent } = yield* group("inner")(Effect.gen(function*() {
+            yield* open("a", "child")
+            assert.deepStrictEqual(yield* names({ within: 1 }), ["before"])
+            assert.deepStrictEqual(yield* names({ within: 2 }), ["inner", "child"])
+            return (yield* SessionRegistry.list({ name: "inner" }))[0]!
+          }))
+          assert.isUndefined(parent)
+        }).pipe(Effect.scoped, another)
+      )
+    }).pipe(isolated))
+
+  it.effect("may be a session, of whatever registry", () =>
+    Effect.gen(function*() {
+      yield* Session.scoped({ kind: "outer", name: "outer" })(Effect.gen(function*() {
+        const outer = yield* Session.Current
+        yield* Effect.gen(function*() {
+          yield* open("a", "child")
+          yield* Effect.provideService(open("a", "stranger"), Session.Current, undefined)
+          assert.deepStrictEqual(yield* names({ within: outer }), ["child"])
+        }).pipe(Effect.scoped, another)
+        assert.deepStrictEqual(yield* names({ within: outer }), ["outer"])
+      }))
+    }).pipe(isolated))
+})
+
 describe("SessionRegistry (B1)", () => {
   it.effect("closing a session twice changes nothing the second time", () =>
     Effect.gen(function*() {

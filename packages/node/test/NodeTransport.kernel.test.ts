@@ -59,7 +59,9 @@ const storm = (url: string, calls: number) =>
     { concurrency: 32 }
   )
 
-class Proxied extends Context.Service<Proxied, Transport.Transport["Service"]>()("test/Proxied") {}
+class Proxied extends Context.Service<Proxied, Transport.Transport["Service"]>()(
+  "@clawback/node/test/NodeTransport.kernel.test/Proxied"
+) {}
 
 const call = (service: Transport.Transport["Service"], url: string, body?: Transport.Request["body"]) =>
   Effect.forkDetach(

@@ -30,7 +30,7 @@ export const provider: Target.Provider = {
 }
 
 export interface Options<out E = never, out R = never> extends Target.Options<E, R> {
-  /** As the provider names it: `"claude-sonnet-4-5"`. A blank one is a defect when the layer is built. */
+  /** As the provider names it: `"claude-sonnet-5-5"`. A blank one is a defect when the layer is built. */
   readonly model: string
 }
 

@@ -37,7 +37,7 @@ describe("the decoder of a stream", () => {
       }))
   })
 
-  describe("however the bytes of those are cut", () => {
+  describe("however the bytes of those are cut", { timeout: 60_000 }, () => {
     it.each(cases.filter(({ text }) => utf8(text).byteLength <= 4096))("in two: $name", ({ text }) => {
       const bytes = utf8(text)
       const whole = JSON.stringify(decode([bytes]))

@@ -1,6 +1,7 @@
 import { type Codec, type Embedding, OpenAiEmbeddings } from "@clawback/providers"
 import { assert, describe, it } from "@effect/vitest"
 import { Result } from "effect"
+import * as fc from "fast-check"
 import type OpenAI from "openai"
 import * as OpenAiSdk from "./support/openAiSdk.ts"
 
@@ -123,5 +124,37 @@ describe("an answer of embeddings", () => {
   it("is an error where it says so", () => {
     const failure = Result.getOrThrow(Result.flip(decode("{\"error\":{\"message\":\"Oops\",\"code\":429}}")))
     assert.strictEqual(failure._tag, "RateLimited")
+  })
+})
+
+describe("whatever is sent", () => {
+  const any = fc.jsonValue({ maxDepth: 4 })
+  const item = fc.record({
+    index: fc.oneof(fc.nat(3), any),
+    embedding: fc.oneof(fc.base64String(), fc.array(fc.double()), any)
+  })
+  const body = fc.oneof(
+    fc.string(),
+    any.map((value) => JSON.stringify(value)),
+    fc.record({ data: fc.oneof(fc.array(item), any), model: any, usage: any }).map((value) => JSON.stringify(value)),
+    fc.record({ model: fc.oneof(fc.string(), any), input: any, encoding_format: any }).map((value) =>
+      JSON.stringify(value)
+    )
+  )
+
+  it("comes to a value, which can be said again, or to a typed error", () => {
+    const tags = new Set<string>()
+    fc.assert(
+      fc.property(body, (text) => {
+        const response = decode(text)
+        if (Result.isSuccess(response)) JSON.stringify(codec.encodeResponse(response.success, { encoding: "base64" }))
+        tags.add(Result.isSuccess(response) ? "value" : response.failure._tag)
+        const request = codec.decodeRequest(text)
+        if (Result.isSuccess(request)) codec.encodeRequest(request.success.request, request.success.delivery)
+        tags.add(Result.isSuccess(request) ? "request" : request.failure._tag)
+      }),
+      { numRuns: 2_000, seed: 0x5eed }
+    )
+    assert.includeMembers([...tags], ["value", "InvalidResponse", "request", "RequestInvalid"])
   })
 })

@@ -91,7 +91,7 @@ describe("a target", () => {
     Effect.gen(function*() {
       const fake = FakeTransport.make(Effect.never)
       const fiber = yield* Target.generate(asked).pipe(
-        Effect.provide(over(fake, Anthropic.target("claude-sonnet-4-5"))),
+        Effect.provide(over(fake, Anthropic.target("claude-sonnet-5-5"))),
         Effect.forkChild({ startImmediately: true })
       )
       yield* Effect.yieldNow

@@ -13,7 +13,7 @@
  *
  * const program = Effect.gen(function*() {
  *   const provider = yield* FaultyProvider.make({ handler: Dialect.handler({ say: () => "Because.", key: "sk-test" }) })
- *   const target = Anthropic.target("claude-sonnet-4-5", { baseUrl: provider.url, credential: Dialect.credential("sk-test") })
+ *   const target = Anthropic.target("claude-sonnet-5-5", { baseUrl: provider.url, credential: Dialect.credential("sk-test") })
  *   const response = yield* Target.generate({ messages: [{ role: "user", content: "Why?" }] }).pipe(
  *     Effect.provide(Target.layer(target).pipe(Layer.provide(NodeTransport.layer())))
  *   )

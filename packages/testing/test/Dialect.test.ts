@@ -15,7 +15,7 @@ const providers = {
   openai: (url: string, credential = key) =>
     OpenAi.target("gpt-5", { baseUrl: `${url}/v1`, credential: Dialect.credential(credential) }),
   anthropic: (url: string, credential = key) =>
-    Anthropic.target("claude-sonnet-4-5", { baseUrl: url, credential: Dialect.credential(credential) })
+    Anthropic.target("claude-sonnet-5-5", { baseUrl: url, credential: Dialect.credential(credential) })
 }
 const names = ["openai", "anthropic"] as const
 
@@ -148,8 +148,8 @@ describe("a provider that speaks (D7)", () => {
         ) {
           streamed += choices[0]?.delta.content ?? ""
         }
-        const message = await anthropic.messages.create({ model: "claude-sonnet-4-5", max_tokens: 99, messages })
-        const final = anthropic.messages.stream({ model: "claude-sonnet-4-5", max_tokens: 99, messages }).finalText()
+        const message = await anthropic.messages.create({ model: "claude-sonnet-5-5", max_tokens: 99, messages })
+        const final = anthropic.messages.stream({ model: "claude-sonnet-5-5", max_tokens: 99, messages }).finalText()
         const [block] = message.content
         return [whole.choices[0]?.message.content, streamed, block?.type === "text" ? block.text : "", await final]
       })

@@ -2,6 +2,8 @@
 import type { Mutant } from "../../support/mutant.ts"
 
 const deadline = "packages/core/src/Deadline.ts"
+const alarm = "packages/core/src/internal/alarm.ts"
+const cutOff = "packages/core/src/internal/cutOff.ts"
 const timeouts = "packages/core/src/Timeouts.ts"
 const retry = "packages/core/src/Retry.ts"
 const budget = "packages/core/src/internal/retryBudget.ts"
@@ -20,8 +22,8 @@ export const mutants: ReadonlyArray<Mutant> = [
   {
     module: "Deadline",
     file: deadline,
-    find: "(limit) => isNever(limit) ? self : until(",
-    replace: "(limit) => isNever(limit) || limit.isInherited ? self : until(",
+    find: "return isNever(limit) ? self : until(",
+    replace: "return isNever(limit) || limit.isInherited ? self : until(",
     rule: "work that nobody interrupts is under a clock of its own"
   },
   {
@@ -41,8 +43,8 @@ export const mutants: ReadonlyArray<Mutant> = [
   {
     module: "Deadline",
     file: deadline,
-    find: "duration: left(limit.deadline, clock),",
-    replace: "duration: left(limit.deadline, clock) + 1,",
+    find: "at: limit.deadline.at,",
+    replace: "at: limit.deadline.at + 1,",
     rule: "time runs out at the deadline"
   },
   {
@@ -51,6 +53,35 @@ export const mutants: ReadonlyArray<Mutant> = [
     find: "isInherited ? Effect.andThen(Effect.sleep(grace), failure) : failure",
     replace: "isInherited ? failure : failure",
     rule: "who set the earliest deadline hears of it"
+  },
+  {
+    module: "Deadline",
+    file: deadline,
+    find: "  Effect.uninterruptibleMask((restore) =>\n    Effect.withFiber((fiber) =>\n      cutOff(self, {",
+    replace:
+      "  ((f: (restore: <A>(a: A) => A) => any) => Effect.suspend(() => f((a) => a)))((restore) =>\n    Effect.withFiber((fiber) =>\n      cutOff(self, {",
+    rule: "starting what runs under a deadline and arranging for its end are one step"
+  },
+  {
+    module: "Deadline",
+    file: cutOff,
+    find: "return fiber.pollUnsafe() === undefined ? Fiber.interrupt(fiber) : undefined",
+    replace: "return undefined",
+    rule: "who is interrupted takes along what runs for him"
+  },
+  {
+    module: "Deadline",
+    file: alarm,
+    find: "if (timer.at >= this.wakesAt) return",
+    replace: "if (this.wakesAt < Infinity) return",
+    rule: "the alarm goes by the earliest of its timers"
+  },
+  {
+    module: "Deadline",
+    file: alarm,
+    find: "    this.wakesAt = next\n",
+    replace: "    this.wakesAt = Infinity\n",
+    rule: "the alarm goes on to the next of its timers"
   },
   {
     module: "Timeouts",

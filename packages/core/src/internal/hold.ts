@@ -101,6 +101,10 @@ const defectsOf = (fiber: Fiber.Fiber<unknown, unknown>): Effect.Effect<void> =>
     return defects.length === 0 ? Effect.void : Effect.failCause(Cause.fromReasons(defects))
   })
 
+/** There are two of these, one for where interruption is allowed outside: what the last one did is remembered. */
+let knownMask: Mask | undefined
+let isRestoring = false
+
 /** So many sessions inside of each other run, end and are interrupted on one stack; then a turn of the scheduler is taken. */
 const depthOfStack = 32
 
@@ -117,11 +121,14 @@ export const region = <A, E, R>(
   restore: Mask
 ): Effect.Effect<A, E | SessionRevoked> => {
   if (entry.revoked !== undefined) return Effect.fail(entry.revoked)
-  const isInterruptible = restore(Effect.void) !== Effect.void
+  if (restore !== knownMask) {
+    knownMask = restore
+    isRestoring = restore(Effect.void) !== Effect.void
+  }
   const isDeep = entry.depth % depthOfStack === depthOfStack - 1
   const fiber = Effect.runForkWith(context)(
     isDeep ? Effect.andThen(Effect.yieldNow, effect) : effect,
-    isInterruptible ? undefined : uninterruptible
+    isRestoring ? undefined : uninterruptible
   )
   const exit = fiber.pollUnsafe()
   if (exit !== undefined) return revokedOr(entry, exit)

@@ -112,7 +112,14 @@ export class Entry implements Session {
     const { revocation } = this
     if (typeof revocation !== "string") return revocation
     const { id, kind, name } = this
-    return this.revocation = new SessionRevoked({ id, kind, name, reason: revocation })
+    // Its stack would tell of us alone, and costs most of what revoking many costs.
+    const limit = Error.stackTraceLimit
+    Error.stackTraceLimit = 0
+    try {
+      return this.revocation = new SessionRevoked({ id, kind, name, reason: revocation })
+    } finally {
+      Error.stackTraceLimit = limit
+    }
   }
 
   /** The first reason stays. */
@@ -142,7 +149,7 @@ export const nearest = (sessions: ReadonlySet<Entry>, entry: Entry): Entry | und
 }
 
 /** Where so many were closed, room is made; below, it is not worth the walk. */
-const spare = 64
+const spare = 16
 
 export class Ledger {
   size = 0

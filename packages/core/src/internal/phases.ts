@@ -5,6 +5,7 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
+import * as Option from "effect/Option"
 import * as Deadline from "../Deadline.ts"
 import type { Session } from "../Session.ts"
 import { SessionRegistry, type Snapshot } from "../SessionRegistry.ts"
@@ -71,7 +72,7 @@ export const heldFinalizer = ({ name, registeredAt, site }: Finalizer, now: numb
   site: site && Site.format(site)
 })
 
-export const heldSession = ({ age, id, kind, name, owner }: Snapshot): Held => ({
+const heldSession = ({ age, id, kind, name, owner }: Snapshot): Held => ({
   kind,
   name,
   id,
@@ -170,8 +171,9 @@ export const perform = (shared: Shared, phase: Phase): Effect.Effect<PhaseReport
           releaseDeadline: Duration.millis(limit / 4)
         })
         forced.push(...revocation.forced.map(heldSession))
-        const kept = new Set((yield* registry.list()).map(({ id }) => id))
-        for (const session of revocation.stuck) if (!kept.has(session.id)) shared.lost.push(heldSession(session))
+        for (const session of revocation.stuck) {
+          if (Option.isNone(yield* registry.get(session.id))) shared.lost.push(heldSession(session))
+        }
         return revocation
       })
 
@@ -192,9 +194,10 @@ export const perform = (shared: Shared, phase: Phase): Effect.Effect<PhaseReport
       }, together)
     )
 
+    const within = (effect: Effect.Effect<void>, millis: number) =>
+      Effect.map(bounded(effect, millis, cut), (exit) => exit !== undefined)
+
     const work: Effect.Effect<boolean> = Effect.suspend(() => {
-      const within = (effect: Effect.Effect<void>, millis: number) =>
-        Effect.map(bounded(effect, millis, cut), (exit) => exit !== undefined)
       if (stopping.skips(phase)) return Effect.succeed(false)
       switch (phase) {
         case "unready":

@@ -8,8 +8,14 @@ let calls = 0
 let demands = 0
 
 /** The call's stack, if it is its turn. */
-export const sample = (): Error | undefined =>
-  demands > 0 || ++calls % interval === 0 ? new Error("A session was asked for here") : undefined
+export const sample = (): Error | undefined => {
+  if (demands === 0 && ++calls % interval !== 0) return undefined
+  const limit = Error.stackTraceLimit
+  Error.stackTraceLimit = 7
+  const site = new Error("A session was asked for here")
+  Error.stackTraceLimit = limit
+  return site
+}
 
 /** Every call is sampled until what this answers with is called. */
 export const demand = (): () => void => {

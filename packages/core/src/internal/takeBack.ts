@@ -28,12 +28,12 @@ const force = (entries: ReadonlySet<Entry>, context: Context.Context<never>, opt
     if (around !== undefined) inside.set(around, (inside.get(around) ?? 0) + 1)
   }
   const ready = [...entries].filter((entry) => !inside.has(entry))
-  let left = entries.size
+  const unsettled = new Set(entries)
   let wake: (() => void) | undefined
 
   const settle = (entry: Entry, isClosed: boolean) => {
     if (!isClosed) options.onStuck(entry)
-    left--
+    unsettled.delete(entry)
     const around = nearest(entries, entry)
     if (around !== undefined) {
       const others = (inside.get(around) ?? 0) - 1
@@ -58,7 +58,7 @@ const force = (entries: ReadonlySet<Entry>, context: Context.Context<never>, opt
   }
 
   const woken = Effect.callback<void>((resume) => {
-    if (ready.length > 0 || left === 0) return resume(Effect.void)
+    if (ready.length > 0 || unsettled.size === 0) return resume(Effect.void)
     wake = () => {
       wake = undefined
       resume(Effect.void)
@@ -66,7 +66,7 @@ const force = (entries: ReadonlySet<Entry>, context: Context.Context<never>, opt
   })
 
   return Effect.gen(function*() {
-    while (left > 0) {
+    while (unsettled.size > 0) {
       for (const entry of ready.splice(0, batch)) take(entry)
       yield* ready.length > 0 ? Effect.yieldNow : woken
     }

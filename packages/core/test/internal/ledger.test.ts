@@ -113,7 +113,7 @@ describe("The ledger (B1)", () => {
     const last = Array.from({ length: 1000 }, () => open(ledger, undefined)).at(-1)!
     for (const entry of list(ledger)) if (entry !== last) ledger.close(entry)
     assert.deepStrictEqual([first.held, first.onRevoked], [undefined, undefined])
-    assert.isAtMost(last.slot, 2 + 64)
+    assert.isAtMost(last.slot, 2 + 16)
     assert.strictEqual(ledger.find(last.id), last)
   })
 

@@ -2,8 +2,8 @@
  * Framing of server-sent events (HTML standard, §9.2.6): lines that end with LF, CR or CRLF, fields, events that end with an
  * empty line. Ids and reconnection times are left out, since a broken answer is not resumed by them.
  *
- * Effect has a parser as well, `effect/encoding/Sse`, which finds the same events; it looks at each character by itself,
- * and is slower for it than all the rest of decoding an answer (`npm run bench -- codec`).
+ * Effect has a parser as well, `effect/encoding/Sse`, which finds the same events; it looks at each character by itself, and
+ * takes several times as long for it (`npm run bench -- codec`).
  */
 export class EventStream {
   /** The line that has not ended yet. */
