@@ -191,7 +191,7 @@ const registrar = (truth: Truth) =>
           isRunning = false
           return yield* Effect.uninterruptible(Effect.sleep(300))
         }
-        if (yield* Simulation.fault("a finalizer hangs", 0.3)) yield* Effect.never
+        if (yield* Simulation.fault("a finalizer hangs", 0.3)) return yield* Effect.never
         yield* Simulation.latency(0, 20)
         truth.hung.delete(name)
         isRunning = false

@@ -57,7 +57,7 @@ const work = (truth: Truth, fate: Accepted["fate"]) =>
     }
     if (yield* Simulation.fault("a task never ends", 0.1)) {
       fate.isEndless = true
-      yield* Effect.never
+      return yield* Effect.never
     }
   })
 

@@ -23,7 +23,7 @@
  * import { Shutdown } from "@clawback/core"
  * import { Console, Effect } from "effect"
  *
- * const request = Shutdown.admit({ kind: "request", name: "GET /" })(Effect.andThen(Effect.sleep("50 millis"), "answer"))
+ * const request = Shutdown.admit({ kind: "request", name: "GET /" })(Effect.as(Effect.sleep("50 millis"), "answer"))
  *
  * const program = Effect.gen(function*() {
  *   yield* Shutdown.addFinalizer({ phase: "persist", name: "journal" })(Console.log("journal written"))

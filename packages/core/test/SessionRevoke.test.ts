@@ -221,6 +221,20 @@ describe("SessionRegistry.revoke (B2)", () => {
       assert.deepStrictEqual([stock.taken, stock.out.size], [1, 0])
     }).pipe(isolated))
 
+  it.effect("waits for a release that hangs for as long as it is told to", () =>
+    Effect.gen(function*() {
+      const gate = yield* Effect.acquireRelease(Deferred.make<void>(), (gate) => Deferred.succeed(gate, undefined))
+      const hangs = Session.use(info, Effect.void, () => Deferred.await(gate), () => Effect.never)
+      yield* Effect.forkDetach(hangs)
+      yield* turn(5)
+      const options = { reason: "test", deadline: "1 second", releaseDeadline: "2 seconds" } as const
+      const revoking = yield* Effect.forkChild(SessionRegistry.revoke({}, options))
+      yield* TestClock.adjust("2999 millis")
+      assert.isUndefined(revoking.pollUnsafe())
+      yield* TestClock.adjust("1 millis")
+      assert.lengthOf((yield* Fiber.join(revoking)).stuck, 1)
+    }).pipe(Effect.scoped, isolated))
+
   it.effect("names what is stuck: an acquisition or a release that does not end", () =>
     Effect.gen(function*() {
       const gate = yield* Deferred.make<void>()

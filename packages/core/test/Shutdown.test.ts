@@ -23,6 +23,19 @@ const shutDown = (after: Duration.Input = "30 seconds") =>
     return yield* Fiber.join(fiber)
   })
 
+const read = (name: string, every: Duration.Input, elements: number) =>
+  Stream.range(1, elements).pipe(
+    Stream.mapEffect((n) => Effect.as(Effect.sleep(every), String(n))),
+    Shutdown.admitStream(request(name)),
+    Stream.catchTag("SessionRevoked", ({ reason }) => Stream.make(`error: ${reason}`)),
+    Stream.runCollect
+  )
+
+const hold = (name: string, release: Effect.Effect<unknown>) =>
+  Effect.forkDetach(Effect.scoped(
+    Effect.andThen(Session.acquire({ kind: "socket", name }, Effect.void, () => release), Effect.never)
+  ))
+
 describe("Shutdown", () => {
   it.effect("of a program that holds nothing takes no time, and is clean", () =>
     Effect.gen(function*() {
@@ -84,13 +97,6 @@ describe("Shutdown", () => {
 
   it.effect("drains a stream until it ends; a stream that does not can still say a last word of its protocol", () =>
     Effect.gen(function*() {
-      const read = (name: string, every: Duration.Input, elements: number) =>
-        Stream.range(1, elements).pipe(
-          Stream.mapEffect((n) => Effect.as(Effect.sleep(every), String(n))),
-          Shutdown.admitStream(request(name)),
-          Stream.catchTag("SessionRevoked", ({ reason }) => Stream.make(`error: ${reason}`)),
-          Stream.runCollect
-        )
       const fibers = yield* Effect.forEach(
         [read("short", "1 second", 3), read("long", "4 seconds", 9)],
         (reader) => Effect.forkChild(reader, { startImmediately: true })
@@ -180,10 +186,6 @@ describe("Shutdown", () => {
   it.effect("takes back by force what sessions still hold, and names what cannot even be taken", () =>
     Effect.gen(function*() {
       const released: Array<string> = []
-      const hold = (name: string, release: Effect.Effect<unknown>) =>
-        Effect.forkDetach(Effect.scoped(
-          Effect.andThen(Session.acquire({ kind: "socket", name }, Effect.void, () => release), Effect.never)
-        ))
       yield* hold("forgotten", Effect.sync(() => released.push("forgotten")))
       const gate = yield* Effect.acquireRelease(Deferred.make<void>(), (gate) => Deferred.succeed(gate, undefined))
       yield* hold("hangs", Deferred.await(gate))
@@ -234,9 +236,9 @@ describe("Shutdown", () => {
     }).pipe(Effect.scoped, isolated()))
 })
 
-describe("Requests", () => {
-  const asks = (signal: ShutdownReport.Signal) => Shutdown.request({ reason: signal, signal })
+const asks = (signal: ShutdownReport.Signal) => Shutdown.request({ reason: signal, signal })
 
+describe("Requests", () => {
   it.effect("begin it, skip the drain, and give up", () =>
     Effect.gen(function*() {
       const work = yield* Effect.forkChild(Effect.exit(Shutdown.admit(request())(Effect.never)))

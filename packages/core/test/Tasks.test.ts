@@ -20,6 +20,9 @@ const tagOf = (exit: Exit.Exit<unknown, unknown>) =>
         : reason._tag
     ).join()
 
+const made = (options: Partial<Tasks.Options>) =>
+  Effect.runSync(Effect.exit(Effect.scoped(Tasks.make({ name: "t", ...options }))))
+
 describe("Tasks", () => {
   it.effect("runs so many at a time, has so many wait, each a session of its owner's, and refuses the next", () =>
     Effect.gen(function*() {
@@ -146,8 +149,6 @@ describe("Tasks", () => {
     }).pipe(Effect.scoped, isolated))
 
   it("names an option that is wrong", () => {
-    const made = (options: Partial<Tasks.Options>) =>
-      Effect.runSync(Effect.exit(Effect.scoped(Tasks.make({ name: "t", ...options }))))
     assert.include(String(made({ concurrency: 0 })), "concurrency")
     assert.include(String(made({ capacity: -1 })), "capacity")
   })

@@ -162,7 +162,7 @@ const run = (program: Effect.Effect<unknown, unknown>, options: Options): void =
     const exit = main.pollUnsafe()
     const isOwn = exit !== undefined && Exit.isFailure(exit) && (hasFailed || !isOfShutdown(exit.cause))
     if (isOwn) Runtime.defaultTeardown(exit, (own) => code = own)
-    return hasCrashed && code === 0 ? 1 : code
+    return hasCrashed ? 1 : code
   }
   fork(Effect.gen(function*() {
     const report = yield* Effect.exit(shutdown.report)
@@ -179,7 +179,7 @@ const run = (program: Effect.Effect<unknown, unknown>, options: Options): void =
   }))
 }
 
-/** Runs a program until it ends or is told to stop. It sees the `Shutdown` that it is stopped by. */
+/** Runs a program until it ends or is told to stop, one a process. It sees the `Shutdown` that it is stopped by. */
 export const runMain: {
   (options?: Options): <A, E>(program: Effect.Effect<A, E>) => void
   <A, E>(program: Effect.Effect<A, E>, options?: Options): void

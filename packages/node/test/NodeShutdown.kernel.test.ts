@@ -1,9 +1,12 @@
+import * as NodeProbes from "@clawback/node/NodeProbes"
+import { Effect } from "effect"
 import { type ChildProcess, fork } from "node:child_process"
 import { once } from "node:events"
 import * as Http from "node:http"
 import * as Net from "node:net"
 import { join } from "node:path"
 import { performance } from "node:perf_hooks"
+import process from "node:process"
 import { text } from "node:stream/consumers"
 import { setTimeout } from "node:timers/promises"
 import { assert, describe, it } from "vitest"
@@ -77,6 +80,18 @@ const isRefused = (port: number) =>
     socket.once("error", () => resolve(true))
   })
 
+/** What this process's kernel knows of connections to a port, but for those that are over (TIME_WAIT). */
+const connectionsTo = async (port: number) =>
+  (await Effect.runPromise(NodeProbes.sockets())).filter(({ remotePort }) => remotePort === port)
+
+const isAlive = (pid: number) => {
+  try {
+    return process.kill(pid, 0)
+  } catch {
+    return false
+  }
+}
+
 const lastEvent = ({ body }: Answer) => body.trimEnd().split("\n\n").at(-1)?.split("\n")[0]
 
 describe("NodeShutdown.runMain, a server with 50 open streams (B13)", { timeout: 30_000 }, () => {
@@ -98,6 +113,7 @@ describe("NodeShutdown.runMain, a server with 50 open streams (B13)", { timeout:
     assert.match(output, /10\d ended by themselves, 0 interrupted/)
     // No connection that is kept alive holds it up.
     assert.isBelow(endedAt - at, 2000)
+    assert.deepStrictEqual(await connectionsTo(port), [])
   })
 
   it("those that do not end in time are ended in their own protocol, and the code is the signal's", async () => {
@@ -111,6 +127,7 @@ describe("NodeShutdown.runMain, a server with 50 open streams (B13)", { timeout:
     assert.strictEqual(code, 143, output)
     assert.match(output, /50 ended by themselves, 50 interrupted/)
     assert.isTrue(await isRefused(port))
+    assert.deepStrictEqual(await connectionsTo(port), [])
   })
 
   it("a second signal skips the drain", async () => {
@@ -173,6 +190,15 @@ describe("NodeShutdown.runMain", { timeout: 30_000 }, () => {
       assert.match(output, /interrupted:\n\s+job #\d+ endless/)
     }
   )
+
+  it("leaves no child behind that a scope of the program's holds", async () => {
+    const { child, ended, port: pid } = await running("holds a child")
+    assert.isTrue(isAlive(pid))
+    child.kill("SIGTERM")
+    const { code, output } = await ended
+    assert.strictEqual(code, 0, output)
+    assert.isFalse(isAlive(pid))
+  })
 
   it("exits at its ceiling whatever is left, and names it", async () => {
     const { child, ended } = await running("hangs", { persist: "1 minute", ceiling: "300 millis" })

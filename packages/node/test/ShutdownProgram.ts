@@ -4,6 +4,7 @@ import { NodeShutdown } from "@clawback/node"
 import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
 import { Console, Data, Effect, Layer, Runtime, Stream } from "effect"
 import { HttpRouter, HttpServerResponse } from "effect/http"
+import { spawn } from "node:child_process"
 import { createServer } from "node:http"
 import type { AddressInfo } from "node:net"
 import process, { argv } from "node:process"
@@ -69,6 +70,19 @@ const programs: Readonly<Record<string, Effect.Effect<unknown, unknown>>> = {
   hangs: Effect.provide(forever, hangs("persist")),
   "scope hangs": Effect.scoped(Effect.andThen(Effect.addFinalizer(() => Effect.never), forever)),
   works: Shutdown.admit({ kind: "job", name: "endless" })(forever),
+  "holds a child": Effect.scoped(Effect.gen(function*() {
+    const child = yield* Session.acquire(
+      { kind: "process", name: "sleep" },
+      Effect.sync(() => spawn("sleep", ["1000"], { stdio: "ignore" })),
+      (child) =>
+        Effect.callback<void>((resume) => {
+          child.once("exit", () => resume(Effect.void))
+          child.kill("SIGKILL")
+        })
+    )
+    process.send?.({ port: child.value.pid })
+    yield* Effect.never
+  })),
   succeeds: Effect.gen(function*() {
     yield* Effect.forkDetach(
       Shutdown.admit({ kind: "job", name: "detached" })(

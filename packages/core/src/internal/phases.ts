@@ -71,7 +71,7 @@ export const heldFinalizer = ({ name, registeredAt, site }: Finalizer, now: numb
   site: site && Site.format(site)
 })
 
-export const heldSession = ({ age, id, kind, name, owner }: Snapshot): Held => ({
+const heldSession = ({ age, id, kind, name, owner }: Snapshot): Held => ({
   kind,
   name,
   id,
@@ -192,9 +192,10 @@ export const perform = (shared: Shared, phase: Phase): Effect.Effect<PhaseReport
       }, together)
     )
 
+    const within = (effect: Effect.Effect<void>, millis: number) =>
+      Effect.map(bounded(effect, millis, cut), (exit) => exit !== undefined)
+
     const work: Effect.Effect<boolean> = Effect.suspend(() => {
-      const within = (effect: Effect.Effect<void>, millis: number) =>
-        Effect.map(bounded(effect, millis, cut), (exit) => exit !== undefined)
       if (stopping.skips(phase)) return Effect.succeed(false)
       switch (phase) {
         case "unready":
