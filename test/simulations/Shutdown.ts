@@ -5,54 +5,12 @@
  * go with finalizers that work, fail, hang and do not listen; somebody has forgotten sessions. The nemesis interrupts
  * workers, registrars and callers. What must hold is in the names of the properties.
  */
-import { Session, type SessionError, SessionRegistry, Shutdown, type ShutdownReport } from "@clawback/core"
+import { Session, type SessionError, SessionRegistry, Shutdown } from "@clawback/core"
 import { Simulation } from "@clawback/testing"
-import { Clock, Context, Effect, Exit, Layer, Option, Stream } from "effect"
+import { Clock, Effect, Exit, Layer, Option, Stream } from "effect"
+import { excused, judge, limits, type Piece, Truth } from "../support/shutdownTruth.ts"
 
-const limits = { unready: 20, stop: 20, drain: 100, persist: 40, interrupt: 40, close: 40 }
 const signal = "SIGTERM"
-
-interface Piece {
-  readonly parent: Piece | undefined
-  id: number | undefined
-  /** Whether it, or something inside of it, has not listened to being told to end. */
-  isDeaf: boolean
-  /** Whether it, or something inside of it, waits for the shutdown. */
-  waits: boolean
-}
-
-const Inside = Context.Reference<Piece | undefined>("test/Inside", { defaultValue: () => undefined })
-
-/** What truly happened, by which the report is judged. */
-class Truth {
-  /** When each state was entered. */
-  readonly at = new Map<ShutdownReport.State, number>()
-  hasStopped = false
-  hasPersisted = false
-  /** When requests came, and how the second and third were answered. */
-  hurriedAt: number | undefined
-  abandonedAt: number | undefined
-  readonly live = new Set<Piece>()
-  lastEnd = 0
-  /** How long nothing had been waited for when the persisters ran. */
-  quietFor = 0
-  /** Ids of work that was cut short by the shutdown. */
-  readonly cut = new Set<number>()
-  readonly ended = new Map<number, number>()
-  readonly reports = new Set<ShutdownReport.Report>()
-  /** Finalizers by name: how often each was run, and what it came to. */
-  readonly runs = new Map<string, number>()
-  readonly hung = new Set<string>()
-  readonly failed = new Set<string>()
-  /** Names of sessions that cannot be released. */
-  readonly unreleasable = new Set<string>()
-  finalizers = 0
-}
-
-const excused = (piece: Piece): boolean => {
-  for (let at: Piece | undefined = piece; at !== undefined; at = at.parent) if (at.waits) return true
-  return false
-}
 
 type Failure = Shutdown.ShuttingDown | SessionError.SessionError
 
@@ -89,7 +47,7 @@ const body = (truth: Truth, parent: Piece | undefined, depth: number): Effect.Ef
           state
         )
       }
-    }).pipe(Effect.provideService(Inside, piece))
+    })
     const end = Effect.gen(function*() {
       const now = yield* Clock.currentTimeMillis
       truth.live.delete(piece)
@@ -251,74 +209,6 @@ const forgetful = (truth: Truth) =>
       )
       yield* Effect.forkDetach(Effect.scoped(Effect.andThen(holding, Effect.never)))
     }
-  })
-
-const judge = (truth: Truth, report: ShutdownReport.Report) =>
-  Effect.gen(function*() {
-    const overAt = truth.at.get("done") ?? 0
-    const begunAt = truth.at.get("unready") ?? 0
-    const { close, drain, interrupt, persist, stop, unready } = limits
-    yield* Simulation.check("every caller gets the same report", truth.reports.size === 1)
-    yield* Simulation.check(
-      "a shutdown is over within its limit",
-      overAt - begunAt <= unready + stop + drain + persist + interrupt + close + 1,
-      () => `${overAt - begunAt} ms`
-    )
-    if (truth.hurriedAt !== undefined) {
-      yield* Simulation.check(
-        "a second request ends the drain",
-        overAt - truth.hurriedAt <= stop + persist + interrupt + close + 1,
-        () => `${overAt - truth.hurriedAt!} ms`
-      )
-    }
-    if (truth.abandonedAt !== undefined && truth.abandonedAt < overAt) {
-      yield* Simulation.check("a third request ends all of it at once", overAt - truth.abandonedAt <= 1)
-      yield* Simulation.check("the code of what a signal abandoned is the signal's", report.exitCode === 143)
-    }
-    const drained = report.phases.find(({ phase }) => phase === "drain")
-    const finalizers = drained === undefined
-      ? 0
-      : drained.finished.length + drained.failed.length + drained.interrupted.length
-    yield* Simulation.check(
-      "a drain waits for nothing that has ended, nor for who waits for it",
-      truth.quietFor < 50 || finalizers > 0 || drained?.outcome !== "overran",
-      () => `${truth.quietFor} ms after the last piece`
-    )
-    const isAbandoned = truth.abandonedAt !== undefined
-    const named = new Set([...report.interrupted, ...report.stuck].map(({ id }) => id))
-    yield* Simulation.check(
-      "work that was cut short is named",
-      [...truth.cut].every((id) => named.has(id)),
-      () => [...truth.cut].join()
-    )
-    const finalizersNamed = new Set([...report.interrupted, ...report.stuck].map(({ name }) => name))
-    for (const name of truth.hung) {
-      yield* Simulation.check("a finalizer that hangs is named", finalizersNamed.has(name), name)
-    }
-    const failures = new Set(report.failed.map(({ finalizer }) => finalizer.name))
-    for (const name of truth.failed) {
-      yield* Simulation.check("a finalizer that fails is named", failures.has(name) || finalizersNamed.has(name), name)
-    }
-    for (const [name, runs] of truth.runs) yield* Simulation.check("a finalizer is run once", runs === 1, name)
-    for (const { id } of report.phases.flatMap(({ stuck }) => stuck)) {
-      const endedAt = id === undefined ? undefined : truth.ended.get(id)
-      yield* Simulation.check("what has ended is not called stuck", endedAt === undefined || endedAt >= overAt - 200)
-    }
-    if (!isAbandoned) {
-      for (const { kind, name } of report.stuck) {
-        yield* Simulation.check(
-          "what sessions still hold is taken back, unless it cannot be",
-          kind !== "held" || truth.unreleasable.has(name),
-          name
-        )
-      }
-      const isBad = [...truth.hung].some((name) => !name.startsWith("drain")) || truth.failed.size > 0
-      yield* Simulation.check("the code tells of what hangs and what fails", !isBad || report.exitCode === 1)
-    }
-    yield* Simulation.check(
-      "a clean end is one in which nothing was cut short",
-      report.exitCode !== 0 || report.signal === undefined || truth.cut.size === 0
-    )
   })
 
 const program = Effect.gen(function*() {

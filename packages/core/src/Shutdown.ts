@@ -37,36 +37,26 @@
  * Effect.runPromise(Effect.scoped(program).pipe(Effect.provide(Shutdown.layer({ drain: "10 seconds" }))))
  * ```
  */
-import type * as Cause from "effect/Cause"
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
-import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
-import * as Queue from "effect/Queue"
 import * as Schema from "effect/Schema"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import * as Deadline from "./Deadline.ts"
+import * as Coordinator from "./internal/coordinator.ts"
 import * as Monotonic from "./internal/monotonic.ts"
 import * as Option from "./internal/option.ts"
 import * as Phases from "./internal/phases.ts"
 import * as Site from "./internal/site.ts"
-import { phases, Stopping, type Ticket } from "./internal/stopping.ts"
+import { phases, type Ticket } from "./internal/stopping.ts"
 import * as Session from "./Session.ts"
 import type { SessionError } from "./SessionError.ts"
 import { SessionRegistry } from "./SessionRegistry.ts"
-import {
-  exitCode,
-  type Held,
-  type Phase,
-  type PhaseReport,
-  type Report,
-  type Signal,
-  type State
-} from "./ShutdownReport.ts"
+import { type Held, type Phase, type Report, type Signal, type State } from "./ShutdownReport.ts"
 
 export { format } from "./ShutdownReport.ts"
 
@@ -140,16 +130,6 @@ export interface Shutdown {
   readonly limit: Duration.Duration
 }
 
-/** The admitted work inside of which a fiber works. */
-const InFlight = Context.Reference<Ticket<Phases.Work> | undefined>("@clawback/core/Shutdown/InFlight", {
-  defaultValue: () => undefined
-})
-
-/** The finalizer that a fiber runs. */
-const Finalizing = Context.Reference<Phases.Finalizer | undefined>("@clawback/core/Shutdown/Finalizing", {
-  defaultValue: () => undefined
-})
-
 const millisOf = (name: string, input: Duration.Input): number => {
   const millis = Duration.toMillis(Option.duration(name, input))
   if (Number.isFinite(millis)) return millis
@@ -157,145 +137,12 @@ const millisOf = (name: string, input: Duration.Input): number => {
 }
 
 /** A shutdown of its own. A wrong option is a `RangeError` that names it. */
-export const makeUnsafe = (options: Options = {}): Shutdown => {
-  const limits = Object.fromEntries(
-    phases.map((phase) => [phase, millisOf(phase, options[phase] ?? defaults[phase])])
-  ) as Record<Phase, number>
-  const stopping = new Stopping<Phases.Work, Phases.Finalizer>()
-  const finished = Deferred.makeUnsafe<Report>()
-  const listeners = new Set<(state: State) => void>()
-  let reason = ""
-  let signal: Signal | undefined
-  const shared: Phases.Shared = {
-    stopping,
-    running: new Set(),
-    limits,
-    reason: () => `the process is shutting down: ${reason}`,
-    hurried: Deferred.makeUnsafe(),
-    abandoned: Deferred.makeUnsafe(),
-    drained: Deferred.makeUnsafe(),
-    lost: []
-  }
-
-  const noticeDrained = () => {
-    if (stopping.state === "drain" && stopping.isDrained) Deferred.doneUnsafe(shared.drained, Exit.void)
-  }
-  const tell = (state: State) => {
-    for (const listener of listeners) listener(state)
-  }
-
-  const drive: Effect.Effect<Report> = Effect.gen(function*() {
-    const clock = yield* Clock.Clock
-    const startedAt = Monotonic.millis(clock)
-    const reports: Array<PhaseReport> = []
-    for (let state: State = stopping.state; state !== "done" && state !== "running"; state = stopping.next()) {
-      tell(state)
-      reports.push(yield* Phases.perform(shared, state))
-    }
-    const all = {
-      signal,
-      interrupted: reports.flatMap(({ interrupted }) => interrupted),
-      failed: reports.flatMap(({ failed }) => failed),
-      // Sessions that were stuck once may have been taken back since.
-      stuck: reports.flatMap(({ phase, stuck }) =>
-        phase === "close" ? stuck : stuck.filter(({ id }) => id === undefined)
-      )
-    }
-    return {
-      ...all,
-      reason,
-      duration: Duration.millis(Monotonic.millis(clock) - startedAt),
-      phases: reports,
-      ended: reports.reduce((sum, { ended }) => sum + ended, 0),
-      forced: reports.flatMap(({ forced }) => forced),
-      exitCode: exitCode({ ...all, isAbandoned: stopping.isAbandoned })
-    }
-  })
-
-  const begin = (context: Context.Context<never>): void => {
-    const own = context.pipe(Context.add(Session.Current, undefined), Context.add(InFlight, undefined))
-    // On a fiber of its own from the first step: whoever asks may be interrupted by what is asked for.
-    Effect.runForkWith(own)(Effect.map(Effect.exit(drive), (exit) => {
-      Deferred.doneUnsafe(finished, exit)
-      tell("done")
-    }))
-  }
-
-  const requestUnsafe: Shutdown["requestUnsafe"] = (request, context) => {
-    const answer = stopping.request()
-    if (answer === "over") return answer
-    if (answer === "begun") reason = request.reason
-    signal = request.signal ?? signal
-    if (answer === "begun") begin(context)
-    if (answer === "hurried") Deferred.doneUnsafe(shared.hurried, Exit.void)
-    if (answer === "abandoned") Deferred.doneUnsafe(shared.abandoned, Exit.void)
-    return answer
-  }
-
-  const withdraw = (registration: { readonly phase: Phase; readonly finalizer: Phases.Finalizer }) =>
-    Effect.withFiber<void>((fiber) => {
-      const { finalizer } = registration
-      return stopping.withdraw(registration) || !shared.running.has(finalizer) || fiber.getRef(Finalizing) === finalizer
-        ? Effect.void
-        : Deferred.await(finalizer.settled)
-    })
-
-  return {
-    state: Effect.sync(() => stopping.state),
-    changes: Stream.unwrap(Effect.gen(function*() {
-      const queue = yield* Queue.unbounded<State, Cause.Done>()
-      const listener = (state: State) => {
-        Queue.offerUnsafe(queue, state)
-        if (state === "done") Queue.endUnsafe(queue)
-      }
-      yield* Effect.acquireRelease(
-        Effect.sync(() => {
-          listeners.add(listener)
-          listener(stopping.state)
-        }),
-        () => Effect.sync(() => listeners.delete(listener))
-      )
-      return Stream.fromQueue(queue)
-    })),
-    report: Deferred.await(finished),
-    shutdown: (why) =>
-      Effect.withFiber((fiber) => {
-        const finalizing = fiber.getRef(Finalizing)
-        if (finalizing !== undefined && shared.running.has(finalizing)) {
-          return Effect.die(
-            new Error(`The finalizer ${finalizing.name} cannot wait for the shutdown that waits for it`)
-          )
-        }
-        stopping.excuse(fiber.getRef(InFlight))
-        noticeDrained()
-        if (stopping.begin()) {
-          reason = why
-          begin(fiber.context)
-        }
-        return Deferred.await(finished)
-      }),
-    request: (request) => Effect.withFiber((fiber) => Effect.succeed(requestUnsafe(request, fiber.context))),
-    requestUnsafe,
-    pendingUnsafe: (clock) => {
-      const now = Monotonic.millis(clock)
-      return [
-        ...Array.from(shared.running, (finalizer) => Phases.heldFinalizer(finalizer, now)),
-        ...stopping.live.map((work) => Phases.heldWork(work, now))
-      ]
-    },
-    admitsUnsafe: (context) => stopping.admits(Context.get(context, InFlight)),
-    admitUnsafe: (work, inside) => stopping.admit(work, inside),
-    leaveUnsafe: (ticket, isInterrupted) => {
-      stopping.leave(ticket, isInterrupted)
-      noticeDrained()
-    },
-    registerUnsafe: (phase, finalizer) => {
-      const registration = { phase, finalizer }
-      return stopping.register(registration) ? withdraw(registration) : undefined
-    },
-    limit: Duration.millis(Object.values(limits).reduce((sum, limit) => sum + limit, 0))
-  }
-}
+export const makeUnsafe = (options: Options = {}): Shutdown =>
+  Coordinator.make(
+    Object.fromEntries(
+      phases.map((phase) => [phase, millisOf(phase, options[phase] ?? defaults[phase])])
+    ) as Record<Phase, number>
+  )
 
 /** The shutdown in force: the process's own, with the default limits, unless another is provided. */
 export const Shutdown: Context.Reference<Shutdown> = Context.Reference("@clawback/core/Shutdown", {
@@ -320,7 +167,10 @@ class Admission {
   readonly take = Effect.withFiber<Ticket<Phases.Work>, ShuttingDown>((fiber) => {
     const session = fiber.getRef(Session.Current)
     this.ticket = session &&
-      this.shutdown.admitUnsafe({ session, registry: fiber.getRef(SessionRegistry) }, fiber.getRef(InFlight))
+      this.shutdown.admitUnsafe(
+        { session, registry: fiber.getRef(SessionRegistry) },
+        fiber.getRef(Coordinator.InFlight)
+      )
     return this.ticket === undefined
       ? Effect.fail(new ShuttingDown({ kind: this.info.kind, name: this.info.name }))
       : Effect.succeed(this.ticket)
@@ -349,7 +199,8 @@ export const admit =
       info,
       admission(info),
       (admission, exit) => admission.giveBack(exit),
-      (admission) => Effect.flatMap(admission.take, (ticket) => Effect.provideService(self, InFlight, ticket))
+      (admission) =>
+        Effect.flatMap(admission.take, (ticket) => Effect.provideService(self, Coordinator.InFlight, ticket))
     )
 
 /** The same for a stream: in flight from its first pull until it ends, fails or is given up. */
@@ -362,7 +213,7 @@ export const admitStream = (info: Session.Info) =>
       admission(info),
       (admission, exit) => admission.giveBack(exit)
     )
-    return Stream.provideService(self, InFlight, yield* take)
+    return Stream.provideService(self, Coordinator.InFlight, yield* take)
   })))
 
 /**
@@ -381,11 +232,11 @@ export const addFinalizer =
       Effect.withFiber((fiber): Effect.Effect<void, E, R> => {
         const context = fiber.context as Context.Context<R | Scope.Scope>
         // It outlives the work around it, and has a deadline of its own.
-        const own = Context.omit(Session.Current, InFlight, Deadline.Current)(context) as typeof context
+        const own = Context.omit(Session.Current, Coordinator.InFlight, Deadline.Current)(context) as typeof context
         const at = Monotonic.millis(fiber.getRef(Clock.Clock))
         const registered: Phases.Finalizer = new Phases.Finalizer(
           name,
-          Effect.suspend(() => Effect.provideContext(finalizer, Context.add(own, Finalizing, registered))),
+          Effect.suspend(() => Effect.provideContext(finalizer, Context.add(own, Coordinator.Finalizing, registered))),
           limit,
           site,
           at

@@ -81,7 +81,7 @@ const programs: Readonly<Record<string, Effect.Effect<unknown, unknown>>> = {
         })
     )
     process.send?.({ port: child.value.pid })
-    yield* Effect.never
+    return yield* Effect.never
   })),
   succeeds: Effect.gen(function*() {
     yield* Effect.forkDetach(

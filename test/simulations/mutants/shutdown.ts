@@ -2,6 +2,7 @@
 import type { Mutant } from "../../support/mutant.ts"
 
 const shutdown = "packages/core/src/Shutdown.ts"
+const coordinator = "packages/core/src/internal/coordinator.ts"
 const stopping = "packages/core/src/internal/stopping.ts"
 const phases = "packages/core/src/internal/phases.ts"
 const tasks = "packages/core/src/Tasks.ts"
@@ -59,14 +60,14 @@ export const mutants: ReadonlyArray<Mutant> = [
   },
   {
     module: "Shutdown",
-    file: shutdown,
+    file: coordinator,
     find: "if (answer === \"abandoned\") Deferred.doneUnsafe(shared.abandoned, Exit.void)",
     replace: "",
     rule: "a third request ends all of it at once"
   },
   {
     module: "Shutdown",
-    file: shutdown,
+    file: coordinator,
     find: "if (answer === \"hurried\") Deferred.doneUnsafe(shared.hurried, Exit.void)",
     replace: "",
     rule: "a second request ends the drain"
@@ -80,14 +81,14 @@ export const mutants: ReadonlyArray<Mutant> = [
   },
   {
     module: "Shutdown",
-    file: shutdown,
+    file: coordinator,
     find: "stopping.withdraw(registration) || !shared",
     replace: "stopping.withdraw(registration) || true || !shared",
     rule: "a scope that closes waits for its finalizer"
   },
   {
     module: "Shutdown",
-    file: shutdown,
+    file: coordinator,
     find: "stopping.leave(ticket, isInterrupted)\n      noticeDrained()",
     replace: "stopping.leave(ticket, isInterrupted)",
     rule: "a drain is told when its last work ends"

@@ -5,6 +5,7 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
+import * as Option from "effect/Option"
 import * as Deadline from "../Deadline.ts"
 import type { Session } from "../Session.ts"
 import { SessionRegistry, type Snapshot } from "../SessionRegistry.ts"
@@ -170,8 +171,9 @@ export const perform = (shared: Shared, phase: Phase): Effect.Effect<PhaseReport
           releaseDeadline: Duration.millis(limit / 4)
         })
         forced.push(...revocation.forced.map(heldSession))
-        const kept = new Set((yield* registry.list()).map(({ id }) => id))
-        for (const session of revocation.stuck) if (!kept.has(session.id)) shared.lost.push(heldSession(session))
+        for (const session of revocation.stuck) {
+          if (Option.isNone(yield* registry.get(session.id))) shared.lost.push(heldSession(session))
+        }
         return revocation
       })
 
