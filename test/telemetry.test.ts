@@ -6,6 +6,9 @@ import { NodeHttpClient } from "@effect/platform-node"
 import { assert, describe, it } from "@effect/vitest"
 import { Deferred, Effect, Fiber, Layer, Metric, Stream } from "effect"
 import { LanguageModel } from "effect/ai"
+import { spawn } from "node:child_process"
+import { once } from "node:events"
+import { execPath } from "node:process"
 import * as Model from "./support/model.ts"
 import * as Answers from "./support/openAiBehaviors.ts"
 import * as Receiver from "./support/otlpReceiver.ts"
@@ -206,4 +209,44 @@ describe("one tree of spans for each call (D1)", () => {
       const { shape } = treeOf(yield* told(() => Effect.withSpan(streamed, "job"), [answer]))
       assert.strictEqual(shape, "job(LanguageModel.streamText(chat gpt-5(attempt(connect first token stream))))")
     }).pipe(isolated))
+})
+
+/** Starts a program that streams, sends it SIGTERM once the provider answers, and tells how it ended. */
+const terminated = Effect.fnUntraced(function*(behavior: Behavior.Behavior) {
+  const provider = yield* FaultyProvider.make()
+  yield* provider.enqueue(behavior)
+  const receiver = yield* Receiver.make()
+  const child = yield* Effect.acquireRelease(
+    Effect.sync(() =>
+      spawn(
+        execPath,
+        ["--conditions=@clawback/source", `${import.meta.dirname}/support/tracedServer.ts`, provider.url, receiver.url],
+        { stdio: ["ignore", "ignore", "inherit"] }
+      )
+    ),
+    (child) => Effect.sync(() => child.kill("SIGKILL"))
+  )
+  const exited = once(child, "exit")
+  yield* provider.untilRequest(({ headAt, state }) => headAt !== undefined && state === "answering", "20 seconds")
+  child.kill("SIGTERM")
+  const [code] = yield* Effect.promise(() => exited)
+  return { code, ...treeOf(receiver) }
+})
+
+describe("one tree of spans for a call when the process is told to end (D1, B13)", () => {
+  it.live("of one that is over in time", () =>
+    Effect.gen(function*() {
+      const { code, shape, span } = yield* terminated(Behavior.delayedAfterHead(answer, "200 millis"))
+      assert.strictEqual(shape, "LanguageModel.streamText(chat gpt-5(attempt(connect first token stream)))")
+      assert.deepStrictEqual([code, span("chat gpt-5").status], [0, "ok"])
+    }), 30_000)
+
+  it.live("of one that goes on", () =>
+    Effect.gen(function*() {
+      const { code, shape, span } = yield* terminated(Answers.endless)
+      assert.strictEqual(shape, "LanguageModel.streamText(chat gpt-5(attempt(connect first token stream)))")
+      assert.strictEqual(code, 143)
+      assert.include(["unset", "error"], span("chat gpt-5").status)
+      assert.include([undefined, "SessionRevoked"], span("chat gpt-5").attributes["error.type"])
+    }), 30_000)
 })

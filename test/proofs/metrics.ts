@@ -23,7 +23,7 @@ import {
   Option,
   Stream
 } from "effect"
-import { AiError, LanguageModel } from "effect/ai"
+import { type AiError, LanguageModel } from "effect/ai"
 import { exit } from "node:process"
 import * as Answers from "../support/openAiBehaviors.ts"
 import { seeded } from "../support/random.ts"
@@ -134,6 +134,13 @@ const snapshotOf = Effect.map(Metric.snapshot, (all) =>
 
 const sorted = (tally: Tally) => Object.entries(tally).toSorted(([one], [other]) => one < other ? -1 : 1)
 
+const figure = (name: string, ours: unknown, theirs: unknown) => ({
+  name,
+  ours,
+  theirs,
+  met: JSON.stringify(ours) === JSON.stringify(theirs)
+})
+
 const program = Effect.gen(function*() {
   const provider = yield* FaultyProvider.make({ handler, keep: 0 })
   const modelOf = (firstToken: Duration.Input) =>
@@ -174,7 +181,6 @@ const program = Effect.gen(function*() {
 
   const all = (yield* Metric.snapshot).length
   const timeouts = of(Metrics.timeouts)
-  const figure = (name: string, ours: unknown, theirs: unknown) => ({ name, ours, theirs })
   const opened = (kind: string) => of(Metrics.sessionsOpened, { [Attribute.sessionKind]: kind }).count
   const figures = [
     figure("calls", of(Metrics.callDuration).count, count),
@@ -191,7 +197,7 @@ const program = Effect.gen(function*() {
     figure("exchange sessions", opened("exchange"), counts.received),
     figure("call sessions", opened("call"), count),
     figure("sessions closed", of(Metrics.sessionsClosed).count, of(Metrics.sessionsOpened).count)
-  ].map((one) => ({ ...one, met: JSON.stringify(one.ours) === JSON.stringify(one.theirs) }))
+  ]
   for (const { met, name, ours, theirs } of figures) {
     console.log(`${met ? "met " : "MISS"}  ${name}: ours ${JSON.stringify(ours)}, theirs ${JSON.stringify(theirs)}`)
   }

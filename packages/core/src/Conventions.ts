@@ -23,7 +23,6 @@ export const Attribute = {
   requestTemperature: "gen_ai.request.temperature",
   requestTopP: "gen_ai.request.top_p",
   requestSeed: "gen_ai.request.seed",
-  requestStopSequences: "gen_ai.request.stop_sequences",
   responseId: "gen_ai.response.id",
   responseModel: "gen_ai.response.model",
   finishReasons: "gen_ai.response.finish_reasons",
@@ -50,7 +49,6 @@ export const Attribute = {
   /** `user` or `system`. */
   cpuMode: "cpu.mode",
   sessionKind: "clawback.session.kind",
-  sessionId: "clawback.session.id",
   /** The origin that the connections of a pool go to. */
   pool: "clawback.connection.pool.name",
   /** `connecting`, `used`, `idle` or `closing`. */
@@ -80,8 +78,6 @@ export const SpanName = {
 } as const
 
 const instrument = <K extends Kind, const Label extends string>(instrument: Instrument<K, Label>) => instrument
-
-const { max } = Math
 
 const call = [Attribute.operation, Attribute.provider, Attribute.requestModel] as const
 
@@ -127,7 +123,7 @@ export const Metrics = {
     unit: "s",
     description: "Age of the oldest session that is open",
     labels: [Attribute.sessionKind],
-    combine: max
+    combine: Math.max
   }),
   callDuration: instrument({
     kind: "histogram",
@@ -157,7 +153,7 @@ export const Metrics = {
     kind: "histogram",
     name: "clawback.call.output_rate",
     unit: "{token}/s",
-    description: "Output tokens of a streamed call by the time from its first output to its end",
+    description: "Output tokens of a streamed call by the time from the first of its output to the last",
     labels: call,
     boundaries: [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000]
   }),

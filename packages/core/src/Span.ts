@@ -10,6 +10,7 @@
 import * as Cause from "effect/Cause"
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
+import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
@@ -60,9 +61,9 @@ export const annotate = (span: Tracer.Span, attributes: Readonly<Record<string, 
 }
 
 /** Stands in for an error of which only the tag is told, and where it was made. */
-class Untold extends Error {
+class Untold extends Data.TaggedError("Untold")<{ readonly message: string }> {
   constructor(tag: string, error: unknown) {
-    super(tag)
+    super({ message: tag })
     this.name = tag
     const stack = error instanceof Error ? error.stack ?? "" : ""
     this.stack = [tag, ...stack.split("\n").filter((line) => /^ +at /.test(line))].join("\n")
@@ -90,8 +91,9 @@ export const errorType = (exit: Exit.Exit<unknown, unknown>): string | undefined
 }
 
 /** The same end with nothing of what its error says: the tag is left, and where in the code it was made. */
-export const untold = (exit: Exit.Exit<unknown, unknown>): Exit.Exit<unknown, Error> => {
+export const untold = (exit: Exit.Exit<unknown, unknown>): Exit.Exit<unknown, unknown> => {
   const failure = failureOf(exit)
+  if (failure?.error instanceof Untold) return exit
   if (failure !== undefined) return Exit.fail(new Untold(tagOf(failure.error), failure.error))
   return Exit.isSuccess(exit)
     ? Exit.void

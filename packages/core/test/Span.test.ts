@@ -34,6 +34,11 @@ describe("Span", () => {
       assert.include(inspect(exit, { depth: null }), "my secret")
     }))
 
+  it("leaves an end alone of which nothing is told already", () => {
+    const once = Span.untold(Exit.fail(new Refused({ said: "my secret" })))
+    assert.strictEqual(Span.untold(once), once)
+  })
+
   it.effect("tells a defect by its name", () =>
     Effect.gen(function*() {
       const { spans } = yield* traced(step(Effect.die(new RangeError("my secret"))))

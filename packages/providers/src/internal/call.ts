@@ -28,6 +28,8 @@ export class Call {
   private attempt: Tracer.Span | undefined = undefined
   private part: Tracer.Span | undefined = undefined
   private firstAt: number | undefined = undefined
+  /** The last of its output, after which only the count of its tokens comes, and its body's end. */
+  private finishedAt: number | undefined = undefined
   private outputTokens: number | undefined = undefined
   private finishes: ReadonlyArray<string> = []
   private redact: (text: string) => string = () => "<redacted>"
@@ -89,9 +91,11 @@ export class Call {
     }
     for (const event of events) {
       if (event._tag === "Used") this.used(event)
-      else if (this.span === undefined) continue
       else if (event._tag === "Started") this.started(event)
-      else if (event._tag === "Finished") this.finishes = [...this.finishes, event.reason]
+      else if (event._tag === "Finished") {
+        this.finishes = [...this.finishes, event.reason]
+        this.finishedAt = secondsOf(this.fiber)
+      }
     }
   }
 
@@ -118,10 +122,10 @@ export class Call {
 
   end(exit: Exit.Exit<unknown, unknown>): void {
     const now = secondsOf(this.fiber)
-    const { firstAt, outputTokens } = this
+    const { finishedAt, firstAt, outputTokens } = this
     this.metrics.ended(now - this.startedAt, errorOf(exit))
-    if (firstAt !== undefined && outputTokens !== undefined && now > firstAt) {
-      this.metrics.streamed(outputTokens / (now - firstAt))
+    if (firstAt !== undefined && finishedAt !== undefined && outputTokens !== undefined && finishedAt > firstAt) {
+      this.metrics.streamed(outputTokens / (finishedAt - firstAt))
     }
     if (this.span === undefined) return
     Span.annotate(this.span, {

@@ -1,0 +1,154 @@
+import { Caller, Retry, Transport, TransportError } from "@clawback/core"
+import { assert, describe, it } from "@effect/vitest"
+import { Cause, type Duration, Effect, Fiber, Layer, Metric, Stream } from "effect"
+import { LanguageModel } from "effect/ai"
+import { TestClock } from "effect/testing"
+import * as FakeTransport from "./support/fakeTransport.ts"
+import { over, whole } from "./support/openAiModel.ts"
+
+const isolated = <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
+  Effect.suspend(() => Effect.provideService(effect, Metric.MetricRegistry, new Map()))
+
+/** Every series by its name and the values of its labels beside those that all have: how often, and how much in all. */
+const seen = Effect.map(Metric.snapshot, (all) => {
+  const counts: Record<string, number> = {}
+  const histograms: Record<string, readonly [count: number, sum: number]> = {}
+  for (const { attributes = {}, id, ...snapshot } of all) {
+    const { unit: _, "gen_ai.operation.name": operation, "gen_ai.provider.name": provider, ...labels } = attributes
+    if (operation !== "chat" || provider !== "openai") continue
+    const name = [id, ...Object.values(labels)].join(" ")
+    if (snapshot.type === "Counter") counts[name] = Number(snapshot.state.count)
+    if (snapshot.type === "Histogram") histograms[name] = [snapshot.state.count, snapshot.state.sum]
+  }
+  return { counts, histograms }
+})
+
+const everything = Effect.map(seen, ({ counts, histograms }) => ({ ...counts, ...histograms }))
+
+const data = (value: object) => `data: ${JSON.stringify(value)}\n\n`
+const says = (content: string) => data({ choices: [{ index: 0, delta: { content } }] })
+const finish = data({ choices: [{ index: 0, delta: {}, finish_reason: "stop" }] })
+const usage = { prompt_tokens: 7, completion_tokens: 30 }
+const used = data({ choices: [], usage }) + "data: [DONE]\n\n"
+
+/** A provider that says each of these things after some time. */
+const slow = (...pieces: ReadonlyArray<readonly [Duration.Input, string]>) => {
+  const left = [...pieces]
+  return {
+    ...FakeTransport.make(),
+    layer: Layer.succeed(
+      Transport.Transport,
+      Transport.Transport.of({
+        execute: () =>
+          Effect.succeed({
+            status: 200,
+            headers: { "content-type": "text/event-stream" },
+            sentAt: 0,
+            body: Effect.suspend(() => {
+              const [after, text] = left.shift() ?? []
+              return text === undefined || after === undefined
+                ? Cause.done()
+                : Effect.delay(Effect.succeed([new TextEncoder().encode(text)] as const), after)
+            })
+          })
+      })
+    )
+  }
+}
+
+const prompt = "Why do sockets leak?"
+const streamed = Stream.runDrain(LanguageModel.streamText({ prompt }))
+const generated = LanguageModel.generateText({ prompt })
+
+const timed = <A, E, R>(effect: Effect.Effect<A, E, R>, time: Duration.Input) =>
+  Effect.gen(function*() {
+    const fiber = yield* Effect.forkChild(effect)
+    yield* TestClock.adjust(time)
+    return yield* Fiber.join(fiber)
+  })
+
+describe("a call's metrics (D2)", () => {
+  it.effect("time its first output, its output and the whole of it, and count its tokens", () =>
+    Effect.gen(function*() {
+      const fake = slow(["2 seconds", says("Be")], ["3 seconds", says("cause")], ["2 seconds", finish], [
+        "1 second",
+        used
+      ])
+      yield* Effect.provide(timed(streamed, "20 seconds"), over(fake))
+      assert.deepStrictEqual(yield* everything, {
+        "gen_ai.client.operation.time_to_first_chunk gpt-5": [1, 2],
+        "clawback.call.output_rate gpt-5": [1, 6],
+        "gen_ai.client.token.usage gpt-5 input": [1, 7],
+        "gen_ai.client.token.usage gpt-5 output": [1, 30],
+        "clawback.call.attempts gpt-5": 1,
+        "gen_ai.client.operation.duration gpt-5": [1, 8]
+      })
+    }).pipe(isolated))
+
+  it.effect("count what failed by why, each attempt and each retry", () =>
+    Effect.gen(function*() {
+      const refused = new TransportError.ConnectFailed({ origin: "http://provider.test", reason: "refused", cause: "" })
+      const fake = FakeTransport.make(refused, refused, whole({ content: "Because" }, { usage }))
+      yield* Effect.provide(generated, over(fake, { retry: Retry.jittered({ base: 0 }) }))
+      assert.deepStrictEqual(yield* everything, {
+        "clawback.call.attempts gpt-5 ConnectFailed": 2,
+        "clawback.call.retries gpt-5 ConnectFailed": 2,
+        "clawback.call.attempts gpt-5": 1,
+        "gen_ai.client.token.usage gpt-5 input": [1, 7],
+        "gen_ai.client.token.usage gpt-5 output": [1, 30],
+        "gen_ai.client.operation.duration gpt-5": [1, 0]
+      })
+    }).pipe(isolated))
+
+  it.effect("count limits that passed by which it was", () =>
+    Effect.gen(function*() {
+      const silent = () => slow(["1 hour", says("late")])
+      const stalled = () => slow([0, says("Be")], ["1 hour", says("late")])
+      for (
+        const [fake, timeouts] of [
+          [silent(), { firstToken: "1 second" }],
+          [stalled(), { idle: "1 second" }],
+          [stalled(), { total: "1 second" }]
+        ] as const
+      ) {
+        yield* Effect.exit(Effect.provide(timed(streamed, "1 minute"), over(fake, { timeouts })))
+      }
+      const all = yield* seen
+      const timeouts = Object.fromEntries(Object.entries(all.counts).filter(([name]) => name.includes("timeouts")))
+      assert.deepStrictEqual(timeouts, {
+        "clawback.call.timeouts gpt-5 first_token": 1,
+        "clawback.call.timeouts gpt-5 idle": 1,
+        "clawback.call.timeouts gpt-5 total": 1
+      })
+      assert.deepStrictEqual(all.histograms["gen_ai.client.operation.duration gpt-5 DeadlineExceeded"], [1, 1])
+      assert.deepStrictEqual(all.counts["clawback.call.attempts gpt-5 Interrupted"], 1)
+    }).pipe(isolated))
+
+  it.effect("count a call that is interrupted, and one whose reader has enough", () =>
+    Effect.gen(function*() {
+      const endless = () => slow(...Array.from({ length: 10 }, () => ["1 second", says("on")] as const))
+      yield* Effect.gen(function*() {
+        const fiber = yield* Effect.forkChild(streamed)
+        yield* TestClock.adjust("3 seconds")
+        yield* Fiber.interrupt(fiber)
+      }).pipe(Effect.provide(over(endless())))
+      const enough = Stream.runDrain(Stream.take(LanguageModel.streamText({ prompt }), 2))
+      yield* Effect.provide(timed(enough, "20 seconds"), over(endless()))
+      const all = yield* seen
+      assert.strictEqual(all.histograms["gen_ai.client.operation.duration gpt-5 Interrupted"]?.[0], 2)
+      assert.isUndefined(all.histograms["gen_ai.client.operation.duration gpt-5"])
+    }).pipe(isolated))
+
+  it.effect("have the same few series for a thousand tenants as for one", () =>
+    Effect.gen(function*() {
+      const answers = Array.from({ length: 1000 }, () => whole({ content: "Because" }, { usage }))
+      yield* Effect.forEach(answers, (_, tenant) =>
+        generated.pipe(
+          Caller.provide({ tenant: `tenant ${tenant}`, conversation: `conversation ${tenant}` }),
+          Effect.provideService(Metric.CurrentMetricAttributes, { tenant: `tenant ${tenant}` })
+        ), { discard: true }).pipe(Effect.provide(over(FakeTransport.make(...answers))))
+      const all = yield* seen
+      assert.lengthOf(Object.keys(yield* everything), 4)
+      assert.strictEqual(all.histograms["gen_ai.client.operation.duration gpt-5"]?.[0], 1000)
+    }).pipe(isolated))
+})
