@@ -10,7 +10,7 @@
  * call in the last third of the samples is at most 1.15 times that in the second. Small makes 3,000 calls, in which what
  * the engine itself allocates while it warms up is larger than any leak: its slope and times are shown, and judge nothing.
  */
-import { Deadline, Retry, SessionRegistry, Timeouts, Transport, TransportError } from "@clawback/core"
+import { Deadline, Retry, SessionRegistry, Timeouts, type Transport, TransportError } from "@clawback/core"
 import { NodeProbes, NodeTransport } from "@clawback/node"
 import { Behavior, FaultyProvider } from "@clawback/testing"
 import { Cause, Console, Effect, Exit, Stream } from "effect"
@@ -51,7 +51,8 @@ const behaviors = {
 
 /** Another call that meets a kept connection in the moment in which its server closes it. */
 const isVictim = (exit: Exit.Exit<unknown, unknown>) =>
-  Exit.isFailure(exit) && exit.cause.reasons.every((reason) =>
+  Exit.isFailure(exit) &&
+  exit.cause.reasons.every((reason) =>
     Cause.isFailReason(reason) && reason.error instanceof TransportError.ConnectionLost
   )
 
@@ -142,8 +143,10 @@ const settled = Effect.fnUntraced(function*(provider: FaultyProvider.FaultyProvi
   }
 })
 
-type Sample = { readonly made: number; readonly cpu: number } & Effect.Success<ReturnType<typeof settled>> &
-  Effect.Success<typeof collected>
+type Sample =
+  & { readonly made: number; readonly cpu: number }
+  & Effect.Success<ReturnType<typeof settled>>
+  & Effect.Success<typeof collected>
 
 const program = Effect.gen(function*() {
   const provider = yield* FaultyProvider.makeProcess({ behaviors, keep: 16 })

@@ -37,7 +37,7 @@ export const phases = [
 export type Phase = typeof phases[number]
 
 export const cuts = ["interruption", "timeout", "consumer stop", "downstream failure", "revoke"] as const
-export type Cut = typeof cuts[number]
+type Cut = typeof cuts[number]
 
 export const isPossible = (kind: Kind, phase: Phase): boolean => phase !== (kind === "stream" ? "body" : "streaming")
 

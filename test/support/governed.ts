@@ -3,7 +3,7 @@ import { Retry, Transport } from "@clawback/core"
 import { Data, Duration, Effect, Stream } from "effect"
 
 /** The server said no. */
-export class Refused extends Data.TaggedError("Refused")<{ readonly status: number; readonly seconds: number }> {
+class Refused extends Data.TaggedError("Refused")<{ readonly status: number; readonly seconds: number }> {
   get retry(): Retry.Advice {
     return { reach: "answered", isTransient: true, retryAfter: Duration.seconds(this.seconds) }
   }

@@ -1,13 +1,8 @@
 /** A provider that keeps a call in the phase that its path names first, until the client gives it up. */
 import { Behavior, type FaultyProvider } from "@clawback/testing"
+import { talking } from "./talking.ts"
 
-const chunk = {
-  id: "chatcmpl-1",
-  object: "chat.completion.chunk",
-  model: "gpt-5",
-  choices: [{ index: 0, delta: { content: "well " }, finish_reason: null }]
-}
-const talking = Behavior.sse([{ data: chunk }], { every: "5 millis", endless: true })
+const endless = talking("5 millis")
 
 /** An object that never closes: bytes of a body that somebody has to wait for. */
 const never = Behavior.ending(
@@ -26,13 +21,13 @@ const handler: FaultyProvider.Handler = ({ url }) => {
     case "first-byte":
       return Behavior.stallAfterHead
     case "streaming":
-      return talking
+      return endless
     case "body":
       return never
     case "backing-off":
       return Number(id) % 2 === 0 ? short : long
     case "any":
-      return Behavior.delayed(Behavior.delayedAfterHead(talking, "10 millis"), "20 millis")
+      return Behavior.delayed(Behavior.delayedAfterHead(endless, "10 millis"), "20 millis")
     default:
       return Behavior.stall
   }
