@@ -8,12 +8,14 @@
  * the server, no call at the provider, no socket but idle ones between them and none from the clients.
  */
 import { NodeProbes } from "@clawback/node"
+import { Behavior, FaultyProvider } from "@clawback/testing"
 import { Console, Effect, Fiber } from "effect"
 import { connect } from "node:net"
 import { exit } from "node:process"
 import * as Child from "../support/child.ts"
 import { seeded } from "../support/random.ts"
 import { scale } from "../support/scale.ts"
+import { talking } from "../support/talking.ts"
 
 const clients = scale() === "small" ? 40 : 1000
 const concurrency = 50
@@ -54,11 +56,6 @@ interface Held {
   readonly tenants: ReadonlyArray<string>
 }
 
-interface Working {
-  readonly inFlight: number
-  readonly aborted: number
-}
-
 const child = (module: string, ...args: ReadonlyArray<string>) =>
   Effect.acquireRelease(
     Effect.promise(() => Child.start(module, ...args)),
@@ -66,12 +63,13 @@ const child = (module: string, ...args: ReadonlyArray<string>) =>
   )
 
 const program = Effect.gen(function*() {
-  const provider = yield* child("endlessServer.ts")
-  const server = yield* child("requestServer.ts", `http://127.0.0.1:${provider.port}/v1`)
-  const look = Effect.promise(async () => ({
-    held: await server.ask("held") as Held,
-    working: await provider.ask("work") as Working
-  }))
+  const provider = yield* FaultyProvider.makeProcess({ otherwise: Behavior.delayed(talking("20 millis"), "30 millis") })
+  const server = yield* child("requestServer.ts", `${provider.url}/v1`)
+  const look = Effect.gen(function*() {
+    const held = yield* Effect.promise(async () => await server.ask("held") as Held)
+    const { aborted, inFlight } = yield* provider.counts
+    return { held, working: { aborted, inFlight } }
+  })
 
   const results = []
   for (const [kind, request] of Object.entries(requests)) {
