@@ -9,7 +9,7 @@
  */
 import { NodeProbes } from "@clawback/node"
 import { Behavior, FaultyProvider } from "@clawback/testing"
-import { Console, Effect, Fiber } from "effect"
+import { Console, Deferred, Effect, Exit, Fiber } from "effect"
 import { connect } from "node:net"
 import { exit } from "node:process"
 import * as Child from "../support/child.ts"
@@ -35,20 +35,20 @@ type Moment = (typeof moments)[number]
 
 /** Sends a request, goes at a moment, and tells whether it was that moment. */
 const vanish = (port: number, request: string, moment: Moment) =>
-  Effect.callback<boolean>((resume) => {
-    const socket = connect({ port, host: "127.0.0.1" }, () => socket.write(request))
+  Effect.gen(function*() {
     let received = 0
-    const leave = () => {
-      socket.destroy()
-      resume(Effect.succeed(moment === "before the first byte" ? received === 0 : received > 0))
-    }
-    socket.on("error", leave)
-    if (moment === "before the first byte") setTimeout(leave, random() * 40)
+    const first = yield* Deferred.make<void>()
+    const socket = connect({ port, host: "127.0.0.1" }, () => socket.write(request))
+    socket.on("error", () => Deferred.doneUnsafe(first, Exit.void))
     socket.on("data", (bytes) => {
       received += bytes.byteLength
-      if (moment === "at the first byte") leave()
-      if (moment === "in the middle" && received === bytes.byteLength) setTimeout(leave, random() * 120)
+      Deferred.doneUnsafe(first, Exit.void)
     })
+    if (moment === "before the first byte") yield* Effect.sleep(random() * 40)
+    else yield* Deferred.await(first)
+    if (moment === "in the middle") yield* Effect.sleep(random() * 120)
+    socket.destroy()
+    return moment === "before the first byte" ? received === 0 : received > 0
   })
 
 interface Held {

@@ -15,7 +15,7 @@ import { Deadline, Retry } from "@clawback/core"
 import { NodeTransport } from "@clawback/node"
 import { OpenAi } from "@clawback/providers"
 import { Behavior, FaultyProvider } from "@clawback/testing"
-import { Cause, ConfigProvider, Console, Duration, Effect, Exit, Layer, Stream } from "effect"
+import { Cause, Clock, ConfigProvider, Console, Duration, Effect, Exit, Layer, Stream } from "effect"
 import { LanguageModel } from "effect/ai"
 import { exit } from "node:process"
 import * as Governed from "../support/governed.ts"
@@ -175,7 +175,7 @@ const retried = Effect.fnUntraced(function*(provider: Provider) {
   yield* Effect.forEach(wanted, ({ call, how, id }) => Effect.provide(call, model(provider, how, id)), together)
   const received = Map.groupBy(yield* provider.requests, ({ url }) => url.split("/")[2])
   // The provider's clock of the day, by the one that its report goes by.
-  const dayAt = Date.now() - now()
+  const dayAt = (yield* Clock.currentTimeMillis) - now()
   const waited: Record<string, number> = {}
   const keys = new Set<unknown>()
   let wrong = 0

@@ -3,6 +3,7 @@ import { Deadline, Timeouts, Transport } from "@clawback/core"
 import { NodeTransport } from "@clawback/node"
 import { Behavior, FaultyProvider } from "@clawback/testing"
 import { Cause, Effect, Exit, Stream } from "effect"
+import { setTimeout } from "node:timers/promises"
 import { now } from "./monotonic.ts"
 
 /** A limit, and the situation in which it alone can pass. */
@@ -134,14 +135,11 @@ const tagOf = (exit: Exit.Exit<unknown, unknown>): string => {
 const bare = (limit: number) => {
   let lateness = 0
   const after = 15
-  const set = (millis: number) =>
-    new Promise<void>((resolve) => {
-      const dueAt = now() + millis
-      setTimeout(() => {
-        lateness = Math.max(lateness, now() - dueAt)
-        resolve()
-      }, millis)
-    })
+  const set = async (millis: number) => {
+    const dueAt = now() + millis
+    await setTimeout(millis)
+    lateness = Math.max(lateness, now() - dueAt)
+  }
   const both = Promise.all([set(limit), set(limit + after)])
   return both.then(() => lateness)
 }

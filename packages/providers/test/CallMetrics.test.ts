@@ -56,6 +56,10 @@ const slow = (...pieces: ReadonlyArray<readonly [Duration.Input, string]>) => {
   }
 }
 
+const silent = () => slow(["1 hour", says("late")])
+const stalled = () => slow([0, says("Be")], ["1 hour", says("late")])
+const endless = () => slow(...Array.from({ length: 10 }, () => ["1 second", says("on")] as const))
+
 const prompt = "Why do sockets leak?"
 const streamed = Stream.runDrain(LanguageModel.streamText({ prompt }))
 const generated = LanguageModel.generateText({ prompt })
@@ -102,8 +106,6 @@ describe("a call's metrics (D2)", () => {
 
   it.effect("count limits that passed by which it was", () =>
     Effect.gen(function*() {
-      const silent = () => slow(["1 hour", says("late")])
-      const stalled = () => slow([0, says("Be")], ["1 hour", says("late")])
       for (
         const [fake, timeouts] of [
           [silent(), { firstToken: "1 second" }],
@@ -126,7 +128,6 @@ describe("a call's metrics (D2)", () => {
 
   it.effect("count a call that is interrupted, and one whose reader has enough", () =>
     Effect.gen(function*() {
-      const endless = () => slow(...Array.from({ length: 10 }, () => ["1 second", says("on")] as const))
       yield* Effect.gen(function*() {
         const fiber = yield* Effect.forkChild(streamed)
         yield* TestClock.adjust("3 seconds")
