@@ -11,11 +11,11 @@ import { Retry, SessionRegistry, Transport } from "@clawback/core"
 import { NodeTransport } from "@clawback/node"
 import { FaultyProvider } from "@clawback/testing"
 import { Console, Effect, Fiber } from "effect"
-import { exit } from "node:process"
 import * as Aborts from "../support/aborts.ts"
 import * as Ends from "../support/ends.ts"
 import * as Governed from "../support/governed.ts"
 import { now } from "../support/monotonic.ts"
+import * as Proof from "../support/proof.ts"
 import { seeded } from "../support/random.ts"
 import { scale } from "../support/scale.ts"
 
@@ -227,6 +227,4 @@ const prove = Effect.fnUntraced(function*(face: Aborts.Face) {
   }
 })
 
-const result = await Effect.runPromise(prove(raw).pipe(Effect.scoped, Effect.timeout("20 minutes")))
-console.log(JSON.stringify({ name: "abort", ...result }))
-exit(result.met ? 0 : 1)
+Proof.run("abort", isSmall ? 55 : 1200, prove(raw))

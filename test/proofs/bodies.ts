@@ -13,10 +13,10 @@ import { Behavior, FaultyProvider } from "@clawback/testing"
 import * as NodeHttpClient from "@effect/platform-node/NodeHttpClient"
 import { Console, Duration, Effect, Option } from "effect"
 import { HttpClient } from "effect/http"
-import { exit } from "node:process"
 import * as Ends from "../support/ends.ts"
 import * as Governed from "../support/governed.ts"
 import { now } from "../support/monotonic.ts"
+import * as Proof from "../support/proof.ts"
 import { scale } from "../support/scale.ts"
 
 const isSmall = scale() === "small"
@@ -121,6 +121,4 @@ const program = Effect.gen(function*() {
   return { met, clawback, effect, unread: given }
 })
 
-const result = await Effect.runPromise(program.pipe(Effect.scoped, Effect.timeout("10 minutes")))
-console.log(JSON.stringify({ name: "bodies", ...result }))
-exit(result.met ? 0 : 1)
+Proof.run("bodies", isSmall ? 55 : 600, program)

@@ -14,10 +14,11 @@ import { Deadline, Retry, SessionRegistry, Timeouts, type Transport, TransportEr
 import { NodeProbes, NodeTransport } from "@clawback/node"
 import { Behavior, FaultyProvider } from "@clawback/testing"
 import { Cause, Console, Effect, Exit, Stream } from "effect"
-import { cpuUsage, exit, memoryUsage } from "node:process"
+import { cpuUsage, memoryUsage } from "node:process"
 import * as Ends from "../support/ends.ts"
 import * as Governed from "../support/governed.ts"
 import { now } from "../support/monotonic.ts"
+import * as Proof from "../support/proof.ts"
 import { seeded } from "../support/random.ts"
 import { scale } from "../support/scale.ts"
 import { median, slope } from "../support/slope.ts"
@@ -213,6 +214,4 @@ const program = Effect.gen(function*() {
   }
 })
 
-const result = await Effect.runPromise(program.pipe(Effect.scoped, Effect.timeout("30 minutes")))
-console.log(JSON.stringify({ name: "growth", ...result }))
-exit(result.met ? 0 : 1)
+Proof.run("growth", isSmall ? 55 : 1800, program)

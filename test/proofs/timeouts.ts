@@ -17,10 +17,10 @@ import { OpenAi } from "@clawback/providers"
 import { Behavior, FaultyProvider } from "@clawback/testing"
 import { Cause, Clock, ConfigProvider, Console, Duration, Effect, Exit, Layer, Stream } from "effect"
 import { LanguageModel } from "effect/ai"
-import { exit } from "node:process"
 import * as Governed from "../support/governed.ts"
 import * as Limits from "../support/limits.ts"
 import { now } from "../support/monotonic.ts"
+import * as Proof from "../support/proof.ts"
 import { seeded } from "../support/random.ts"
 import { scale } from "../support/scale.ts"
 import { median } from "../support/slope.ts"
@@ -244,7 +244,8 @@ const program = Effect.gen(function*() {
   return { ...parts, limits: yield* limits(Limits.cases({ open, deaf, mute })) }
 })
 
-const result = await Effect.runPromise(program.pipe(Effect.scoped, Effect.timeout("20 minutes")))
-const met = Object.values(result).flat().every((part) => part.met)
-console.log(JSON.stringify({ name: "timeouts", met, ...result }))
-exit(met ? 0 : 1)
+Proof.run(
+  "timeouts",
+  isSmall ? 55 : 1200,
+  Effect.map(program, (parts) => ({ met: Object.values(parts).flat().every((part) => part.met), ...parts }))
+)
