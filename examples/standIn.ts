@@ -2,9 +2,10 @@
 import { Dialect, FaultyProvider } from "@clawback/testing"
 import { Config, ConfigProvider, Console, Effect, Layer, Option } from "effect"
 
+const say = () => "Because someone opened them in one step and promised to close them in a later one."
+
 const StandIn = Layer.unwrap(Effect.gen(function*() {
   yield* Console.log("OPENAI_API_KEY is not set, so a local stand-in server answers. Set it to ask OpenAI.")
-  const say = () => "Because someone opened them in one step and promised to close them in a later one."
   const { url } = yield* FaultyProvider.make({ handler: Dialect.handler({ say, pieceSize: 12, every: "40 millis" }) })
   return ConfigProvider.layer(ConfigProvider.fromUnknown({ OPENAI_API_KEY: "stand-in", OPENAI_BASE_URL: `${url}/v1` }))
 }))

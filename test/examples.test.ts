@@ -2,8 +2,7 @@
 import { spawn } from "node:child_process"
 import { once } from "node:events"
 import { env, execPath } from "node:process"
-import { setTimeout } from "node:timers/promises"
-import { assert, describe, it, onTestFinished } from "vitest"
+import { assert, describe, it, onTestFinished, vi } from "vitest"
 
 const { OPENAI_API_KEY: _, OPENAI_BASE_URL: __, ...withoutKey } = env
 
@@ -21,13 +20,12 @@ const start = (name: string, variables: Readonly<Record<string, string>> = {}) =
     exited,
     output: () => output,
     /** Waits until the output says something, and answers with what it says. */
-    says: async (pattern: RegExp): Promise<string> => {
-      for (;;) {
+    says: async (pattern: RegExp): Promise<string> =>
+      await vi.waitUntil(() => {
+        if (child.exitCode !== null) assert.fail(output)
         const found = pattern.exec(output)
-        if (found !== null) return found[1] ?? found[0]
-        await Promise.race([once(child.stdout, "data"), exited.then(() => assert.fail(output))])
-      }
-    }
+        return found?.[1] ?? found?.[0]
+      }, { timeout: 30_000 })
   }
 }
 
@@ -55,7 +53,7 @@ describe("examples", { timeout: 60_000 }, () => {
     assert.deepInclude(await held(), { call: 1, exchange: 1, request: 2 })
     leaving.abort()
     // Only the one that asks is left, and what is kept for the next call.
-    for (let tries = 0; tries < 100 && (await held())["call"] !== undefined; tries++) await setTimeout(10)
+    await vi.waitUntil(async () => (await held())["call"] === undefined, { timeout: 5000 })
     assert.doesNotHaveAnyKeys(await held(), ["call", "exchange"])
     assert.deepInclude(await held(), { request: 1 })
     child.kill("SIGTERM")

@@ -1,62 +1,56 @@
 /** Calls that are tried again, over real sockets. Each test takes its limit of time. */
 import { Retry, SessionRegistry } from "@clawback/core"
+import { Behavior, FaultyProvider } from "@clawback/testing"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Schedule, Stream } from "effect"
 import { LanguageModel } from "effect/ai"
-import type * as Http from "node:http"
-import { until, withModel } from "./support/model.ts"
-import * as Server from "./support/server.ts"
+import { withModel } from "./support/model.ts"
+import { wholeAnswer } from "./support/server.ts"
 
 const stream = LanguageModel.streamText({ prompt: "Why do sockets leak?" })
 const policy = (options: Retry.Options = {}) => Retry.jittered({ attempts: 4, base: 1, ...options })
 
 /** Says that it is too busy, at length. */
-const busy = (response: Http.ServerResponse, headers: Http.OutgoingHttpHeaders = {}) => {
-  response.writeHead(503, { "content-type": "application/json", ...headers })
-  response.end("x".repeat(2 * 1024 * 1024))
-}
+const busy = Behavior.huge(2 * 1024 * 1024, { status: 503, headers: { "content-type": "application/json" } })
+const answer = Behavior.bytes(wholeAnswer, { headers: { "content-type": "text/event-stream" } })
 
-/** Answers in one of the bad ways at first, and well from then on; keeps the keys that it was given. */
-const serving = (...bad: ReadonlyArray<(response: Http.ServerResponse) => void>) => {
-  const keys: Array<unknown> = []
-  return Effect.map(
-    Server.http((response, index) => {
-      keys.push(response.req.headers["idempotency-key"])
-      const end = bad[index] ?? Server.answer
-      end(response)
-    }),
-    (server) => ({ server, keys, baseUrl: `http://${server.host}/v1` })
-  )
-}
+/** Answers in one of the bad ways at first, and well from then on. */
+const serving = (...bad: ReadonlyArray<Behavior.Behavior>) =>
+  Effect.gen(function*() {
+    const provider = yield* FaultyProvider.make({ otherwise: answer })
+    yield* provider.enqueue(...bad)
+    return { provider, baseUrl: `${provider.url}/v1` }
+  })
 
 const lastPart = Effect.map(Stream.runCollect(stream), (parts) => parts.at(-1)?.type)
 
 describe("a call that is tried again (A4, B6)", () => {
   it.live("goes through on the only connection, though each refusal has a body of megabytes that nobody reads", () =>
     Effect.gen(function*() {
-      const { baseUrl, keys, server } = yield* serving(busy, busy, busy)
+      const { baseUrl, provider } = yield* serving(busy, busy, busy)
       const last = yield* withModel({ baseUrl, connections: 1, retry: policy() })(lastPart)
       assert.strictEqual(last, "finish")
-      assert.strictEqual(server.begun(), 4)
+      const keys = (yield* provider.requests).map(({ headers }) => headers["idempotency-key"])
+      assert.strictEqual(keys.length, 4)
       assert.strictEqual(typeof keys[0], "string")
       assert.strictEqual(new Set(keys).size, 1)
-      yield* until(() => server.sockets.size === 0)
+      yield* provider.until(({ open }) => open === 0, "1 second")
     }))
 
   it.live("goes through where the server hangs up first, once it is known that this does no harm", () =>
     Effect.gen(function*() {
-      const { baseUrl, server } = yield* serving((response) => response.socket?.destroy())
+      const { baseUrl, provider } = yield* serving(Behavior.close)
       const call = withModel({ baseUrl, connections: 1, retry: policy() })
       assert.strictEqual(yield* call(Retry.idempotent()(lastPart)), "finish")
-      assert.strictEqual(server.begun(), 2)
+      assert.strictEqual((yield* provider.counts).received, 2)
     }))
 
   it.live("holds no connection while it waits", () =>
     Effect.gen(function*() {
-      const { baseUrl, server } = yield* serving((response) => busy(response, { "retry-after": "30" }))
+      const { baseUrl, provider } = yield* serving(Behavior.retryAfter(busy, "seconds", "30 seconds"))
       yield* withModel({ baseUrl, connections: 1, retry: policy() })(Effect.gen(function*() {
         const fiber = yield* Effect.forkChild(Stream.runDrain(stream))
-        yield* until(() => server.begun() === 1 && server.sockets.size === 0)
+        yield* provider.until(({ open, received }) => received === 1 && open === 0, "1 second")
         yield* SessionRegistry.counts.pipe(
           Effect.repeat({ until: (held) => held["exchange"] === undefined, schedule: Schedule.spaced("2 millis") }),
           Effect.timeout("1 second")

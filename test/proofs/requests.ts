@@ -8,12 +8,14 @@
  * the server, no call at the provider, no socket but idle ones between them and none from the clients.
  */
 import { NodeProbes } from "@clawback/node"
-import { Console, Effect, Fiber } from "effect"
+import { Behavior, FaultyProvider } from "@clawback/testing"
+import { Console, Deferred, Effect, Exit, Fiber } from "effect"
 import { connect } from "node:net"
 import { exit } from "node:process"
 import * as Child from "../support/child.ts"
 import { seeded } from "../support/random.ts"
 import { scale } from "../support/scale.ts"
+import { talking } from "../support/talking.ts"
 
 const clients = scale() === "small" ? 40 : 1000
 const concurrency = 50
@@ -33,30 +35,25 @@ type Moment = (typeof moments)[number]
 
 /** Sends a request, goes at a moment, and tells whether it was that moment. */
 const vanish = (port: number, request: string, moment: Moment) =>
-  Effect.callback<boolean>((resume) => {
-    const socket = connect({ port, host: "127.0.0.1" }, () => socket.write(request))
+  Effect.gen(function*() {
     let received = 0
-    const leave = () => {
-      socket.destroy()
-      resume(Effect.succeed(moment === "before the first byte" ? received === 0 : received > 0))
-    }
-    socket.on("error", leave)
-    if (moment === "before the first byte") setTimeout(leave, random() * 40)
+    const first = yield* Deferred.make<void>()
+    const socket = connect({ port, host: "127.0.0.1" }, () => socket.write(request))
+    socket.on("error", () => Deferred.doneUnsafe(first, Exit.void))
     socket.on("data", (bytes) => {
       received += bytes.byteLength
-      if (moment === "at the first byte") leave()
-      if (moment === "in the middle" && received === bytes.byteLength) setTimeout(leave, random() * 120)
+      Deferred.doneUnsafe(first, Exit.void)
     })
+    if (moment === "before the first byte") yield* Effect.sleep(random() * 40)
+    else yield* Deferred.await(first)
+    if (moment === "in the middle") yield* Effect.sleep(random() * 120)
+    socket.destroy()
+    return moment === "before the first byte" ? received === 0 : received > 0
   })
 
 interface Held {
   readonly counts: Readonly<Record<string, number>>
   readonly tenants: ReadonlyArray<string>
-}
-
-interface Working {
-  readonly inFlight: number
-  readonly aborted: number
 }
 
 const child = (module: string, ...args: ReadonlyArray<string>) =>
@@ -66,12 +63,13 @@ const child = (module: string, ...args: ReadonlyArray<string>) =>
   )
 
 const program = Effect.gen(function*() {
-  const provider = yield* child("endlessServer.ts")
-  const server = yield* child("requestServer.ts", `http://127.0.0.1:${provider.port}/v1`)
-  const look = Effect.promise(async () => ({
-    held: await server.ask("held") as Held,
-    working: await provider.ask("work") as Working
-  }))
+  const provider = yield* FaultyProvider.makeProcess({ otherwise: Behavior.delayed(talking("20 millis"), "30 millis") })
+  const server = yield* child("requestServer.ts", `${provider.url}/v1`)
+  const look = Effect.gen(function*() {
+    const held = yield* Effect.promise(async () => await server.ask("held") as Held)
+    const { aborted, inFlight } = yield* provider.counts
+    return { held, working: { aborted, inFlight } }
+  })
 
   const results = []
   for (const [kind, request] of Object.entries(requests)) {

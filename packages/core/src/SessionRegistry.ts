@@ -53,6 +53,8 @@ export interface Snapshot {
  */
 export interface Filter {
   readonly id?: number | undefined
+  /** Any of these. */
+  readonly ids?: ReadonlySet<number> | undefined
   readonly kind?: string | undefined
   readonly name?: string | undefined
   /** The session of this id, or this one, be it of another registry, and everything opened inside of it, at any depth. */

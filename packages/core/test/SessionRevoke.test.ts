@@ -436,7 +436,11 @@ describe("What a review has found", () => {
     Effect.gen(function*() {
       const fiber = yield* Effect.forkChild(holdForever(new Stock()).pipe(Caller.provide({ tenant: "t" })))
       yield* turn(5)
-      for (const filter of [{ tenant: undefined }, { id: undefined }, { within: undefined }, { kind: undefined }]) {
+      for (
+        const filter of [{ tenant: undefined }, { id: undefined }, { ids: undefined }, { within: undefined }, {
+          kind: undefined
+        }]
+      ) {
         assert.deepStrictEqual((yield* SessionRegistry.revoke(filter, { reason: "test" })).revoked, [])
       }
       yield* Fiber.interrupt(fiber)

@@ -1,7 +1,7 @@
 import { Caller, Credential, type SessionError, SessionRegistry, type TransportError } from "@clawback/core"
 import { Anthropic, type ChatEvent, type ChatResponse, OpenAi, type ProviderError, Target } from "@clawback/providers"
 import { assert, describe, it } from "@effect/vitest"
-import { type Config, ConfigProvider, Effect, Fiber, Layer, Redacted, type Scope, Stream } from "effect"
+import { type Config, Effect, Fiber, Layer, Redacted, type Scope, Stream } from "effect"
 import { LanguageModel } from "effect/ai"
 import { expectTypeOf } from "vitest"
 import * as FakeTransport from "./support/fakeTransport.ts"
@@ -105,8 +105,7 @@ describe("a target", () => {
       const fake = FakeTransport.make()
       const error = yield* Target.open(OpenAi.target("gpt-5")).pipe(
         Effect.scoped,
-        Effect.provide(fake.layer),
-        Effect.provide(ConfigProvider.layer(ConfigProvider.fromUnknown({}))),
+        Effect.provide([fake.layer, config({})]),
         Effect.flip
       )
       assert.instanceOf(error, Credential.CredentialUnavailable)

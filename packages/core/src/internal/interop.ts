@@ -1,4 +1,5 @@
 /** The one place of the core where it meets the garbage collector, promises and the Web's classes. */
+import type * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import type { LeakProbe } from "../LeakProbe.ts"
 
@@ -18,19 +19,13 @@ export const runPromise = (effect: Effect.Effect<void>): Promise<void> => Effect
 /** A form as bytes, the way the platform writes one. */
 export const encodeForm = (form: FormData): Effect.Effect<
   { readonly body: Uint8Array; readonly contentType: string },
-  unknown
+  Cause.UnknownError
 > =>
-  Effect.tryPromise({
-    try: async () => {
-      const encoded = new Response(form)
-      return { body: await encoded.bytes(), contentType: encoded.headers.get("content-type") ?? "" }
-    },
-    catch: (cause) => cause
+  Effect.tryPromise(async () => {
+    const encoded = new Response(form)
+    return { body: await encoded.bytes(), contentType: encoded.headers.get("content-type") ?? "" }
   })
 
 /** The form that a body is, the way the platform reads one. */
-export const decodeForm = (body: ArrayBuffer, contentType: string): Effect.Effect<FormData, unknown> =>
-  Effect.tryPromise({
-    try: () => new Response(body, { headers: { "content-type": contentType } }).formData(),
-    catch: (cause) => cause
-  })
+export const decodeForm = (body: ArrayBuffer, contentType: string): Effect.Effect<FormData, Cause.UnknownError> =>
+  Effect.tryPromise(() => new Response(body, { headers: { "content-type": contentType } }).formData())

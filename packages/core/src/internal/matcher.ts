@@ -23,6 +23,7 @@ export const matcher = (filter: Filter, now: number) => {
     !(key in filter) || entry.caller?.[key] === filter[key]
   return (entry: Entry): boolean =>
     (!("id" in filter) || entry.id === filter.id) &&
+    (!("ids" in filter) || filter.ids?.has(entry.id) === true) &&
     (!("kind" in filter) || entry.kind === filter.kind) &&
     (!("name" in filter) || entry.name === filter.name) &&
     of("tenant", entry) && of("subject", entry) && of("conversation", entry) &&

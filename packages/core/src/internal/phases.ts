@@ -8,7 +8,7 @@ import * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
 import * as Deadline from "../Deadline.ts"
 import type { Session } from "../Session.ts"
-import { SessionRegistry, type Snapshot } from "../SessionRegistry.ts"
+import { type Filter, SessionRegistry, type Snapshot } from "../SessionRegistry.ts"
 import type { Failure, Held, Phase, PhaseReport } from "../ShutdownReport.ts"
 import { Entry } from "./ledger.ts"
 import * as Monotonic from "./monotonic.ts"
@@ -163,7 +163,7 @@ export const perform = (shared: Shared, phase: Phase): Effect.Effect<PhaseReport
     const finalizing = Effect.forEach(finalizers, finalize, together)
 
     /** Half of the time is for users who let go; what is left then is released under those who do not, in a quarter. */
-    const revoke = (registry: SessionRegistry, filter: { readonly id?: number }) =>
+    const revoke = (registry: SessionRegistry, filter: Filter) =>
       Effect.gen(function*() {
         const revocation = yield* registry.revoke(filter, {
           reason: shared.reason(),
@@ -177,9 +177,14 @@ export const perform = (shared: Shared, phase: Phase): Effect.Effect<PhaseReport
         return revocation
       })
 
-    const interruptWork = Effect.suspend(() =>
-      Effect.forEach(stopping.live, ({ registry, session }) => revoke(registry, { id: session.id }), together)
-    )
+    const interruptWork = Effect.suspend(() => {
+      const byRegistry = Map.groupBy(stopping.live, ({ registry }) => registry)
+      return Effect.forEach(
+        byRegistry,
+        ([registry, works]) => revoke(registry, { ids: new Set(works.map(({ session }) => session.id)) }),
+        together
+      )
+    })
 
     const takeRest = Effect.suspend(() =>
       Effect.forEach(registries(shared, own), (registry) => {

@@ -1,0 +1,36 @@
+/** A provider that keeps a call in the phase that its path names first, until the client gives it up. */
+import { Behavior, type FaultyProvider } from "@clawback/testing"
+import { talking } from "./talking.ts"
+
+const endless = talking("5 millis")
+
+/** An object that never closes: bytes of a body that somebody has to wait for. */
+const never = Behavior.ending(
+  Behavior.inPieces(Behavior.bytes(`{"text":"${"x".repeat(4_000)}`), 16, "5 millis"),
+  "stall"
+)
+
+const patience = Behavior.retryAfter("seconds", "30 seconds")
+/** One refusal that is read to its end, so that its connection is kept, and one that is too large for that. */
+const short = patience(Behavior.status(503, { body: { error: { message: "busy" } } }))
+const long = patience(Behavior.huge(300_000, { status: 503 }))
+
+const handler: FaultyProvider.Handler = ({ url }) => {
+  const [, phase, id] = url.split("/")
+  switch (phase) {
+    case "first-byte":
+      return Behavior.stallAfterHead
+    case "streaming":
+      return endless
+    case "body":
+      return never
+    case "backing-off":
+      return Number(id) % 2 === 0 ? short : long
+    case "any":
+      return Behavior.delayed(Behavior.delayedAfterHead(endless, "10 millis"), "20 millis")
+    default:
+      return Behavior.stall
+  }
+}
+
+export default handler

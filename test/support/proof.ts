@@ -1,0 +1,22 @@
+/** The end of a proof: one line of JSON with its name, whether it is met and its figures, and an exit code that says so. */
+import { Cause, Effect, Exit, type Scope } from "effect"
+import { exit, stdout } from "node:process"
+
+/** Ends the process, in so many seconds at the latest, whatever hangs. */
+export const run = <A extends { readonly met: boolean }, E>(
+  name: string,
+  seconds: number,
+  program: Effect.Effect<A, E, Scope.Scope>
+): void => {
+  const end = (outcome: { readonly met: boolean; readonly detail?: string }) => {
+    stdout.write(`${JSON.stringify({ name, ...outcome })}\n`)
+    exit(outcome.met ? 0 : 1)
+  }
+  const limit = setTimeout(() => end({ met: false, detail: `not done in ${seconds} seconds` }), seconds * 1000)
+  Effect.runCallback(Effect.scoped(program), {
+    onExit: (result) => {
+      clearTimeout(limit)
+      end(Exit.isSuccess(result) ? result.value : { met: false, detail: Cause.pretty(result.cause) })
+    }
+  })
+}
