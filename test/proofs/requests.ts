@@ -12,6 +12,7 @@ import { Behavior, FaultyProvider } from "@clawback/testing"
 import { Console, Effect, Fiber } from "effect"
 import { connect } from "node:net"
 import { exit } from "node:process"
+import { setTimeout as after } from "node:timers/promises"
 import * as Child from "../support/child.ts"
 import { seeded } from "../support/random.ts"
 import { scale } from "../support/scale.ts"
@@ -43,11 +44,11 @@ const vanish = (port: number, request: string, moment: Moment) =>
       resume(Effect.succeed(moment === "before the first byte" ? received === 0 : received > 0))
     }
     socket.on("error", leave)
-    if (moment === "before the first byte") setTimeout(leave, random() * 40)
+    if (moment === "before the first byte") void after(random() * 40).then(leave)
     socket.on("data", (bytes) => {
       received += bytes.byteLength
       if (moment === "at the first byte") leave()
-      if (moment === "in the middle" && received === bytes.byteLength) setTimeout(leave, random() * 120)
+      if (moment === "in the middle" && received === bytes.byteLength) void after(random() * 120).then(leave)
     })
   })
 
