@@ -9,9 +9,10 @@
  */
 import { NodeProbes } from "@clawback/node"
 import { Behavior, FaultyProvider } from "@clawback/testing"
-import { Console, Deferred, Effect, Exit, Fiber } from "effect"
+import { Console, Effect, Fiber } from "effect"
 import { connect } from "node:net"
 import { exit } from "node:process"
+import { setTimeout as after } from "node:timers/promises"
 import * as Child from "../support/child.ts"
 import { seeded } from "../support/random.ts"
 import { scale } from "../support/scale.ts"
@@ -35,20 +36,20 @@ type Moment = (typeof moments)[number]
 
 /** Sends a request, goes at a moment, and tells whether it was that moment. */
 const vanish = (port: number, request: string, moment: Moment) =>
-  Effect.gen(function*() {
-    let received = 0
-    const first = yield* Deferred.make<void>()
+  Effect.callback<boolean>((resume) => {
     const socket = connect({ port, host: "127.0.0.1" }, () => socket.write(request))
-    socket.on("error", () => Deferred.doneUnsafe(first, Exit.void))
+    let received = 0
+    const leave = () => {
+      socket.destroy()
+      resume(Effect.succeed(moment === "before the first byte" ? received === 0 : received > 0))
+    }
+    socket.on("error", leave)
+    if (moment === "before the first byte") void after(random() * 40).then(leave)
     socket.on("data", (bytes) => {
       received += bytes.byteLength
-      Deferred.doneUnsafe(first, Exit.void)
+      if (moment === "at the first byte") leave()
+      if (moment === "in the middle" && received === bytes.byteLength) void after(random() * 120).then(leave)
     })
-    if (moment === "before the first byte") yield* Effect.sleep(random() * 40)
-    else yield* Deferred.await(first)
-    if (moment === "in the middle") yield* Effect.sleep(random() * 120)
-    socket.destroy()
-    return moment === "before the first byte" ? received === 0 : received > 0
   })
 
 interface Held {

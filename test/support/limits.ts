@@ -3,7 +3,7 @@ import { Deadline, Timeouts, Transport } from "@clawback/core"
 import { NodeTransport } from "@clawback/node"
 import { Behavior, FaultyProvider } from "@clawback/testing"
 import { Cause, Effect, Exit, Stream } from "effect"
-import { setTimeout } from "node:timers/promises"
+import { setTimeout as sleep } from "node:timers/promises"
 import { now } from "./monotonic.ts"
 
 /** A limit, and the situation in which it alone can pass. */
@@ -131,18 +131,15 @@ const tagOf = (exit: Exit.Exit<unknown, unknown>): string => {
   return typeof error === "object" && error !== null && "_tag" in error ? String(error._tag) : String(error)
 }
 
-/** Two bare timers, due with the limit and just after it: by how much the later one of the two was late. */
-const bare = (limit: number) => {
-  let lateness = 0
-  const after = 15
-  const set = async (millis: number) => {
-    const dueAt = now() + millis
-    await setTimeout(millis)
-    lateness = Math.max(lateness, now() - dueAt)
-  }
-  const both = Promise.all([set(limit), set(limit + after)])
-  return both.then(() => lateness)
+/** By how much a bare timer of Node's was late. */
+const lateness = async (millis: number) => {
+  const dueAt = now() + millis
+  await sleep(millis)
+  return now() - dueAt
 }
+
+/** Two bare timers, due with the limit and just after it: how late the later of the two was. */
+const bare = async (limit: number) => Math.max(...await Promise.all([lateness(limit), lateness(limit + 15)]))
 
 export interface Measured {
   readonly tag: string

@@ -12,11 +12,10 @@ export const run = <A extends { readonly met: boolean }, E>(
     stdout.write(`${JSON.stringify({ name, ...outcome })}\n`)
     exit(outcome.met ? 0 : 1)
   }
-  const limit = setTimeout(() => end({ met: false, detail: `not done in ${seconds} seconds` }), seconds * 1000)
+  // Apart from the program: a release of its that hangs must not hold up the end.
+  const tooLate = Effect.sync(() => end({ met: false, detail: `not done in ${seconds} seconds` }))
+  Effect.runFork(Effect.delay(tooLate, seconds * 1000))
   Effect.runCallback(Effect.scoped(program), {
-    onExit: (result) => {
-      clearTimeout(limit)
-      end(Exit.isSuccess(result) ? result.value : { met: false, detail: Cause.pretty(result.cause) })
-    }
+    onExit: (result) => end(Exit.isSuccess(result) ? result.value : { met: false, detail: Cause.pretty(result.cause) })
   })
 }
