@@ -279,8 +279,8 @@ export const mutants: ReadonlyArray<Mutant> = [
   {
     module: "Session",
     file: takeBack,
-    find: "      ? Hold.closed(entry)\n",
-    replace: "      ? Effect.void\n",
+    find: "      : Hold.closed(entry)\n",
+    replace: "      : Effect.void\n",
     rule: "a parent is not taken from under a child that is being acquired"
   },
   {

@@ -235,6 +235,16 @@ describe("SessionRegistry.revoke (B2)", () => {
       assert.lengthOf((yield* Fiber.join(revoking)).stuck, 1)
     }).pipe(Effect.scoped, isolated))
 
+  it.effect("finds nothing of an acquisition that threw", () =>
+    Effect.gen(function*() {
+      const broken = (): Effect.Effect<void> => {
+        throw new Error("broken")
+      }
+      const exit = yield* Effect.exit(Session.use(info, broken, () => Effect.void, () => Effect.void))
+      assert.strictEqual(tagOf(exit), "Die")
+      assert.deepStrictEqual(yield* SessionRegistry.list(), [])
+    }).pipe(isolated))
+
   it.effect("names what is stuck: an acquisition or a release that does not end", () =>
     Effect.gen(function*() {
       const gate = yield* Deferred.make<void>()
