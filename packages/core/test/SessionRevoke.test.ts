@@ -15,6 +15,10 @@ const revokeAll = SessionRegistry.revoke({}, { reason: "test" })
 const holdForever = (stock: Stock, session: Session.Info = info) =>
   Session.use(session, stock.take, stock.put, () => Effect.never)
 
+const broken = (): Effect.Effect<void> => {
+  throw new Error("broken")
+}
+
 const tagOf = (exit: Exit.Exit<unknown, { readonly _tag: string }>) =>
   Exit.isSuccess(exit) ?
     "Success" :
@@ -237,9 +241,6 @@ describe("SessionRegistry.revoke (B2)", () => {
 
   it.effect("finds nothing of an acquisition that threw", () =>
     Effect.gen(function*() {
-      const broken = (): Effect.Effect<void> => {
-        throw new Error("broken")
-      }
       const exit = yield* Effect.exit(Session.use(info, broken, () => Effect.void, () => Effect.void))
       assert.strictEqual(tagOf(exit), "Die")
       assert.deepStrictEqual(yield* SessionRegistry.list(), [])
