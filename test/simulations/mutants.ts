@@ -279,8 +279,8 @@ export const mutants: ReadonlyArray<Mutant> = [
   {
     module: "Session",
     file: takeBack,
-    find: "      ? Hold.closed(entry)\n",
-    replace: "      ? Effect.void\n",
+    find: "      : Hold.closed(entry)\n",
+    replace: "      : Effect.void\n",
     rule: "a parent is not taken from under a child that is being acquired"
   },
   {
@@ -356,8 +356,8 @@ export const mutants: ReadonlyArray<Mutant> = [
   {
     module: "Session",
     file: hold,
-    find: "  if (entry.revoked !== undefined) return Effect.fail(entry.revoked)\n  const is",
-    replace: "  const is",
+    find: "  if (entry.revoked !== undefined) return Effect.fail(entry.revoked)\n  if (restore",
+    replace: "  if (restore",
     rule: "no work begins in what was revoked while it was acquired"
   },
   {
@@ -377,7 +377,7 @@ export const mutants: ReadonlyArray<Mutant> = [
   {
     module: "Session",
     file: hold,
-    find: "isInterruptible ? undefined : uninterruptible",
+    find: "isRestoring ? undefined : uninterruptible",
     replace: "undefined",
     rule: "work that may not be interrupted is not, by revocations either"
   },

@@ -117,7 +117,7 @@ const opened = <A, E, R, B, E2, R2>(
     if (!(entry instanceof Entry)) return Effect.fail(entry)
     const acquire: Effect.Effect<A, E, R> = Effect.isEffect(acquisition)
       ? acquisition
-      : acquisition(Hold.restoring(entry, restore))
+      : Effect.suspend(() => acquisition(Hold.restoring(entry, restore)))
     return Effect.matchCauseEffectEager(acquire, {
       onFailure: (cause) => {
         registry.closeUnsafe(entry)

@@ -15,6 +15,10 @@ const revokeAll = SessionRegistry.revoke({}, { reason: "test" })
 const holdForever = (stock: Stock, session: Session.Info = info) =>
   Session.use(session, stock.take, stock.put, () => Effect.never)
 
+const broken = (): Effect.Effect<void> => {
+  throw new Error("broken")
+}
+
 const tagOf = (exit: Exit.Exit<unknown, { readonly _tag: string }>) =>
   Exit.isSuccess(exit) ?
     "Success" :
@@ -234,6 +238,13 @@ describe("SessionRegistry.revoke (B2)", () => {
       yield* TestClock.adjust("1 millis")
       assert.lengthOf((yield* Fiber.join(revoking)).stuck, 1)
     }).pipe(Effect.scoped, isolated))
+
+  it.effect("finds nothing of an acquisition that threw", () =>
+    Effect.gen(function*() {
+      const exit = yield* Effect.exit(Session.use(info, broken, () => Effect.void, () => Effect.void))
+      assert.strictEqual(tagOf(exit), "Die")
+      assert.deepStrictEqual(yield* SessionRegistry.list(), [])
+    }).pipe(isolated))
 
   it.effect("names what is stuck: an acquisition or a release that does not end", () =>
     Effect.gen(function*() {

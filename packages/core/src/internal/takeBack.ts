@@ -46,11 +46,11 @@ const force = (entries: ReadonlySet<Entry>, context: Context.Context<never>, opt
   const take = (entry: Entry) => {
     if (!entry.isOpen) return settle(entry, true)
     // What is still being acquired cannot be taken away: it is given back as soon as it is there.
-    const isAcquiring = entry.state === "acquiring"
-    if (!isAcquiring) options.onForced(entry)
-    const ending = isAcquiring
-      ? Hold.closed(entry)
-      : Effect.uninterruptible(Effect.suspend(() => Hold.close(entry, Exit.fail(entry.revoked), options.leave)))
+    const isHeld = entry.state === "open"
+    if (isHeld) options.onForced(entry)
+    const ending = isHeld
+      ? Effect.uninterruptible(Effect.suspend(() => Hold.close(entry, Exit.fail(entry.revoked), options.leave)))
+      : Hold.closed(entry)
     const fiber = runFork(ending)
     const exit = fiber.pollUnsafe()
     if (exit !== undefined) return settle(entry, Exit.isSuccess(exit))
