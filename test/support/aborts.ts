@@ -54,7 +54,6 @@ class DownstreamFailure extends Data.TaggedError("DownstreamFailure")<{}> {}
 export class Call {
   readonly id: string
   readonly plan: Plan
-  readonly startedAt = now()
   /** When it was seen in its phase. */
   enteredAt = Infinity
   cutAt = Infinity
@@ -106,7 +105,7 @@ export const run = (face: Face, url: string, call: Call, random: () => number): 
         })
       case "timeout": {
         const millis = phase === "any" ? random() * 60 : 100 + random() * 300
-        call.cutAt = call.startedAt + millis
+        call.cutAt = now() + millis
         // Who waits for another attempt knows the deadline, and never waits beyond it.
         if (phase === "backing-off") return Effect.timeout(answer, millis)
         return kind === "stream"
