@@ -200,7 +200,7 @@ describe("Effect's EmbeddingModel", () => {
   it.effect("sends the texts of many fibers in one request, and gives each its own vector", () =>
     Effect.gen(function*() {
       const fake = measuring()
-      const found = yield* Effect.provide(Effect.all(["a", "bb", "ccc"].map(embed), unbounded), over(fake))
+      const found = yield* Effect.provide(Effect.forEach(["a", "bb", "ccc"], embed, unbounded), over(fake))
       assert.deepStrictEqual(found.map(({ vector }) => vector[0]), [1, 2, 3])
       assert.deepStrictEqual(fake.bodies(), [["a", "bb", "ccc"]])
     }))
@@ -295,7 +295,7 @@ describe("the types of a target of embeddings", () => {
       Layer.Layer<EmbeddingModel.EmbeddingModel | EmbeddingTarget.Embedder, OpenError, Transport.Transport>
     >()
     expectTypeOf<Effect.Error<ReturnType<typeof embed>>>().toEqualTypeOf<AiError.AiError>()
-    // @ts-expect-error The target knows its model.
-    EmbeddingTarget.embed({ model, input: ["a"] })
+    // The target knows its model.
+    expectTypeOf<"model">().not.toExtend<keyof EmbeddingTarget.Request>()
   })
 })

@@ -86,9 +86,6 @@ interface Exchange<A> {
   readonly answered: (call: Call, answer: A) => void
 }
 
-/** The limits of an answer in one piece, which has no first token. */
-const withoutFirstToken = ({ firstToken: _, ...timeouts }: Timeouts.Timeouts): Timeouts.Timeouts => timeouts
-
 /** An answer in one piece, at which it is tried as often as the endpoint's policy says. */
 const whole = <A>(endpoint: Endpoint, exchange: Exchange<A>): Effect.Effect<A, CallError> =>
   Observation.effect(exchange.begin, (call) =>
@@ -96,7 +93,8 @@ const whole = <A>(endpoint: Endpoint, exchange: Exchange<A>): Effect.Effect<A, C
       const { response, peer } = yield* send(endpoint, {
         body: exchange.encode(),
         accept: "application/json",
-        timeouts: withoutFirstToken(endpoint.timeouts)
+        // It has no first token.
+        timeouts: { ...endpoint.timeouts, firstToken: undefined }
       }, call)
       const { headers, status } = response
       const received = { status, headers, body: yield* Transport.text(response) }

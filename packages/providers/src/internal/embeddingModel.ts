@@ -62,7 +62,7 @@ export const make = (
     const parts = split(inputs, most)
     return Effect.forEach(parts, (input, part) => underKey(part, parts.length)(embed({ input }))).pipe(
       Effect.map((responses): EmbeddingModel.ProviderResponse => ({
-        results: responses.flatMap(({ embeddings }) => embeddings.map((vector) => [...vector])),
+        results: responses.flatMap(({ embeddings }) => embeddings.map((vector) => Array.from(vector))),
         usage: { inputTokens: sum(responses.map(({ usage }) => usage?.inputTokens)) }
       })),
       Effect.mapError((error) => toAiError(error, "embedMany", url))

@@ -11,6 +11,9 @@ const steps = fc.array(
   { maxLength: 40 }
 )
 
+/** The two requests of a batch. */
+const partsOf = (batch: number) => [batch * 2, batch * 2 + 1]
+
 describe("who waits for a batch", () => {
   it("is nobody exactly when all of its requests were abandoned, and that is told once", () => {
     fc.assert(
@@ -20,7 +23,6 @@ describe("who waits for a batch", () => {
         const abandoned = new Set<number>()
         const begun = new Set<number>()
         const told: Array<number> = []
-        const partsOf = (batch: number) => [batch * 2, batch * 2 + 1]
         const isLeft = (batch: number) => partsOf(batch).some((name) => !abandoned.has(name))
         for (const step of steps) {
           if ("begin" in step) {
