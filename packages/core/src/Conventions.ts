@@ -23,6 +23,10 @@ export const Attribute = {
   requestTemperature: "gen_ai.request.temperature",
   requestTopP: "gen_ai.request.top_p",
   requestSeed: "gen_ai.request.seed",
+  /** `base64` or `float`, in a list. */
+  requestEncodingFormats: "gen_ai.request.encoding_formats",
+  /** How long the vectors are to be. */
+  requestDimensions: "gen_ai.embeddings.dimension.count",
   responseId: "gen_ai.response.id",
   responseModel: "gen_ai.response.model",
   finishReasons: "gen_ai.response.finish_reasons",

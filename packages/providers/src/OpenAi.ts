@@ -1,14 +1,17 @@
 /**
- * OpenAI, and servers that speak its chat completions.
+ * OpenAI, and servers that speak its chat completions and embeddings.
  *
  * Every call is a session: it appears in the registry while it runs, and gives its connection back when it ends, however
  * it ends. To stop reading a stream is to cancel it at the provider.
  */
 import type * as Transport from "@clawback/core/Transport"
+import type * as EmbeddingModel from "effect/ai/EmbeddingModel"
 import type * as LanguageModel from "effect/ai/LanguageModel"
 import { toCodecOpenAI } from "effect/ai/OpenAiStructuredOutput"
 import * as Layer from "effect/Layer"
+import * as EmbeddingTarget from "./EmbeddingTarget.ts"
 import * as OpenAiChat from "./OpenAiChat.ts"
+import * as OpenAiEmbeddings from "./OpenAiEmbeddings.ts"
 import * as Target from "./Target.ts"
 
 /**
@@ -22,6 +25,21 @@ export const provider: Target.Provider = {
   baseUrlName: "OPENAI_BASE_URL",
   baseUrl: "https://api.openai.com/v1",
   transformer: toCodecOpenAI
+}
+
+/**
+ * The same for embeddings, where the base URL precedes `/embeddings`. Vectors are asked for as base64, as OpenAI's own SDK
+ * does. A request holds at most 2,048 inputs of 300,000 tokens in all (OpenAI's API reference, "Create embeddings"); a
+ * server that takes less is `EmbeddingTarget.make({ ...OpenAi.embeddingProvider, most }, model)`.
+ */
+export const embeddingProvider: EmbeddingTarget.Provider = {
+  name: provider.name,
+  codec: OpenAiEmbeddings.codec,
+  apiKey: provider.apiKey,
+  baseUrlName: provider.baseUrlName,
+  baseUrl: provider.baseUrl,
+  delivery: { encoding: "base64" },
+  most: { inputs: 2048, tokens: 300_000 }
 }
 
 export interface Options<out E = never, out R = never> extends Target.Options<E, R> {
@@ -44,3 +62,23 @@ export const layer = <E = never, R = never>(
   { model, ...options }: Options<E, R>
 ): Layer.Layer<LanguageModel.LanguageModel | Target.ChatModel, E | Target.OpenError, R | Transport.Transport> =>
   Layer.suspend(() => Target.layer(target(model, options)))
+
+/** A model at OpenAI that makes vectors of texts. */
+export const embeddingTarget = <E = never, R = never>(
+  model: string,
+  options?: EmbeddingTarget.Options<E, R>
+): EmbeddingTarget.EmbeddingTarget<E, R> => EmbeddingTarget.make(embeddingProvider, model, options)
+
+export interface EmbeddingOptions<out E = never, out R = never> extends EmbeddingTarget.Options<E, R> {
+  /** As the provider names it: `"text-embedding-3-small"`. A blank one is a defect when the layer is built. */
+  readonly model: string
+}
+
+/** A model at OpenAI as Effect's `EmbeddingModel`, and as an `Embedder`, over a transport. It fails as `layer` does. */
+export const embeddingLayer = <E = never, R = never>(
+  { model, ...options }: EmbeddingOptions<E, R>
+): Layer.Layer<
+  EmbeddingModel.EmbeddingModel | EmbeddingTarget.Embedder,
+  E | Target.OpenError,
+  R | Transport.Transport
+> => Layer.suspend(() => EmbeddingTarget.layer(embeddingTarget(model, options)))

@@ -264,7 +264,7 @@ export type CallError =
   | Credential.CredentialUnavailable
 
 /**
- * The error that an `AiError` stands for, with all that it knows. Effect's `LanguageModel` has one error type for all
+ * The error that an `AiError` stands for, with all that it knows. Effect's models have one error type for all
  * providers; this is the way back from it. None where the `AiError` is not from one of our layers, and none where its
  * reason is all there is to know: `UnsupportedSchemaError`, since such a tool or schema was not sent, and
  * `InvalidOutputError`, since the model, not the provider, is at fault.

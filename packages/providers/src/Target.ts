@@ -23,14 +23,14 @@
  * Effect.runPromise(Effect.provide(program, Model))
  * ```
  */
-import * as Credential from "@clawback/core/Credential"
+import type * as Credential from "@clawback/core/Credential"
 import type * as Retry from "@clawback/core/Retry"
 import type { SessionError } from "@clawback/core/SessionError"
 import * as Timeouts from "@clawback/core/Timeouts"
-import * as Transport from "@clawback/core/Transport"
+import type * as Transport from "@clawback/core/Transport"
 import type { InvalidUrl } from "@clawback/core/TransportError"
 import * as LanguageModel from "effect/ai/LanguageModel"
-import * as Config from "effect/Config"
+import type * as Config from "effect/Config"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
@@ -41,7 +41,7 @@ import type { ChatRequest, Parameters } from "./ChatRequest.ts"
 import type { ChatResponse } from "./ChatResponse.ts"
 import type { Codec } from "./Codec.ts"
 import * as Attempt from "./internal/attempt.ts"
-import * as BaseUrl from "./internal/baseUrl.ts"
+import * as Endpoint from "./internal/endpoint.ts"
 import * as View from "./internal/languageModel.ts"
 import * as Observation from "./internal/observation.ts"
 import type { CallError } from "./ProviderError.ts"
@@ -102,12 +102,6 @@ export class ChatModel extends Context.Service<ChatModel, {
 /** Why a target could not be opened: its configuration, its credential or its URL is not in order. */
 export type OpenError = Config.ConfigError | Credential.CredentialUnavailable | SessionError | InvalidUrl
 
-/** Options are part of the program: a wrong one is a defect, found where it is set and named. */
-const named = (model: string): string => {
-  if (model.trim() !== "") return model
-  throw new RangeError(`The option \`model\` must be the name of a model, not ${JSON.stringify(model)}`)
-}
-
 /** A target at a provider of your own. `OpenAi.target` and its like are this, with the provider filled in. */
 export const make = <E = never, R = never>(
   provider: Provider,
@@ -115,40 +109,17 @@ export const make = <E = never, R = never>(
   options: Options<E, R> = {}
 ): Target<E, R> => ({
   provider,
-  model: named(model),
+  model: Endpoint.named(model),
   options: { ...options, timeouts: Timeouts.check(options.timeouts ?? {}) }
-})
-
-const configuredBaseUrl = ({ baseUrl, baseUrlName }: Provider): Config.Config<string> =>
-  Config.map(Config.withDefault(Config.String(baseUrlName), ""), (text) => text.trim() || baseUrl)
-
-const openEndpoint = Effect.fnUntraced(function*<E, R>(
-  { options, provider }: Target<E, R>
-): Effect.fn.Return<Attempt.Endpoint, E | OpenError, R | Transport.Transport | Scope.Scope> {
-  const credential: Credential.Credential<E | Credential.CredentialUnavailable | SessionError, R> =
-    options.credential ??
-      Credential.config(provider.apiKey)
-  const url = yield* Effect.fromResult(
-    BaseUrl.below(options.baseUrl ?? (yield* configuredBaseUrl(provider)), provider.codec.path)
-  )
-  return {
-    provider: provider.name,
-    codec: provider.codec,
-    url,
-    source: yield* credential.open,
-    credential: credential.name,
-    transport: yield* Transport.Transport,
-    timeouts: options.timeouts ?? {},
-    retry: options.retry
-  }
 })
 
 const chatModel = (
   { model, options, provider }: Target<unknown, unknown>,
-  endpoint: Attempt.Endpoint,
+  endpoint: Endpoint.Endpoint<Codec>,
   calls: Observation.Calls
 ) => {
-  const begin: Attempt.Begin = (fiber, request, stream) => calls.begin(fiber, request, stream, undefined)
+  const begin: Attempt.BeginChat = (fiber, request, stream) =>
+    calls.begin(fiber, request.model, () => Observation.chat(request, stream))
   return ChatModel.of({
     provider: provider.name,
     model,
@@ -162,8 +133,8 @@ export const open = <E, R>(
   target: Target<E, R>
 ): Effect.Effect<ChatModel["Service"], E | OpenError, R | Transport.Transport | Scope.Scope> =>
   Effect.gen(function*() {
-    const endpoint = yield* openEndpoint(target)
-    return chatModel(target, endpoint, Observation.make(endpoint, yield* Effect.context<never>()))
+    const endpoint = yield* Endpoint.open(target.provider, target.options)
+    return chatModel(target, endpoint, Observation.make("chat", endpoint, yield* Effect.context<never>()))
   })
 
 /** Both faces of a target, over a transport. */
@@ -172,8 +143,8 @@ export const layer = <E, R>(
 ): Layer.Layer<LanguageModel.LanguageModel | ChatModel, E | OpenError, R | Transport.Transport> =>
   Layer.effectContext(Effect.gen(function*() {
     const { model, options, provider } = target
-    const endpoint = yield* openEndpoint(target)
-    const calls = Observation.make(endpoint, yield* Effect.context<never>())
+    const endpoint = yield* Endpoint.open(provider, options)
+    const calls = Observation.make("chat", endpoint, yield* Effect.context<never>())
     const languageModel = yield* View.make(endpoint, calls, model, options.parameters ?? {}, provider.transformer)
     return Context.make(LanguageModel.LanguageModel, languageModel).pipe(
       Context.add(ChatModel, chatModel(target, endpoint, calls))

@@ -1,9 +1,9 @@
 /**
  * A provider that speaks: it reads requests as strictly as the vendor does, and answers by what it is told to say.
  *
- * `handler` makes a `FaultyProvider` a server of OpenAI's chat completions and of Anthropic's Messages at once, by the other
- * half of the codecs with which our clients speak. What is to be said is one function of the request, in the terms that all
- * providers share; it may also say an error of the vendor's, or any other behavior.
+ * `handler` makes a `FaultyProvider` a server of OpenAI's chat completions and embeddings and of Anthropic's Messages at
+ * once, by the other half of the codecs with which our clients speak. What is to be said is one function of the request, in
+ * the terms that all providers share; it may also say an error of the vendor's, or any other behavior.
  *
  * ```ts
  * import { NodeTransport } from "@clawback/node"
@@ -29,7 +29,9 @@ import type * as ChatEvent from "@clawback/providers/ChatEvent"
 import type * as ChatRequest from "@clawback/providers/ChatRequest"
 import * as ChatResponse from "@clawback/providers/ChatResponse"
 import type * as Codec from "@clawback/providers/Codec"
+import type * as Embedding from "@clawback/providers/Embedding"
 import * as OpenAiChat from "@clawback/providers/OpenAiChat"
+import * as OpenAiEmbeddings from "@clawback/providers/OpenAiEmbeddings"
 import * as ProviderError from "@clawback/providers/ProviderError"
 import * as Duration from "effect/Duration"
 import * as Redacted from "effect/Redacted"
@@ -37,13 +39,22 @@ import * as Result from "effect/Result"
 import * as Behavior from "./Behavior.ts"
 import type { Handler, Received } from "./FaultyProvider.ts"
 import * as Pieces from "./internal/dialect/pieces.ts"
-import { objection } from "./internal/dialect/strict.ts"
+import { embeddingObjection, objection } from "./internal/dialect/strict.ts"
+import { vectorOf } from "./internal/dialect/vectors.ts"
 
 /** What to say: a text, a whole answer, an error of the vendor's, or anything else that a provider can do. */
 export type Said = string | ChatResponse.ChatResponse | ProviderError.ProviderError | Behavior.Behavior
 
+/** What to make of a text: its vector, an error of the vendor's, or anything else that a provider can do. */
+export type Embedded = ReadonlyArray<number> | ProviderError.ProviderError | Behavior.Behavior
+
 export interface Options {
   readonly say: (request: ChatRequest.ChatRequest, received: Received) => Said
+  /**
+   * What becomes of each input of a request of embeddings; one that is no vector is the whole answer. Tokens come as their
+   * numbers, joined by spaces. Default: 8 numbers made of the text's bytes, the same for the same text, of length one.
+   */
+  readonly embed?: ((text: string, request: Embedding.EmbeddingRequest, received: Received) => Embedded) | undefined
   /** The only key that is accepted; others get a 401. Default: any that is not blank. */
   readonly key?: string | undefined
   /** Characters of text in each piece of a stream. Default: 16. */
@@ -51,8 +62,6 @@ export interface Options {
   /** The pause before each piece of a stream but the first. Default: none. */
   readonly every?: Duration.Input | undefined
 }
-
-const codecs: ReadonlyArray<Codec.Codec> = [OpenAiChat.codec, AnthropicMessages.codec]
 
 /** A text as a whole answer. Its tokens are counted as a quarter of its bytes, and the request's likewise. */
 export const answer = (text: string, request?: ChatRequest.ChatRequest): ChatResponse.ChatResponse => ({
@@ -73,7 +82,10 @@ export const answer = (text: string, request?: ChatRequest.ChatRequest): ChatRes
 export const credential = (key: string): Credential.Credential =>
   Credential.redacted("a key for tests", Redacted.make(key))
 
-const refuse = (codec: Codec.Codec, error: ProviderError.ProviderError): Behavior.Behavior => {
+/** What all protocols of a provider have, whatever is asked by them. */
+type Protocol = Pick<Codec.Codec, "credential" | "encodeError" | "headers" | "path" | "protocol">
+
+const refuse = (codec: Protocol, error: ProviderError.ProviderError): Behavior.Behavior => {
   const { body, headers, status } = codec.encodeError(error)
   return Behavior.status(status, { body, headers })
 }
@@ -87,7 +99,7 @@ const said = (detail: string, status: number) => ({
 })
 
 /** Whether the key is right, and the headers beside it, such as a version, are there. */
-const isAuthorized = (codec: Codec.Codec, { headers }: Received, key: string | undefined): boolean => {
+const isAuthorized = (codec: Protocol, { headers }: Received, key: string | undefined): boolean => {
   const credential = codec.credential(headers)
   const others = Object.keys(codec.headers("")).filter((name) => name !== "authorization" && name !== "x-api-key")
   return credential !== undefined && (key === undefined || credential === key) &&
@@ -109,33 +121,73 @@ const streamed = (
   )
 }
 
-const speak = (codec: Codec.Codec, options: Options, received: Received): Behavior.Behavior => {
-  if (received.method !== "POST") {
-    return refuse(codec, new ProviderError.RequestRejected(said(`${received.method} is not allowed here`, 405)))
+const rejected = (detail: string, status = 400) => new ProviderError.RequestRejected(said(detail, status))
+
+/** A protocol, and what is answered to a request that is in order by its head. */
+interface Speaker {
+  readonly codec: Protocol
+  readonly answer: (received: Received, options: Options) => Behavior.Behavior | ProviderError.ProviderError
+}
+
+const chat = (codec: Codec.Codec): Speaker => ({
+  codec,
+  answer: (received, options) => {
+    const decoded = codec.decodeRequest(received.body)
+    if (Result.isFailure(decoded)) return rejected(decoded.failure.message)
+    const { delivery, request } = decoded.success
+    const wrong = objection(codec.protocol, request, received)
+    if (wrong !== undefined) return rejected(wrong)
+    const told = options.say(request, received)
+    if (typeof told === "object" && ("_tag" in told || "steps" in told)) return told
+    const response = typeof told === "string" ? answer(told, request) : told
+    return delivery.stream
+      ? streamed(codec, response, delivery, options)
+      : Behavior.json(codec.encodeResponse(response))
   }
+})
+
+const embeddings = (codec: Codec.EmbeddingCodec): Speaker => ({
+  codec,
+  answer: (received, { embed = (text, { dimensions }) => vectorOf(text, dimensions) }) => {
+    const decoded = codec.decodeRequest(received.body)
+    if (Result.isFailure(decoded)) return rejected(decoded.failure.message)
+    const { delivery, request } = decoded.success
+    const wrong = embeddingObjection(codec.protocol, request, received)
+    if (wrong !== undefined) return rejected(wrong)
+    const vectors: Array<ReadonlyArray<number>> = []
+    let inputTokens = 0
+    for (const input of request.input) {
+      const told = embed(typeof input === "string" ? input : input.join(" "), request, received)
+      if ("_tag" in told || "steps" in told) return told
+      vectors.push(told)
+      inputTokens += typeof input === "string" ? Pieces.tokens(input) : input.length
+    }
+    const usage = { inputTokens, raw: {} }
+    return Behavior.json(codec.encodeResponse({ model: request.model, embeddings: vectors, usage }, delivery))
+  }
+})
+
+const speakers: ReadonlyArray<Speaker> = [
+  chat(OpenAiChat.codec),
+  chat(AnthropicMessages.codec),
+  embeddings(OpenAiEmbeddings.codec)
+]
+
+const speak = ({ answer, codec }: Speaker, options: Options, received: Received): Behavior.Behavior => {
+  if (received.method !== "POST") return refuse(codec, rejected(`${received.method} is not allowed here`, 405))
   if (!isAuthorized(codec, received, options.key)) {
     return refuse(
       codec,
       new ProviderError.AuthenticationFailed(said("The key or a header beside it is missing or wrong", 401))
     )
   }
-  const decoded = codec.decodeRequest(received.body)
-  if (Result.isFailure(decoded)) {
-    return refuse(codec, new ProviderError.RequestRejected(said(decoded.failure.message, 400)))
-  }
-  const { delivery, request } = decoded.success
-  const wrong = objection(codec.protocol, request, received)
-  if (wrong !== undefined) return refuse(codec, new ProviderError.RequestRejected(said(wrong, 400)))
-  const told = options.say(request, received)
-  if (typeof told === "object" && "_tag" in told) return refuse(codec, told)
-  if (typeof told === "object" && "steps" in told) return told
-  const response = typeof told === "string" ? answer(told, request) : told
-  return delivery.stream ? streamed(codec, response, delivery, options) : Behavior.json(codec.encodeResponse(response))
+  const told = answer(received, options)
+  return "_tag" in told ? refuse(codec, told) : told
 }
 
 /** Speaks the protocol whose path a request comes on. What comes on another path gets the default. */
 export const handler = (options: Options): Handler => (received) => {
   const [path = ""] = received.url.split("?")
-  const codec = codecs.find((codec) => path.endsWith(codec.path))
-  return codec && speak(codec, options, received)
+  const speaker = speakers.find(({ codec }) => path.endsWith(codec.path))
+  return speaker && speak(speaker, options, received)
 }

@@ -1,6 +1,6 @@
 import AnthropicSdk from "@anthropic-ai/sdk"
 import { NodeTransport } from "@clawback/node"
-import { Anthropic, type ChatRequest, OpenAi, ProviderError, Target } from "@clawback/providers"
+import { Anthropic, type ChatRequest, EmbeddingTarget, OpenAi, ProviderError, Target } from "@clawback/providers"
 import { Behavior, Dialect, FaultyProvider } from "@clawback/testing"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Layer, Stream } from "effect"
@@ -37,6 +37,15 @@ const speaking = Effect.fnUntraced(function*(say: Dialect.Options["say"], option
 
 const through = (target: Target.Target) =>
   Effect.provide(Target.layer(target).pipe(Layer.provide(NodeTransport.layer())))
+
+const embedding = (url: string, credential = key) =>
+  OpenAi.embeddingTarget("text-embedding-3-small", {
+    baseUrl: `${url}/v1`,
+    credential: Dialect.credential(credential)
+  })
+
+const throughEmbedding = (target: EmbeddingTarget.EmbeddingTarget) =>
+  Effect.provide(EmbeddingTarget.layer(target).pipe(Layer.provide(NodeTransport.layer())))
 
 const call = { type: "tool-call", id: "call_1", name: "weather", arguments: "{\"city\":\"Łódź\"}" } as const
 const tool = { name: "weather", parameters: { type: "object", properties: { city: { type: "string" } } } } as const
@@ -154,5 +163,72 @@ describe("a provider that speaks (D7)", () => {
         return [whole.choices[0]?.message.content, streamed, block?.type === "text" ? block.text : "", await final]
       })
       assert.deepStrictEqual(said, [text, text, text, text])
+    }).pipe(Effect.scoped))
+
+  it.live("makes vectors of texts, each its own, which OpenAI's SDK reads as we do", () =>
+    Effect.gen(function*() {
+      const provider = yield* speaking(() => text)
+      const target = embedding(provider.url)
+      const input = ["sockets", "leaks", "sockets"]
+      const { embeddings, usage } = yield* EmbeddingTarget.embed({ input }).pipe(throughEmbedding(target))
+      assert.deepStrictEqual(embeddings.map(({ length }) => length), [8, 8, 8])
+      assert.deepStrictEqual(embeddings[0], embeddings[2])
+      assert.notDeepEqual(embeddings[0], embeddings[1])
+      assert.approximately(Math.hypot(...embeddings[0] ?? []), 1, 1e-6)
+      assert.strictEqual(usage?.inputTokens, 6)
+      const sdk = new OpenAiSdk({ apiKey: key, baseURL: `${provider.url}/v1`, maxRetries: 0 })
+      const theirs = yield* Effect.promise(() => sdk.embeddings.create({ model: "text-embedding-3-small", input }))
+      for (const [at, { embedding }] of theirs.data.entries()) {
+        assert.deepStrictEqual([...embedding], [...(embeddings[at] ?? [])])
+      }
+    }).pipe(Effect.scoped))
+
+  it.live("makes of a text the vector that it is told, or an error, or anything else", () =>
+    Effect.gen(function*() {
+      const provider = yield* speaking(() => text, {
+        embed: (text) =>
+          text === "reset" ? Behavior.reset : text === "7 8" ? [7, 8] : new ProviderError.RateLimited({
+            provider: "openai",
+            status: 429,
+            detail: "slow down",
+            code: undefined,
+            requestId: undefined,
+            retryAfter: undefined
+          })
+      })
+      const ask = (input: EmbeddingTarget.Request["input"]) =>
+        EmbeddingTarget.embed({ input }).pipe(throughEmbedding(embedding(provider.url)))
+      assert.deepStrictEqual((yield* ask([[7, 8]])).embeddings, [[7, 8]])
+      assert.strictEqual((yield* Effect.flip(ask(["anything"])))._tag, "RateLimited")
+      assert.strictEqual((yield* Effect.flip(ask(["reset"])))._tag, "ConnectionLost")
+    }).pipe(Effect.scoped))
+
+  it.live.each<readonly [string, EmbeddingTarget.Request]>([
+    ["nothing", { input: [] }],
+    ["an empty text", { input: ["a", ""] }],
+    ["more than 2,048 texts", { input: Array.from({ length: 2049 }, () => "a") }],
+    ["no dimensions", { input: ["a"], dimensions: 0 }],
+    ["a parameter that OpenAI does not have", {
+      input: ["a"],
+      extras: { "openai-embeddings": { input_type: "query" } }
+    }]
+  ])("makes no vectors of %s", ([, request]) =>
+    Effect.gen(function*() {
+      const provider = yield* speaking(() => text)
+      const error = yield* EmbeddingTarget.embed(request).pipe(
+        throughEmbedding(embedding(provider.url)),
+        Effect.flip
+      )
+      assert.deepInclude(error, { _tag: "RequestRejected", status: 400 } as object)
+    }).pipe(Effect.scoped))
+
+  it.live("makes no vectors under another key", () =>
+    Effect.gen(function*() {
+      const provider = yield* speaking(() => text)
+      const error = yield* EmbeddingTarget.embed({ input: ["a"] }).pipe(
+        throughEmbedding(embedding(provider.url, "sk-other")),
+        Effect.flip
+      )
+      assert.strictEqual(error._tag, "AuthenticationFailed")
     }).pipe(Effect.scoped))
 })

@@ -6,6 +6,7 @@ import type * as Fiber from "effect/Fiber"
 import type * as Tracer from "effect/Tracer"
 import * as ChatEvent from "../ChatEvent.ts"
 import type { ChatResponse } from "../ChatResponse.ts"
+import type { EmbeddingResponse } from "../Embedding.ts"
 import { type CallMetrics, interrupted } from "./callMetrics.ts"
 
 export type AnyFiber = Fiber.Fiber<unknown, unknown>
@@ -82,6 +83,12 @@ export class Call {
     if (usage !== undefined) this.used(usage)
   }
 
+  /** Vectors that came. */
+  embedded({ model, usage }: EmbeddingResponse): void {
+    this.started({ id: undefined, model })
+    if (usage !== undefined) this.used(usage)
+  }
+
   /** What was delivered. */
   events(events: ReadonlyArray<ChatEvent.ChatEvent>): void {
     if (this.firstAt === undefined && events.some(ChatEvent.isOutput)) {
@@ -107,7 +114,7 @@ export class Call {
     })
   }
 
-  private used(usage: Omit<ChatEvent.Used, "_tag">): void {
+  private used(usage: Partial<Omit<ChatEvent.Used, "_tag" | "raw">>): void {
     this.outputTokens = usage.outputTokens
     this.metrics.used(usage.inputTokens, usage.outputTokens)
     if (this.span === undefined) return

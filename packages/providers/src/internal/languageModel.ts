@@ -8,10 +8,12 @@ import * as Stream from "effect/Stream"
 import type { ChatEvent } from "../ChatEvent.ts"
 import type * as ChatRequest from "../ChatRequest.ts"
 import * as ChatResponse from "../ChatResponse.ts"
+import type { Codec } from "../Codec.ts"
 import type { CallError } from "../ProviderError.ts"
 import { toAiError } from "./aiError.ts"
 import * as Attempt from "./attempt.ts"
-import type * as Observation from "./observation.ts"
+import type { Endpoint } from "./endpoint.ts"
+import * as Observation from "./observation.ts"
 import { toChatRequest } from "./prompt.ts"
 import { PartsBuilder, wholeParts } from "./responseParts.ts"
 import { makeParametersReader } from "./toolParameters.ts"
@@ -42,14 +44,14 @@ const pullParts = (
 
 /** An endpoint and a model, seen as Effect's `LanguageModel`. The transformer makes schemas such as the provider takes. */
 export const make = (
-  endpoint: Attempt.Endpoint,
+  endpoint: Endpoint<Codec>,
   calls: Observation.Calls,
   model: string,
   parameters: ChatRequest.Parameters,
   transformer: LanguageModel.CodecTransformer
 ) => {
-  const begin = ({ span }: LanguageModel.ProviderOptions): Attempt.Begin => (fiber, request, stream) =>
-    calls.begin(fiber, request, stream, span)
+  const begin = ({ span }: LanguageModel.ProviderOptions): Attempt.BeginChat => (fiber, request, stream) =>
+    calls.begin(fiber, request.model, () => Observation.chat(request, stream), span)
   // Without the query, which may hold what is nobody's business.
   const url = endpoint.url.origin + endpoint.url.pathname
   const failed = (method: string) => (error: CallError) => toAiError(error, method, url)

@@ -15,16 +15,21 @@ import * as Stream from "effect/Stream"
 import * as Tracer from "effect/Tracer"
 import type { ChatEvent } from "../ChatEvent.ts"
 import type * as ChatRequest from "../ChatRequest.ts"
+import type { EmbeddingDelivery } from "../Codec.ts"
+import type { EmbeddingRequest } from "../Embedding.ts"
 import { type AnyFiber, Call, secondsOf } from "./call.ts"
 import { byModel } from "./callMetrics.ts"
 
+type Attributes = Readonly<Record<string, unknown>>
+
 /** The calls of one endpoint. */
 export interface Calls {
+  /** `attributes` are asked for where somebody traces. */
   readonly begin: (
     fiber: AnyFiber,
-    request: ChatRequest.ChatRequest,
-    stream: boolean,
-    parent: Tracer.AnySpan | undefined
+    model: string,
+    attributes: () => Attributes,
+    parent?: Tracer.AnySpan | undefined
   ) => Call
 }
 
@@ -35,15 +40,14 @@ const serverOf = (url: URL) => ({
 })
 
 export const make = (
+  operation: "chat" | "embeddings",
   { provider, url }: { readonly provider: string; readonly url: URL },
   context: Context.Context<never>
 ): Calls => {
-  const operation = "chat"
   const metricsOf = byModel(operation, provider, context)
   const server = serverOf(url)
   return {
-    begin: (fiber, request, stream, parent) => {
-      const { model } = request
+    begin: (fiber, model, attributes, parent) => {
       const span = !Span.isTraced(fiber) || parent?.sampled === false ? undefined : Span.begin(
         fiber,
         `${operation} ${model}`,
@@ -54,11 +58,7 @@ export const make = (
             [Attribute.operation]: operation,
             [Attribute.provider]: provider,
             [Attribute.requestModel]: model,
-            [Attribute.requestStream]: stream,
-            [Attribute.requestMaxTokens]: request.maxOutputTokens,
-            [Attribute.requestTemperature]: request.temperature,
-            [Attribute.requestTopP]: request.topP,
-            [Attribute.requestSeed]: request.seed,
+            ...attributes(),
             [Attribute.conversation]: fiber.getRef(Caller.Current)?.conversation,
             ...server
           }
@@ -68,6 +68,21 @@ export const make = (
     }
   }
 }
+
+/** What a chat's request says of itself. */
+export const chat = (request: ChatRequest.ChatRequest, stream: boolean): Attributes => ({
+  [Attribute.requestStream]: stream,
+  [Attribute.requestMaxTokens]: request.maxOutputTokens,
+  [Attribute.requestTemperature]: request.temperature,
+  [Attribute.requestTopP]: request.topP,
+  [Attribute.requestSeed]: request.seed
+})
+
+/** What a request of embeddings says of itself. */
+export const embeddings = ({ dimensions }: EmbeddingRequest, { encoding }: EmbeddingDelivery): Attributes => ({
+  [Attribute.requestEncodingFormats]: [encoding],
+  [Attribute.requestDimensions]: dimensions
+})
 
 /** Below a span, where there is one. */
 const below = (span: Tracer.Span | undefined) => <A, E, R>(self: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>

@@ -1,5 +1,6 @@
 /** What vendors refuse though their protocol could say it. */
 import type { ChatRequest, Message } from "@clawback/providers/ChatRequest"
+import type { EmbeddingRequest } from "@clawback/providers/Embedding"
 import type { Received } from "../faulty/journal.ts"
 
 /**
@@ -69,17 +70,43 @@ const unpaired = (messages: ReadonlyArray<Message>): string | undefined => {
   return open.size > 0 ? `the tool calls ${[...open].join(", ")} at the end have no results` : undefined
 }
 
-/** Why a request is refused, if it is. */
-export const objection = (protocol: string, request: ChatRequest, { headers }: Received): string | undefined => {
+/** What is wrong with any request of the protocol, whatever it asks for. */
+const wrongAtAll = (
+  protocol: string,
+  { extras, model }: Pick<ChatRequest, "extras" | "model">,
+  { headers }: Received
+): string | undefined => {
   const type = headers["content-type"]
   if (typeof type !== "string" || !type.startsWith("application/json")) {
     return "the content type must be application/json"
   }
-  if (request.model.trim() === "") return "you must provide a model"
-  if (request.messages.length === 0) return "messages: at least one is required"
+  if (model.trim() === "") return "you must provide a model"
   const known = parameters[protocol] ?? new Set()
-  const unknown = Object.keys(request.extras?.[protocol] ?? {}).filter((name) => !known.has(name))
-  if (unknown.length > 0) return `unrecognized request arguments: ${unknown.join(", ")}`
+  const unknown = Object.keys(extras?.[protocol] ?? {}).filter((name) => !known.has(name))
+  return unknown.length > 0 ? `unrecognized request arguments: ${unknown.join(", ")}` : undefined
+}
+
+/** As OpenAI's API reference has it, "Create embeddings". */
+const maxInputs = 2048
+
+/** Why a request of embeddings is refused, if it is. */
+export const embeddingObjection = (
+  protocol: string,
+  request: EmbeddingRequest,
+  received: Received
+): string | undefined => {
+  const wrong = wrongAtAll(protocol, request, received)
+  if (wrong !== undefined) return wrong
+  if (request.input.length > maxInputs) return `input: at most ${maxInputs} are allowed`
+  if (request.input.some((input) => input.length === 0)) return "input: none may be empty"
+  return request.dimensions === 0 ? "dimensions: must be at least 1" : undefined
+}
+
+/** Why a request is refused, if it is. */
+export const objection = (protocol: string, request: ChatRequest, received: Received): string | undefined => {
+  const wrong = wrongAtAll(protocol, request, received)
+  if (wrong !== undefined) return wrong
+  if (request.messages.length === 0) return "messages: at least one is required"
   for (const tool of request.tools ?? []) {
     if ("name" in tool && !toolName.test(tool.name)) return `tools: ${tool.name} is not a name for a tool`
   }

@@ -1,0 +1,63 @@
+import * as Credential from "@clawback/core/Credential"
+import type * as Retry from "@clawback/core/Retry"
+import type { SessionError } from "@clawback/core/SessionError"
+import type * as Timeouts from "@clawback/core/Timeouts"
+import * as Transport from "@clawback/core/Transport"
+import * as Config from "effect/Config"
+import * as Effect from "effect/Effect"
+import type * as Scope from "effect/Scope"
+import type { Codec } from "../Codec.ts"
+import type { CallError } from "../ProviderError.ts"
+import type * as Target from "../Target.ts"
+import * as BaseUrl from "./baseUrl.ts"
+
+/** What every protocol has, whatever is asked by it. */
+export type Protocol = Pick<Codec, "path" | "headers" | "classify">
+
+/** Where and how one provider is called. */
+export interface Endpoint<out C extends Protocol = Protocol> {
+  readonly provider: string
+  readonly codec: C
+  readonly url: URL
+  readonly source: Credential.Source
+  /** What the credential is called, for errors. */
+  readonly credential: string
+  readonly transport: Transport.Transport["Service"]
+  readonly timeouts: Timeouts.Timeouts
+  /** When to try again; undefined for never. */
+  readonly retry: Retry.Policy<CallError> | undefined
+}
+
+/** What a provider's row says of where it is. */
+type Place<C> = Pick<Target.Provider, "name" | "apiKey" | "baseUrlName" | "baseUrl"> & { readonly codec: C }
+
+const configuredBaseUrl = ({ baseUrl, baseUrlName }: Place<unknown>): Config.Config<string> =>
+  Config.map(Config.withDefault(Config.String(baseUrlName), ""), (text) => text.trim() || baseUrl)
+
+/** Reaches a provider for as long as the scope is open. */
+export const open = Effect.fnUntraced(function*<C extends Protocol, E, R>(
+  provider: Place<C>,
+  options: Pick<Target.Options<E, R>, "baseUrl" | "credential" | "retry" | "timeouts">
+): Effect.fn.Return<Endpoint<C>, E | Target.OpenError, R | Transport.Transport | Scope.Scope> {
+  const credential: Credential.Credential<E | Credential.CredentialUnavailable | SessionError, R> =
+    options.credential ?? Credential.config(provider.apiKey)
+  const url = yield* Effect.fromResult(
+    BaseUrl.below(options.baseUrl ?? (yield* configuredBaseUrl(provider)), provider.codec.path)
+  )
+  return {
+    provider: provider.name,
+    codec: provider.codec,
+    url,
+    source: yield* credential.open,
+    credential: credential.name,
+    transport: yield* Transport.Transport,
+    timeouts: options.timeouts ?? {},
+    retry: options.retry
+  }
+})
+
+/** Options are part of the program: a wrong one is a defect, found where it is set and named. */
+export const named = (model: string): string => {
+  if (model.trim() !== "") return model
+  throw new RangeError(`The option \`model\` must be the name of a model, not ${JSON.stringify(model)}`)
+}

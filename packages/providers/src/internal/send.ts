@@ -1,0 +1,113 @@
+/** One request on its way to a provider, and what comes back: a success, or an error of the provider's. */
+import * as Credential from "@clawback/core/Credential"
+import * as Retry from "@clawback/core/Retry"
+import type * as Timeouts from "@clawback/core/Timeouts"
+import type * as Transport from "@clawback/core/Transport"
+import type * as Cause from "effect/Cause"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Redacted from "effect/Redacted"
+import type * as Result from "effect/Result"
+import type * as Scope from "effect/Scope"
+import type * as Codec from "../Codec.ts"
+import type { JsonObject } from "../Json.ts"
+import { type CallError, InvalidResponse } from "../ProviderError.ts"
+import type { Call } from "./call.ts"
+import type { Endpoint } from "./endpoint.ts"
+import { leavingTime } from "./leavingTime.ts"
+
+/** What an error's body is good for is in its beginning, and it must not hold up the error itself. */
+const errorBodyLimit = 256 * 1024
+const errorBodyTimeout = Duration.seconds(5)
+
+/** As much of an error's body as comes: the status alone says what happened, and the body only says it better. */
+export const errorBody = (response: Transport.Response): Effect.Effect<string> =>
+  Effect.suspend(() => {
+    const decoder = new TextDecoder()
+    let text = ""
+    const read: Effect.Effect<void, Transport.BodyError | Cause.Done> = Effect.flatMap(response.body, (chunks) => {
+      for (const chunk of chunks) text += decoder.decode(chunk, { stream: true })
+      return text.length < errorBodyLimit ? read : Effect.void
+    })
+    const limited = Effect.flatMap(leavingTime(errorBodyTimeout), (limit) => Effect.timeoutOption(read, limit))
+    return Effect.map(Effect.ignore(limited), () => text)
+  })
+
+/** Takes a secret out of a text, in which it may also stand as JSON quotes it. */
+const redact = (secret: string, text: string): string => {
+  const quoted = JSON.stringify(secret).slice(1, -1)
+  return [secret, quoted, quoted.replaceAll("/", "\\/")].reduce(
+    (text, form) => text.replaceAll(form, "<redacted>"),
+    text
+  )
+}
+
+/** The secret, unless it was wiped: a model can be called after its layer was closed. */
+const leaseSecret = ({ credential, source }: Endpoint) =>
+  Effect.flatMap(source.lease, (secret) =>
+    Effect.try({
+      try: () => Redacted.value(secret),
+      catch: (cause) => new Credential.CredentialUnavailable({ name: credential, cause })
+    }))
+
+/** How a body is compressed, though nobody asked for that. */
+const encodingOf = ({ headers }: Transport.Response): string | undefined => {
+  const encoding = String(headers["content-encoding"] ?? "").trim()
+  return encoding === "" || encoding.toLowerCase() === "identity" ? undefined : encoding
+}
+
+/** Why there is nothing to decode in a success, if so. */
+const unreadable = (response: Transport.Response): string | undefined => {
+  const { status } = response
+  if (status === 204 || status === 205) return `status ${status}, which has no body`
+  const encoding = encodingOf(response)
+  return encoding && `a body in the content-encoding ${encoding.slice(0, 100)}, which was not asked for`
+}
+
+/** What is asked, and how long each stage on the way may take. */
+export interface Outgoing {
+  readonly body: Result.Result<JsonObject, Codec.Unsupported>
+  readonly accept: string
+  readonly timeouts: Timeouts.Timeouts
+}
+
+/** Sends one request with its secret; what comes back is a success. */
+export const send = Effect.fnUntraced(function*(
+  endpoint: Endpoint,
+  outgoing: Outgoing,
+  call: Call
+): Effect.fn.Return<
+  { readonly response: Transport.Response; readonly peer: Codec.Peer },
+  CallError,
+  Scope.Scope
+> {
+  const { codec } = endpoint
+  const body = yield* Effect.fromResult(outgoing.body)
+  const secret = yield* leaseSecret(endpoint)
+  const key = yield* Retry.CurrentKey
+  const peer = {
+    provider: endpoint.provider,
+    redact: (text: string) => redact(secret, text)
+  }
+  call.sending(peer.redact)
+  const response = yield* endpoint.transport.execute({
+    method: "POST",
+    url: endpoint.url.href,
+    headers: {
+      ...codec.headers(secret),
+      "content-type": "application/json",
+      ...(key !== undefined && { "idempotency-key": key.value }),
+      accept: outgoing.accept
+    },
+    body: JSON.stringify(body),
+    timeouts: outgoing.timeouts
+  })
+  const { status, headers } = response
+  if (status >= 200 && status < 300) {
+    const detail = unreadable(response)
+    if (detail === undefined) return { response, peer }
+    return yield* new InvalidResponse({ provider: peer.provider, detail: peer.redact(detail), excerpt: "" })
+  }
+  const error = encodingOf(response) === undefined ? yield* errorBody(response) : ""
+  return yield* codec.classify(peer, { status, headers, body: error })
+})

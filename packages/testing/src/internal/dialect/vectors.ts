@@ -1,0 +1,9 @@
+const encoder = new TextEncoder()
+
+/** Numbers made of a text's bytes: the same for the same text, and of length one, as vectors of models are. */
+export const vectorOf = (text: string, size = 8): ReadonlyArray<number> => {
+  const vector = Array.from({ length: size }, () => 0)
+  for (const [at, byte] of encoder.encode(text).entries()) vector[at % size] = (vector[at % size] ?? 0) + byte + 1
+  const length = Math.hypot(...vector)
+  return vector.map((value) => value / length)
+}
