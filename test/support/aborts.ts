@@ -5,11 +5,10 @@
  * decided by the provider that it goes to, and believed only where registry and provider's report bear it out.
  */
 import { Deadline, Session, SessionRegistry, type Transport } from "@clawback/core"
-import { ProviderError } from "@clawback/providers"
 import type { FaultyProvider } from "@clawback/testing"
-import { Cause, Data, Deferred, Effect, Exit, Fiber, Option, Stream } from "effect"
-import { AiError } from "effect/ai"
+import { Cause, Data, Deferred, Effect, Exit, Fiber, Stream } from "effect"
 import { now } from "./monotonic.ts"
+import { tagOf } from "./origin.ts"
 
 type Kind = "stream" | "whole"
 
@@ -25,12 +24,6 @@ export type Way =
     readonly kind: "whole"
     readonly call: (url: string) => Effect.Effect<unknown, unknown, Transport.Transport>
   }
-
-/** What an error is called, by whoever raised it first. */
-const tagOf = (error: unknown): string => {
-  const origin = AiError.isAiError(error) ? Option.getOrUndefined(ProviderError.fromAiError(error)) ?? error : error
-  return typeof origin === "object" && origin !== null && "_tag" in origin ? String(origin._tag) : "?"
-}
 
 /** As they stand in URLs. At "any", the cut falls wherever it falls. */
 export const phases = [
