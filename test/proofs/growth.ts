@@ -40,6 +40,9 @@ const request = (
   timeouts?: Transport.Request["timeouts"]
 ): Transport.Request => ({ method: "POST", url, headers: FaultyProvider.header(name), body, timeouts })
 
+const succeeds = (call: Growth.Call["call"]): Growth.Call => ({ call, outcome: "success" })
+const fails = (call: Growth.Call["call"]): Growth.Call => ({ call, outcome: "failure" })
+
 const calls = (url: string): Growth.Calls => {
   const whole = (name: keyof typeof behaviors) =>
     Deadline.within("30 seconds")(Governed.whole(request(url, name), policy))
@@ -48,12 +51,10 @@ const calls = (url: string): Growth.Calls => {
       Timeouts.stream({ timeouts: {} }),
       Deadline.withinStream("30 seconds")
     )
-  const good = (call: Growth.Call["call"]): Growth.Call => ({ call, outcome: "success" })
-  const fails = (call: Growth.Call["call"]): Growth.Call => ({ call, outcome: "failure" })
   return {
     good: [
-      ...Array.from({ length: 8 }, () => good(whole("ok"))),
-      good(Stream.runDrain(stream("stream")))
+      ...Array.from({ length: 8 }, () => succeeds(whole("ok"))),
+      succeeds(Stream.runDrain(stream("stream")))
     ],
     bad: [
       fails(whole("reset")),
@@ -69,9 +70,9 @@ const calls = (url: string): Growth.Calls => {
       // Nothing of an answer comes in time.
       fails(Governed.whole(request(url, "stall", { firstToken: "20 millis" }), policy)),
       // Given up.
-      good(Stream.runDrain(Stream.take(stream("endless"), 3))),
+      succeeds(Stream.runDrain(Stream.take(stream("endless"), 3))),
       // Left unread.
-      good(Effect.scoped(Governed.execute(request(url, "large"))))
+      succeeds(Effect.scoped(Governed.execute(request(url, "large"))))
     ]
   }
 }
