@@ -1,26 +1,29 @@
 /**
  * Calls that are cut at random moments of random phases, in every way that there is, and what of it can be seen.
  *
- * The calls are made by a `Face`, so that the same is asked of each way to call a provider. Which phase a call is in is
+ * The calls are made in a `Way`, so that the same is asked of each way to call a provider. Which phase a call is in is
  * decided by the provider that it goes to, and believed only where registry and provider's report bear it out.
  */
 import { Deadline, Session, SessionRegistry, type Transport } from "@clawback/core"
 import type { FaultyProvider } from "@clawback/testing"
 import { Cause, Data, Deferred, Effect, Exit, Fiber, Stream } from "effect"
 import { now } from "./monotonic.ts"
+import { tagOf } from "./origin.ts"
 
-export type Kind = "stream" | "whole"
+type Kind = "stream" | "whole"
 
-/** A way to call a provider. */
-export interface Face {
-  readonly name: string
-  /** A streamed answer, from below this URL. */
-  readonly stream: (url: string) => Stream.Stream<unknown, unknown, Transport.Transport>
-  /** An answer in one piece. */
-  readonly whole: (url: string) => Effect.Effect<unknown, unknown, Transport.Transport>
-  /** What an error of its is called, by whoever raised it first. */
-  readonly tagOf: (error: unknown) => string
-}
+/** A way to call a provider, from below a URL. */
+export type Way =
+  | {
+    readonly name: string
+    readonly kind: "stream"
+    readonly call: (url: string) => Stream.Stream<unknown, unknown, Transport.Transport>
+  }
+  | {
+    readonly name: string
+    readonly kind: "whole"
+    readonly call: (url: string) => Effect.Effect<unknown, unknown, Transport.Transport>
+  }
 
 /** As they stand in URLs. At "any", the cut falls wherever it falls. */
 export const phases = [
@@ -43,7 +46,7 @@ export const isPossible = (kind: Kind, phase: Phase): boolean => phase !== (kind
 
 /** One call to be cut. */
 export interface Plan {
-  readonly kind: Kind
+  readonly way: Way
   readonly phase: Phase
   readonly cut: Cut
 }
@@ -81,15 +84,16 @@ export class Call {
 }
 
 /** Makes a call and cuts it as planned. `random` gives the moment; timeouts, which are set beforehand, leave it more time. */
-export const run = (face: Face, url: string, call: Call, random: () => number): Effect.Effect<
+export const run = (url: string, call: Call, random: () => number): Effect.Effect<
   void,
   never,
   Transport.Transport
 > => {
-  const { cut, kind, phase } = call.plan
-  const talk = face.stream(url).pipe(Stream.tap(() => Effect.sync(() => call.elements++)))
-  const drained = Stream.runDrain(talk)
-  const answer = kind === "stream" ? drained : Effect.asVoid(face.whole(url))
+  const { cut, phase, way } = call.plan
+  const talk = way.kind === "stream"
+    ? Stream.tap(way.call(url), () => Effect.sync(() => call.elements++))
+    : Stream.fromEffect(way.call(url))
+  const answer = way.kind === "stream" ? Stream.runDrain(talk) : Effect.asVoid(way.call(url))
   const moment = Effect.andThen(Deferred.await(call.entered), Effect.sleep(random() * 40))
   const stopped = Effect.andThen(moment, Effect.sync(() => call.cutNow()))
   const isReading = phase === "streaming"
@@ -108,7 +112,7 @@ export const run = (face: Face, url: string, call: Call, random: () => number): 
         call.cutAt = now() + millis
         // Who waits for another attempt knows the deadline, and never waits beyond it.
         if (phase === "backing-off") return Effect.timeout(answer, millis)
-        return kind === "stream"
+        return way.kind === "stream"
           ? Stream.runDrain(Deadline.withinStream(millis)(talk))
           : Deadline.within(millis)(answer)
       }
@@ -137,7 +141,7 @@ export const run = (face: Face, url: string, call: Call, random: () => number): 
       }
       case "revoke": {
         const info = { kind: "user", name: call.id }
-        const used = kind === "stream" ? Stream.runDrain(Session.stream(info)(talk)) : Session.scoped(info)(answer)
+        const used = way.kind === "stream" ? Stream.runDrain(Session.stream(info)(talk)) : Session.scoped(info)(answer)
         return Effect.gen(function*() {
           const fiber = yield* Effect.forkChild(used)
           yield* stopped
@@ -154,14 +158,14 @@ export const run = (face: Face, url: string, call: Call, random: () => number): 
 }
 
 /** Whether a call that was cut ended in the way in which it was cut. */
-export const endedAsCut = (face: Face, { exit, plan: { cut, phase } }: Call): boolean => {
+export const endedAsCut = ({ exit, plan: { cut, phase } }: Call): boolean => {
   if (exit === undefined) return false
   if (cut === "consumer stop") return Exit.isSuccess(exit)
   if (Exit.isSuccess(exit)) return false
   if (cut === "interruption") return Cause.hasInterruptsOnly(exit.cause)
   const [reason, ...others] = exit.cause.reasons
   if (reason === undefined || others.length > 0 || !Cause.isFailReason(reason)) return false
-  const tag = face.tagOf(reason.error)
+  const tag = tagOf(reason.error)
   switch (cut) {
     case "timeout":
       return tag === (phase === "backing-off" ? "TimeoutError" : "DeadlineExceeded")

@@ -1,23 +1,50 @@
 /** A model behind real sockets, in a world of its own. */
 import { type Retry, SessionRegistry, type Timeouts } from "@clawback/core"
 import { NodeTransport } from "@clawback/node"
-import { OpenAi, type Target } from "@clawback/providers"
+import { Anthropic, type ChatRequest, OpenAi, Target } from "@clawback/providers"
 import { assert } from "@effect/vitest"
 import { ConfigProvider, type Duration, Effect, Layer, Schedule } from "effect"
 import type { LanguageModel } from "effect/ai"
 
+/** A provider, and a model at it. */
+export interface Provider {
+  readonly name: string
+  readonly target: (options: Target.Options) => Target.Target
+  /** What follows a server's origin in its base URL. */
+  readonly basePath: string
+}
+
+export const openAi: Provider = {
+  name: "openai",
+  target: (options) => OpenAi.target("gpt-5", options),
+  basePath: "/v1"
+}
+
+export const anthropic: Provider = {
+  name: "anthropic",
+  target: (options) => Anthropic.target("claude-sonnet-5-5", options),
+  basePath: ""
+}
+
 export interface Options {
+  /** Default: OpenAI. */
+  readonly provider?: Provider
   readonly baseUrl: string
   readonly timeouts?: Timeouts.Timeouts
   readonly retry?: Retry.Policy
+  readonly parameters?: ChatRequest.Parameters
   readonly connections?: number
   readonly apiKey?: string
 }
 
-export const layer = ({ apiKey = "sk-nobody", baseUrl, connections, retry, timeouts }: Options) =>
-  OpenAi.layer({ model: "gpt-5", baseUrl, timeouts, retry }).pipe(
+export const layer = (
+  { apiKey = "sk-nobody", baseUrl, connections, parameters, provider = openAi, retry, timeouts }: Options
+) =>
+  Target.layer(provider.target({ baseUrl, timeouts, retry, parameters })).pipe(
     Layer.provide(NodeTransport.layer({ connections })),
-    Layer.provide(ConfigProvider.layer(ConfigProvider.fromUnknown({ OPENAI_API_KEY: apiKey })))
+    Layer.provide(
+      ConfigProvider.layer(ConfigProvider.fromUnknown({ OPENAI_API_KEY: apiKey, ANTHROPIC_API_KEY: apiKey }))
+    )
   )
 
 /** Runs an effect with a model and a registry of its own, in which nothing may be left once the model's layer is closed. */

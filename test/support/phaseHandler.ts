@@ -1,8 +1,11 @@
 /** A provider that keeps a call in the phase that its path names first, until the client gives it up. */
 import { Behavior, type FaultyProvider } from "@clawback/testing"
-import { talking } from "./talking.ts"
+import { talking, talkingAnthropic } from "./talking.ts"
 
-const endless = talking("5 millis")
+/** In the protocol whose path is asked for; OpenAI's where it is none. */
+const openAi = talking("5 millis")
+const anthropic = talkingAnthropic("5 millis")
+const endless = (url: string) => url.endsWith("/messages") ? anthropic : openAi
 
 /** An object that never closes: bytes of a body that somebody has to wait for. */
 const never = Behavior.ending(
@@ -21,13 +24,13 @@ const handler: FaultyProvider.Handler = ({ url }) => {
     case "first-byte":
       return Behavior.stallAfterHead
     case "streaming":
-      return endless
+      return endless(url)
     case "body":
       return never
     case "backing-off":
       return Number(id) % 2 === 0 ? short : long
     case "any":
-      return Behavior.delayed(Behavior.delayedAfterHead(endless, "10 millis"), "20 millis")
+      return Behavior.delayed(Behavior.delayedAfterHead(endless(url), "10 millis"), "20 millis")
     default:
       return Behavior.stall
   }

@@ -1,5 +1,7 @@
-/** A model that talks for as long as it is read, in OpenAI's protocol. */
+/** A model that talks for as long as it is read, in each protocol. */
 import { Behavior } from "@clawback/testing"
+
+type Pause = Parameters<typeof Behavior.delayed>[1]
 
 const chunk = {
   id: "chatcmpl-1",
@@ -8,5 +10,32 @@ const chunk = {
   choices: [{ index: 0, delta: { content: "well " }, finish_reason: null }]
 }
 
-export const talking = (every: Parameters<typeof Behavior.delayed>[1]): Behavior.Behavior =>
-  Behavior.sse([{ data: chunk }], { every, endless: true })
+/** OpenAI's. */
+export const talking = (every: Pause): Behavior.Behavior => Behavior.sse([{ data: chunk }], { every, endless: true })
+
+const event = (data: { readonly type: string; readonly [field: string]: unknown }): Behavior.SseEvent => ({
+  event: data.type,
+  data
+})
+
+const message = {
+  id: "msg_1",
+  type: "message",
+  role: "assistant",
+  model: "claude-sonnet-5-5",
+  content: [],
+  stop_reason: null,
+  stop_sequence: null,
+  usage: { input_tokens: 5, output_tokens: 1 }
+}
+const opening = Behavior.sse([
+  event({ type: "message_start", message }),
+  event({ type: "content_block_start", index: 0, content_block: { type: "text", text: "" } })
+])
+const piece = event({ type: "content_block_delta", index: 0, delta: { type: "text_delta", text: "well " } })
+
+/** Anthropic's. */
+export const talkingAnthropic = (every: Pause): Behavior.Behavior => {
+  const { steps } = Behavior.sse([piece], { every, endless: true })
+  return { ...opening, steps: opening.steps.concat(steps.filter(({ _tag }) => _tag !== "Head")) }
+}

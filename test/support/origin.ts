@@ -1,0 +1,9 @@
+/** What an error is called, by whoever raised it first. */
+import { ProviderError } from "@clawback/providers"
+import { Option } from "effect"
+import { AiError } from "effect/ai"
+
+export const tagOf = (error: unknown): string => {
+  const origin = AiError.isAiError(error) ? Option.getOrUndefined(ProviderError.fromAiError(error)) ?? error : error
+  return typeof origin === "object" && origin !== null && "_tag" in origin ? String(origin._tag) : "?"
+}
