@@ -238,7 +238,8 @@ export const make: (wire: Wire, options?: Options) => Effect.Effect<Transport["S
           // It came while its connection was being closed for having come too late.
           if (progress.failure !== undefined) return Effect.fail(progress.failure)
           const { headers, pull, status } = exchange
-          const received = new Received(headers["content-length"], request.maxBodySize ?? maxBodySize)
+          const limit = request.maxBodySize ?? maxBodySize
+          const received = new Received(request.method, status, headers["content-length"], limit)
           progress.exchange = exchange
           progress.received = received
           return Effect.succeed({ status, headers, sentAt, body: counted(pull, received, session) })
@@ -276,6 +277,9 @@ export const make: (wire: Wire, options?: Options) => Effect.Effect<Transport["S
         Effect.withFiber((fiber): Effect.Effect<Response, TransportError, Scope.Scope> => {
           const url = parseUrl(request.url)
           if (url === undefined) return Effect.fail(new InvalidUrl({ url: request.url }))
+          // Before anything is taken: what is wrong with a request must not cost a connection's place.
+          if (request.timeouts !== undefined) Timeouts.check(request.timeouts)
+          if (request.maxBodySize !== undefined) Option.size("maxBodySize", request.maxBodySize)
           const deadline = fiber.getRef(Deadline.Current)
           if (deadline !== undefined && deadline.at <= alarm.now) {
             return Effect.fail(new Deadline.DeadlineExceeded({ budget: deadline.budget }))

@@ -3,7 +3,7 @@ import * as SessionRegistry from "@clawback/core/SessionRegistry"
 import * as Transport from "@clawback/core/Transport"
 import * as TransportError from "@clawback/core/TransportError"
 import { assert, describe, it } from "@effect/vitest"
-import { Duration, Effect, Exit, Fiber, Random, Stream } from "effect"
+import { Cause, Duration, Effect, Exit, Fiber, Random, Stream } from "effect"
 import { TestClock } from "effect/testing"
 import { type Answer, MemoryWire, type Network } from "./MemoryWire.ts"
 import { settled, turn } from "./Moments.ts"
@@ -156,6 +156,18 @@ describe("Transport: waiting under a deadline", () => {
     }).pipe(isolated))
 })
 
+describe("Transport: a request's limits of time", () => {
+  it.effect("one that is no duration is a defect that names it, and takes no connection's place", () =>
+    Effect.gen(function*() {
+      const { transport } = yield* setup({}, { connections: 1 })
+      for (const name of ["queue", "connect", "firstToken"]) {
+        const exit = yield* Effect.exit(get(transport, { timeouts: { [name]: "soon" } }))
+        assert.include(String(Exit.isFailure(exit) && Cause.squash(exit.cause)), `timeouts.${name}`)
+        assert.lengthOf(yield* get(transport), 10)
+      }
+    }).pipe(isolated))
+})
+
 describe("Transport: the size of a body", () => {
   const large = { answering: () => Effect.succeed({ body: [600, 600, 600] }) }
 
@@ -202,6 +214,26 @@ describe("Transport: the size of a body", () => {
         new TransportError.BodyTooLarge({ limit: 100_000 })
       )
     }).pipe(Effect.scoped, isolated))
+
+  it.effect("what has no body may tell of a large one, and its connection is kept", () =>
+    Effect.gen(function*() {
+      const without = { headers: { "content-length": "100001" }, body: [] }
+      for (const [method, status] of [["HEAD", 200], ["GET", 304]] as const) {
+        const { transport, wire } = yield* setup(answer({ ...without, status }), { maxBodySize: 100_000 })
+        assert.lengthOf(yield* get(transport, { method }), 0)
+        yield* Effect.scoped(execute(transport, { method }))
+        yield* turn(10)
+        assert.deepStrictEqual([wire.connections.length, wire.alive.length], [1, 1])
+      }
+    }).pipe(Effect.scoped, isolated))
+
+  it.effect("a request's own limit that is no number of bytes is a defect, and nothing is sent", () =>
+    Effect.gen(function*() {
+      const { transport, wire } = yield* setup(large)
+      const exit = yield* Effect.exit(get(transport, { maxBodySize: Number.NaN }))
+      assert.isTrue(Exit.isFailure(exit) && Exit.hasDies(exit))
+      assert.lengthOf(wire.connections, 0)
+    }).pipe(isolated))
 
   it.effect("a limit that is no number of bytes is found when the transport is made", () =>
     Effect.gen(function*() {

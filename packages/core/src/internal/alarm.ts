@@ -1,3 +1,4 @@
+import * as Cause from "effect/Cause"
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
@@ -81,9 +82,20 @@ export class Alarm {
     }
     this.wakesAt = next
     this.isRinging = true
-    for (const timer of due) if (this.timers.delete(timer)) timer.ring()
+    for (const timer of due) if (this.timers.delete(timer)) this.ringFor(timer)
     this.isRinging = false
     if (this.timers.size === 0) this.wakesAt = Infinity
+  }
+
+  /** What it wakes goes on in the same step, up to whoever observes a fiber's end; should that throw, others still wait. */
+  private ringFor(timer: Timer) {
+    try {
+      timer.ring()
+    } catch (defect) {
+      this.runFork(
+        Effect.logError("Something threw that observes a fiber, when a limit of time ended it", Cause.die(defect))
+      )
+    }
   }
 }
 

@@ -6,6 +6,9 @@ import type { SessionRevoked } from "../SessionError.ts"
 import { BodyTooLarge, type ConnectionLost } from "../TransportError.ts"
 import type { Chunks, Headers } from "../Wire.ts"
 
+/** Responses that have no body, whatever length they tell of: that of what another request would get (RFC 9110 §8.6). */
+const hasNone = (method: string, status: number): boolean => method === "HEAD" || status === 204 || status === 304
+
 /** How far a response's body has come. */
 export class Received {
   bytes = 0
@@ -14,8 +17,12 @@ export class Received {
   private readonly length: number
   private readonly limit: number
 
-  constructor(contentLength: Headers[string], limit: number) {
-    this.length = typeof contentLength === "string" && /^\d+$/.test(contentLength) ? Number(contentLength) : Infinity
+  constructor(method: string, status: number, contentLength: Headers[string], limit: number) {
+    this.length = hasNone(method, status)
+      ? 0
+      : typeof contentLength === "string" && /^\d+$/.test(contentLength)
+      ? Number(contentLength)
+      : Infinity
     this.limit = limit
   }
 

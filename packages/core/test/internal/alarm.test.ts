@@ -75,6 +75,23 @@ describe("The alarm", () => {
       assert.deepStrictEqual(rung, ["first", "last"])
     }))
 
+  it.effect("goes on ringing for the others where one throws", () =>
+    Effect.gen(function*() {
+      const { rung, set } = yield* ringing
+      set("throws", 100, () => {
+        throw new Error("an observer that throws")
+      })
+      set("at the same moment", 100)
+      set("later", 200)
+      yield* pass(100)
+      assert.deepStrictEqual(rung, ["throws", "at the same moment"])
+      yield* pass(100)
+      assert.deepStrictEqual(rung, ["throws", "at the same moment", "later"])
+      set("set afterwards", 300)
+      yield* pass(100)
+      assert.strictEqual(rung.at(-1), "set afterwards")
+    }))
+
   it.effect("one that is never due waits for ever, and disturbs nobody", () =>
     Effect.gen(function*() {
       const { rung, set } = yield* ringing
