@@ -214,9 +214,11 @@ export const fromHttpClient = (
       })
       return Effect.flatMap(inTime, (response) =>
         Effect.map(Stream.toPull(response.stream), (pull) => {
-          const received = new Received(response.headers["content-length"], request.maxBodySize ?? maxBodySize)
+          const { headers, status } = response
+          const limit = request.maxBodySize ?? maxBodySize
+          const received = new Received(request.method, status, headers["content-length"], limit)
           const body = counted(Effect.mapError(pull, readFailed(origin)), received, handle.session)
-          return { status: response.status, headers: response.headers, sentAt, body: unlessRevoked(handle)(body) }
+          return { status, headers, sentAt, body: unlessRevoked(handle)(body) }
         }))
     })
 
