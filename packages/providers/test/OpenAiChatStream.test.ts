@@ -55,7 +55,8 @@ const legacy = (fields: object) => chunk({ choices: [{ index: 0, delta: { functi
 
 describe("the decoder of a stream", () => {
   it("tells the calls apart where a server writes their numbers as texts", () => {
-    const call = (index: string, fields: object) => says({ tool_calls: [{ index, ...fields }] })
+    const call = (index: string, fields: object) =>
+      chunk({ choices: [{ index: 0, delta: { tool_calls: [{ index, ...fields }] } }] })
     const stream = call("0", { id: "a", function: { name: "f", arguments: "{" } }) +
       call("1", { id: "b", function: { name: "g", arguments: "{}" } }) +
       call("0", { function: { arguments: "}" } }) + finishes("tool_calls") + done
