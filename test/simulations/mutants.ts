@@ -328,8 +328,8 @@ export const mutants: ReadonlyArray<Mutant> = [
   {
     module: "Session",
     file: pump,
-    find: "this.fiber === undefined ? Effect.void : Fiber.interrupt(this.fiber)",
-    replace: "Effect.void",
+    find: ": Effect.andThen(Fiber.interrupt(fiber), defectsOf(fiber))",
+    replace: ": Effect.void",
     rule: "a stream that is given up gives back what it holds"
   },
   {

@@ -54,6 +54,19 @@ const note = (value: object) => ({ _tag: "Native", protocol: "openai-chat", valu
 const legacy = (fields: object) => chunk({ choices: [{ index: 0, delta: { function_call: fields } }] })
 
 describe("the decoder of a stream", () => {
+  it("tells the calls apart where a server writes their numbers as texts", () => {
+    const call = (index: string, fields: object) =>
+      chunk({ choices: [{ index: 0, delta: { tool_calls: [{ index, ...fields }] } }] })
+    const stream = call("0", { id: "a", function: { name: "f", arguments: "{" } }) +
+      call("1", { id: "b", function: { name: "g", arguments: "{}" } }) +
+      call("0", { function: { arguments: "}" } }) + finishes("tool_calls") + done
+    assert.deepStrictEqual(decodeText(stream).events.filter(({ _tag }) => _tag === "ToolCallDelta"), [
+      { _tag: "ToolCallDelta", index: 0, arguments: "{" },
+      { _tag: "ToolCallDelta", index: 1, arguments: "{}" },
+      { _tag: "ToolCallDelta", index: 0, arguments: "}" }
+    ])
+  })
+
   it("gives text as it comes, and the usage last", () => {
     assert.deepStrictEqual(decodeText(plain), {
       events: [started, text("Hello"), text(", wörld 🌍"), stopped, used(11, 7)],

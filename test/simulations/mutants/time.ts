@@ -65,7 +65,8 @@ export const mutants: ReadonlyArray<Mutant> = [
   {
     module: "Deadline",
     file: cutOff,
-    find: "return fiber.pollUnsafe() === undefined ? Fiber.interrupt(fiber) : undefined",
+    find:
+      "return fiber.pollUnsafe() === undefined ? Effect.andThen(Fiber.interrupt(fiber), defectsOf(fiber)) : undefined",
     replace: "return undefined",
     rule: "who is interrupted takes along what runs for him"
   },

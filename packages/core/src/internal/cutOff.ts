@@ -2,10 +2,11 @@ import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Alarm from "./alarm.ts"
+import { besideDefects, defectsOf } from "./defects.ts"
 
 /**
  * Runs an effect until a moment in monotonic milliseconds, on a fiber of its own. When that comes, interrupts it, waits for
- * its releases, and goes on with `orElse`.
+ * its releases, and goes on with `orElse`. What they died of is told beside that.
  *
  * It is what `Effect.timeoutOrElse` does, for a moment instead of a duration, without a fiber and a timer for the time. To
  * be called inside of an effect, on `fiber`, where interruption is not allowed: from the start of the effect on nobody
@@ -38,9 +39,9 @@ export const cutOff = <A, E, R, A2, E2, R2>(
   return Effect.flatMap(
     Effect.onExitPrimitive(restore(Fiber.await(fiber)), () => {
       alarm.clear(timer)
-      return fiber.pollUnsafe() === undefined ? Fiber.interrupt(fiber) : undefined
+      return fiber.pollUnsafe() === undefined ? Effect.andThen(Fiber.interrupt(fiber), defectsOf(fiber)) : undefined
     }),
-    (exit): Effect.Effect<A | A2, E | E2, R2> => isOver ? restore(orElse()) : exit
+    (exit): Effect.Effect<A | A2, E | E2, R2> => isOver ? besideDefects(exit, restore(orElse())) : exit
   )
 }
 

@@ -7,6 +7,7 @@ import * as Fiber from "effect/Fiber"
 import type { LeakProbe } from "../LeakProbe.ts"
 import type { Restore } from "../Session.ts"
 import type { SessionRevoked } from "../SessionError.ts"
+import { defectsOf } from "./defects.ts"
 import type { Entry } from "./ledger.ts"
 import { release } from "./release.ts"
 
@@ -92,14 +93,6 @@ export const interruptWhenRevoked = (entry: Entry, fiber: Fiber.Fiber<unknown, u
 export type Mask = <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
 
 const uninterruptible = { uninterruptible: true } as const
-
-const defectsOf = (fiber: Fiber.Fiber<unknown, unknown>): Effect.Effect<void> =>
-  Effect.suspend(() => {
-    const exit = fiber.pollUnsafe()
-    if (exit === undefined || Exit.isSuccess(exit)) return Effect.void
-    const defects = exit.cause.reasons.filter(Cause.isDieReason)
-    return defects.length === 0 ? Effect.void : Effect.failCause(Cause.fromReasons(defects))
-  })
 
 /** There are two of these, one for where interruption is allowed outside: what the last one did is remembered. */
 let knownMask: Mask | undefined

@@ -12,6 +12,7 @@ import type * as Pull from "effect/Pull"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import type { SessionRevoked } from "../SessionError.ts"
+import { defectsOf } from "./defects.ts"
 import * as Hold from "./hold.ts"
 import type { Entry } from "./ledger.ts"
 
@@ -49,10 +50,16 @@ export class Pump<A, E, R> {
     })
   }
 
-  /** Ends the stream and waits until what it held is given back. A reader that waits is told why. */
-  readonly stop: Effect.Effect<void> = Effect.suspend(() =>
-    this.fiber === undefined ? Effect.void : Fiber.interrupt(this.fiber)
-  )
+  /**
+   * Ends the stream and waits until what it held is given back. A reader that waits is told why. What the stream dies of
+   * then, no reader hears of, so whoever stops it does.
+   */
+  readonly stop: Effect.Effect<void> = Effect.suspend(() => {
+    const fiber = this.fiber
+    return fiber === undefined || fiber.pollUnsafe() !== undefined
+      ? Effect.void
+      : Effect.andThen(Fiber.interrupt(fiber), defectsOf(fiber))
+  })
 
   private answer(pulled: Pulled<A, E | SessionRevoked>) {
     const reader = this.reader

@@ -1,4 +1,4 @@
-import type { JsonObject } from "../Json.ts"
+import type { Json, JsonObject } from "../Json.ts"
 import * as From from "./json.ts"
 
 interface Begun {
@@ -6,6 +6,10 @@ interface Begun {
   readonly id: string
   readonly name: string
 }
+
+/** Some servers write it as a text. */
+const numberOf = (index: Json | undefined): number | undefined =>
+  From.count(typeof index === "string" && /^\d+$/.test(index) ? Number(index) : index)
 
 /**
  * Tells which tool call a fragment belongs to. OpenAI numbers the calls; of the compatible servers some leave the number
@@ -20,7 +24,7 @@ export class ToolCalls {
 
   /** Undefined where the fragment belongs to no call and begins none. */
   find(fragment: JsonObject): { readonly call: Begun; readonly isNew: boolean } | undefined {
-    const number = From.count(fragment["index"])
+    const number = numberOf(fragment["index"])
     const id = From.string(fragment["id"])
     const name = From.string((From.object(fragment["function"]) ?? From.object(fragment["custom"]))?.["name"])
     const current = number === undefined ? this.last : this.numbered.get(number)
