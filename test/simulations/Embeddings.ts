@@ -96,7 +96,7 @@ const embed = Effect.fnUntraced(function*(book: Book, text: string) {
     ),
     () => String(exit.cause)
   )
-  if (Exit.hasInterrupts(exit)) yield* Effect.failCause(exit.cause)
+  if (Exit.hasInterrupts(exit)) return yield* Effect.failCause(exit.cause)
 })
 
 const worker = Effect.fnUntraced(function*(book: Book, number: number) {
@@ -144,7 +144,7 @@ const run = Effect.fnUntraced(function*(book: Book) {
 
 const program = Effect.suspend(() => {
   const book = new Book()
-  return run(book).pipe(Effect.provide(model(book)), Effect.provide(SessionRegistry.layer()), Effect.orDie)
+  return run(book).pipe(Effect.provide(Layer.provideMerge(model(book), SessionRegistry.layer())), Effect.orDie)
 })
 
 export default {
