@@ -1,5 +1,6 @@
 /** Mistakes, each of which a property of its scenario must notice: `npm run mutate`. */
 import type { Mutant } from "../support/mutant.ts"
+import { mutants as embeddings } from "./mutants/embeddings.ts"
 import { mutants as shutdown } from "./mutants/shutdown.ts"
 import { mutants as time } from "./mutants/time.ts"
 
@@ -559,5 +560,6 @@ export const mutants: ReadonlyArray<Mutant> = [
     rule: "who comes second waits for the release"
   },
   ...shutdown,
-  ...time
+  ...time,
+  ...embeddings
 ]

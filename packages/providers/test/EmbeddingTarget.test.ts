@@ -11,7 +11,7 @@ import {
 } from "@clawback/core"
 import { type Embedding, EmbeddingTarget, OpenAi, OpenAiEmbeddings, ProviderError } from "@clawback/providers"
 import { assert, describe, it } from "@effect/vitest"
-import { Cause, type Config, Effect, Fiber, Layer, Metric, Option, Redacted, type Scope } from "effect"
+import { Cause, type Config, Effect, Fiber, Layer, Metric, Option, Redacted, type Scope, Tracer } from "effect"
 import { type AiError, EmbeddingModel } from "effect/ai"
 import { TestClock } from "effect/testing"
 import { expectTypeOf } from "vitest"
@@ -169,6 +169,38 @@ describe("a target of embeddings", () => {
         ["gen_ai.client.token.usage", "input", 3]
       ])
     }).pipe(Effect.provideService(Metric.MetricRegistry, new Map())))
+
+  it.effect("is told of as embeddings, and nothing of what was embedded is", () =>
+    Effect.gen(function*() {
+      const spans: Array<Tracer.Span> = []
+      const tracer = Tracer.make({
+        span: (options) => {
+          const span = new Tracer.NativeSpan(options)
+          spans.push(span)
+          return span
+        }
+      })
+      const fake = FakeTransport.make(vectors([[1]], 3))
+      yield* EmbeddingTarget.embed({ input: ["a text of mine"], dimensions: 1 }).pipe(
+        Effect.provide(over(fake)),
+        Effect.provideService(Tracer.Tracer, tracer)
+      )
+      assert.deepStrictEqual(spans.map(({ kind, name }) => [name, kind]), [
+        [`embeddings ${model}`, "client"],
+        ["attempt", "internal"]
+      ])
+      assert.deepStrictEqual(Object.fromEntries(spans[0]?.attributes ?? []), {
+        "gen_ai.operation.name": "embeddings",
+        "gen_ai.provider.name": "openai",
+        "gen_ai.request.model": model,
+        "gen_ai.request.encoding_formats": ["base64"],
+        "gen_ai.embeddings.dimension.count": 1,
+        "gen_ai.response.model": "text-embedding-3-small-1",
+        "gen_ai.usage.input_tokens": 3,
+        "server.address": "provider.test",
+        "server.port": 80
+      })
+    }))
 
   it.effect("is opened once for many calls, and not without its key", () =>
     Effect.gen(function*() {
