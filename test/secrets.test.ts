@@ -5,8 +5,8 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect, Option, Stream } from "effect"
 import { type AiError, LanguageModel } from "effect/ai"
 import type * as Http from "node:http"
-import { inspect } from "node:util"
 import { withModel } from "./support/model.ts"
+import { assertKept } from "./support/secrets.ts"
 import * as Server from "./support/server.ts"
 
 const secret = "sk-proj-Zm9yZ2V0IG1l_1234567890-abcdefghij"
@@ -14,23 +14,6 @@ const secret = "sk-proj-Zm9yZ2V0IG1l_1234567890-abcdefghij"
 const stream = LanguageModel.streamText({ prompt: "Why do sockets leak?" })
 const streamed = Stream.runDrain(stream)
 const whole = LanguageModel.generateText({ prompt: "Why do sockets leak?" })
-
-/** Every way in which a value is usually printed. */
-const printed = (value: unknown) =>
-  [
-    String(value),
-    JSON.stringify(value),
-    inspect(value, { depth: null, showHidden: true, getters: true, maxStringLength: null, maxArrayLength: null }),
-    ...(value instanceof Error ? [value.message, value.stack, value.toString()] : [])
-  ].join("\n")
-
-const assertKept = (value: unknown, key: string) => {
-  const text = printed(value)
-  assert.notInclude(text, key)
-  // Nor a part of it, which would be left if it were cut off or quoted.
-  assert.notInclude(text, key.slice(0, 8))
-  assert.notInclude(text, key.slice(-8))
-}
 
 const assertKeptBy = Effect.fnUntraced(function*(
   call: Effect.Effect<unknown, AiError.AiError, LanguageModel.LanguageModel>,

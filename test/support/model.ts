@@ -1,7 +1,7 @@
 /** A model behind real sockets, in a world of its own. */
 import { type Retry, SessionRegistry, type Timeouts } from "@clawback/core"
 import { NodeTransport } from "@clawback/node"
-import { Anthropic, type ChatRequest, OpenAi, Target } from "@clawback/providers"
+import { Anthropic, OpenAi, Target } from "@clawback/providers"
 import { assert } from "@effect/vitest"
 import { ConfigProvider, type Duration, Effect, Layer, Schedule } from "effect"
 import type { LanguageModel } from "effect/ai"
@@ -32,15 +32,14 @@ export interface Options {
   readonly baseUrl: string
   readonly timeouts?: Timeouts.Timeouts
   readonly retry?: Retry.Policy
-  readonly parameters?: ChatRequest.Parameters
   readonly connections?: number
   readonly apiKey?: string
 }
 
 export const layer = (
-  { apiKey = "sk-nobody", baseUrl, connections, parameters, provider = openAi, retry, timeouts }: Options
+  { apiKey = "sk-nobody", baseUrl, connections, provider = openAi, retry, timeouts }: Options
 ) =>
-  Target.layer(provider.target({ baseUrl, timeouts, retry, parameters })).pipe(
+  Target.layer(provider.target({ baseUrl, timeouts, retry })).pipe(
     Layer.provide(NodeTransport.layer({ connections })),
     Layer.provide(
       ConfigProvider.layer(ConfigProvider.fromUnknown({ OPENAI_API_KEY: apiKey, ANTHROPIC_API_KEY: apiKey }))
