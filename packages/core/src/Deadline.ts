@@ -127,7 +127,10 @@ const until = <A, E, R>(
     )
   )
 
-/** Runs an effect under a deadline. An earlier one that is in force already stays so, and raises its own error. */
+/**
+ * Runs an effect under a deadline. An earlier one that is in force already stays so, and raises its own error. The deadline
+ * interrupts the effect even where interruption is not allowed around it, so that what is acquired can have one.
+ */
 export const within = (duration: Duration.Input) => {
   const budget = Option.duration("deadline", duration)
   return <A, E, R>(self: Effect.Effect<A, E, R>): Effect.Effect<A, E | DeadlineExceeded, R> =>

@@ -20,6 +20,7 @@ import { subscribe } from "./internal/changes.ts"
 import { Entry, Ledger, revokedAround } from "./internal/ledger.ts"
 import { earliest, matcher } from "./internal/matcher.ts"
 import * as Monotonic from "./internal/monotonic.ts"
+import { count } from "./internal/option.ts"
 import { redact } from "./internal/redact.ts"
 import * as Site from "./internal/site.ts"
 import { takeBack } from "./internal/takeBack.ts"
@@ -318,7 +319,8 @@ const makeUnsafe = (options: Options = {}): SessionRegistry & { isClosed: boolea
       const caller = fiber.getRef(Caller.Current)
       const tenant = caller?.tenant
       if (quota !== undefined && tenant !== undefined) {
-        const limit = quota(tenant)
+        const given = quota(tenant)
+        const limit = given === Infinity ? given : count("quota", given, 0)
         if (ledger.tenantSize(tenant) >= limit) return new QuotaExceeded({ tenant, kind: info.kind, limit })
       }
       const entry = ledger.open(

@@ -3,7 +3,7 @@ import * as Retry from "@clawback/core/Retry"
 import * as SessionError from "@clawback/core/SessionError"
 import * as TransportError from "@clawback/core/TransportError"
 import { assert, describe, it } from "@effect/vitest"
-import { Cause, Clock, Duration, Effect, Exit, Fiber, Random, Schema, Scope, Stream } from "effect"
+import { Cause, Clock, Duration, Effect, Exit, Fiber, Option, Random, Schema, Scope, Stream } from "effect"
 import { TestClock } from "effect/testing"
 
 class Trouble extends Schema.TaggedError<Trouble>()("Trouble", {
@@ -490,6 +490,20 @@ describe("Retry.stream (B6)", () => {
       yield* Fiber.interrupt(fiber)
       assert.strictEqual(budget.left, 5)
     }))
+
+  it.effect("a reader who comes back after leaving a wait finds the rest of it, the same budget and the same end", () =>
+    Effect.gen(function*() {
+      const { at, stream } = streams(Stream.fail(unsent))
+      const budget = Retry.budget({ reserve: 1, ratio: 0 })
+      const pull = yield* Stream.toPull(Retry.stream(policy({ budget }))(stream))
+      const impatient = drawing(0.999)(Effect.exit(Effect.timeout(pull, "100 millis")))
+      const pulls = yield* Effect.forkChild(Effect.all(Array.from({ length: 20 }, () => impatient)))
+      yield* TestClock.adjust("10 seconds")
+      const exits = yield* Fiber.join(pulls)
+      assert.deepStrictEqual(at, [0, 999])
+      const ends = exits.filter((exit) => Option.getOrUndefined(Exit.findErrorOption(exit)) === unsent)
+      assert.isAtLeast(ends.length, 9)
+    }).pipe(Effect.scoped))
 
   it.effect("each run is a call of its own", () =>
     Effect.gen(function*() {

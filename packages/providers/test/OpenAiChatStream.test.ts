@@ -215,6 +215,14 @@ describe("the decoder of a stream", () => {
     assert.deepStrictEqual(events, [started, stopped, used(9, 3)])
   })
 
+  it("leaves usage unknown where a count that is repeated is cut off before that of the whole answer", () => {
+    const counting = says({ content: "Well" }, { usage: tokens(5, 1) }) + finishes("stop")
+    const isUsed = ({ events }: ReturnType<typeof decodeText>) => events.some(({ _tag }) => _tag === "Used")
+    assert.isFalse(isUsed(decodeText(counting)))
+    assert.isTrue(isUsed(decodeText(counting + done)))
+    assert.isTrue(isUsed(decodeText(counting + chunk({ usage: tokens(5, 2) }))))
+  })
+
   it("leaves usage unknown where the provider did not count, which is not zero", () => {
     assert.deepStrictEqual(decodeText(says({ content: "a" }) + finishes("stop") + done).events, [
       started,

@@ -93,6 +93,13 @@ describe("an AiError leads back to the error that it stands for", () => {
       assert.deepStrictEqual(error.retryAfter, Duration.seconds(7))
     }))
 
+  it.effect("RateLimited, with a wait until a date, by our own clock where the provider told no time", () =>
+    Effect.gen(function*() {
+      const headers = { "retry-after": "Thu, 01 Jan 1970 00:00:09 GMT" }
+      const error = yield* failed(whole, FakeTransport.json("{}", { status: 429, headers }))
+      assert.deepStrictEqual(error.retryAfter, Duration.seconds(9))
+    }))
+
   it.effect("ConnectionLost in the middle of a body", () =>
     Effect.gen(function*() {
       for (const [, call] of calls) {

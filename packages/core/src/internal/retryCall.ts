@@ -44,6 +44,10 @@ export class Call<EP, E extends EP | Declared> {
   /** Whether a retry was taken from the budget that has not begun. */
   private isPaid = false
   private last: Cause.Cause<E> | undefined
+  /** When the next attempt may begin, in monotonic milliseconds. */
+  private notBefore = -Infinity
+  /** How the call has ended: whoever asks again is told the same. */
+  private ended: Effect.Effect<never, E> | undefined
   private readonly policy: Policy<EP>
   private readonly isIdempotent: boolean
 
@@ -52,8 +56,16 @@ export class Call<EP, E extends EP | Declared> {
     this.isIdempotent = isIdempotent
   }
 
-  /** Begins an attempt, unless there is no time for one: then this is how the call ends. */
+  /** How long there is still to wait, for one that comes back after its wait was interrupted. */
+  left(fiber: AnyFiber): number {
+    return this.ended === undefined ? this.notBefore - Monotonic.millis(fiber.getRef(Clock.Clock)) : 0
+  }
+
+  /** Begins an attempt, unless there is no time or budget for one: then this is how the call ends. */
   begin(fiber: AnyFiber): Effect.Effect<never, E | Deadline.DeadlineExceeded> | undefined {
+    if (this.ended !== undefined) return this.ended
+    // What was given back when the wait was interrupted is taken again.
+    if (this.last !== undefined && !this.isPaid && !this.policy.budget.withdraw()) return this.end(this.last, "budget")
     const deadline = fiber.getRef(Deadline.Current)
     if (deadline !== undefined && !hasTime(this.policy.rules, this.remaining(fiber))) {
       return this.last === undefined
@@ -88,13 +100,14 @@ export class Call<EP, E extends EP | Declared> {
     if (!this.policy.budget.withdraw()) return this.end(cause, "budget")
     this.isPaid = true
     this.last = cause
+    this.notBefore = Monotonic.millis(fiber.getRef(Clock.Clock)) + decision.millis
     return Effect.andThen(Effect.sleep(decision.millis), again)
   }
 
   end(cause: Cause.Cause<E>, why: Why): Effect.Effect<never, E> {
     if (Cause.hasInterruptsOnly(cause)) return Effect.failCause(cause)
     const ended: Ended = { attempts: this.attempts, why }
-    return Effect.failCause(Cause.annotate(cause, EndedKey.context(ended), { overwrite: true }))
+    return this.ended = Effect.failCause(Cause.annotate(cause, EndedKey.context(ended), { overwrite: true }))
   }
 
   /** Gives back what was taken for an attempt that did not begin. */

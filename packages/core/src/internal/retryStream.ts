@@ -34,7 +34,9 @@ export class Attempts<EP, A, E extends EP | Declared, R> {
   readonly pull: Pulled<A, E | DeadlineExceeded, R> = Effect.suspend(() => this.delivering ?? this.settled)
 
   private readonly next: Pulled<A, E | DeadlineExceeded, R> = Effect.withFiber((fiber) => {
-    // Whoever comes back after a pull that was interrupted goes on with the attempt that it left.
+    // Whoever comes back after a pull that was interrupted goes on with the attempt, or the wait for one, that it left.
+    const left = this.attempt === undefined ? this.call.left(fiber) : 0
+    if (left > 0) return Effect.andThen(Effect.sleep(left), this.next)
     const refused = this.attempt === undefined ? this.call.begin(fiber) : undefined
     if (refused !== undefined) return refused
     const attempt = this.attempt ??= this.open()

@@ -27,6 +27,8 @@ export class OpenAiChatStream extends StreamDecoder {
   private id = "0"
   private isStarted = false
   private usage: Used | undefined
+  /** Whether the usage is of the whole answer: it came with the finish or after it, or the server said that all is said. */
+  private isUsageFinal = false
   private readonly choices = new Map<number, Choice>()
   private readonly expected: number
   /** Answers that have begun and not finished, and those that have. */
@@ -44,7 +46,7 @@ export class OpenAiChatStream extends StreamDecoder {
   /** Usage comes once, last: some servers repeat it in every chunk, and the last is right. */
   protected override done(): void {
     super.done()
-    if (this.usage !== undefined) this.emit(this.usage)
+    if (this.usage !== undefined && this.isUsageFinal) this.emit(this.usage)
   }
 
   protected override onEvent(event: string, data: string): void {
@@ -58,12 +60,14 @@ export class OpenAiChatStream extends StreamDecoder {
     const usage = chunk["usage"]
     if (usage !== undefined && usage !== null) this.usage = Response.used(usage) ?? this.usage
     for (const choice of From.array(chunk["choices"])) if (From.isObject(choice)) this.onChoice(choice, data)
+    if (usage !== undefined && usage !== null) this.isUsageFinal = this.isFinished
   }
 
   /** Some servers give fewer answers than were asked for: those that began must have finished. */
   private onDone() {
     if (this.open > 0 || this.finished === 0) return
     this.isFinished = true
+    this.isUsageFinal = true
     this.done()
   }
 

@@ -4,6 +4,8 @@ import * as Retry from "@clawback/core/Retry"
 import type * as Timeouts from "@clawback/core/Timeouts"
 import type * as Transport from "@clawback/core/Transport"
 import type * as Cause from "effect/Cause"
+import * as Clock from "effect/Clock"
+import * as DateTime from "effect/DateTime"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
@@ -71,6 +73,15 @@ export interface Outgoing {
   readonly timeouts: Timeouts.Timeouts
 }
 
+/** The headers with a date: where the server gave none, ours, since dates to wait for are read against it. */
+const dated = ({ headers }: Transport.Response): Effect.Effect<Transport.Response["headers"]> =>
+  headers["date"] === undefined
+    ? Effect.map(
+      Clock.currentTimeMillis,
+      (now) => ({ ...headers, date: DateTime.toDateUtc(DateTime.makeUnsafe(now)).toUTCString() })
+    )
+    : Effect.succeed(headers)
+
 /** Sends one request with its secret; what comes back is a success. */
 export const send = Effect.fnUntraced(function*(
   endpoint: Endpoint,
@@ -102,12 +113,12 @@ export const send = Effect.fnUntraced(function*(
     body: JSON.stringify(body),
     timeouts: outgoing.timeouts
   })
-  const { status, headers } = response
+  const { status } = response
   if (status >= 200 && status < 300) {
     const detail = unreadable(response)
     if (detail === undefined) return { response, peer }
     return yield* new InvalidResponse({ provider: peer.provider, detail: peer.redact(detail), excerpt: "" })
   }
   const error = encodingOf(response) === undefined ? yield* errorBody(response) : ""
-  return yield* codec.classify(peer, { status, headers, body: error })
+  return yield* codec.classify(peer, { status, headers: yield* dated(response), body: error })
 })

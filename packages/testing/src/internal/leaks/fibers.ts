@@ -2,7 +2,7 @@
  * Which fibers run that were started by a program, at whatever depth and however detached.
  *
  * A tracer sees each fiber work, and the runtime's metrics see it start, on its starter's stack. Both are inherited, so
- * that only a fiber that is started outside of Effect, by `Effect.runFork`, is not seen.
+ * that only a fiber that is started outside of Effect, by `Effect.runFork`, or that is given another tracer, is not seen.
  */
 import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
