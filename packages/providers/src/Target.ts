@@ -103,8 +103,8 @@ export class ChatModel extends Context.Service<ChatModel, {
 export type OpenError = Config.ConfigError | Credential.CredentialUnavailable | SessionError | InvalidUrl
 
 /** Options are part of the program: a wrong one is a defect, found where it is set and named. */
-const named = (model: string): string => {
-  if (model.trim() !== "") return model
+const named = (model: unknown): string => {
+  if (typeof model === "string" && model.trim() !== "") return model
   throw new RangeError(`The option \`model\` must be the name of a model, not ${JSON.stringify(model)}`)
 }
 
