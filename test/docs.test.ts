@@ -20,10 +20,10 @@ const run = async (...args: ReadonlyArray<string>) => {
     ANTHROPIC_API_KEY: "sk-no-real-key",
     ANTHROPIC_BASE_URL: provider.url
   }
-  await promisify(execFile)(execPath, args, { env: configured, timeout: 20_000, killSignal: "SIGKILL" }).catch((
+  await promisify(execFile)(execPath, args, { env: configured, timeout: 100_000, killSignal: "SIGKILL" }).catch((
     error
   ) =>
-    assert.fail(`${error.message}\n${error.stdout}${error.killed === true ? "\nStill running after 20 seconds" : ""}`)
+    assert.fail(`${error.message}\n${error.stdout}${error.killed === true ? "\nStill running after 100 seconds" : ""}`)
   )
 }
 
@@ -59,7 +59,7 @@ beforeAll(async () => {
 
 afterAll(() => provider.stop())
 
-describe("documentation", { timeout: 30_000 }, () => {
+describe("documentation", { timeout: 120_000 }, () => {
   it("has examples", () => {
     assert.isNotEmpty(fences)
   })

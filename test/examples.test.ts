@@ -43,7 +43,7 @@ describe("examples", { timeout: 60_000 }, () => {
   })
 
   it("http-api stops the provider when its client goes, and ends in good order (B13, B16)", async () => {
-    const { child, exited, says } = start("http-api", { PORT: "0" })
+    const { child, exited, output, says } = start("http-api", { PORT: "0" })
     const url = await says(/Listening on (\S+)/)
     const held = async () => await (await fetch(`${url}/held`)).json() as Readonly<Record<string, number>>
     const leaving = new AbortController()
@@ -56,7 +56,10 @@ describe("examples", { timeout: 60_000 }, () => {
     await vi.waitUntil(async () => (await held())["call"] === undefined, { timeout: 5000 })
     assert.doesNotHaveAnyKeys(await held(), ["call", "exchange"])
     assert.deepInclude(await held(), { request: 1 })
+    const staying = await fetch(`${url}/chat?prompt=Why`)
     child.kill("SIGTERM")
+    assert.match(await staying.text(), /data: "later one\."\n\n$/)
     assert.deepStrictEqual(await exited, [0, null])
+    assert.match(output(), /1 ended by themselves/)
   })
 })

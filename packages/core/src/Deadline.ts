@@ -59,7 +59,8 @@ export class DeadlineExceeded extends Schema.TaggedError<DeadlineExceeded>("@cla
     return { reach: "unanswered", isTransient: false }
   }
   override get message() {
-    return `The deadline of ${Duration.format(this.budget)} passed before the work ended, waits and ` +
+    const budget = Duration.millis(Math.ceil(Duration.toMillis(this.budget)))
+    return `The deadline of ${Duration.format(budget)} passed before the work ended, waits and ` +
       "retries included. Allow more time, or ask for less."
   }
 }

@@ -18,7 +18,7 @@ export class InvalidUrl extends Schema.TaggedError<InvalidUrl>("@clawback/core/I
   override get message() {
     return `${
       JSON.stringify(this.url)
-    } is not an absolute http or https URL. Give one such as "https://api.example.com/v1".`
+    } is not an absolute http or https URL without credentials and fragment. Give one such as "https://api.example.com/v1".`
   }
 }
 

@@ -191,8 +191,8 @@ export const runMain: {
 /**
  * Has a shutdown stop a `node:http` server, for as long as the surrounding scope is open: to be called before it listens.
  *
- * Each request is admitted, and in flight until the last byte of its answer is sent or its client is gone, so that a drain
- * waits for it. At `stop` the server listens no more, and idle connections are closed; those with an answer under way are
+ * Each answer is admitted (as a session of kind `"answer"`, beside the `"request"` of a `RequestScope`), and in flight until
+ * its last byte is sent or its client is gone, so that a drain waits for it. At `stop` the server listens no more, and idle connections are closed; those with an answer under way are
  * told `Connection: close` where its head is not sent yet, and closed as soon as it is done. At `close` every connection
  * that is left is destroyed.
  *
@@ -209,7 +209,7 @@ export const server = (
     const fork = Effect.runForkWith(yield* Effect.context<never>())
     const onAnswer = ({ method = "", url = "" }: Http.IncomingMessage, closed: Effect.Effect<void>) =>
       // Told to end, it goes on to wait: whoever answers is told as well.
-      fork(Effect.uninterruptible(Shutdown.admit({ kind: "request", name: `${method} ${url.split("?")[0]}` })(closed)))
+      fork(Effect.uninterruptible(Shutdown.admit({ kind: "answer", name: `${method} ${url.split("?")[0]}` })(closed)))
     const connections = yield* Effect.acquireRelease(
       Effect.sync(() => new Connections(server, onAnswer)),
       (connections) => Effect.sync(() => connections.forget())

@@ -213,6 +213,9 @@ const add = (sums: Record<string, number>, counts: Readonly<Record<string, numbe
 /** Runs a scenario under many seeds. */
 export const explore = (scenario: Scenario, options: ExploreOptions): Report => {
   const { maxSteps, name, program } = scenario
+  if (!Number.isSafeInteger(options.seeds) || options.seeds < 1) {
+    throw new RangeError(`The option \`seeds\` must be a whole number from 1 up, not ${options.seeds}`)
+  }
   const from = options.from ?? 1
   const traces = new Set<string>()
   const interrupts: Record<string, number> = {}

@@ -188,6 +188,16 @@ describe("Faults", () => {
 })
 
 describe("An exploration", () => {
+  it("of no seeds is refused, since it would pass for one that found nothing", () => {
+    for (const seeds of [0, -1, 1.5, NaN]) {
+      assert.throws(
+        () => Simulation.explore({ name: "empty", program: Effect.void }, { seeds }),
+        RangeError,
+        "The option `seeds` must be a whole number from 1 up"
+      )
+    }
+  })
+
   it("fails where what was declared never came, once there were seeds enough", () => {
     const empty = scenario(Effect.void, { phases: ["connecting"], faults: ["refused"] })
     assert.deepStrictEqual(failed(Simulation.explore(empty, { seeds: 10 })), [])

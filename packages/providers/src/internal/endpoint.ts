@@ -57,7 +57,7 @@ export const open = Effect.fnUntraced(function*<C extends Protocol, E, R>(
 })
 
 /** Options are part of the program: a wrong one is a defect, found where it is set and named. */
-export const named = (model: string): string => {
-  if (model.trim() !== "") return model
+export const named = (model: unknown): string => {
+  if (typeof model === "string" && model.trim() !== "") return model
   throw new RangeError(`The option \`model\` must be the name of a model, not ${JSON.stringify(model)}`)
 }
