@@ -53,13 +53,17 @@ const note = (value: object) => ({ _tag: "Native", protocol: "openai-chat", valu
 
 const legacy = (fields: object) => chunk({ choices: [{ index: 0, delta: { function_call: fields } }] })
 
+const isUsed = ({ events }: ReturnType<typeof decodeText>) => events.some(({ _tag }) => _tag === "Used")
+
+/** A fragment of a tool call whose number is a text. */
+const numberedCall = (index: string, fields: object) =>
+  chunk({ choices: [{ index: 0, delta: { tool_calls: [{ index, ...fields }] } }] })
+
 describe("the decoder of a stream", () => {
   it("tells the calls apart where a server writes their numbers as texts", () => {
-    const call = (index: string, fields: object) =>
-      chunk({ choices: [{ index: 0, delta: { tool_calls: [{ index, ...fields }] } }] })
-    const stream = call("0", { id: "a", function: { name: "f", arguments: "{" } }) +
-      call("1", { id: "b", function: { name: "g", arguments: "{}" } }) +
-      call("0", { function: { arguments: "}" } }) + finishes("tool_calls") + done
+    const stream = numberedCall("0", { id: "a", function: { name: "f", arguments: "{" } }) +
+      numberedCall("1", { id: "b", function: { name: "g", arguments: "{}" } }) +
+      numberedCall("0", { function: { arguments: "}" } }) + finishes("tool_calls") + done
     assert.deepStrictEqual(decodeText(stream).events.filter(({ _tag }) => _tag === "ToolCallDelta"), [
       { _tag: "ToolCallDelta", index: 0, arguments: "{" },
       { _tag: "ToolCallDelta", index: 1, arguments: "{}" },
@@ -217,7 +221,6 @@ describe("the decoder of a stream", () => {
 
   it("leaves usage unknown where a count that is repeated is cut off before that of the whole answer", () => {
     const counting = says({ content: "Well" }, { usage: tokens(5, 1) }) + finishes("stop")
-    const isUsed = ({ events }: ReturnType<typeof decodeText>) => events.some(({ _tag }) => _tag === "Used")
     assert.isFalse(isUsed(decodeText(counting)))
     assert.isTrue(isUsed(decodeText(counting + done)))
     assert.isTrue(isUsed(decodeText(counting + chunk({ usage: tokens(5, 2) }))))
