@@ -13,8 +13,11 @@ import { scale } from "../support/scale.ts"
 const [conversations, responses] = scale() === "small" ? [100, 1_000] : [10_000, 100_000]
 const seed = 0x5eed
 
-/** As much in one piece takes as long as in eight, with the noise of a busy machine; where time were squared, it would be 8. */
-const mostGrowth = 3
+/**
+ * As much in one piece takes as long as in eight, with some noise of a busy machine, and where time were squared, it would
+ * be 8. For one object of 16,000 fields it is 1.6 to 2.5, since `JSON.parse` takes longer by itself.
+ */
+const mostGrowth = (name: string) => name === "unknown fields" ? 3 : 1.75
 
 /** What is left on the heap once all is done, whatever was decoded. */
 const mostLeft = 32 * 1024 * 1024
@@ -36,7 +39,7 @@ const prove = (codec: Codec.Codec) => {
   console.log(`  ${JSON.stringify(fuzzed.errors)}, ${fuzzed.values} values, ${heapLeft} bytes left`)
   const grown = growth(codec)
   for (const { name, ratio } of grown) console.log(`  ${name}: ${ratio.toFixed(2)} times as long as in eight pieces`)
-  const met = heapLeft <= mostLeft && grown.every(({ ratio }) => ratio <= mostGrowth)
+  const met = heapLeft <= mostLeft && grown.every(({ name, ratio }) => ratio <= mostGrowth(name))
   return { protocol: codec.protocol, met, recorded, generated, ...fuzzed, heapLeft, grown }
 }
 

@@ -1,6 +1,6 @@
 /** How the time that decoding takes grows with what is decoded, for input that is made to be slow. */
 import type { Codec } from "@clawback/providers"
-import { cpuUsage } from "node:process"
+import { threadCpuUsage } from "node:process"
 
 const peer: Codec.Peer = { provider: "provider", redact: (text) => text }
 const utf8 = (text: string) => new TextEncoder().encode(text)
@@ -82,25 +82,27 @@ const shapes: Readonly<Record<string, (size: number) => Decode>> = {
   "nesting": (size) => whole(`${"[".repeat(size * 10)}${"]".repeat(size * 10)}`)
 }
 
-/** Of the processor, in milliseconds: other work on the machine takes none of it. */
+/** Milliseconds of the processor that this thread took: other work on the machine, and other threads, take none of it. */
 const timesTaking = (codec: Codec.Codec, decode: Decode, times: number): number => {
-  const before = cpuUsage()
+  const before = threadCpuUsage()
   for (let time = 0; time < times; time++) decode(codec)
-  return cpuUsage(before).user / 1_000
+  // Only their sum is measured; which of it was whose, the kernel estimates.
+  const { system, user } = threadCpuUsage(before)
+  return (user + system) / 1_000
 }
 
-/** The least of several, which was disturbed least. */
-const least = (codec: Codec.Codec, decode: Decode, times: number): number =>
-  Math.min(...Array.from({ length: 3 }, () => timesTaking(codec, decode, times)))
+const median = (values: ReadonlyArray<number>): number => values.toSorted((a, b) => a - b)[values.length >> 1] ?? NaN
 
 const factor = 8
 const size = 2_000
-/** The processor's time is told in steps of some milliseconds. */
-const enough = 30
+/** A collection of garbage takes some milliseconds, and must not be what is measured. */
+const enough = 20
+/** Each is measured in turn with the other, so that what slows the machine for a while slows both. */
+const rounds = 9
 
 export interface Growth {
   readonly name: string
-  /** The time for one input, over the time for the same amount in eight. */
+  /** The time for one input, over the time for the same amount in eight: the median of several measurements. */
   readonly ratio: number
 }
 
@@ -110,5 +112,9 @@ export const growth = (codec: Codec.Codec): ReadonlyArray<Growth> =>
     const large = make(factor * size)
     let times = 1
     while (timesTaking(codec, large, times) < enough) times *= 2
-    return { name, ratio: least(codec, large, times) / least(codec, small, times * factor) }
+    const ratios = Array.from(
+      { length: rounds },
+      () => timesTaking(codec, large, times) / timesTaking(codec, small, times * factor)
+    )
+    return { name, ratio: median(ratios) }
   })
