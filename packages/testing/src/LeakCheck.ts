@@ -2,8 +2,9 @@
  * Fails a test that leaves something behind: a session, a fiber, a socket, a file descriptor.
  *
  * `check` wraps an effect, for `it.effect` or any other runner, and sees all four. `each` watches every test of a file by
- * its runner's hooks, so that tests without Effect are covered, too; fibers it does not see. What is found is said with
- * its id, path or port, and with where in the code it was asked for, as far as anyone knows.
+ * its runner's hooks, so that tests without Effect are covered, too; fibers it does not see. Nor does `check` see those that
+ * `Effect.runFork` starts, or that are given a scheduler of their own. What is found is said with its id, path or port, and
+ * with where in the code it was asked for, as far as anyone knows.
  *
  * Sockets and descriptors are this process's, as the kernel counts them (Linux only; elsewhere they are not looked at). So
  * nothing else may open or close any at the same time: no concurrent tests, and a process for each file, as Vitest has by

@@ -2,7 +2,7 @@ import * as Session from "@clawback/core/Session"
 import * as SessionRegistry from "@clawback/core/SessionRegistry"
 import { LeakCheck } from "@clawback/testing"
 import { assert, describe, it } from "@effect/vitest"
-import { Cause, Data, Deferred, Effect, Exit, Fiber, Scope } from "effect"
+import { Cause, Data, Deferred, Effect, Exit, Fiber, Scope, Tracer } from "effect"
 import { once } from "node:events"
 import * as Fs from "node:fs/promises"
 import * as Net from "node:net"
@@ -95,6 +95,21 @@ describe("LeakCheck.check", () => {
     Effect.gen(function*() {
       const leaks = yield* leaksOf(Effect.forkDetach(Effect.forkDetach(linger())).pipe(Effect.flatMap(Fiber.join)))
       assert.deepStrictEqual(leaks.map(({ kind }) => kind), ["fiber"])
+    }))
+
+  it.effect("tells fibers that were left under another tracer, such as telemetry's", () =>
+    Effect.gen(function*() {
+      const tracer = Tracer.make({
+        span: (options) => new Tracer.NativeSpan(options),
+        context: (primitive, fiber) => primitive["~effect/Effect/evaluate"](fiber)
+      })
+      const leaks = yield* leaksOf(
+        Effect.andThen(Effect.forkDetach(linger()), Effect.forkDetach(Effect.forkDetach(linger()))).pipe(
+          Effect.provideService(Tracer.Tracer, tracer)
+        )
+      )
+      assert.deepStrictEqual(leaks.map(({ kind }) => kind), ["fiber", "fiber"])
+      assert.include(leaks[0]?.where.join(), "in linger")
     }))
 
   it.effect("tells both ends of a connection that was left, and where the one that we opened was", () =>

@@ -1,15 +1,16 @@
 /**
  * Which fibers run that were started by a program, at whatever depth and however detached.
  *
- * A tracer sees each fiber work, and the runtime's metrics see it start, on its starter's stack. Both are inherited, so
- * that only a fiber that is started outside of Effect, by `Effect.runFork`, or that is given another tracer, is not seen.
+ * A scheduler is asked at each step of a fiber whether that should yield, and so sees it work; the runtime's metrics see it
+ * start, on its starter's stack. Both are inherited, so that only a fiber that is started outside of Effect, by
+ * `Effect.runFork`, or that is given another scheduler or told never to yield, is not seen.
  */
 import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Metric from "effect/Metric"
 import type { StackFrame } from "effect/References"
-import * as Tracer from "effect/Tracer"
+import * as Scheduler from "effect/Scheduler"
 import { callers } from "./callers.ts"
 
 type AnyFiber = Fiber.Fiber<unknown, unknown>
@@ -39,17 +40,16 @@ export class Fibers {
   /** Watches what an effect starts. */
   watch<A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> {
     return Effect.gen({ self: this }, function*() {
-      const inner = yield* Tracer.Tracer
+      const inner = yield* Scheduler.Scheduler
       const metrics = yield* Metric.FiberRuntimeMetrics
-      const tracer = Tracer.make({
-        span: (options) => inner.span(options),
-        context: (primitive, fiber) => {
+      const scheduler: Scheduler.Scheduler = {
+        executionMode: inner.executionMode,
+        shouldYield: (fiber) => {
           this.see(fiber)
-          return inner.context === undefined
-            ? primitive["~effect/Effect/evaluate"](fiber)
-            : inner.context(primitive, fiber)
-        }
-      })
+          return inner.shouldYield(fiber)
+        },
+        makeDispatcher: () => inner.makeDispatcher()
+      }
       const recorder: Metric.FiberRuntimeMetricsService = {
         recordFiberStart: (context) => {
           const parent = Fiber.getCurrent()
@@ -60,7 +60,7 @@ export class Fibers {
         recordFiberEnd: (context, exit) => metrics?.recordFiberEnd(context, exit)
       }
       return yield* effect.pipe(
-        Effect.provideService(Tracer.Tracer, tracer),
+        Effect.provideService(Scheduler.Scheduler, scheduler),
         Effect.provideService(Metric.FiberRuntimeMetrics, recorder)
       )
     })
