@@ -9,9 +9,9 @@ import * as NodeSdk from "@effect/opentelemetry/NodeSdk"
 import type { Resource } from "@effect/opentelemetry/Resource"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import { inSpans } from "./internal/activeSpans.ts"
 import { quiet } from "./internal/quiet.ts"
 import { retraced } from "./internal/retraced.ts"
-import { inSpans } from "./internal/steps.ts"
 import * as ProcessMetrics from "./ProcessMetrics.ts"
 
 /**
