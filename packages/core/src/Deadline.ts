@@ -40,6 +40,7 @@ import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import { cutOff } from "./internal/cutOff.ts"
 import * as Monotonic from "./internal/monotonic.ts"
+import * as Time from "./internal/time.ts"
 import * as OptionCheck from "./OptionCheck.ts"
 import type * as Retry from "./Retry.ts"
 
@@ -59,8 +60,7 @@ export class DeadlineExceeded extends Schema.TaggedError<DeadlineExceeded>("@cla
     return { reach: "unanswered", isTransient: false }
   }
   override get message() {
-    const budget = Duration.millis(Math.ceil(Duration.toMillis(this.budget)))
-    return `The deadline of ${Duration.format(budget)} passed before the work ended, waits and ` +
+    return `The deadline of ${Time.format(this.budget)} passed before the work ended, waits and ` +
       "retries included. Allow more time, or ask for less."
   }
 }

@@ -7,6 +7,7 @@
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import * as Time from "./internal/time.ts"
 import * as OptionCheck from "./OptionCheck.ts"
 import * as SessionRegistry from "./SessionRegistry.ts"
 
@@ -15,7 +16,10 @@ export type OnLeak = (leak: SessionRegistry.Leak) => Effect.Effect<void>
 
 /** Says so in the log, and leaves it. */
 export const report: OnLeak = ({ reason, session }) =>
-  Effect.logWarning(`Session leaked (${reason}): ${session.kind} ${session.name}`, session)
+  Effect.logWarning(
+    `Session leaked (${reason}): ${session.kind} ${session.name}, for ${Time.format(session.age)}`,
+    session
+  )
 
 /** Says so in the log, and takes it back: at once if nobody is left who could let go of it. */
 export const reclaim: OnLeak = (leak) => {

@@ -23,6 +23,7 @@ import * as Monotonic from "./internal/monotonic.ts"
 import { redact } from "./internal/redact.ts"
 import * as Site from "./internal/site.ts"
 import { takeBack } from "./internal/takeBack.ts"
+import * as Time from "./internal/time.ts"
 import * as OptionCheck from "./OptionCheck.ts"
 import type { Info, Session } from "./Session.ts"
 import { QuotaExceeded, type SessionError, SessionRevoked } from "./SessionError.ts"
@@ -362,7 +363,10 @@ export const layer = (options: Options = {}): Layer.Layer<never> =>
         Effect.sync(() => makeUnsafe(options)),
         Effect.fnUntraced(function*(registry) {
           for (const leaked of yield* registry.list()) {
-            yield* Effect.logWarning(`Session still open at close: ${leaked.kind} ${leaked.name}`, leaked)
+            yield* Effect.logWarning(
+              `Session still open at close: ${leaked.kind} ${leaked.name}, for ${Time.format(leaked.age)}`,
+              leaked
+            )
           }
           registry.isClosed = true
           yield* registry.revoke({}, { reason: closedReason, deadline: 0 })
