@@ -7,7 +7,14 @@ type Setting = readonly [name: string, wrong: ReadonlyArray<unknown>, set: (valu
 
 const transport = (options: NodeTransport.Options) => Layer.build(NodeTransport.layer(options))
 
-const noUrls = ["", "proxy.test:3128", "ftp://proxy.test", "http://", "http://user%:secret@proxy.test:3128"]
+const noUrls = [
+  "",
+  "proxy.test:3128",
+  "ftp://proxy.test",
+  "socks5://localhost:1080",
+  "http://",
+  "http://user%:secret@proxy.test:3128"
+]
 const noTls = [{ cert: "secret" }, { minVersion: "TLSv9" }, { ciphers: "none" }]
 
 const settings: ReadonlyArray<Setting> = [
