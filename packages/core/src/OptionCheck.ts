@@ -55,11 +55,11 @@ export const finite = (name: string, value: Duration.Input): Duration.Duration =
   throw wrong(name, value, "a duration such as \"10 seconds\", neither negative nor infinite")
 }
 
-/** The time from one round to the next: none at all would keep the process busy with nothing else. */
+/** The time from one round to the next, infinity included. None at all would keep the process busy with nothing else. */
 export const interval = (name: string, value: Duration.Input): Duration.Duration => {
   const parsed = parse(value)
-  if (parsed !== undefined && Duration.isFinite(parsed) && !Duration.isZero(parsed)) return parsed
-  throw wrong(name, value, "a duration such as \"10 seconds\", longer than zero and not infinite")
+  if (parsed !== undefined && !Duration.isZero(parsed)) return parsed
+  throw wrong(name, value, "a duration such as \"10 seconds\", and longer than zero")
 }
 
 /** A number of bytes, or `Infinity` for no limit. */

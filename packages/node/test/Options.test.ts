@@ -31,7 +31,7 @@ const settings: ReadonlyArray<Setting> = [
     [-1, NaN, "soon", "-1 seconds", "Infinity"],
     (value) => NodeShutdown.runMain(Effect.void, { ceiling: value })
   ],
-  ["interval", [-1, 0, NaN, "soon", "Infinity"], (value) =>
+  ["interval", [-1, 0, NaN, "soon"], (value) =>
     Layer.build(NodeMetrics.layer).pipe(
       Effect.provideService(NodeMetrics.interval, value),
       Effect.provideService(Metric.MetricRegistry, new Map())
