@@ -26,7 +26,7 @@ import * as Stream from "effect/Stream"
 import type { unhandled } from "effect/Types"
 import * as Caller from "./Caller.ts"
 import * as Deadline from "./Deadline.ts"
-import * as Option from "./internal/option.ts"
+import * as OptionCheck from "./OptionCheck.ts"
 import * as Session from "./Session.ts"
 import { QuotaExceeded, type SessionError, SessionRevoked } from "./SessionError.ts"
 
@@ -53,7 +53,7 @@ const answer = ({ _tag, message }: Interruption): HttpServerResponse.HttpServerR
   HttpServerResponse.jsonUnsafe({ error: _tag, message }, { status: statuses[_tag] })
 
 const checked = (options: Options<unknown>): Duration.Duration | undefined =>
-  options.deadline === undefined ? undefined : Option.duration("deadline", options.deadline)
+  options.deadline === undefined ? undefined : OptionCheck.duration("deadline", options.deadline)
 
 const onBehalf = <R>(options: Options<R>, headers: Headers) => <A, E, R2>(self: Effect.Effect<A, E, R2>) =>
   options.caller === undefined
@@ -133,7 +133,10 @@ export const layer = <R = never>(
   HttpRouter.use((router) =>
     Effect.flatMap(
       provided(options),
-      (options) => router.addGlobalMiddleware((handler: Handler) => http(options)(handler))
+      (options) => {
+        const inScope = http(options)
+        return router.addGlobalMiddleware((handler: Handler) => inScope(handler))
+      }
     )
   )
 

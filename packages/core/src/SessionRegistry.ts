@@ -20,10 +20,11 @@ import { subscribe } from "./internal/changes.ts"
 import { Entry, Ledger, revokedAround } from "./internal/ledger.ts"
 import { earliest, matcher } from "./internal/matcher.ts"
 import * as Monotonic from "./internal/monotonic.ts"
-import { count } from "./internal/option.ts"
 import { redact } from "./internal/redact.ts"
 import * as Site from "./internal/site.ts"
 import { takeBack } from "./internal/takeBack.ts"
+import * as Time from "./internal/time.ts"
+import * as OptionCheck from "./OptionCheck.ts"
 import type { Info, Session } from "./Session.ts"
 import { QuotaExceeded, type SessionError, SessionRevoked } from "./SessionError.ts"
 
@@ -125,7 +126,7 @@ export interface Options {
   readonly quota?: ((tenant: string) => number) | undefined
   /**
    * How long a session of a kind may be open before it counts as a leak. Default: for ever. Too short, and long work is
-   * reported; too long, and a leak is found late.
+   * reported; too long, and a leak is found late. What it gives is checked when leaks are looked for.
    */
   readonly leakThreshold?: ((kind: string) => Duration.Input | undefined) | undefined
   /**
@@ -242,7 +243,8 @@ const makeUnsafe = (options: Options = {}): SessionRegistry & { isClosed: boolea
   const leaks = select((entry, now): Leak | undefined => {
     if (entry.isAbandoned) return { session: snapshot(entry, now), reason: "owner gone" }
     const threshold = leakThreshold?.(entry.kind)
-    return threshold !== undefined && now - entry.openedAt >= Duration.toMillis(Duration.fromInputUnsafe(threshold))
+    return threshold !== undefined &&
+        now - entry.openedAt >= Duration.toMillis(OptionCheck.duration("leakThreshold", threshold))
       ? { session: snapshot(entry, now), reason: "too old" }
       : undefined
   })
@@ -260,8 +262,8 @@ const makeUnsafe = (options: Options = {}): SessionRegistry & { isClosed: boolea
     filter: Filter,
     { reason, deadline = "5 seconds", releaseDeadline = "5 seconds" }: RevokeOptions
   ) => {
-    const grace = Duration.fromInputUnsafe(deadline)
-    const releaseTimeout = Duration.fromInputUnsafe(releaseDeadline)
+    const grace = OptionCheck.duration("deadline", deadline)
+    const patience = OptionCheck.duration("releaseDeadline", releaseDeadline)
     const revoking = Effect.clockWith((clock) => {
       const now = () => Monotonic.millis(clock)
       const at = now()
@@ -274,7 +276,7 @@ const makeUnsafe = (options: Options = {}): SessionRegistry & { isClosed: boolea
       for (const { onRevoked } of [...marked].toReversed()) for (const listener of onRevoked?.slice() ?? []) listener()
       const taken = takeBack(marked, {
         grace,
-        patience: releaseTimeout,
+        patience,
         leave: closeUnsafe,
         onForced: (entry) => forced.push(snapshot(entry, now())),
         onStuck: (entry) => stuck.push(snapshot(entry, now()))
@@ -320,7 +322,7 @@ const makeUnsafe = (options: Options = {}): SessionRegistry & { isClosed: boolea
       const tenant = caller?.tenant
       if (quota !== undefined && tenant !== undefined) {
         const given = quota(tenant)
-        const limit = given === Infinity ? given : count("quota", given, 0)
+        const limit = given === Infinity ? given : OptionCheck.count("quota", given, 0)
         if (ledger.tenantSize(tenant) >= limit) return new QuotaExceeded({ tenant, kind: info.kind, limit })
       }
       const entry = ledger.open(
@@ -361,7 +363,10 @@ export const layer = (options: Options = {}): Layer.Layer<never> =>
         Effect.sync(() => makeUnsafe(options)),
         Effect.fnUntraced(function*(registry) {
           for (const leaked of yield* registry.list()) {
-            yield* Effect.logWarning(`Session still open at close: ${leaked.kind} ${leaked.name}`, leaked)
+            yield* Effect.logWarning(
+              `Session still open at close: ${leaked.kind} ${leaked.name}, for ${Time.format(leaked.age)}`,
+              leaked
+            )
           }
           registry.isClosed = true
           yield* registry.revoke({}, { reason: closedReason, deadline: 0 })
