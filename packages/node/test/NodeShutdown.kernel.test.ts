@@ -1,45 +1,17 @@
 import * as NodeProbes from "@clawback/node/NodeProbes"
 import { Effect } from "effect"
-import { type ChildProcess, fork } from "node:child_process"
-import { once } from "node:events"
 import * as Http from "node:http"
 import * as Net from "node:net"
 import { join } from "node:path"
 import { performance } from "node:perf_hooks"
 import process from "node:process"
-import { text } from "node:stream/consumers"
 import { setTimeout } from "node:timers/promises"
 import { assert, describe, it } from "vitest"
+import * as Stopped from "../../../test/support/stopped.ts"
 
-interface Running {
-  readonly child: ChildProcess
-  readonly port: number
-  /** How it ended, after how long since it was asked, and all that it said. */
-  readonly ended: Promise<{ readonly code: number | null; readonly output: string; readonly at: number }>
-}
-
-const start = (name: string, options: object = {}): Omit<Running, "port"> => {
-  const child = fork(join(import.meta.dirname, "ShutdownProgram.ts"), [name, JSON.stringify(options)], {
-    execArgv: ["--conditions=@clawback/source"],
-    stdio: ["ignore", "pipe", "pipe", "ipc"]
-  })
-  const said = Promise.all([text(child.stdout!), text(child.stderr!)])
-  const ended = once(child, "exit").then(async ([code]) => {
-    const at = performance.now()
-    return { code, output: (await said).join("\n"), at }
-  })
-  return { child, ended }
-}
-
-/** Starts a program and waits until it says that it runs. */
-const running = async (name: string, options: object = {}): Promise<Running> => {
-  const { child, ended } = start(name, options)
-  const [{ port }] = await Promise.race([
-    once(child, "message"),
-    ended.then(({ output }) => Promise.reject(new Error(output)))
-  ])
-  return { child, ended, port }
-}
+const program = join(import.meta.dirname, "ShutdownProgram.ts")
+const start = (name: string, options: object = {}) => Stopped.start(program, name, JSON.stringify(options))
+const running = (name: string, options: object = {}) => Stopped.running(program, name, JSON.stringify(options))
 
 /** The body of an answer, and whether it came to its end by the rules of HTTP. */
 interface Answer {

@@ -30,6 +30,13 @@ export interface Held {
   readonly services: Context.Context<never>
 }
 
+/** Those that tell of a session of this process, and did not come over a wire. */
+const ofThisProcess = new WeakSet<SessionRevoked>()
+
+/** Whether a session of this process was revoked for that reason, and this is what its users were told. */
+export const isRevocation = (error: unknown, reason: string): boolean =>
+  error instanceof SessionRevoked && error.reason === reason && ofThisProcess.has(error)
+
 /** There are many of these: no field that could be found out from another. */
 export class Entry implements Session {
   readonly id: number
@@ -116,7 +123,9 @@ export class Entry implements Session {
     const limit = Error.stackTraceLimit
     Error.stackTraceLimit = 0
     try {
-      return this.revocation = new SessionRevoked({ id, kind, name, reason: revocation })
+      const error = new SessionRevoked({ id, kind, name, reason: revocation })
+      ofThisProcess.add(error)
+      return this.revocation = error
     } finally {
       Error.stackTraceLimit = limit
     }
