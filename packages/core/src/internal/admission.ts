@@ -3,6 +3,7 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import * as Session from "../Session.ts"
+import type { SessionRevoked } from "../SessionError.ts"
 import { SessionRegistry } from "../SessionRegistry.ts"
 import type { Shutdown } from "../Shutdown.ts"
 import type { Work } from "./phases.ts"
@@ -26,6 +27,7 @@ export const InFlight = Context.Reference<Ticket<Work> | undefined>("@clawback/c
 
 export class Admission {
   private ticket: Ticket<Work> | undefined
+  private isOver = false
   private readonly info: Session.Info
   private readonly shutdown: Shutdown
 
@@ -37,18 +39,27 @@ export class Admission {
   /** Taken inside of the session, whose release is registered by then. */
   readonly take = Effect.withFiber<Ticket<Work>, ShuttingDown>((fiber) => {
     const session = fiber.getRef(Session.Current)
-    this.ticket = session &&
-      this.shutdown.admitUnsafe({ session, registry: fiber.getRef(SessionRegistry) }, fiber.getRef(InFlight))
+    // The session may have been released by force before its work came this far.
+    this.ticket = session === undefined || this.isOver ? undefined : this.shutdown.admitUnsafe(
+      { session, registry: fiber.getRef(SessionRegistry) },
+      fiber.getRef(InFlight)
+    )
     return this.ticket === undefined
       ? Effect.fail(this.shutdown.refusalUnsafe(this.info))
       : Effect.succeed(this.ticket)
   })
 
+  /** Why the work was told to end, if it was. */
+  get revoked(): SessionRevoked | undefined {
+    return this.ticket?.work.session.revoked
+  }
+
   /** To be done as the session is released. What was revoked was cut short, unless it had succeeded all the same. */
   giveBack(hasSucceeded: boolean): Effect.Effect<void> {
     return Effect.sync(() => {
+      this.isOver = true
       if (this.ticket === undefined) return
-      this.shutdown.leaveUnsafe(this.ticket, !hasSucceeded && this.ticket.work.session.revoked !== undefined)
+      this.shutdown.leaveUnsafe(this.ticket, !hasSucceeded && this.revoked !== undefined)
     })
   }
 }
