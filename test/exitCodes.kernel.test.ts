@@ -1,5 +1,5 @@
 /** What a process that is stopped while it works says of that, by its exit code and by its report. */
-import { FaultyProvider } from "@clawback/testing"
+import { Behavior, FaultyProvider } from "@clawback/testing"
 import { Effect } from "effect"
 import { join } from "node:path"
 import { assert, describe, it } from "vitest"
@@ -9,9 +9,9 @@ import { talking } from "./support/talking.ts"
 const program = join(import.meta.dirname, "support/exitProgram.ts")
 
 /** Starts a program that talks to a model, tells it to stop, and waits for its end. */
-const stopped = (name: string, signal: NodeJS.Signals) =>
+const stopped = (name: string, signal: NodeJS.Signals, otherwise = talking("10 millis")) =>
   Effect.runPromise(Effect.scoped(Effect.gen(function*() {
-    const provider = yield* FaultyProvider.make({ otherwise: talking("10 millis") })
+    const provider = yield* FaultyProvider.make({ otherwise })
     const { child, ended } = yield* Effect.promise(() => Stopped.running(program, name, `${provider.url}/v1`))
     child.kill(signal)
     return yield* Effect.promise(() => ended)
@@ -22,7 +22,9 @@ const signals = [["SIGINT", 130], ["SIGTERM", 143]] as const
 describe("work that a signal cuts short", { timeout: 60_000 }, () => {
   it.each([
     ["an admitted answer", "job #\\d+ endless"],
-    ["an error of its own", "job #\\d+ endless"]
+    ["an error of its own", "job #\\d+ endless"],
+    ["an answer", "call #\\d+ openai/gpt-5"],
+    ["a session", "job #\\d+ endless"]
   ])("%s ends in the signal's code, and the report says so", async (name, told) => {
     for (const [signal, expected] of signals) {
       const { code, output } = await stopped(name, signal)
@@ -30,6 +32,17 @@ describe("work that a signal cuts short", { timeout: 60_000 }, () => {
       assert.match(output, new RegExp(`1 interrupted.*; exit code ${expected}\\n[^]*interrupted:\\n\\s+${told}`))
       assert.notInclude(output, "ERROR")
     }
+  })
+})
+
+describe("a program that works on nothing as it is stopped", { timeout: 60_000 }, () => {
+  const finish = { choices: [{ index: 0, delta: { content: "well" }, finish_reason: "stop" }] }
+  const whole = Behavior.sse([{ data: { id: "chatcmpl-1", model: "gpt-5", ...finish } }, { data: "[DONE]" }])
+
+  it.each(["a connection that is idle", "work that ends"])("(%s) ends in 0", async (name) => {
+    const { code, output } = await stopped(name, "SIGTERM", whole)
+    assert.strictEqual(code, 0, output)
+    assert.include(output, " 0 interrupted, 0 forced, 0 failed, 0 stuck; exit code 0\n")
   })
 })
 

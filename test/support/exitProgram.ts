@@ -37,6 +37,10 @@ const revokedByOthers = SessionRegistry.revoke({ name: info.name }, { reason: "s
 
 const programs: Readonly<Record<string, Effect.Effect<unknown, unknown>>> = {
   "an admitted answer": read(Shutdown.admitStream(info)(answer)),
+  "an answer": read(answer),
+  "a session": Session.scoped(info)(forever),
+  "a connection that is idle": Effect.andThen(Stream.runDrain(answer), forever).pipe(Effect.provide(Model)),
+  "work that ends": Effect.uninterruptible(Session.scoped(info)(Effect.andThen(started, Effect.sleep("500 millis")))),
   "an error of its own": Effect.mapError(Shutdown.admit(info)(forever), (cause) => wrapped(wrapped(cause))),
   "revoked by others": Effect.andThen(
     Effect.forkChild(Effect.andThen(inDrain, revokedByOthers), { startImmediately: true }),

@@ -7,6 +7,7 @@
 import type * as Context from "effect/Context"
 import type * as Effect from "effect/Effect"
 import type * as Exit from "effect/Exit"
+import type * as Fiber from "effect/Fiber"
 import type * as Tracer from "effect/Tracer"
 import type { Caller } from "../Caller.ts"
 import { other } from "../Instrument.ts"
@@ -59,8 +60,8 @@ export class Entry implements Session {
   isAbandoned = false
   /** Why it was revoked, or what its users are told of that, once somebody has asked. */
   private revocation: string | SessionRevoked | undefined = undefined
-  /** Those who must let go of it once it is revoked. */
-  onRevoked: Array<() => void> | undefined = undefined
+  /** Those who must let go of it once it is revoked: fibers that work in it, which are interrupted, and others, who are told. */
+  onRevoked: Array<Fiber.Fiber<unknown, unknown> | (() => void)> | undefined = undefined
   onClosed: Array<() => void> | undefined = undefined
   readonly tally: Tally
   /** Undefined as long as it holds nothing. */
@@ -109,6 +110,14 @@ export class Entry implements Session {
 
   get isOpen(): boolean {
     return this.state !== "closed"
+  }
+
+  /** The fibers that work in it. One that is only held has none. */
+  get workers(): ReadonlyArray<Fiber.Fiber<unknown, unknown>> {
+    if (this.state !== "open") return []
+    return (this.onRevoked ?? []).filter((one) => typeof one !== "function").filter((one) =>
+      one.pollUnsafe() === undefined
+    )
   }
 
   get isRevoked(): boolean {
