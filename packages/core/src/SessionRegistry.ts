@@ -17,6 +17,7 @@ import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
 import * as Caller from "./Caller.ts"
 import { subscribe } from "./internal/changes.ts"
+import * as Hold from "./internal/hold.ts"
 import { Entry, Ledger, revokedAround } from "./internal/ledger.ts"
 import { earliest, matcher } from "./internal/matcher.ts"
 import * as Monotonic from "./internal/monotonic.ts"
@@ -166,6 +167,8 @@ export interface SessionRegistry {
     parent: Session | undefined,
     site?: Error
   ) => Entry | SessionError
+  /** The sessions in which work is under way at this moment, oldest first: not those that are merely held. */
+  readonly underWayUnsafe: () => ReadonlyArray<Entry>
   /** Removes a session. Closing one that is closed, or another registry's, changes nothing and answers false. */
   readonly closeUnsafe: (session: Session) => boolean
 }
@@ -273,7 +276,7 @@ const makeUnsafe = (options: Options = {}): SessionRegistry & { isClosed: boolea
       const stuck: Array<Snapshot> = []
       if (listeners.size > 0) { for (const session of revoked) tell({ _tag: "Revoked", session, reason }) }
       // All at once: what holds nothing by itself, but in a scope of its parent's, ends when its parent does.
-      for (const { onRevoked } of [...marked].toReversed()) for (const listener of onRevoked?.slice() ?? []) listener()
+      for (const entry of [...marked].toReversed()) Hold.tell(entry)
       const taken = takeBack(marked, {
         grace,
         patience,
@@ -336,6 +339,13 @@ const makeUnsafe = (options: Options = {}): SessionRegistry & { isClosed: boolea
       entry.site = site
       if (listeners.size > 0) tell({ _tag: "Opened", session: snapshot(entry, now()) })
       return entry
+    },
+    underWayUnsafe: () => {
+      const found: Array<Entry> = []
+      ledger.forEach((entry) => {
+        if (entry.workers.length > 0) found.push(entry)
+      })
+      return found
     },
     closeUnsafe
   }
