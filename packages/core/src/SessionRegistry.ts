@@ -21,6 +21,7 @@ import * as Hold from "./internal/hold.ts"
 import { Entry, Ledger, revokedAround } from "./internal/ledger.ts"
 import { earliest, matcher } from "./internal/matcher.ts"
 import * as Monotonic from "./internal/monotonic.ts"
+import * as Observer from "./internal/observer.ts"
 import { redact } from "./internal/redact.ts"
 import * as Site from "./internal/site.ts"
 import { takeBack } from "./internal/takeBack.ts"
@@ -146,13 +147,16 @@ export interface SessionRegistry {
   readonly counts: Effect.Effect<Readonly<Record<string, number>>>
   /** What happens from now on. Costs the program nothing until somebody reads. */
   readonly changes: Stream.Stream<Change>
-  /** Tells of each change in the step in which it happens, until what it answers with is called. It must not throw. */
+  /**
+   * Tells of each change in the step in which it happens, until what it answers with is called. What a listener throws is
+   * logged and changes nothing; it hears of the next change, too.
+   */
   readonly listenUnsafe: (listener: (change: Change) => void) => () => void
   /** What should not be open any more. */
   readonly leaks: Effect.Effect<ReadonlyArray<Leak>>
   /**
    * Tells of each kind of session that was ever opened, now and from now on, for whoever counts them. The first 64 kinds
-   * are counted apart, the rest as `_OTHER`. Answers how to stop.
+   * are counted apart, the rest as `_OTHER`. What a listener throws is logged and changes nothing. Answers how to stop.
    */
   readonly watchKinds: (listener: (kind: KindCount) => void) => () => void
   /**
@@ -202,7 +206,7 @@ const makeUnsafe = (options: Options = {}): SessionRegistry & { isClosed: boolea
   const listeners = new Set<(change: Change) => void>()
 
   const tell = (change: Change) => {
-    for (const listener of listeners) listener(change)
+    for (const listener of listeners) Observer.tell(listener, change)
   }
 
   const select = <A>(f: (entry: Entry, now: number) => A | undefined, from?: number) =>
@@ -303,7 +307,7 @@ const makeUnsafe = (options: Options = {}): SessionRegistry & { isClosed: boolea
     leaks,
     watchKinds: (listener) =>
       ledger.watchTallies((tally) =>
-        listener({
+        Observer.tell(listener, {
           kind: tally.kind,
           opened: () => tally.opened,
           closed: () => tally.closed,
