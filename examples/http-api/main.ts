@@ -42,7 +42,7 @@ const Chat = HttpApiBuilder.group(Api, "chat", (handlers) =>
 
 const Model = OpenAi.layer({ model: "gpt-5-mini" }).pipe(Layer.provide([NodeTransport.layer(), Provider]))
 
-/** Answers that are under way when the process is told to stop are drained. */
+/** It listens no more as soon as the process is told to stop. Requests that are under way are drained. */
 const Server = Layer.unwrap(Effect.gen(function*() {
   const port = yield* Config.withDefault(Config.Int("PORT"), 3000)
   const server = createServer()
