@@ -125,8 +125,6 @@ export const judge = (truth: Truth, report: ShutdownReport.Report) =>
       const isBad = [...truth.hung].some((name) => !name.startsWith("drain")) || truth.failed.size > 0
       yield* Simulation.check("the code tells of what hangs and what fails", !isBad || report.exitCode === 1)
     }
-    for (const one of truth.bystanders.values()) {
-    }
     const cut = [...truth.bystanders.values()].filter((one) =>
       one.isWork && !one.isInside && !one.hasSucceeded && one.isTakenApart && one.begunAt < truth.takenApartAt!
     )
