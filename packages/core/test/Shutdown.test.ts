@@ -11,6 +11,7 @@ import { turn } from "./Moments.ts"
 const isolated = (options?: Shutdown.Options) =>
   Effect.provide(Layer.merge(Shutdown.layer(options), SessionRegistry.layer()))
 const request = (name = "one") => ({ kind: "request", name })
+const job = (name: string) => ({ kind: "job", name })
 const names = (held: ReadonlyArray<ShutdownReport.Held>) => held.map(({ name }) => name)
 const phase = (report: ShutdownReport.Report, name: ShutdownReport.Phase) =>
   report.phases.find(({ phase }) => phase === name)
@@ -133,7 +134,6 @@ describe("Shutdown", () => {
 
   it.effect("names the work that nobody admitted and that does not come to its end as the program is taken apart", () =>
     Effect.gen(function*() {
-      const job = (name: string) => ({ kind: "job", name })
       const program = [
         Session.scoped(job("outer"))(Session.scoped(job("inner"))(Effect.never)),
         Stream.runDrain(Session.stream(job("stream"))(Stream.never)),
