@@ -39,9 +39,9 @@ import type { unhandled } from "effect/Types"
 import * as Caller from "./Caller.ts"
 import * as Deadline from "./Deadline.ts"
 import { Admission, InFlight } from "./internal/admission.ts"
-import * as Option from "./internal/option.ts"
 import type { Work } from "./internal/phases.ts"
 import type { Ticket } from "./internal/stopping.ts"
+import * as OptionCheck from "./OptionCheck.ts"
 import * as Session from "./Session.ts"
 import { QuotaExceeded, SessionRevoked } from "./SessionError.ts"
 import * as Shutdown from "./Shutdown.ts"
@@ -79,7 +79,7 @@ const answer = ({ _tag, message }: Interruption, headers?: Record<string, string
   HttpServerResponse.jsonUnsafe({ error: _tag, message }, { status: statuses[_tag], headers })
 
 const checked = (options: Options<unknown>): Duration.Duration | undefined =>
-  options.deadline === undefined ? undefined : Option.duration("deadline", options.deadline)
+  options.deadline === undefined ? undefined : OptionCheck.duration("deadline", options.deadline)
 
 const onBehalf = <R>(options: Options<R>, headers: Headers) => <A, E, R2>(self: Effect.Effect<A, E, R2>) =>
   options.caller === undefined
@@ -200,7 +200,10 @@ export const layer = <R = never>(
   HttpRouter.use((router) =>
     Effect.flatMap(
       provided(options),
-      (options) => router.addGlobalMiddleware((handler: Handler) => http(options)(handler))
+      (options) => {
+        const inScope = http(options)
+        return router.addGlobalMiddleware((handler: Handler) => inScope(handler))
+      }
     )
   )
 

@@ -69,11 +69,11 @@ import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import type { DeadlineExceeded } from "./Deadline.ts"
 import * as Key from "./internal/idempotencyKey.ts"
-import * as Option from "./internal/option.ts"
 import { RetryBudget } from "./internal/retryBudget.ts"
 import { Call, EndedKey } from "./internal/retryCall.ts"
 import type { Rules } from "./internal/retryRules.ts"
 import { Attempts } from "./internal/retryStream.ts"
+import * as OptionCheck from "./OptionCheck.ts"
 
 /** How far an attempt got before it failed. */
 export type Reach = "unsent" | "unanswered" | "answered" | "delivered"
@@ -114,8 +114,8 @@ export interface BudgetOptions {
 /** A budget in this process's memory. Make one where the policy is made, not anew for each call: it has to remember. */
 export const budget = (options: BudgetOptions = {}): Budget =>
   new RetryBudget(
-    Option.ratio("ratio", options.ratio ?? 0.2),
-    Option.count("reserve", options.reserve ?? 20, 0)
+    OptionCheck.ratio("ratio", options.ratio ?? 0.2),
+    OptionCheck.count("reserve", options.reserve ?? 20, 0)
   )
 
 /** A budget that is never used up: each call retries as often as its policy says, whatever becomes of the others. */
@@ -150,17 +150,17 @@ export interface Policy<in E = unknown> {
   readonly classify: ((error: E) => Advice | undefined) | undefined
 }
 
-const millis = (name: string, value: Duration.Input): number => Duration.toMillis(Option.duration(name, value))
+const millis = (name: string, value: Duration.Input): number => Duration.toMillis(OptionCheck.duration(name, value))
 
 /** A policy with full jitter. A wrong option is a defect that names it. */
 export const jittered = <E = unknown>(options: Options<E> = {}): Policy<E> => ({
   rules: {
-    attempts: Option.count("attempts", options.attempts ?? 3, 1),
-    base: millis("base", options.base ?? 500),
+    attempts: OptionCheck.count("attempts", options.attempts ?? 3, 1),
+    base: Duration.toMillis(OptionCheck.finite("base", options.base ?? 500)),
     max: millis("max", options.max ?? "8 seconds"),
     maxRetryAfter: millis("maxRetryAfter", options.maxRetryAfter ?? "1 minute"),
-    minimum: millis("minimum", options.minimum ?? 0),
-    resend: options.resend ?? "idempotent"
+    minimum: Duration.toMillis(OptionCheck.finite("minimum", options.minimum ?? 0)),
+    resend: OptionCheck.choice("resend", options.resend ?? "idempotent", ["idempotent", "always", "never"])
   },
   budget: options.budget ?? budget(),
   classify: options.classify
@@ -241,15 +241,21 @@ export const effect =
       const call = new Call<EP, E>(policy, given?.isHonoured === true)
       const outer = Context.getOption(fiber.context, Scope.Scope)
       const attempt = outer._tag === "None" ? self : inScope(self, outer.value)
-      const next: Effect.Effect<A, E | DeadlineExceeded, R> = Effect.suspend(() =>
-        call.begin(fiber) ?? Effect.matchCauseEffect(attempt, {
+      const next: Effect.Effect<A, E | DeadlineExceeded, R> = Effect.suspend(() => {
+        const refused = call.admit(fiber, next)
+        if (refused !== undefined) return refused
+        call.begin()
+        return Effect.matchCauseEffect(attempt, {
           onSuccess: (value) => {
             call.succeeded()
             return Effect.succeed(value)
           },
-          onFailure: (cause) => call.failed(fiber, cause, next)
+          onFailure: (cause) => {
+            call.failed(fiber, cause)
+            return next
+          }
         })
-      )
+      })
       const settled = Effect.onExitPrimitive(next, () => call.settle())
       if (given !== undefined) return settled
       const key = { value: Key.make(fiber.getRef(Random.Random)), isHonoured: false }
@@ -259,6 +265,10 @@ export const effect =
 /**
  * Tries a stream again that failed before its first element. Once an element has reached the reader, the stream's own
  * failure is the end: what was output cannot be taken back.
+ *
+ * A pull that is interrupted ends nothing. Who pulls again goes on with the attempt that was left, as far as the stream
+ * itself can be gone on with, or with the rest of the wait. An attempt that was left while it opened is closed, does not
+ * count, and is opened anew.
  */
 export const stream =
   <EP>(policy: Policy<EP>) =>

@@ -21,10 +21,12 @@ import * as Hold from "./internal/hold.ts"
 import { Entry, Ledger, revokedAround } from "./internal/ledger.ts"
 import { earliest, matcher } from "./internal/matcher.ts"
 import * as Monotonic from "./internal/monotonic.ts"
-import { count } from "./internal/option.ts"
+import * as Observer from "./internal/observer.ts"
 import { redact } from "./internal/redact.ts"
 import * as Site from "./internal/site.ts"
 import { takeBack } from "./internal/takeBack.ts"
+import * as Time from "./internal/time.ts"
+import * as OptionCheck from "./OptionCheck.ts"
 import type { Info, Session } from "./Session.ts"
 import { QuotaExceeded, type SessionError, SessionRevoked } from "./SessionError.ts"
 
@@ -126,7 +128,7 @@ export interface Options {
   readonly quota?: ((tenant: string) => number) | undefined
   /**
    * How long a session of a kind may be open before it counts as a leak. Default: for ever. Too short, and long work is
-   * reported; too long, and a leak is found late.
+   * reported; too long, and a leak is found late. What it gives is checked when leaks are looked for.
    */
   readonly leakThreshold?: ((kind: string) => Duration.Input | undefined) | undefined
   /**
@@ -145,13 +147,16 @@ export interface SessionRegistry {
   readonly counts: Effect.Effect<Readonly<Record<string, number>>>
   /** What happens from now on. Costs the program nothing until somebody reads. */
   readonly changes: Stream.Stream<Change>
-  /** Tells of each change in the step in which it happens, until what it answers with is called. It must not throw. */
+  /**
+   * Tells of each change in the step in which it happens, until what it answers with is called. What a listener throws is
+   * logged and changes nothing; it hears of the next change, too.
+   */
   readonly listenUnsafe: (listener: (change: Change) => void) => () => void
   /** What should not be open any more. */
   readonly leaks: Effect.Effect<ReadonlyArray<Leak>>
   /**
    * Tells of each kind of session that was ever opened, now and from now on, for whoever counts them. The first 64 kinds
-   * are counted apart, the rest as `_OTHER`. Answers how to stop.
+   * are counted apart, the rest as `_OTHER`. What a listener throws is logged and changes nothing. Answers how to stop.
    */
   readonly watchKinds: (listener: (kind: KindCount) => void) => () => void
   /**
@@ -201,7 +206,7 @@ const makeUnsafe = (options: Options = {}): SessionRegistry & { isClosed: boolea
   const listeners = new Set<(change: Change) => void>()
 
   const tell = (change: Change) => {
-    for (const listener of listeners) listener(change)
+    for (const listener of listeners) Observer.tell(listener, change)
   }
 
   const select = <A>(f: (entry: Entry, now: number) => A | undefined, from?: number) =>
@@ -245,7 +250,8 @@ const makeUnsafe = (options: Options = {}): SessionRegistry & { isClosed: boolea
   const leaks = select((entry, now): Leak | undefined => {
     if (entry.isAbandoned) return { session: snapshot(entry, now), reason: "owner gone" }
     const threshold = leakThreshold?.(entry.kind)
-    return threshold !== undefined && now - entry.openedAt >= Duration.toMillis(Duration.fromInputUnsafe(threshold))
+    return threshold !== undefined &&
+        now - entry.openedAt >= Duration.toMillis(OptionCheck.duration("leakThreshold", threshold))
       ? { session: snapshot(entry, now), reason: "too old" }
       : undefined
   })
@@ -263,8 +269,8 @@ const makeUnsafe = (options: Options = {}): SessionRegistry & { isClosed: boolea
     filter: Filter,
     { reason, deadline = "5 seconds", releaseDeadline = "5 seconds" }: RevokeOptions
   ) => {
-    const grace = Duration.fromInputUnsafe(deadline)
-    const releaseTimeout = Duration.fromInputUnsafe(releaseDeadline)
+    const grace = OptionCheck.duration("deadline", deadline)
+    const patience = OptionCheck.duration("releaseDeadline", releaseDeadline)
     const revoking = Effect.clockWith((clock) => {
       const now = () => Monotonic.millis(clock)
       const at = now()
@@ -277,7 +283,7 @@ const makeUnsafe = (options: Options = {}): SessionRegistry & { isClosed: boolea
       for (const entry of [...marked].toReversed()) Hold.tell(entry)
       const taken = takeBack(marked, {
         grace,
-        patience: releaseTimeout,
+        patience,
         leave: closeUnsafe,
         onForced: (entry) => forced.push(snapshot(entry, now())),
         onStuck: (entry) => stuck.push(snapshot(entry, now()))
@@ -301,7 +307,7 @@ const makeUnsafe = (options: Options = {}): SessionRegistry & { isClosed: boolea
     leaks,
     watchKinds: (listener) =>
       ledger.watchTallies((tally) =>
-        listener({
+        Observer.tell(listener, {
           kind: tally.kind,
           opened: () => tally.opened,
           closed: () => tally.closed,
@@ -323,7 +329,7 @@ const makeUnsafe = (options: Options = {}): SessionRegistry & { isClosed: boolea
       const tenant = caller?.tenant
       if (quota !== undefined && tenant !== undefined) {
         const given = quota(tenant)
-        const limit = given === Infinity ? given : count("quota", given, 0)
+        const limit = given === Infinity ? given : OptionCheck.count("quota", given, 0)
         if (ledger.tenantSize(tenant) >= limit) return new QuotaExceeded({ tenant, kind: info.kind, limit })
       }
       const entry = ledger.open(
@@ -371,7 +377,10 @@ export const layer = (options: Options = {}): Layer.Layer<never> =>
         Effect.sync(() => makeUnsafe(options)),
         Effect.fnUntraced(function*(registry) {
           for (const leaked of yield* registry.list()) {
-            yield* Effect.logWarning(`Session still open at close: ${leaked.kind} ${leaked.name}`, leaked)
+            yield* Effect.logWarning(
+              `Session still open at close: ${leaked.kind} ${leaked.name}, for ${Time.format(leaked.age)}`,
+              leaked
+            )
           }
           registry.isClosed = true
           yield* registry.revoke({}, { reason: closedReason, deadline: 0 })

@@ -54,10 +54,10 @@ import * as Deadline from "./Deadline.ts"
 import { Admission, InFlight, type ShuttingDown } from "./internal/admission.ts"
 import * as Coordinator from "./internal/coordinator.ts"
 import * as Monotonic from "./internal/monotonic.ts"
-import * as Option from "./internal/option.ts"
 import * as Phases from "./internal/phases.ts"
 import * as Site from "./internal/site.ts"
 import { phases, type Ticket } from "./internal/stopping.ts"
+import * as OptionCheck from "./OptionCheck.ts"
 import * as Session from "./Session.ts"
 import type { SessionError } from "./SessionError.ts"
 import { type Held, type Phase, type Report, type Signal, type State } from "./ShutdownReport.ts"
@@ -131,17 +131,14 @@ export interface Shutdown {
   readonly limit: Duration.Duration
 }
 
-const millisOf = (name: string, input: Duration.Input): number => {
-  const millis = Duration.toMillis(Option.duration(name, input))
-  if (Number.isFinite(millis)) return millis
-  throw new RangeError(`The option \`${name}\` must be finite, or one thing that hangs would keep the process for ever`)
-}
-
-/** A shutdown of its own. A wrong option is a `RangeError` that names it. */
+/**
+ * A shutdown of its own. A wrong option is a `RangeError` that names it; so is an infinite one, with which one thing that
+ * hangs would keep the process for ever.
+ */
 export const makeUnsafe = (options: Options = {}): Shutdown =>
   Coordinator.make(
     Object.fromEntries(
-      phases.map((phase) => [phase, millisOf(phase, options[phase] ?? defaults[phase])])
+      phases.map((phase) => [phase, Duration.toMillis(OptionCheck.finite(phase, options[phase] ?? defaults[phase]))])
     ) as Record<Phase, number>
   )
 
@@ -195,8 +192,9 @@ export const addFinalizer =
   (options: FinalizerOptions) =>
   <E, R>(finalizer: Effect.Effect<unknown, E, R>): Effect.Effect<void, E, R | Scope.Scope> => {
     const site = Site.sample()
-    const { name, phase } = options
-    const limit = Duration.toMillis(Option.duration("deadline", options.deadline ?? Duration.infinity))
+    const { name } = options
+    const phase = OptionCheck.choice("phase", options.phase, phases)
+    const limit = Duration.toMillis(OptionCheck.duration("deadline", options.deadline ?? Duration.infinity))
     return Effect.uninterruptibleMask((restore) =>
       Effect.withFiber((fiber): Effect.Effect<void, E, R> => {
         const context = fiber.context as Context.Context<R | Scope.Scope>

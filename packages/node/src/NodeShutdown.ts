@@ -38,6 +38,7 @@
  * program.pipe(Effect.scoped, NodeShutdown.runMain({ drain: "10 seconds" }))
  * ```
  */
+import * as OptionCheck from "@clawback/core/OptionCheck"
 import * as Shutdown from "@clawback/core/Shutdown"
 import * as ShutdownReport from "@clawback/core/ShutdownReport"
 import * as Cause from "effect/Cause"
@@ -91,7 +92,7 @@ const isOf = (shutdown: Shutdown.Shutdown, cause: Cause.Cause<unknown>): boolean
 const run = (program: Effect.Effect<unknown, unknown>, options: Options): void => {
   const { ceiling, disableErrorReporting, ...limits } = options
   const shutdown = Shutdown.makeUnsafe(limits)
-  const longest = Duration.fromInputUnsafe(ceiling ?? Duration.sum(shutdown.limit, Duration.seconds(1)))
+  const longest = OptionCheck.finite("ceiling", ceiling ?? Duration.sum(shutdown.limit, Duration.seconds(1)))
   const context = Context.make(Shutdown.Shutdown, shutdown)
   const fork = Effect.runForkWith(context)
   let hasCrashed = false

@@ -9,7 +9,9 @@ import * as NodeSdk from "@effect/opentelemetry/NodeSdk"
 import type { Resource } from "@effect/opentelemetry/Resource"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import { inSpans } from "./internal/activeSpans.ts"
 import { quiet } from "./internal/quiet.ts"
+import { retraced } from "./internal/retraced.ts"
 import * as ProcessMetrics from "./ProcessMetrics.ts"
 
 /**
@@ -32,8 +34,8 @@ export const layer = <E = never, R = never>(
   Layer.unwrap(Effect.map(
     Effect.isEffect(options) ? options : Effect.sync(options),
     ({ errorMessages = false, ...configuration }) => {
-      const sdk = NodeSdk.layer(() => configuration)
-      return errorMessages ? sdk : quiet(sdk)
+      const sdk = retraced(inSpans)(NodeSdk.layer(() => configuration))
+      return errorMessages ? sdk : retraced(quiet)(sdk)
     }
   )).pipe(
     // Below, so that the last flush still sees it.

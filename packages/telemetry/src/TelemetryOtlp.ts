@@ -12,6 +12,7 @@ import * as Otlp from "effect/observability/Otlp"
 import type * as OtlpExporter from "effect/observability/OtlpExporter"
 import * as Redacted from "effect/Redacted"
 import { quiet } from "./internal/quiet.ts"
+import { retraced } from "./internal/retraced.ts"
 import * as ProcessMetrics from "./ProcessMetrics.ts"
 
 export interface Options {
@@ -61,5 +62,5 @@ export const layer = (options: Options): Layer.Layer<OtlpExporter.Flusher, never
     shutdownTimeout: options.shutdownTimeout
   })
   // Below, so that the last flush still sees it.
-  return Layer.provideMerge(errorMessages ? exported : quiet(exported), ProcessMetrics.layer)
+  return Layer.provideMerge(errorMessages ? exported : retraced(quiet)(exported), ProcessMetrics.layer)
 }
