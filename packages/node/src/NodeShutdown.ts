@@ -204,7 +204,8 @@ export const runMain: {
  * An answer that goes on is not cut by this: wrap what produces it into `Shutdown.admitStream`, and what its protocol says
  * last can follow the `SessionRevoked`. Requests that come on open connections once admission has stopped are not refused
  * by this either: `Shutdown.admit` fails with `ShuttingDown`, which a handler answers by 503. A `RequestScope` does both, and
- * is enough for a drain; what this adds is that nobody connects any more.
+ * is enough for a drain; what this adds is that nobody connects any more. Where both are used, a report counts each
+ * request twice.
  */
 export const server = (
   server: Http.Server,
