@@ -17,22 +17,24 @@ const stopped = (name: string, signal: NodeJS.Signals, otherwise = talking("10 m
     return yield* Effect.promise(() => ended)
   })))
 
-const signals = [["SIGINT", 130], ["SIGTERM", 143]] as const
-
 describe("work that a signal cuts short", { timeout: 60_000 }, () => {
-  it.each([
+  const works = [
     ["an admitted answer", "job #\\d+ endless"],
     ["an error of its own", "job #\\d+ endless"],
     ["an answer", "call #\\d+ openai/gpt-5"],
     ["a session", "job #\\d+ endless"]
-  ])("%s ends in the signal's code, and the report says so", async (name, told) => {
-    for (const [signal, expected] of signals) {
+  ] as const
+  const signals = [["SIGINT", 130], ["SIGTERM", 143]] as const
+
+  it.each(works.flatMap(([name, told]) => signals.map(([signal, expected]) => ({ name, told, signal, expected }))))(
+    "$name ends by $signal in $expected, and the report says so",
+    async ({ expected, name, signal, told }) => {
       const { code, output } = await stopped(name, signal)
       assert.strictEqual(code, expected, output)
       assert.match(output, new RegExp(`1 interrupted.*; exit code ${expected}\\n[^]*interrupted:\\n\\s+${told}`))
       assert.notInclude(output, "ERROR")
     }
-  })
+  )
 })
 
 describe("a program that works on nothing as it is stopped", { timeout: 60_000 }, () => {

@@ -4,7 +4,7 @@ import { once } from "node:events"
 import { performance } from "node:perf_hooks"
 import { text } from "node:stream/consumers"
 
-export interface Stopped {
+interface Stopped {
   readonly code: number | null
   /** All that it said. */
   readonly output: string

@@ -1,13 +1,23 @@
 /**
  * Gives every request that a server takes a session, a deadline and a caller, and releases all of it when its client goes.
  *
- * What a handler opens, forks and acquires belongs to its request: it ends with the response's last byte, or at once when
- * the client disconnects, the deadline passes, or somebody revokes the session (kind `"request"`). `layer` serves every
- * route of an `HttpRouter`, those of an `HttpApi` and of an RPC server included; `http` wraps a single handler; `Rpc` is the
- * middleware that does the same for each call of an RPC server.
+ * What a handler opens, forks and acquires belongs to its request: it ends with the response's last byte, or when the client
+ * disconnects, the deadline passes, or somebody revokes the session (kind `"request"`). `layer` serves every route of an
+ * `HttpRouter`, those of an `HttpApi` and of an RPC server included; `http` wraps a single handler; `Rpc` is the middleware
+ * that does the same for each call of an RPC server.
  *
  * A request that is cut short before its response has begun is answered: 504 where the deadline passed, 503 where the
- * session was revoked, 429 where the tenant's quota is used up. After that the connection is cut.
+ * session was revoked, 429 where the tenant's quota is used up. A streamed body is cut off at its deadline. When its session
+ * is revoked, so are those inside of it: a model's stream fails in there with `SessionRevoked`, and what the body says last
+ * of that is sent. One that goes on is cut off when the revocation's own deadline has passed.
+ *
+ * Each request is admitted to the `Shutdown` in force. It is in flight until its body ends, so a shutdown drains it; what it
+ * begins is admitted as part of it. Once admission has stopped, a request is answered with 503, `Retry-After` and
+ * `Connection: close`, and a remote call fails with `ShuttingDown`. What has not ended when the drain is over is revoked.
+ *
+ * A WebSocket is one request, in flight until it is closed. One that stays open uses up the whole drain and is then closed
+ * with 1001, so have it end when `Shutdown.changes` says `"stop"` if it may. What comes over it after that is not part of the
+ * request: `Shutdown.admit` refuses it, and so does `Rpc`, to which each call over a socket is a request.
  *
  * Imported by its own path, `@clawback/core/RequestScope`, since Effect's HTTP modules take a while to load.
  */

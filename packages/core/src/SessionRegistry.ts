@@ -347,7 +347,7 @@ const makeUnsafe = (options: Options = {}): SessionRegistry & { isClosed: boolea
     underWayUnsafe: () => {
       const found: Array<Entry> = []
       ledger.forEach((entry) => {
-        if (entry.workers.length > 0) found.push(entry)
+        if (entry.isUnderWay) found.push(entry)
       })
       return found
     },

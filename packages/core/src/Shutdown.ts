@@ -19,6 +19,11 @@
  * overruns is interrupted, named, and waited for no longer. What must come in an order belongs into one finalizer, or into
  * different phases. Work that calls `shutdown` itself is not drained, or it would wait for itself.
  *
+ * Work that nobody admitted is not waited for: it goes on until its program is interrupted. What is under way then in a
+ * session (`Session.use`, `scoped`, `stream`, a call of a model) and does not come to its end was cut short, and is named
+ * like admitted work; what is merely held (`Session.acquire`, a connection) was not. Work outside of any session, or in a
+ * registry other than that of whoever asked for the shutdown, is not seen: admit it.
+ *
  * ```ts
  * import { Shutdown } from "@clawback/core"
  * import { Console, Effect } from "effect"

@@ -41,7 +41,7 @@ export interface PhaseReport {
   readonly finished: ReadonlyArray<Held>
   /** Finalizers that failed. */
   readonly failed: ReadonlyArray<Failure>
-  /** Work that was told to stop and did, and finalizers of the drain whose time ran out. */
+  /** Work that did not come to its end since it was told to stop, admitted or not, and finalizers of the drain whose time ran out. */
   readonly interrupted: ReadonlyArray<Held>
   /** Sessions that were released under users who did not let go. */
   readonly forced: ReadonlyArray<Held>

@@ -14,9 +14,14 @@
  *
  * | exit code | meaning |
  * | --- | --- |
- * | 0 | all that was admitted ended by itself, nothing failed, nothing is left |
- * | 1 | the program failed (or the code that its error carries), something crashed, or a finalizer or session is stuck and is named in the log |
+ * | 0 | nothing was cut short, nothing failed, nothing is left |
+ * | 1 | the program failed by itself (or the code that its error carries), something crashed, or a finalizer or session is stuck and is named in the log |
  * | 129, 130, 143, 149 | work was cut short in a shutdown that `SIGHUP`, `SIGINT`, `SIGTERM` or `SIGBREAK` began, or a third signal ended it |
+ *
+ * Cut short is what was admitted and did not end in the drain, and what was under way in a session when the program was
+ * interrupted, such as a model's answer: `job && next` does not go on after Ctrl-C. A server that waits is not, and neither
+ * is work outside of any session, which cannot be seen: admit a job as a whole. A program that fails because the shutdown
+ * revoked or refused its work, be that behind its error's `cause`, did not fail by itself.
  *
  * ```ts
  * import { Shutdown } from "@clawback/core"
@@ -198,7 +203,9 @@ export const runMain: {
  *
  * An answer that goes on is not cut by this: wrap what produces it into `Shutdown.admitStream`, and what its protocol says
  * last can follow the `SessionRevoked`. Requests that come on open connections once admission has stopped are not refused
- * by this either: `Shutdown.admit` fails with `ShuttingDown`, which a handler answers by 503.
+ * by this either: `Shutdown.admit` fails with `ShuttingDown`, which a handler answers by 503. A `RequestScope` does both, and
+ * is enough for a drain; what this adds is that nobody connects any more. Where both are used, a report counts each
+ * request twice.
  */
 export const server = (
   server: Http.Server,

@@ -39,7 +39,8 @@ export const make = (limits: Readonly<Record<Phase, number>>): Shutdown => {
     hurried: Deferred.makeUnsafe(),
     abandoned: Deferred.makeUnsafe(),
     drained: Deferred.makeUnsafe(),
-    lost: []
+    lost: [],
+    underWay: new Set()
   }
 
   const noticeDrained = () => {

@@ -112,12 +112,10 @@ export class Entry implements Session {
     return this.state !== "closed"
   }
 
-  /** The fibers that work in it. One that is only held has none. */
-  get workers(): ReadonlyArray<Fiber.Fiber<unknown, unknown>> {
-    if (this.state !== "open") return []
-    return (this.onRevoked ?? []).filter((one) => typeof one !== "function").filter((one) =>
-      one.pollUnsafe() === undefined
-    )
+  /** Whether somebody works in it, and does not merely hold it. */
+  get isUnderWay(): boolean {
+    return this.state === "open" &&
+      this.onRevoked?.some((one) => typeof one !== "function" && one.pollUnsafe() === undefined) === true
   }
 
   get isRevoked(): boolean {
