@@ -3,11 +3,12 @@
  * callers that are interrupted at any step.
  *
  * Six callers make four calls each, of which each attempt is judged as it begins: by what became of the one before, by
- * the clock, and by what was still held. What must hold is in the names of the properties.
+ * the clock, and by what was still held. A stream is read pull by pull, by a reader that leaves pulls at any step and
+ * comes back later, from a source that goes on where it was left. What must hold is in the names of the properties.
  */
 import { Deadline, Retry } from "@clawback/core"
 import { Simulation } from "@clawback/testing"
-import { Cause, Clock, Data, Duration, Effect, Exit, Fiber, Option, Stream } from "effect"
+import { Cause, Channel, Clock, Data, Duration, Effect, Exit, Fiber, Option, Pull, Scope, Stream } from "effect"
 
 const callers = 6
 const calls = 4
@@ -17,6 +18,8 @@ const totals = [100, 400, 2000] as const
 const retryAfters = [0, 30, 150] as const
 /** No more than this may be asked for. */
 const maxRetryAfter = 100
+/** No wait of ours is longer. */
+const maxWait = 100
 
 class Trouble extends Data.TaggedError("Trouble")<{ readonly retry: Retry.Advice }> {}
 
@@ -51,12 +54,17 @@ class Account {
 
 /** One call, as its own attempts see it. */
 interface Call {
-  readonly endsAt: number
+  endsAt: number
   readonly isIdempotent: boolean
   readonly account: Account
   attempts: number
   held: number
-  hasOutput: boolean
+  /** Of the stream's elements, the last that came to the reader. */
+  read: number
+  /** Whether an attempt has given an element, which a reader that leaves may not have seen. */
+  isDelivered: boolean
+  /** When the pull that waits was begun. */
+  cameAt: number
   key: string | undefined
   last: Trouble | undefined
   isWaiting: boolean
@@ -64,28 +72,19 @@ interface Call {
   freeAt: number
 }
 
-/** Begins an attempt, unless it should not have begun. */
-const begin = (call: Call, keys: Set<string>) =>
+/** Whether an attempt may be opened now. */
+const admit = (call: Call) =>
   Effect.gen(function*() {
-    call.attempts++
-    call.isWaiting = false
-    if (call.attempts > 1) call.account.retries++
     const now = yield* Clock.currentTimeMillis
-    const key = (yield* Retry.CurrentKey)?.value
-    yield* Simulation.check("no more attempts are made than allowed", call.attempts <= maxAttempts)
+    // A stream's deadline counts from its first pull.
+    call.endsAt = now + Duration.toMillis(yield* Deadline.remaining)
     yield* Simulation.check(
       "no attempt begins that cannot end in time",
       call.endsAt - now >= minimum,
       () => `${call.endsAt - now} ms left`
     )
     yield* Simulation.check("backing off holds nothing", call.held === 0, () => `${call.held} held`)
-    yield* Simulation.check("nothing is repeated once there was output", !call.hasOutput)
-    if (call.attempts === 1) {
-      yield* Simulation.check("no two calls have the same key", key !== undefined && !keys.has(key))
-      keys.add(key ?? "")
-      call.key = key
-    }
-    yield* Simulation.check("all attempts of a call have the same key", key === call.key)
+    yield* Simulation.check("nothing is repeated once there was output", call.read === 0)
     if (call.last === undefined) return
     const { isTransient, reach, retryAfter } = call.last.retry
     yield* Simulation.check("only what is transient is tried again", isTransient)
@@ -99,23 +98,45 @@ const begin = (call: Call, keys: Set<string>) =>
       now - call.freeAt >= asked && asked <= maxRetryAfter,
       () => `${now - call.freeAt} of ${asked}`
     )
+    const longest = asked + Math.min(maxWait, call.account.base * 2 ** (call.attempts - 1))
+    yield* Simulation.check(
+      "no wait is longer than its limit, or begun anew by who comes back to it",
+      now <= Math.max(call.freeAt + longest, call.cameAt),
+      () => `${now - call.freeAt} of ${longest}, came back ${now - call.cameAt} ms ago`
+    )
   })
 
-/** Something that an attempt holds in its scope. */
-const hold = (call: Call) =>
+/** Begins an attempt. */
+const begin = (call: Call, keys: Set<string>) =>
+  Effect.gen(function*() {
+    call.attempts++
+    call.isWaiting = false
+    if (call.attempts > 1) call.account.retries++
+    const key = (yield* Retry.CurrentKey)?.value
+    yield* Simulation.check("no more attempts are made than allowed", call.attempts <= maxAttempts)
+    if (call.attempts === 1) {
+      yield* Simulation.check("no two calls have the same key", key !== undefined && !keys.has(key))
+      keys.add(key ?? "")
+      call.key = key
+    }
+    yield* Simulation.check("all attempts of a call have the same key", key === call.key)
+  })
+
+/** Something that an attempt holds in its scope, also one that was left before it had begun. */
+const hold = (call: Call, hasBegun: () => boolean = () => true) =>
   Effect.acquireRelease(
     Effect.sync(() => call.held++),
     () =>
       Effect.gen(function*() {
         if (yield* Simulation.fault("release is slow", 0.2)) yield* Simulation.latency(1, 40)
         call.held--
-        call.freeAt = yield* Clock.currentTimeMillis
+        if (hasBegun()) call.freeAt = yield* Clock.currentTimeMillis
       }).pipe(Simulation.phase("giving back"))
   )
 
+/** What comes of an attempt. */
 const answer = (call: Call) =>
   Effect.gen(function*() {
-    yield* Simulation.latency(0, 30)
     for (const { fault, isTransient, reach } of troubles) {
       if (!(yield* Simulation.fault(fault, fault === "rejected" ? 0.03 : 0.2))) continue
       const asked = fault === "limited" ? yield* Simulation.choose(retryAfters) : 0
@@ -124,36 +145,118 @@ const answer = (call: Call) =>
       return yield* call.last
     }
     call.account.successes++
-  }).pipe(Simulation.phase("attempting"))
+  })
 
 const attempt = (call: Call, keys: Set<string>) =>
-  Effect.andThen(begin(call, keys), Effect.andThen(hold(call), answer(call)))
+  Effect.andThen(
+    Effect.andThen(admit(call), begin(call, keys)),
+    Effect.andThen(
+      hold(call),
+      Effect.andThen(Simulation.latency(0, 30), answer(call)).pipe(Simulation.phase("attempting"))
+    )
+  )
 
-const reading = (call: Call, keys: Set<string>) =>
-  Stream.unwrap(Effect.as(
-    attempt(call, keys),
-    Stream.mapEffect(Stream.rechunk(Stream.make(1, 2, 3), 1), (n) =>
-      Effect.gen(function*() {
-        yield* Simulation.latency(0, 20)
-        if (n > 1 && (yield* Simulation.fault("cut in the middle", 0.1))) {
+/**
+ * The attempts at a stream. One is sent with its first pull, and once: a pull that was left is gone on with by the next, and
+ * says the same where it was decided already.
+ */
+const source = (call: Call, keys: Set<string>) =>
+  Stream.fromChannel(Channel.fromTransform((_, scope) =>
+    Effect.gen(function*() {
+      let given = 0
+      let isBegun = false
+      let dueAt: number | undefined
+      let failure: Trouble | undefined
+      const holding = Scope.provide(hold(call, () => isBegun), scope)
+      yield* admit(call)
+      // Some are held before the first pull.
+      const isEarly = yield* Simulation.choose([true, false])
+      if (isEarly) yield* holding
+      const open = Effect.uninterruptible(Effect.gen(function*() {
+        isBegun = true
+        yield* begin(call, keys)
+        if (!isEarly) yield* holding
+      }))
+      const decide = Effect.gen(function*() {
+        if (given === 0) yield* answer(call)
+        else if (yield* Simulation.fault("cut in the middle", 0.1)) {
           call.last = new Trouble({ retry: { reach: "unsent", isTransient: true } })
+          call.isWaiting = true
           return yield* call.last
         }
-        call.hasOutput = true
-      }))
+        given++
+        call.isDelivered = true
+      })
+      return Effect.gen(function*() {
+        if (!isBegun) yield* open
+        if (failure !== undefined) return yield* failure
+        if (given === 3) return yield* Cause.done()
+        const now = yield* Clock.currentTimeMillis
+        dueAt ??= now + (yield* Simulation.choose([0, 10, 30]))
+        if (dueAt > now) yield* Effect.sleep(dueAt - now)
+        const decided = Effect.tapError(decide, (trouble) => Effect.sync(() => failure = trouble))
+        yield* Effect.uninterruptible(decided)
+        dueAt = undefined
+        return [given] as const
+      }).pipe(Simulation.phase("attempting"))
+    })
   ))
+
+/** Pulls once, unless the reader leaves: then undefined. The pull has ended when it goes. */
+const pullOnce = <A, E>(pull: Pull.Pull<A, E>) =>
+  Effect.uninterruptibleMask((restore) =>
+    Effect.gen(function*() {
+      const fiber = yield* Simulation.fork(Simulation.phase("backing off")(pull), "pull")
+      const leaves = yield* Simulation.fault("reader leaves", 0.2)
+      const leaving = leaves ? Effect.andThen(Simulation.latency(0, 60), Fiber.interrupt(fiber)) : Effect.void
+      const exit = yield* restore(Effect.andThen(leaving, Fiber.await(fiber))).pipe(
+        Effect.onInterrupt(() => Fiber.interrupt(fiber))
+      )
+      if (Exit.isSuccess(exit) || !Exit.hasInterrupts(exit)) return exit
+      const isLeft = leaves || (yield* Simulation.isStruck(fiber))
+      yield* Simulation.check("a pull is interrupted for nobody but its reader", isLeft, () => String(exit.cause))
+    })
+  )
+
+/** Reads a stream to its end, and comes back to the pulls that it left. */
+const read = <E>(stream: Stream.Stream<number, E>, call: Call) =>
+  Effect.scoped(Effect.gen(function*() {
+    const pull = yield* Stream.toPull(stream)
+    while (true) {
+      call.cameAt = yield* Clock.currentTimeMillis
+      const exit = yield* pullOnce(pull)
+      if (exit === undefined) {
+        yield* Simulation.latency(0, 60)
+        continue
+      }
+      if (Exit.isFailure(exit)) {
+        return yield* Pull.isDoneCause(exit.cause) ? Effect.void : Effect.failCause(exit.cause as Cause.Cause<E>)
+      }
+      for (const n of exit.value) {
+        yield* Simulation.check("no element comes twice", n > call.read, () => `${n} after ${call.read}`)
+        call.read = n
+      }
+    }
+  }))
 
 const run = (call: Call, policy: Retry.Policy, keys: Set<string>, isStream: boolean, budget: number) => {
   const declared = call.isIdempotent ? Retry.idempotent() : (<A, E, R>(self: Effect.Effect<A, E, R>) => self)
   const retried = isStream
-    ? Stream.runDrain(reading(call, keys).pipe(Retry.stream(policy), Deadline.withinStream(budget)))
+    ? read(
+      source(call, keys).pipe(Retry.stream(policy), Deadline.withinStream(budget)),
+      call
+    )
     : Effect.scoped(attempt(call, keys).pipe(Retry.effect(policy), Deadline.within(budget)))
   // Where chance has no say in the wait, it is known until when a retry that was taken cannot have begun.
-  const interrupted = Effect.map(Clock.currentTimeMillis, (now) => {
+  const left = Effect.map(Clock.currentTimeMillis, (now) => {
     const asked = Duration.toMillis(call.last?.retry.retryAfter ?? 0)
     if (call.isWaiting && now >= call.freeAt + asked) call.account.unsure++
   })
-  return declared(retried).pipe(Simulation.phase("backing off"), Effect.onInterrupt(() => interrupted))
+  return declared(retried).pipe(
+    Simulation.phase("backing off"),
+    Effect.onInterrupt(() => left),
+    Effect.tapErrorTag("DeadlineExceeded", () => left)
+  )
 }
 
 const caller = Effect.fnUntraced(function*(accounts: readonly [Account, Account], keys: Set<string>) {
@@ -164,7 +267,7 @@ const caller = Effect.fnUntraced(function*(accounts: readonly [Account, Account]
     const policy = Retry.jittered({
       attempts: maxAttempts,
       base: account.base,
-      max: "100 millis",
+      max: maxWait,
       maxRetryAfter,
       minimum,
       budget: account.budget
@@ -176,7 +279,9 @@ const caller = Effect.fnUntraced(function*(accounts: readonly [Account, Account]
       attempts: 0,
       held: 0,
       isWaiting: false,
-      hasOutput: false,
+      read: 0,
+      isDelivered: false,
+      cameAt: 0,
       key: undefined,
       last: undefined,
       freeAt: 0
@@ -201,7 +306,7 @@ const caller = Effect.fnUntraced(function*(accounts: readonly [Account, Account]
     yield* Simulation.check(
       "a call ends for the reason that is given",
       ended?.why === "delivered" ?
-        call.hasOutput :
+        call.isDelivered :
         ended?.why === "attempts" ?
         call.attempts === maxAttempts :
         ended?.why === "permanent" ?
@@ -250,5 +355,5 @@ export default {
   name: "Retry",
   program,
   phases: ["attempting", "backing off", "giving back"],
-  faults: [...troubles.map(({ fault }) => fault), "release is slow", "cut in the middle"]
+  faults: [...troubles.map(({ fault }) => fault), "release is slow", "cut in the middle", "reader leaves"]
 } satisfies Simulation.Scenario

@@ -241,15 +241,21 @@ export const effect =
       const call = new Call<EP, E>(policy, given?.isHonoured === true)
       const outer = Context.getOption(fiber.context, Scope.Scope)
       const attempt = outer._tag === "None" ? self : inScope(self, outer.value)
-      const next: Effect.Effect<A, E | DeadlineExceeded, R> = Effect.suspend(() =>
-        call.begin(fiber) ?? Effect.matchCauseEffect(attempt, {
+      const next: Effect.Effect<A, E | DeadlineExceeded, R> = Effect.suspend(() => {
+        const refused = call.admit(fiber, next)
+        if (refused !== undefined) return refused
+        call.begin()
+        return Effect.matchCauseEffect(attempt, {
           onSuccess: (value) => {
             call.succeeded()
             return Effect.succeed(value)
           },
-          onFailure: (cause) => call.failed(fiber, cause, next)
+          onFailure: (cause) => {
+            call.failed(fiber, cause)
+            return next
+          }
         })
-      )
+      })
       const settled = Effect.onExitPrimitive(next, () => call.settle())
       if (given !== undefined) return settled
       const key = { value: Key.make(fiber.getRef(Random.Random)), isHonoured: false }
@@ -259,6 +265,10 @@ export const effect =
 /**
  * Tries a stream again that failed before its first element. Once an element has reached the reader, the stream's own
  * failure is the end: what was output cannot be taken back.
+ *
+ * A pull that is interrupted ends nothing. Who pulls again goes on with the attempt that was left, as far as the stream
+ * itself can be gone on with, or with the rest of the wait. An attempt that was left while it opened is closed, does not
+ * count, and is opened anew.
  */
 export const stream =
   <EP>(policy: Policy<EP>) =>

@@ -17,9 +17,11 @@ import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
 import * as Caller from "./Caller.ts"
 import { subscribe } from "./internal/changes.ts"
+import * as Hold from "./internal/hold.ts"
 import { Entry, Ledger, revokedAround } from "./internal/ledger.ts"
 import { earliest, matcher } from "./internal/matcher.ts"
 import * as Monotonic from "./internal/monotonic.ts"
+import * as Observer from "./internal/observer.ts"
 import { redact } from "./internal/redact.ts"
 import * as Site from "./internal/site.ts"
 import { takeBack } from "./internal/takeBack.ts"
@@ -145,13 +147,16 @@ export interface SessionRegistry {
   readonly counts: Effect.Effect<Readonly<Record<string, number>>>
   /** What happens from now on. Costs the program nothing until somebody reads. */
   readonly changes: Stream.Stream<Change>
-  /** Tells of each change in the step in which it happens, until what it answers with is called. It must not throw. */
+  /**
+   * Tells of each change in the step in which it happens, until what it answers with is called. What a listener throws is
+   * logged and changes nothing; it hears of the next change, too.
+   */
   readonly listenUnsafe: (listener: (change: Change) => void) => () => void
   /** What should not be open any more. */
   readonly leaks: Effect.Effect<ReadonlyArray<Leak>>
   /**
    * Tells of each kind of session that was ever opened, now and from now on, for whoever counts them. The first 64 kinds
-   * are counted apart, the rest as `_OTHER`. Answers how to stop.
+   * are counted apart, the rest as `_OTHER`. What a listener throws is logged and changes nothing. Answers how to stop.
    */
   readonly watchKinds: (listener: (kind: KindCount) => void) => () => void
   /**
@@ -166,6 +171,8 @@ export interface SessionRegistry {
     parent: Session | undefined,
     site?: Error
   ) => Entry | SessionError
+  /** The sessions in which work is under way at this moment, oldest first: not those that are merely held. */
+  readonly underWayUnsafe: () => ReadonlyArray<Entry>
   /** Removes a session. Closing one that is closed, or another registry's, changes nothing and answers false. */
   readonly closeUnsafe: (session: Session) => boolean
 }
@@ -199,7 +206,7 @@ const makeUnsafe = (options: Options = {}): SessionRegistry & { isClosed: boolea
   const listeners = new Set<(change: Change) => void>()
 
   const tell = (change: Change) => {
-    for (const listener of listeners) listener(change)
+    for (const listener of listeners) Observer.tell(listener, change)
   }
 
   const select = <A>(f: (entry: Entry, now: number) => A | undefined, from?: number) =>
@@ -273,7 +280,7 @@ const makeUnsafe = (options: Options = {}): SessionRegistry & { isClosed: boolea
       const stuck: Array<Snapshot> = []
       if (listeners.size > 0) { for (const session of revoked) tell({ _tag: "Revoked", session, reason }) }
       // All at once: what holds nothing by itself, but in a scope of its parent's, ends when its parent does.
-      for (const { onRevoked } of [...marked].toReversed()) for (const listener of onRevoked?.slice() ?? []) listener()
+      for (const entry of [...marked].toReversed()) Hold.tell(entry)
       const taken = takeBack(marked, {
         grace,
         patience,
@@ -300,7 +307,7 @@ const makeUnsafe = (options: Options = {}): SessionRegistry & { isClosed: boolea
     leaks,
     watchKinds: (listener) =>
       ledger.watchTallies((tally) =>
-        listener({
+        Observer.tell(listener, {
           kind: tally.kind,
           opened: () => tally.opened,
           closed: () => tally.closed,
@@ -336,6 +343,13 @@ const makeUnsafe = (options: Options = {}): SessionRegistry & { isClosed: boolea
       entry.site = site
       if (listeners.size > 0) tell({ _tag: "Opened", session: snapshot(entry, now()) })
       return entry
+    },
+    underWayUnsafe: () => {
+      const found: Array<Entry> = []
+      ledger.forEach((entry) => {
+        if (entry.workers.length > 0) found.push(entry)
+      })
+      return found
     },
     closeUnsafe
   }

@@ -43,10 +43,10 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
-import * as Schema from "effect/Schema"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import * as Deadline from "./Deadline.ts"
+import { Admission, InFlight, type ShuttingDown } from "./internal/admission.ts"
 import * as Coordinator from "./internal/coordinator.ts"
 import * as Monotonic from "./internal/monotonic.ts"
 import * as Phases from "./internal/phases.ts"
@@ -55,9 +55,9 @@ import { phases, type Ticket } from "./internal/stopping.ts"
 import * as OptionCheck from "./OptionCheck.ts"
 import * as Session from "./Session.ts"
 import type { SessionError } from "./SessionError.ts"
-import { SessionRegistry } from "./SessionRegistry.ts"
 import { type Held, type Phase, type Report, type Signal, type State } from "./ShutdownReport.ts"
 
+export { ShuttingDown } from "./internal/admission.ts"
 export { format } from "./ShutdownReport.ts"
 
 /** The limit of each phase. The table above says their defaults, and what goes wrong when they are too low or too high. */
@@ -72,17 +72,6 @@ export const defaults = {
   interrupt: Duration.seconds(3),
   close: Duration.seconds(3)
 } as const satisfies Record<Phase, Duration.Duration>
-
-/** Nothing is begun any more. It was refused before it did anything. */
-export class ShuttingDown extends Schema.TaggedError<ShuttingDown>("@clawback/core/ShuttingDown")("ShuttingDown", {
-  kind: Schema.String,
-  name: Schema.String
-}) {
-  override get message() {
-    return `The process is shutting down, so the ${this.kind} ${this.name} was not begun. Send it to another replica, ` +
-      "or again once this one is back."
-  }
-}
 
 /** One who asks for the end. */
 export interface Request {
@@ -124,6 +113,13 @@ export interface Shutdown {
   /** Takes work as in flight, unless admission has stopped. `leaveUnsafe` must follow. */
   readonly admitUnsafe: (work: Phases.Work, inside: Ticket<Phases.Work> | undefined) => Ticket<Phases.Work> | undefined
   readonly leaveUnsafe: (ticket: Ticket<Phases.Work>, isInterrupted: boolean) => void
+  /** What work fails with that is not admitted. */
+  readonly refusalUnsafe: (work: Pick<Session.Info, "kind" | "name">) => ShuttingDown
+  /**
+   * Whether an error, or what is behind it by its `cause`s, is this shutdown's: a `ShuttingDown` of its, or the
+   * `SessionRevoked` of a session that it revoked.
+   */
+  readonly causedUnsafe: (error: unknown) => boolean
   /** Registers a finalizer, and answers with how to withdraw it; undefined where its phase has begun. */
   readonly registerUnsafe: (phase: Phase, finalizer: Phases.Finalizer) => Effect.Effect<void> | undefined
   /** The sum of the limits: a shutdown takes no longer. */
@@ -150,37 +146,6 @@ export const Shutdown: Context.Reference<Shutdown> = Context.Reference("@clawbac
 export const layer = (options: Options = {}): Layer.Layer<never> =>
   Layer.effect(Shutdown, Effect.sync(() => makeUnsafe(options)))
 
-class Admission {
-  private ticket: Ticket<Phases.Work> | undefined
-  private readonly info: Session.Info
-  private readonly shutdown: Shutdown
-
-  constructor(info: Session.Info, shutdown: Shutdown) {
-    this.info = info
-    this.shutdown = shutdown
-  }
-
-  /** Taken inside of the session, whose release is registered by then. */
-  readonly take = Effect.withFiber<Ticket<Phases.Work>, ShuttingDown>((fiber) => {
-    const session = fiber.getRef(Session.Current)
-    this.ticket = session &&
-      this.shutdown.admitUnsafe(
-        { session, registry: fiber.getRef(SessionRegistry) },
-        fiber.getRef(Coordinator.InFlight)
-      )
-    return this.ticket === undefined
-      ? Effect.fail(new ShuttingDown({ kind: this.info.kind, name: this.info.name }))
-      : Effect.succeed(this.ticket)
-  })
-
-  giveBack(exit: Exit.Exit<unknown, unknown>): Effect.Effect<void> {
-    return Effect.sync(() => {
-      if (this.ticket === undefined) return
-      this.shutdown.leaveUnsafe(this.ticket, Exit.isFailure(exit) && this.ticket.work.session.revoked !== undefined)
-    })
-  }
-}
-
 const admission = (info: Session.Info) => Effect.map(Shutdown, (shutdown) => new Admission(info, shutdown))
 
 /**
@@ -195,9 +160,8 @@ export const admit =
     Session.use(
       info,
       admission(info),
-      (admission, exit) => admission.giveBack(exit),
-      (admission) =>
-        Effect.flatMap(admission.take, (ticket) => Effect.provideService(self, Coordinator.InFlight, ticket))
+      (admission, exit) => admission.giveBack(Exit.isSuccess(exit)),
+      (admission) => Effect.flatMap(admission.take, (ticket) => Effect.provideService(self, InFlight, ticket))
     )
 
 /** The same for a stream: in flight from its first pull until it ends, fails or is given up. */
@@ -208,9 +172,9 @@ export const admitStream = (info: Session.Info) =>
   Session.stream(info)(Stream.unwrap(Effect.gen(function*() {
     const { take } = yield* Effect.acquireRelease(
       admission(info),
-      (admission, exit) => admission.giveBack(exit)
+      (admission, exit) => admission.giveBack(Exit.isSuccess(exit))
     )
-    return Stream.provideService(self, Coordinator.InFlight, yield* take)
+    return Stream.provideService(self, InFlight, yield* take)
   })))
 
 /**
@@ -230,7 +194,7 @@ export const addFinalizer =
       Effect.withFiber((fiber): Effect.Effect<void, E, R> => {
         const context = fiber.context as Context.Context<R | Scope.Scope>
         // It outlives the work around it, and has a deadline of its own.
-        const own = Context.omit(Session.Current, Coordinator.InFlight, Deadline.Current)(context) as typeof context
+        const own = Context.omit(Session.Current, InFlight, Deadline.Current)(context) as typeof context
         const at = Monotonic.millis(fiber.getRef(Clock.Clock))
         const registered: Phases.Finalizer = new Phases.Finalizer(
           name,

@@ -241,7 +241,7 @@ export const make = (options: Options): Effect.Effect<Tasks, never, Scope.Scope>
         const atShutdown = OptionCheck.choice("atShutdown", options.atShutdown, ["drain", "cancel"])
         const running = new Running(options)
         const isRefused = atShutdown === "cancel" ? isStopping : !shutdown.admitsUnsafe(fiber.context)
-        if (isRefused) return Effect.fail(new Shutdown.ShuttingDown({ kind: "task", name }))
+        if (isRefused) return Effect.fail(shutdown.refusalUnsafe({ kind: "task", name }))
         const place = roster.enter(running)
         if (place === "closed") return Effect.fail(new TasksClosed({ tasks, name }))
         if (place === "full") return Effect.fail(new TasksFull({ tasks, name, concurrency, capacity }))

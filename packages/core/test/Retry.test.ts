@@ -3,7 +3,7 @@ import * as Retry from "@clawback/core/Retry"
 import * as SessionError from "@clawback/core/SessionError"
 import * as TransportError from "@clawback/core/TransportError"
 import { assert, describe, it } from "@effect/vitest"
-import { Cause, Clock, Duration, Effect, Exit, Fiber, Option, Random, Schema, Scope, Stream } from "effect"
+import { Cause, Channel, Clock, Duration, Effect, Exit, Fiber, Option, Random, Schema, Scope, Stream } from "effect"
 import { TestClock } from "effect/testing"
 
 class Trouble extends Schema.TaggedError<Trouble>()("Trouble", {
@@ -504,6 +504,67 @@ describe("Retry.stream (B6)", () => {
       const ends = exits.filter((exit) => Option.getOrUndefined(Exit.findErrorOption(exit)) === unsent)
       assert.isAtLeast(ends.length, 9)
     }).pipe(Effect.scoped))
+
+  it.effect("a reader who leaves while a failed attempt gives back waits from when it has", () =>
+    Effect.gen(function*() {
+      const slow = Effect.acquireRelease(Effect.void, () => Effect.sleep("2 seconds"))
+      const { at, stream } = streams(
+        Stream.unwrap(Effect.as(slow, Stream.fail(trouble("answered", Duration.seconds(10))))),
+        Stream.make("a")
+      )
+      const pull = yield* Stream.toPull(Retry.stream(policy())(stream))
+      const impatient = drawing(0)(Effect.exit(Effect.timeout(pull, "1 second")))
+      yield* Effect.forkChild(Effect.andThen(impatient, drawing(0)(pull)))
+      yield* TestClock.adjust("1 minute")
+      assert.deepStrictEqual(at, [0, 12_000])
+    }).pipe(Effect.scoped))
+
+  it.effect("a reader who comes back too late for the attempt that it waited for leaves the budget as it was", () =>
+    Effect.gen(function*() {
+      const budget = Retry.budget({ reserve: 5 })
+      const retried = Stream.fail(unsent).pipe(
+        Retry.stream(policy({ budget, minimum: "5 seconds" })),
+        Deadline.withinStream("6 seconds")
+      )
+      const pull = yield* Stream.toPull(retried)
+      const fiber = yield* Effect.forkChild(drawing(0.999)(pull))
+      yield* TestClock.adjust("500 millis")
+      yield* Fiber.interrupt(fiber)
+      yield* TestClock.adjust("1 second")
+      const exit = yield* Effect.exit(drawing(0.999)(pull))
+      assert.deepStrictEqual([endedOf(exit), budget.left], [{ attempts: 1, why: "deadline" }, 5])
+    }).pipe(Effect.scoped))
+
+  it.effect("an opening that its reader leaves is given back, and opened anew for one who comes back", () =>
+    Effect.gen(function*() {
+      let held = 0
+      let openings = 0
+      const hold = Effect.acquireRelease(Effect.sync(() => void held++), () => Effect.sync(() => void held--))
+      const stream = Stream.fromChannel(Channel.fromTransform((_, scope) =>
+        Effect.andThen(
+          Scope.provide(hold, scope),
+          Effect.map(Effect.sleep("3 seconds"), () => Effect.sync(() => ["a", ++openings] as const))
+        )
+      ))
+      const pull = yield* Stream.toPull(Retry.stream(policy())(stream))
+      const first = yield* Effect.forkChild(pull)
+      yield* TestClock.adjust("2 seconds")
+      assert.strictEqual(held, 1)
+      yield* Fiber.interrupt(first)
+      assert.strictEqual(held, 0)
+      const second = yield* Effect.forkChild(pull)
+      yield* TestClock.adjust("3 seconds")
+      assert.deepStrictEqual([yield* Fiber.join(second), held], [["a", 1], 1])
+    }).pipe(Effect.scoped))
+
+  it.effect("an attempt that dies as it gives back ends the call", () =>
+    Effect.gen(function*() {
+      const broken = Effect.acquireRelease(Effect.void, () => Effect.die("broken"))
+      const { at, stream } = streams(Stream.unwrap(Effect.as(broken, Stream.fail(unsent))))
+      const { exit } = yield* read(Retry.stream(policy())(stream))
+      assert.deepStrictEqual([at.length, endedOf(exit)], [1, { attempts: 1, why: "permanent" }])
+      assert.isTrue(Exit.isFailure(exit) && Exit.hasDies(exit))
+    }))
 
   it.effect("each run is a call of its own", () =>
     Effect.gen(function*() {

@@ -34,7 +34,6 @@
  * ```
  */
 import * as OptionCheck from "@clawback/core/OptionCheck"
-import { SessionRevoked } from "@clawback/core/SessionError"
 import * as Shutdown from "@clawback/core/Shutdown"
 import * as ShutdownReport from "@clawback/core/ShutdownReport"
 import * as Cause from "effect/Cause"
@@ -70,19 +69,19 @@ const say = (title: string, held: ReadonlyArray<ShutdownReport.Held>) => {
   writeSync(2, `${[title, ...held.map((one) => `  ${ShutdownReport.formatHeld(one)}`)].join("\n")}\n`)
 }
 
-const logReport = (report: ShutdownReport.Report) => {
-  const text = Shutdown.format(report)
+/** With the code that the process exits with, which what became of the program may decide. */
+const logReport = (report: ShutdownReport.Report, exitCode: number) => {
+  const text = Shutdown.format({ ...report, exitCode })
   if (report.exitCode === 1) return Effect.logError(text)
   if (report.exitCode !== 0 || report.forced.length > 0 || report.interrupted.length > 0) return Effect.logWarning(text)
   return report.signal === undefined ? Effect.logDebug(text) : Effect.logInfo(text)
 }
 
 /** How a program ends that a shutdown has ended. */
-const isOfShutdown = (cause: Cause.Cause<unknown>): boolean =>
+const isOf = (shutdown: Shutdown.Shutdown, cause: Cause.Cause<unknown>): boolean =>
   cause.reasons.every((reason) =>
     Cause.isInterruptReason(reason) ||
-    (Cause.isFailReason(reason) &&
-      (reason.error instanceof SessionRevoked || reason.error instanceof Shutdown.ShuttingDown))
+    shutdown.causedUnsafe(Cause.isFailReason(reason) ? reason.error : reason.defect)
   )
 
 const run = (program: Effect.Effect<unknown, unknown>, options: Options): void => {
@@ -99,7 +98,7 @@ const run = (program: Effect.Effect<unknown, unknown>, options: Options): void =
   const isRunning = () => Effect.runSync(shutdown.state) === "running"
   const isReported = (cause: Cause.Cause<unknown>) =>
     Cause.hasInterruptsOnly(cause) || !Runtime.getErrorReported(Cause.squash(cause)) ||
-    (!isRunning() && isOfShutdown(cause))
+    isOf(shutdown, cause)
   const reported = disableErrorReporting === true
     ? program
     : Effect.tapCause(program, (cause) => isReported(cause) ? Effect.void : Effect.logError(cause))
@@ -161,20 +160,20 @@ const run = (program: Effect.Effect<unknown, unknown>, options: Options): void =
   const codeOf = (report: Exit.Exit<ShutdownReport.Report>): number => {
     let code = Exit.isSuccess(report) ? report.value.exitCode : 1
     const exit = main.pollUnsafe()
-    const isOwn = exit !== undefined && Exit.isFailure(exit) && (hasFailed || !isOfShutdown(exit.cause))
+    const isOwn = exit !== undefined && Exit.isFailure(exit) && (hasFailed || !isOf(shutdown, exit.cause))
     if (isOwn) Runtime.defaultTeardown(exit, (own) => code = own)
     return hasCrashed ? 1 : code
   }
   fork(Effect.gen(function*() {
     const report = yield* Effect.exit(shutdown.report)
-    yield* Exit.isSuccess(report) ? logReport(report.value) : Effect.logFatal("The shutdown failed", report.cause)
+    const code = codeOf(report)
+    yield* Exit.isSuccess(report) ? logReport(report.value, code) : Effect.logFatal("The shutdown failed", report.cause)
     for (const signal of signals) process.off(signal, onSignal)
     process.off("uncaughtException", onException)
     process.off("unhandledRejection", onRejection)
     process.off("beforeExit", onBeforeExit)
     keepAlive.interruptUnsafe()
     limiting.interruptUnsafe()
-    const code = codeOf(report)
     if (isIdle) process.exitCode = code
     else process.exit(code)
   }))

@@ -22,9 +22,9 @@ import * as NodeProxy from "./NodeProxy.ts"
 
 export interface Options extends Transport.Options {
   /**
-   * Bytes that a response's headers may have, the sum of all names and values. Default: 16 KiB, which is Node's own. Too
-   * low, and answers with many cookies or rate-limit headers cannot be read (`HeadersTooLarge`); too high, and a server
-   * can make each connection hold that much.
+   * Bytes that a response's headers may have, the sum of all names and values, and bytes of informational answers that
+   * may come before it. Default: 16 KiB, which is Node's own. Too low, and answers with many cookies or rate-limit headers
+   * cannot be read (`HeadersTooLarge`); too high, and a server can make each connection hold that much.
    */
   readonly maxHeaderSize?: number | undefined
   /** Certificates, keys and checks of TLS connections to servers. Default: Node's own. */

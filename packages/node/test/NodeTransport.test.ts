@@ -201,16 +201,50 @@ describe("NodeTransport: one exchange after another (A1)", () => {
       assert.deepStrictEqual(headers["x-two"], ["1", "2"])
     }).pipe(transport()))
 
-  it.effect("informational answers before the real one are passed over", () =>
+  for (const status of [100, 102, 103]) {
+    for (const times of [1, 100]) {
+      it.effect(`${times} times ${status} before the real answer is passed over, however it is cut`, () =>
+        Effect.gen(function*() {
+          const interim = `HTTP/1.1 ${status} In Between\r\n${status === 103 ? "Link: </a>; rel=preload\r\n" : ""}\r\n`
+          // The body looks like one more, which it is not.
+          const body = `HTTP/1.1 ${status} In Between\r\n\r\n`
+          const answer = `HTTP/1.1 201 Created\r\ncontent-length: ${body.length}\r\n\r\n`
+          const server = yield* Servers.tcp((socket) => {
+            socket.setNoDelay(true)
+            let answers = 0
+            socket.on("data", () => {
+              const bytes = interim.repeat(times) + answer
+              // The first time in pieces, with a break inside of a status line; then in one.
+              if (answers++ > 0) return socket.write(bytes + body)
+              const pieces = [bytes.slice(0, 3), bytes.slice(3, 11), bytes.slice(11, -answer.length - 1)]
+              const rest = bytes.slice(-answer.length - 1)
+              const all = [...pieces, rest, body]
+              const next = () => {
+                const piece = all.shift()
+                if (piece !== undefined) socket.write(piece, () => setImmediate(() => setImmediate(next)))
+              }
+              next()
+            })
+          })
+          for (let i = 0; i < 3; i++) {
+            const answered = Effect.flatMap(
+              execute(server.url),
+              (response) => Effect.map(Transport.text(response), (text) => [response.status, text])
+            )
+            assert.deepStrictEqual(yield* Effect.scoped(answered), [201, body])
+          }
+          assert.strictEqual(server.accepted(), 1)
+        }).pipe(transport()))
+    }
+  }
+
+  it.effect("a response that is no answer at all, 101, ends the call", () =>
     Effect.gen(function*() {
-      const server = yield* Servers.http((_, response) => {
-        response.writeProcessing()
-        response.writeEarlyHints({ link: "</a>; rel=preload" })
-        response.writeHead(201)
-        response.end("real")
+      const server = yield* Servers.tcp((socket) => {
+        socket.on("data", () =>
+          socket.write("HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: x\r\n\r\n"))
       })
-      const response = yield* execute(server.url)
-      assert.deepStrictEqual([response.status, yield* Transport.text(response)], [201, "real"])
+      assert.strictEqual((yield* Effect.flip(execute(server.url)))._tag, "ConnectionLost")
     }).pipe(transport()))
 
   it.effect("an answer that has no body ends at once: to HEAD, 204 and 304", () =>

@@ -139,6 +139,22 @@ describe("NodeTransport: limits on what a server may send", () => {
       )
     }).pipe(transport({ maxHeaderSize: 2000 })))
 
+  it.effect("informational answers count against the same limit, be they many or one that does not end", () =>
+    Effect.gen(function*() {
+      for (const chunk of ["HTTP/1.1 100 Continue\r\n\r\n", "HTTP/1.1 103 Early Hints\r\nlink: " + "x".repeat(3000)]) {
+        const server = yield* Servers.tcp((socket) => {
+          const send = () => {
+            if (socket.writable) socket.write(chunk, send)
+          }
+          socket.once("data", send)
+        })
+        assert.deepStrictEqual(
+          yield* Effect.flip(get(server.url)),
+          new TransportError.HeadersTooLarge({ origin: server.url, limit: 2000 })
+        )
+      }
+    }).pipe(transport({ maxHeaderSize: 2000 })))
+
   it.effect("a limit that is no number of bytes is found when the layer is built", () =>
     Effect.gen(function*() {
       const exit = yield* Effect.exit(Effect.scoped(Layer.build(NodeTransport.layer({ maxHeaderSize: 0 }))))

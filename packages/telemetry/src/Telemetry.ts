@@ -10,7 +10,9 @@ import * as NodeSdk from "@effect/opentelemetry/NodeSdk"
 import type { Resource } from "@effect/opentelemetry/Resource"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import { inSpans } from "./internal/activeSpans.ts"
 import { quiet } from "./internal/quiet.ts"
+import { retraced } from "./internal/retraced.ts"
 import * as ProcessMetrics from "./ProcessMetrics.ts"
 
 /**
@@ -35,8 +37,8 @@ export const layer = <E = never, R = never>(
     ({ errorMessages = false, ...configuration }) => {
       const { shutdownTimeout } = configuration
       if (shutdownTimeout !== undefined) OptionCheck.duration("shutdownTimeout", shutdownTimeout)
-      const sdk = NodeSdk.layer(() => configuration)
-      return errorMessages ? sdk : quiet(sdk)
+      const sdk = retraced(inSpans)(NodeSdk.layer(() => configuration))
+      return errorMessages ? sdk : retraced(quiet)(sdk)
     }
   )).pipe(
     // Below, so that the last flush still sees it.

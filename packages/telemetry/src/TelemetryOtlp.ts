@@ -22,6 +22,7 @@ import * as Redacted from "effect/Redacted"
 import * as Collector from "./internal/collector.ts"
 import * as Destination from "./internal/destination.ts"
 import { quiet } from "./internal/quiet.ts"
+import { retraced } from "./internal/retraced.ts"
 import * as ProcessMetrics from "./ProcessMetrics.ts"
 
 export interface Options {
@@ -123,7 +124,7 @@ export const layer = (
       metricsExportInterval: options.metricsInterval,
       shutdownTimeout: options.shutdownTimeout
     }).pipe(Layer.provide(Collector.layer))
-    return errorMessages ? exported : quiet(exported)
+    return errorMessages ? exported : retraced(quiet)(exported)
   })).pipe(
     // Below, so that the last flush still sees it.
     Layer.provideMerge(ProcessMetrics.layer)

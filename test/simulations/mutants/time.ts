@@ -164,7 +164,7 @@ export const mutants: ReadonlyArray<Mutant> = [
   {
     module: "Retry",
     file: call,
-    find: `if (!this.policy.budget.withdraw()) return this.end(cause, "budget")`,
+    find: `if (!this.policy.budget.withdraw()) return void this.end(cause, "budget")`,
     replace: "this.policy.budget.withdraw()",
     rule: "all retries are taken from the budget"
   },
@@ -185,9 +185,8 @@ export const mutants: ReadonlyArray<Mutant> = [
   {
     module: "Retry",
     file: attempts,
-    find: "Effect.andThen(this.close(attempt, failure), this.call.failed(fiber, failure, this.next))",
-    replace:
-      "this.call.failed(fiber, failure, Effect.andThen(this.close(attempt, failure), Effect.suspend(() => this.next)))",
+    find: "return Scope.close(attempt.scope, exit)",
+    replace: "return Effect.void",
     rule: "a failed stream is closed before the wait"
   },
   {
@@ -203,5 +202,33 @@ export const mutants: ReadonlyArray<Mutant> = [
     find: "this.attempt = undefined\n",
     replace: "",
     rule: "a new attempt is a new one"
+  },
+  {
+    module: "Retry",
+    file: attempts,
+    find: "this.attempt ??= this.open()",
+    replace: "this.attempt = this.open()",
+    rule: "who comes back goes on with the attempt that was left"
+  },
+  {
+    module: "Retry",
+    file: attempts,
+    find: "return attempt.isOpened ? undefined : close",
+    replace: "return undefined",
+    rule: "what was left while it opened is given back"
+  },
+  {
+    module: "Retry",
+    file: call,
+    find: "if (wait > 0) return",
+    replace: "if (wait > 0 && this.isPaid) return",
+    rule: "who comes back to a wait waits for the rest of it"
+  },
+  {
+    module: "Retry",
+    file: call,
+    find: "Effect.sleep(wait)",
+    replace: "Effect.sleep(this.isPaid ? wait : 2 * wait)",
+    rule: "who comes back to a wait waits for no more than its rest"
   }
 ]

@@ -14,6 +14,7 @@ import { Entry } from "./ledger.ts"
 import * as Monotonic from "./monotonic.ts"
 import * as Site from "./site.ts"
 import type { Stopping } from "./stopping.ts"
+import * as UnderWay from "./underWay.ts"
 
 /** Admitted work: the session that it runs in, and where that is listed. */
 export interface Work {
@@ -80,7 +81,7 @@ const heldSession = ({ age, id, kind, name, owner }: Snapshot): Held => ({
   site: owner.site
 })
 
-export const heldWork = ({ session }: Work, now: number): Held => ({
+export const heldWork = ({ session }: Pick<Work, "session">, now: number): Held => ({
   kind: session.kind,
   name: session.name,
   id: session.id,
@@ -222,7 +223,13 @@ export const perform = (shared: Shared, phase: Phase): Effect.Effect<PhaseReport
     })
 
     const isInTime = yield* phase === "interrupt"
-      ? Effect.tap(work, finalizing)
+      ? Effect.tap(work, () => {
+        const admitted = stopping.live.map(({ session }) => session)
+        const underWay = [...registries(shared, own)].flatMap((registry) => UnderWay.outside(registry, admitted))
+        return Effect.map(finalizing, () => {
+          for (const one of underWay) if (one.isCutShort) interrupted.push(heldWork(one, now()))
+        })
+      })
       : Effect.map(Effect.all([work, finalizing], { concurrency: 2 }), ([isInTime]) => isInTime)
 
     const open = phase === "close"

@@ -11,13 +11,24 @@ const show = (name: string, value: unknown, depth: number): unknown => {
   if (typeof value !== "object" || value === null) return value
   if (depth === 0) return Array.isArray(value) ? "[…]" : "{…}"
   if (Array.isArray(value)) return value.map((item) => show("", item, depth - 1))
-  const entries = value instanceof Map ? [...value] : Object.entries(value)
-  return Object.fromEntries(entries.map(([key, item]) => [key, show(String(key), item, depth - 1)]))
+  if (value instanceof Map) return shown(value.keys(), (key) => value.get(key), depth - 1)
+  return shown(Object.keys(value), (key) => (value as Readonly<Record<string, unknown>>)[key], depth - 1)
+}
+
+/** What cannot be read says so: whoever looks at attributes must not fail by them. */
+const shown = <K>(keys: Iterable<K>, get: (key: K) => unknown, depth: number): Record<string, unknown> => {
+  const all: Record<string, unknown> = {}
+  for (const key of keys) {
+    const name = String(key)
+    try {
+      all[name] = show(name, get(key), depth)
+    } catch {
+      all[name] = "<unreadable>"
+    }
+  }
+  return all
 }
 
 /** Attributes as they may be shown: secrets, and what is named like one, are struck out, at any depth that is shown. */
-export const redact = (attributes: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> => {
-  const shown: Record<string, unknown> = {}
-  for (const [name, value] of Object.entries(attributes)) shown[name] = show(name, value, maxDepth)
-  return shown
-}
+export const redact = (attributes: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> =>
+  shown(Object.keys(attributes), (name) => attributes[name], maxDepth)

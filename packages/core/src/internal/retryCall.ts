@@ -56,37 +56,40 @@ export class Call<EP, E extends EP | Declared> {
     this.isIdempotent = isIdempotent
   }
 
-  /** How long there is still to wait, for one that comes back after its wait was interrupted. */
-  left(fiber: AnyFiber): number {
-    return this.ended === undefined ? this.notBefore - Monotonic.millis(fiber.getRef(Clock.Clock)) : 0
-  }
-
-  /** Begins an attempt, unless there is no time or budget for one: then this is how the call ends. */
-  begin(fiber: AnyFiber): Effect.Effect<never, E | Deadline.DeadlineExceeded> | undefined {
+  /** Whether the next attempt may begin: if not, how the call goes on without, by a wait and then `again`, or ends. */
+  admit<A, E2, R>(
+    fiber: AnyFiber,
+    again: Effect.Effect<A, E2, R>
+  ): Effect.Effect<A, E | E2 | Deadline.DeadlineExceeded, R> | undefined {
     if (this.ended !== undefined) return this.ended
+    const wait = this.notBefore - Monotonic.millis(fiber.getRef(Clock.Clock))
+    if (wait > 0) return Effect.andThen(Effect.sleep(wait), again)
     // What was given back when the wait was interrupted is taken again.
-    if (this.last !== undefined && !this.isPaid && !this.policy.budget.withdraw()) return this.end(this.last, "budget")
+    if (this.last !== undefined && !this.isPaid) {
+      if (!this.policy.budget.withdraw()) return this.end(this.last, "budget")
+      this.isPaid = true
+    }
     const deadline = fiber.getRef(Deadline.Current)
     if (deadline !== undefined && !hasTime(this.policy.rules, this.remaining(fiber))) {
       return this.last === undefined
         ? Effect.fail(new Deadline.DeadlineExceeded({ budget: deadline.budget }))
         : this.end(this.last, "deadline")
     }
+    return undefined
+  }
+
+  /** An attempt that was admitted has begun. */
+  begin(): void {
     this.isPaid = false
     this.attempts++
-    return undefined
   }
 
   succeeded(): void {
     this.policy.budget.deposit()
   }
 
-  /** What follows a failed attempt: a wait and then `again`, or the end. */
-  failed<A, E2, R>(
-    fiber: AnyFiber,
-    cause: Cause.Cause<E>,
-    again: Effect.Effect<A, E2, R>
-  ): Effect.Effect<A, E | E2, R> {
+  /** Decides what follows a failed attempt, whose scope is closed: a wait from now on, or the end. */
+  failed(fiber: AnyFiber, cause: Cause.Cause<E>): void {
     const advice = this.advice(cause)
     const decision = decide(this.policy.rules, {
       attempts: this.attempts,
@@ -96,16 +99,15 @@ export class Call<EP, E extends EP | Declared> {
       remaining: this.remaining(fiber),
       draw: fiber.getRef(Random.Random).nextDoubleUnsafe()
     })
-    if (decision._tag === "End") return this.end(cause, decision.why)
-    if (!this.policy.budget.withdraw()) return this.end(cause, "budget")
+    if (decision._tag === "End") return void this.end(cause, decision.why)
+    if (!this.policy.budget.withdraw()) return void this.end(cause, "budget")
     this.isPaid = true
     this.last = cause
     this.notBefore = Monotonic.millis(fiber.getRef(Clock.Clock)) + decision.millis
-    return Effect.andThen(Effect.sleep(decision.millis), again)
   }
 
   end(cause: Cause.Cause<E>, why: Why): Effect.Effect<never, E> {
-    if (Cause.hasInterruptsOnly(cause)) return Effect.failCause(cause)
+    if (Cause.hasInterruptsOnly(cause)) return this.ended = Effect.failCause(cause)
     const ended: Ended = { attempts: this.attempts, why }
     return this.ended = Effect.failCause(Cause.annotate(cause, EndedKey.context(ended), { overwrite: true }))
   }

@@ -1,8 +1,9 @@
 /** The attempts at one stream: each is opened in a scope of its own, until one of them gives an element. */
-import type * as Cause from "effect/Cause"
+import * as Cause from "effect/Cause"
 import * as Channel from "effect/Channel"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import type * as Fiber from "effect/Fiber"
 import * as Pull from "effect/Pull"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
@@ -15,6 +16,10 @@ type Pulled<A, E, R> = Pull.Pull<readonly [A, ...Array<A>], E, void, R>
 interface Attempt<A, E, R> {
   readonly scope: Scope.Closeable
   pull: Pulled<A, E, R>
+  /** Until then there is nothing to go on with for whoever left it and comes back. */
+  isOpened: boolean
+  /** Whether it has failed, and it is decided what follows. */
+  isJudged: boolean
 }
 
 export class Attempts<EP, A, E extends EP | Declared, R> {
@@ -35,26 +40,12 @@ export class Attempts<EP, A, E extends EP | Declared, R> {
 
   private readonly next: Pulled<A, E | DeadlineExceeded, R> = Effect.withFiber((fiber) => {
     // Whoever comes back after a pull that was interrupted goes on with the attempt, or the wait for one, that it left.
-    const left = this.attempt === undefined ? this.call.left(fiber) : 0
-    if (left > 0) return Effect.andThen(Effect.sleep(left), this.next)
-    const refused = this.attempt === undefined ? this.call.begin(fiber) : undefined
+    const refused = this.attempt?.isOpened === true ? undefined : this.call.admit(fiber, this.next)
     if (refused !== undefined) return refused
     const attempt = this.attempt ??= this.open()
-    return Effect.matchCauseEffect(attempt.pull, {
-      onSuccess: (elements) => {
-        this.call.succeeded()
-        this.delivering = this.deliver(attempt)
-        return Effect.succeed(elements)
-      },
-      onFailure: (cause) => {
-        if (Pull.isDoneCause(cause)) {
-          this.call.succeeded()
-          return Effect.failCause(cause)
-        }
-        const failure = cause as Cause.Cause<E>
-        return Effect.andThen(this.close(attempt, failure), this.call.failed(fiber, failure, this.next))
-      }
-    })
+    // Judged and closed in one step that nobody can leave in the middle.
+    const judged = Effect.onExitPrimitive(attempt.pull, (exit) => this.judge(fiber, attempt, exit))
+    return Effect.catchCause(judged, (cause) => attempt.isJudged ? this.next : Effect.failCause(cause))
   })
 
   private readonly settled = Effect.onExitPrimitive(this.next, () => this.call.settle())
@@ -65,15 +56,45 @@ export class Attempts<EP, A, E extends EP | Declared, R> {
       scope,
       pull: Effect.flatMap(
         Channel.toPullScoped(Stream.toChannel(this.stream), scope),
-        (pull) => attempt.pull = pull
-      )
+        (pull) => {
+          this.begin(attempt)
+          return attempt.pull = pull
+        }
+      ),
+      isOpened: false,
+      isJudged: false
     }
     return attempt
   }
 
-  private close({ scope }: Attempt<A, E, R>, cause: Cause.Cause<E>) {
-    this.attempt = undefined
-    return Effect.uninterruptible(Scope.close(scope, Exit.failCause(cause)))
+  private begin(attempt: Attempt<A, E, R>): void {
+    if (!attempt.isOpened) this.call.begin()
+    attempt.isOpened = true
+  }
+
+  private judge(
+    fiber: Fiber.Fiber<unknown, unknown>,
+    attempt: Attempt<A, E, R>,
+    exit: Exit.Exit<readonly [A, ...Array<A>], E | Cause.Done>
+  ): Effect.Effect<void> | undefined {
+    if (Exit.isSuccess(exit) || Pull.isDoneCause(exit.cause)) {
+      this.call.succeeded()
+      this.delivering = Exit.isSuccess(exit) ? this.deliver(attempt) : exit
+      return undefined
+    }
+    // An interruption is of the pull, not of the attempt.
+    const own = (exit.cause as Cause.Cause<E>).reasons.filter((reason) => !Cause.isInterruptReason(reason))
+    const close = Effect.suspend(() => {
+      this.attempt = undefined
+      return Scope.close(attempt.scope, exit)
+    })
+    if (own.length === 0) return attempt.isOpened ? undefined : close
+    this.begin(attempt)
+    return Effect.map(Effect.exit(close), (closed) => {
+      attempt.isJudged = true
+      const cause = Cause.fromReasons(own)
+      this.call.failed(fiber, Exit.isSuccess(closed) ? cause : Cause.combine(cause, closed.cause))
+    })
   }
 
   private deliver({ pull }: Attempt<A, E, R>): Pulled<A, E, R> {

@@ -8,6 +8,7 @@ import * as Exit from "effect/Exit"
 import type * as Net from "node:net"
 import type { Readable } from "node:stream"
 import { Client, type Dispatcher, errors } from "undici"
+import { filter, Interim } from "./interim.ts"
 import { Upload } from "./upload.ts"
 
 /** Bytes that a response may run ahead of its reader before the socket is no longer read. */
@@ -43,6 +44,7 @@ class Reception implements Dispatcher.DispatchHandler {
   private readonly origin: string
   private readonly method: string
   private readonly socket: Net.Socket
+  private readonly interim: Interim
   private readonly maxHeaderSize: number
   private readonly onHead: (head: Effect.Effect<Wire.Exchange, SendError>) => void
 
@@ -50,25 +52,26 @@ class Reception implements Dispatcher.DispatchHandler {
     origin: string,
     method: string,
     socket: Net.Socket,
+    interim: Interim,
     maxHeaderSize: number,
     onHead: Reception["onHead"]
   ) {
     this.origin = origin
     this.method = method
     this.socket = socket
+    this.interim = interim
     this.maxHeaderSize = maxHeaderSize
     this.onHead = onHead
   }
 
   onRequestStart(controller: Dispatcher.DispatchController) {
     this.controller = controller
-    if (this.isAborted) controller.abort(new errors.RequestAbortedError())
-    else this.isBegun = true
+    if (this.isAborted) return controller.abort(new errors.RequestAbortedError())
+    this.isBegun = true
+    this.interim.expect()
   }
 
   onResponseStart(_: Dispatcher.DispatchController, status: number, headers: Wire.Headers) {
-    // Informational responses precede the real one. (undici refuses `100 Continue`, which nobody asked for.)
-    if (status < 200) return
     this.hasHead = true
     this.isFramed = this.method === "HEAD" || status === 204 || status === 304 ||
       headers["content-length"] !== undefined || headers["transfer-encoding"] !== undefined
@@ -177,6 +180,7 @@ export const open = (url: URL, options: Options): Wire.Connection => {
   const { origin } = url
   let failure: ConnectError | undefined
   let established: Net.Socket | undefined
+  const interim = new Interim(options.maxHeaderSize)
   let waiting: ((ready: Effect.Effect<void, ConnectError>) => void) | undefined
 
   // The client comes first: should it refuse its options, there is no socket yet to be left behind.
@@ -203,6 +207,7 @@ export const open = (url: URL, options: Options): Wire.Connection => {
     if (outcome instanceof Error) failure = outcome
     else {
       established = outcome
+      filter(outcome, interim, () => new errors.HeadersOverflowError())
       // Without a listener an error that comes after the connection was given up would end the process.
       outcome.on("error", () => {})
     }
@@ -216,7 +221,8 @@ export const open = (url: URL, options: Options): Wire.Connection => {
     body: string | Uint8Array | Readable | null
   ): Effect.Effect<Wire.Exchange, SendError> =>
     Effect.callback((resume) => {
-      const reception = new Reception(origin, request.method, established ?? base, options.maxHeaderSize, resume)
+      const { maxHeaderSize } = options
+      const reception = new Reception(origin, request.method, established ?? base, interim, maxHeaderSize, resume)
       client.dispatch({ method: request.method, path: request.path, headers: request.headers, body }, reception)
       return Effect.sync(() => reception.giveUp())
     })
