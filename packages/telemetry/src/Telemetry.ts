@@ -5,6 +5,7 @@
  * Sessions and the process are counted as soon as there is a metric reader. What was recorded is flushed when the layer
  * closes, for `shutdownTimeout` at most, so provide it outside of everything whose end should still be seen.
  */
+import * as OptionCheck from "@clawback/core/OptionCheck"
 import * as NodeSdk from "@effect/opentelemetry/NodeSdk"
 import type { Resource } from "@effect/opentelemetry/Resource"
 import * as Effect from "effect/Effect"
@@ -34,6 +35,8 @@ export const layer = <E = never, R = never>(
   Layer.unwrap(Effect.map(
     Effect.isEffect(options) ? options : Effect.sync(options),
     ({ errorMessages = false, ...configuration }) => {
+      const { shutdownTimeout } = configuration
+      if (shutdownTimeout !== undefined) OptionCheck.duration("shutdownTimeout", shutdownTimeout)
       const sdk = retraced(inSpans)(NodeSdk.layer(() => configuration))
       return errorMessages ? sdk : retraced(quiet)(sdk)
     }
