@@ -238,8 +238,8 @@ export const mutants: ReadonlyArray<Mutant> = [
   {
     module: "Session",
     file: hold,
-    find: "return own.length === 0 ? Exit.fail(entry.revoked) : Exit.failCause(Cause.fromReasons(own))",
-    replace: "return exit",
+    find: "if (others.length === 0) return Exit.fail(entry.revoked)",
+    replace: "if (others.length === 0) return exit",
     rule: "revocation is a typed error, never a bare interruption"
   },
   {
@@ -371,9 +371,16 @@ export const mutants: ReadonlyArray<Mutant> = [
   {
     module: "Session",
     file: hold,
-    find: "return own.length === 0 ? Exit.fail(entry.revoked) :",
-    replace: "return own.length >= 0 ? Exit.fail(entry.revoked) :",
+    find: "if (others.length === 0) return Exit.fail(entry.revoked)",
+    replace: "if (others.length >= 0) return Exit.fail(entry.revoked)",
     rule: "an error of the work's own is told in spite of a revocation"
+  },
+  {
+    module: "Session",
+    file: hold,
+    find: "own.filter((reason) => !isRevocation(reason))",
+    replace: "own.filter(() => true)",
+    rule: "work hears of the revocation of its own session, not of one inside"
   },
   {
     module: "Session",

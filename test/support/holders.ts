@@ -1,7 +1,7 @@
 /** Every form of holding something in a session, one inside of another, by users of every temper. */
-import { Session, type SessionError, SessionRegistry } from "@clawback/core"
+import { Session, SessionError, SessionRegistry } from "@clawback/core"
 import { Simulation } from "@clawback/testing"
-import { Context, Effect, Exit, Option, Scope, Stream } from "effect"
+import { Cause, Context, Effect, Exit, Option, Scope, Stream } from "effect"
 import { Around, type Book, Broken, Inside, type OutOfThings, type Thing } from "./heldThings.ts"
 
 export type Failure = OutOfThings | SessionError.SessionError
@@ -30,6 +30,8 @@ const said = (exit: Exit.Exit<unknown, unknown>): ReadonlyArray<unknown> =>
       reason._tag === "Fail" ? [reason.error] : reason._tag === "Die" ? [reason.defect] : []
     )
 
+const isRevocation = (one: unknown): one is SessionError.SessionRevoked => one instanceof SessionError.SessionRevoked
+
 /** Holds something for some work, and compares what came of both. */
 const telling = <A, E, R, E2, R2>(
   work: (thing: Thing) => Effect.Effect<A, E, R>,
@@ -37,13 +39,30 @@ const telling = <A, E, R, E2, R2>(
 ) =>
   Effect.suspend(() => {
     let own: Exit.Exit<A, E> | undefined
-    const noting = (thing: Thing) => Effect.onExit(work(thing), (exit) => Effect.sync(() => void (own = exit)))
+    /** That of the session itself, if it came before the work had ended. */
+    let revocation: SessionError.SessionRevoked | undefined
+    const noting = (thing: Thing) =>
+      Effect.flatMap(Session.Current, (current) =>
+        Effect.onExit(work(thing), (exit) =>
+          Effect.sync(() => {
+            own = exit
+            revocation = current?.revoked
+          })))
     return Effect.onExit(hold(noting), (exit) => {
       if (own === undefined || Exit.hasInterrupts(exit)) return Effect.void
       const [inside, outside] = [said(own), said(exit)]
-      const isTold = inside.every((one) => outside.includes(one)) &&
+      const revoked = Exit.isSuccess(exit)
+        ? []
+        : exit.cause.reasons.filter(Cause.isFailReason).map(({ error }) => error).filter(isRevocation)
+      const isTold = inside.every((one) =>
+        outside.includes(one) || (isRevocation(one) && outside.some(isRevocation))
+      ) &&
         (Exit.isFailure(own) || outside.every((one) => one instanceof Broken))
-      return Simulation.check("a session tells what its work came to", isTold, () => `${own}, told as ${exit}`)
+      const isOwn = revocation === undefined || revoked.every((one) => one === revocation)
+      return Effect.andThen(
+        Simulation.check("a session tells what its work came to", isTold, () => `${own}, told as ${exit}`),
+        Simulation.check("work hears of the revocation of its own session", isOwn, () => `${own}, told as ${exit}`)
+      )
     })
   })
 

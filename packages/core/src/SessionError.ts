@@ -2,7 +2,14 @@
 import * as Schema from "effect/Schema"
 import type * as Retry from "./Retry.ts"
 
-/** The session, or one around it, was taken back while it was held. What it held is released. */
+/**
+ * The session, or one around it, was taken back while it was held. What it held is released.
+ *
+ * `id`, `kind` and `name` say which session. Work whose own session was revoked fails with that one's error, whatever was
+ * revoked inside of it. Where only a session inside was revoked, its error is one like any other of the work: it passes
+ * through to the sessions around unless it is caught. So catch it where that session is used; further out, the same tag
+ * stands for both, and the fields tell them apart.
+ */
 export class SessionRevoked extends Schema.TaggedError<SessionRevoked>("@clawback/core/SessionRevoked")(
   "SessionRevoked",
   { id: Schema.Int, kind: Schema.String, name: Schema.String, reason: Schema.String }

@@ -15,6 +15,8 @@ const revokeAll = SessionRegistry.revoke({}, { reason: "test" })
 const holdForever = (stock: Stock, session: Session.Info = info) =>
   Session.use(session, stock.take, stock.put, () => Effect.never)
 
+const whole = Session.scoped({ kind: "whole", name: "outer" })
+
 const broken = (): Effect.Effect<void> => {
   throw new Error("broken")
 }
@@ -95,6 +97,46 @@ describe("SessionRegistry.revoke (B2)", () => {
       assert.strictEqual(order.at(-1), "root")
       assert.deepStrictEqual((yield* SessionRegistry.list()).map(({ name }) => name), ["stranger"])
       yield* Fiber.interruptAll(fibers)
+    }).pipe(isolated))
+
+  it.effect("tells each of whose session it took: of a whole subtree, each work of its own", () =>
+    Effect.gen(function*() {
+      const told: Record<string, number> = {}
+      const ids: Record<string, number> = {}
+      const nested = (name: string, inside: Effect.Effect<unknown, SessionError.SessionError>) =>
+        Session.use(
+          { kind: "part", name },
+          Effect.void,
+          () => Effect.void,
+          () => Effect.andThen(Effect.map(Session.Current, (own) => ids[name] = own?.id ?? 0), inside)
+        ).pipe(
+          Effect.tapErrorTag("SessionRevoked", ({ id }) => Effect.sync(() => told[name] = id))
+        )
+      const streamed = Stream.runDrain(Session.stream({ kind: "part", name: "stream" })(Stream.never)).pipe(
+        Effect.tapErrorTag(
+          "SessionRevoked",
+          (error) => Effect.sync(() => assert.deepInclude(error, { kind: "part", name: "stream" }))
+        )
+      )
+      const both = Effect.all([streamed, nested("inner", Effect.never)], { concurrency: 2 })
+      const fiber = yield* Effect.forkChild(nested("outer", nested("middle", both)))
+      yield* turn(10)
+      yield* SessionRegistry.revoke({ name: "outer" }, { reason: "test" })
+      const error = yield* Effect.flip(Fiber.join(fiber))
+      assert.deepInclude(error, { _tag: "SessionRevoked", kind: "part", name: "outer" })
+      assert.deepStrictEqual(told, ids)
+    }).pipe(isolated))
+
+  it.effect("of a part alone, fails the whole with the part's error, unless that is caught where the part is used", () =>
+    Effect.gen(function*() {
+      const part = Session.use({ kind: "part", name: "inner" }, Effect.void, () => Effect.void, () => Effect.never)
+      const caught = Effect.catchTag(part, "SessionRevoked", ({ name }) => Effect.succeed(`without ${name}`))
+      const failing = yield* Effect.forkChild(whole(part))
+      const going = yield* Effect.forkChild(whole(caught))
+      yield* turn(5)
+      yield* SessionRegistry.revoke({ kind: "part" }, { reason: "test" })
+      assert.deepInclude(yield* Effect.flip(Fiber.join(failing)), { kind: "part", name: "inner" })
+      assert.strictEqual(yield* Fiber.join(going), "without inner")
     }).pipe(isolated))
 
   it.effect("lets nothing new be opened inside of what is revoked", () =>

@@ -6,7 +6,7 @@ import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import type { LeakProbe } from "../LeakProbe.ts"
 import type { Restore } from "../Session.ts"
-import type { SessionRevoked } from "../SessionError.ts"
+import { SessionRevoked } from "../SessionError.ts"
 import { defectsOf } from "./defects.ts"
 import type { Entry } from "./ledger.ts"
 import { release } from "./release.ts"
@@ -80,11 +80,20 @@ export const tell = (entry: Entry): void => {
   }
 }
 
-/** What a revoked session's work came to: the interruptions that the revocation caused are told as what they were. */
+const isRevocation = (reason: Cause.Reason<unknown>): boolean =>
+  Cause.isFailReason(reason) && reason.error instanceof SessionRevoked
+
+/**
+ * What a revoked session's work came to: the interruptions that the revocation caused are told as what they were, and so
+ * are the revocations of sessions inside, which end first.
+ */
 export const revokedOr = <A, E>(entry: Entry, exit: Exit.Exit<A, E>): Exit.Exit<A, E | SessionRevoked> => {
   if (entry.revoked === undefined || Exit.isSuccess(exit)) return exit
   const own = exit.cause.reasons.filter((reason) => !Cause.isInterruptReason(reason))
-  return own.length === 0 ? Exit.fail(entry.revoked) : Exit.failCause(Cause.fromReasons(own))
+  const others = own.filter((reason) => !isRevocation(reason))
+  if (others.length === 0) return Exit.fail(entry.revoked)
+  const cause = Cause.fromReasons(others)
+  return Exit.failCause(others.length === own.length ? cause : Cause.combine(Cause.fail(entry.revoked), cause))
 }
 
 /** Has a revocation of the session interrupt a fiber, until what this answers with is called. */
