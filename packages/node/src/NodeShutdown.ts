@@ -61,6 +61,7 @@ export type Options = Shutdown.Options & {
   /**
    * When the process exits with code 1 whatever is left, counted from the beginning of the shutdown. Default: 1 second
    * more than the phases' limits. Too low, and phases are cut; too high, and whoever runs the process kills it first.
+   * It must be finite.
    */
   readonly ceiling?: Duration.Input | undefined
   /** Leaves the cause of a program that fails out of the log. Default: false. */

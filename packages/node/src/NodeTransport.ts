@@ -27,7 +27,10 @@ export interface Options extends Transport.Options {
    * cannot be read (`HeadersTooLarge`); too high, and a server can make each connection hold that much.
    */
   readonly maxHeaderSize?: number | undefined
-  /** Certificates, keys and checks of TLS connections to servers. Default: Node's own. */
+  /**
+   * Certificates, keys and checks of TLS connections to servers. Default: Node's own. What Node cannot read of them is a
+   * defect when the layer is built.
+   */
   readonly tls?:
     | Pick<
       Tls.ConnectionOptions,
