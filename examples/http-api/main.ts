@@ -42,17 +42,15 @@ const Chat = HttpApiBuilder.group(Api, "chat", (handlers) =>
 
 const Model = OpenAi.layer({ model: "gpt-5-mini" }).pipe(Layer.provide([NodeTransport.layer(), Provider]))
 
-/** Answers that are under way when the process is told to stop are drained. */
-const Server = Layer.unwrap(Effect.gen(function*() {
-  const port = yield* Config.withDefault(Config.Int("PORT"), 3000)
-  const server = createServer()
-  yield* NodeShutdown.server(server)
-  return NodeHttpServer.layer(() => server, { port, host: "127.0.0.1" })
-}))
+const Server = NodeHttpServer.layerConfig(createServer, {
+  port: Config.withDefault(Config.Int("PORT"), 3000),
+  host: Config.succeed("127.0.0.1")
+})
 
 const Served = HttpRouter.serve(Layer.mergeAll(
   HttpApiBuilder.layer(Api).pipe(Layer.provide(Chat)),
-  // Each request is a session with a deadline; what it holds ends with it, or when its client goes.
+  // Each request is a session with a deadline; what it holds ends with it, or when its client goes. Those that are under way
+  // when the process is told to stop are drained.
   RequestScope.layer({ deadline: "2 minutes" })
 )).pipe(
   Layer.provide(Server),

@@ -26,7 +26,7 @@ const program = LanguageModel.streamText({ prompt: "Why do sockets leak?" }).pip
   Effect.andThen(show("after the answer"))
 )
 
-const Model = OpenAi.layer({ model: "gpt-5-mini" }).pipe(Layer.provide([NodeTransport.layer(), Provider]))
+const Model = OpenAi.layer({ model: "gpt-5-mini" }).pipe(Layer.provide(NodeTransport.layer()))
 
 const main = Effect.all([show("before"), Effect.provide(program, Model), show("after its layers")], { discard: true })
-NodeShutdown.runMain(main)
+NodeShutdown.runMain(Effect.provide(main, Provider))

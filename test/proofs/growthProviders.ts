@@ -117,7 +117,7 @@ Proof.run(
     {
       provider: { handler: new URL("../support/growthHandler.ts", import.meta.url) },
       open: Effect.fnUntraced(function*(url) {
-        const one = yield* open((timeouts) => OpenAi.target("gpt-5", { ...options, timeouts, baseUrl: url }))
+        const one = yield* open((timeouts) => OpenAi.target("gpt-5", { ...options, timeouts, baseUrl: `${url}/v1` }))
         const other = yield* open((timeouts) =>
           Anthropic.target("claude-sonnet-5-5", { ...options, timeouts, baseUrl: url })
         )

@@ -2,13 +2,13 @@
  * A process that is stopped while it works: by callers and by signals, up to three, at any step.
  *
  * Four workers have work admitted, some of it inside of other work, streamed, deaf or without end; two registrars come and
- * go with finalizers that work, fail, hang and do not listen; somebody has forgotten sessions. The nemesis interrupts
- * workers, registrars and callers. What must hold is in the names of the properties.
+ * go with finalizers that work, fail, hang and do not listen; somebody has forgotten sessions; two parts of the program work
+ * and hold things unasked, until it is told to end. The nemesis interrupts workers, registrars, callers and these. What must hold is in the names of the properties.
  */
 import { Session, type SessionError, SessionRegistry, Shutdown } from "@clawback/core"
 import { Simulation } from "@clawback/testing"
-import { Clock, Effect, Exit, Layer, Option, Stream } from "effect"
-import { excused, judge, limits, type Piece, Truth } from "../support/shutdownTruth.ts"
+import { Clock, Effect, Exit, Fiber, Layer, Option, Stream } from "effect"
+import { type Bystander, excused, judge, limits, type Piece, Truth } from "../support/shutdownTruth.ts"
 
 const signal = "SIGTERM"
 
@@ -211,6 +211,55 @@ const forgetful = (truth: Truth) =>
     }
   })
 
+/** What a program does and holds that it has not had admitted, some of it inside of other such work. */
+const bystander = (truth: Truth, isInside: boolean): Effect.Effect<void, SessionError.SessionError> =>
+  Effect.gen(function*() {
+    const how = yield* Simulation.choose(["scoped", "stream", "held"] as const)
+    const info = { kind: "bystander", name: how }
+    let piece: Bystander | undefined
+    const noted = ({ id }: Session.Session) =>
+      Effect.map(Clock.currentTimeMillis, (begunAt) => {
+        const isWork = how !== "held"
+        piece = { id, isWork, isInside, begunAt, hasSucceeded: false, isComplete: false, isTakenApart: false }
+        truth.bystanders.set(id, piece)
+      })
+    const isUninterruptible = yield* Simulation.fault("work cannot be interrupted", 0.2)
+    const doing = isUninterruptible ? Simulation.latency(1, 25) : Effect.gen(function*() {
+      yield* Simulation.latency(0, 60)
+      if (!isInside) yield* bystander(truth, how !== "held")
+      yield* Simulation.latency(0, 200)
+    })
+    const inIt = Effect.andThen(Effect.flatMap(Session.Current, (session) => noted(session!)), doing)
+    const work = Effect.onExit(how === "held" ? doing : inIt, (exit) =>
+      Effect.sync(() => {
+        if (piece === undefined) return
+        piece.hasSucceeded = Exit.isSuccess(exit)
+        piece.isTakenApart = truth.takenApartAt !== undefined
+      }))
+    const run = {
+      scoped: Session.scoped(info)(work),
+      stream: Stream.fromEffect(work).pipe(Session.stream(info), Stream.runDrain),
+      held: Effect.scoped(
+        Effect.flatMap(
+          Session.acquire(info, Effect.void, () => Effect.void),
+          // It listens, as what is held does that must be let go of.
+          ({ awaitRevoked, session }) =>
+            Effect.andThen(noted(session), Effect.raceFirst(work, Effect.flatMap(awaitRevoked, Effect.fail)))
+        )
+      )
+    }
+    const told = Effect.onExit(run[how], (exit) =>
+      Effect.sync(() => {
+        if (piece !== undefined) piece.isComplete = Exit.isSuccess(exit)
+      }))
+    yield* (isUninterruptible ? Effect.uninterruptible(told) : told)
+  })
+
+const unadmitted = (truth: Truth) =>
+  Effect.forever(Effect.andThen(Simulation.latency(0, 20), Effect.exit(bystander(truth, false)))).pipe(
+    Simulation.phase("working unasked")
+  )
+
 const program = Effect.gen(function*() {
   const truth = new Truth()
   yield* forgetful(truth)
@@ -231,6 +280,16 @@ const program = Effect.gen(function*() {
       [...truth.live].every(({ isDeaf }) => isDeaf)
     )
   ))
+  const bystanders = [
+    yield* Simulation.fork(unadmitted(truth), "program"),
+    yield* Simulation.fork(unadmitted(truth), "program")
+  ]
+  yield* Shutdown.addFinalizer({ phase: "interrupt", name: "program" })(
+    Effect.flatMap(Clock.currentTimeMillis, (now) => {
+      truth.takenApartAt = now
+      return Fiber.interruptAll(bystanders)
+    })
+  )
   for (let i = 0; i < 4; i++) yield* Simulation.fork(worker(truth), "worker")
   for (let i = 0; i < 2; i++) yield* Simulation.fork(registrar(truth), "registrar")
   yield* Simulation.fork(signals(truth), "signals")
@@ -256,10 +315,11 @@ const program = Effect.gen(function*() {
 export default {
   name: "Shutdown",
   program: Effect.provide(Effect.scoped(program), Layer.merge(Shutdown.layer(limits), SessionRegistry.layer())),
-  phases: ["working", "registering", "signalling", "waiting for the shutdown"],
+  phases: ["working", "working unasked", "registering", "signalling", "waiting for the shutdown"],
   faults: [
     "work does not listen",
     "work never ends",
+    "work cannot be interrupted",
     "work asks for the shutdown",
     "a finalizer fails",
     "a finalizer hangs",

@@ -259,7 +259,7 @@ export const mutants: ReadonlyArray<Mutant> = [
   {
     module: "Session",
     file: registry,
-    find: "for (const listener of onRevoked?.slice() ?? []) listener()",
+    find: "for (const entry of [...marked].toReversed()) Hold.tell(entry)",
     replace: "{}",
     rule: "users are told before anything is taken from them"
   },
@@ -350,7 +350,7 @@ export const mutants: ReadonlyArray<Mutant> = [
   {
     module: "Session",
     file: hold,
-    find: "  if (entry.isRevoked) onRevoked()\n",
+    find: "  if (entry.isRevoked) fiber.interruptUnsafe()\n",
     replace: "",
     rule: "a revocation that comes in the first steps of work is not lost"
   },

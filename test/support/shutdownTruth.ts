@@ -13,6 +13,22 @@ export interface Piece {
   waits: boolean
 }
 
+/** A session that nobody admitted. */
+export interface Bystander {
+  readonly id: number
+  /** Whether work was done in it; otherwise it was merely held. */
+  readonly isWork: boolean
+  /** Whether it was opened inside of other such work. */
+  readonly isInside: boolean
+  readonly begunAt: number
+  /** Whether what was done in it came to its end. */
+  hasSucceeded: boolean
+  /** Whether whoever began it got to the end of it. */
+  isComplete: boolean
+  /** Whether it ended because its program was taken apart. */
+  isTakenApart: boolean
+}
+
 /** What truly happened, by which the report is judged. */
 export class Truth {
   /** When each state was entered. */
@@ -37,6 +53,9 @@ export class Truth {
   /** Names of sessions that cannot be released. */
   readonly unreleasable = new Set<string>()
   finalizers = 0
+  readonly bystanders = new Map<number, Bystander>()
+  /** When the program was told to end. */
+  takenApartAt: number | undefined
 }
 
 export const excused = (piece: Piece): boolean => {
@@ -106,8 +125,25 @@ export const judge = (truth: Truth, report: ShutdownReport.Report) =>
       const isBad = [...truth.hung].some((name) => !name.startsWith("drain")) || truth.failed.size > 0
       yield* Simulation.check("the code tells of what hangs and what fails", !isBad || report.exitCode === 1)
     }
+    const cut = [...truth.bystanders.values()].filter((one) =>
+      one.isWork && !one.isInside && !one.hasSucceeded && one.isTakenApart && one.begunAt < truth.takenApartAt!
+    )
+    const everyNamed = new Set([...report.interrupted, ...report.forced, ...report.stuck].map(({ id }) => id))
+    yield* Simulation.check(
+      "work that nobody admitted is named if its program's end cut it short",
+      cut.every(({ id }) => everyNamed.has(id)),
+      () => JSON.stringify(cut)
+    )
+    for (const { id } of report.phases.find(({ phase }) => phase === "interrupt")?.interrupted ?? []) {
+      const one = id === undefined ? undefined : truth.bystanders.get(id)
+      yield* Simulation.check(
+        "what is merely held, came to its end or is part of other work is not called cut short",
+        one === undefined || (one.isWork && !one.isInside && !one.isComplete),
+        () => JSON.stringify(one)
+      )
+    }
     yield* Simulation.check(
       "a clean end is one in which nothing was cut short",
-      report.exitCode !== 0 || report.signal === undefined || truth.cut.size === 0
+      report.exitCode !== 0 || report.signal === undefined || truth.cut.size + cut.length === 0
     )
   })

@@ -2,7 +2,7 @@
  * What it costs to trace a call, exporting included: CPU of this process per call, over the same call without a tracer.
  *
  * The provider and the collector are one process of its own. Metrics are on in all cases. `--smoke` shows that all works;
- * `--only on` or `--only off` runs one of the cases for as long as all, as a profile wants it.
+ * `--only` with the name of a case (off, made, on, bySdk) runs that one for as long as all, as a profile wants it.
  */
 import * as Credential from "@clawback/core/Credential"
 import * as NodeTransport from "@clawback/node/NodeTransport"
@@ -12,7 +12,7 @@ import * as TelemetryOtlp from "@clawback/telemetry/TelemetryOtlp"
 import { NodeHttpClient } from "@effect/platform-node"
 import { OTLPTraceExporter } from "@opentelemetry/exporter-trace-otlp-http"
 import { BatchSpanProcessor } from "@opentelemetry/sdk-trace-base"
-import { Context, Effect, Layer, Redacted, Stream } from "effect"
+import { Context, Effect, Layer, Record, Redacted, Schema, Stream, Tracer } from "effect"
 import { LanguageModel } from "effect/ai"
 import { OtlpExporter } from "effect/observability"
 import { fork } from "node:child_process"
@@ -77,6 +77,11 @@ const processor = () =>
     scheduledDelayMillis: 3_600_000
   })
 
+/** Makes spans, and sends them nowhere. */
+const unsent = Tracer.make({ span: (options) => new Tracer.NativeSpan(options) })
+
+const Case = Schema.Literals(["off", "made", "on", "bySdk"])
+
 const compare = (call: Effect.Effect<unknown, unknown, LanguageModel.LanguageModel>, count: number) =>
   Effect.gen(function*() {
     const model = yield* LanguageModel.LanguageModel
@@ -88,18 +93,33 @@ const compare = (call: Effect.Effect<unknown, unknown, LanguageModel.LanguageMod
     const off = inContext(Context.empty())
     const on = inContext(light, Context.get(light, OtlpExporter.Flusher).flush)
     const bySdk = inContext(heavy, Effect.promise(() => spanProcessor.forceFlush()))
-    if (only === "on") return yield* interleave(plan, { off: on, on, bySdk: on })
-    if (only === "off") return yield* interleave(plan, { off, on: off, bySdk: off })
-    return yield* interleave(plan, { off, on, bySdk })
+    const made = inContext(Context.make(Tracer.Tracer, unsent))
+    const cases = { off, made, on, bySdk }
+    if (only === undefined) return yield* interleave(plan, cases)
+    const one = cases[yield* Schema.decodeUnknownEffect(Case)(only)]
+    return yield* interleave(plan, Record.map(cases, () => one))
   }).pipe(Effect.scoped)
 
 const program = Effect.gen(function*() {
   const limit = 1.25
+  const stretch = 1.1
   const one = yield* Effect.provide(compare(whole, calls), modelOf("/v1"))
   const many = yield* Effect.provide(compare(streamed, Math.ceil(calls / 4)), modelOf("/100/v1"))
   return [
+    atMostTimes(stretch, {
+      name: "a call in one piece, spans made only, over untraced",
+      unit: "us",
+      ours: one.made,
+      peer: one.off
+    }),
     atMostTimes(limit, { name: "a call in one piece, traced, over untraced", unit: "us", ours: one.on, peer: one.off }),
     atMostTimes(limit, { name: "the same by the SDK", unit: "us", ours: one.bySdk, peer: one.off }),
+    atMostTimes(stretch, {
+      name: "a stream of 100 events, spans made only",
+      unit: "us",
+      ours: many.made,
+      peer: many.off
+    }),
     atMostTimes(limit, { name: "a stream of 100 events, traced", unit: "us", ours: many.on, peer: many.off }),
     atMostTimes(limit, { name: "the same by the SDK", unit: "us", ours: many.bySdk, peer: many.off })
   ]

@@ -40,7 +40,8 @@ import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import { cutOff } from "./internal/cutOff.ts"
 import * as Monotonic from "./internal/monotonic.ts"
-import * as Option from "./internal/option.ts"
+import * as Time from "./internal/time.ts"
+import * as OptionCheck from "./OptionCheck.ts"
 import type * as Retry from "./Retry.ts"
 
 export interface Deadline {
@@ -59,8 +60,7 @@ export class DeadlineExceeded extends Schema.TaggedError<DeadlineExceeded>("@cla
     return { reach: "unanswered", isTransient: false }
   }
   override get message() {
-    const budget = Duration.millis(Math.ceil(Duration.toMillis(this.budget)))
-    return `The deadline of ${Duration.format(budget)} passed before the work ended, waits and ` +
+    return `The deadline of ${Time.format(this.budget)} passed before the work ended, waits and ` +
       "retries included. Allow more time, or ask for less."
   }
 }
@@ -133,7 +133,7 @@ const until = <A, E, R>(
  * interrupts the effect even where interruption is not allowed around it, so that what is acquired can have one.
  */
 export const within = (duration: Duration.Input) => {
-  const budget = Option.duration("deadline", duration)
+  const budget = OptionCheck.duration("deadline", duration)
   return <A, E, R>(self: Effect.Effect<A, E, R>): Effect.Effect<A, E | DeadlineExceeded, R> =>
     Effect.withFiber((fiber) => {
       const limit = earliest(budget, fiber)
@@ -196,7 +196,7 @@ const untilStream = <A, E, R>(
  * passes, whether or not somebody reads; the error comes with the next pull.
  */
 export const withinStream = (duration: Duration.Input) => {
-  const budget = Option.duration("deadline", duration)
+  const budget = OptionCheck.duration("deadline", duration)
   return <A, E, R>(self: Stream.Stream<A, E, R>): Stream.Stream<A, E | DeadlineExceeded, R> =>
     Stream.unwrap(
       Effect.withFiber((fiber) => {

@@ -39,9 +39,9 @@ import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import * as Interop from "./internal/interop.ts"
 import * as Monotonic from "./internal/monotonic.ts"
-import * as Option from "./internal/option.ts"
 import { counted, Received } from "./internal/received.ts"
 import { TransportResponse } from "./internal/transportResponse.ts"
+import * as OptionCheck from "./OptionCheck.ts"
 import * as Session from "./Session.ts"
 import type { SessionRevoked } from "./SessionError.ts"
 import * as Timeouts from "./Timeouts.ts"
@@ -192,7 +192,7 @@ export const fromHttpClient = (
   client: HttpClient.HttpClient,
   options: Pick<Transport.Options, "maxBodySize"> = {}
 ): Transport.Transport["Service"] => {
-  const maxBodySize = Option.size("maxBodySize", options.maxBodySize ?? Transport.defaultMaxBodySize)
+  const maxBodySize = OptionCheck.size("maxBodySize", options.maxBodySize ?? Transport.defaultMaxBodySize)
   const scoped = HttpClient.withScope(client)
 
   const send = (
@@ -233,6 +233,7 @@ export const fromHttpClient = (
         if (url === null || (url.protocol !== "http:" && url.protocol !== "https:")) {
           return Effect.fail(new TransportError.InvalidUrl({ url: request.url }))
         }
+        Transport.check(request)
         return Effect.flatMap(
           Session.acquire({ kind: "exchange", name: url.host + url.pathname }, Scope.make(), Scope.close),
           (handle) => restore(Scope.provide(send(request, url.origin, handle), handle.value))

@@ -10,6 +10,7 @@
  */
 import * as Context from "effect/Context"
 import * as Metric from "effect/Metric"
+import * as OptionCheck from "./OptionCheck.ts"
 
 export type Kind = "counter" | "gauge" | "histogram"
 
@@ -40,6 +41,7 @@ export const other = "_OTHER"
  * together; too high, and whoever stores the metrics pays for each. It remembers those it let through for good.
  */
 export const bounded = (limit: number): (value: string) => string => {
+  OptionCheck.count("limit", limit, 0)
   const known = new Set<string>()
   return (value) => {
     if (known.has(value)) return value

@@ -1,18 +1,30 @@
 /**
  * Gives every request that a server takes a session, a deadline and a caller, and releases all of it when its client goes.
  *
- * What a handler opens, forks and acquires belongs to its request: it ends with the response's last byte, or at once when
- * the client disconnects, the deadline passes, or somebody revokes the session (kind `"request"`). `layer` serves every
- * route of an `HttpRouter`, those of an `HttpApi` and of an RPC server included; `http` wraps a single handler; `Rpc` is the
- * middleware that does the same for each call of an RPC server.
+ * What a handler opens, forks and acquires belongs to its request: it ends with the response's last byte, or when the client
+ * disconnects, the deadline passes, or somebody revokes the session (kind `"request"`). `layer` serves every route of an
+ * `HttpRouter`, those of an `HttpApi` and of an RPC server included; `http` wraps a single handler; `Rpc` is the middleware
+ * that does the same for each call of an RPC server.
  *
  * A request that is cut short before its response has begun is answered: 504 where the deadline passed, 503 where the
- * session was revoked, 429 where the tenant's quota is used up. After that the connection is cut.
+ * session was revoked, 429 where the tenant's quota is used up. A streamed body is cut off at its deadline. When its session
+ * is revoked, so are those inside of it: a model's stream fails in there with `SessionRevoked`, and what the body says last
+ * of that is sent. One that goes on is cut off when the revocation's own deadline has passed.
+ *
+ * Each request is admitted to the `Shutdown` in force. It is in flight until its body ends, so a shutdown drains it; what it
+ * begins is admitted as part of it. Once admission has stopped, a request is answered with 503, `Retry-After` and
+ * `Connection: close`, and a remote call fails with `ShuttingDown`. What has not ended when the drain is over is revoked.
+ *
+ * A WebSocket is one request, in flight until it is closed. One that stays open uses up the whole drain and is then closed
+ * with 1001, so have it end when `Shutdown.changes` says `"stop"` if it may. What comes over it after that is not part of the
+ * request: `Shutdown.admit` refuses it, and so does `Rpc`, to which each call over a socket is a request.
  *
  * Imported by its own path, `@clawback/core/RequestScope`, since Effect's HTTP modules take a while to load.
  */
+import * as Deferred from "effect/Deferred"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
 import type { Headers } from "effect/http/Headers"
 import * as HttpBody from "effect/http/HttpBody"
 import * as HttpRouter from "effect/http/HttpRouter"
@@ -26,9 +38,13 @@ import * as Stream from "effect/Stream"
 import type { unhandled } from "effect/Types"
 import * as Caller from "./Caller.ts"
 import * as Deadline from "./Deadline.ts"
-import * as Option from "./internal/option.ts"
+import { Admission, InFlight } from "./internal/admission.ts"
+import type { Work } from "./internal/phases.ts"
+import type { Ticket } from "./internal/stopping.ts"
+import * as OptionCheck from "./OptionCheck.ts"
 import * as Session from "./Session.ts"
-import { QuotaExceeded, type SessionError, SessionRevoked } from "./SessionError.ts"
+import { QuotaExceeded, SessionRevoked } from "./SessionError.ts"
+import * as Shutdown from "./Shutdown.ts"
 
 export interface Options<out R = never> {
   /**
@@ -43,34 +59,70 @@ export interface Options<out R = never> {
 
 const defaultDeadline: Duration.Input = "10 minutes"
 
-type Interruption = SessionError | Deadline.DeadlineExceeded
+/** Why a request or a remote call was not begun or was cut short, as a client of remote calls gets to know it. */
+export const RpcError = Schema.Union([SessionRevoked, QuotaExceeded, Deadline.DeadlineExceeded, Shutdown.ShuttingDown])
 
-const isInterruption = Schema.is(Schema.Union([SessionRevoked, QuotaExceeded, Deadline.DeadlineExceeded]))
+type Interruption = typeof RpcError.Type
 
-const statuses = { DeadlineExceeded: 504, SessionRevoked: 503, QuotaExceeded: 429 } as const
+const isInterruption = Schema.is(RpcError)
 
-const answer = ({ _tag, message }: Interruption): HttpServerResponse.HttpServerResponse =>
-  HttpServerResponse.jsonUnsafe({ error: _tag, message }, { status: statuses[_tag] })
+const statuses = { DeadlineExceeded: 504, SessionRevoked: 503, QuotaExceeded: 429, ShuttingDown: 503 } as const
+
+/** Whoever is answered by a process that is going away should ask another one: over another connection, in a second. */
+const leaving = (headers: Headers) => ({
+  "retry-after": "1",
+  // HTTP/2 has no such header.
+  ...(headers[":authority"] === undefined && { connection: "close" })
+})
+
+const answer = ({ _tag, message }: Interruption, headers?: Record<string, string>) =>
+  HttpServerResponse.jsonUnsafe({ error: _tag, message }, { status: statuses[_tag], headers })
 
 const checked = (options: Options<unknown>): Duration.Duration | undefined =>
-  options.deadline === undefined ? undefined : Option.duration("deadline", options.deadline)
+  options.deadline === undefined ? undefined : OptionCheck.duration("deadline", options.deadline)
 
 const onBehalf = <R>(options: Options<R>, headers: Headers) => <A, E, R2>(self: Effect.Effect<A, E, R2>) =>
   options.caller === undefined
     ? self
     : Effect.flatMap(options.caller(headers), (caller) => caller === undefined ? self : Caller.provide(caller)(self))
 
-/** The body goes on after the handler: it is cut off by the same deadline and revocation as the handler itself. */
+/** What lasts as long as a request: its ticket, and what ends a body that goes on when its session is released under it. */
+class Request {
+  readonly admission: Admission
+  readonly cut = Deferred.makeUnsafe<never, SessionRevoked>()
+
+  constructor(info: Session.Info, shutdown: Shutdown.Shutdown) {
+    this.admission = new Admission(info, shutdown)
+  }
+
+  get release() {
+    return Effect.andThen(
+      // Whatever it was answered with, it was cut short if it was revoked.
+      this.admission.giveBack(false),
+      Effect.sync(() => {
+        const { revoked } = this.admission
+        if (revoked !== undefined) Deferred.doneUnsafe(this.cut, Exit.fail(revoked))
+      })
+    )
+  }
+}
+
+/**
+ * The body goes on after the handler: it is cut off by the same deadline, and by a revocation. Sessions inside of it are
+ * revoked with the request's, so that it can say in its own protocol why it ends; the request's is released under it later.
+ */
 const guard = (
   response: HttpServerResponse.HttpServerResponse,
-  { awaitRevoked, session }: Session.Handle<void>,
+  { session, value: { cut } }: Session.Handle<Request>,
+  ticket: Ticket<Work>,
   left: Duration.Duration
 ): HttpServerResponse.HttpServerResponse => {
   const { body, headers } = response
   if (body._tag !== "Stream") return response
-  const guarded = Stream.interruptWhen(body.stream, Effect.flatMap(awaitRevoked, Effect.fail)).pipe(
+  const guarded = Stream.interruptWhen(body.stream, Deferred.await(cut)).pipe(
     Deadline.withinStream(left),
-    Stream.provideService(Session.Current, session)
+    Stream.provideService(Session.Current, session),
+    Stream.provideService(InFlight, ticket)
   )
   return HttpServerResponse.setHeaders(
     HttpServerResponse.setBody(response, HttpBody.stream(guarded, body.contentType, body.contentLength)),
@@ -94,23 +146,38 @@ export const http = <R = never>(options: Options<R> = {}) => {
       const isUpgrade = headers["upgrade"]?.toLowerCase() === "websocket"
       const duration = limit ?? (isUpgrade ? undefined : defaultDeadline)
       const inTime = duration === undefined ? <A>(self: A) => self : Deadline.within(duration)
-      return Session.acquire({ kind: "request", name: `${method} ${path}` }, Effect.void, () => Effect.void).pipe(
-        Effect.flatMap((handle) => {
-          const work = Effect.flatMap(
-            Effect.provideService(handler, Session.Current, handle.session),
-            (response) => Effect.map(Deadline.remaining, (left) => guard(response, handle, left))
+      const info = { kind: "request", name: `${method} ${path}` }
+      return Effect.flatMap(Shutdown.Shutdown, (shutdown) =>
+        Session.acquire(
+          info,
+          Effect.sync(() => new Request(info, shutdown)),
+          (request) => request.release
+        ).pipe(
+          Effect.flatMap((handle) => {
+            const work = Effect.flatMap(handle.value.admission.take, (ticket) =>
+              Effect.flatMap(
+                // What comes over a WebSocket later is not begun inside of the request that opened it.
+                Effect.provideService(handler, InFlight, isUpgrade ? undefined : ticket),
+                (response) => Effect.map(Deadline.remaining, (left) => guard(response, handle, ticket, left))
+              ))
+            return Effect.raceFirst(
+              inTime(Effect.provideService(work, Session.Current, handle.session)),
+              Effect.flatMap(handle.awaitRevoked, Effect.fail)
+            )
+          }),
+          Effect.catchIf(
+            isInterruption,
+            (error) => Effect.succeed(answer(error, shutdown.causedUnsafe(error) ? leaving(headers) : undefined))
           )
-          return Effect.raceFirst(inTime(work), Effect.flatMap(handle.awaitRevoked, Effect.fail))
-        }),
-        Effect.catchIf(isInterruption, (error) => Effect.succeed(answer(error))),
-        onBehalf(options, headers),
-        // A server runs a bare handler so that nothing interrupts it, not even its client's going away.
-        Effect.interruptible
-      ) as Effect.Effect<
-        HttpServerResponse.HttpServerResponse,
-        E,
-        R | R2 | HttpServerRequest.HttpServerRequest | Scope.Scope
-      >
+        )).pipe(
+          onBehalf(options, headers),
+          // A server runs a bare handler so that nothing interrupts it, not even its client's going away.
+          Effect.interruptible
+        ) as Effect.Effect<
+          HttpServerResponse.HttpServerResponse,
+          E,
+          R | R2 | HttpServerRequest.HttpServerRequest | Scope.Scope
+        >
     })
 }
 
@@ -133,12 +200,12 @@ export const layer = <R = never>(
   HttpRouter.use((router) =>
     Effect.flatMap(
       provided(options),
-      (options) => router.addGlobalMiddleware((handler: Handler) => http(options)(handler))
+      (options) => {
+        const inScope = http(options)
+        return router.addGlobalMiddleware((handler: Handler) => inScope(handler))
+      }
     )
   )
-
-/** Why a remote call was cut short, as its client gets to know it. */
-export const RpcError = Schema.Union([SessionRevoked, QuotaExceeded, Deadline.DeadlineExceeded])
 
 /**
  * The same for each call of an RPC server, streams included: `MyRpcs.middleware(RequestScope.Rpc)`, and `layerRpc` for the
@@ -154,7 +221,10 @@ export const layerRpc = <R = never>(options: Options<R> = {}): Layer.Layer<Rpc, 
       const limit = checked(options)
       const inTime = limit === undefined ? <A>(self: A) => self : Deadline.within(limit)
       return Rpc.of((call, { headers, rpc }) =>
-        Session.scoped({ kind: "request", name: `rpc ${rpc._tag}` })(call).pipe(inTime, onBehalf(options, headers))
+        Shutdown.admit({ kind: "request", name: `rpc ${rpc._tag}` })(Effect.scoped(call)).pipe(
+          inTime,
+          onBehalf(options, headers)
+        )
       )
     })
   )

@@ -69,11 +69,11 @@ import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import type { DeadlineExceeded } from "./Deadline.ts"
 import * as Key from "./internal/idempotencyKey.ts"
-import * as Option from "./internal/option.ts"
 import { RetryBudget } from "./internal/retryBudget.ts"
 import { Call, EndedKey } from "./internal/retryCall.ts"
 import type { Rules } from "./internal/retryRules.ts"
 import { Attempts } from "./internal/retryStream.ts"
+import * as OptionCheck from "./OptionCheck.ts"
 
 /** How far an attempt got before it failed. */
 export type Reach = "unsent" | "unanswered" | "answered" | "delivered"
@@ -114,8 +114,8 @@ export interface BudgetOptions {
 /** A budget in this process's memory. Make one where the policy is made, not anew for each call: it has to remember. */
 export const budget = (options: BudgetOptions = {}): Budget =>
   new RetryBudget(
-    Option.ratio("ratio", options.ratio ?? 0.2),
-    Option.count("reserve", options.reserve ?? 20, 0)
+    OptionCheck.ratio("ratio", options.ratio ?? 0.2),
+    OptionCheck.count("reserve", options.reserve ?? 20, 0)
   )
 
 /** A budget that is never used up: each call retries as often as its policy says, whatever becomes of the others. */
@@ -150,17 +150,17 @@ export interface Policy<in E = unknown> {
   readonly classify: ((error: E) => Advice | undefined) | undefined
 }
 
-const millis = (name: string, value: Duration.Input): number => Duration.toMillis(Option.duration(name, value))
+const millis = (name: string, value: Duration.Input): number => Duration.toMillis(OptionCheck.duration(name, value))
 
 /** A policy with full jitter. A wrong option is a defect that names it. */
 export const jittered = <E = unknown>(options: Options<E> = {}): Policy<E> => ({
   rules: {
-    attempts: Option.count("attempts", options.attempts ?? 3, 1),
-    base: millis("base", options.base ?? 500),
+    attempts: OptionCheck.count("attempts", options.attempts ?? 3, 1),
+    base: Duration.toMillis(OptionCheck.finite("base", options.base ?? 500)),
     max: millis("max", options.max ?? "8 seconds"),
     maxRetryAfter: millis("maxRetryAfter", options.maxRetryAfter ?? "1 minute"),
-    minimum: millis("minimum", options.minimum ?? 0),
-    resend: options.resend ?? "idempotent"
+    minimum: Duration.toMillis(OptionCheck.finite("minimum", options.minimum ?? 0)),
+    resend: OptionCheck.choice("resend", options.resend ?? "idempotent", ["idempotent", "always", "never"])
   },
   budget: options.budget ?? budget(),
   classify: options.classify

@@ -7,6 +7,8 @@
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import * as Time from "./internal/time.ts"
+import * as OptionCheck from "./OptionCheck.ts"
 import * as SessionRegistry from "./SessionRegistry.ts"
 
 /** What to do about a leak that was found. */
@@ -14,7 +16,10 @@ export type OnLeak = (leak: SessionRegistry.Leak) => Effect.Effect<void>
 
 /** Says so in the log, and leaves it. */
 export const report: OnLeak = ({ reason, session }) =>
-  Effect.logWarning(`Session leaked (${reason}): ${session.kind} ${session.name}`, session)
+  Effect.logWarning(
+    `Session leaked (${reason}): ${session.kind} ${session.name}, for ${Time.format(session.age)}`,
+    session
+  )
 
 /** Says so in the log, and takes it back: at once if nobody is left who could let go of it. */
 export const reclaim: OnLeak = (leak) => {
@@ -27,13 +32,16 @@ export const reclaim: OnLeak = (leak) => {
 /**
  * Looks for leaks for as long as the layer is open, and does `onLeak` (default: `report`) about each, once.
  *
- * `every` (default: 10 seconds) says how often. Each look walks what is open.
+ * `every` (default: 10 seconds) says how often. Each look walks what is open: too short, and it is all that the process
+ * does; too long, and leaks are found late. A look that dies, since the registry's `leakThreshold` gave no duration, is
+ * logged as an error, each time.
  */
 export const layer = (
   options: { readonly every?: Duration.Input | undefined; readonly onLeak?: OnLeak | undefined } = {}
 ): Layer.Layer<never> =>
   Layer.effectDiscard(Effect.gen(function*() {
-    const { every = "10 seconds", onLeak = report } = options
+    const every = OptionCheck.interval("every", options.every ?? "10 seconds")
+    const { onLeak = report } = options
     let known = new Set<number>()
     const look = Effect.gen(function*() {
       const found = yield* SessionRegistry.leaks
@@ -44,6 +52,6 @@ export const layer = (
         (leak) => Effect.catchCause(onLeak(leak), (cause) => Effect.logError("A leak could not be handled", cause)),
         { concurrency: "unbounded", discard: true }
       )
-    })
+    }).pipe(Effect.catchCause((cause) => Effect.logError("Leaks could not be looked for", cause)))
     yield* Effect.forkScoped(Effect.forever(Effect.andThen(Effect.sleep(every), look)))
   }))

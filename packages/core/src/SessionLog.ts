@@ -10,6 +10,7 @@ import * as Layer from "effect/Layer"
 import * as Stream from "effect/Stream"
 import { endsIn } from "./internal/atMost.ts"
 import { subscribe } from "./internal/changes.ts"
+import * as Time from "./internal/time.ts"
 import * as SessionRegistry from "./SessionRegistry.ts"
 
 export interface Options {
@@ -27,7 +28,7 @@ const write = (change: SessionRegistry.Change): Effect.Effect<void> => {
       return Effect.logWarning(`revoked ${change.session.kind} ${change.session.name}: ${change.reason}`)
     case "Closed":
       return Effect.logInfo(
-        `closed ${change.session.kind} ${change.session.name} after ${Duration.format(change.session.age)}`
+        `closed ${change.session.kind} ${change.session.name} after ${Time.format(change.session.age)}`
       )
   }
 }

@@ -17,14 +17,16 @@ import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
 import * as Caller from "./Caller.ts"
 import { subscribe } from "./internal/changes.ts"
+import * as Hold from "./internal/hold.ts"
 import { Entry, Ledger, revokedAround } from "./internal/ledger.ts"
 import { earliest, matcher } from "./internal/matcher.ts"
 import * as Monotonic from "./internal/monotonic.ts"
 import * as Observer from "./internal/observer.ts"
-import { count } from "./internal/option.ts"
 import { redact } from "./internal/redact.ts"
 import * as Site from "./internal/site.ts"
 import { takeBack } from "./internal/takeBack.ts"
+import * as Time from "./internal/time.ts"
+import * as OptionCheck from "./OptionCheck.ts"
 import type { Info, Session } from "./Session.ts"
 import { QuotaExceeded, type SessionError, SessionRevoked } from "./SessionError.ts"
 
@@ -126,7 +128,7 @@ export interface Options {
   readonly quota?: ((tenant: string) => number) | undefined
   /**
    * How long a session of a kind may be open before it counts as a leak. Default: for ever. Too short, and long work is
-   * reported; too long, and a leak is found late.
+   * reported; too long, and a leak is found late. What it gives is checked when leaks are looked for.
    */
   readonly leakThreshold?: ((kind: string) => Duration.Input | undefined) | undefined
   /**
@@ -169,6 +171,8 @@ export interface SessionRegistry {
     parent: Session | undefined,
     site?: Error
   ) => Entry | SessionError
+  /** The sessions in which work is under way at this moment, oldest first: not those that are merely held. */
+  readonly underWayUnsafe: () => ReadonlyArray<Entry>
   /** Removes a session. Closing one that is closed, or another registry's, changes nothing and answers false. */
   readonly closeUnsafe: (session: Session) => boolean
 }
@@ -246,7 +250,8 @@ const makeUnsafe = (options: Options = {}): SessionRegistry & { isClosed: boolea
   const leaks = select((entry, now): Leak | undefined => {
     if (entry.isAbandoned) return { session: snapshot(entry, now), reason: "owner gone" }
     const threshold = leakThreshold?.(entry.kind)
-    return threshold !== undefined && now - entry.openedAt >= Duration.toMillis(Duration.fromInputUnsafe(threshold))
+    return threshold !== undefined &&
+        now - entry.openedAt >= Duration.toMillis(OptionCheck.duration("leakThreshold", threshold))
       ? { session: snapshot(entry, now), reason: "too old" }
       : undefined
   })
@@ -264,8 +269,8 @@ const makeUnsafe = (options: Options = {}): SessionRegistry & { isClosed: boolea
     filter: Filter,
     { reason, deadline = "5 seconds", releaseDeadline = "5 seconds" }: RevokeOptions
   ) => {
-    const grace = Duration.fromInputUnsafe(deadline)
-    const releaseTimeout = Duration.fromInputUnsafe(releaseDeadline)
+    const grace = OptionCheck.duration("deadline", deadline)
+    const patience = OptionCheck.duration("releaseDeadline", releaseDeadline)
     const revoking = Effect.clockWith((clock) => {
       const now = () => Monotonic.millis(clock)
       const at = now()
@@ -275,10 +280,10 @@ const makeUnsafe = (options: Options = {}): SessionRegistry & { isClosed: boolea
       const stuck: Array<Snapshot> = []
       if (listeners.size > 0) { for (const session of revoked) tell({ _tag: "Revoked", session, reason }) }
       // All at once: what holds nothing by itself, but in a scope of its parent's, ends when its parent does.
-      for (const { onRevoked } of [...marked].toReversed()) for (const listener of onRevoked?.slice() ?? []) listener()
+      for (const entry of [...marked].toReversed()) Hold.tell(entry)
       const taken = takeBack(marked, {
         grace,
-        patience: releaseTimeout,
+        patience,
         leave: closeUnsafe,
         onForced: (entry) => forced.push(snapshot(entry, now())),
         onStuck: (entry) => stuck.push(snapshot(entry, now()))
@@ -324,7 +329,7 @@ const makeUnsafe = (options: Options = {}): SessionRegistry & { isClosed: boolea
       const tenant = caller?.tenant
       if (quota !== undefined && tenant !== undefined) {
         const given = quota(tenant)
-        const limit = given === Infinity ? given : count("quota", given, 0)
+        const limit = given === Infinity ? given : OptionCheck.count("quota", given, 0)
         if (ledger.tenantSize(tenant) >= limit) return new QuotaExceeded({ tenant, kind: info.kind, limit })
       }
       const entry = ledger.open(
@@ -338,6 +343,13 @@ const makeUnsafe = (options: Options = {}): SessionRegistry & { isClosed: boolea
       entry.site = site
       if (listeners.size > 0) tell({ _tag: "Opened", session: snapshot(entry, now()) })
       return entry
+    },
+    underWayUnsafe: () => {
+      const found: Array<Entry> = []
+      ledger.forEach((entry) => {
+        if (entry.isUnderWay) found.push(entry)
+      })
+      return found
     },
     closeUnsafe
   }
@@ -365,7 +377,10 @@ export const layer = (options: Options = {}): Layer.Layer<never> =>
         Effect.sync(() => makeUnsafe(options)),
         Effect.fnUntraced(function*(registry) {
           for (const leaked of yield* registry.list()) {
-            yield* Effect.logWarning(`Session still open at close: ${leaked.kind} ${leaked.name}`, leaked)
+            yield* Effect.logWarning(
+              `Session still open at close: ${leaked.kind} ${leaked.name}, for ${Time.format(leaked.age)}`,
+              leaked
+            )
           }
           registry.isClosed = true
           yield* registry.revoke({}, { reason: closedReason, deadline: 0 })

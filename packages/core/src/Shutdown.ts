@@ -19,6 +19,11 @@
  * overruns is interrupted, named, and waited for no longer. What must come in an order belongs into one finalizer, or into
  * different phases. Work that calls `shutdown` itself is not drained, or it would wait for itself.
  *
+ * Work that nobody admitted is not waited for: it goes on until its program is interrupted. What is under way then in a
+ * session (`Session.use`, `scoped`, `stream`, a call of a model) and does not come to its end was cut short, and is named
+ * like admitted work; what is merely held (`Session.acquire`, a connection) was not. Work outside of any session, or in a
+ * registry other than that of whoever asked for the shutdown, is not seen: admit it.
+ *
  * ```ts
  * import { Shutdown } from "@clawback/core"
  * import { Console, Effect } from "effect"
@@ -43,21 +48,21 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
-import * as Schema from "effect/Schema"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import * as Deadline from "./Deadline.ts"
+import { Admission, InFlight, type ShuttingDown } from "./internal/admission.ts"
 import * as Coordinator from "./internal/coordinator.ts"
 import * as Monotonic from "./internal/monotonic.ts"
-import * as Option from "./internal/option.ts"
 import * as Phases from "./internal/phases.ts"
 import * as Site from "./internal/site.ts"
 import { phases, type Ticket } from "./internal/stopping.ts"
+import * as OptionCheck from "./OptionCheck.ts"
 import * as Session from "./Session.ts"
 import type { SessionError } from "./SessionError.ts"
-import { SessionRegistry } from "./SessionRegistry.ts"
 import { type Held, type Phase, type Report, type Signal, type State } from "./ShutdownReport.ts"
 
+export { ShuttingDown } from "./internal/admission.ts"
 export { format } from "./ShutdownReport.ts"
 
 /** The limit of each phase. The table above says their defaults, and what goes wrong when they are too low or too high. */
@@ -72,17 +77,6 @@ export const defaults = {
   interrupt: Duration.seconds(3),
   close: Duration.seconds(3)
 } as const satisfies Record<Phase, Duration.Duration>
-
-/** Nothing is begun any more. It was refused before it did anything. */
-export class ShuttingDown extends Schema.TaggedError<ShuttingDown>("@clawback/core/ShuttingDown")("ShuttingDown", {
-  kind: Schema.String,
-  name: Schema.String
-}) {
-  override get message() {
-    return `The process is shutting down, so the ${this.kind} ${this.name} was not begun. Send it to another replica, ` +
-      "or again once this one is back."
-  }
-}
 
 /** One who asks for the end. */
 export interface Request {
@@ -124,23 +118,27 @@ export interface Shutdown {
   /** Takes work as in flight, unless admission has stopped. `leaveUnsafe` must follow. */
   readonly admitUnsafe: (work: Phases.Work, inside: Ticket<Phases.Work> | undefined) => Ticket<Phases.Work> | undefined
   readonly leaveUnsafe: (ticket: Ticket<Phases.Work>, isInterrupted: boolean) => void
+  /** What work fails with that is not admitted. */
+  readonly refusalUnsafe: (work: Pick<Session.Info, "kind" | "name">) => ShuttingDown
+  /**
+   * Whether an error, or what is behind it by its `cause`s, is this shutdown's: a `ShuttingDown` of its, or the
+   * `SessionRevoked` of a session that it revoked.
+   */
+  readonly causedUnsafe: (error: unknown) => boolean
   /** Registers a finalizer, and answers with how to withdraw it; undefined where its phase has begun. */
   readonly registerUnsafe: (phase: Phase, finalizer: Phases.Finalizer) => Effect.Effect<void> | undefined
   /** The sum of the limits: a shutdown takes no longer. */
   readonly limit: Duration.Duration
 }
 
-const millisOf = (name: string, input: Duration.Input): number => {
-  const millis = Duration.toMillis(Option.duration(name, input))
-  if (Number.isFinite(millis)) return millis
-  throw new RangeError(`The option \`${name}\` must be finite, or one thing that hangs would keep the process for ever`)
-}
-
-/** A shutdown of its own. A wrong option is a `RangeError` that names it. */
+/**
+ * A shutdown of its own. A wrong option is a `RangeError` that names it; so is an infinite one, with which one thing that
+ * hangs would keep the process for ever.
+ */
 export const makeUnsafe = (options: Options = {}): Shutdown =>
   Coordinator.make(
     Object.fromEntries(
-      phases.map((phase) => [phase, millisOf(phase, options[phase] ?? defaults[phase])])
+      phases.map((phase) => [phase, Duration.toMillis(OptionCheck.finite(phase, options[phase] ?? defaults[phase]))])
     ) as Record<Phase, number>
   )
 
@@ -152,37 +150,6 @@ export const Shutdown: Context.Reference<Shutdown> = Context.Reference("@clawbac
 /** One apart from the process's, with limits of its own. Closing the layer begins nothing. */
 export const layer = (options: Options = {}): Layer.Layer<never> =>
   Layer.effect(Shutdown, Effect.sync(() => makeUnsafe(options)))
-
-class Admission {
-  private ticket: Ticket<Phases.Work> | undefined
-  private readonly info: Session.Info
-  private readonly shutdown: Shutdown
-
-  constructor(info: Session.Info, shutdown: Shutdown) {
-    this.info = info
-    this.shutdown = shutdown
-  }
-
-  /** Taken inside of the session, whose release is registered by then. */
-  readonly take = Effect.withFiber<Ticket<Phases.Work>, ShuttingDown>((fiber) => {
-    const session = fiber.getRef(Session.Current)
-    this.ticket = session &&
-      this.shutdown.admitUnsafe(
-        { session, registry: fiber.getRef(SessionRegistry) },
-        fiber.getRef(Coordinator.InFlight)
-      )
-    return this.ticket === undefined
-      ? Effect.fail(new ShuttingDown({ kind: this.info.kind, name: this.info.name }))
-      : Effect.succeed(this.ticket)
-  })
-
-  giveBack(exit: Exit.Exit<unknown, unknown>): Effect.Effect<void> {
-    return Effect.sync(() => {
-      if (this.ticket === undefined) return
-      this.shutdown.leaveUnsafe(this.ticket, Exit.isFailure(exit) && this.ticket.work.session.revoked !== undefined)
-    })
-  }
-}
 
 const admission = (info: Session.Info) => Effect.map(Shutdown, (shutdown) => new Admission(info, shutdown))
 
@@ -198,9 +165,8 @@ export const admit =
     Session.use(
       info,
       admission(info),
-      (admission, exit) => admission.giveBack(exit),
-      (admission) =>
-        Effect.flatMap(admission.take, (ticket) => Effect.provideService(self, Coordinator.InFlight, ticket))
+      (admission, exit) => admission.giveBack(Exit.isSuccess(exit)),
+      (admission) => Effect.flatMap(admission.take, (ticket) => Effect.provideService(self, InFlight, ticket))
     )
 
 /** The same for a stream: in flight from its first pull until it ends, fails or is given up. */
@@ -211,9 +177,9 @@ export const admitStream = (info: Session.Info) =>
   Session.stream(info)(Stream.unwrap(Effect.gen(function*() {
     const { take } = yield* Effect.acquireRelease(
       admission(info),
-      (admission, exit) => admission.giveBack(exit)
+      (admission, exit) => admission.giveBack(Exit.isSuccess(exit))
     )
-    return Stream.provideService(self, Coordinator.InFlight, yield* take)
+    return Stream.provideService(self, InFlight, yield* take)
   })))
 
 /**
@@ -226,13 +192,14 @@ export const addFinalizer =
   (options: FinalizerOptions) =>
   <E, R>(finalizer: Effect.Effect<unknown, E, R>): Effect.Effect<void, E, R | Scope.Scope> => {
     const site = Site.sample()
-    const { name, phase } = options
-    const limit = Duration.toMillis(Option.duration("deadline", options.deadline ?? Duration.infinity))
+    const { name } = options
+    const phase = OptionCheck.choice("phase", options.phase, phases)
+    const limit = Duration.toMillis(OptionCheck.duration("deadline", options.deadline ?? Duration.infinity))
     return Effect.uninterruptibleMask((restore) =>
       Effect.withFiber((fiber): Effect.Effect<void, E, R> => {
         const context = fiber.context as Context.Context<R | Scope.Scope>
         // It outlives the work around it, and has a deadline of its own.
-        const own = Context.omit(Session.Current, Coordinator.InFlight, Deadline.Current)(context) as typeof context
+        const own = Context.omit(Session.Current, InFlight, Deadline.Current)(context) as typeof context
         const at = Monotonic.millis(fiber.getRef(Clock.Clock))
         const registered: Phases.Finalizer = new Phases.Finalizer(
           name,

@@ -1,7 +1,8 @@
 /** What a shutdown came to: what ended, what was cut short, what is stuck, and the code to exit with. */
 import * as Cause from "effect/Cause"
-import * as Duration from "effect/Duration"
+import type * as Duration from "effect/Duration"
 import type { Phase } from "./internal/stopping.ts"
+import * as Time from "./internal/time.ts"
 
 export type { Phase, State } from "./internal/stopping.ts"
 
@@ -40,7 +41,7 @@ export interface PhaseReport {
   readonly finished: ReadonlyArray<Held>
   /** Finalizers that failed. */
   readonly failed: ReadonlyArray<Failure>
-  /** Work that was told to stop and did, and finalizers of the drain whose time ran out. */
+  /** Work that did not come to its end since it was told to stop, admitted or not, and finalizers of the drain whose time ran out. */
   readonly interrupted: ReadonlyArray<Held>
   /** Sessions that were released under users who did not let go. */
   readonly forced: ReadonlyArray<Held>
@@ -80,12 +81,9 @@ export const exitCode = (
   return interrupted.length > 0 ? bySignal ?? 0 : 0
 }
 
-const time = (duration: Duration.Duration): string =>
-  Duration.format(Duration.millis(Math.round(Duration.toMillis(duration))))
-
 /** One line that names it: kind, name, age, and where it comes from if that is known. */
 export const formatHeld = ({ age, id, kind, name, site }: Held): string =>
-  `${kind}${id === undefined ? "" : ` #${id}`} ${name}, for ${time(age)}` +
+  `${kind}${id === undefined ? "" : ` #${id}`} ${name}, for ${Time.format(age)}` +
   (site === undefined || site === "" ? "" : `, ${site.split("\n")[0]}`)
 
 const list = (title: string, lines: ReadonlyArray<string>) =>
@@ -94,12 +92,12 @@ const list = (title: string, lines: ReadonlyArray<string>) =>
 /** The report as lines to log. What went as it should is a number; what did not is named. */
 export const format = (report: Report): string =>
   [
-    `Shut down in ${time(report.duration)} (${report.reason}): ${report.ended} ended by themselves, ` +
+    `Shut down in ${Time.format(report.duration)} (${report.reason}): ${report.ended} ended by themselves, ` +
     `${report.interrupted.length} interrupted, ${report.forced.length} forced, ${report.failed.length} failed, ` +
     `${report.stuck.length} stuck; exit code ${report.exitCode}`,
     ...list(
       "phases",
-      report.phases.map(({ duration, outcome, phase }) => `${phase} ${outcome} in ${time(duration)}`)
+      report.phases.map(({ duration, outcome, phase }) => `${phase} ${outcome} in ${Time.format(duration)}`)
     ),
     ...list("interrupted", report.interrupted.map(formatHeld)),
     ...list("forced", report.forced.map(formatHeld)),

@@ -57,7 +57,11 @@ export const begin = (fiber: Fiber.Fiber<unknown, unknown>, name: string, option
 
 /** Adds attributes. Those without a value are left out. */
 export const annotate = (span: Tracer.Span, attributes: Readonly<Record<string, unknown>>): void => {
-  for (const [name, value] of Object.entries(attributes)) if (value !== undefined) span.attribute(name, value)
+  // As `Object.entries` would, without an array for each.
+  for (const name in attributes) {
+    const value = attributes[name]
+    if (value !== undefined) span.attribute(name, value)
+  }
 }
 
 /** Stands in for an error of which only the tag is told, and where it was made. */

@@ -34,8 +34,8 @@ import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import * as Deadline from "./Deadline.ts"
 import { atMost } from "./internal/atMost.ts"
-import * as Option from "./internal/option.ts"
 import { type Place, Roster } from "./internal/roster.ts"
+import * as OptionCheck from "./OptionCheck.ts"
 import * as Session from "./Session.ts"
 import { QuotaExceeded, type SessionError, SessionRevoked } from "./SessionError.ts"
 import * as Shutdown from "./Shutdown.ts"
@@ -168,11 +168,11 @@ const endTimeout = Duration.seconds(5)
 export const make = (options: Options): Effect.Effect<Tasks, never, Scope.Scope> =>
   Effect.gen(function*() {
     const { name: tasks, concurrency = 16, capacity = 1024 } = options
-    const drain = Option.duration("drain", options.drain ?? "15 seconds")
+    const drain = OptionCheck.duration("drain", options.drain ?? "15 seconds")
     const report = options.onFailure ?? ((failure) => Effect.logError(failure.message, failure.cause))
     const roster = new Roster<Running>(
-      Option.count("concurrency", concurrency, 1),
-      Option.count("capacity", capacity, 0)
+      OptionCheck.count("concurrency", concurrency, 1),
+      OptionCheck.count("capacity", capacity, 0)
     )
     const owner = yield* Session.Current
     const shutdown = yield* Shutdown.Shutdown
@@ -237,10 +237,11 @@ export const make = (options: Options): Effect.Effect<Tasks, never, Scope.Scope>
 
     const start: Tasks["start"] = (options) => <A, E, R>(task: Effect.Effect<A, E, R>) =>
       Effect.withFiber((fiber): Effect.Effect<Task<A, E>, Refusal> => {
-        const { atShutdown, name } = options
+        const { name } = options
+        const atShutdown = OptionCheck.choice("atShutdown", options.atShutdown, ["drain", "cancel"])
         const running = new Running(options)
         const isRefused = atShutdown === "cancel" ? isStopping : !shutdown.admitsUnsafe(fiber.context)
-        if (isRefused) return Effect.fail(new Shutdown.ShuttingDown({ kind: "task", name }))
+        if (isRefused) return Effect.fail(shutdown.refusalUnsafe({ kind: "task", name }))
         const place = roster.enter(running)
         if (place === "closed") return Effect.fail(new TasksClosed({ tasks, name }))
         if (place === "full") return Effect.fail(new TasksFull({ tasks, name, concurrency, capacity }))

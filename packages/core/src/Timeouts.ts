@@ -37,7 +37,7 @@ import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import { cutOffAfter } from "./internal/cutOff.ts"
 import * as Monotonic from "./internal/monotonic.ts"
-import * as Option from "./internal/option.ts"
+import * as OptionCheck from "./OptionCheck.ts"
 import type * as Retry from "./Retry.ts"
 
 export interface Timeouts {
@@ -72,7 +72,7 @@ export const defaults = {
 export const check = (timeouts: Timeouts): Timeouts => {
   for (const name of ["queue", "connect", "firstToken", "idle", "total"] as const) {
     const limit = timeouts[name]
-    if (limit !== undefined) Option.duration(`timeouts.${name}`, limit)
+    if (limit !== undefined) OptionCheck.duration(`timeouts.${name}`, limit)
   }
   return timeouts
 }
@@ -151,8 +151,11 @@ export interface StreamOptions<in A> {
 export const stream =
   <A>(options: StreamOptions<A>) =>
   <E, R>(self: Stream.Stream<A, E, R>): Stream.Stream<A, E | FirstTokenTimeout | IdleTimeout, R> => {
-    const firstToken = Option.duration("timeouts.firstToken", options.timeouts.firstToken ?? defaults.firstToken)
-    const idle = Option.duration("timeouts.idle", options.timeouts.idle ?? defaults.idle)
+    const firstToken = OptionCheck.duration("timeouts.firstToken", options.timeouts.firstToken ?? defaults.firstToken)
+    const idle = OptionCheck.duration("timeouts.idle", options.timeouts.idle ?? defaults.idle)
+    if (Number.isNaN(options.startedAt)) {
+      throw OptionCheck.wrong("startedAt", options.startedAt, "monotonic milliseconds")
+    }
     const firstTokenMillis = Duration.toMillis(firstToken)
     const idleMillis = Duration.toMillis(idle)
     const isOutput = options.isOutput ?? (() => true)

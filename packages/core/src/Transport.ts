@@ -25,8 +25,8 @@ import { type Connections, type Entry, make as makeConnections } from "./interna
 import * as Hold from "./internal/hold.ts"
 import { keepAliveMillis } from "./internal/keepAlive.ts"
 import type { Entry as Held } from "./internal/ledger.ts"
-import * as Option from "./internal/option.ts"
 import { counted, Received } from "./internal/received.ts"
+import * as OptionCheck from "./OptionCheck.ts"
 import * as Session from "./Session.ts"
 import type { SessionRevoked } from "./SessionError.ts"
 import * as Timeouts from "./Timeouts.ts"
@@ -137,6 +137,13 @@ class Progress implements Alarm.Timer {
   }
 }
 
+/** The same request, its limits found to be such: a wrong one is a defect that names it. */
+export const check = (request: Request): Request => {
+  if (request.timeouts !== undefined) Timeouts.check(request.timeouts)
+  if (request.maxBodySize !== undefined) OptionCheck.size("maxBodySize", request.maxBodySize)
+  return request
+}
+
 /** The URLs that were called last: most programs call few, and again and again. */
 const parsed = new Map<string, URL>()
 const parsedLimit = 32
@@ -194,13 +201,13 @@ export const make: (wire: Wire, options?: Options) => Effect.Effect<Transport["S
   .fnUntraced(function*(wire, options = {}) {
     const alarm = yield* Effect.withFiber((fiber) => Effect.succeed(Alarm.of(fiber)))
     const connections = yield* makeConnections(wire, alarm, {
-      max: Option.count("connections", options.connections ?? 128, 1),
-      maxWaiting: Option.count("maxWaiting", options.maxWaiting ?? 1024, 0),
-      maxLifetime: Option.duration("maxLifetime", options.maxLifetime ?? "5 minutes"),
-      closeTimeout: Option.duration("closeTimeout", options.closeTimeout ?? "5 seconds")
+      max: OptionCheck.count("connections", options.connections ?? 128, 1),
+      maxWaiting: OptionCheck.count("maxWaiting", options.maxWaiting ?? 1024, 0),
+      maxLifetime: OptionCheck.duration("maxLifetime", options.maxLifetime ?? "5 minutes"),
+      closeTimeout: OptionCheck.finite("closeTimeout", options.closeTimeout ?? "5 seconds")
     })
-    const idleMillis = Duration.toMillis(Option.duration("idleTimeToLive", options.idleTimeToLive ?? "30 seconds"))
-    const maxBodySize = Option.size("maxBodySize", options.maxBodySize ?? defaultMaxBodySize)
+    const idleMillis = Duration.toMillis(OptionCheck.duration("idleTimeToLive", options.idleTimeToLive ?? "30 seconds"))
+    const maxBodySize = OptionCheck.size("maxBodySize", options.maxBodySize ?? defaultMaxBodySize)
 
     /** Sends a request; to be run where it is made. */
     const send = (
@@ -278,8 +285,7 @@ export const make: (wire: Wire, options?: Options) => Effect.Effect<Transport["S
           const url = parseUrl(request.url)
           if (url === undefined) return Effect.fail(new InvalidUrl({ url: request.url }))
           // Before anything is taken: what is wrong with a request must not cost a connection's place.
-          if (request.timeouts !== undefined) Timeouts.check(request.timeouts)
-          if (request.maxBodySize !== undefined) Option.size("maxBodySize", request.maxBodySize)
+          check(request)
           const deadline = fiber.getRef(Deadline.Current)
           if (deadline !== undefined && deadline.at <= alarm.now) {
             return Effect.fail(new Deadline.DeadlineExceeded({ budget: deadline.budget }))
@@ -320,6 +326,7 @@ const joined = (chunks: ReadonlyArray<Uint8Array>, length: number): Uint8Array =
 /** The whole body, in memory. Reading stops at `limit` bytes, where the response's own limit does not come first. */
 export const bytes = (response: Response, limit = Infinity): Effect.Effect<Uint8Array, BodyError> =>
   Effect.suspend(() => {
+    OptionCheck.size("limit", limit)
     const chunks: Array<Uint8Array> = []
     let length = 0
     const read: Effect.Effect<Uint8Array, BodyError> = Effect.matchCauseEffect(response.body, {

@@ -4,8 +4,9 @@ import * as RequestScope from "@clawback/core/RequestScope"
 import * as Session from "@clawback/core/Session"
 import * as SessionError from "@clawback/core/SessionError"
 import * as SessionRegistry from "@clawback/core/SessionRegistry"
+import * as Shutdown from "@clawback/core/Shutdown"
 import { assert, describe, it } from "@effect/vitest"
-import { Duration, Effect, Exit, Fiber, Layer, Schema, Scope, Stream } from "effect"
+import { Duration, Effect, Exit, Fiber, Layer, Option, Schema, Scope, Stream } from "effect"
 import { HttpRouter, HttpServerRequest, HttpServerResponse } from "effect/http"
 import { Rpc, RpcGroup, RpcTest } from "effect/rpc"
 import { TestClock } from "effect/testing"
@@ -38,6 +39,9 @@ const bodyOf = (response: HttpServerResponse.HttpServerResponse) => {
   assert(response.body._tag === "Stream")
   return response.body.stream
 }
+
+const said = (response: HttpServerResponse.HttpServerResponse) =>
+  Effect.map(Stream.runCollect(Stream.decodeText(bodyOf(response))), (parts) => Array.from(parts))
 
 describe("RequestScope.http (B16)", () => {
   it.effect("opens a session for the request, named without its query, until the request's scope closes", () =>
@@ -110,7 +114,7 @@ describe("RequestScope.http (B16)", () => {
       assert.strictEqual(yield* Effect.flip(response), "mine")
     }).pipe(isolated))
 
-  it.effect("cuts a streamed body off when its session is revoked", () =>
+  it.effect("cuts a streamed body off that goes on for longer than its revocation gives it", () =>
     Effect.gen(function*() {
       const stream = Stream.concat(Stream.make(Uint8Array.of(1)), Stream.never)
       const { response, scope } = yield* serve(Effect.succeed(HttpServerResponse.stream(stream)))
@@ -118,8 +122,29 @@ describe("RequestScope.http (B16)", () => {
         Effect.onExit(Stream.runDrain(bodyOf(yield* response)), (exit) => Scope.close(scope, exit))
       )
       yield* turn(5)
-      yield* SessionRegistry.revoke({ kind: "request" }, { reason: "test" })
+      yield* Effect.forkChild(SessionRegistry.revoke({ kind: "request" }, { reason: "test", deadline: "2 seconds" }))
+      yield* TestClock.adjust("1999 millis")
+      assert.isUndefined(reading.pollUnsafe())
+      yield* TestClock.adjust("1 millis")
       assert.instanceOf(yield* Effect.flip(Fiber.join(reading)), SessionError.SessionRevoked)
+      assert.deepStrictEqual(yield* SessionRegistry.list(), [])
+    }).pipe(isolated))
+
+  it.effect("lets a streamed body say in its own protocol that it was revoked", () =>
+    Effect.gen(function*() {
+      const stream = Stream.make("one").pipe(
+        Stream.concat(Stream.never),
+        Session.stream(info),
+        Stream.catchTag("SessionRevoked", ({ reason }) => Stream.make(`error: ${reason}`)),
+        Stream.encodeText
+      )
+      const { response, scope } = yield* serve(Effect.succeed(HttpServerResponse.stream(stream)))
+      const reading = yield* Effect.forkChild(
+        Effect.onExit(said(yield* response), (exit) => Scope.close(scope, exit))
+      )
+      yield* turn(5)
+      yield* SessionRegistry.revoke({ kind: "request" }, { reason: "test" })
+      assert.deepStrictEqual(yield* Fiber.join(reading), ["one", "error: test"])
       assert.deepStrictEqual(yield* SessionRegistry.list(), [])
     }).pipe(isolated))
 
@@ -159,6 +184,100 @@ describe("RequestScope.http (B16)", () => {
   })
 })
 
+const stoppable = (options?: Shutdown.Options) => Effect.provide([SessionRegistry.layer(), Shutdown.layer(options)])
+
+/** Runs a handler and reads its body to the end, as a server would; the request's scope ends with that. */
+const answered = (handler: Effect.Effect<HttpServerResponse.HttpServerResponse>) =>
+  Effect.flatMap(serve(handler), ({ response, scope }) => {
+    const answer = Effect.flatMap(
+      response,
+      (response) =>
+        Effect.map(response.body._tag === "Stream" ? said(response) : Effect.succeed([]), (body) => ({
+          status: response.status,
+          headers: response.headers,
+          body
+        }))
+    )
+    return Effect.onExit(answer, (exit) => Scope.close(scope, exit))
+  })
+
+const numbers = (count: number, every: Duration.Input) =>
+  HttpServerResponse.stream(
+    Stream.range(1, count).pipe(
+      Stream.mapEffect((n) => Effect.as(Effect.sleep(every), String(n))),
+      Session.stream(info),
+      Stream.catchTag("SessionRevoked", () => Stream.make("error")),
+      Stream.encodeText,
+      Stream.orDie
+    )
+  )
+
+describe("RequestScope in a shutdown (B13)", () => {
+  it.effect("has requests drained with their bodies, and admits what they begin", () =>
+    Effect.gen(function*() {
+      const late = Effect.delay(Shutdown.admit(info)(Effect.succeed(ok)), "2 seconds").pipe(Effect.orDie)
+      const streaming = yield* Effect.forkChild(answered(Effect.succeed(numbers(3, "1 second"))))
+      const handling = yield* Effect.forkChild(answered(late))
+      yield* turn(5)
+      const ending = yield* Effect.forkChild(Shutdown.shutdown("test"), { startImmediately: true })
+      yield* TestClock.adjust("3 seconds")
+      assert.deepInclude(yield* Fiber.join(streaming), { status: 200, body: ["1", "2", "3"] })
+      assert.strictEqual((yield* Fiber.join(handling)).status, 200)
+      assert.deepInclude(yield* Fiber.join(ending), { ended: 3, interrupted: [], forced: [], exitCode: 0 })
+    }).pipe(stoppable()))
+
+  it.effect("refuses those that come once admission has stopped, before they do anything, and sends them elsewhere", () =>
+    Effect.gen(function*() {
+      let hasBegun = false
+      const handler = Effect.as(Effect.sync(() => hasBegun = true), ok)
+      yield* Effect.forkChild(answered(Effect.as(Effect.sleep("1 second"), ok)))
+      yield* turn(5)
+      const ending = yield* Effect.forkChild(Shutdown.shutdown("test"), { startImmediately: true })
+      yield* turn(20)
+      const refused = yield* answered(handler)
+      assert.strictEqual(refused.status, 503)
+      assert.deepInclude({ ...refused.headers }, { "retry-after": "1", connection: "close" })
+      assert.isFalse(hasBegun)
+      yield* TestClock.adjust("1 second")
+      assert.deepInclude(yield* Fiber.join(ending), { ended: 1, exitCode: 0 })
+    }).pipe(stoppable()))
+
+  it.effect("waits for a WebSocket, but refuses what comes over it once admission has stopped", () =>
+    Effect.gen(function*() {
+      const handler = Effect.delay(Effect.exit(Shutdown.admit(info)(Effect.void)), "1 second").pipe(
+        Effect.tap((exit) =>
+          Effect.sync(() =>
+            assert.instanceOf(Exit.findErrorOption(exit).pipe(Option.getOrThrow), Shutdown.ShuttingDown)
+          )
+        ),
+        Effect.as(ok)
+      )
+      const upgrade = new Request("http://localhost/", { headers: { upgrade: "websocket" } })
+      const { response, scope } = yield* serve(handler, {}, upgrade)
+      const socket = yield* Effect.forkChild(Effect.onExit(response, (exit) => Scope.close(scope, exit)))
+      yield* turn(5)
+      const ending = yield* Effect.forkChild(Shutdown.shutdown("test"), { startImmediately: true })
+      yield* TestClock.adjust("1 second")
+      assert.strictEqual((yield* Fiber.join(socket)).status, 200)
+      assert.deepInclude(yield* Fiber.join(ending), { ended: 1, exitCode: 0 })
+    }).pipe(stoppable()))
+
+  it.effect("tells those that have not ended when the drain is over, in their own protocol, and names them", () =>
+    Effect.gen(function*() {
+      const streaming = yield* Effect.forkChild(answered(Effect.succeed(numbers(9, "1 second"))))
+      const handling = yield* Effect.forkChild(answered(Effect.never))
+      yield* turn(5)
+      yield* Effect.forkChild(Shutdown.request({ reason: "SIGTERM", signal: "SIGTERM" }))
+      yield* TestClock.adjust("2500 millis")
+      assert.deepInclude(yield* Fiber.join(streaming), { status: 200, body: ["1", "2", "error"] })
+      const answer = yield* Fiber.join(handling)
+      assert.deepStrictEqual([answer.status, answer.headers["connection"]], [503, "close"])
+      const report = yield* Shutdown.Shutdown.use((service) => service.report)
+      assert.deepStrictEqual(report.interrupted.map(({ kind }) => kind), ["request", "request"])
+      assert.deepInclude(report, { ended: 0, forced: [], stuck: [], exitCode: 143 })
+    }).pipe(stoppable({ drain: "2500 millis" })))
+})
+
 describe("RequestScope.layer (B16)", () => {
   it.effect("stands before every route of a router, and tells callers apart by what its environment knows", () =>
     Effect.gen(function*() {
@@ -185,13 +304,15 @@ describe("RequestScope.layer (B16)", () => {
 
 class Numbers extends RpcGroup.make(
   Rpc.make("count", { success: Schema.Int, error: RequestScope.RpcError, stream: true }),
-  Rpc.make("hang", { success: Schema.Void })
+  Rpc.make("hang", { success: Schema.Void }),
+  Rpc.make("slow", { success: Schema.String })
 ).middleware(RequestScope.Rpc) {}
 
 describe("RequestScope.Rpc (B16)", () => {
   const Handlers = Numbers.toLayer({
     count: () => Stream.concat(Stream.make(1, 2), Stream.never).pipe(Session.stream(info)),
-    hang: () => Effect.never
+    hang: () => Effect.never,
+    slow: () => Effect.as(Effect.sleep("2 seconds"), "done")
   })
   const provided = Effect.provide([Handlers, RequestScope.layerRpc({ deadline: "1 minute" })])
 
@@ -207,6 +328,23 @@ describe("RequestScope.Rpc (B16)", () => {
       yield* turn(5)
       assert.deepStrictEqual(yield* SessionRegistry.list(), [])
     }).pipe(provided, isolated))
+
+  it.effect("has calls drained, and tells by a typed error which were not begun", () =>
+    Effect.gen(function*() {
+      const client = yield* RpcTest.makeClient(Numbers)
+      const slow = yield* Effect.forkChild(client.slow())
+      const endless = yield* Effect.forkChild(Effect.flip(client.hang()))
+      yield* turn(20)
+      const ending = yield* Effect.forkChild(Shutdown.shutdown("test"), { startImmediately: true })
+      yield* turn(20)
+      assert.instanceOf(yield* Effect.flip(client.hang()), Shutdown.ShuttingDown)
+      yield* TestClock.adjust("15 seconds")
+      assert.strictEqual(yield* Fiber.join(slow), "done")
+      assert.instanceOf(yield* Fiber.join(endless), SessionError.SessionRevoked)
+      const report = yield* Fiber.join(ending)
+      assert.strictEqual(report.ended, 1)
+      assert.deepStrictEqual(report.interrupted.map(({ name }) => name), ["rpc hang"])
+    }).pipe(provided, stoppable()))
 
   it.effect("tells the client by a typed error why its call was cut short", () =>
     Effect.gen(function*() {

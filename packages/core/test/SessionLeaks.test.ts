@@ -82,6 +82,7 @@ describe("SessionRegistry.leaks (B3)", () => {
     return Effect.gen(function*() {
       assert.strictEqual(yield* run(SessionLeaks.report), 1)
       assert.strictEqual(log.entries.length, 1)
+      assert.include(String(log.entries[0]?.message), "slow one, for 1m")
       assert.strictEqual(yield* run(SessionLeaks.reclaim), 0)
       assert.strictEqual(stock.out.size, 0)
     }).pipe(Effect.provide(log.layer))
@@ -106,12 +107,12 @@ describe("SessionLog (D4)", () => {
     const log = logged()
     const attributes = { apiKey: "sk-1", key: Redacted.make("sk-2"), region: "eu" }
     return Effect.gen(function*() {
-      yield* Session.scoped({ kind: "call", name: "a", attributes })(TestClock.adjust("3 seconds"))
+      yield* Session.scoped({ kind: "call", name: "a", attributes })(TestClock.adjust("63000345678 nanos"))
       yield* turn(5)
       const text = JSON.stringify(log.entries)
       assert.deepStrictEqual(log.entries.map(({ message }) => String(message)), [
         "opened call a",
-        "closed call a after 3s"
+        "closed call a after 1m 3s"
       ])
       assert.notInclude(text, "sk-")
       assert.include(text, "\"region\":\"eu\"")
@@ -137,7 +138,7 @@ describe("SessionLog (D4)", () => {
       yield* Session.scoped({ kind: "call", name: "a" })(Effect.void)
       yield* Session.scoped({ kind: "connection", name: "b" })(Effect.void)
       yield* turn(5)
-      assert.deepStrictEqual(log.entries.map(({ message }) => String(message)), ["closed connection b after 0"])
+      assert.deepStrictEqual(log.entries.map(({ message }) => String(message)), ["closed connection b after 0ms"])
     }).pipe(
       Effect.provide(
         SessionLog.layer({ isSignificant: ({ kind }) => kind === "connection" }).pipe(

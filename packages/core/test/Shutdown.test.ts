@@ -11,6 +11,7 @@ import { turn } from "./Moments.ts"
 const isolated = (options?: Shutdown.Options) =>
   Effect.provide(Layer.merge(Shutdown.layer(options), SessionRegistry.layer()))
 const request = (name = "one") => ({ kind: "request", name })
+const job = (name: string) => ({ kind: "job", name })
 const names = (held: ReadonlyArray<ShutdownReport.Held>) => held.map(({ name }) => name)
 const phase = (report: ShutdownReport.Report, name: ShutdownReport.Phase) =>
   report.phases.find(({ phase }) => phase === name)
@@ -30,6 +31,8 @@ const read = (name: string, every: Duration.Input, elements: number) =>
     Stream.catchTag("SessionRevoked", ({ reason }) => Stream.make(`error: ${reason}`)),
     Stream.runCollect
   )
+
+const asks = (signal: ShutdownReport.Signal) => Shutdown.request({ reason: signal, signal })
 
 const hold = (name: string, release: Effect.Effect<unknown>) =>
   Effect.forkDetach(Effect.scoped(
@@ -128,6 +131,25 @@ describe("Shutdown", () => {
       assert.strictEqual(error._tag, "SessionRevoked")
       assert.deepStrictEqual([order, names(report.interrupted)], [["released"], ["one"]])
     }).pipe(isolated()))
+
+  it.effect("names the work that nobody admitted and that does not come to its end as the program is taken apart", () =>
+    Effect.gen(function*() {
+      const program = [
+        Session.scoped(job("outer"))(Session.scoped(job("inner"))(Effect.never)),
+        Stream.runDrain(Session.stream(job("stream"))(Stream.never)),
+        Effect.uninterruptible(Session.scoped(job("ends"))(Effect.sleep("15100 millis"))),
+        Session.scoped(job("over"))(Effect.sleep("1 second")),
+        Effect.scoped(Effect.andThen(Session.acquire(job("held"), Effect.void, () => Effect.void), Effect.never)),
+        Shutdown.admit(request())(Session.scoped(job("admitted"))(Effect.uninterruptible(Effect.sleep("15200 millis"))))
+      ]
+      const fibers = yield* Effect.forEach(program, (part) => Effect.forkChild(part, { startImmediately: true }))
+      yield* Shutdown.addFinalizer({ phase: "interrupt", name: "the program" })(Fiber.interruptAll(fibers))
+      yield* asks("SIGTERM")
+      yield* TestClock.adjust("30 seconds")
+      const report = yield* Shutdown.Shutdown.use((service) => service.report)
+      assert.sameMembers(names(phase(report, "interrupt")?.interrupted ?? []), ["one", "outer", "stream"])
+      assert.deepInclude(report, { forced: [], stuck: [], exitCode: 143 })
+    }).pipe(Effect.scoped, isolated()))
 
   it.effect("runs the finalizers of a phase at once, and those of a later one later", () =>
     Effect.gen(function*() {
@@ -234,8 +256,6 @@ describe("Shutdown", () => {
       assert.deepStrictEqual(report.failed.map(({ finalizer }) => finalizer.name), ["waits"])
     }).pipe(Effect.scoped, isolated()))
 })
-
-const asks = (signal: ShutdownReport.Signal) => Shutdown.request({ reason: signal, signal })
 
 describe("Requests", () => {
   it.effect("begin it, skip the drain, and give up", () =>

@@ -8,6 +8,7 @@
  *
  * A process is measured once for each registry of metrics, however many layers ask for it.
  */
+import * as OptionCheck from "@clawback/core/OptionCheck"
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -30,7 +31,7 @@ export const interval: Context.Reference<Duration.Input> = Context.Reference<Dur
   { defaultValue: () => Duration.seconds(10) }
 )
 
-const measure = Effect.fnUntraced(function*(every: Duration.Input): Effect.fn.Return<void, never, Scope.Scope> {
+const measure = Effect.fnUntraced(function*(every: Duration.Duration): Effect.fn.Return<void, never, Scope.Scope> {
   const context = yield* Effect.context<never>()
   const observers = yield* Effect.acquireRelease(
     Effect.sync(() => new Observers(context)),
@@ -56,7 +57,7 @@ const measuring = new WeakMap<Metric.MetricRegistry, Measuring>()
 /** Measures for as long as the layer is open. */
 export const layer: Layer.Layer<never> = Layer.effectDiscard(Effect.gen(function*() {
   const registry = yield* Metric.MetricRegistry
-  const every = yield* interval
+  const every = OptionCheck.interval("interval", yield* interval)
   yield* Effect.acquireRelease(
     Effect.gen(function*() {
       const running = measuring.get(registry)

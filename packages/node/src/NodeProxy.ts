@@ -53,14 +53,24 @@ export interface Address {
   readonly authorization: Redacted.Redacted<string> | undefined
 }
 
+/** Undefined where a `%` stands for nothing. */
+const decoded = (text: string): string | undefined => {
+  try {
+    return decodeURIComponent(text)
+  } catch {
+    return undefined
+  }
+}
+
 /** A proxy's URL as parsed; undefined where it is none. */
 export const address = (proxy: Proxy): Address | undefined => {
   const url = URL.parse(Redacted.isRedacted(proxy.url) ? Redacted.value(proxy.url) : proxy.url)
   if (url === null || (url.protocol !== "http:" && url.protocol !== "https:") || url.hostname === "") return undefined
-  const username = proxy.credentials?.username ?? decodeURIComponent(url.username)
+  const username = proxy.credentials?.username ?? decoded(url.username)
   const password = proxy.credentials === undefined
-    ? decodeURIComponent(url.password)
+    ? decoded(url.password)
     : Redacted.value(proxy.credentials.password)
+  if (username === undefined || password === undefined) return undefined
   return {
     url: new URL(url.origin),
     authorization: username === "" && password === ""

@@ -14,9 +14,14 @@
  *
  * | exit code | meaning |
  * | --- | --- |
- * | 0 | all that was admitted ended by itself, nothing failed, nothing is left |
- * | 1 | the program failed (or the code that its error carries), something crashed, or a finalizer or session is stuck and is named in the log |
+ * | 0 | nothing was cut short, nothing failed, nothing is left |
+ * | 1 | the program failed by itself (or the code that its error carries), something crashed, or a finalizer or session is stuck and is named in the log |
  * | 129, 130, 143, 149 | work was cut short in a shutdown that `SIGHUP`, `SIGINT`, `SIGTERM` or `SIGBREAK` began, or a third signal ended it |
+ *
+ * Cut short is what was admitted and did not end in the drain, and what was under way in a session when the program was
+ * interrupted, such as a model's answer: `job && next` does not go on after Ctrl-C. A server that waits is not, and neither
+ * is work outside of any session, which cannot be seen: admit a job as a whole. A program that fails because the shutdown
+ * revoked or refused its work, be that behind its error's `cause`, did not fail by itself.
  *
  * ```ts
  * import { Shutdown } from "@clawback/core"
@@ -33,7 +38,7 @@
  * program.pipe(Effect.scoped, NodeShutdown.runMain({ drain: "10 seconds" }))
  * ```
  */
-import { SessionRevoked } from "@clawback/core/SessionError"
+import * as OptionCheck from "@clawback/core/OptionCheck"
 import * as Shutdown from "@clawback/core/Shutdown"
 import * as ShutdownReport from "@clawback/core/ShutdownReport"
 import * as Cause from "effect/Cause"
@@ -56,6 +61,7 @@ export type Options = Shutdown.Options & {
   /**
    * When the process exits with code 1 whatever is left, counted from the beginning of the shutdown. Default: 1 second
    * more than the phases' limits. Too low, and phases are cut; too high, and whoever runs the process kills it first.
+   * It must be finite.
    */
   readonly ceiling?: Duration.Input | undefined
   /** Leaves the cause of a program that fails out of the log. Default: false. */
@@ -69,25 +75,25 @@ const say = (title: string, held: ReadonlyArray<ShutdownReport.Held>) => {
   writeSync(2, `${[title, ...held.map((one) => `  ${ShutdownReport.formatHeld(one)}`)].join("\n")}\n`)
 }
 
-const logReport = (report: ShutdownReport.Report) => {
-  const text = Shutdown.format(report)
+/** With the code that the process exits with, which what became of the program may decide. */
+const logReport = (report: ShutdownReport.Report, exitCode: number) => {
+  const text = Shutdown.format({ ...report, exitCode })
   if (report.exitCode === 1) return Effect.logError(text)
   if (report.exitCode !== 0 || report.forced.length > 0 || report.interrupted.length > 0) return Effect.logWarning(text)
   return report.signal === undefined ? Effect.logDebug(text) : Effect.logInfo(text)
 }
 
 /** How a program ends that a shutdown has ended. */
-const isOfShutdown = (cause: Cause.Cause<unknown>): boolean =>
+const isOf = (shutdown: Shutdown.Shutdown, cause: Cause.Cause<unknown>): boolean =>
   cause.reasons.every((reason) =>
     Cause.isInterruptReason(reason) ||
-    (Cause.isFailReason(reason) &&
-      (reason.error instanceof SessionRevoked || reason.error instanceof Shutdown.ShuttingDown))
+    shutdown.causedUnsafe(Cause.isFailReason(reason) ? reason.error : reason.defect)
   )
 
 const run = (program: Effect.Effect<unknown, unknown>, options: Options): void => {
   const { ceiling, disableErrorReporting, ...limits } = options
   const shutdown = Shutdown.makeUnsafe(limits)
-  const longest = Duration.fromInputUnsafe(ceiling ?? Duration.sum(shutdown.limit, Duration.seconds(1)))
+  const longest = OptionCheck.finite("ceiling", ceiling ?? Duration.sum(shutdown.limit, Duration.seconds(1)))
   const context = Context.make(Shutdown.Shutdown, shutdown)
   const fork = Effect.runForkWith(context)
   let hasCrashed = false
@@ -98,7 +104,7 @@ const run = (program: Effect.Effect<unknown, unknown>, options: Options): void =
   const isRunning = () => Effect.runSync(shutdown.state) === "running"
   const isReported = (cause: Cause.Cause<unknown>) =>
     Cause.hasInterruptsOnly(cause) || !Runtime.getErrorReported(Cause.squash(cause)) ||
-    (!isRunning() && isOfShutdown(cause))
+    isOf(shutdown, cause)
   const reported = disableErrorReporting === true
     ? program
     : Effect.tapCause(program, (cause) => isReported(cause) ? Effect.void : Effect.logError(cause))
@@ -160,20 +166,20 @@ const run = (program: Effect.Effect<unknown, unknown>, options: Options): void =
   const codeOf = (report: Exit.Exit<ShutdownReport.Report>): number => {
     let code = Exit.isSuccess(report) ? report.value.exitCode : 1
     const exit = main.pollUnsafe()
-    const isOwn = exit !== undefined && Exit.isFailure(exit) && (hasFailed || !isOfShutdown(exit.cause))
+    const isOwn = exit !== undefined && Exit.isFailure(exit) && (hasFailed || !isOf(shutdown, exit.cause))
     if (isOwn) Runtime.defaultTeardown(exit, (own) => code = own)
     return hasCrashed ? 1 : code
   }
   fork(Effect.gen(function*() {
     const report = yield* Effect.exit(shutdown.report)
-    yield* Exit.isSuccess(report) ? logReport(report.value) : Effect.logFatal("The shutdown failed", report.cause)
+    const code = codeOf(report)
+    yield* Exit.isSuccess(report) ? logReport(report.value, code) : Effect.logFatal("The shutdown failed", report.cause)
     for (const signal of signals) process.off(signal, onSignal)
     process.off("uncaughtException", onException)
     process.off("unhandledRejection", onRejection)
     process.off("beforeExit", onBeforeExit)
     keepAlive.interruptUnsafe()
     limiting.interruptUnsafe()
-    const code = codeOf(report)
     if (isIdle) process.exitCode = code
     else process.exit(code)
   }))
@@ -198,7 +204,9 @@ export const runMain: {
  *
  * An answer that goes on is not cut by this: wrap what produces it into `Shutdown.admitStream`, and what its protocol says
  * last can follow the `SessionRevoked`. Requests that come on open connections once admission has stopped are not refused
- * by this either: `Shutdown.admit` fails with `ShuttingDown`, which a handler answers by 503.
+ * by this either: `Shutdown.admit` fails with `ShuttingDown`, which a handler answers by 503. A `RequestScope` does both, and
+ * is enough for a drain; what this adds is that nobody connects any more. Where both are used, a report counts each
+ * request twice.
  */
 export const server = (
   server: Http.Server,

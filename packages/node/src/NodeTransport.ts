@@ -5,14 +5,16 @@
  * limits and life cycle stay with the transport. Proxy variables of the environment are read only where
  * `NodeProxy.config` is given, redirects are not followed, and bodies are not decompressed.
  */
+import * as OptionCheck from "@clawback/core/OptionCheck"
 import * as Transport from "@clawback/core/Transport"
 import * as TransportError from "@clawback/core/TransportError"
 import type * as Wire from "@clawback/core/Wire"
 import * as Config from "effect/Config"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import * as Redacted from "effect/Redacted"
 import type * as Net from "node:net"
-import type * as Tls from "node:tls"
+import * as Tls from "node:tls"
 import { buildConnector } from "undici"
 import * as Tunnel from "./internal/tunnel.ts"
 import * as UndiciConnection from "./internal/undiciConnection.ts"
@@ -25,7 +27,10 @@ export interface Options extends Transport.Options {
    * cannot be read (`HeadersTooLarge`); too high, and a server can make each connection hold that much.
    */
   readonly maxHeaderSize?: number | undefined
-  /** Certificates, keys and checks of TLS connections to servers. Default: Node's own. */
+  /**
+   * Certificates, keys and checks of TLS connections to servers. Default: Node's own. What Node cannot read of them is a
+   * defect when the layer is built.
+   */
   readonly tls?:
     | Pick<
       Tls.ConnectionOptions,
@@ -92,12 +97,27 @@ const makeDirect = (connector: Connector): Connect => (url, settled) =>
     (error, socket) => settled(error === null ? socket : connectFailed(url.origin, error))
   )
 
-const makeProxied = (connector: Connector, proxy: NodeProxy.Proxy): Connect => {
+/** Node reads certificates and the like when it connects; what it cannot read is told at once, and not shown. */
+const checkTls = (name: string, tls: Options["tls"]): Options["tls"] => {
+  try {
+    if (tls !== undefined) Tls.createSecureContext(tls)
+  } catch (cause) {
+    const wanted = `what Node takes for TLS (${cause instanceof Error ? cause.message : cause})`
+    throw OptionCheck.wrong(name, Redacted.make(tls), wanted)
+  }
+  return tls
+}
+
+const makeProxied = (connector: Connector, name: string, proxy: NodeProxy.Proxy): Connect => {
   const address = NodeProxy.address(proxy)
   if (address === undefined) {
-    throw new RangeError("The option `proxy` must have URLs such as \"http://proxy.example.com:3128\"")
+    throw OptionCheck.wrong(
+      `${name}.url`,
+      Redacted.make(proxy.url),
+      "a URL such as \"http://proxy.example.com:3128\""
+    )
   }
-  const toProxy = makeConnector(proxy.tls)
+  const toProxy = makeConnector(checkTls(`${name}.tls`, proxy.tls))
   return (url, settled) =>
     toProxy(endpoint(address.url), (error, socket) => {
       const { origin } = url
@@ -124,17 +144,15 @@ const makeProxied = (connector: Connector, proxy: NodeProxy.Proxy): Connect => {
 }
 
 const makeWire = (options: Options): Wire.Wire => {
-  const { maxHeaderSize = 16 * 1024, proxy: proxies = {}, tls } = options
-  if (!Number.isSafeInteger(maxHeaderSize) || maxHeaderSize < 1) {
-    throw new RangeError(`The option \`maxHeaderSize\` must be a whole number of bytes from 1 up, not ${maxHeaderSize}`)
-  }
-  const connector = makeConnector(tls)
+  const { proxy: proxies = {} } = options
+  const maxHeaderSize = OptionCheck.count("maxHeaderSize", options.maxHeaderSize ?? 16 * 1024, 1)
+  const connector = makeConnector(checkTls("tls", options.tls))
   const direct = makeDirect(connector)
-  const proxied = new Map(
-    [proxies.http, proxies.https]
-      .filter((proxy) => proxy !== undefined)
-      .map((proxy) => [proxy, makeProxied(connector, proxy)] as const)
-  )
+  const proxied = new Map<NodeProxy.Proxy, Connect>()
+  for (const protocol of ["http", "https"] as const) {
+    const proxy = proxies[protocol]
+    if (proxy !== undefined) proxied.set(proxy, makeProxied(connector, `proxy.${protocol}`, proxy))
+  }
   const connectionOptions: UndiciConnection.Options = {
     maxHeaderSize,
     connect: (url, settled) => {

@@ -163,14 +163,6 @@ describe("A transport through a proxy", () => {
       assert.instanceOf(yield* Fiber.join(call), Timeouts.ConnectTimeout)
       assert.strictEqual(yield* eventually(Effect.sync(() => sockets.size), (size) => size === 0), 0)
     }))
-
-  it.effect("a URL that is no proxy's is found when the layer is built", () =>
-    Effect.gen(function*() {
-      for (const url of ["", "localhost:3128", "socks5://localhost:1080"]) {
-        const exit = yield* Effect.exit(Effect.scoped(Layer.build(NodeTransport.layer({ proxy: { http: { url } } }))))
-        assert.include(String(exit), "`proxy`")
-      }
-    }))
 })
 
 describe("NodeProxy.forUrl", () => {

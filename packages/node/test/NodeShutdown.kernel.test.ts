@@ -1,45 +1,18 @@
 import * as NodeProbes from "@clawback/node/NodeProbes"
 import { Effect } from "effect"
-import { type ChildProcess, fork } from "node:child_process"
 import { once } from "node:events"
 import * as Http from "node:http"
 import * as Net from "node:net"
 import { join } from "node:path"
 import { performance } from "node:perf_hooks"
 import process from "node:process"
-import { text } from "node:stream/consumers"
 import { setTimeout } from "node:timers/promises"
 import { assert, describe, it } from "vitest"
+import * as Stopped from "../../../test/support/stopped.ts"
 
-interface Running {
-  readonly child: ChildProcess
-  readonly port: number
-  /** How it ended, after how long since it was asked, and all that it said. */
-  readonly ended: Promise<{ readonly code: number | null; readonly output: string; readonly at: number }>
-}
-
-const start = (name: string, options: object = {}): Omit<Running, "port"> => {
-  const child = fork(join(import.meta.dirname, "ShutdownProgram.ts"), [name, JSON.stringify(options)], {
-    execArgv: ["--conditions=@clawback/source"],
-    stdio: ["ignore", "pipe", "pipe", "ipc"]
-  })
-  const said = Promise.all([text(child.stdout!), text(child.stderr!)])
-  const ended = once(child, "exit").then(async ([code]) => {
-    const at = performance.now()
-    return { code, output: (await said).join("\n"), at }
-  })
-  return { child, ended }
-}
-
-/** Starts a program and waits until it says that it runs. */
-const running = async (name: string, options: object = {}): Promise<Running> => {
-  const { child, ended } = start(name, options)
-  const [{ port }] = await Promise.race([
-    once(child, "message"),
-    ended.then(({ output }) => Promise.reject(new Error(output)))
-  ])
-  return { child, ended, port }
-}
+const program = join(import.meta.dirname, "ShutdownProgram.ts")
+const start = (name: string, options: object = {}) => Stopped.start(program, name, JSON.stringify(options))
+const running = (name: string, options: object = {}) => Stopped.running(program, name, JSON.stringify(options))
 
 /** The body of an answer, and whether it came to its end by the rules of HTTP. */
 interface Answer {
@@ -175,6 +148,53 @@ describe("NodeShutdown.runMain, a server with 50 open streams (B13)", { timeout:
     assert.match(output, /stuck:\n\s+finalizer hung finalizer/)
     assert.isBelow(endedAt - at, 5000)
     assert.isTrue(await isRefused(port))
+  })
+})
+
+describe("NodeShutdown.runMain, a server whose requests have a scope, and nothing else", { timeout: 60_000 }, () => {
+  it("SIGTERM drains 10 open streams, and sends others elsewhere meanwhile", async () => {
+    const { child, ended, port } = await running("server of requests")
+    let open = 10
+    const { answers } = await openStreams(port, "/numbers/100", 10, () => open--)
+    child.kill("SIGTERM")
+    await until(async () => (await get(port, "/numbers/1")).status === 503)
+    assert.strictEqual(open, 10)
+    const all = await answers
+    const at = performance.now()
+    assert.deepStrictEqual(new Set(all.map(lastEvent)), new Set(["event: done"]))
+    assert.isTrue(all.every(({ isWhole }) => isWhole))
+    const { code, output, at: endedAt } = await ended
+    assert.strictEqual(code, 0, output)
+    assert.match(output, /\(SIGTERM\): 1\d ended by themselves, 0 interrupted, 0 forced, 0 failed, 0 stuck/)
+    assert.isBelow(endedAt - at, 4000)
+  })
+
+  it("those that do not end in time are ended in their own protocol, and named", async () => {
+    const { child, ended, port } = await running("server of requests", { drain: "300 millis" })
+    const hanging = get(port, "/hang")
+    const { answers } = await openStreams(port, "/numbers/100000", 10)
+    child.kill("SIGTERM")
+    const all = await answers
+    assert.deepStrictEqual(new Set(all.map(lastEvent)), new Set(["event: error"]))
+    assert.isTrue(all.every(({ body, isWhole }) => isWhole && body.includes("SessionRevoked")))
+    assert.deepInclude(await hanging, { status: 503, isWhole: true })
+    const { code, output } = await ended
+    assert.strictEqual(code, 143, output)
+    assert.match(output, /0 ended by themselves, 11 interrupted, 0 forced, 0 failed, 0 stuck/)
+    assert.match(output, /interrupted:\n[^]*\s+request #\d+ GET \/numbers\/100000/)
+  })
+
+  it("a WebSocket is let go of at the end of the drain, and named", async () => {
+    const { child, ended, port } = await running("server of requests", { drain: "300 millis" })
+    const socket = new WebSocket(`ws://127.0.0.1:${port}/socket`)
+    await once(socket, "open")
+    const closed = once(socket, "close")
+    child.kill("SIGTERM")
+    const [event] = await closed
+    assert.strictEqual(event.code, 1001)
+    const { code, output } = await ended
+    assert.strictEqual(code, 143, output)
+    assert.match(output, /interrupted:\n\s+request #\d+ GET \/socket/)
   })
 })
 

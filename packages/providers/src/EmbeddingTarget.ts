@@ -24,6 +24,7 @@
  * Each request is a session of the kind `call`. Its answer has as many vectors as there were inputs, in their order, or it
  * fails with `InvalidResponse`.
  */
+import * as OptionCheck from "@clawback/core/OptionCheck"
 import * as Timeouts from "@clawback/core/Timeouts"
 import type * as Transport from "@clawback/core/Transport"
 import * as EmbeddingModel from "effect/ai/EmbeddingModel"
@@ -87,11 +88,15 @@ export const make = <E = never, R = never>(
   provider: Provider,
   model: string,
   options: Options<E, R> = {}
-): EmbeddingTarget<E, R> => ({
-  provider,
-  model: Endpoint.named(model),
-  options: { ...options, timeouts: Timeouts.check(options.timeouts ?? {}) }
-})
+): EmbeddingTarget<E, R> => {
+  OptionCheck.count("most.inputs", provider.most.inputs, 1)
+  OptionCheck.count("most.tokens", provider.most.tokens, 1)
+  return {
+    provider,
+    model: Endpoint.named(model),
+    options: { ...options, timeouts: Timeouts.check(options.timeouts ?? {}) }
+  }
+}
 
 const openEndpoint = Effect.fnUntraced(function*<E, R>({ model, options, provider }: EmbeddingTarget<E, R>) {
   const endpoint = yield* Endpoint.open(provider, options)

@@ -267,7 +267,8 @@ export type CallError =
  * The error that an `AiError` stands for, with all that it knows. Effect's models have one error type for all
  * providers; this is the way back from it. None where the `AiError` is not from one of our layers, and none where its
  * reason is all there is to know: `UnsupportedSchemaError`, since such a tool or schema was not sent, and
- * `InvalidOutputError`, since the model, not the provider, is at fault.
+ * `InvalidOutputError`, since the model, not the provider, is at fault. Without this function, it is the `cause` of the
+ * reason, as the platform's errors have one.
  *
  * | `AiError` reason | stands for |
  * | --- | --- |

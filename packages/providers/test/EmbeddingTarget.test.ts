@@ -213,8 +213,24 @@ describe("a target of embeddings", () => {
     }))
 
   it("does not take a model without a name, or a limit that is none", () => {
-    assert.throws(() => OpenAi.embeddingTarget(" "), /model/)
-    assert.throws(() => OpenAi.embeddingTarget(model, { timeouts: { total: -1 } }), /timeouts\.total/)
+    assert.throws(() => OpenAi.embeddingTarget(" "), RangeError, "model")
+    assert.throws(() => OpenAi.embeddingTarget(model, { timeouts: { total: -1 } }), RangeError, "timeouts.total")
+  })
+
+  it("does not take a provider of whom no request may hold anything", () => {
+    const { most, ...provider } = OpenAi.embeddingProvider
+    for (const none of [0, -1, NaN, 1.5]) {
+      assert.throws(
+        () => EmbeddingTarget.make({ ...provider, most: { ...most, inputs: none } }, model),
+        RangeError,
+        "most.inputs"
+      )
+      assert.throws(
+        () => EmbeddingTarget.make({ ...provider, most: { ...most, tokens: none } }, model),
+        RangeError,
+        "most.tokens"
+      )
+    }
   })
 })
 

@@ -68,6 +68,7 @@ describe("an AiError leads back to the error that it stands for", () => {
       for (const [, call] of calls) {
         const error = yield* failed(call, failure)
         assert.strictEqual(Option.getOrThrow(ProviderError.fromAiError(error)), failure)
+        assert.strictEqual(error.reason.cause, failure)
         assert.strictEqual(error.reason._tag, reason)
         assert.strictEqual(error.isRetryable, isRetryable)
         saysWhatToDo(failure.message)
@@ -250,7 +251,16 @@ describe("an AiError leads back to the error that it stands for", () => {
 
   it("and one that is not ours leads nowhere", () => {
     const reason = new AiError.RateLimitError({})
-    assert.isTrue(Option.isNone(ProviderError.fromAiError(AiError.make({ module: "Other", method: "ask", reason }))))
+    const other = new AiError.NetworkError({
+      reason: "TransportError",
+      method: "POST",
+      url: "http://localhost/",
+      cause: new TransportError.ConnectionLost({ origin, phase: "body", cause: new Error("reset") })
+    })
+    for (const not of [reason, other]) {
+      const error = AiError.make({ module: "Other", method: "ask", reason: not })
+      assert.isTrue(Option.isNone(ProviderError.fromAiError(error)))
+    }
   })
 })
 

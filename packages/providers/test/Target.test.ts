@@ -112,8 +112,10 @@ describe("a target", () => {
     }))
 
   it("does not take a model without a name, or a limit that is none", () => {
-    assert.throws(() => OpenAi.target(" "), /model/)
-    assert.throws(() => OpenAi.target("gpt-5", { timeouts: { idle: -1 } }), /timeouts\.idle/)
+    for (const model of ["", " ", undefined as unknown as string]) {
+      assert.throws(() => OpenAi.target(model), RangeError, "model")
+    }
+    assert.throws(() => OpenAi.target("gpt-5", { timeouts: { idle: -1 } }), RangeError, "timeouts.idle")
   })
 })
 

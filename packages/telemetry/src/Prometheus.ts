@@ -5,6 +5,7 @@
  * `gen_ai.client.operation.duration` in seconds is `gen_ai_client_operation_duration_seconds`. A gauge loses a `.count`
  * at its end, which Prometheus keeps for histograms.
  */
+import * as OptionCheck from "@clawback/core/OptionCheck"
 import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as HttpRouter from "effect/http/HttpRouter"
@@ -46,11 +47,13 @@ export const layer = (
   options: { readonly path?: HttpRouter.PathInput | undefined } = {}
 ): Layer.Layer<never, never, HttpRouter.HttpRouter> =>
   Layer.effectDiscard(Effect.gen(function*() {
+    const path = options.path ?? "/metrics"
+    if (path !== "*" && !path.startsWith("/")) throw OptionCheck.wrong("path", path, "a path that begins with a slash")
     const router = yield* HttpRouter.HttpRouter
     const context = yield* Effect.context<never>()
     yield* router.add(
       "GET",
-      options.path ?? "/metrics",
+      path,
       Effect.sync(() =>
         HttpServerResponse.text(formatUnsafe(context), { contentType: "text/plain; version=0.0.4; charset=utf-8" })
       )

@@ -5,11 +5,14 @@
  * Sessions and the process are counted as soon as there is a metric reader. What was recorded is flushed when the layer
  * closes, for `shutdownTimeout` at most, so provide it outside of everything whose end should still be seen.
  */
+import * as OptionCheck from "@clawback/core/OptionCheck"
 import * as NodeSdk from "@effect/opentelemetry/NodeSdk"
 import type { Resource } from "@effect/opentelemetry/Resource"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import { inSpans } from "./internal/activeSpans.ts"
 import { quiet } from "./internal/quiet.ts"
+import { retraced } from "./internal/retraced.ts"
 import * as ProcessMetrics from "./ProcessMetrics.ts"
 
 /**
@@ -32,8 +35,10 @@ export const layer = <E = never, R = never>(
   Layer.unwrap(Effect.map(
     Effect.isEffect(options) ? options : Effect.sync(options),
     ({ errorMessages = false, ...configuration }) => {
-      const sdk = NodeSdk.layer(() => configuration)
-      return errorMessages ? sdk : quiet(sdk)
+      const { shutdownTimeout } = configuration
+      if (shutdownTimeout !== undefined) OptionCheck.duration("shutdownTimeout", shutdownTimeout)
+      const sdk = retraced(inSpans)(NodeSdk.layer(() => configuration))
+      return errorMessages ? sdk : retraced(quiet)(sdk)
     }
   )).pipe(
     // Below, so that the last flush still sees it.

@@ -8,7 +8,7 @@ import { OTLPTraceExporter } from "@opentelemetry/exporter-trace-otlp-http"
 import { BatchLogRecordProcessor } from "@opentelemetry/sdk-logs"
 import { PeriodicExportingMetricReader } from "@opentelemetry/sdk-metrics"
 import { BatchSpanProcessor } from "@opentelemetry/sdk-trace-base"
-import { Duration, Effect, Layer, Metric, Redacted } from "effect"
+import { type Config, Duration, Effect, Layer, Metric, Redacted } from "effect"
 import * as Receiver from "../../../test/support/otlpReceiver.ts"
 
 interface Choice {
@@ -26,7 +26,7 @@ const sdk = (url: string, choice?: Choice): Layer.Layer<never> =>
     logRecordProcessor: new BatchLogRecordProcessor({ exporter: new OTLPLogExporter({ url: `${url}/v1/logs` }) })
   }))
 
-const otlp = (url: string, choice?: Choice): Layer.Layer<never> =>
+const otlp = (url: string, choice?: Choice): Layer.Layer<never, Config.ConfigError> =>
   TelemetryOtlp.layer({
     ...choice,
     baseUrl: url,

@@ -8,14 +8,17 @@
  *
  * **Gotchas.** Offsets count bytes of the body, before any chunked coding. Each piece is written by itself, but TCP
  * keeps no bounds: a reader that is slower than the writer sees several as one. Give a pause where it must not.
+ *
+ * A duration, size or offset that is none, or has no end, is a `RangeError` that names it.
  */
+import * as OptionCheck from "@clawback/core/OptionCheck"
 import * as Duration from "effect/Duration"
 import { dual } from "effect/Function"
 import type { Behavior, Ending, RetryAfter, Source, Step } from "./internal/faulty/script.ts"
 
 export type { Behavior, Ending, Reading, RetryAfter, Source, Step } from "./internal/faulty/script.ts"
 
-const millis = (duration: Duration.Input) => Duration.toMillis(Duration.fromInputUnsafe(duration))
+const millis = (name: string, duration: Duration.Input) => Duration.toMillis(OptionCheck.finite(name, duration))
 
 const source = (bytes: string | Uint8Array): Source =>
   typeof bytes === "string" ? { text: bytes } : { base64: Buffer.from(bytes).toString("base64") }
@@ -63,11 +66,14 @@ export const malformedJson = (value: unknown = { choices: [{ message: { content:
 
 /** A body of so many bytes, which nobody has to hold in memory at either end. */
 export const huge = (size: number, options: AnswerOptions = {}): Behavior =>
-  script("huge", [head("application/octet-stream", options), { _tag: "Body", source: { fill: size } }])
+  script("huge", [head("application/octet-stream", options), {
+    _tag: "Body",
+    source: { fill: OptionCheck.count("size", size, 0) }
+  }])
 
 /** An empty answer with a header of so many bytes. */
 export const hugeHeader = (size: number): Behavior =>
-  script("hugeHeader", [{ _tag: "Head", status: 200, headers: {}, padding: size }])
+  script("hugeHeader", [{ _tag: "Head", status: 200, headers: {}, padding: OptionCheck.count("size", size, 0) }])
 
 /** A server-sent event. A string is its data. */
 export type SseEvent = string | {
@@ -105,7 +111,7 @@ export interface SseOptions extends AnswerOptions {
 export const sse = (events: ReadonlyArray<SseEvent>, options: SseOptions = {}): Behavior => {
   const pause: ReadonlyArray<Step> = options.every === undefined
     ? []
-    : [{ _tag: "Wait", millis: millis(options.every) }]
+    : [{ _tag: "Wait", millis: millis("every", options.every) }]
   const opening = head("text/event-stream", options)
   const [first, ...others] = events.map((event): Step => body(encodeEvent(event)))
   const paused = others.flatMap((event) => pause.concat(event))
@@ -177,7 +183,7 @@ export const delayed: {
   (self: Behavior, duration: Duration.Input): Behavior
 } = dual(2, (self: Behavior, duration: Duration.Input): Behavior => ({
   ...self,
-  steps: [{ _tag: "Wait", millis: millis(duration) }, ...self.steps]
+  steps: [{ _tag: "Wait", millis: millis("duration", duration) }, ...self.steps]
 }))
 
 /** Waits between head and body. */
@@ -187,7 +193,7 @@ export const delayedAfterHead: {
 } = dual(2, (self: Behavior, duration: Duration.Input): Behavior => ({
   ...self,
   steps: self.steps.flatMap((step): ReadonlyArray<Step> =>
-    step._tag === "Head" ? [step, { _tag: "Wait", millis: millis(duration) }] : [step]
+    step._tag === "Head" ? [step, { _tag: "Wait", millis: millis("duration", duration) }] : [step]
   )
 }))
 
@@ -198,7 +204,7 @@ export const retryAfter: {
 } = dual(3, (self: Behavior, form: RetryAfter["form"], duration: Duration.Input): Behavior => ({
   ...self,
   steps: self.steps.map((step) =>
-    step._tag === "Head" ? { ...step, retryAfter: { form, millis: millis(duration) } } : step
+    step._tag === "Head" ? { ...step, retryAfter: { form, millis: millis("duration", duration) } } : step
   )
 }))
 
@@ -210,7 +216,11 @@ export const inPieces: {
   (args) => typeof args[0] === "object",
   (self: Behavior, size: number, pause?: Duration.Input): Behavior => ({
     ...self,
-    split: { ...self.split, size, pauseMillis: pause === undefined ? self.split?.pauseMillis : millis(pause) }
+    split: {
+      ...self.split,
+      size: OptionCheck.count("size", size, 1),
+      pauseMillis: pause === undefined ? self.split?.pauseMillis : millis("pause", pause)
+    }
   })
 )
 
@@ -224,8 +234,9 @@ export const splitAt: {
     ...self,
     split: {
       ...self.split,
-      at: [...self.split?.at ?? [], ...offsets].toSorted((a, b) => a - b),
-      pauseMillis: pause === undefined ? self.split?.pauseMillis : millis(pause)
+      at: [...self.split?.at ?? [], ...offsets.map((offset) => OptionCheck.count("offsets", offset, 0))]
+        .toSorted((a, b) => a - b),
+      pauseMillis: pause === undefined ? self.split?.pauseMillis : millis("pause", pause)
     }
   })
 )
@@ -234,7 +245,10 @@ export const splitAt: {
 export const cutAt: {
   (offset: number, ending: Ending): (self: Behavior) => Behavior
   (self: Behavior, offset: number, ending: Ending): Behavior
-} = dual(3, (self: Behavior, at: number, ending: Ending): Behavior => ({ ...self, cut: { at, ending } }))
+} = dual(3, (self: Behavior, at: number, ending: Ending): Behavior => ({
+  ...self,
+  cut: { at: OptionCheck.count("offset", at, 0), ending }
+}))
 
 /** Ends the answer in another way once its body is sent. */
 export const ending: {
@@ -251,7 +265,7 @@ export const thenClose: {
   (self: Behavior, after: Duration.Input): Behavior
 } = dual(2, (self: Behavior, after: Duration.Input): Behavior => ({
   ...self,
-  steps: [...self.steps, { _tag: "Finish", ending: "end" }, { _tag: "Wait", millis: millis(after) }, {
+  steps: [...self.steps, { _tag: "Finish", ending: "end" }, { _tag: "Wait", millis: millis("after", after) }, {
     _tag: "Finish",
     ending: "close"
   }]
@@ -263,7 +277,7 @@ export const readingSlowly: {
   (self: Behavior, bytes: number, every: Duration.Input): Behavior
 } = dual(3, (self: Behavior, bytes: number, every: Duration.Input): Behavior => ({
   ...self,
-  reading: { bytes, everyMillis: millis(every) }
+  reading: { bytes: OptionCheck.count("bytes", bytes, 1), everyMillis: millis("every", every) }
 }))
 
 /** Does not read the request's body. A client that leaves is noticed only when what it sent has been read. */

@@ -24,6 +24,7 @@
  * ```
  */
 import * as Credential from "@clawback/core/Credential"
+import * as OptionCheck from "@clawback/core/OptionCheck"
 import * as AnthropicMessages from "@clawback/providers/AnthropicMessages"
 import type * as ChatEvent from "@clawback/providers/ChatEvent"
 import type * as ChatRequest from "@clawback/providers/ChatRequest"
@@ -57,7 +58,7 @@ export interface Options {
   readonly embed?: ((text: string, request: Embedding.EmbeddingRequest, received: Received) => Embedded) | undefined
   /** The only key that is accepted; others get a 401. Default: any that is not blank. */
   readonly key?: string | undefined
-  /** Characters of text in each piece of a stream. Default: 16. */
+  /** Characters of text in each piece of a stream, 1 at least. Default: 16. */
   readonly pieceSize?: number | undefined
   /** The pause before each piece of a stream but the first. Default: none. */
   readonly every?: Duration.Input | undefined
@@ -126,11 +127,23 @@ const rejected = (detail: string, status = 400) => new ProviderError.RequestReje
 /** A protocol, and what is answered to a request that is in order by its head. */
 interface Speaker {
   readonly codec: Protocol
+  /** The whole path, which our clients have in two parts: the one above the protocol's is in the base URL. */
+  readonly path: string
+  /** What its vendor says of a path that it does not know. */
+  readonly notFound: (method: string, path: string) => object
   readonly answer: (received: Received, options: Options) => Behavior.Behavior | ProviderError.ProviderError
 }
 
-const chat = (codec: Codec.Codec): Speaker => ({
+const openAiNotFound = (method: string, path: string) => ({
+  error: { message: `Invalid URL (${method} ${path})`, type: "invalid_request_error", param: null, code: null }
+})
+
+const anthropicNotFound = () => ({ type: "error", error: { type: "not_found_error", message: "Not Found" } })
+
+const chat = (codec: Codec.Codec, path: string, notFound: Speaker["notFound"]): Speaker => ({
   codec,
+  path,
+  notFound,
   answer: (received, options) => {
     const decoded = codec.decodeRequest(received.body)
     if (Result.isFailure(decoded)) return rejected(decoded.failure.message)
@@ -148,6 +161,8 @@ const chat = (codec: Codec.Codec): Speaker => ({
 
 const embeddings = (codec: Codec.EmbeddingCodec): Speaker => ({
   codec,
+  path: "/v1/embeddings",
+  notFound: openAiNotFound,
   answer: (received, { embed = (text, { dimensions }) => vectorOf(text, dimensions) }) => {
     const decoded = codec.decodeRequest(received.body)
     if (Result.isFailure(decoded)) return rejected(decoded.failure.message)
@@ -168,8 +183,8 @@ const embeddings = (codec: Codec.EmbeddingCodec): Speaker => ({
 })
 
 const speakers: ReadonlyArray<Speaker> = [
-  chat(OpenAiChat.codec),
-  chat(AnthropicMessages.codec),
+  chat(OpenAiChat.codec, "/v1/chat/completions", openAiNotFound),
+  chat(AnthropicMessages.codec, "/v1/messages", anthropicNotFound),
   embeddings(OpenAiEmbeddings.codec)
 ]
 
@@ -185,9 +200,21 @@ const speak = ({ answer, codec }: Speaker, options: Options, received: Received)
   return "_tag" in told ? refuse(codec, told) : told
 }
 
-/** Speaks the protocol whose path a request comes on. What comes on another path gets the default. */
-export const handler = (options: Options): Handler => (received) => {
-  const [path = ""] = received.url.split("?")
-  const speaker = speakers.find(({ codec }) => path.endsWith(codec.path))
-  return speaker && speak(speaker, options, received)
+/**
+ * Speaks the protocol whose path a request comes on: `/v1/chat/completions`, `/v1/embeddings`, `/v1/messages`. Below a base
+ * URL that is not the vendor's, without its `/v1` or with one too many, the same get its 404; what comes on any other path
+ * gets the default.
+ */
+export const handler = (options: Options): Handler => {
+  if (options.pieceSize !== undefined) OptionCheck.count("pieceSize", options.pieceSize, 1)
+  if (options.every !== undefined) OptionCheck.finite("every", options.every)
+  return (received) => {
+    const { method, url } = received
+    const [path = ""] = url.split("?")
+    const speaker = speakers.find((speaker) => speaker.path.endsWith(path.slice(path.lastIndexOf("/"))))
+    if (speaker === undefined) return undefined
+    return path === speaker.path
+      ? speak(speaker, options, received)
+      : Behavior.status(404, { body: speaker.notFound(method, path) })
+  }
 }

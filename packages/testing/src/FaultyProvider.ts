@@ -10,6 +10,7 @@
  *
  * Whatever clients do, when its scope ends every socket is closed and the port is free.
  */
+import * as OptionCheck from "@clawback/core/OptionCheck"
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
@@ -29,7 +30,7 @@ import * as VendorErrors from "./VendorErrors.ts"
 export type { Counts, Received, State } from "./internal/faulty/journal.ts"
 export type { Listening } from "./internal/faulty/listener.ts"
 
-/** The provider cannot listen: its port is taken, or its process did not start. */
+/** The provider cannot listen: its port is taken, or its host is not of this machine. */
 export class CannotListen extends Schema.TaggedError<CannotListen>("@clawback/testing/CannotListen")("CannotListen", {
   host: Schema.String,
   port: Schema.Int,
@@ -38,6 +39,18 @@ export class CannotListen extends Schema.TaggedError<CannotListen>("@clawback/te
   override get message() {
     return `The faulty provider cannot listen on ${this.host}, port ${this.port === 0 ? "any" : this.port}. ` +
       "See the cause; a port that was given up may have been taken by another program."
+  }
+}
+
+/** The provider's process did not start: the module of its handler cannot be loaded, or Node does not know its flags. */
+export class CannotStart extends Schema.TaggedError<CannotStart>("@clawback/testing/CannotStart")("CannotStart", {
+  handler: Schema.UndefinedOr(Schema.String),
+  cause: Schema.Defect()
+}) {
+  override get message() {
+    const handler = this.handler === undefined ? "" : ` with the handler ${this.handler}`
+    return `The faulty provider's process did not start${handler}. See the cause, and what it wrote to stderr; ` +
+      "a handler is a function, the default export of a module that is given by its URL."
   }
 }
 
@@ -59,7 +72,7 @@ export interface Options {
   readonly tls?: boolean | undefined
   /** Default: "127.0.0.1". */
   readonly host?: string | undefined
-  /** Default: 0, any that is free. */
+  /** From 0 to 65,535. Default: 0, any that is free. */
   readonly port?: number | undefined
   /** What a request gets for which nothing else is said. Default: `{"ok":true}` as JSON. */
   readonly otherwise?: Behavior.Behavior | undefined
@@ -126,8 +139,8 @@ const live = Effect.provideService(Clock.Clock, Context.get(Context.empty(), Clo
 const withDefaults = (options: Options): Omit<FaultyServer.Options, "handler"> => ({
   tls: options.tls ?? false,
   host: options.host ?? "127.0.0.1",
-  port: options.port ?? 0,
-  keep: options.keep ?? 1024,
+  port: OptionCheck.count("port", options.port ?? 0, 0, 65_535),
+  keep: OptionCheck.count("keep", options.keep ?? 1024, 0),
   otherwise: options.otherwise ?? Behavior.json({ ok: true }),
   behaviors: { ...VendorErrors.behaviors, ...options.behaviors }
 })
@@ -139,9 +152,10 @@ const service = (
   /** Looks again after each change. */
   const watch = <A>(
     look: Effect.Effect<A | undefined>,
-    within: Duration.Input = "5 seconds"
-  ): Effect.Effect<A, NotSeen> =>
-    Effect.gen(function*() {
+    duration: Duration.Input = "5 seconds"
+  ): Effect.Effect<A, NotSeen> => {
+    const within = OptionCheck.duration("within", duration)
+    return Effect.gen(function*() {
       while (true) {
         const { version } = yield* control.snapshot()
         const found = yield* look
@@ -152,11 +166,14 @@ const service = (
       Effect.timeoutOrElse({
         duration: within,
         orElse: () =>
-          Effect.flatMap(control.snapshot(), ({ counts }) =>
-            Effect.fail(new NotSeen({ within: Duration.fromInputUnsafe(within), counts: { ...counts } })))
+          Effect.flatMap(
+            control.snapshot(),
+            ({ counts }) => Effect.fail(new NotSeen({ within, counts: { ...counts } }))
+          )
       }),
       live
     )
+  }
   const counts = Effect.map(control.snapshot(), ({ counts }) => counts)
   const requests = Effect.suspend(control.requests)
   return {
@@ -175,30 +192,34 @@ const service = (
   }
 }
 
-const started = (options: Options, server: Effect.Effect<Server, Unavailable, Scope.Scope>) =>
-  Effect.mapBoth(server, {
-    onSuccess: (server) => FaultyProvider.of(service(options, server)),
-    onFailure: ({ cause }) => new CannotListen({ host: options.host ?? "127.0.0.1", port: options.port ?? 0, cause })
-  })
+const started = (options: Options, server: Server) => FaultyProvider.of(service(options, server))
+
+const cannotListen = (options: Options) => ({ cause }: Unavailable) =>
+  Effect.fail(new CannotListen({ host: options.host ?? "127.0.0.1", port: options.port ?? 0, cause }))
 
 /** Starts one in this process, until the scope ends. */
 export const make = (
   options: Options & { readonly handler?: Handler | undefined } = {}
 ): Effect.Effect<FaultyProvider["Service"], CannotListen, Scope.Scope> =>
-  started(options, FaultyServer.make({ ...withDefaults(options), handler: options.handler }))
+  Effect.suspend(() => FaultyServer.make({ ...withDefaults(options), handler: options.handler })).pipe(
+    Effect.map((server) => started(options, server)),
+    Effect.catchTag("Unavailable", cannotListen(options))
+  )
 
 /** Starts one in a process of its own, which ends with the scope, and with this process however that ends. */
 export const makeProcess = (
   options: ProcessOptions = {}
-): Effect.Effect<FaultyProvider["Service"], CannotListen, Scope.Scope> =>
-  started(
-    options,
-    FaultyProcess.make({
-      ...withDefaults(options),
-      handler: options.handler === undefined ? undefined : String(options.handler),
-      execArgv: options.execArgv ?? []
+): Effect.Effect<FaultyProvider["Service"], CannotListen | CannotStart, Scope.Scope> => {
+  const handler = options.handler === undefined ? undefined : String(options.handler)
+  const execArgv = options.execArgv ?? []
+  return Effect.suspend(() => FaultyProcess.make({ ...withDefaults(options), handler, execArgv })).pipe(
+    Effect.map((server) => started(options, server)),
+    Effect.catchTags({
+      Unavailable: cannotListen(options),
+      NotStarted: ({ cause }) => Effect.fail(new CannotStart({ handler, cause }))
     })
   )
+}
 
 /** One in this process. */
 export const layer = (
@@ -206,5 +227,5 @@ export const layer = (
 ): Layer.Layer<FaultyProvider, CannotListen> => Layer.effect(FaultyProvider, make(options))
 
 /** One in a process of its own. */
-export const layerProcess = (options?: ProcessOptions): Layer.Layer<FaultyProvider, CannotListen> =>
+export const layerProcess = (options?: ProcessOptions): Layer.Layer<FaultyProvider, CannotListen | CannotStart> =>
   Layer.effect(FaultyProvider, makeProcess(options))

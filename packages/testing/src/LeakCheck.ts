@@ -10,6 +10,7 @@
  * nothing else may open or close any at the same time: no concurrent tests, and a process for each file, as Vitest has by
  * default.
  */
+import * as OptionCheck from "@clawback/core/OptionCheck"
 import * as SessionRegistry from "@clawback/core/SessionRegistry"
 import * as Cause from "effect/Cause"
 import * as Clock from "effect/Clock"
@@ -61,6 +62,16 @@ export interface Options {
   readonly ignore?: ((leak: Leak) => boolean) | undefined
 }
 
+interface Checked {
+  readonly graceMillis: number
+  readonly ignore: (leak: Leak) => boolean
+}
+
+const checked = ({ grace = "1 second", ignore = () => false }: Options = {}): Checked => ({
+  graceMillis: Duration.toMillis(OptionCheck.finite("grace", grace)),
+  ignore
+})
+
 const live = Effect.provideService(Clock.Clock, Context.get(Context.empty(), Clock.Clock))
 
 /** Where the kernel does not tell, nothing was open before and nothing is after. */
@@ -71,13 +82,13 @@ const keyOf = ({ fd, target }: Descriptor) => `${fd} ${target}`
 /** Looks for what is open now and was not before, until nothing is or the time is over. */
 const settle = (
   found: Effect.Effect<ReadonlyArray<Leak>>,
-  { grace = "1 second", ignore }: Options
+  { graceMillis, ignore }: Checked
 ): Effect.Effect<ReadonlyArray<Leak>> =>
   Effect.gen(function*() {
-    const until = (yield* Clock.currentTimeMillis) + Duration.toMillis(Duration.fromInputUnsafe(grace))
+    const until = (yield* Clock.currentTimeMillis) + graceMillis
     // However long a look takes, what it finds has the time to end before the next one.
     for (let isLast = false;;) {
-      const left = (yield* found).filter((leak) => ignore?.(leak) !== true)
+      const left = (yield* found).filter((leak) => !ignore(leak))
       if (left.length === 0 || isLast) return left
       isLast = (yield* Clock.currentTimeMillis) >= until
       yield* Effect.sleep("5 millis")
@@ -133,9 +144,10 @@ export const check: {
   (args) => Effect.isEffect(args[0]),
   <A, E, R>(
     effect: Effect.Effect<A, E, R>,
-    options: Options = {}
+    options?: Options
   ): Effect.Effect<A, E | LeaksFound, Exclude<R, Scope.Scope>> =>
     Effect.gen(function*() {
+      const limits = checked(options)
       const sinceNow = yield* watchKernel
       const registry = Context.get(
         yield* Layer.build(SessionRegistry.layer({ sampleAll: true })),
@@ -156,7 +168,7 @@ export const check: {
           )
           return [...sessions, ...running, ...descriptors]
         }),
-        options
+        limits
       )
       for (const { fiber } of fibers.left()) fiber.interruptUnsafe()
       if (left.some(({ kind }) => kind === "session")) {
@@ -185,7 +197,8 @@ export interface Hooks {
 }
 
 /** Makes every test fail that leaves a session in the process's own registry, a socket or a descriptor. */
-export const each = ({ afterEach, beforeEach }: Hooks, options: Options = {}): void => {
+export const each = ({ afterEach, beforeEach }: Hooks, options?: Options): void => {
+  const limits = checked(options)
   const registry = Context.get(Context.empty(), SessionRegistry.SessionRegistry)
   let running: { readonly scope: Scope.Closeable; readonly found: Effect.Effect<ReadonlyArray<Leak>> } | undefined
 
@@ -208,7 +221,7 @@ export const each = ({ afterEach, beforeEach }: Hooks, options: Options = {}): v
     if (running === undefined) return
     const { found, scope } = running
     running = undefined
-    const leaks = yield* Effect.ensuring(settle(found, options), Scope.close(scope, Exit.void))
+    const leaks = yield* Effect.ensuring(settle(found, limits), Scope.close(scope, Exit.void))
     if (leaks.length > 0) return yield* new LeaksFound({ leaks })
   })
 

@@ -9,6 +9,7 @@
  * What it cannot see: anything that is not Effect. A promise, a real timer or a socket never answers in here (the run
  * is reported as stuck), so those need a stand-in made of effects, and a proof of their own.
  */
+import * as OptionCheck from "@clawback/core/OptionCheck"
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
@@ -136,11 +137,14 @@ export const phase = (name: string) => <A, E, R>(self: Effect.Effect<A, E, R>): 
 
 /** Whether a fault occurs here and now. Counted by name when it does; none occur after `heal`. */
 export const fault = (name: string, probability: number): Effect.Effect<boolean> =>
-  inRun((run) => run.fault(name, probability))
+  inRun((run) => run.fault(name, OptionCheck.ratio("probability", probability)))
 
 /** Takes a drawn while, in whole milliseconds, so that things may also happen at the same moment. */
-export const latency = (minMillis: number, maxMillis: number): Effect.Effect<void> =>
-  withRun((run) => Effect.sleep(minMillis + run.draws.below(maxMillis - minMillis + 1)))
+export const latency = (minMillis: number, maxMillis: number): Effect.Effect<void> => {
+  const least = OptionCheck.count("minMillis", minMillis, 0)
+  const most = OptionCheck.count("maxMillis", maxMillis, least)
+  return withRun((run) => Effect.sleep(least + run.draws.below(most - least + 1)))
+}
 
 /** One of several. */
 export const choose = <A>(from: readonly [A, ...ReadonlyArray<A>]): Effect.Effect<A> =>
@@ -172,7 +176,8 @@ export const run = (
   program: Effect.Effect<unknown, unknown>,
   options: { readonly seed: number; readonly maxSteps?: number | undefined; readonly trace?: boolean | undefined }
 ): Outcome => {
-  const { seed } = options
+  const seed = OptionCheck.count("seed", options.seed, 0)
+  const maxSteps = OptionCheck.count("maxSteps", options.maxSteps ?? 100_000, 1)
   const run = new Run(seed, options.trace ?? false)
   const context = Context.empty().pipe(
     Context.add(Current, run),
@@ -185,7 +190,7 @@ export const run = (
     Effect.runForkWith(context)(Effect.withFiber((fiber) => {
       run.name(fiber, "the program")
       return program
-    })), options.maxSteps ?? 100_000)
+    })), maxSteps)
   return {
     seed,
     hash: run.trace.hash,
@@ -213,10 +218,8 @@ const add = (sums: Record<string, number>, counts: Readonly<Record<string, numbe
 /** Runs a scenario under many seeds. */
 export const explore = (scenario: Scenario, options: ExploreOptions): Report => {
   const { maxSteps, name, program } = scenario
-  if (!Number.isSafeInteger(options.seeds) || options.seeds < 1) {
-    throw new RangeError(`The option \`seeds\` must be a whole number from 1 up, not ${options.seeds}`)
-  }
-  const from = options.from ?? 1
+  OptionCheck.count("seeds", options.seeds, 1)
+  const from = OptionCheck.count("from", options.from ?? 1, 0)
   const traces = new Set<string>()
   const interrupts: Record<string, number> = {}
   const faults: Record<string, number> = {}

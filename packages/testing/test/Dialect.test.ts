@@ -38,6 +38,8 @@ const speaking = Effect.fnUntraced(function*(say: Dialect.Options["say"], option
 const through = (target: Target.Target) =>
   Effect.provide(Target.layer(target).pipe(Layer.provide(NodeTransport.layer())))
 
+const refused = (target: Target.Target) => Effect.flip(Target.generate(asked).pipe(through(target)))
+
 const embedding = (url: string, credential = key) =>
   OpenAi.embeddingTarget("text-embedding-3-small", {
     baseUrl: `${url}/v1`,
@@ -51,6 +53,26 @@ const call = { type: "tool-call", id: "call_1", name: "weather", arguments: "{\"
 const tool = { name: "weather", parameters: { type: "object", properties: { city: { type: "string" } } } } as const
 
 describe("a provider that speaks (D7)", () => {
+  it.live("answers 404 as its vendor does below a base URL that is not the vendor's", () =>
+    Effect.gen(function*() {
+      const { url } = yield* speaking(() => text)
+      const credential = Dialect.credential(key)
+      for (const baseUrl of [url, `${url}/v1/v1`, `${url}/v2`]) {
+        const openai = yield* refused(OpenAi.target("gpt-5", { baseUrl, credential }))
+        assert.deepInclude(openai, {
+          status: 404,
+          detail: `Invalid URL (POST ${new URL(`${baseUrl}/chat/completions`).pathname})`
+        })
+        const anthropic = yield* refused(
+          Anthropic.target("claude-sonnet-5-5", { baseUrl: `${baseUrl}/v1`, credential })
+        )
+        assert.deepInclude(anthropic, { status: 404, detail: "Not Found" })
+        const target = OpenAi.embeddingTarget("text-embedding-3-small", { baseUrl, credential })
+        const embedded = yield* Effect.flip(EmbeddingTarget.embed({ input: ["a"] }).pipe(throughEmbedding(target)))
+        assert.deepInclude(embedded, { status: 404 })
+      }
+    }).pipe(Effect.scoped))
+
   it.live.each(names)("answers %s whole and in pieces, with its usage", (name) =>
     Effect.gen(function*() {
       const provider = yield* speaking(() => text)

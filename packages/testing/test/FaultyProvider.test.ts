@@ -159,4 +159,21 @@ describe("FaultyProvider: handlers", () => {
       const provider = yield* FaultyProvider.makeProcess({ handler: module })
       assert.strictEqual((yield* Raw.ask(provider.url, {}, "hello")).body, "\"olleh\"")
     }))
+
+  it.effect("are named where their module is not there, or has none, and the port is not blamed", () =>
+    Effect.forEach(["./support/nobody.ts", "./support/rawClient.ts"], (path) =>
+      Effect.gen(function*() {
+        const handler = new URL(path, import.meta.url)
+        const error = yield* Effect.flip(FaultyProvider.makeProcess({ handler }))
+        assert.instanceOf(error, FaultyProvider.CannotStart)
+        assert.strictEqual(error.handler, handler.href)
+        assert.include(String(error.cause), path.slice(2))
+      })))
+
+  it.effect("are not asked for where Node does not start with its flags", () =>
+    Effect.gen(function*() {
+      const error = yield* Effect.flip(FaultyProvider.makeProcess({ execArgv: ["--no-such-flag"] }))
+      assert.instanceOf(error, FaultyProvider.CannotStart)
+      assert.isUndefined(error.handler)
+    }))
 })

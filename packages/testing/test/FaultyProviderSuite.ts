@@ -7,7 +7,11 @@ import * as Raw from "./support/rawClient.ts"
 
 type Make = (
   options?: FaultyProvider.Options
-) => Effect.Effect<FaultyProvider.FaultyProvider["Service"], FaultyProvider.CannotListen, Scope.Scope>
+) => Effect.Effect<
+  FaultyProvider.FaultyProvider["Service"],
+  FaultyProvider.CannotListen | FaultyProvider.CannotStart,
+  Scope.Scope
+>
 
 const { header } = FaultyProvider
 

@@ -1,10 +1,12 @@
 /** Mistakes in the order, the limits and the bookkeeping of shutdowns and of tasks. */
 import type { Mutant } from "../../support/mutant.ts"
 
-const shutdown = "packages/core/src/Shutdown.ts"
 const coordinator = "packages/core/src/internal/coordinator.ts"
 const stopping = "packages/core/src/internal/stopping.ts"
 const phases = "packages/core/src/internal/phases.ts"
+const underWay = "packages/core/src/internal/underWay.ts"
+const admission = "packages/core/src/internal/admission.ts"
+const ledger = "packages/core/src/internal/ledger.ts"
 const tasks = "packages/core/src/Tasks.ts"
 const roster = "packages/core/src/internal/roster.ts"
 
@@ -74,8 +76,8 @@ export const mutants: ReadonlyArray<Mutant> = [
   },
   {
     module: "Shutdown",
-    file: shutdown,
-    find: "Exit.isFailure(exit) && this.ticket.work.session.revoked !== undefined",
+    file: admission,
+    find: "!hasSucceeded && this.revoked !== undefined",
     replace: "false",
     rule: "work that was interrupted is not said to have ended"
   },
@@ -141,6 +143,41 @@ export const mutants: ReadonlyArray<Mutant> = [
     find: "return stopping.isDrained ? Effect.succeed(true) : within(Deferred.await(shared.drained), left())",
     replace: "return Effect.succeed(true)",
     rule: "work gets its whole time to end"
+  },
+  {
+    module: "Shutdown",
+    file: phases,
+    find: "if (!one.isCutShort) continue\n",
+    replace: "continue\n",
+    rule: "work that nobody admitted is named if it is cut short"
+  },
+  {
+    module: "Shutdown",
+    file: phases,
+    find: "if (!one.isCutShort) continue\n      underWay.delete(one)",
+    replace: "underWay.delete(one)\n      if (!one.isCutShort) continue",
+    rule: "what is cut short late is named as well"
+  },
+  {
+    module: "Shutdown",
+    file: underWay,
+    find: "this.exit !== undefined && Exit.isFailure(this.exit)",
+    replace: "this.exit !== undefined",
+    rule: "work that comes to its end is not called cut short"
+  },
+  {
+    module: "Shutdown",
+    file: underWay,
+    find: " && nearest(all, session) === undefined",
+    replace: "",
+    rule: "work is told of once, with all that is inside of it"
+  },
+  {
+    module: "Shutdown",
+    file: ledger,
+    find: "typeof one !== \"function\" && one.pollUnsafe() === undefined",
+    replace: "true",
+    rule: "what is merely held is not called work"
   },
   {
     module: "Tasks",

@@ -190,38 +190,38 @@ export const make = Effect.fnUntraced(function*(wire: Wire, alarm: Alarm, option
       let phase: "connecting" | "open" | "closing" = "connecting"
       metrics.enter(phase)
 
-      const fiber = runFork(Session.use(
-        { kind: "connection", name: origin },
-        wire.connect(url),
-        (connection) => {
+      const held = (connection: Connection) =>
+        connection.ready.pipe(
+          Effect.timeoutOrElse({
+            duration: limit,
+            orElse: () => {
+              const exit = Exit.fail(new Timeouts.ConnectTimeout({ origin, limit }))
+              // What does not open may not close either: who asked for it does not wait for that as well.
+              Deferred.doneUnsafe(ready, exit)
+              return exit
+            }
+          }),
+          Effect.andThen(Effect.withFiber((fiber) => {
+            metrics.leave("connecting")
+            phase = "open"
+            metrics.connected(alarm.now - startedAt)
+            const lifetime = maxLifetime * (1 - lifetimeSpread * random.nextDoubleUnsafe())
+            Deferred.doneUnsafe(
+              ready,
+              Exit.succeed(entry = new Entry(connection, fiber, pool, alarm.now + lifetime))
+            )
+            return connection.closed
+          }))
+        )
+      // Not as work in a session: it is held, whether or not anybody uses it.
+      const fiber = runFork(Effect.scoped(Effect.flatMap(
+        Session.acquire({ kind: "connection", name: origin }, wire.connect(url), (connection) => {
           if (phase === "connecting") metrics.leave(phase)
           metrics.enter(phase = "closing")
           return atMost(Effect.andThen(connection.close, connection.closed), options.closeTimeout)
-        },
-        (connection) =>
-          connection.ready.pipe(
-            Effect.timeoutOrElse({
-              duration: limit,
-              orElse: () => {
-                const exit = Exit.fail(new Timeouts.ConnectTimeout({ origin, limit }))
-                // What does not open may not close either: who asked for it does not wait for that as well.
-                Deferred.doneUnsafe(ready, exit)
-                return exit
-              }
-            }),
-            Effect.andThen(Effect.withFiber((fiber) => {
-              metrics.leave("connecting")
-              phase = "open"
-              metrics.connected(alarm.now - startedAt)
-              const lifetime = maxLifetime * (1 - lifetimeSpread * random.nextDoubleUnsafe())
-              Deferred.doneUnsafe(
-                ready,
-                Exit.succeed(entry = new Entry(connection, fiber, pool, alarm.now + lifetime))
-              )
-              return connection.closed
-            }))
-          )
-      ))
+        }),
+        ({ awaitRevoked, value }) => Effect.raceFirst(held(value), Effect.flatMap(awaitRevoked, Effect.fail))
+      )))
       fiber.addObserver((exit) => {
         if (phase !== "open") metrics.leave(phase)
         gone(origin, pool, entry)

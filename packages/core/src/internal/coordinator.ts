@@ -11,14 +11,12 @@ import * as Stream from "effect/Stream"
 import { Current } from "../Session.ts"
 import type { Shutdown } from "../Shutdown.ts"
 import { exitCode, type Phase, type PhaseReport, type Report, type Signal, type State } from "../ShutdownReport.ts"
+import { InFlight, ShuttingDown } from "./admission.ts"
+import { causes } from "./causes.ts"
+import { isRevocation } from "./ledger.ts"
 import * as Monotonic from "./monotonic.ts"
 import * as Phases from "./phases.ts"
-import { Stopping, type Ticket } from "./stopping.ts"
-
-/** The admitted work inside of which a fiber works. */
-export const InFlight = Context.Reference<Ticket<Phases.Work> | undefined>("@clawback/core/Shutdown/InFlight", {
-  defaultValue: () => undefined
-})
+import { Stopping } from "./stopping.ts"
 
 /** The finalizer that a fiber runs. */
 export const Finalizing = Context.Reference<Phases.Finalizer | undefined>("@clawback/core/Shutdown/Finalizing", {
@@ -29,6 +27,7 @@ export const Finalizing = Context.Reference<Phases.Finalizer | undefined>("@claw
 export const make = (limits: Readonly<Record<Phase, number>>): Shutdown => {
   const stopping = new Stopping<Phases.Work, Phases.Finalizer>()
   const finished = Deferred.makeUnsafe<Report>()
+  const refusals = new WeakSet<object>()
   const listeners = new Set<(state: State) => void>()
   let reason = ""
   let signal: Signal | undefined
@@ -40,7 +39,8 @@ export const make = (limits: Readonly<Record<Phase, number>>): Shutdown => {
     hurried: Deferred.makeUnsafe(),
     abandoned: Deferred.makeUnsafe(),
     drained: Deferred.makeUnsafe(),
-    lost: []
+    lost: [],
+    underWay: new Set()
   }
 
   const noticeDrained = () => {
@@ -154,6 +154,16 @@ export const make = (limits: Readonly<Record<Phase, number>>): Shutdown => {
     leaveUnsafe: (ticket, isInterrupted) => {
       stopping.leave(ticket, isInterrupted)
       noticeDrained()
+    },
+    refusalUnsafe: ({ kind, name }) => {
+      const refusal = new ShuttingDown({ kind, name })
+      refusals.add(refusal)
+      return refusal
+    },
+    causedUnsafe: (error) => {
+      const told = shared.reason()
+      return stopping.state !== "running" &&
+        [...causes(error)].some((one) => refusals.has(one) || isRevocation(one, told))
     },
     registerUnsafe: (phase, finalizer) => {
       const registration = { phase, finalizer }

@@ -11,7 +11,7 @@ import { defectsOf } from "./defects.ts"
 import type { Entry } from "./ledger.ts"
 import { release } from "./release.ts"
 
-const remove = (listeners: Array<() => void>, listener: () => void): void => {
+const remove = <A>(listeners: Array<A>, listener: A): void => {
   const at = listeners.indexOf(listener)
   if (at >= 0) listeners.splice(at, 1)
 }
@@ -72,6 +72,14 @@ export const watch = (entry: Entry, scope: object, probe: LeakProbe): void => {
   listeners.push(stop)
 }
 
+/** Has those let go of a session who must, since it is revoked. */
+export const tell = (entry: Entry): void => {
+  for (const one of entry.onRevoked?.slice() ?? []) {
+    if (typeof one === "function") one()
+    else one.interruptUnsafe()
+  }
+}
+
 const isRevocation = (reason: Cause.Reason<unknown>): boolean =>
   Cause.isFailReason(reason) && reason.error instanceof SessionRevoked
 
@@ -90,12 +98,11 @@ export const revokedOr = <A, E>(entry: Entry, exit: Exit.Exit<A, E>): Exit.Exit<
 
 /** Has a revocation of the session interrupt a fiber, until what this answers with is called. */
 export const interruptWhenRevoked = (entry: Entry, fiber: Fiber.Fiber<unknown, unknown>): () => void => {
-  const onRevoked = () => fiber.interruptUnsafe()
   const listeners = entry.onRevoked ??= []
-  listeners.push(onRevoked)
+  listeners.push(fiber)
   // It may have come while the fiber took its first steps.
-  if (entry.isRevoked) onRevoked()
-  return () => remove(listeners, onRevoked)
+  if (entry.isRevoked) fiber.interruptUnsafe()
+  return () => remove(listeners, fiber)
 }
 
 /** What `Effect.uninterruptibleMask` gives: interruption is as it was outside. */

@@ -7,6 +7,7 @@
 import type * as Context from "effect/Context"
 import type * as Effect from "effect/Effect"
 import type * as Exit from "effect/Exit"
+import type * as Fiber from "effect/Fiber"
 import type * as Tracer from "effect/Tracer"
 import type { Caller } from "../Caller.ts"
 import { other } from "../Instrument.ts"
@@ -30,6 +31,13 @@ export interface Held {
   readonly services: Context.Context<never>
 }
 
+/** Those that tell of a session of this process, and did not come over a wire. */
+const ofThisProcess = new WeakSet<SessionRevoked>()
+
+/** Whether a session of this process was revoked for that reason, and this is what its users were told. */
+export const isRevocation = (error: unknown, reason: string): boolean =>
+  error instanceof SessionRevoked && error.reason === reason && ofThisProcess.has(error)
+
 /** There are many of these: no field that could be found out from another. */
 export class Entry implements Session {
   readonly id: number
@@ -52,8 +60,8 @@ export class Entry implements Session {
   isAbandoned = false
   /** Why it was revoked, or what its users are told of that, once somebody has asked. */
   private revocation: string | SessionRevoked | undefined = undefined
-  /** Those who must let go of it once it is revoked. */
-  onRevoked: Array<() => void> | undefined = undefined
+  /** Those who must let go of it once it is revoked: fibers that work in it, which are interrupted, and others, who are told. */
+  onRevoked: Array<Fiber.Fiber<unknown, unknown> | (() => void)> | undefined = undefined
   onClosed: Array<() => void> | undefined = undefined
   readonly tally: Tally
   /** Undefined as long as it holds nothing. */
@@ -104,6 +112,12 @@ export class Entry implements Session {
     return this.state !== "closed"
   }
 
+  /** Whether somebody works in it, and does not merely hold it. */
+  get isUnderWay(): boolean {
+    return this.state === "open" &&
+      this.onRevoked?.some((one) => typeof one !== "function" && one.pollUnsafe() === undefined) === true
+  }
+
   get isRevoked(): boolean {
     return this.revocation !== undefined
   }
@@ -116,7 +130,9 @@ export class Entry implements Session {
     const limit = Error.stackTraceLimit
     Error.stackTraceLimit = 0
     try {
-      return this.revocation = new SessionRevoked({ id, kind, name, reason: revocation })
+      const error = new SessionRevoked({ id, kind, name, reason: revocation })
+      ofThisProcess.add(error)
+      return this.revocation = error
     } finally {
       Error.stackTraceLimit = limit
     }

@@ -1,4 +1,5 @@
 import * as Duration from "effect/Duration"
+import * as OptionCheck from "../OptionCheck.ts"
 import type { Filter } from "../SessionRegistry.ts"
 import type { Entry } from "./ledger.ts"
 
@@ -18,7 +19,7 @@ export const matcher = (filter: Filter, now: number) => {
   const { tags } = filter
   const openedBy = filter.olderThan === undefined
     ? -Infinity
-    : now - Duration.toMillis(Duration.fromInputUnsafe(filter.olderThan))
+    : now - Duration.toMillis(OptionCheck.duration("olderThan", filter.olderThan))
   const of = (key: "tenant" | "subject" | "conversation", entry: Entry) =>
     !(key in filter) || entry.caller?.[key] === filter[key]
   return (entry: Entry): boolean =>

@@ -14,6 +14,7 @@ import { Entry } from "./ledger.ts"
 import * as Monotonic from "./monotonic.ts"
 import * as Site from "./site.ts"
 import type { Stopping } from "./stopping.ts"
+import * as UnderWay from "./underWay.ts"
 
 /** Admitted work: the session that it runs in, and where that is listed. */
 export interface Work {
@@ -61,6 +62,8 @@ export interface Shared {
   readonly drained: Deferred.Deferred<void>
   /** Sessions whose release failed, so that they are closed and what they held may be held still. */
   readonly lost: Array<Held>
+  /** Work that nobody admitted, and of which the report does not say yet what it came to. */
+  readonly underWay: Set<UnderWay.UnderWay>
 }
 
 /** What a finalizer's run and a session's are for whoever reads the report. */
@@ -80,7 +83,7 @@ const heldSession = ({ age, id, kind, name, owner }: Snapshot): Held => ({
   site: owner.site
 })
 
-export const heldWork = ({ session }: Work, now: number): Held => ({
+export const heldWork = ({ session }: Pick<Work, "session">, now: number): Held => ({
   kind: session.kind,
   name: session.name,
   id: session.id,
@@ -116,7 +119,7 @@ const together = { concurrency: "unbounded", discard: true } as const
 /** Performs the present phase. */
 export const perform = (shared: Shared, phase: Phase): Effect.Effect<PhaseReport> =>
   Effect.gen(function*() {
-    const { abandoned, hurried, limits, running, stopping } = shared
+    const { abandoned, hurried, limits, running, stopping, underWay } = shared
     const clock = yield* Clock.Clock
     const own = yield* SessionRegistry
     const limit = limits[phase]
@@ -193,8 +196,11 @@ export const perform = (shared: Shared, phase: Phase): Effect.Effect<PhaseReport
           const told = new Set([...forced, ...stuck].map(({ id }) => id).concat(admitted))
           for (const session of revoked) {
             // One that was being released had ended by itself.
-            if (!told.has(session.id) && session.state !== "releasing") interrupted.push(heldSession(session))
+            if (told.has(session.id) || session.state === "releasing") continue
+            interrupted.push(heldSession(session))
+            told.add(session.id)
           }
+          for (const one of underWay) if (one.registry === registry && told.has(one.session.id)) underWay.delete(one)
         })
       }, together)
     )
@@ -222,7 +228,13 @@ export const perform = (shared: Shared, phase: Phase): Effect.Effect<PhaseReport
     })
 
     const isInTime = yield* phase === "interrupt"
-      ? Effect.tap(work, finalizing)
+      ? Effect.tap(work, () => {
+        const admitted = stopping.live.map(({ session }) => session)
+        for (const registry of registries(shared, own)) {
+          for (const one of UnderWay.outside(registry, admitted)) underWay.add(one)
+        }
+        return finalizing
+      })
       : Effect.map(Effect.all([work, finalizing], { concurrency: 2 }), ([isInTime]) => isInTime)
 
     const open = phase === "close"
@@ -231,6 +243,11 @@ export const perform = (shared: Shared, phase: Phase): Effect.Effect<PhaseReport
     // From here on in one step: what leaves later was open, and is named so.
     const gone = stopping.takeLeft()
     interrupted.push(...gone.interrupted.map((work) => heldWork(work, now())))
+    for (const one of underWay) {
+      if (!one.isCutShort) continue
+      underWay.delete(one)
+      interrupted.push(heldWork(one, now()))
+    }
     if (phase === "interrupt") stuck.push(...stopping.live.map((work) => heldWork(work, now())))
     if (phase === "close") stuck.push(...shared.lost, ...open.flat().map(heldSession))
     return {

@@ -2,8 +2,11 @@ import * as AiError from "effect/ai/AiError"
 import * as Option from "effect/Option"
 import type { CallError, Said } from "../ProviderError.ts"
 
-/** What an `AiError` was made of. Its reason is the key, since that is what survives when an `AiError` is made anew. */
-const origins = new WeakMap<AiError.AiErrorReason, CallError>()
+/** What an `AiError` was made of, to tell our errors from others that a reason may have as its `cause`. */
+const origins = new WeakSet<object>()
+
+const isOrigin = (error: unknown): error is CallError =>
+  typeof error === "object" && error !== null && origins.has(error)
 
 const http = ({ detail, status }: Said) => ({ http: { response: { status, headers: {} }, body: detail } })
 
@@ -12,8 +15,7 @@ const network = (error: CallError, url: string) =>
     reason: "TransportError",
     method: "POST",
     url,
-    description: error.message,
-    cause: error
+    description: error.message
   })
 
 const reasonOf = (error: CallError, url: string): AiError.AiErrorReason => {
@@ -72,11 +74,13 @@ const reasonOf = (error: CallError, url: string): AiError.AiErrorReason => {
   }
 }
 
+/** The error is its reason's `cause`, as `new Error(message, { cause })` makes it, and stays so where an `AiError` is made anew. */
 export const toAiError = (error: CallError, method: string, url: string): AiError.AiError => {
   const reason = reasonOf(error, url)
-  origins.set(reason, error)
+  origins.add(error)
+  Object.defineProperty(reason, "cause", { value: error, writable: true, configurable: true, enumerable: false })
   return AiError.make({ module: "Clawback", method, reason })
 }
 
-export const fromAiError = (error: AiError.AiError): Option.Option<CallError> =>
-  Option.fromUndefinedOr(origins.get(error.reason))
+export const fromAiError = ({ reason }: AiError.AiError): Option.Option<CallError> =>
+  isOrigin(reason.cause) ? Option.some(reason.cause) : Option.none()

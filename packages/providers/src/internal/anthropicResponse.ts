@@ -10,8 +10,7 @@ import { encodeUsage, used } from "./anthropicUsage.ts"
 import * as From from "./json.ts"
 
 const usageOf = (value: Json | undefined): ChatResponse["usage"] => {
-  const raw = From.object(value)
-  const counted = raw && used(raw)
+  const counted = used(value)
   if (counted === undefined) return undefined
   const { _tag: _, ...usage } = counted
   return usage

@@ -6,13 +6,14 @@ import * as From from "./json.ts"
 const total = (input: number | undefined, ...others: ReadonlyArray<number | undefined>): number | undefined =>
   input === undefined ? undefined : others.reduce<number>((sum, count) => sum + (count ?? 0), input)
 
-/** What a provider counted. Undefined where it counted nothing. */
-export const used = (raw: JsonObject): Used | undefined => {
+/** What a provider counted. */
+export const used = (value: unknown): Used | undefined => {
+  const raw = From.usage(value)
+  if (raw === undefined) return undefined
   const cached = From.count(raw["cache_read_input_tokens"])
   const written = From.count(raw["cache_creation_input_tokens"])
   const input = From.count(raw["input_tokens"])
   const output = From.count(raw["output_tokens"])
-  if (input === undefined && output === undefined) return undefined
   return {
     _tag: "Used",
     inputTokens: total(input, cached, written),

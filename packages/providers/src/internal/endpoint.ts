@@ -1,4 +1,5 @@
 import * as Credential from "@clawback/core/Credential"
+import * as OptionCheck from "@clawback/core/OptionCheck"
 import type * as Retry from "@clawback/core/Retry"
 import type { SessionError } from "@clawback/core/SessionError"
 import type * as Timeouts from "@clawback/core/Timeouts"
@@ -59,5 +60,5 @@ export const open = Effect.fnUntraced(function*<C extends Protocol, E, R>(
 /** Options are part of the program: a wrong one is a defect, found where it is set and named. */
 export const named = (model: unknown): string => {
   if (typeof model === "string" && model.trim() !== "") return model
-  throw new RangeError(`The option \`model\` must be the name of a model, not ${JSON.stringify(model)}`)
+  throw OptionCheck.wrong("model", model, "the name of a model")
 }

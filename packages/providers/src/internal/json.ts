@@ -7,6 +7,10 @@ export const isObject = (value: unknown): value is JsonObject =>
 
 export const object = (value: unknown): JsonObject | undefined => isObject(value) ? value : undefined
 
+/** A provider's count of what was used. Undefined where it says nothing: no field of it is there and not null. */
+export const usage = (value: unknown): JsonObject | undefined =>
+  isObject(value) && Object.values(value).some((field) => field !== null) ? value : undefined
+
 export const array = (value: unknown): ReadonlyArray<Json> => Array.isArray(value) ? value : []
 
 /** Empty strings are absent too. */

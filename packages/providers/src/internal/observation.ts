@@ -33,37 +33,29 @@ export interface Calls {
   ) => Call
 }
 
-/** What a server's URL says of where it is. */
-const serverOf = (url: URL) => ({
-  [Attribute.serverAddress]: url.hostname,
-  [Attribute.serverPort]: Number(url.port) || (url.protocol === "https:" ? 443 : 80)
-})
-
 export const make = (
   operation: "chat" | "embeddings",
   { provider, url }: { readonly provider: string; readonly url: URL },
   context: Context.Context<never>
 ): Calls => {
   const metricsOf = byModel(operation, provider, context)
-  const server = serverOf(url)
+  const endpoint = {
+    [Attribute.operation]: operation,
+    [Attribute.provider]: provider,
+    [Attribute.serverAddress]: url.hostname,
+    [Attribute.serverPort]: Number(url.port) || (url.protocol === "https:" ? 443 : 80)
+  }
   return {
     begin: (fiber, model, attributes, parent) => {
-      const span = !Span.isTraced(fiber) || parent?.sampled === false ? undefined : Span.begin(
-        fiber,
-        `${operation} ${model}`,
-        {
-          parent,
-          kind: "client",
-          attributes: {
-            [Attribute.operation]: operation,
-            [Attribute.provider]: provider,
-            [Attribute.requestModel]: model,
-            ...attributes(),
-            [Attribute.conversation]: fiber.getRef(Caller.Current)?.conversation,
-            ...server
-          }
-        }
-      )
+      const span = !Span.isTraced(fiber) || parent?.sampled === false
+        ? undefined
+        : Span.begin(fiber, `${operation} ${model}`, { parent, kind: "client", attributes: endpoint })
+      if (span !== undefined) {
+        span.attribute(Attribute.requestModel, model)
+        Span.annotate(span, attributes())
+        const conversation = fiber.getRef(Caller.Current)?.conversation
+        if (conversation !== undefined) span.attribute(Attribute.conversation, conversation)
+      }
       return new Call(fiber, metricsOf(model), secondsOf(fiber), span)
     }
   }

@@ -21,8 +21,9 @@ export const finished = (raw: string, place: Place): Finished => ({
   ...place
 })
 
-export const used = (usage: Json | undefined): Used | undefined => {
-  if (!From.isObject(usage)) return undefined
+export const used = (value: Json | undefined): Used | undefined => {
+  const usage = From.usage(value)
+  if (usage === undefined) return undefined
   const input = From.object(usage["prompt_tokens_details"])
   return {
     _tag: "Used",

@@ -96,7 +96,7 @@ export const decodeResponse = (peer: Peer, received: Received): Result.Result<Em
   if (body === undefined || typeof embeddings === "string") {
     return Result.fail(invalidResponse(peer, String(embeddings), received.body))
   }
-  const usage = From.object(body["usage"])
+  const usage = From.usage(body["usage"])
   return Result.succeed({
     model: From.string(body["model"]),
     embeddings,

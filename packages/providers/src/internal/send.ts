@@ -35,13 +35,15 @@ export const errorBody = (response: Transport.Response): Effect.Effect<string> =
     return Effect.map(Effect.ignore(limited), () => text)
   })
 
-/** Takes a secret out of a text, in which it may also stand as JSON quotes it. */
-const redact = (secret: string, text: string): string => {
-  const quoted = JSON.stringify(secret).slice(1, -1)
-  return [secret, quoted, quoted.replaceAll("/", "\\/")].reduce(
-    (text, form) => text.replaceAll(form, "<redacted>"),
-    text
-  )
+/** Takes a secret out of texts, in which it may also stand as JSON quotes it. */
+const redactor = (secret: string) => {
+  let forms: ReadonlySet<string> | undefined
+  const formsOf = (quoted: string) => new Set([secret, quoted, quoted.replaceAll("/", "\\/")])
+  return (text: string): string => {
+    forms ??= formsOf(JSON.stringify(secret).slice(1, -1))
+    for (const form of forms) text = text.replaceAll(form, "<redacted>")
+    return text
+  }
 }
 
 /** The secret, unless it was wiped: a model can be called after its layer was closed. */
@@ -98,7 +100,7 @@ export const send = Effect.fnUntraced(function*(
   const key = yield* Retry.CurrentKey
   const peer = {
     provider: endpoint.provider,
-    redact: (text: string) => redact(secret, text)
+    redact: redactor(secret)
   }
   call.sending(peer.redact)
   const response = yield* endpoint.transport.execute({

@@ -8,6 +8,9 @@ import type { Behavior } from "./script.ts"
 /** The server, or its process, cannot do it. The cause says why. */
 export class Unavailable extends Data.TaggedError("Unavailable")<{ readonly cause: unknown }> {}
 
+/** A process of its own did not come so far. */
+export class NotStarted extends Data.TaggedError("NotStarted")<{ readonly cause: unknown }> {}
+
 interface Snapshot {
   readonly version: number
   readonly counts: Counts

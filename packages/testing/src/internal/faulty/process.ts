@@ -3,7 +3,7 @@ import * as Effect from "effect/Effect"
 import { type ChildProcess, spawn } from "node:child_process"
 import { once } from "node:events"
 import { argv, execPath, exit } from "node:process"
-import { type Address, type Control, names, type Server, Unavailable } from "./control.ts"
+import { type Address, type Control, names, NotStarted, type Server, Unavailable } from "./control.ts"
 import * as FaultyServer from "./server.ts"
 
 export interface Options extends Omit<FaultyServer.Options, "handler"> {
@@ -27,15 +27,31 @@ const program = `import(process.argv[1]).then((module) => module.serve())`
 /** Sources are run as they are; what is built needs no condition. */
 const conditions = import.meta.url.endsWith(".ts") ? ["--conditions=@clawback/source"] : []
 
-const send = (message: unknown) => process.connected && process.send?.(message)
+const send = (message: unknown, sent?: () => void) =>
+  process.connected && process.send?.(message, undefined, undefined, sent)
+
+/** What the child says first: where it is, or why it is not. */
+type First =
+  | Address
+  | { readonly error: string; readonly isStarted: boolean }
+
+const load = async (handler: string): Promise<FaultyServer.Handler> => {
+  const module: { readonly default?: unknown } = await import(handler)
+  if (typeof module.default === "function") return module.default as FaultyServer.Handler
+  throw new TypeError(`the default export of ${handler} is no function`)
+}
+
+/** Says so, and ends the process once that is said. */
+const fail = (isStarted: boolean) => (error: unknown) =>
+  new Promise<never>(() => send({ error: String(error), isStarted } satisfies First, () => exit(1)))
 
 /** What the child runs, by name. @public */
 export const serve = async (): Promise<void> => {
   process.on("disconnect", () => exit(0))
-  const { handler, ...options }: Options = JSON.parse(argv[2] ?? "")
-  const module: { readonly default?: FaultyServer.Handler } = handler === undefined ? {} : await import(handler)
+  const { handler: url, ...options }: Options = JSON.parse(argv[2] ?? "")
+  const handler = url === undefined ? undefined : await load(url).catch(fail(false))
   const running = Effect.gen(function*() {
-    const { address, control } = yield* FaultyServer.make({ ...options, handler: module.default })
+    const { address, control } = yield* FaultyServer.make({ ...options, handler })
     const context = yield* Effect.context<never>()
     const runFork = Effect.runForkWith(context)
     process.on("message", ({ args, id, method }: Question) => {
@@ -45,13 +61,10 @@ export const serve = async (): Promise<void> => {
         onSuccess: (value) => send({ id, value: value ?? null })
       }))
     })
-    send(address)
+    send(address satisfies First)
     return yield* Effect.never
   })
-  await Effect.runPromise(Effect.scoped(running)).catch((error) => {
-    send({ error: String(error) })
-    exit(1)
-  })
+  await Effect.runPromise(Effect.scoped(running)).catch(fail(true))
 }
 
 const start = async (options: Options): Promise<{ readonly child: ChildProcess; readonly address: Address }> => {
@@ -60,12 +73,14 @@ const start = async (options: Options): Promise<{ readonly child: ChildProcess; 
     [...conditions, ...options.execArgv, "-e", program, import.meta.url, JSON.stringify(options)],
     { stdio: ["ignore", "inherit", "inherit", "ipc"], serialization: "advanced" }
   )
-  const [first]: ReadonlyArray<Address | { readonly error: string }> = await Promise.race([
+  const [first]: ReadonlyArray<First> = await Promise.race([
     once(child, "message"),
-    once(child, "exit").then(([code]) => [{ error: `its process ended with ${code}` }])
+    // Whatever it said has been read by then.
+    once(child, "disconnect").then(() => [{ error: "it ended before it said anything", isStarted: false }])
   ])
-  if (first === undefined || "error" in first) throw new Error(first?.error ?? "it said nothing")
-  return { child, address: first }
+  if (first === undefined) throw new NotStarted({ cause: "it said nothing" })
+  if ("port" in first) return { child, address: first }
+  throw first.isStarted ? new Unavailable({ cause: first.error }) : new NotStarted({ cause: first.error })
 }
 
 const stop = async (child: ChildProcess): Promise<void> => {
@@ -112,6 +127,9 @@ const remote = (child: ChildProcess): Control => {
 
 export const make = (options: Options) =>
   Effect.acquireRelease(
-    Effect.tryPromise({ try: () => start(options), catch: (cause) => new Unavailable({ cause }) }),
+    Effect.tryPromise({
+      try: () => start(options),
+      catch: (cause) => cause instanceof Unavailable || cause instanceof NotStarted ? cause : new NotStarted({ cause })
+    }),
     ({ child }) => Effect.promise(() => stop(child))
   ).pipe(Effect.map(({ address, child }): Server => ({ address, control: remote(child) })))

@@ -1,16 +1,22 @@
 /** The form of a behavior. What its parts mean stands here; how to make one, in `Behavior`. */
 import * as Schema from "effect/Schema"
 
+/** As many as that, none included. */
+const Count = Schema.Int.check(Schema.isGreaterThanOrEqualTo(0))
+/** One at least: with none, nothing would ever go on. */
+const Positive = Schema.Int.check(Schema.isGreaterThanOrEqualTo(1))
+const Millis = Schema.Finite.check(Schema.isGreaterThanOrEqualTo(0))
+
 /** Bytes: as text in UTF-8, as base64, or so many times the letter `x`, which costs a huge body nothing to describe. */
 const Source = Schema.Union([
   Schema.Struct({ text: Schema.String }),
   Schema.Struct({ base64: Schema.String }),
-  Schema.Struct({ fill: Schema.Int })
+  Schema.Struct({ fill: Count })
 ])
 export type Source = typeof Source.Type
 
 /** How a server asks for patience: `retry-after` in seconds, as an HTTP date from now, or `retry-after-ms`. */
-const RetryAfter = Schema.Struct({ form: Schema.Literals(["seconds", "date", "millis"]), millis: Schema.Finite })
+const RetryAfter = Schema.Struct({ form: Schema.Literals(["seconds", "date", "millis"]), millis: Millis })
 export type RetryAfter = typeof RetryAfter.Type
 
 /**
@@ -24,7 +30,7 @@ export type Ending = typeof Ending.Type
 
 const Headers = Schema.Record(Schema.String, Schema.Union([Schema.String, Schema.Array(Schema.String)]))
 
-const Wait = Schema.Struct({ _tag: Schema.tag("Wait"), millis: Schema.Finite })
+const Wait = Schema.Struct({ _tag: Schema.tag("Wait"), millis: Millis })
 const Body = Schema.Struct({ _tag: Schema.tag("Body"), source: Source })
 /** Bytes past HTTP: onto the connection as they are. */
 const Raw = Schema.Struct({ _tag: Schema.tag("Raw"), source: Source })
@@ -42,13 +48,13 @@ const Step = Schema.Union([
     headers: Headers,
     retryAfter: Schema.optional(RetryAfter),
     /** Adds a header `x-padding` of so many bytes. */
-    padding: Schema.optional(Schema.Int)
+    padding: Schema.optional(Count)
   }),
   Schema.Struct({
     _tag: Schema.tag("Repeat"),
     steps: Schema.Array(Schema.Union([Wait, Body, Raw])),
     /** Absent: for ever. */
-    times: Schema.optional(Schema.Int)
+    times: Schema.optional(Count)
   }),
   Schema.Struct({ _tag: Schema.tag("Finish"), ending: Ending })
 ])
@@ -57,7 +63,7 @@ export type Step = typeof Step.Type
 /** How a request's body is read: whole before anything is answered, never, or so many bytes at a time. */
 const Reading = Schema.Union([
   Schema.Literals(["whole", "nothing"]),
-  Schema.Struct({ bytes: Schema.Int, everyMillis: Schema.Finite })
+  Schema.Struct({ bytes: Positive, everyMillis: Millis })
 ])
 export type Reading = typeof Reading.Type
 
@@ -69,11 +75,11 @@ export const Behavior = Schema.Struct({
   reading: Schema.optional(Reading),
   /** Where the body is divided into pieces, each written by itself: at these offsets, and after each `size` bytes. */
   split: Schema.optional(Schema.Struct({
-    at: Schema.optional(Schema.Array(Schema.Int)),
-    size: Schema.optional(Schema.Int),
-    pauseMillis: Schema.optional(Schema.Finite)
+    at: Schema.optional(Schema.Array(Count)),
+    size: Schema.optional(Positive),
+    pauseMillis: Schema.optional(Millis)
   })),
   /** Where in the body the answer ends instead, and how. */
-  cut: Schema.optional(Schema.Struct({ at: Schema.Int, ending: Ending }))
+  cut: Schema.optional(Schema.Struct({ at: Count, ending: Ending }))
 })
 export type Behavior = typeof Behavior.Type

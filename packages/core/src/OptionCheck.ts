@@ -1,0 +1,75 @@
+/**
+ * Checks options where they are set. They are part of the program, so a wrong one is no error to handle: it throws a
+ * `RangeError` that names the option and says what it must be. For whoever makes layers with options like ours.
+ *
+ * ```ts
+ * import { OptionCheck } from "@clawback/core"
+ *
+ * console.log(OptionCheck.duration("grace", "2 seconds"))
+ * try {
+ *   OptionCheck.count("workers", 1.5, 1)
+ * } catch (error) {
+ *   console.log(String(error)) // RangeError: The option `workers` must be a whole number from 1 up, not 1.5
+ * }
+ * ```
+ */
+import * as Duration from "effect/Duration"
+import * as Formatter from "effect/Formatter"
+
+/** What to throw, for a check of your own. A value that is `Redacted` is not shown. */
+export const wrong = (name: string, value: unknown, wanted: string): RangeError =>
+  new RangeError(`The option \`${name}\` must be ${wanted}, not ${Formatter.format(value)}`)
+
+/** A whole number from `least` up, and up to `most` if that is given. */
+export const count = (name: string, value: number, least: number, most = Infinity): number => {
+  if (Number.isSafeInteger(value) && value >= least && value <= most) return value
+  throw wrong(name, value, `a whole number from ${least} ${most === Infinity ? "up" : `to ${most}`}`)
+}
+
+/** A part of a whole. */
+export const ratio = (name: string, value: number): number => {
+  if (value >= 0 && value <= 1) return value
+  throw wrong(name, value, "a number from 0 to 1")
+}
+
+/** Effect takes what is no number in a duration for zero. */
+const hasNaN = (value: unknown): boolean =>
+  typeof value === "object" && value !== null ? Object.values(value).some(Number.isNaN) : Number.isNaN(value)
+
+const parse = (value: Duration.Input): Duration.Duration | undefined => {
+  const parsed = hasNaN(value) ? undefined : Duration.fromInput(value)
+  return parsed?._tag === "Some" && !Duration.isNegative(parsed.value) ? parsed.value : undefined
+}
+
+/** A length of time, zero and infinity included. */
+export const duration = (name: string, value: Duration.Input): Duration.Duration => {
+  const parsed = parse(value)
+  if (parsed !== undefined) return parsed
+  throw wrong(name, value, "a duration such as \"10 seconds\", and not negative")
+}
+
+/** A length of time after which something is certain to happen. */
+export const finite = (name: string, value: Duration.Input): Duration.Duration => {
+  const parsed = parse(value)
+  if (parsed !== undefined && Duration.isFinite(parsed)) return parsed
+  throw wrong(name, value, "a duration such as \"10 seconds\", neither negative nor infinite")
+}
+
+/** The time from one round to the next, infinity included. None at all would keep the process busy with nothing else. */
+export const interval = (name: string, value: Duration.Input): Duration.Duration => {
+  const parsed = parse(value)
+  if (parsed !== undefined && !Duration.isZero(parsed)) return parsed
+  throw wrong(name, value, "a duration such as \"10 seconds\", and longer than zero")
+}
+
+/** A number of bytes, or `Infinity` for no limit. */
+export const size = (name: string, value: number): number => {
+  if (value === Infinity || (Number.isSafeInteger(value) && value >= 0)) return value
+  throw wrong(name, value, "a whole number of bytes from 0 up, or Infinity")
+}
+
+/** One of a few words. */
+export const choice = <A extends string>(name: string, value: A, choices: ReadonlyArray<A>): A => {
+  if (choices.includes(value)) return value
+  throw wrong(name, value, `one of ${choices.map((one) => `"${one}"`).join(", ")}`)
+}
