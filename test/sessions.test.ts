@@ -130,7 +130,7 @@ const run = (things: Things, node: Node): Effect.Effect<void, SessionError.Sessi
     })
     if (node.work === "fails") return yield* new WorkFailed({ node })
     if (node.work === "dies") return yield* Effect.die(new WorkFailed({ node }))
-    if (node.work === "waits") yield* Effect.never
+    if (node.work === "waits") return yield* Effect.never
   })
   const acquired = Session.acquire(info("acquired"), things.acquire(node), things.release)
   const minded = Effect.flatMap(
