@@ -204,9 +204,11 @@ export const runMain: {
  *
  * An answer that goes on is not cut by this: wrap what produces it into `Shutdown.admitStream`, and what its protocol says
  * last can follow the `SessionRevoked`. Requests that come on open connections once admission has stopped are not refused
- * by this either: `Shutdown.admit` fails with `ShuttingDown`, which a handler answers by 503. A `RequestScope` does both, and
- * is enough for a drain; what this adds is that nobody connects any more. Where both are used, a report counts each
- * request twice.
+ * by this either: `Shutdown.admit` fails with `ShuttingDown`, which a handler answers by 503. A `RequestScope` does both. It
+ * admits requests; this closes listeners and connections, and a server wants both. Without this, a connection that says
+ * nothing, or half of a request, holds up the end: Effect's server waits for it longer than the phase `interrupt` does, so
+ * that the program is named as stuck, its outer layers are not closed, and the exit code is 1. Where both are used, a report
+ * counts each request twice: as a `"request"`, and as the `"answer"` to it.
  */
 export const server = (
   server: Http.Server,

@@ -7,7 +7,7 @@ import { join } from "node:path"
 import { performance } from "node:perf_hooks"
 import process from "node:process"
 import { setTimeout } from "node:timers/promises"
-import { assert, describe, it } from "vitest"
+import { assert, describe, it, onTestFinished } from "vitest"
 import * as Stopped from "../../../test/support/stopped.ts"
 
 const program = join(import.meta.dirname, "ShutdownProgram.ts")
@@ -195,6 +195,44 @@ describe("NodeShutdown.runMain, a server whose requests have a scope, and nothin
     const { code, output } = await ended
     assert.strictEqual(code, 143, output)
     assert.match(output, /interrupted:\n\s+request #\d+ GET \/socket/)
+  })
+})
+
+describe("NodeShutdown.server, beside the scope of each request", { timeout: 60_000 }, () => {
+  const connect = async (port: number, said: string) => {
+    const socket = Net.connect({ port, host: "127.0.0.1" })
+    onTestFinished(() => void socket.destroy())
+    socket.on("error", () => {})
+    await once(socket, "connect")
+    socket.write(said)
+    return socket
+  }
+
+  it.each([
+    ["nothing", ""],
+    ["half of a request", "GET /numbers/1 HTTP/1.1\r\nhost: "],
+    ["no more after its answer", "GET /numbers/1 HTTP/1.1\r\nhost: localhost\r\n\r\n"]
+  ])("a connection that says %s does not hold up the end", async (_, said) => {
+    const { child, ended, port } = await running("server of requests that is closed")
+    const socket = await connect(port, said)
+    if (said.endsWith("\r\n\r\n")) await once(socket, "data")
+    // The server has taken the connection once it has answered on a later one.
+    await get(port, "/numbers/1")
+    child.kill("SIGTERM")
+    const { code, output } = await ended
+    assert.strictEqual(code, 0, output)
+    assert.include(output, "outer layer closed")
+  })
+
+  it("an answer that its client does not read is cut short, and named", async () => {
+    const { child, ended, port } = await running("server of requests that is closed", { drain: "300 millis" })
+    const socket = await connect(port, "GET /flood HTTP/1.1\r\nhost: localhost\r\n\r\n")
+    await once(socket, "readable")
+    child.kill("SIGTERM")
+    const { code, output } = await ended
+    assert.strictEqual(code, 143, output)
+    assert.match(output, /interrupted:\n[^]*request #\d+ GET \/flood/)
+    assert.include(output, "outer layer closed")
   })
 })
 

@@ -7,6 +7,7 @@ import { Console, Data, Effect, Layer, Runtime, Stream } from "effect"
 import { HttpRouter, HttpServerRequest, HttpServerResponse } from "effect/http"
 import { Socket } from "effect/socket"
 import { spawn } from "node:child_process"
+import type * as Http from "node:http"
 import { createServer } from "node:http"
 import type { AddressInfo } from "node:net"
 import process, { argv } from "node:process"
@@ -75,6 +76,11 @@ const scopedRoutes = Layer.mergeAll(
   HttpRouter.add("GET", "/hang", Effect.never),
   HttpRouter.add(
     "GET",
+    "/flood",
+    HttpServerResponse.stream(Stream.forever(Stream.make(new Uint8Array(65_536))))
+  ),
+  HttpRouter.add(
+    "GET",
     "/socket",
     Effect.gen(function*() {
       const socket = yield* Effect.flatMap(HttpServerRequest.HttpServerRequest, ({ upgrade }) => upgrade)
@@ -85,11 +91,13 @@ const scopedRoutes = Layer.mergeAll(
   RequestScope.layer()
 )
 
-const scopedServer = () => {
+const scopedServer = (stop: (http: Http.Server) => Layer.Layer<never>) => {
   const http = createServer()
   http.on("listening", () => process.send?.({ port: (http.address() as AddressInfo).port }))
   return HttpRouter.serve(scopedRoutes, { disableLogger: true, disableListenLog: true }).pipe(
     Layer.provide(NodeHttpServer.layer(() => http, { port: 0, host: "127.0.0.1" })),
+    Layer.provide(stop(http)),
+    Layer.provide(Layer.effectDiscard(Effect.addFinalizer(() => Console.log("outer layer closed")))),
     Layer.launch
   )
 }
@@ -107,7 +115,8 @@ class Custom extends Data.TaggedError("Custom")<{}> {
 const programs: Readonly<Record<string, Effect.Effect<unknown, unknown>>> = {
   server: server(false),
   "server that hangs": server(true),
-  "server of requests": scopedServer(),
+  "server of requests": scopedServer(() => Layer.empty),
+  "server of requests that is closed": scopedServer((http) => Layer.effectDiscard(NodeShutdown.server(http))),
   idle: forever,
   hangs: Effect.provide(forever, hangs("persist")),
   "scope hangs": Effect.scoped(Effect.andThen(Effect.addFinalizer(() => Effect.never), forever)),
