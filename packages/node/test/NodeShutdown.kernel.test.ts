@@ -1,12 +1,13 @@
 import * as NodeProbes from "@clawback/node/NodeProbes"
 import { Effect } from "effect"
+import type { ChildProcess } from "node:child_process"
 import { once } from "node:events"
 import * as Http from "node:http"
 import * as Net from "node:net"
 import { join } from "node:path"
 import { performance } from "node:perf_hooks"
 import process from "node:process"
-import { setTimeout } from "node:timers/promises"
+import { setImmediate, setTimeout } from "node:timers/promises"
 import { assert, describe, it, onTestFinished } from "vitest"
 import * as Stopped from "../../../test/support/stopped.ts"
 
@@ -300,8 +301,61 @@ describe("NodeShutdown.runMain", { timeout: 60_000 }, () => {
   it("leaves a program that succeeds to what it left running, and no listener", async () => {
     const { code, output } = await start("succeeds").ended
     assert.strictEqual(code, 0, output)
-    assert.match(output, /detached work done\nlisteners: 0,0,0,0,0,0/)
+    assert.match(output, /detached work done\nlisteners: 0,0,0/)
   })
+
+  it("is not killed by a signal that comes as it exits", async () => {
+    const signalToTheEnd = async (child: ChildProcess): Promise<void> => {
+      if (child.exitCode !== null || child.signalCode !== null) return
+      child.kill("SIGTERM")
+      await setImmediate()
+      return signalToTheEnd(child)
+    }
+    const finished = await running("exits slowly")
+    await signalToTheEnd(finished.child)
+    assert.strictEqual((await finished.ended).code, 0)
+
+    const { child, ended } = await running("waits and exits slowly")
+    const exits = once(child, "message")
+    child.kill("SIGTERM")
+    await exits
+    await signalToTheEnd(child)
+    assert.strictEqual((await ended).code, 0)
+  })
+
+  it("is over, and ends by a signal whatever others have begun since", async () => {
+    const { child, ended } = await running("is outlived by others")
+    child.kill("SIGTERM")
+    assert.strictEqual((await ended).code, 0)
+  })
+
+  it("leaves the program its own exit code, unless there is one of the shutdown's", async () => {
+    assert.strictEqual((await start("sets a code").ended).code, 5)
+    const { child, ended } = await running("sets a code and waits")
+    child.kill("SIGTERM")
+    const { code, output } = await ended
+    assert.strictEqual(code, 5, output)
+    assert.include(output, "; exit code 5\n")
+    assert.strictEqual((await start("sets a code and fails").ended).code, 1)
+  })
+
+  it.each(["release dies", "layer's release dies", "session's release dies"])(
+    "says why it ends in 1 where the program is interrupted and its %s",
+    async (name) => {
+      const { child, ended } = await running(name, { drain: "100 millis" })
+      child.kill("SIGTERM")
+      const { code, output } = await ended
+      assert.strictEqual(code, 1, output)
+      assert.strictEqual(output.match(/ERROR[^\n]*\n?[^\n]*Error: release failed/g)?.length, 1, output)
+      assert.notInclude(output, "InterruptError")
+
+      const silent = await running(name, { drain: "100 millis", disableErrorReporting: true })
+      silent.child.kill("SIGTERM")
+      const ending = await silent.ended
+      assert.strictEqual(ending.code, 1)
+      assert.notInclude(ending.output, "ERROR")
+    }
+  )
 
   it("names what a program that succeeds has forgotten, and takes it back", async () => {
     const { code, output } = await start("forgets", { close: "200 millis" }).ended

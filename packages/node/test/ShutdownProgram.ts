@@ -112,6 +112,16 @@ class Custom extends Data.TaggedError("Custom")<{}> {
   override readonly [Runtime.errorExitCode] = 42
 }
 
+const setsCode = Effect.sync(() => (process.exitCode = 5))
+
+/** Takes half a second from its last step to its end, and says as that begins. */
+const exitsSlowly = Effect.sync(() =>
+  process.once("exit", () => {
+    process.send?.({ port: 0 })
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 500)
+  })
+)
+
 const programs: Readonly<Record<string, Effect.Effect<unknown, unknown>>> = {
   server: server(false),
   "server that hangs": server(true),
@@ -141,10 +151,34 @@ const programs: Readonly<Record<string, Effect.Effect<unknown, unknown>>> = {
       )
     )
     process.on("exit", () => {
-      const events = ["SIGINT", "SIGTERM", "SIGHUP", "uncaughtException", "unhandledRejection", "beforeExit"]
+      const events = ["uncaughtException", "unhandledRejection", "beforeExit"]
       process.stdout.write(`listeners: ${events.map((event) => process.listenerCount(event)).join()}\n`)
     })
   }),
+  "exits slowly": exitsSlowly,
+  "waits and exits slowly": Effect.andThen(exitsSlowly, forever),
+  "is outlived by others": Effect.sync(() =>
+    process.on("beforeExit", () => {
+      setTimeout(() => process.send?.({ port: 0 }), 100)
+      setTimeout(() => {}, 60_000)
+    })
+  ),
+  "sets a code": setsCode,
+  "sets a code and waits": Effect.andThen(setsCode, forever),
+  "sets a code and fails": Effect.andThen(setsCode, Effect.fail("out of luck")),
+  "release dies": Effect.scoped(
+    Effect.andThen(Effect.acquireRelease(Effect.void, () => Effect.die(new Error("release failed"))), forever)
+  ),
+  "layer's release dies": Layer.launch(Layer.effectDiscard(Effect.andThen(
+    Effect.acquireRelease(started, () => Effect.die(new Error("release failed"))),
+    Effect.void
+  ))),
+  "session's release dies": Session.use(
+    { kind: "job", name: "endless" },
+    Effect.void,
+    () => Effect.die(new Error("release failed")),
+    () => forever
+  ),
   forgets: Effect.forkDetach(
     Session.scoped({ kind: "lock", name: "forgotten" })(Effect.uninterruptible(Effect.never))
   ),
