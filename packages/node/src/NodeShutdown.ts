@@ -15,11 +15,13 @@
  * | exit code | meaning |
  * | --- | --- |
  * | 0, or the program's own `process.exitCode` | nothing was cut short, nothing failed, nothing is left |
- * | 1 | the program failed by itself (or the code that its error carries), something crashed, or a finalizer or session is stuck and is named in the log |
- * | 129, 130, 143, 149 | work was cut short in a shutdown that `SIGHUP`, `SIGINT`, `SIGTERM` or `SIGBREAK` began, or a third signal ended it |
+ * | 1 | the program failed by itself (or the code that its error carries), something crashed, a finalizer or session is stuck and is named in the log, or work was cut short and there was no signal |
+ * | 129, 130, 143, 149 | work was cut short, and the first signal was `SIGHUP`, `SIGINT`, `SIGTERM` or `SIGBREAK`; or that was the third, which ended the process |
  *
  * Cut short is what was admitted and did not end in the drain, and what was under way in a session when the program was
- * interrupted, such as a model's answer: `job && next` does not go on after Ctrl-C. A server that waits is not, and neither
+ * interrupted, such as a model's answer: `job && next` does not go on after Ctrl-C. Nor does it after a `Shutdown.shutdown`
+ * of the program's own that cuts a job. What catches the `SessionRevoked` and succeeds all the same ended by itself, but for a
+ * request in a `RequestScope`. A server that waits is not cut short, and neither
  * is work outside of any session, which cannot be seen: admit a job as a whole. A program that fails because the shutdown
  * revoked or refused its work, be that behind its error's `cause`, did not fail by itself.
  *

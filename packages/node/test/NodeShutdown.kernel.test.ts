@@ -304,6 +304,22 @@ describe("NodeShutdown.runMain", { timeout: 60_000 }, () => {
     assert.match(output, /detached work done\nlisteners: 0,0,0/)
   })
 
+  it("ends in 1 where it cut work short and there was no signal, and names that", async () => {
+    const { code, output } = await start("stops and cuts a job", { drain: "100 millis" }).ended
+    assert.strictEqual(code, 1, output)
+    assert.match(output, /exit code 1\n[^]*interrupted:\n\s+job #\d+ endless/)
+  })
+
+  it("ends in the code of the first signal, whichever hurries it", async () => {
+    const { child, ended } = await running("works")
+    child.kill("SIGTERM")
+    await setTimeout(100)
+    child.kill("SIGINT")
+    const { code, output } = await ended
+    assert.strictEqual(code, 143, output)
+    assert.include(output, "; exit code 143\n")
+  })
+
   it("is not killed by a signal that comes as it exits", async () => {
     const signalToTheEnd = async (child: ChildProcess): Promise<void> => {
       if (child.exitCode !== null || child.signalCode !== null) return

@@ -194,6 +194,10 @@ const programs: Readonly<Record<string, Effect.Effect<unknown, unknown>>> = {
     forever
   ),
   rejects: Effect.andThen(Effect.sync(() => void Promise.reject(new Error("rejected by nobody"))), forever),
+  "stops and cuts a job": Effect.andThen(
+    Effect.forkDetach(Shutdown.admit({ kind: "job", name: "endless" })(Effect.never), { startImmediately: true }),
+    Shutdown.shutdown("asked by itself")
+  ),
   stops: Effect.andThen(Shutdown.shutdown("asked by itself"), Effect.never)
 }
 
