@@ -4,7 +4,7 @@ import { TelemetryOtlp } from "@clawback/telemetry"
 import { Behavior, FaultyProvider, VendorErrors } from "@clawback/testing"
 import { NodeHttpClient } from "@effect/platform-node"
 import { assert, describe, it } from "@effect/vitest"
-import { Deferred, Effect, Fiber, Layer, Metric, Stream } from "effect"
+import { Deferred, Effect, Fiber, Layer, Metric, Stream, Tracer } from "effect"
 import { LanguageModel } from "effect/ai"
 import { spawn } from "node:child_process"
 import { once } from "node:events"
@@ -57,6 +57,26 @@ const treeOf = (receiver: { readonly spans: ReadonlyArray<Receiver.ReceivedSpan>
 }
 
 describe("one tree of spans for each call (D1)", () => {
+  it.live.each([["a stream", streamed, "streamText"], ["an answer in one piece", whole, "generateText"]] as const)(
+    "and nothing below a root that is not sampled, of %s",
+    ([, call, method]) =>
+      Effect.gen(function*() {
+        const asked: Array<string> = []
+        const tracer = Tracer.make({
+          span: (options) => {
+            asked.push(options.name)
+            return new Tracer.NativeSpan({ ...options, sampled: false })
+          }
+        })
+        const provider = yield* FaultyProvider.make()
+        yield* provider.enqueue(method === "streamText" ? answer : Answers.whole(tokens))
+        yield* Effect.provideService(call, Tracer.Tracer, tracer).pipe(
+          Model.withModel({ baseUrl: `${provider.url}/v1` })
+        )
+        assert.deepStrictEqual(asked, [`LanguageModel.${method}`])
+      }).pipe(isolated)
+  )
+
   it.live("of a stream that is read to its end, with what GenAI's conventions ask for", () =>
     Effect.gen(function*() {
       const { shape, span } = treeOf(yield* told(() => streamed, [answer]))

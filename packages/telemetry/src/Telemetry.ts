@@ -11,14 +11,16 @@ import type { Resource } from "@effect/opentelemetry/Resource"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import { inSpans } from "./internal/activeSpans.ts"
+import { lastFlush } from "./internal/lastFlush.ts"
 import { quiet } from "./internal/quiet.ts"
 import { retraced } from "./internal/retraced.ts"
 import * as ProcessMetrics from "./ProcessMetrics.ts"
 
 /**
  * What NodeSdk takes: `resource`, `spanProcessor`, `metricReader`, `logRecordProcessor` and their settings. Signals
- * without a processor or reader are off. `shutdownTimeout` is 3 seconds unless said otherwise: too short, and the last
- * spans are lost; too long, and a collector that does not answer holds up the end of the process.
+ * without a processor or reader are off. `shutdownTimeout` is 2 seconds unless said otherwise: too short, and the last
+ * spans are lost; too long, and a collector that does not answer holds up the end of the process, or has the shutdown's
+ * phase `interrupt` (3 seconds) name the program as stuck.
  */
 export interface Options extends NodeSdk.Configuration {
   /**
@@ -35,9 +37,8 @@ export const layer = <E = never, R = never>(
   Layer.unwrap(Effect.map(
     Effect.isEffect(options) ? options : Effect.sync(options),
     ({ errorMessages = false, ...configuration }) => {
-      const { shutdownTimeout } = configuration
-      if (shutdownTimeout !== undefined) OptionCheck.duration("shutdownTimeout", shutdownTimeout)
-      const sdk = retraced(inSpans)(NodeSdk.layer(() => configuration))
+      const shutdownTimeout = OptionCheck.duration("shutdownTimeout", configuration.shutdownTimeout ?? lastFlush)
+      const sdk = retraced(inSpans)(NodeSdk.layer(() => ({ ...configuration, shutdownTimeout })))
       return errorMessages ? sdk : retraced(quiet)(sdk)
     }
   )).pipe(

@@ -21,6 +21,7 @@ import * as OtlpResource from "effect/observability/OtlpResource"
 import * as Redacted from "effect/Redacted"
 import * as Collector from "./internal/collector.ts"
 import * as Destination from "./internal/destination.ts"
+import { lastFlush } from "./internal/lastFlush.ts"
 import { quiet } from "./internal/quiet.ts"
 import { retraced } from "./internal/retraced.ts"
 import * as ProcessMetrics from "./ProcessMetrics.ts"
@@ -51,8 +52,9 @@ export interface Options {
    */
   readonly metricsInterval?: Duration.Input | undefined
   /**
-   * How long the last flush may take. Default: 3 seconds. Too short, and the last spans are lost; too long, and a
-   * collector that does not answer holds up the end of the process.
+   * How long the last flush may take. Default: 2 seconds. Too short, and the last spans are lost; too long, and a
+   * collector that does not answer holds up the end of the process. As long as the limit of the phase in which it is
+   * flushed (3 seconds, under `NodeShutdown.runMain`), and the process ends in 1, with the program named as stuck.
    */
   readonly shutdownTimeout?: Duration.Input | undefined
   /**
@@ -122,7 +124,7 @@ export const layer = (
       tracerExportInterval: interval,
       loggerExportInterval: interval,
       metricsExportInterval: options.metricsInterval,
-      shutdownTimeout: options.shutdownTimeout
+      shutdownTimeout: options.shutdownTimeout ?? lastFlush
     }).pipe(Layer.provide(Collector.layer))
     return errorMessages ? exported : retraced(quiet)(exported)
   })).pipe(

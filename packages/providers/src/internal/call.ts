@@ -22,6 +22,8 @@ export class Call {
   private readonly fiber: AnyFiber
   private readonly metrics: CallMetrics
   private readonly span: Tracer.Span | undefined
+  /** Where it is not in force by itself: of a stream, which may have no span in force. */
+  private readonly parent: Tracer.AnySpan | undefined
   private readonly startedAt: number
   private attempts = 0
   private failed: string | undefined = undefined
@@ -39,19 +41,21 @@ export class Call {
     fiber: AnyFiber,
     metrics: CallMetrics,
     startedAt: number,
-    span: Tracer.Span | undefined
+    span: Tracer.Span | undefined,
+    parent: Tracer.AnySpan | undefined
   ) {
     this.fiber = fiber
     this.metrics = metrics
     this.startedAt = startedAt
     this.span = span
+    this.parent = parent
   }
 
-  /** Begins an attempt; its span, if there is one, is the parent of what happens in it. */
-  try(): Tracer.Span | undefined {
+  /** Begins an attempt, and answers with the parent of what happens in it. One that is not sampled has no spans below. */
+  try(): Tracer.AnySpan | undefined {
     this.attempts++
     if (this.attempts > 1) this.metrics.retried(this.failed)
-    if (this.span === undefined) return undefined
+    if (this.span === undefined) return this.parent
     return this.attempt = Span.begin(this.fiber, SpanName.attempt, {
       parent: this.span,
       attributes: { [Attribute.attempt]: this.attempts }

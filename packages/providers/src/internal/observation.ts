@@ -56,7 +56,7 @@ export const make = (
         const conversation = fiber.getRef(Caller.Current)?.conversation
         if (conversation !== undefined) span.attribute(Attribute.conversation, conversation)
       }
-      return new Call(fiber, metricsOf(model), secondsOf(fiber), span)
+      return new Call(fiber, metricsOf(model), secondsOf(fiber), span, parent)
     }
   }
 }
@@ -77,7 +77,7 @@ export const embeddings = ({ dimensions }: EmbeddingRequest, { encoding }: Embed
 })
 
 /** Below a span, where there is one. */
-const below = (span: Tracer.Span | undefined) => <A, E, R>(self: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
+const below = (span: Tracer.AnySpan | undefined) => <A, E, R>(self: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
   span === undefined ? self : Effect.provideService(self, Tracer.ParentSpan, span)
 
 /** An effect that is an attempt of a call. */

@@ -17,8 +17,8 @@ import * as Schedule from "effect/Schedule"
 /** For one batch in all. OpenTelemetry's default for `OTEL_EXPORTER_OTLP_TIMEOUT`. */
 const patience = Duration.seconds(10)
 
-/** Two more attempts, so that the last flush comes to its end within its own 3 seconds. */
-const again = { times: 2, schedule: Schedule.spaced("1 second"), while: HttpClient.isTransientError }
+/** Two more attempts, so that the last flush comes to its end within its own 2 seconds. */
+const again = { times: 2, schedule: Schedule.spaced("500 millis"), while: HttpClient.isTransientError }
 
 /** The error at the bottom: those above it say less, and some say nothing. */
 const said = (error: unknown): string => {
