@@ -1,6 +1,7 @@
 /** The examples, as a user starts them. */
 import { spawn } from "node:child_process"
 import { once } from "node:events"
+import * as Net from "node:net"
 import { env, execPath } from "node:process"
 import { assert, describe, it, onTestFinished, vi } from "vitest"
 
@@ -57,9 +58,14 @@ describe("examples", { timeout: 60_000 }, () => {
     assert.doesNotHaveAnyKeys(await held(), ["call", "exchange"])
     assert.deepInclude(await held(), { request: 1 })
     const staying = await fetch(`${url}/chat?prompt=Why`)
+    const silent = Net.connect({ port: Number(new URL(url).port), host: "127.0.0.1" })
+    silent.on("error", () => {})
+    await once(silent, "connect")
+    await held()
     child.kill("SIGTERM")
     assert.match(await staying.text(), /data: "later one\."\n\n$/)
     assert.deepStrictEqual(await exited, [0, null])
-    assert.match(output(), /1 ended by themselves/)
+    // As a request and as the answer to it.
+    assert.match(output(), / 2 ended by themselves, 0 interrupted, 0 forced, 0 failed, 0 stuck/)
   })
 })

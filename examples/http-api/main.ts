@@ -48,10 +48,13 @@ const Chat = HttpApiBuilder.group(Api, "chat", (handlers) =>
 
 const Model = OpenAi.layer({ model: "gpt-5-mini" }).pipe(Layer.provide([NodeTransport.layer(), Provider]))
 
-const Server = NodeHttpServer.layerConfig(createServer, {
-  port: Config.withDefault(Config.Int("PORT"), 3000),
-  host: Config.succeed("127.0.0.1")
-})
+/** Stops with the process: it listens no more, and no connection that is idle or silent holds up the end. */
+const Server = Layer.unwrap(Effect.gen(function*() {
+  const port = yield* Config.withDefault(Config.Int("PORT"), 3000)
+  const server = createServer()
+  yield* NodeShutdown.server(server)
+  return NodeHttpServer.layer(() => server, { port, host: "127.0.0.1" })
+}))
 
 const Served = HttpRouter.serve(Layer.mergeAll(
   HttpApiBuilder.layer(Api).pipe(Layer.provide(Chat)),

@@ -32,12 +32,29 @@ export const ratio = (name: string, value: number): number => {
   throw wrong(name, value, "a number from 0 to 1")
 }
 
-/** Effect takes what is no number in a duration for zero. */
-const hasNaN = (value: unknown): boolean =>
-  typeof value === "object" && value !== null ? Object.values(value).some(Number.isNaN) : Number.isNaN(value)
+const units: ReadonlyArray<string> = [
+  "weeks",
+  "days",
+  "hours",
+  "minutes",
+  "seconds",
+  "milliseconds",
+  "microseconds",
+  "nanoseconds"
+]
+
+const isNumber = (part: unknown) => typeof part === "number" && !Number.isNaN(part)
+
+/** Effect takes for zero what is no number in a duration, and an object without a unit that it knows. */
+const isMeasured = (value: unknown): boolean => {
+  if (typeof value !== "object" || value === null || Duration.isDuration(value)) return !Number.isNaN(value)
+  if (Array.isArray(value)) return value.every(isNumber)
+  const parts = Object.entries(value).filter(([, part]) => part !== undefined)
+  return parts.length > 0 && parts.every(([unit, part]) => units.includes(unit) && isNumber(part))
+}
 
 const parse = (value: Duration.Input): Duration.Duration | undefined => {
-  const parsed = hasNaN(value) ? undefined : Duration.fromInput(value)
+  const parsed = isMeasured(value) ? Duration.fromInput(value) : undefined
   return parsed?._tag === "Some" && !Duration.isNegative(parsed.value) ? parsed.value : undefined
 }
 

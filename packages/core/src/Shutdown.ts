@@ -10,7 +10,7 @@
  * | `stop` | `admit` refuses with `ShuttingDown`; listeners are closed | 1 second | a listener is named as stuck that was about to close | one that hangs holds up all that follows |
  * | `drain` | admitted work gets to end by itself | 15 seconds | answers are cut off | whoever runs the process kills it first, and nothing is persisted |
  * | `persist` | persisters run | 5 seconds | state is lost | as above |
- * | `interrupt` | admitted work that is left fails with `SessionRevoked`; then finalizers, such as the program's own scopes | 3 seconds | work is released under its users | as above |
+ * | `interrupt` | admitted work that is left fails with `SessionRevoked`, and is named as interrupted unless it succeeds all the same; then finalizers, such as the program's own scopes | 3 seconds | work is released under its users | as above |
  * | `close` | what any session still holds is taken back by force | 3 seconds | sockets are left to the kernel | as above |
  *
  * They sum up to 27 seconds: Kubernetes kills 30 seconds after its `SIGTERM`.

@@ -52,7 +52,7 @@ export interface PhaseReport {
 export interface Report {
   /** Who asked first, and why. */
   readonly reason: string
-  /** The last signal, if there was one. */
+  /** The first signal, or the one that abandoned it; if there was one. */
   readonly signal: Signal | undefined
   readonly duration: Duration.Duration
   readonly phases: ReadonlyArray<PhaseReport>
@@ -63,8 +63,8 @@ export interface Report {
   /** What is left in the end. */
   readonly stuck: ReadonlyArray<Held>
   /**
-   * 0: all that was in flight ended, and nothing is left. 1: something failed or is stuck. 130 and its like: work was cut
-   * short in a shutdown that a signal began, or a third signal abandoned it.
+   * 0: all that was in flight ended, and nothing is left. 1: something failed or is stuck, or work was cut short and there
+   * was no signal. 130 and its like: work was cut short and this was the first signal, or a third one that abandoned it.
    */
   readonly exitCode: number
 }
@@ -78,7 +78,7 @@ export const exitCode = (
   const bySignal = signal === undefined ? undefined : signals[signal]
   if (isAbandoned) return bySignal ?? 1
   if (failed.length > 0 || stuck.length > 0) return 1
-  return interrupted.length > 0 ? bySignal ?? 0 : 0
+  return interrupted.length > 0 ? bySignal ?? 1 : 0
 }
 
 /** One line that names it: kind, name, age, and where it comes from if that is known. */

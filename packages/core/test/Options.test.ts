@@ -32,6 +32,13 @@ const noDurations: ReadonlyArray<unknown> = [
   "",
   [NaN, 0],
   { seconds: NaN },
+  { seconds: "5" },
+  { seconds: undefined },
+  { seconds: 5, mins: 1 },
+  { secs: 5 },
+  {},
+  new Date(5000),
+  true,
   Duration.negativeInfinity
 ]
 const noIntervals = [...noDurations, 0, "0 seconds"]

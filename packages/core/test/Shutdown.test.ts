@@ -297,6 +297,42 @@ describe("Requests", () => {
       assert.deepStrictEqual([cut.exitCode, names(cut.interrupted)], [143, ["one"]])
     }).pipe(isolated()))
 
+  it.effect("decide the code by the first signal, whatever hurries it", () =>
+    Effect.gen(function*() {
+      yield* Effect.forkChild(Effect.exit(Shutdown.admit(request())(Effect.never)))
+      yield* turn(5)
+      yield* asks("SIGTERM")
+      yield* asks("SIGINT")
+      const report = yield* Shutdown.Shutdown.use((service) => service.report)
+      assert.deepInclude(report, { signal: "SIGTERM", exitCode: 143 })
+    }).pipe(isolated()))
+
+  it.effect("by the program itself end in 1 where work is cut short, and in 0 where it succeeds all the same", () =>
+    Effect.gen(function*() {
+      yield* Effect.forkChild(Effect.exit(Shutdown.admit(request())(Effect.never)))
+      yield* turn(5)
+      const cut = yield* shutDown()
+      assert.deepStrictEqual([cut.exitCode, names(cut.interrupted)], [1, ["one"]])
+    }).pipe(
+      isolated(),
+      Effect.andThen(
+        Effect.gen(function*() {
+          yield* Effect.forkChild(
+            Shutdown.admit(request())(
+              Effect.catchTag(
+                Session.scoped(job("inner"))(Effect.never),
+                "SessionRevoked",
+                () => Effect.succeed("partial")
+              )
+            )
+          )
+          yield* turn(5)
+          const ended = yield* shutDown()
+          assert.deepInclude(ended, { exitCode: 0, ended: 1, interrupted: [] })
+        }).pipe(isolated())
+      )
+    ))
+
   it.effect("count among themselves: the first signal joins a shutdown that the program began", () =>
     Effect.gen(function*() {
       const work = yield* Effect.forkChild(Shutdown.admit(request())(Effect.sleep("3 seconds")))

@@ -4,7 +4,7 @@
  * | what happens | what it does |
  * | --- | --- |
  * | `SIGINT`, `SIGTERM`, `SIGHUP`, `SIGBREAK` | begins the shutdown; a second one skips the drain; a third exits at once |
- * | the program fails | its cause is logged, the shutdown follows |
+ * | the program fails | its cause is logged, the shutdown follows; one that fails as it is interrupted, by a release, is logged as well |
  * | an exception or a rejection that nobody handles | is logged, the shutdown follows, the exit code is 1 |
  * | the program has ended and nothing keeps the process (`beforeExit`) | the shutdown follows: what was forgotten is named |
  *
@@ -14,12 +14,14 @@
  *
  * | exit code | meaning |
  * | --- | --- |
- * | 0 | nothing was cut short, nothing failed, nothing is left |
- * | 1 | the program failed by itself (or the code that its error carries), something crashed, or a finalizer or session is stuck and is named in the log |
- * | 129, 130, 143, 149 | work was cut short in a shutdown that `SIGHUP`, `SIGINT`, `SIGTERM` or `SIGBREAK` began, or a third signal ended it |
+ * | 0, or the program's own `process.exitCode` | nothing was cut short, nothing failed, nothing is left |
+ * | 1 | the program failed by itself (or the code that its error carries), something crashed, a finalizer or session is stuck and is named in the log, or work was cut short and there was no signal |
+ * | 129, 130, 143, 149 | work was cut short, and the first signal was `SIGHUP`, `SIGINT`, `SIGTERM` or `SIGBREAK`; or that was the third, which ended the process |
  *
  * Cut short is what was admitted and did not end in the drain, and what was under way in a session when the program was
- * interrupted, such as a model's answer: `job && next` does not go on after Ctrl-C. A server that waits is not, and neither
+ * interrupted, such as a model's answer: `job && next` does not go on after Ctrl-C. Nor does it after a `Shutdown.shutdown`
+ * of the program's own that cuts a job. What catches the `SessionRevoked` and succeeds all the same ended by itself, but for a
+ * request in a `RequestScope`. A server that waits is not cut short, and neither
  * is work outside of any session, which cannot be seen: admit a job as a whole. A program that fails because the shutdown
  * revoked or refused its work, be that behind its error's `cause`, did not fail by itself.
  *
@@ -64,7 +66,7 @@ export type Options = Shutdown.Options & {
    * It must be finite.
    */
   readonly ceiling?: Duration.Input | undefined
-  /** Leaves the cause of a program that fails out of the log. Default: false. */
+  /** Leaves the cause of a program that fails, also as it is interrupted, out of the log. Default: false. */
   readonly disableErrorReporting?: boolean | undefined
 }
 
@@ -83,12 +85,12 @@ const logReport = (report: ShutdownReport.Report, exitCode: number) => {
   return report.signal === undefined ? Effect.logDebug(text) : Effect.logInfo(text)
 }
 
-/** How a program ends that a shutdown has ended. */
-const isOf = (shutdown: Shutdown.Shutdown, cause: Cause.Cause<unknown>): boolean =>
-  cause.reasons.every((reason) =>
-    Cause.isInterruptReason(reason) ||
-    shutdown.causedUnsafe(Cause.isFailReason(reason) ? reason.error : reason.defect)
-  )
+/** What is a program's own in how it ended: no interruption, and nothing that a shutdown refused or revoked. */
+const ownOf = (shutdown: Shutdown.Shutdown, cause: Cause.Cause<unknown>): Cause.Cause<unknown> =>
+  Cause.fromReasons(cause.reasons.filter((reason) =>
+    !Cause.isInterruptReason(reason) &&
+    !shutdown.causedUnsafe(Cause.isFailReason(reason) ? reason.error : reason.defect)
+  ))
 
 const run = (program: Effect.Effect<unknown, unknown>, options: Options): void => {
   const { ceiling, disableErrorReporting, ...limits } = options
@@ -100,14 +102,12 @@ const run = (program: Effect.Effect<unknown, unknown>, options: Options): void =
   /** Whether it ended badly before anything told it to end. */
   let hasFailed = false
   let isIdle = false
+  /** What the process exits with, once all is over. */
+  let exitCode: number | undefined
 
   const isRunning = () => Effect.runSync(shutdown.state) === "running"
-  const isReported = (cause: Cause.Cause<unknown>) =>
-    Cause.hasInterruptsOnly(cause) || !Runtime.getErrorReported(Cause.squash(cause)) ||
-    isOf(shutdown, cause)
-  const reported = disableErrorReporting === true
-    ? program
-    : Effect.tapCause(program, (cause) => isReported(cause) ? Effect.void : Effect.logError(cause))
+  const isTold = (own: Cause.Cause<unknown>) =>
+    disableErrorReporting !== true && own.reasons.length > 0 && Runtime.getErrorReported(Cause.squash(own))
   // A fiber that waits keeps no process alive, but a program that waits must.
   const keepAlive = fork(Effect.forever(Effect.sleep("20 days")))
   const isCeiling = shutdown.changes.pipe(
@@ -126,6 +126,8 @@ const run = (program: Effect.Effect<unknown, unknown>, options: Options): void =
   }))
 
   const onSignal = (signal: ShutdownReport.Signal) => {
+    // What is left to do by now is others' who keep the process.
+    if (exitCode !== undefined) process.exit(exitCode)
     // A third one ends it in this step, unless it hangs itself.
     if (shutdown.requestUnsafe({ reason: signal, signal }, context) !== "abandoned") return
     const code = ShutdownReport.signals[signal]
@@ -150,7 +152,7 @@ const run = (program: Effect.Effect<unknown, unknown>, options: Options): void =
   process.on("unhandledRejection", onRejection)
   process.on("beforeExit", onBeforeExit)
 
-  const main = fork(reported)
+  const main = fork(program)
   Effect.runSyncWith(context)(
     Scope.provide(
       Shutdown.addFinalizer({ phase: "interrupt", name: "the program" })(Fiber.interrupt(main)),
@@ -160,28 +162,35 @@ const run = (program: Effect.Effect<unknown, unknown>, options: Options): void =
   main.addObserver((exit) => {
     if (Exit.isSuccess(exit)) return keepAlive.interruptUnsafe()
     hasFailed = isRunning()
-    fork(shutdown.shutdown("the program failed"))
+    // Here and not in the program, where an interruption would pass it by.
+    const own = ownOf(shutdown, exit.cause)
+    fork(Effect.andThen(isTold(own) ? Effect.logError(own) : Effect.void, shutdown.shutdown("the program failed")))
   })
 
   const codeOf = (report: Exit.Exit<ShutdownReport.Report>): number => {
     let code = Exit.isSuccess(report) ? report.value.exitCode : 1
     const exit = main.pollUnsafe()
-    const isOwn = exit !== undefined && Exit.isFailure(exit) && (hasFailed || !isOf(shutdown, exit.cause))
+    const isOwn = exit !== undefined && Exit.isFailure(exit) &&
+      (hasFailed || ownOf(shutdown, exit.cause).reasons.length > 0)
     if (isOwn) Runtime.defaultTeardown(exit, (own) => code = own)
-    return hasCrashed ? 1 : code
+    if (hasCrashed) return 1
+    return code === 0 ? Number(process.exitCode ?? 0) : code
   }
   fork(Effect.gen(function*() {
     const report = yield* Effect.exit(shutdown.report)
     const code = codeOf(report)
     yield* Exit.isSuccess(report) ? logReport(report.value, code) : Effect.logFatal("The shutdown failed", report.cause)
-    for (const signal of signals) process.off(signal, onSignal)
+    exitCode = code
+    // Those of signals stay: without them, one that comes as the process exits would kill it. They do not keep it.
     process.off("uncaughtException", onException)
     process.off("unhandledRejection", onRejection)
     process.off("beforeExit", onBeforeExit)
     keepAlive.interruptUnsafe()
     limiting.interruptUnsafe()
-    if (isIdle) process.exitCode = code
-    else process.exit(code)
+    if (!isIdle) process.exit(code)
+    process.exitCode = code
+    // Else Node gives up the handlers of signals, and then takes a while to be gone.
+    process.once("exit", () => process.exit())
   }))
 }
 
@@ -204,9 +213,11 @@ export const runMain: {
  *
  * An answer that goes on is not cut by this: wrap what produces it into `Shutdown.admitStream`, and what its protocol says
  * last can follow the `SessionRevoked`. Requests that come on open connections once admission has stopped are not refused
- * by this either: `Shutdown.admit` fails with `ShuttingDown`, which a handler answers by 503. A `RequestScope` does both, and
- * is enough for a drain; what this adds is that nobody connects any more. Where both are used, a report counts each
- * request twice.
+ * by this either: `Shutdown.admit` fails with `ShuttingDown`, which a handler answers by 503. A `RequestScope` does both. It
+ * admits requests; this closes listeners and connections, and a server wants both. Without this, a connection that says
+ * nothing, or half of a request, holds up the end: Effect's server waits for it longer than the phase `interrupt` does, so
+ * that the program is named as stuck, its outer layers are not closed, and the exit code is 1. Where both are used, a report
+ * counts each request twice: as a `"request"`, and as the `"answer"` to it.
  */
 export const server = (
   server: Http.Server,

@@ -1,13 +1,14 @@
 import * as NodeProbes from "@clawback/node/NodeProbes"
 import { Effect } from "effect"
+import type { ChildProcess } from "node:child_process"
 import { once } from "node:events"
 import * as Http from "node:http"
 import * as Net from "node:net"
 import { join } from "node:path"
 import { performance } from "node:perf_hooks"
 import process from "node:process"
-import { setTimeout } from "node:timers/promises"
-import { assert, describe, it } from "vitest"
+import { setImmediate, setTimeout } from "node:timers/promises"
+import { assert, describe, it, onTestFinished } from "vitest"
 import * as Stopped from "../../../test/support/stopped.ts"
 
 const program = join(import.meta.dirname, "ShutdownProgram.ts")
@@ -198,6 +199,44 @@ describe("NodeShutdown.runMain, a server whose requests have a scope, and nothin
   })
 })
 
+describe("NodeShutdown.server, beside the scope of each request", { timeout: 60_000 }, () => {
+  const connect = async (port: number, said: string) => {
+    const socket = Net.connect({ port, host: "127.0.0.1" })
+    onTestFinished(() => void socket.destroy())
+    socket.on("error", () => {})
+    await once(socket, "connect")
+    socket.write(said)
+    return socket
+  }
+
+  it.each([
+    ["nothing", ""],
+    ["half of a request", "GET /numbers/1 HTTP/1.1\r\nhost: "],
+    ["no more after its answer", "GET /numbers/1 HTTP/1.1\r\nhost: localhost\r\n\r\n"]
+  ])("a connection that says %s does not hold up the end", async (_, said) => {
+    const { child, ended, port } = await running("server of requests that is closed")
+    const socket = await connect(port, said)
+    if (said.endsWith("\r\n\r\n")) await once(socket, "data")
+    // The server has taken the connection once it has answered on a later one.
+    await get(port, "/numbers/1")
+    child.kill("SIGTERM")
+    const { code, output } = await ended
+    assert.strictEqual(code, 0, output)
+    assert.include(output, "outer layer closed")
+  })
+
+  it("an answer that its client does not read is cut short, and named", async () => {
+    const { child, ended, port } = await running("server of requests that is closed", { drain: "300 millis" })
+    const socket = await connect(port, "GET /flood HTTP/1.1\r\nhost: localhost\r\n\r\n")
+    await once(socket, "readable")
+    child.kill("SIGTERM")
+    const { code, output } = await ended
+    assert.strictEqual(code, 143, output)
+    assert.match(output, /interrupted:\n[^]*request #\d+ GET \/flood/)
+    assert.include(output, "outer layer closed")
+  })
+})
+
 describe("NodeShutdown.runMain", { timeout: 60_000 }, () => {
   it.each(["SIGINT", "SIGTERM", "SIGHUP"] as const)(
     "%s stops a program that holds nothing, cleanly",
@@ -262,8 +301,77 @@ describe("NodeShutdown.runMain", { timeout: 60_000 }, () => {
   it("leaves a program that succeeds to what it left running, and no listener", async () => {
     const { code, output } = await start("succeeds").ended
     assert.strictEqual(code, 0, output)
-    assert.match(output, /detached work done\nlisteners: 0,0,0,0,0,0/)
+    assert.match(output, /detached work done\nlisteners: 0,0,0/)
   })
+
+  it("ends in 1 where it cut work short and there was no signal, and names that", async () => {
+    const { code, output } = await start("stops and cuts a job", { drain: "100 millis" }).ended
+    assert.strictEqual(code, 1, output)
+    assert.match(output, /exit code 1\n[^]*interrupted:\n\s+job #\d+ endless/)
+  })
+
+  it("ends in the code of the first signal, whichever hurries it", async () => {
+    const { child, ended } = await running("works")
+    child.kill("SIGTERM")
+    await setTimeout(100)
+    child.kill("SIGINT")
+    const { code, output } = await ended
+    assert.strictEqual(code, 143, output)
+    assert.include(output, "; exit code 143\n")
+  })
+
+  it("is not killed by a signal that comes as it exits", async () => {
+    const signalToTheEnd = async (child: ChildProcess): Promise<void> => {
+      if (child.exitCode !== null || child.signalCode !== null) return
+      child.kill("SIGTERM")
+      await setImmediate()
+      return signalToTheEnd(child)
+    }
+    const finished = await running("exits slowly")
+    await signalToTheEnd(finished.child)
+    assert.strictEqual((await finished.ended).code, 0)
+
+    const { child, ended } = await running("waits and exits slowly")
+    const exits = once(child, "message")
+    child.kill("SIGTERM")
+    await exits
+    await signalToTheEnd(child)
+    assert.strictEqual((await ended).code, 0)
+  })
+
+  it("is over, and ends by a signal whatever others have begun since", async () => {
+    const { child, ended } = await running("is outlived by others")
+    child.kill("SIGTERM")
+    assert.strictEqual((await ended).code, 0)
+  })
+
+  it("leaves the program its own exit code, unless there is one of the shutdown's", async () => {
+    assert.strictEqual((await start("sets a code").ended).code, 5)
+    const { child, ended } = await running("sets a code and waits")
+    child.kill("SIGTERM")
+    const { code, output } = await ended
+    assert.strictEqual(code, 5, output)
+    assert.include(output, "; exit code 5\n")
+    assert.strictEqual((await start("sets a code and fails").ended).code, 1)
+  })
+
+  it.each(["release dies", "layer's release dies", "session's release dies"])(
+    "says why it ends in 1 where the program is interrupted and its %s",
+    async (name) => {
+      const { child, ended } = await running(name, { drain: "100 millis" })
+      child.kill("SIGTERM")
+      const { code, output } = await ended
+      assert.strictEqual(code, 1, output)
+      assert.strictEqual(output.match(/ERROR[^\n]*\n?[^\n]*Error: release failed/g)?.length, 1, output)
+      assert.notInclude(output, "InterruptError")
+
+      const silent = await running(name, { drain: "100 millis", disableErrorReporting: true })
+      silent.child.kill("SIGTERM")
+      const ending = await silent.ended
+      assert.strictEqual(ending.code, 1)
+      assert.notInclude(ending.output, "ERROR")
+    }
+  )
 
   it("names what a program that succeeds has forgotten, and takes it back", async () => {
     const { code, output } = await start("forgets", { close: "200 millis" }).ended

@@ -7,6 +7,7 @@ import { Console, Data, Effect, Layer, Runtime, Stream } from "effect"
 import { HttpRouter, HttpServerRequest, HttpServerResponse } from "effect/http"
 import { Socket } from "effect/socket"
 import { spawn } from "node:child_process"
+import type * as Http from "node:http"
 import { createServer } from "node:http"
 import type { AddressInfo } from "node:net"
 import process, { argv } from "node:process"
@@ -75,6 +76,11 @@ const scopedRoutes = Layer.mergeAll(
   HttpRouter.add("GET", "/hang", Effect.never),
   HttpRouter.add(
     "GET",
+    "/flood",
+    HttpServerResponse.stream(Stream.forever(Stream.make(new Uint8Array(65_536))))
+  ),
+  HttpRouter.add(
+    "GET",
     "/socket",
     Effect.gen(function*() {
       const socket = yield* Effect.flatMap(HttpServerRequest.HttpServerRequest, ({ upgrade }) => upgrade)
@@ -85,11 +91,13 @@ const scopedRoutes = Layer.mergeAll(
   RequestScope.layer()
 )
 
-const scopedServer = () => {
+const scopedServer = (stop: (http: Http.Server) => Layer.Layer<never>) => {
   const http = createServer()
   http.on("listening", () => process.send?.({ port: (http.address() as AddressInfo).port }))
   return HttpRouter.serve(scopedRoutes, { disableLogger: true, disableListenLog: true }).pipe(
     Layer.provide(NodeHttpServer.layer(() => http, { port: 0, host: "127.0.0.1" })),
+    Layer.provide(stop(http)),
+    Layer.provide(Layer.effectDiscard(Effect.addFinalizer(() => Console.log("outer layer closed")))),
     Layer.launch
   )
 }
@@ -104,10 +112,21 @@ class Custom extends Data.TaggedError("Custom")<{}> {
   override readonly [Runtime.errorExitCode] = 42
 }
 
+const setsCode = Effect.sync(() => (process.exitCode = 5))
+
+/** Takes half a second from its last step to its end, and says as that begins. */
+const exitsSlowly = Effect.sync(() =>
+  process.once("exit", () => {
+    process.send?.({ port: 0 })
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 500)
+  })
+)
+
 const programs: Readonly<Record<string, Effect.Effect<unknown, unknown>>> = {
   server: server(false),
   "server that hangs": server(true),
-  "server of requests": scopedServer(),
+  "server of requests": scopedServer(() => Layer.empty),
+  "server of requests that is closed": scopedServer((http) => Layer.effectDiscard(NodeShutdown.server(http))),
   idle: forever,
   hangs: Effect.provide(forever, hangs("persist")),
   "scope hangs": Effect.scoped(Effect.andThen(Effect.addFinalizer(() => Effect.never), forever)),
@@ -132,10 +151,34 @@ const programs: Readonly<Record<string, Effect.Effect<unknown, unknown>>> = {
       )
     )
     process.on("exit", () => {
-      const events = ["SIGINT", "SIGTERM", "SIGHUP", "uncaughtException", "unhandledRejection", "beforeExit"]
+      const events = ["uncaughtException", "unhandledRejection", "beforeExit"]
       process.stdout.write(`listeners: ${events.map((event) => process.listenerCount(event)).join()}\n`)
     })
   }),
+  "exits slowly": exitsSlowly,
+  "waits and exits slowly": Effect.andThen(exitsSlowly, forever),
+  "is outlived by others": Effect.sync(() =>
+    process.on("beforeExit", () => {
+      setTimeout(() => process.send?.({ port: 0 }), 100)
+      setTimeout(() => {}, 60_000)
+    })
+  ),
+  "sets a code": setsCode,
+  "sets a code and waits": Effect.andThen(setsCode, forever),
+  "sets a code and fails": Effect.andThen(setsCode, Effect.fail("out of luck")),
+  "release dies": Effect.scoped(
+    Effect.andThen(Effect.acquireRelease(Effect.void, () => Effect.die(new Error("release failed"))), forever)
+  ),
+  "layer's release dies": Layer.launch(Layer.effectDiscard(Effect.andThen(
+    Effect.acquireRelease(started, () => Effect.die(new Error("release failed"))),
+    Effect.void
+  ))),
+  "session's release dies": Session.use(
+    { kind: "job", name: "endless" },
+    Effect.void,
+    () => Effect.die(new Error("release failed")),
+    () => forever
+  ),
   forgets: Effect.forkDetach(
     Session.scoped({ kind: "lock", name: "forgotten" })(Effect.uninterruptible(Effect.never))
   ),
@@ -151,6 +194,10 @@ const programs: Readonly<Record<string, Effect.Effect<unknown, unknown>>> = {
     forever
   ),
   rejects: Effect.andThen(Effect.sync(() => void Promise.reject(new Error("rejected by nobody"))), forever),
+  "stops and cuts a job": Effect.andThen(
+    Effect.forkDetach(Shutdown.admit({ kind: "job", name: "endless" })(Effect.never), { startImmediately: true }),
+    Shutdown.shutdown("asked by itself")
+  ),
   stops: Effect.andThen(Shutdown.shutdown("asked by itself"), Effect.never)
 }
 

@@ -91,7 +91,8 @@ export const make = (limits: Readonly<Record<Phase, number>>): Shutdown => {
     const answer = stopping.request()
     if (answer === "over") return answer
     if (answer === "begun") reason = request.reason
-    signal = request.signal ?? signal
+    // The first decides, unless the third ends it at once.
+    signal = answer === "abandoned" ? request.signal ?? signal : signal ?? request.signal
     if (answer === "begun") begin(context)
     if (answer === "hurried") Deferred.doneUnsafe(shared.hurried, Exit.void)
     if (answer === "abandoned") Deferred.doneUnsafe(shared.abandoned, Exit.void)
