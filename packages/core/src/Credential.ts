@@ -16,10 +16,10 @@ import type * as Retry from "./Retry.ts"
 import * as Session from "./Session.ts"
 import type { SessionError } from "./SessionError.ts"
 
-/** The source could not give the secret out. `name` says which one, never what it is. */
+/** The source could not give the secret out. `credential` says which one, never what it is. */
 export class CredentialUnavailable
   extends Schema.TaggedError<CredentialUnavailable>("@clawback/core/CredentialUnavailable")("CredentialUnavailable", {
-    name: Schema.String,
+    credential: Schema.String,
     cause: Schema.Defect()
   })
 {
@@ -27,7 +27,7 @@ export class CredentialUnavailable
     return { reach: "unsent", isTransient: false }
   }
   override get message() {
-    return `The credential ${this.name} is missing, blank or cannot be read. Set it where the application's configuration ` +
+    return `The credential ${this.credential} is missing, blank or cannot be read. Set it where the application's configuration ` +
       "comes from (by default, the environment), or give the layer another credential."
   }
 }
@@ -59,7 +59,7 @@ export const config = (name: string): Credential<CredentialUnavailable | Session
       { kind: "credential", name },
       Effect.mapBoth(Config.schema(NonBlank, name), {
         onSuccess: (secret) => Redacted.make(secret, { label: name }),
-        onFailure: (cause) => new CredentialUnavailable({ name, cause })
+        onFailure: (cause) => new CredentialUnavailable({ credential: name, cause })
       }),
       (secret) => Effect.sync(() => Redacted.wipeUnsafe(secret))
     ),

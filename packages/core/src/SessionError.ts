@@ -5,20 +5,20 @@ import type * as Retry from "./Retry.ts"
 /**
  * The session, or one around it, was taken back while it was held. What it held is released.
  *
- * `id`, `kind` and `name` say which session. Work whose own session was revoked fails with that one's error, whatever was
+ * `id`, `kind` and `session` (its name) say which session. Work whose own session was revoked fails with that one's error, whatever was
  * revoked inside of it. Where only a session inside was revoked, its error is one like any other of the work: it passes
  * through to the sessions around unless it is caught. So catch it where that session is used; further out, the same tag
  * stands for both, and the fields tell them apart.
  */
 export class SessionRevoked extends Schema.TaggedError<SessionRevoked>("@clawback/core/SessionRevoked")(
   "SessionRevoked",
-  { id: Schema.Int, kind: Schema.String, name: Schema.String, reason: Schema.String }
+  { id: Schema.Int, kind: Schema.String, session: Schema.String, reason: Schema.String }
 ) {
   get retry(): Retry.Advice {
     return { reach: "unanswered", isTransient: false }
   }
   override get message() {
-    return `The ${this.kind} session #${this.id} (${this.name}) was revoked: ${this.reason}. What it held was released.`
+    return `The ${this.kind} session #${this.id} (${this.session}) was revoked: ${this.reason}. What it held was released.`
   }
 }
 
@@ -44,11 +44,11 @@ export class QuotaExceeded extends Schema.TaggedError<QuotaExceeded>("@clawback/
 export class ReleaseFailed extends Schema.TaggedError<ReleaseFailed>("@clawback/core/ReleaseFailed")("ReleaseFailed", {
   id: Schema.Int,
   kind: Schema.String,
-  name: Schema.String,
+  session: Schema.String,
   cause: Schema.Defect()
 }) {
   override get message() {
-    return `The ${this.kind} session #${this.id} (${this.name}) could not be released; what it held may be held still.`
+    return `The ${this.kind} session #${this.id} (${this.session}) could not be released; what it held may be held still.`
   }
 }
 

@@ -323,7 +323,7 @@ const makeUnsafe = (options: Options = {}): SessionRegistry & { isClosed: boolea
       const around = revokedAround(parent)
       if (around !== undefined) return around
       if (registry.isClosed) {
-        return new SessionRevoked({ id: 0, kind: info.kind, name: info.name, reason: closedReason })
+        return new SessionRevoked({ id: 0, kind: info.kind, session: info.name, reason: closedReason })
       }
       const caller = fiber.getRef(Caller.Current)
       const tenant = caller?.tenant

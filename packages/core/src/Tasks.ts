@@ -43,12 +43,12 @@ import * as Shutdown from "./Shutdown.ts"
 /** As many tasks wait as may. It was not begun. */
 export class TasksFull extends Schema.TaggedError<TasksFull>("@clawback/core/TasksFull")("TasksFull", {
   tasks: Schema.String,
-  name: Schema.String,
+  task: Schema.String,
   concurrency: Schema.Int,
   capacity: Schema.Int
 }) {
   override get message() {
-    return `${this.tasks} runs ${this.concurrency} tasks and ${this.capacity} wait, so ${this.name} was not begun. ` +
+    return `${this.tasks} runs ${this.concurrency} tasks and ${this.capacity} wait, so ${this.task} was not begun. ` +
       "Try later, or raise `concurrency` or `capacity`."
   }
 }
@@ -56,34 +56,34 @@ export class TasksFull extends Schema.TaggedError<TasksFull>("@clawback/core/Tas
 /** Their owner has ended. It was not begun. */
 export class TasksClosed extends Schema.TaggedError<TasksClosed>("@clawback/core/TasksClosed")("TasksClosed", {
   tasks: Schema.String,
-  name: Schema.String
+  task: Schema.String
 }) {
   override get message() {
-    return `${this.tasks} was closed by its owner, so ${this.name} was not begun.`
+    return `${this.tasks} was closed by its owner, so ${this.task} was not begun.`
   }
 }
 
 /** A task was told to end before it had. */
 export class TaskCancelled extends Schema.TaggedError<TaskCancelled>("@clawback/core/TaskCancelled")("TaskCancelled", {
   tasks: Schema.String,
-  name: Schema.String,
+  task: Schema.String,
   reason: Schema.String
 }) {
   override get message() {
-    return `The task ${this.name} of ${this.tasks} was cancelled: ${this.reason}.`
+    return `The task ${this.task} of ${this.tasks} was cancelled: ${this.reason}.`
   }
 }
 
 /** A task failed or died; `cause` is how. */
 export class TaskFailed extends Schema.TaggedError<TaskFailed>("@clawback/core/TaskFailed")("TaskFailed", {
   tasks: Schema.String,
-  name: Schema.String,
+  task: Schema.String,
   /** From 1, counting the times that it was begun. */
   attempt: Schema.Int,
   cause: Schema.Defect()
 }) {
   override get message() {
-    return `The task ${this.name} of ${this.tasks} failed when it was begun for the ${this.attempt}. time`
+    return `The task ${this.task} of ${this.tasks} failed when it was begun for the ${this.attempt}. time`
   }
 }
 
@@ -212,7 +212,7 @@ export const make = (options: Options): Effect.Effect<Tasks, never, Scope.Scope>
         return Effect.onError(Effect.scoped(task), (cause) =>
           Cause.hasInterruptsOnly(cause)
             ? Effect.void
-            : report(new TaskFailed({ tasks, name, attempt, cause: Cause.squash(cause) })))
+            : report(new TaskFailed({ tasks, task: name, attempt, cause: Cause.squash(cause) })))
       })
       if (restart === undefined) return once
       return Effect.sandbox(once).pipe(
@@ -232,7 +232,7 @@ export const make = (options: Options): Effect.Effect<Tasks, never, Scope.Scope>
           return error
         }
       }
-      return new TasksClosed({ tasks, name })
+      return new TasksClosed({ tasks, task: name })
     }
 
     const start: Tasks["start"] = (options) => <A, E, R>(task: Effect.Effect<A, E, R>) =>
@@ -243,8 +243,8 @@ export const make = (options: Options): Effect.Effect<Tasks, never, Scope.Scope>
         const isRefused = atShutdown === "cancel" ? isStopping : !shutdown.admitsUnsafe(fiber.context)
         if (isRefused) return Effect.fail(shutdown.refusalUnsafe({ kind: "task", name }))
         const place = roster.enter(running)
-        if (place === "closed") return Effect.fail(new TasksClosed({ tasks, name }))
-        if (place === "full") return Effect.fail(new TasksFull({ tasks, name, concurrency, capacity }))
+        if (place === "closed") return Effect.fail(new TasksClosed({ tasks, task: name }))
+        if (place === "full") return Effect.fail(new TasksFull({ tasks, task: name, concurrency, capacity }))
 
         const accepted = Deferred.makeUnsafe<void, Refusal>()
         let own: Exit.Exit<A, E> | undefined
@@ -283,7 +283,7 @@ export const make = (options: Options): Effect.Effect<Tasks, never, Scope.Scope>
             const reasons = exit.cause.reasons.filter((reason) => !Cause.isInterruptReason(reason))
             return reasons.length > 0
               ? Exit.failCause(Cause.fromReasons(reasons))
-              : Exit.fail(new TaskCancelled({ tasks, name, reason: running.cancelled }))
+              : Exit.fail(new TaskCancelled({ tasks, task: name, reason: running.cancelled }))
           }),
           cancel: Effect.suspend(() => {
             running.cancelUnsafe("it was told to end")

@@ -52,8 +52,8 @@ describe("Credential.config (A7)", () => {
 
   it.effect("an unavailable one is named, and its error prints no secret", () =>
     Effect.sync(() => {
-      const error = new Credential.CredentialUnavailable({ name: "API_KEY", cause: Redacted.make(secret) })
-      assert.strictEqual(error.name, "API_KEY")
+      const error = new Credential.CredentialUnavailable({ credential: "API_KEY", cause: Redacted.make(secret) })
+      assert.strictEqual(error.credential, "API_KEY")
       assert.notInclude(printed(error) + error.message, secret)
     }))
 })

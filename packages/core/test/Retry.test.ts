@@ -78,7 +78,7 @@ describe("Retry.effect (B6): how far an attempt got", () => {
         const error of [
           trouble("unsent", undefined, false),
           new Deadline.DeadlineExceeded({ budget: Duration.seconds(1) }),
-          new SessionError.SessionRevoked({ id: 1, kind: "call", name: "a", reason: "told so" }),
+          new SessionError.SessionRevoked({ id: 1, kind: "call", session: "a", reason: "told so" }),
           new SessionError.QuotaExceeded({ tenant: "a", kind: "call", limit: 1 }),
           new TransportError.InvalidUrl({ url: "" })
         ]

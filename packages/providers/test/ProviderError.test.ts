@@ -168,7 +168,7 @@ describe("an AiError leads back to the error that it stands for", () => {
 
   it.effect("CredentialUnavailable, and nothing was sent", () =>
     Effect.gen(function*() {
-      const failure = new Credential.CredentialUnavailable({ name: "vault", cause: new Error("sealed") })
+      const failure = new Credential.CredentialUnavailable({ credential: "vault", cause: new Error("sealed") })
       const credential: OpenAi.Options["credential"] = {
         name: "vault",
         open: Effect.succeed({ lease: Effect.fail(failure) })

@@ -12,10 +12,11 @@ import type { Ticket } from "./stopping.ts"
 /** Nothing is begun any more. It was refused before it did anything. */
 export class ShuttingDown extends Schema.TaggedError<ShuttingDown>("@clawback/core/ShuttingDown")("ShuttingDown", {
   kind: Schema.String,
-  name: Schema.String
+  /** What it is called. */
+  work: Schema.String
 }) {
   override get message() {
-    return `The process is shutting down, so the ${this.kind} ${this.name} was not begun. Send it to another replica, ` +
+    return `The process is shutting down, so the ${this.kind} ${this.work} was not begun. Send it to another replica, ` +
       "or again once this one is back."
   }
 }

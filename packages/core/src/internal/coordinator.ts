@@ -157,7 +157,7 @@ export const make = (limits: Readonly<Record<Phase, number>>): Shutdown => {
       noticeDrained()
     },
     refusalUnsafe: ({ kind, name }) => {
-      const refusal = new ShuttingDown({ kind, name })
+      const refusal = new ShuttingDown({ kind, work: name })
       refusals.add(refusal)
       return refusal
     },

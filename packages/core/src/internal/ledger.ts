@@ -130,7 +130,7 @@ export class Entry implements Session {
     const limit = Error.stackTraceLimit
     Error.stackTraceLimit = 0
     try {
-      const error = new SessionRevoked({ id, kind, name, reason: revocation })
+      const error = new SessionRevoked({ id, kind, session: name, reason: revocation })
       ofThisProcess.add(error)
       return this.revocation = error
     } finally {

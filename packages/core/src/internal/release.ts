@@ -29,7 +29,7 @@ const again = (entry: Entry, cause: Cause.Cause<unknown>, release: () => Effect.
   })
   return Effect.catch(
     Effect.retry(next, info.releaseRetry ?? releaseRetry),
-    (cause) => Effect.die(new ReleaseFailed({ id, kind, name, cause }))
+    (cause) => Effect.die(new ReleaseFailed({ id, kind, session: name, cause }))
   )
 }
 

@@ -51,7 +51,7 @@ const leaseSecret = ({ credential, source }: Endpoint) =>
   Effect.flatMap(source.lease, (secret) =>
     Effect.try({
       try: () => Redacted.value(secret),
-      catch: (cause) => new Credential.CredentialUnavailable({ name: credential, cause })
+      catch: (cause) => new Credential.CredentialUnavailable({ credential, cause })
     }))
 
 /** How a body is compressed, though nobody asked for that. */
