@@ -16,11 +16,16 @@ import { HttpApi, HttpApiBuilder, HttpApiEndpoint, HttpApiGroup, HttpApiSchema }
 import { createServer } from "node:http"
 import { Provider } from "../standIn.ts"
 
+/** What a client gets to know of a failure. What the provider said, and where it is, is for the log. */
+class ChatFailed extends Schema.TaggedError<ChatFailed>("ChatFailed")("ChatFailed", {
+  message: Schema.String
+}) {}
+
 class Api extends HttpApi.make("api").add(
   HttpApiGroup.make("chat").add(
     HttpApiEndpoint.get("chat", "/chat", {
       query: { prompt: Schema.NonEmptyString },
-      success: HttpApiSchema.StreamSse({ data: Schema.String })
+      success: HttpApiSchema.StreamSse({ data: Schema.String, error: ChatFailed })
     }),
     HttpApiEndpoint.get("held", "/held", { success: Schema.Record(Schema.String, Schema.Int) })
   )
@@ -35,7 +40,8 @@ const Chat = HttpApiBuilder.group(Api, "chat", (handlers) =>
             part.type === "text-delta"
           ),
           Stream.map(({ delta }) => delta),
-          Stream.orDie,
+          Stream.tapError((error) => Effect.logError("A chat failed", error.message)),
+          Stream.mapError(() => new ChatFailed({ message: "There is no answer at present" })),
           Stream.provideContext(context)
         )))
     .handle("held", () => SessionRegistry.counts))
