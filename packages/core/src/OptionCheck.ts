@@ -32,7 +32,7 @@ export const ratio = (name: string, value: number): number => {
   throw wrong(name, value, "a number from 0 to 1")
 }
 
-const units: ReadonlyArray<string> = [
+const units: ReadonlySet<string> = new Set([
   "weeks",
   "days",
   "hours",
@@ -41,7 +41,7 @@ const units: ReadonlyArray<string> = [
   "milliseconds",
   "microseconds",
   "nanoseconds"
-]
+])
 
 const isNumber = (part: unknown) => typeof part === "number" && !Number.isNaN(part)
 
@@ -50,7 +50,7 @@ const isMeasured = (value: unknown): boolean => {
   if (typeof value !== "object" || value === null || Duration.isDuration(value)) return !Number.isNaN(value)
   if (Array.isArray(value)) return value.every(isNumber)
   const parts = Object.entries(value).filter(([, part]) => part !== undefined)
-  return parts.length > 0 && parts.every(([unit, part]) => units.includes(unit) && isNumber(part))
+  return parts.length > 0 && parts.every(([unit, part]) => units.has(unit) && isNumber(part))
 }
 
 const parse = (value: Duration.Input): Duration.Duration | undefined => {

@@ -37,7 +37,7 @@ const noDurations: ReadonlyArray<unknown> = [
   { seconds: 5, mins: 1 },
   { secs: 5 },
   {},
-  new Date(5000),
+  new Map([["seconds", 5]]),
   true,
   Duration.negativeInfinity
 ]

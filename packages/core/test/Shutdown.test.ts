@@ -107,7 +107,7 @@ describe("Shutdown", () => {
       const report = yield* shutDown()
       const said = (yield* Effect.forEach(fibers, Fiber.join)).map((parts) => Array.from(parts))
       assert.deepStrictEqual(said, [["1", "2", "3"], ["1", "2", "error: the process is shutting down: test"]])
-      assert.deepInclude(report, { ended: 1, stuck: [], forced: [], exitCode: 0 })
+      assert.deepInclude(report, { ended: 1, stuck: [], forced: [], exitCode: 1 })
       assert.deepStrictEqual(names(report.interrupted), ["long"])
       assert.deepInclude(phase(report, "drain"), { outcome: "overran" })
     }).pipe(isolated({ drain: "10 seconds" })))

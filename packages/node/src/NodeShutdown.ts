@@ -20,10 +20,12 @@
  *
  * Cut short is what was admitted and did not end in the drain, and what was under way in a session when the program was
  * interrupted, such as a model's answer: `job && next` does not go on after Ctrl-C. Nor does it after a `Shutdown.shutdown`
- * of the program's own that cuts a job. What catches the `SessionRevoked` and succeeds all the same ended by itself, but for a
- * request in a `RequestScope`. A server that waits is not cut short, and neither
- * is work outside of any session, which cannot be seen: admit a job as a whole. A program that fails because the shutdown
- * revoked or refused its work, be that behind its error's `cause`, did not fail by itself.
+ * of the program's own that cuts a job. A server that waits is not cut short, and neither is work outside of any session,
+ * which cannot be seen: admit a job as a whole. Admitted work that catches the `SessionRevoked` and succeeds all the same
+ * counts as ended by itself, but for a request in a `RequestScope`.
+ *
+ * A program that fails because the shutdown revoked or refused its work, be that behind its error's `cause`, did not fail by
+ * itself.
  *
  * ```ts
  * import { Shutdown } from "@clawback/core"

@@ -67,6 +67,24 @@ const isRefused = (port: number) =>
 const connectionsTo = async (port: number) =>
   (await Effect.runPromise(NodeProbes.sockets())).filter(({ remotePort }) => remotePort === port)
 
+/** A connection that says this, and no more. */
+const connect = async (port: number, said: string) => {
+  const socket = Net.connect({ port, host: "127.0.0.1" })
+  onTestFinished(() => void socket.destroy())
+  socket.on("error", () => {})
+  await once(socket, "connect")
+  socket.write(said)
+  return socket
+}
+
+/** Signals until nobody is there any more. */
+const signalToTheEnd = async (child: ChildProcess): Promise<void> => {
+  if (child.exitCode !== null || child.signalCode !== null) return
+  child.kill("SIGTERM")
+  await setImmediate()
+  return signalToTheEnd(child)
+}
+
 const isAlive = (pid: number) => {
   try {
     return process.kill(pid, 0)
@@ -200,15 +218,6 @@ describe("NodeShutdown.runMain, a server whose requests have a scope, and nothin
 })
 
 describe("NodeShutdown.server, beside the scope of each request", { timeout: 60_000 }, () => {
-  const connect = async (port: number, said: string) => {
-    const socket = Net.connect({ port, host: "127.0.0.1" })
-    onTestFinished(() => void socket.destroy())
-    socket.on("error", () => {})
-    await once(socket, "connect")
-    socket.write(said)
-    return socket
-  }
-
   it.each([
     ["nothing", ""],
     ["half of a request", "GET /numbers/1 HTTP/1.1\r\nhost: "],
@@ -321,12 +330,6 @@ describe("NodeShutdown.runMain", { timeout: 60_000 }, () => {
   })
 
   it("is not killed by a signal that comes as it exits", async () => {
-    const signalToTheEnd = async (child: ChildProcess): Promise<void> => {
-      if (child.exitCode !== null || child.signalCode !== null) return
-      child.kill("SIGTERM")
-      await setImmediate()
-      return signalToTheEnd(child)
-    }
     const finished = await running("exits slowly")
     await signalToTheEnd(finished.child)
     assert.strictEqual((await finished.ended).code, 0)

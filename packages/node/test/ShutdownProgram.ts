@@ -157,12 +157,10 @@ const programs: Readonly<Record<string, Effect.Effect<unknown, unknown>>> = {
   }),
   "exits slowly": exitsSlowly,
   "waits and exits slowly": Effect.andThen(exitsSlowly, forever),
-  "is outlived by others": Effect.sync(() =>
-    process.on("beforeExit", () => {
-      setTimeout(() => process.send?.({ port: 0 }), 100)
-      setTimeout(() => {}, 60_000)
-    })
-  ),
+  "is outlived by others": Effect.map(Effect.context<never>(), (context) => {
+    const others = Effect.sleep("100 millis").pipe(Effect.andThen(started), Effect.andThen(Effect.sleep("1 minute")))
+    process.on("beforeExit", () => void Effect.runForkWith(context)(others))
+  }),
   "sets a code": setsCode,
   "sets a code and waits": Effect.andThen(setsCode, forever),
   "sets a code and fails": Effect.andThen(setsCode, Effect.fail("out of luck")),
