@@ -24,7 +24,7 @@ describe("Credential.config (A7)", () => {
     Effect.gen(function*() {
       for (const env of [{}, { API_KEY: "" }, { API_KEY: " \n" }]) {
         const error = yield* Effect.flip(environment(env)(key.open))
-        assert.deepInclude(error, { _tag: "CredentialUnavailable", name: "API_KEY" })
+        assert.deepInclude(error, { _tag: "CredentialUnavailable", credential: "API_KEY" })
       }
       assert.deepStrictEqual(yield* SessionRegistry.counts, {})
     }).pipe(isolated))

@@ -36,7 +36,9 @@ describe("SessionRegistry.revoke (B2)", () => {
       const { forced, revoked, stuck } = yield* revokeAll
       const error = yield* Effect.flip(Fiber.join(fiber))
       assert.instanceOf(error, SessionError.SessionRevoked)
-      assert.deepInclude(error, { kind: "thing", name: "one", reason: "test" })
+      assert.deepInclude(error, { kind: "thing", session: "one", reason: "test" })
+      // By which errors are grouped.
+      assert.strictEqual(error.name, "@clawback/core/SessionRevoked")
       assert.deepStrictEqual([stock.returned, revoked.length, forced, stuck], [[1], 1, [], []])
       assert.deepStrictEqual(yield* SessionRegistry.list(), [])
     }).pipe(isolated))
@@ -115,7 +117,7 @@ describe("SessionRegistry.revoke (B2)", () => {
       const streamed = Stream.runDrain(Session.stream({ kind: "part", name: "stream" })(Stream.never)).pipe(
         Effect.tapErrorTag(
           "SessionRevoked",
-          (error) => Effect.sync(() => assert.deepInclude(error, { kind: "part", name: "stream" }))
+          (error) => Effect.sync(() => assert.deepInclude(error, { kind: "part", session: "stream" }))
         )
       )
       const both = Effect.all([streamed, nested("inner", Effect.never)], { concurrency: 2 })
@@ -123,19 +125,19 @@ describe("SessionRegistry.revoke (B2)", () => {
       yield* turn(10)
       yield* SessionRegistry.revoke({ name: "outer" }, { reason: "test" })
       const error = yield* Effect.flip(Fiber.join(fiber))
-      assert.deepInclude(error, { _tag: "SessionRevoked", kind: "part", name: "outer" })
+      assert.deepInclude(error, { _tag: "SessionRevoked", kind: "part", session: "outer" })
       assert.deepStrictEqual(told, ids)
     }).pipe(isolated))
 
   it.effect("of a part alone, fails the whole with the part's error, unless that is caught where the part is used", () =>
     Effect.gen(function*() {
       const part = Session.use({ kind: "part", name: "inner" }, Effect.void, () => Effect.void, () => Effect.never)
-      const caught = Effect.catchTag(part, "SessionRevoked", ({ name }) => Effect.succeed(`without ${name}`))
+      const caught = Effect.catchTag(part, "SessionRevoked", ({ session }) => Effect.succeed(`without ${session}`))
       const failing = yield* Effect.forkChild(whole(part))
       const going = yield* Effect.forkChild(whole(caught))
       yield* turn(5)
       yield* SessionRegistry.revoke({ kind: "part" }, { reason: "test" })
-      assert.deepInclude(yield* Effect.flip(Fiber.join(failing)), { kind: "part", name: "inner" })
+      assert.deepInclude(yield* Effect.flip(Fiber.join(failing)), { kind: "part", session: "inner" })
       assert.strictEqual(yield* Fiber.join(going), "without inner")
     }).pipe(isolated))
 
@@ -581,6 +583,7 @@ describe("A release that fails (B15)", () => {
       )
       assert.strictEqual(said[0], "first")
       assert.instanceOf(said[1], SessionError.ReleaseFailed)
+      assert.strictEqual((said[1] as SessionError.ReleaseFailed).name, "@clawback/core/ReleaseFailed")
       assert.deepStrictEqual([tries.count, yield* SessionRegistry.list()], [4, []])
     }).pipe(isolated))
 })

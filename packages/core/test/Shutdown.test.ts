@@ -87,7 +87,7 @@ describe("Shutdown", () => {
       let hasBegun = false
       const late = Shutdown.admit(request("late"))(Effect.sync(() => hasBegun = true))
       const refused = yield* Effect.flip(late)
-      assert.deepInclude(refused, { _tag: "ShuttingDown", kind: "request", name: "late" })
+      assert.deepInclude(refused, { _tag: "ShuttingDown", kind: "request", work: "late" })
       const stream = Shutdown.admitStream(request("late"))(Stream.fromEffect(Effect.sync(() => hasBegun = true)))
       assert.instanceOf(yield* Effect.flip(Stream.runDrain(stream)), Shutdown.ShuttingDown)
       assert.isFalse(hasBegun)

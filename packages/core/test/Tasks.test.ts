@@ -36,7 +36,7 @@ describe("Tasks", () => {
         yield* turn(5)
         assert.strictEqual(running, 2)
         const refused = yield* Effect.flip(tasks.start(drained("d"))(work))
-        assert.deepInclude(refused, { _tag: "TasksFull", tasks: "t", name: "d", concurrency: 2, capacity: 1 })
+        assert.deepInclude(refused, { _tag: "TasksFull", tasks: "t", task: "d", concurrency: 2, capacity: 1 })
         const sessions = yield* SessionRegistry.list({ kind: "task" })
         assert.deepStrictEqual(sessions.map(({ name }) => name), ["a", "b", "c"])
         const [job] = yield* SessionRegistry.list({ kind: "job" })
@@ -48,7 +48,7 @@ describe("Tasks", () => {
         return [tasks, job] as const
       }))
       assert.isDefined(owner)
-      assert.deepInclude(yield* Effect.flip(tasks.start(drained("late"))(work)), { _tag: "TasksClosed", name: "late" })
+      assert.deepInclude(yield* Effect.flip(tasks.start(drained("late"))(work)), { _tag: "TasksClosed", task: "late" })
       assert.deepStrictEqual(yield* SessionRegistry.list(), [])
     }).pipe(isolated))
 
@@ -71,13 +71,13 @@ describe("Tasks", () => {
       assert.strictEqual(attempts, 2)
       yield* TestClock.adjust("1 millis")
       assert.deepStrictEqual(yield* task.await, Exit.succeed("done"))
-      assert.deepStrictEqual(failures.map(({ attempt, cause, name, tasks }) => [tasks, name, attempt, cause]), [
+      assert.deepStrictEqual(failures.map(({ attempt, cause, task, tasks }) => [tasks, task, attempt, cause]), [
         ["t", "flaky", 1, "no luck"],
         ["t", "flaky", 2, "bug"]
       ])
       const alone = yield* tasks.start(drained("alone"))(Effect.fail("once"))
       assert.deepStrictEqual(yield* alone.await, Exit.fail("once"))
-      assert.deepInclude(failures[2], { name: "alone", attempt: 1, cause: "once" })
+      assert.deepInclude(failures[2], { task: "alone", attempt: 1, cause: "once" })
       assert.strictEqual(open, 0)
     }).pipe(Effect.scoped, isolated))
 

@@ -194,7 +194,7 @@ describe("an AiError leads back to the error that it stands for", () => {
         const error = yield* Effect.flip(Effect.provide(inOther, model))
         assert(AiError.isAiError(error))
         const failure = Option.getOrThrow(ProviderError.fromAiError(error))
-        assert.deepInclude(failure, { _tag: "CredentialUnavailable", name: "OPENAI_API_KEY" } as object)
+        assert.deepInclude(failure, { _tag: "CredentialUnavailable", credential: "OPENAI_API_KEY" } as object)
         assert.isEmpty(fake.requests)
         saysWhatToDo(failure.message)
       }
