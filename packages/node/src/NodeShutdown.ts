@@ -3,7 +3,7 @@
  *
  * | what happens | what it does |
  * | --- | --- |
- * | `SIGINT`, `SIGTERM`, `SIGHUP`, `SIGBREAK` | begins the shutdown; a second one skips the drain; a third exits at once |
+ * | `SIGINT`, `SIGTERM`, `SIGHUP`, `SIGBREAK` | begins the shutdown, and the log says what is waited for; a second one skips the drain; a third exits at once |
  * | the program fails | its cause is logged, the shutdown follows; one that fails as it is interrupted, by a release, is logged as well |
  * | an exception or a rejection that nobody handles | is logged, the shutdown follows, the exit code is 1 |
  * | the program has ended and nothing keeps the process (`beforeExit`) | the shutdown follows: what was forgotten is named |
@@ -79,6 +79,16 @@ const say = (title: string, held: ReadonlyArray<ShutdownReport.Held>) => {
   writeSync(2, `${[title, ...held.map((one) => `  ${ShutdownReport.formatHeld(one)}`)].join("\n")}\n`)
 }
 
+/** So many are named before they end by themselves; the report names all that do not. */
+const namedAtFirst = 10
+
+const waiting = (signal: ShutdownReport.Signal, held: ReadonlyArray<ShutdownReport.Held>): string =>
+  [
+    `${signal}: waiting for what is in flight. A second signal skips the wait, a third exits at once.`,
+    ...held.slice(0, namedAtFirst).map(ShutdownReport.formatHeld),
+    ...(held.length > namedAtFirst ? [`and ${held.length - namedAtFirst} more`] : [])
+  ].join("\n  ")
+
 /** With the code that the process exits with, which what became of the program may decide. */
 const logReport = (report: ShutdownReport.Report, exitCode: number) => {
   const text = Shutdown.format({ ...report, exitCode })
@@ -130,8 +140,11 @@ const run = (program: Effect.Effect<unknown, unknown>, options: Options): void =
   const onSignal = (signal: ShutdownReport.Signal) => {
     // What is left to do by now is others' who keep the process.
     if (exitCode !== undefined) process.exit(exitCode)
+    const held = shutdown.pendingUnsafe(clock)
+    const answer = shutdown.requestUnsafe({ reason: signal, signal }, context)
+    if (answer === "begun" && held.length > 0) fork(Effect.logInfo(waiting(signal, held)))
     // A third one ends it in this step, unless it hangs itself.
-    if (shutdown.requestUnsafe({ reason: signal, signal }, context) !== "abandoned") return
+    if (answer !== "abandoned") return
     const code = ShutdownReport.signals[signal]
     say(`${signal} for the third time; exiting with code ${code}. What is left:`, shutdown.pendingUnsafe(clock))
     process.exit(code)

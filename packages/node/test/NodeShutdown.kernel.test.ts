@@ -144,6 +144,7 @@ describe("NodeShutdown.runMain, a server with 50 open streams (B13)", { timeout:
     assert.deepStrictEqual(new Set(all.map(lastEvent)), new Set(["event: error"]))
     const { code, output, at: endedAt } = await ended
     assert.strictEqual(code, 143, output)
+    assert.match(output, /SIGTERM: waiting for what is in flight\..*\n( {2}.*\n){10} {2}and \d+ more\n/)
     assert.isBelow(endedAt - at, 15_000)
   })
 

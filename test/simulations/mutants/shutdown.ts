@@ -217,9 +217,9 @@ export const mutants: ReadonlyArray<Mutant> = [
   {
     module: "Tasks",
     file: tasks,
-    find: ": report(new TaskFailed({ tasks, name, attempt, cause: Cause.squash(cause) })))",
+    find: ": report(new TaskFailed({ tasks, task: name, attempt, cause: Cause.squash(cause) })))",
     replace:
-      ": attempt > 1 ? Effect.void : report(new TaskFailed({ tasks, name, attempt, cause: Cause.squash(cause) })))",
+      ": attempt > 1 ? Effect.void : report(new TaskFailed({ tasks, task: name, attempt, cause: Cause.squash(cause) })))",
     rule: "each failure is reported"
   },
   {
@@ -246,7 +246,7 @@ export const mutants: ReadonlyArray<Mutant> = [
   {
     module: "Tasks",
     file: tasks,
-    find: ": Exit.fail(new TaskCancelled({ tasks, name, reason: running.cancelled }))",
+    find: ": Exit.fail(new TaskCancelled({ tasks, task: name, reason: running.cancelled }))",
     replace: ": exit",
     rule: "a task that is told to end says so by a typed error"
   },
