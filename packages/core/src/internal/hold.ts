@@ -80,7 +80,7 @@ export const tell = (entry: Entry): void => {
   }
 }
 
-const isRevocation = (reason: Cause.Reason<unknown>): boolean =>
+const tellsOfRevocation = (reason: Cause.Reason<unknown>): boolean =>
   Cause.isFailReason(reason) && reason.error instanceof SessionRevoked
 
 /**
@@ -90,7 +90,7 @@ const isRevocation = (reason: Cause.Reason<unknown>): boolean =>
 export const revokedOr = <A, E>(entry: Entry, exit: Exit.Exit<A, E>): Exit.Exit<A, E | SessionRevoked> => {
   if (entry.revoked === undefined || Exit.isSuccess(exit)) return exit
   const own = exit.cause.reasons.filter((reason) => !Cause.isInterruptReason(reason))
-  const others = own.filter((reason) => !isRevocation(reason))
+  const others = own.filter((reason) => !tellsOfRevocation(reason))
   if (others.length === 0) return Exit.fail(entry.revoked)
   const cause = Cause.fromReasons(others)
   return Exit.failCause(others.length === own.length ? cause : Cause.combine(Cause.fail(entry.revoked), cause))

@@ -14,7 +14,7 @@ const step: Tracer.EffectPrimitive<Otel.Context> = { "~effect/Effect/evaluate": 
  * The same tracer, which makes the context of a span once.
  *
  * Effect's adapter makes it for every step that a fiber takes, so that what instruments itself finds the active span:
- * which took two thirds of what tracing costs. Where there is no context manager, there is nothing to enter.
+ * which took more than half of what tracing costs. Where there is no context manager, there is nothing to enter.
  */
 export const inSpans = (tracer: Tracer.Tracer): Tracer.Tracer => {
   const { context } = tracer
