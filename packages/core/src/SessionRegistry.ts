@@ -16,6 +16,7 @@ import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
 import * as Caller from "./Caller.ts"
+import { kept } from "./internal/callers.ts"
 import { subscribe } from "./internal/changes.ts"
 import * as Hold from "./internal/hold.ts"
 import { Entry, Ledger, revokedAround } from "./internal/ledger.ts"
@@ -187,7 +188,7 @@ const snapshot = (entry: Entry, now: number): Snapshot => ({
   parent: entry.parent?.ledger === entry.ledger ? entry.parent.id : undefined,
   owner: {
     fiber: entry.fiberId,
-    span: entry.span && { traceId: entry.span.traceId, spanId: entry.span.spanId },
+    span: entry.span,
     caller: entry.caller,
     site: entry.site && Site.format(entry.site)
   },
@@ -261,6 +262,7 @@ const makeUnsafe = (options: Options = {}): SessionRegistry & { isClosed: boolea
     const onClosed = session.onClosed
     session.onClosed = undefined
     if (listeners.size > 0) tell({ _tag: "Closed", session: snapshot(session, now()) })
+    session.forget()
     for (const listener of onClosed ?? []) listener()
     return true
   }
@@ -325,7 +327,7 @@ const makeUnsafe = (options: Options = {}): SessionRegistry & { isClosed: boolea
       if (registry.isClosed) {
         return new SessionRevoked({ id: 0, kind: info.kind, session: info.name, reason: closedReason })
       }
-      const caller = fiber.getRef(Caller.Current)
+      const caller = kept(fiber.getRef(Caller.Current))
       const tenant = caller?.tenant
       if (quota !== undefined && tenant !== undefined) {
         const given = quota(tenant)
