@@ -38,6 +38,7 @@ import * as Layer from "effect/Layer"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import * as Interop from "./internal/interop.ts"
+import { contextOf } from "./internal/lasting.ts"
 import * as Monotonic from "./internal/monotonic.ts"
 import { counted, Received } from "./internal/received.ts"
 import { TransportResponse } from "./internal/transportResponse.ts"
@@ -118,7 +119,8 @@ export const toHttpClient = (
                   Effect.mapError(Effect.failCause(cause), executeFailed(request))
                 ),
               onSuccess: (response) => {
-                const runFork = Effect.runForkWith(fiber.context)
+                // Without the span of this call, which keeps the response.
+                const runFork = Effect.runForkWith(contextOf(fiber))
                 const onAbort = () => void runFork(Scope.close(scope, Exit.interrupt()))
                 if (signal.aborted) onAbort()
                 signal.addEventListener("abort", onAbort, { once: true })

@@ -11,6 +11,9 @@ import { defectsOf } from "./defects.ts"
 import type { Entry } from "./ledger.ts"
 import { release } from "./release.ts"
 
+/** Why a hold ends whose scope was closed by somebody else, while work went on in it. */
+export const scopeClosedReason = "its scope was closed"
+
 const remove = <A>(listeners: Array<A>, listener: A): void => {
   const at = listeners.indexOf(listener)
   if (at >= 0) listeners.splice(at, 1)
