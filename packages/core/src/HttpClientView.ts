@@ -26,6 +26,7 @@
  */
 import type * as Cause from "effect/Cause"
 import * as Context from "effect/Context"
+import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
@@ -37,6 +38,7 @@ import * as HttpMethod from "effect/http/HttpMethod"
 import * as Layer from "effect/Layer"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
+import * as Hold from "./internal/hold.ts"
 import * as Interop from "./internal/interop.ts"
 import * as Monotonic from "./internal/monotonic.ts"
 import { counted, Received } from "./internal/received.ts"
@@ -175,11 +177,24 @@ const readFailed = (origin: string) => (error: HttpClientError.HttpClientError |
     cause: error.reason.cause ?? error
   })
 
-/** Not every client tells its reader when its call was aborted. */
-const unlessRevoked =
-  ({ awaitRevoked }: Session.Handle<unknown>) =>
-  <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E | SessionRevoked, R> =>
-    Effect.raceFirst(effect, Effect.flatMap(awaitRevoked, Effect.fail))
+/** An exchange over a client: the scope that its response lives in, and the moment at which that begins to close. */
+class Lent {
+  readonly scope = Scope.makeUnsafe()
+  readonly isReleased = Deferred.makeUnsafe<void>()
+
+  /** Not every client tells its reader when its call was aborted, and some say that the body had ended. */
+  static unlessEnded = ({ awaitRevoked, session, value }: Session.Handle<Lent>) => {
+    const ended = Effect.raceFirst(awaitRevoked, Deferred.await(value.isReleased))
+    const failed = Effect.andThen(ended, Effect.suspend(() => Effect.fail(Hold.whyEnded(session))))
+    return <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E | SessionRevoked, R> =>
+      Effect.suspend(() => session.state === "open" ? Effect.raceFirst(effect, failed) : failed)
+  }
+
+  readonly close = (exit: Exit.Exit<unknown, unknown>) => {
+    Deferred.doneUnsafe(this.isReleased, Exit.void)
+    return Scope.close(this.scope, exit)
+  }
+}
 
 /**
  * A client as a transport.
@@ -198,14 +213,15 @@ export const fromHttpClient = (
   const send = (
     request: Transport.Request,
     origin: string,
-    handle: Session.Handle<unknown>
+    handle: Session.Handle<Lent>
   ): Effect.Effect<Transport.Response, TransportError.TransportError, Scope.Scope> =>
     Effect.clockWith((clock) => {
       const sentAt = Monotonic.millis(clock)
+      const unlessEnded = Lent.unlessEnded(handle)
       const head = scoped.execute(decode(request)).pipe(
         Effect.provideService(HttpClient.TracerPropagationEnabled, false),
         Effect.mapError((error) => sendFailed(request, origin, error)),
-        unlessRevoked(handle)
+        unlessEnded
       )
       const limit = request.timeouts?.firstToken
       const inTime = limit === undefined ? head : Effect.timeoutOrElse(head, {
@@ -213,7 +229,7 @@ export const fromHttpClient = (
         orElse: () => Effect.fail(new Timeouts.FirstTokenTimeout({ limit: Duration.fromInputUnsafe(limit) }))
       })
       return Effect.flatMap(inTime, (response) =>
-        Effect.map(Stream.toPull(response.stream), (pull) => {
+        Effect.map(unlessEnded(Stream.toPull(response.stream)), (pull) => {
           const { headers, status } = response
           const received = new Received(
             request.method,
@@ -221,8 +237,8 @@ export const fromHttpClient = (
             headers["content-length"],
             request.maxBodySize ?? maxBodySize
           )
-          const body = counted(Effect.mapError(pull, readFailed(origin)), received, handle.session)
-          return { status, headers, sentAt, body: unlessRevoked(handle)(body) }
+          const body = unlessEnded(Effect.mapError(pull, readFailed(origin)))
+          return { status, headers, sentAt, body: counted(body, received, handle.session) }
         }))
     })
 
@@ -235,8 +251,12 @@ export const fromHttpClient = (
         }
         Transport.check(request)
         return Effect.flatMap(
-          Session.acquire({ kind: "exchange", name: url.host + url.pathname }, Scope.make(), Scope.close),
-          (handle) => restore(Scope.provide(send(request, url.origin, handle), handle.value))
+          Session.acquire(
+            { kind: "exchange", name: url.host + url.pathname },
+            Effect.sync(() => new Lent()),
+            (lent, exit) => lent.close(exit)
+          ),
+          (handle) => restore(Scope.provide(send(request, url.origin, handle), handle.value.scope))
         )
       })
   })

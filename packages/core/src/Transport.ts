@@ -7,6 +7,9 @@
  * caller's `Scope`: when that closes, its connection is given back if the response was read to its end, or drained if
  * little is left of it, and otherwise closed, so that the provider learns at once that nobody listens.
  *
+ * Another fiber may close that scope at any time. From then on the call sends nothing, gives back what it got, and fails
+ * with `SessionRevoked`, whose reason is "its scope was closed"; so does the reader of its body.
+ *
  * It sets no header of its own and sends no trace headers: what a third party gets is what the request says.
  */
 import * as Cause from "effect/Cause"
@@ -55,7 +58,8 @@ export interface Response {
   readonly sentAt: number
   /**
    * The body's next bytes, or that there are none. Reads no faster than it is pulled: what is not pulled stays with the
-   * sender. A body is read once, here or by `bytes`, `text` or `stream`.
+   * sender. A body is read once, here or by `bytes`, `text` or `stream`, and by one reader: a second one that pulls at
+   * the same time dies.
    */
   readonly body: Pull.Pull<Chunks, BodyError>
 }
@@ -164,9 +168,12 @@ const wasNotSent = (cause: Cause.Cause<TransportError>): boolean =>
     Cause.isFailReason(reason) && reason.error instanceof ConnectionLost && reason.error.phase === "request"
   )
 
+/** A scope may be closed by another fiber, at any step: from then on the call has no connection. */
+const isReleased = ({ state }: Session.Session): boolean => state !== "open"
+
 /** Where we ended the exchange ourselves, its connection was closed for that, which explains whatever else went wrong. */
 const explain = (session: Session.Session, progress: Progress) => <E>(error: E) =>
-  progress.failure ?? session.revoked ?? error
+  progress.failure ?? (session.revoked !== undefined || isReleased(session) ? Hold.whyEnded(session) : error)
 
 /** Ends the use of a connection, in the way that leaves the most of it and asks the least of the sender. */
 const settle = (
@@ -191,7 +198,8 @@ const settle = (
   if (!progress.isSent || received?.isEnded === true) return giveBack()
   if (exchange === undefined || received === undefined) return discard()
   const abort = Effect.andThen(exchange.abort, Effect.suspend(discard))
-  if (Exit.hasInterrupts(exit) || received.left > drainLimit) return abort
+  // A reader that waits would wait for as long as the drain has taken its place.
+  if (Exit.hasInterrupts(exit) || received.isReading || received.left > drainLimit) return abort
   const drain = Pull.catchDone(Effect.forever(exchange.pull, { disableYield: true }), () => Effect.void)
   return Effect.flatMap(atMost(drain, drainTimeout), (isDrained) => isDrained ? giveBack() : abort)
 }
@@ -216,6 +224,7 @@ export const make: (wire: Wire, options?: Options) => Effect.Effect<Transport["S
       session: Session.Session,
       deadline: Deadline.Deadline | undefined
     ): Effect.Effect<Response, TransportError> => {
+      if (isReleased(session)) return Effect.fail(Hold.whyEnded(session))
       const { request, url } = progress
       const limit = request.timeouts?.firstToken
       const sentAt = alarm.now
@@ -242,8 +251,10 @@ export const make: (wire: Wire, options?: Options) => Effect.Effect<Transport["S
         },
         onSuccess: (exchange): Effect.Effect<Response, TransportError> => {
           alarm.clear(progress)
-          // It came while its connection was being closed for having come too late.
-          if (progress.failure !== undefined) return Effect.fail(progress.failure)
+          // It came while its connection was being closed, for having come too late or with its scope.
+          if (progress.failure !== undefined || isReleased(session)) {
+            return Effect.andThen(exchange.abort, Effect.fail(progress.failure ?? Hold.whyEnded(session)))
+          }
           const { headers, pull, status } = exchange
           const limit = request.maxBodySize ?? maxBodySize
           const received = new Received(request.method, status, headers["content-length"], limit)
@@ -265,14 +276,25 @@ export const make: (wire: Wire, options?: Options) => Effect.Effect<Transport["S
         progress.entry = undefined
         progress.isSent = false
         connections.discard(entry)
+        if (isReleased(session)) return Effect.fail(Hold.whyEnded(session))
+        const ended = Effect.andThen(
+          Hold.closed(session as Held),
+          Effect.suspend(() => Effect.fail(Hold.whyEnded(session)))
+        )
+        const unlessRevoked = Hold.restoring(session as Held, restore)
         return Effect.flatMap(
           connections.checkout(
             progress.url,
             progress.request.timeouts ?? {},
             deadline,
-            Hold.restoring(session as Held, restore)
+            (part) => unlessRevoked(Effect.raceFirst(part, ended))
           ),
           (another) => {
+            // Nobody gives back what comes after the release.
+            if (isReleased(session)) {
+              connections.giveBack(another, idleMillis)
+              return Effect.fail(Hold.whyEnded(session))
+            }
             progress.entry = another
             return restore(Effect.suspend(() => send(progress, another, session, deadline)))
           }

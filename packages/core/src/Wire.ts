@@ -40,7 +40,10 @@ export interface Request {
 export interface Exchange {
   readonly status: number
   readonly headers: Headers
-  /** The body's next bytes. */
+  /**
+   * The body's next bytes. One reader at a time: nobody pulls before the last pull has ended or was interrupted. None
+   * begins after the connection was used for another request.
+   */
   readonly pull: Pull.Pull<Chunks, ConnectionLost>
   /** Gives the rest of the body up. The connection may be of no further use. */
   readonly abort: Effect.Effect<void>
