@@ -55,7 +55,10 @@ export interface Connection {
   readonly ready: Effect.Effect<void, ConnectFailed | ProxyFailed>
   /** Waits until the operating system has closed it, whoever began that. */
   readonly closed: Effect.Effect<void>
-  /** Whether another request may be sent: false as soon as either side has begun to close. */
+  /**
+   * Whether another request may be sent: false as soon as either side has begun to close, and false while bytes of the
+   * last request are unsent, which its answer need not have waited for.
+   */
   readonly isUsable: () => boolean
   /**
    * Sends a request and waits for the response's head. Interruption aborts the exchange. Where the connection turns out
