@@ -43,6 +43,7 @@ import * as Interop from "./internal/interop.ts"
 import * as Monotonic from "./internal/monotonic.ts"
 import { counted, Received } from "./internal/received.ts"
 import { TransportResponse } from "./internal/transportResponse.ts"
+import { UnreadBody } from "./internal/unreadBody.ts"
 import * as OptionCheck from "./OptionCheck.ts"
 import * as Session from "./Session.ts"
 import type { SessionRevoked } from "./SessionError.ts"
@@ -97,8 +98,14 @@ const executeFailed =
  * The transport as a client.
  *
  * A response lives in the `Scope` around its call; where there is none, in the given one, which is the layer's. It ends
- * earlier with its body: read to the end, failed, given up or interrupted. So one whose body nobody reads is held until
- * that scope closes (or the collector finds it); `HttpClient.withScope` and `Effect.scoped` around each call avoid that.
+ * earlier with its body: read to the end, failed, given up or interrupted.
+ *
+ * Nobody need read a body. That of an error (status 400 and above) is read into memory at once, up to 64 KiB, and gives
+ * its connection back. One that is larger, or does not come, is closed as soon as another call waits for a connection; a
+ * later read of it fails with `UnreadBodyClosed`. The body of a success is never dropped: where another call waits, and
+ * nobody has begun to read it, it is read into memory up to 64 KiB, and so gives its connection back if that was all. What
+ * is larger is held until it is read, its scope closes, or the collector finds that the response is lost; `Effect.scoped`
+ * around each call ends it at once.
  *
  * No trace headers are sent, since servers of others have no use for them. What went wrong is the `cause` of the
  * `HttpClientError`'s reason.
@@ -106,34 +113,30 @@ const executeFailed =
 export const toHttpClient = (
   transport: Transport.Transport["Service"]
 ): Effect.Effect<HttpClient.HttpClient, never, Scope.Scope> =>
-  Effect.map(
-    Effect.scope,
-    (own) =>
-      HttpClient.make((request, url, signal, fiber) =>
-        Effect.uninterruptibleMask((restore) =>
-          Effect.flatMap(Scope.fork(Context.getOrElse(fiber.context, Scope.Scope, () => own)), (scope) => {
-            const execute = Effect.flatMap(encode(request), (sent) => transport.execute({ ...sent, url: url.href }))
-            return Effect.matchCauseEffect(restore(Scope.provide(execute, scope)), {
-              onFailure: (cause) =>
-                Effect.andThen(
-                  Scope.close(scope, Exit.failCause(cause)),
-                  Effect.mapError(Effect.failCause(cause), executeFailed(request))
-                ),
-              onSuccess: (response) => {
-                const runFork = Effect.runForkWith(fiber.context)
-                const onAbort = () => void runFork(Scope.close(scope, Exit.interrupt()))
-                if (signal.aborted) onAbort()
-                signal.addEventListener("abort", onAbort, { once: true })
-                return Effect.as(
-                  Scope.addFinalizer(scope, Effect.sync(() => signal.removeEventListener("abort", onAbort))),
-                  new TransportResponse(request, url, response, (exit) => Scope.close(scope, exit))
-                )
-              }
-            })
+  Effect.contextWith((context: Context.Context<Scope.Scope>) => {
+    const own = Context.get(context, Scope.Scope)
+    const client = HttpClient.make((request, url, signal, fiber) =>
+      Effect.uninterruptibleMask((restore) =>
+        Effect.flatMap(Scope.fork(Context.getOrElse(fiber.context, Scope.Scope, () => own)), (scope) => {
+          const execute = Effect.flatMap(encode(request), (sent) => transport.execute({ ...sent, url: url.href }))
+          return Effect.matchCauseEffect(restore(Scope.provide(execute, scope)), {
+            onFailure: (cause) =>
+              Effect.andThen(
+                Scope.close(scope, Exit.failCause(cause)),
+                Effect.mapError(Effect.failCause(cause), executeFailed(request))
+              ),
+            onSuccess: (response) => {
+              const body = new UnreadBody(request.method, response, scope, context)
+              return Effect.as(body.follow(signal), new TransportResponse(request, url, response, body))
+            }
           })
-        )
+        })
       )
-  ).pipe(Effect.map(HttpClient.transform(Effect.provideService(HttpClient.TracerPropagationEnabled, false))))
+    )
+    return Effect.succeed(
+      HttpClient.transform(client, Effect.provideService(HttpClient.TracerPropagationEnabled, false))
+    )
+  })
 
 /** An `HttpClient` over the transport. */
 export const layerHttpClient: Layer.Layer<HttpClient.HttpClient, never, Transport.Transport> = Layer.effect(

@@ -18,7 +18,6 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Pull from "effect/Pull"
-import * as Result from "effect/Result"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import * as Deadline from "./Deadline.ts"
@@ -28,12 +27,13 @@ import { type Connections, type Entry, make as makeConnections } from "./interna
 import * as Hold from "./internal/hold.ts"
 import { keepAliveMillis } from "./internal/keepAlive.ts"
 import type { Entry as Held } from "./internal/ledger.ts"
+import { readBytes } from "./internal/readBytes.ts"
 import { counted, Received } from "./internal/received.ts"
 import * as OptionCheck from "./OptionCheck.ts"
 import * as Session from "./Session.ts"
 import type { SessionRevoked } from "./SessionError.ts"
 import * as Timeouts from "./Timeouts.ts"
-import { BodyTooLarge, ConnectionLost, InvalidUrl, type TransportError } from "./TransportError.ts"
+import { type BodyTooLarge, ConnectionLost, InvalidUrl, type TransportError } from "./TransportError.ts"
 import type { Body, Chunks, Exchange, Headers, Wire } from "./Wire.ts"
 
 export interface Request {
@@ -62,6 +62,12 @@ export interface Response {
    * the same time dies.
    */
   readonly body: Pull.Pull<Chunks, BodyError>
+  /**
+   * Has `offer` called once, when another call has to wait for a connection to this origin; it may read the body to its
+   * end or close the scope, and returns whether it is sure to. Returns how to take that back. It is for those who hold
+   * responses that nobody may ever read, and undefined where the transport has no connections of its own.
+   */
+  readonly onWanted?: ((offer: () => boolean) => () => void) | undefined
 }
 
 export class Transport extends Context.Service<Transport, {
@@ -260,7 +266,13 @@ export const make: (wire: Wire, options?: Options) => Effect.Effect<Transport["S
           const received = new Received(request.method, status, headers["content-length"], limit)
           progress.exchange = exchange
           progress.received = received
-          return Effect.succeed({ status, headers, sentAt, body: counted(pull, received, session) })
+          return Effect.succeed({
+            status,
+            headers,
+            sentAt,
+            body: counted(pull, received, session),
+            onWanted: (offer) => entry.pool.offers.add(offer)
+          })
         }
       })
     }
@@ -333,39 +345,9 @@ export const make: (wire: Wire, options?: Options) => Effect.Effect<Transport["S
 export const stream = (response: Response): Stream.Stream<Uint8Array, BodyError> =>
   Stream.fromPull(Effect.succeed(response.body))
 
-const joined = (chunks: ReadonlyArray<Uint8Array>, length: number): Uint8Array => {
-  const [first] = chunks
-  if (chunks.length === 1 && first !== undefined) return first
-  const whole = new Uint8Array(length)
-  let at = 0
-  for (const chunk of chunks) {
-    whole.set(chunk, at)
-    at += chunk.byteLength
-  }
-  return whole
-}
-
 /** The whole body, in memory. Reading stops at `limit` bytes, where the response's own limit does not come first. */
 export const bytes = (response: Response, limit = Infinity): Effect.Effect<Uint8Array, BodyError> =>
-  Effect.suspend(() => {
-    OptionCheck.size("limit", limit)
-    const chunks: Array<Uint8Array> = []
-    let length = 0
-    const read: Effect.Effect<Uint8Array, BodyError> = Effect.matchCauseEffect(response.body, {
-      onSuccess: (more) => {
-        for (const chunk of more) {
-          chunks.push(chunk)
-          length += chunk.byteLength
-        }
-        return length > limit ? Effect.fail(new BodyTooLarge({ limit })) : read
-      },
-      onFailure: (cause) => {
-        const failure = Pull.filterNoDone(cause)
-        return Result.isSuccess(failure) ? Effect.failCause(failure.success) : Effect.succeed(joined(chunks, length))
-      }
-    })
-    return read
-  })
+  Effect.suspend(() => readBytes(response.body, OptionCheck.size("limit", limit)))
 
 const decoder = new TextDecoder()
 

@@ -3,7 +3,7 @@ import * as HttpClientView from "@clawback/core/HttpClientView"
 import * as SessionRegistry from "@clawback/core/SessionRegistry"
 import * as Transport from "@clawback/core/Transport"
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Exit, Fiber, Latch, Option, Scope, Stream } from "effect"
+import { Effect, Exit, type Fiber, Latch, Option, Scope, Stream } from "effect"
 import { HttpClient, HttpClientResponse } from "effect/http"
 
 const isolated = Effect.provide(SessionRegistry.layer())

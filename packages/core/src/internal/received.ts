@@ -10,6 +10,14 @@ import * as Hold from "./hold.ts"
 /** Responses that have no body, whatever length they tell of: that of what another request would get (RFC 9110 §8.6). */
 const hasNone = (method: string, status: number): boolean => method === "HEAD" || status === 204 || status === 304
 
+/** How many bytes a response's body has, where its sender says so; otherwise `Infinity`. */
+export const lengthOf = (method: string, status: number, contentLength: Headers[string]): number =>
+  hasNone(method, status)
+    ? 0
+    : typeof contentLength === "string" && /^\d+$/.test(contentLength)
+    ? Number(contentLength)
+    : Infinity
+
 /** How far a response's body has come. */
 export class Received {
   bytes = 0
@@ -21,11 +29,7 @@ export class Received {
   private readonly limit: number
 
   constructor(method: string, status: number, contentLength: Headers[string], limit: number) {
-    this.length = hasNone(method, status)
-      ? 0
-      : typeof contentLength === "string" && /^\d+$/.test(contentLength)
-      ? Number(contentLength)
-      : Infinity
+    this.length = lengthOf(method, status, contentLength)
     this.limit = limit
   }
 
