@@ -99,8 +99,8 @@ export const make = <E = never, R = never>(
 }
 
 const openEndpoint = Effect.fnUntraced(function*<E, R>({ model, options, provider }: EmbeddingTarget<E, R>) {
-  const endpoint = yield* Endpoint.open(provider, options)
-  const calls = Observation.make("embeddings", endpoint, yield* Effect.context<never>())
+  const endpoint = yield* Endpoint.open("embeddings", provider, model, options)
+  const calls = Observation.make(endpoint)
   const embedder = Embedder.of({
     provider: provider.name,
     model,

@@ -17,7 +17,7 @@ import type { Connection, Wire } from "../Wire.ts"
 import type { Alarm, Timer } from "./alarm.ts"
 import { atMost } from "./atMost.ts"
 import { ConnectionPool, type Grant, type Wake } from "./connectionPool.ts"
-import { namer, PoolMetrics } from "./poolMetrics.ts"
+import { PoolMetrics } from "./poolMetrics.ts"
 
 /** A connection as the pool knows it. The fiber holds it: interrupting that closes it. */
 export class Entry implements Timer {
@@ -98,9 +98,9 @@ class Waiter implements Timer {
 class Pool extends ConnectionPool<Entry, Waiter> {
   readonly metrics: PoolMetrics
 
-  constructor(max: number, maxWaiting: number, name: string, context: Context.Context<never>) {
+  constructor(max: number, maxWaiting: number, origin: string, context: Context.Context<never>) {
     super(max, maxWaiting)
-    this.metrics = new PoolMetrics(this, name, context)
+    this.metrics = new PoolMetrics(this, origin, context)
   }
 }
 
@@ -123,7 +123,6 @@ export const make = Effect.fnUntraced(function*(wire: Wire, alarm: Alarm, option
 }): Effect.fn.Return<Connections, never, Scope.Scope> {
   const context = yield* Effect.context<never>()
   const runFork = Effect.runForkWith(context)
-  const nameOf = namer()
   const random = yield* Random.Random
   const holders = yield* Scope.fork(yield* Effect.scope, "parallel")
   const maxLifetime = Duration.toMillis(options.maxLifetime)
@@ -144,7 +143,7 @@ export const make = Effect.fnUntraced(function*(wire: Wire, alarm: Alarm, option
   const poolOf = (origin: string): Pool => {
     let pool = pools.get(origin)
     if (pool !== undefined) return pool
-    pools.set(origin, pool = new Pool(options.max, options.maxWaiting, nameOf(origin), context))
+    pools.set(origin, pool = new Pool(options.max, options.maxWaiting, origin, context))
     return pool
   }
 
