@@ -20,6 +20,10 @@ const width: Instrument.Instrument<"histogram", "kind"> = {
   boundaries: [1, 2]
 }
 
+const kinds = (limit: number) => Instrument.bounded("kind", limit)
+
+const record = (use: Instrument.Use, value = 1) => use.series(opened).record(value)
+
 describe("Instrument", () => {
   it.effect("counts what is recorded, split by labels", () =>
     Effect.gen(function*() {
@@ -126,10 +130,6 @@ describe("Instrument", () => {
     }).pipe(isolated))
 
   describe("a bounded label", () => {
-    const kinds = (limit: number) => Instrument.bounded("kind", limit)
-
-    const record = (use: Instrument.Use, value = 1) => use.series(opened).record(value)
-
     it.effect("shows so many values apart, and the rest together", () =>
       Effect.gen(function*() {
         const context = yield* Effect.context<never>()
@@ -207,7 +207,7 @@ describe("Instrument", () => {
           "door.opened _OTHER": 4,
           "door.width _OTHER": 1
         })
-        const [histogram] = (yield* Metric.snapshot).filter(({ type }) => type === "Histogram")
+        const histogram = (yield* Metric.snapshot).find(({ type }) => type === "Histogram")
         assert.deepInclude(histogram?.state as object, { buckets: [[1, 0], [2, 1]], count: 1, sum: 1.5 })
       }).pipe(isolated))
 

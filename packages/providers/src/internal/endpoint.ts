@@ -25,6 +25,8 @@ export interface Endpoint<out C extends Protocol = Protocol> {
   readonly operation: Operation
   readonly codec: C
   readonly url: URL
+  /** Where it is, for errors and spans: without the query, which may hold a secret, and which a part of `url` would keep. */
+  readonly address: URL
   readonly source: Credential.Source
   /** What the credential is called, for errors. */
   readonly credential: string
@@ -58,6 +60,7 @@ export const open = Effect.fnUntraced(function*<C extends Protocol, E, R>(
     operation,
     codec: provider.codec,
     url,
+    address: new URL(url.origin + url.pathname),
     source: yield* credential.open,
     credential: credential.name,
     transport: yield* Transport.Transport,

@@ -32,12 +32,12 @@ export interface Calls {
   ) => Call
 }
 
-export const make = ({ metrics, operation, provider, url }: Endpoint): Calls => {
+export const make = ({ address, metrics, operation, provider }: Endpoint): Calls => {
   const endpoint = {
     [Attribute.operation]: operation,
     [Attribute.provider]: provider,
-    [Attribute.serverAddress]: url.hostname,
-    [Attribute.serverPort]: Number(url.port) || (url.protocol === "https:" ? 443 : 80)
+    [Attribute.serverAddress]: address.hostname,
+    [Attribute.serverPort]: Number(address.port) || (address.protocol === "https:" ? 443 : 80)
   }
   return {
     begin: (fiber, model, attributes, parent) => {
