@@ -58,6 +58,12 @@ const send = (request: HttpClientRequest.HttpClientRequest) =>
 
 const text = (value: string) => new TextEncoder().encode(value)
 
+/** A transport over a client whose calls all fail. */
+const refusing = (why: (request: HttpClientRequest.HttpClientRequest) => HttpClientError.RequestError) =>
+  HttpClientView.fromHttpClient(
+    HttpClient.make((request) => Effect.fail(new HttpClientError.HttpClientError({ reason: why(request) })))
+  )
+
 /** However an error is printed, there is no secret in it. */
 const assertKept = (error: unknown) => {
   const printed = [String(error), JSON.stringify(error), inspect(error, { depth: null, showHidden: true })]
@@ -258,15 +264,13 @@ describe("An HttpClient as a transport", () => {
       const headers = { authorization: "Bearer s3cret" }
       const refused = yield* failure("http://me:s3cret@127.0.0.1:9/path?key=s3cret", { headers })
       assert.strictEqual(refused._tag, "InvalidUrl")
-      const failing = (reason: "EncodeError" | "TransportError") =>
-        HttpClientView.fromHttpClient(HttpClient.make((request) =>
-          Effect.fail(
-            new HttpClientError.HttpClientError({ reason: new HttpClientError[reason]({ request, description: "no" }) })
-          )
-        ))
       const call = { method: "GET", url: "http://127.0.0.1:9/path?key=s3cret", headers } as const
-      const lost = yield* Effect.flip(failing("TransportError").execute(call))
-      const invalid = yield* Effect.flip(failing("EncodeError").execute(call))
+      const lost = yield* Effect.flip(
+        refusing((request) => new HttpClientError.TransportError({ request })).execute(call)
+      )
+      const invalid = yield* Effect.flip(
+        refusing((request) => new HttpClientError.EncodeError({ request })).execute(call)
+      )
       const breaking = HttpClientView.fromHttpClient(
         HttpClient.make((request) =>
           Effect.succeed(HttpClientResponse.fromWeb(
