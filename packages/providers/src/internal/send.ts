@@ -45,14 +45,16 @@ const secretsOf = (credential: string, { search, searchParams }: URL): ReadonlyA
   return [credential, ...values, ...values.map(encodeURIComponent)]
 }
 
+const formsOf = (secret: string): ReadonlyArray<string> => {
+  const quoted = JSON.stringify(secret).slice(1, -1)
+  return [secret, quoted, quoted.replaceAll("/", "\\/")]
+}
+
 /** Takes secrets out of texts, in which they may also stand as JSON quotes them. */
 const redactor = (credential: string, url: URL) => {
   let forms: ReadonlySet<string> | undefined
-  const formsOf = (secret: string, quoted: string) => [secret, quoted, quoted.replaceAll("/", "\\/")]
   return (text: string): string => {
-    forms ??= new Set(
-      secretsOf(credential, url).flatMap((secret) => formsOf(secret, JSON.stringify(secret).slice(1, -1)))
-    )
+    forms ??= new Set(secretsOf(credential, url).flatMap(formsOf))
     for (const form of forms) text = text.replaceAll(form, "<redacted>")
     return text
   }
