@@ -18,11 +18,18 @@ import { Machine } from "./machine.ts"
 import type { Mode, Program } from "./program.ts"
 import type { Wrapper } from "./wrappers.ts"
 
+/** One reason why a fiber did not succeed. */
+export interface Reason {
+  readonly tag: "Fail" | "Die" | "Interrupt"
+  readonly error: unknown
+  readonly text: string
+}
+
 /** What came of a run. */
 export interface Outcome {
   /** How the main fiber ended: `"never"` where it did not. */
   readonly exit: string
-  readonly errors: ReadonlyArray<unknown>
+  readonly reasons: ReadonlyArray<Reason>
   readonly output: ReadonlyArray<string>
   /** What was not given back exactly once, sessions that are still open, and what else is amiss. */
   readonly amiss: ReadonlyArray<string>
@@ -45,27 +52,29 @@ export interface Setting {
 /** A program that takes more than this does not end. */
 const maxSteps = 20_000
 
-const reasonOf = (reason: Cause.Reason<unknown>): string =>
-  reason._tag === "Interrupt" ? "interrupted" : reason._tag === "Fail" ? `failed: ${nameOf(reason.error)}` : `died: ${nameOf(reason.defect)}`
-
 const nameOf = (error: unknown): string =>
   error instanceof Error ? `${"_tag" in error ? String(error._tag) : error.name} ${error.message}`.trim() : show(error)
 
-/** The same text for exits that say the same, in whatever order and however often. */
+const reasonOf = (reason: Cause.Reason<unknown>): Reason =>
+  reason._tag === "Interrupt"
+    ? { tag: reason._tag, error: undefined, text: "interrupted" }
+    : reason._tag === "Fail"
+    ? { tag: reason._tag, error: reason.error, text: `failed: ${nameOf(reason.error)}` }
+    : { tag: reason._tag, error: reason.defect, text: `died: ${nameOf(reason.defect)}` }
+
+/** Why it ended, each reason once, always in the same order. */
+const reasonsOf = (exit: Exit.Exit<unknown, unknown> | undefined): ReadonlyArray<Reason> => {
+  if (exit === undefined || Exit.isSuccess(exit)) return []
+  const byText = new Map(exit.cause.reasons.map(reasonOf).map((reason) => [reason.text, reason]))
+  return [...byText.values()].toSorted((one, other) => one.text < other.text ? -1 : 1)
+}
+
 const exitOf = (exit: Exit.Exit<unknown, unknown> | undefined): string =>
   exit === undefined
     ? "never"
     : Exit.isSuccess(exit)
     ? `succeeded: ${show(exit.value)}`
-    : [...new Set(exit.cause.reasons.map(reasonOf))].toSorted().join(" + ")
-
-const errorsOf = (exit: Exit.Exit<unknown, unknown> | undefined): ReadonlyArray<unknown> =>
-  exit === undefined || Exit.isSuccess(exit)
-    ? []
-    : exit.cause.reasons.map((reason) => reason._tag === "Fail" ? reason.error : reason._tag === "Die" ? reason.defect : Interrupted)
-
-/** Stands for an interruption among errors. */
-export const Interrupted = Symbol("interrupted")
+    : reasonsOf(exit).map(({ text }) => text).join(" + ")
 
 /** A fixed sequence: what is random must not differ between two runs. */
 const makeRandom = (): Random.Random => {
@@ -168,7 +177,7 @@ function* steps({ mode, operations, program, step, wrapper }: Setting): Generato
   if (exit === undefined) fiber.interruptUnsafe()
   const torn = yield* drain(Effect.runForkWith(base)(Scope.close(scope, Exit.void)))
   if (torn === undefined && exit !== undefined) amiss.push("what it ran in never closes")
-  return { exit: exitOf(exit), errors: errorsOf(exit), output, amiss, steps: ended, took }
+  return { exit: exitOf(exit), reasons: reasonsOf(exit), output, amiss, steps: ended, took }
 }
 
 /** What a revocation says. */

@@ -13,6 +13,8 @@ export interface Pair {
 
 export const programs: ReadonlyArray<Program> = [...streams, ...time, ...fibers, ...scopes]
 
+if (new Set(programs.map(({ name }) => name)).size < programs.length) throw new Error("Two programs have one name")
+
 const applies = (wrapper: Wrapper, program: Program) => wrapper.around !== "stream" || program.form === "stream"
 
 export const pairs: ReadonlyArray<Pair> = programs.flatMap((program) =>

@@ -106,7 +106,8 @@ export const wrappers: ReadonlyArray<Wrapper> = [
     name: "Session.acquire",
     around: "hold",
     oracles: [plain],
-    isRevocable: true,
+    // Who holds something by it, and does not listen, is not told of a revocation.
+    isRevocable: false,
     acquire: (acquire, release) => Effect.map(Session.acquire(info, acquire, release), ({ value }) => value)
   }
 ]

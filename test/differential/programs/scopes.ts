@@ -22,14 +22,14 @@ export const programs: ReadonlyArray<Program> = [
     Stream.unwrap(Effect.as(hold("a"), Stream.make(1, 2).pipe(Stream.rechunk(1), Stream.tap(() => Effect.sleep(1))))).pipe(
       Stream.onExit((exit) => say(exit._tag))
     )),
-  stream("scope", "a finalizer that dies", ({ hold }) =>
+  stream("scope", "a stream's finalizer that dies", ({ hold }) =>
     Stream.unwrap(
       Effect.andThen(
         hold("a"),
         Effect.as(Effect.addFinalizer(() => Effect.die("finalizer")), Stream.make(1, 2).pipe(Stream.rechunk(1)))
       )
     )),
-  stream("scope", "a part that is not to be interrupted", ({ hold }) =>
+  stream("scope", "an element that is not to be interrupted", ({ hold }) =>
     Stream.unwrap(Effect.as(hold("a"), Stream.make(1, 2).pipe(
       Stream.rechunk(1),
       Stream.mapEffect((n) => Effect.uninterruptible(Effect.as(Effect.sleep(10), n)))

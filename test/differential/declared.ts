@@ -1,0 +1,39 @@
+/** Differences that are meant to be: each a typed error, with its reason. */
+import { Deadline, SessionError, Timeouts } from "@clawback/core"
+import type { Mode } from "./program.ts"
+import { revocation } from "./run.ts"
+
+export interface Declared {
+  readonly difference: string
+  readonly reason: string
+  readonly matches: (error: unknown, mode: Mode) => boolean
+  /** Holds only where Effect alone can wait for ever. */
+  readonly insteadOfWaiting: boolean
+}
+
+const closed = "its scope was closed"
+
+export const declared: ReadonlyArray<Declared> = [
+  {
+    difference: `SessionRevoked: ${closed}`,
+    reason: "Effect goes on with what its scope has given back, or waits for ever; we end it, and say why",
+    matches: (error, mode) =>
+      mode === "close" && error instanceof SessionError.SessionRevoked && error.reason === closed,
+    insteadOfWaiting: false
+  },
+  {
+    difference: "SessionRevoked: by an operator",
+    reason: "Effect has nobody who could take a session back",
+    matches: (error, mode) =>
+      mode === "revoke" && error instanceof SessionError.SessionRevoked && error.reason === revocation,
+    insteadOfWaiting: false
+  },
+  {
+    difference: "FirstTokenTimeout, IdleTimeout, DeadlineExceeded: an hour has passed",
+    reason: "Effect waits for ever",
+    matches: (error) =>
+      error instanceof Timeouts.FirstTokenTimeout || error instanceof Timeouts.IdleTimeout ||
+      error instanceof Deadline.DeadlineExceeded,
+    insteadOfWaiting: true
+  }
+]
