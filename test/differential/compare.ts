@@ -1,5 +1,5 @@
 /** Compares what a wrapped program does with what Effect alone does with it. */
-import { type Declared, declared } from "./declared.ts"
+import { type Declared, declared, revoked } from "./declared.ts"
 import { Plain, runOne } from "./plain.ts"
 import type { Mode, Program } from "./program.ts"
 import type { Outcome, Reason, Setting } from "./run.ts"
@@ -38,6 +38,24 @@ const hasSaidSame = (one: Outcome, other: Outcome) =>
 
 const texts = (reasons: ReadonlyArray<Reason>) =>
   reasons.filter(({ tag }) => tag !== "Interrupt").map(({ text }) => text).join()
+
+/** The declared difference that an outcome tells of. */
+const oursOf = ({ reasons }: Outcome, mode: Mode): Declared | undefined =>
+  declared.find((one) => reasons.some((reason) => isOf(one, reason, mode)))
+
+const isOf = ({ matches }: Declared, { error, tag }: Reason, mode: Mode) => tag === "Fail" && matches(error, mode)
+
+/**
+ * Whether a declared difference is all that differs: errors of ours stand where Effect alone says that it was interrupted,
+ * or where it would still be waiting. What else went wrong must be what goes wrong there, too.
+ */
+const isMeant = async (meant: Declared, outcome: Outcome, mode: Mode, plain: Plain): Promise<boolean> => {
+  const { reasons } = outcome
+  if (reasons.length === 0 || reasons.some(({ tag }) => tag === "Interrupt")) return false
+  const others = texts(reasons.filter((reason) => !declared.some((one) => isOf(one, reason, mode))))
+  if (meant.insteadOfWaiting && !(await plain.can(({ exit }) => exit === "never"))) return false
+  return plain.can((other) => hasSaidSame(outcome, other) && texts(other.reasons) === others)
+}
 
 /** What Effect alone does is the same for all of ours, and so is looked at once. */
 export class Comparison {
@@ -78,34 +96,22 @@ export class Comparison {
 
     const amiss = outcome.amiss.join()
     if (amiss !== "" && !(await plain.can((other) => other.amiss.join() === amiss))) say(`at the end: ${amiss}`)
-    const isWhole = step === undefined && plain.whole.some((other) => isSame(outcome, other))
-    if (isWhole || step !== undefined && await plain.can((other) => isSame(outcome, other))) {
-      const slowest = (other: Outcome) => other.exit !== "never" && outcome.took <= other.took + wrapper.slack
-      if (outcome.exit !== "never" && !(await plain.can(slowest))) say(`it took ${outcome.took} ms`)
+    const ours = oursOf(outcome, mode)
+    // One that tells of a limit of ours is nothing that Effect alone can do: so that need not be looked for.
+    const isPlain = ours === undefined &&
+      (step === undefined
+        ? plain.whole.some((other) => isSame(outcome, other))
+        : await plain.can((other) => isSame(outcome, other)))
+    if (isPlain) {
+      const isSlower = (other: Outcome) => other.exit !== "never" && outcome.took <= other.took + wrapper.slack
+      if (outcome.exit !== "never" && !(await plain.can(isSlower))) say(`it took ${outcome.took} ms`)
       return outcome.steps
     }
-    const meant = await this.meant(outcome, mode, plain)
-    if (meant === undefined) {
+    const meant = ours ?? (mode === "revoke" ? revoked : undefined)
+    if (meant === undefined || !(await isMeant(meant, outcome, mode, plain))) {
       const expected = [...new Set(plain.whole.map(({ exit, output }) => `${exit} after [${output.join(", ")}]`))]
       say(`${outcome.exit} after [${outcome.output.join(", ")}]; left alone, plain Effect: ${expected.join(" or ")}`)
     } else this.counts.set(meant, (this.counts.get(meant) ?? 0) + 1)
     return outcome.steps
-  }
-
-  /**
-   * The declared difference that it is: errors of ours stand where Effect alone says that it was interrupted, or where it
-   * would still be waiting. What else went wrong must be what goes wrong there, too.
-   */
-  private async meant({ output, reasons }: Outcome, mode: Mode, plain: Plain): Promise<Declared | undefined> {
-    if (reasons.length === 0 || reasons.some(({ tag }) => tag === "Interrupt")) return undefined
-    const isOurs = ({ error, tag }: Reason) => tag === "Fail" && declared.some((one) => one.matches(error, mode))
-    const others = texts(reasons.filter((reason) => !isOurs(reason)))
-    const ours = declared.find((one) => reasons.some((reason) => isOurs(reason) && one.matches(reason.error, mode)))
-    const isAlike = (other: Outcome) =>
-      hasSaidSame({ output } as Outcome, other) && texts(other.reasons) === others &&
-      (mode === "revoke" || mode === "close" || other.exit === "never")
-    if (ours === undefined && mode !== "revoke") return undefined
-    if (ours?.insteadOfWaiting === true && !(await plain.can(({ exit }) => exit === "never"))) return undefined
-    return await plain.can(isAlike) ? ours ?? declared.find((one) => one.difference.includes("operator")) : undefined
   }
 }

@@ -13,6 +13,14 @@ export interface Declared {
 
 const closed = "its scope was closed"
 
+export const revoked: Declared = {
+  difference: "SessionRevoked: by an operator",
+  reason: "Effect has nobody who could take a session back",
+  matches: (error, mode) =>
+    mode === "revoke" && error instanceof SessionError.SessionRevoked && error.reason === revocation,
+  insteadOfWaiting: false
+}
+
 export const declared: ReadonlyArray<Declared> = [
   {
     difference: `SessionRevoked: ${closed}`,
@@ -21,13 +29,7 @@ export const declared: ReadonlyArray<Declared> = [
       mode === "close" && error instanceof SessionError.SessionRevoked && error.reason === closed,
     insteadOfWaiting: false
   },
-  {
-    difference: "SessionRevoked: by an operator",
-    reason: "Effect has nobody who could take a session back",
-    matches: (error, mode) =>
-      mode === "revoke" && error instanceof SessionError.SessionRevoked && error.reason === revocation,
-    insteadOfWaiting: false
-  },
+  revoked,
   {
     difference: "FirstTokenTimeout, IdleTimeout, DeadlineExceeded: an hour has passed",
     reason: "Effect waits for ever",
