@@ -3,7 +3,7 @@ import { type Declared, declared, revoked } from "./declared.ts"
 import { Plain, runOne } from "./plain.ts"
 import type { Mode, Program } from "./program.ts"
 import type { Outcome, Reason, Setting } from "./run.ts"
-import type { Wrapper } from "./wrappers.ts"
+import { plain, type Wrapper } from "./wrappers.ts"
 
 export interface Difference {
   readonly program: string
@@ -31,10 +31,10 @@ const stepsOf = (count: number, wanted: number, turn: number): ReadonlyArray<num
 }
 
 /** Whether two did the same, as far as anybody can see. */
-const isSame = (one: Outcome, other: Outcome) => one.exit === other.exit && hasSaidSame(one, other)
+const isSame = (one: Outcome, other: Outcome) => one.exit === other.exit && isSameText(one.output, other.output)
 
-const hasSaidSame = (one: Outcome, other: Outcome) =>
-  one.output.length === other.output.length && one.output.every((line, i) => line === other.output[i])
+const isSameText = (one: ReadonlyArray<string>, other: ReadonlyArray<string>) =>
+  one.length === other.length && one.every((line, i) => line === other[i])
 
 const texts = (reasons: ReadonlyArray<Reason>) =>
   reasons.filter(({ tag }) => tag !== "Interrupt").map(({ text }) => text).join()
@@ -51,10 +51,18 @@ const isOf = ({ matches }: Declared, { error, tag }: Reason, mode: Mode) => tag 
  */
 const isMeant = async (meant: Declared, outcome: Outcome, mode: Mode, plain: Plain): Promise<boolean> => {
   const { reasons } = outcome
-  if (reasons.length === 0 || reasons.some(({ tag }) => tag === "Interrupt")) return false
+  const answered = withoutAnswer(outcome.output)
+  if (reasons.some(({ tag }) => tag === "Interrupt")) return false
+  if (reasons.length === 0 && answered.length === outcome.output.length) return false
   const others = texts(reasons.filter((reason) => !declared.some((one) => isOf(one, reason, mode))))
   if (meant.insteadOfWaiting && !(await plain.can(({ exit }) => exit === "never"))) return false
-  return plain.can((other) => hasSaidSame(outcome, other) && texts(other.reasons) === others)
+  return plain.can((other) => isSameText(answered, withoutAnswer(other.output)) && texts(other.reasons) === others)
+}
+
+/** What was said before a server answered that a request was cut short. */
+const withoutAnswer = (output: ReadonlyArray<string>): ReadonlyArray<string> => {
+  const [status, body = ""] = output.slice(-2)
+  return status === "503" && (body === "Empty" || body.includes(`"error":"SessionRevoked"`)) ? output.slice(0, -2) : output
 }
 
 /** What Effect alone does is the same for all of ours, and so is looked at once. */
@@ -74,9 +82,9 @@ export class Comparison {
   /** Runs a pair in all its modes. */
   async pair(program: Program, wrapper: Wrapper, effort: Effort): Promise<void> {
     for (const mode of program.modes) {
-      if (mode === "revoke" && !wrapper.isRevocable) continue
+      if (mode === "revoke" && wrapper.revokes === undefined) continue
       // Who reads a stream in somebody else's scope is no effect to wrap.
-      if (mode === "close" && wrapper.around === "effect" && program.form === "stream") continue
+      if (mode === "close" && program.form === "stream" && wrapper.effect !== plain.effect) continue
       for (const operations of effort.operations) {
         const setting = { program, wrapper, mode, operations }
         const count = await this.one(setting)
@@ -88,28 +96,33 @@ export class Comparison {
   /** One run, compared. Tells how many steps it took. */
   async one(setting: Setting): Promise<number> {
     const { mode, operations, program, step, wrapper } = setting
-    const plain = await this.plain(program, wrapper, mode)
+    const effect = await this.plain(program, wrapper, mode)
     const outcome = await runOne(setting)
     this.runs++
     const say = (what: string) =>
       void this.differences.push({ program: program.name, wrapper: wrapper.name, mode, operations, step, what })
 
     const amiss = outcome.amiss.join()
-    if (amiss !== "" && !(await plain.can((other) => other.amiss.join() === amiss))) say(`at the end: ${amiss}`)
+    if (amiss !== "" && !(await effect.can((other) => other.amiss.join() === amiss))) say(`at the end: ${amiss}`)
+    const isStuck = step !== undefined && outcome.exit === "never" && (mode !== "close" || wrapper.endsWithItsScope)
+    if (isStuck) {
+      say(`it waits for ever, after [${outcome.output.join(", ")}]`)
+      return outcome.steps
+    }
     const ours = oursOf(outcome, mode)
     // One that tells of a limit of ours is nothing that Effect alone can do: so that need not be looked for.
     const isPlain = ours === undefined &&
       (step === undefined
-        ? plain.whole.some((other) => isSame(outcome, other))
-        : await plain.can((other) => isSame(outcome, other)))
+        ? effect.whole.some((other) => isSame(outcome, other))
+        : await effect.can((other) => isSame(outcome, other)))
     if (isPlain) {
       const isSlower = (other: Outcome) => other.exit !== "never" && outcome.took <= other.took + wrapper.slack
-      if (outcome.exit !== "never" && !(await plain.can(isSlower))) say(`it took ${outcome.took} ms`)
+      if (outcome.exit !== "never" && !(await effect.can(isSlower))) say(`it took ${outcome.took} ms`)
       return outcome.steps
     }
     const meant = ours ?? (mode === "revoke" ? revoked : undefined)
-    if (meant === undefined || !(await isMeant(meant, outcome, mode, plain))) {
-      const expected = [...new Set(plain.whole.map(({ exit, output }) => `${exit} after [${output.join(", ")}]`))]
+    if (meant === undefined || !(await isMeant(meant, outcome, mode, effect))) {
+      const expected = [...new Set(effect.whole.map(({ exit, output }) => `${exit} after [${output.join(", ")}]`))]
       say(`${outcome.exit} after [${outcome.output.join(", ")}]; left alone, plain Effect: ${expected.join(" or ")}`)
     } else this.counts.set(meant, (this.counts.get(meant) ?? 0) + 1)
     return outcome.steps

@@ -3,10 +3,10 @@ import type { Mode, Program } from "./program.ts"
 import { type Outcome, run, runAsync, type Setting } from "./run.ts"
 import type { Wrapper } from "./wrappers.ts"
 
-let n = 0
-process.on("exit", () => console.error("total runs", n))
+
+
 export const runOne = async (setting: Setting): Promise<Outcome> =>
-  n++ >= 0 && setting.program.isAsync ? runAsync(setting) : run(setting)
+  setting.program.isAsync ? runAsync(setting) : run(setting)
 
 const operationsOfPlain = [2048, 4, 3, 5, 7]
 

@@ -3,8 +3,25 @@
  *
  * Plain, each way does nothing, and the program is Effect's alone.
  */
+import type { Transport } from "@clawback/core"
 import { Effect, Exit, Pull, Scope, Stream } from "effect"
+import type { LanguageModel } from "effect/ai"
+import { type HttpClient, HttpEffect, HttpServerRequest, type HttpServerResponse } from "effect/http"
+import type { Chat } from "./chat.ts"
 import type { Acquire, Journal } from "./journal.ts"
+import type { Handler, MemoryServer } from "./memoryServer.ts"
+
+/** What a program may ask for. */
+export type Services =
+  | Scope.Scope
+  | Transport.Transport
+  | HttpClient.HttpClient
+  | LanguageModel.LanguageModel
+  | Chat
+  | HttpServerRequest.HttpServerRequest
+
+/** What of ours it can be wrapped in: what goes around a stream or an effect, a server's, or what it asks for a service. */
+export type Form = "stream" | "effect" | "handler" | "transport" | "client" | "chat"
 
 /** Where something of ours may be put around what the user wrote. */
 export interface Wrap {
@@ -20,7 +37,7 @@ export interface Wrap {
 export type Strike = "interrupt" | Effect.Effect<unknown>
 
 export interface Running {
-  readonly main: Effect.Effect<unknown, unknown, Scope.Scope>
+  readonly main: Effect.Effect<unknown, unknown, Services>
   /** What one of the program's modes does to it. `undefined` where the program is left alone. */
   readonly strike: Strike
   /** To be done when the main fiber has ended, if the strike has not come. */
@@ -37,20 +54,31 @@ export interface Tools {
   readonly say: Journal["say"]
   /** Holds something for as long as the scope is open. */
   readonly hold: Journal["hold"]
+  readonly server: MemoryServer
 }
 
 export interface Program {
   readonly name: string
   readonly kind: string
-  /** Which of the ways of `Wrap` it takes. */
-  readonly form: "stream" | "effect"
+  readonly form: Form
   readonly modes: ReadonlyArray<Mode>
   /** It meets promises, so that it needs a real event loop. */
   readonly isAsync: boolean
+  /** What the server in memory answers, where the program asks it. */
+  readonly handler: Handler
   readonly make: (tools: Tools, mode: Mode) => Running
 }
 
 type Body<A> = (tools: Tools) => A
+
+interface Options {
+  readonly modes?: ReadonlyArray<Mode>
+  readonly isAsync?: boolean
+  readonly form?: Form
+  readonly handler?: Handler
+}
+
+const everyMode: ReadonlyArray<Mode> = ["interrupt", "close", "revoke"]
 
 const interrupted = (main: Running["main"]): Running => ({ main, strike: "interrupt" })
 
@@ -61,48 +89,67 @@ const owned = (main: (scope: Scope.Closeable) => Running["main"]): Running => {
   return { main: main(scope), strike: close, after: close }
 }
 
+const program = (
+  kind: string,
+  name: string,
+  { form = "effect", handler = () => ({}), isAsync = false, modes = everyMode }: Options,
+  make: Program["make"]
+): Program => ({ name, kind, form, modes, isAsync, handler, make })
+
 /** A stream that is read to its end; in mode `close`, by one who pulls, in a scope that is not his. */
 export const stream = (
   kind: string,
   name: string,
-  source: Body<Stream.Stream<unknown, unknown, Scope.Scope>>
-): Program => ({
-  name,
-  kind,
-  form: "stream",
-  modes: ["interrupt", "close", "revoke"],
-  isAsync: false,
-  make: (tools, mode) => {
+  source: Body<Stream.Stream<unknown, unknown, Services>>,
+  options: Options = {}
+): Program =>
+  program(kind, name, { form: "stream", ...options }, (tools, mode) => {
     const { say, wrap } = tools
     const wrapped = wrap.stream(source(tools))
     if (mode !== "close") return interrupted(Effect.scoped(wrap.effect(Stream.runForEach(wrapped, say))))
     return owned((scope) =>
-      wrap.effect(Effect.flatMap(
-        Scope.provide(Stream.toPull(wrapped), scope),
-        (pull) =>
-          Pull.catchDone(
-            Effect.forever(Effect.flatMap(pull, (elements) => Effect.forEach(elements, say))),
-            () => Effect.void
-          )
-      )) as Running["main"]
+      Effect.flatMap(Scope.provide(Stream.toPull(wrapped), scope), (pull) =>
+        Pull.catchDone(
+          Effect.forever(Effect.flatMap(pull, (elements) => Effect.forEach(elements, say))),
+          () => Effect.void
+        ))
     )
-  }
-})
+  })
 
 /** An effect; in mode `close`, in a scope that another fiber closes. */
 export const effect = (
   kind: string,
   name: string,
-  body: Body<Effect.Effect<unknown, unknown, Scope.Scope>>,
-  options: { readonly modes?: ReadonlyArray<Mode>; readonly isAsync?: boolean; readonly form?: Program["form"] } = {}
-): Program => ({
-  name,
-  kind,
-  form: options.form ?? "effect",
-  modes: options.modes ?? ["interrupt", "revoke"],
-  isAsync: options.isAsync ?? false,
-  make: (tools, mode) =>
+  body: Body<Effect.Effect<unknown, unknown, Services>>,
+  options: Options = {}
+): Program =>
+  program(kind, name, { modes: ["interrupt", "revoke"], ...options }, (tools, mode) =>
     mode === "close"
       ? owned((scope) => Scope.provide(tools.wrap.effect(body(tools)), scope))
-      : interrupted(Effect.scoped(tools.wrap.effect(body(tools))))
-})
+      : interrupted(Effect.scoped(tools.wrap.effect(body(tools)))))
+
+/** A handler of requests, and a client that reads what it answers; to interrupt it is what a server does when that leaves. */
+export const handler = (
+  kind: string,
+  name: string,
+  body: Body<Effect.Effect<HttpServerResponse.HttpServerResponse, unknown, Services>>,
+  options: Options = {}
+): Program =>
+  program(kind, name, { form: "handler", modes: ["interrupt", "revoke"], ...options }, (tools) => {
+    const send = (_: HttpServerRequest.HttpServerRequest, { body, status }: HttpServerResponse.HttpServerResponse) =>
+      Effect.andThen(
+        tools.say(status),
+        body._tag === "Stream"
+          ? Stream.runForEach(Stream.decodeText(body.stream), tools.say)
+          : tools.say(body._tag === "Uint8Array" ? new TextDecoder().decode(body.body) : body._tag)
+      )
+    return interrupted(
+      HttpEffect.toHandled(tools.wrap.effect(body(tools)), send).pipe(
+        Effect.asVoid,
+        Effect.provideServiceEffect(
+          HttpServerRequest.HttpServerRequest,
+          Effect.sync(() => HttpServerRequest.fromWeb(new Request("http://app.test/page")))
+        )
+      ) as Running["main"]
+    )
+  })

@@ -13,6 +13,8 @@ import {
   Scope
 } from "effect"
 import { SessionRegistry, Shutdown } from "@clawback/core"
+import { HttpServerResponse } from "effect/http"
+import { MemoryServer } from "./memoryServer.ts"
 import { Journal, show } from "./journal.ts"
 import { Machine } from "./machine.ts"
 import type { Mode, Program } from "./program.ts"
@@ -65,7 +67,11 @@ const reasonOf = (reason: Cause.Reason<unknown>): Reason =>
 /** Why it ended, each reason once, always in the same order. */
 const reasonsOf = (exit: Exit.Exit<unknown, unknown> | undefined): ReadonlyArray<Reason> => {
   if (exit === undefined || Exit.isSuccess(exit)) return []
-  const byText = new Map(exit.cause.reasons.map(reasonOf).map((reason) => [reason.text, reason]))
+  // What a handler answered with that failed is no reason why.
+  const reasons = exit.cause.reasons.filter((reason) =>
+    reason._tag !== "Die" || !HttpServerResponse.isHttpServerResponse(reason.defect)
+  )
+  const byText = new Map(reasons.map(reasonOf).map((reason) => [reason.text, reason]))
   return [...byText.values()].toSorted((one, other) => one.text < other.text ? -1 : 1)
 }
 
@@ -90,6 +96,7 @@ const makeRandom = (): Random.Random => {
 function* steps({ mode, operations, program, step, wrapper }: Setting): Generator<void, Outcome, void> {
   const machine = new Machine(operations)
   const journal = new Journal(wrapper.acquire)
+  const server = new MemoryServer(program.handler)
   const base = Context.empty().pipe(
     Context.add(Scheduler.Scheduler, machine),
     Context.add(Clock.Clock, machine.clock),
@@ -124,7 +131,7 @@ function* steps({ mode, operations, program, step, wrapper }: Setting): Generato
   }
 
   const scope = Scope.makeUnsafe()
-  const layers = wrapper.layer(journal).pipe(
+  const layers = wrapper.layer({ journal, server }).pipe(
     Layer.provideMerge(Layer.mergeAll(SessionRegistry.layer(), Shutdown.layer()))
   )
   const built = yield* drain(Effect.runForkWith(base)(Layer.buildWithScope(layers, scope)))
@@ -132,8 +139,20 @@ function* steps({ mode, operations, program, step, wrapper }: Setting): Generato
   const context = Context.merge(base, built.value)
   const runFork = Effect.runForkWith(context)
 
-  const { after, main, strike } = program.make({ journal, wrap: wrapper, say: journal.say, hold: journal.hold }, mode)
-  const revoke = SessionRegistry.revoke({}, { reason: revocation, deadline: "50 millis" })
+  /** Open sessions, but for those that the layers hold. */
+  const counts = function*() {
+    const counted = yield* drain(runFork(SessionRegistry.counts))
+    const open = counted !== undefined && Exit.isSuccess(counted) ? counted.value : { unknown: 1 }
+    return Object.entries(open).map(([kind, count]) => [kind, count - (held.get(kind) ?? 0)] as const)
+      .filter(([, count]) => count !== 0)
+  }
+  const held = new Map<string, number>()
+  for (const [kind, count] of yield* counts()) held.set(kind, count)
+  const { after, main, strike } = program.make(
+    { journal, server, wrap: wrapper, say: journal.say, hold: journal.hold },
+    mode
+  )
+  const revoke = SessionRegistry.revoke(wrapper.revokes ?? {}, { reason: revocation, deadline: "50 millis" })
   const begun = machine.steps
   const startedAt = machine.clock.now
   let struckAt: number | undefined
@@ -168,12 +187,14 @@ function* steps({ mode, operations, program, step, wrapper }: Setting): Generato
   const output = journal.output.slice()
   for (const [name, one] of side) if (one.pollUnsafe() === undefined) amiss.push(`${name} never ends`)
   // One that waits for ever holds what it holds.
-  if (exit !== undefined) amiss.push(...journal.amiss)
-  const counts = yield* drain(runFork(SessionRegistry.counts))
-  if (exit !== undefined && counts !== undefined && Exit.isSuccess(counts)) {
-    for (const [kind, count] of Object.entries(counts.value)) amiss.push(`${count} × ${kind} open`)
+  if (exit !== undefined) {
+    amiss.push(...journal.amiss, ...server.amiss)
+    for (const [kind, count] of yield* counts()) amiss.push(`${count} × ${kind} open`)
+    if (wrapper.probe !== undefined) {
+      const probed = yield* drain(runFork(Effect.timeout(wrapper.probe, "1 minute") as Effect.Effect<unknown, unknown>))
+      if (probed === undefined || Exit.isFailure(probed)) amiss.push(`what comes after it: ${exitOf(probed)}`)
+    }
   }
-  amiss.push(...wrapper.amiss?.(journal) ?? [])
   if (exit === undefined) fiber.interruptUnsafe()
   const torn = yield* drain(Effect.runForkWith(base)(Scope.close(scope, Exit.void)))
   if (torn === undefined && exit !== undefined) amiss.push("what it ran in never closes")

@@ -1,22 +1,35 @@
 /** The table: every program, and every pair of one with what it is wrapped in. */
+import { clients, handlers, models, transports } from "./overHttp.ts"
 import type { Program } from "./program.ts"
+import { programs as asking } from "./programs/asking.ts"
 import { programs as fibers } from "./programs/fibers.ts"
+import { programs as talking } from "./programs/talking.ts"
 import { programs as scopes } from "./programs/scopes.ts"
+import { programs as serving } from "./programs/serving.ts"
 import { programs as streams } from "./programs/streams.ts"
 import { programs as time } from "./programs/time.ts"
-import { type Wrapper, wrappers } from "./wrappers.ts"
+import { aroundWork, type Wrapper } from "./wrappers.ts"
 
 export interface Pair {
   readonly program: Program
   readonly wrapper: Wrapper
 }
 
-export const programs: ReadonlyArray<Program> = [...streams, ...time, ...fibers, ...scopes]
+export const programs: ReadonlyArray<Program> = [
+  ...streams,
+  ...time,
+  ...fibers,
+  ...scopes,
+  ...serving,
+  ...asking,
+  ...talking
+]
 
-if (new Set(programs.map(({ name }) => name)).size < programs.length) throw new Error("Two programs have one name")
+const twice = programs.find(({ name }, i) => programs.findIndex((other) => other.name === name) < i)
+if (twice !== undefined) throw new Error(`Two programs are called: ${twice.name}`)
 
-const applies = (wrapper: Wrapper, program: Program) => wrapper.around !== "stream" || program.form === "stream"
+const wrappers: ReadonlyArray<Wrapper> = [...aroundWork, ...handlers, ...transports, ...clients, ...models]
 
 export const pairs: ReadonlyArray<Pair> = programs.flatMap((program) =>
-  wrappers.filter((wrapper) => applies(wrapper, program)).map((wrapper) => ({ program, wrapper }))
+  wrappers.filter(({ forms }) => forms.includes(program.form)).map((wrapper) => ({ program, wrapper }))
 )

@@ -1,23 +1,32 @@
 /** What a program is wrapped in: nothing, Effect's own partner of ours, or ours. */
-import { Deadline, Retry, Session, Shutdown, Timeouts } from "@clawback/core"
+import { Deadline, Retry, Session, type SessionRegistry, Shutdown, Timeouts } from "@clawback/core"
 import { Effect, Layer } from "effect"
 import type { Acquire, Journal } from "./journal.ts"
-import type { Wrap } from "./program.ts"
+import type { MemoryServer } from "./memoryServer.ts"
+import type { Form, Services, Wrap } from "./program.ts"
+
+/** What a run happens in. */
+export interface World {
+  readonly journal: Journal
+  readonly server: MemoryServer
+}
 
 export interface Wrapper extends Wrap {
   readonly name: string
-  /** What it goes around. `hold` applies to each program that takes something. */
-  readonly around: "stream" | "effect" | "hold"
+  /** Which programs it applies to. */
+  readonly forms: ReadonlyArray<Form>
   /** The plain partners: what any of them can do, it may do. */
   readonly oracles: ReadonlyArray<Wrapper>
-  /** Whether it opens sessions, which can be revoked. */
-  readonly isRevocable: boolean
+  /** Which sessions an operator revokes. None where it opens none that tell of it. */
+  readonly revokes?: SessionRegistry.Filter | undefined
+  /** Whether nobody waits in a scope that was closed. */
+  readonly endsWithItsScope: boolean
   /** What the program runs in. */
-  readonly layer: (journal: Journal) => Layer.Layer<never>
+  readonly layer: (world: World) => Layer.Layer<never>
   /** What it may take longer than plain Effect to end, in milliseconds. */
   readonly slack: number
-  /** What else is not as it must be at the end. */
-  readonly amiss?: ((journal: Journal) => ReadonlyArray<string>) | undefined
+  /** What must still work when the program has ended. */
+  readonly probe?: Effect.Effect<unknown, unknown, Services> | undefined
 }
 
 const acquire: Acquire = Effect.acquireRelease
@@ -25,9 +34,9 @@ const acquire: Acquire = Effect.acquireRelease
 /** Effect alone. */
 export const plain: Wrapper = {
   name: "plain",
-  around: "effect",
+  forms: [],
   oracles: [],
-  isRevocable: false,
+  endsWithItsScope: false,
   layer: () => Layer.empty,
   slack: 0,
   stream: (self) => self,
@@ -53,20 +62,25 @@ const onOwnFiber: Wrapper = {
 type AroundStream = Wrap["stream"]
 type AroundEffect = Wrap["effect"]
 
-const aroundStream = (name: string, isRevocable: boolean, stream: AroundStream): Wrapper => ({
+/** Every session that a wrapper opened here. */
+const work: SessionRegistry.Filter = { kind: "work" }
+
+const aroundStream = (name: string, isSession: boolean, stream: AroundStream): Wrapper => ({
   ...plain,
   name,
-  around: "stream",
+  forms: ["stream"],
   oracles: [plain],
-  isRevocable,
+  revokes: isSession ? work : undefined,
+  endsWithItsScope: isSession,
   stream
 })
 
-const aroundEffect = (name: string, isRevocable: boolean, effect: AroundEffect): Wrapper => ({
+const aroundEffect = (name: string, isSession: boolean, effect: AroundEffect): Wrapper => ({
   ...plain,
   name,
+  forms: ["stream", "effect"],
   oracles: [plain, onOwnFiber],
-  isRevocable,
+  revokes: isSession ? work : undefined,
   effect
 })
 
@@ -83,7 +97,7 @@ const deadline: AroundEffect = (self) => Deadline.within(long)(self)
 const retry: AroundEffect = (self) => Retry.effect(Retry.jittered())(self)
 const admit: AroundEffect = (self) => Shutdown.admit(info)(self)
 
-export const wrappers: ReadonlyArray<Wrapper> = [
+export const aroundWork: ReadonlyArray<Wrapper> = [
   aroundStream("Session.stream", true, sessionStream),
   aroundStream("Timeouts.stream", false, timeoutsStream),
   aroundStream("Deadline.withinStream", false, deadlineStream),
@@ -104,10 +118,8 @@ export const wrappers: ReadonlyArray<Wrapper> = [
   {
     ...plain,
     name: "Session.acquire",
-    around: "hold",
+    forms: ["stream", "effect"],
     oracles: [plain],
-    // Who holds something by it, and does not listen, is not told of a revocation.
-    isRevocable: false,
     acquire: (acquire, release) => Effect.map(Session.acquire(info, acquire, release), ({ value }) => value)
   }
 ]

@@ -16,6 +16,7 @@ const { values } = parseArgs({
   options: {
     scale: { type: "string", default: "full" },
     only: { type: "string" },
+    kind: { type: "string" },
     wrapper: { type: "string" },
     mode: { type: "string" },
     operations: { type: "string" },
@@ -28,6 +29,7 @@ const effort = values.scale === "small"
   : { operations: [3, 4, 5, 7, 2048], steps: Infinity }
 
 const chosen = pairs.filter(({ program, wrapper }) =>
+  (values.kind === undefined || program.kind === values.kind) &&
   (values.only === undefined || program.name === values.only) &&
   (values.wrapper === undefined || wrapper.name === values.wrapper)
 )
