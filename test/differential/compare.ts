@@ -52,7 +52,8 @@ const isOf = ({ matches }: Declared, { error, tag }: Reason, mode: Mode) => tag 
 const isMeant = async (meant: Declared, outcome: Outcome, mode: Mode, plain: Plain): Promise<boolean> => {
   const { reasons } = outcome
   const answered = withoutAnswer(outcome.output)
-  if (reasons.some(({ tag }) => tag === "Interrupt")) return false
+  // Who was not interrupted himself is never told that he was.
+  if (mode !== "interrupt" && reasons.some(({ tag }) => tag === "Interrupt")) return false
   if (reasons.length === 0 && answered.length === outcome.output.length) return false
   const others = texts(reasons.filter((reason) => !declared.some((one) => isOf(one, reason, mode))))
   if (meant.insteadOfWaiting && !(await plain.can(({ exit }) => exit === "never"))) return false

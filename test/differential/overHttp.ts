@@ -50,6 +50,7 @@ const viaTransport = (name: string, connections: number, rest: Partial<Wrapper> 
     revokes: { kind: "exchange" },
     endsWithItsScope: true,
     slack: drain,
+    connections,
     probe: probeTransport(connections),
     ...rest
   })
@@ -76,6 +77,7 @@ const viaClient = (name: string, connections: number, rest: Partial<Wrapper> = {
   asked(name, "client", (world) => HttpClientView.layerHttpClient.pipe(Layer.provide(transport(connections)(world))), {
     oracles: [ownClient],
     slack: drain,
+    connections,
     probe: probeClient(connections),
     ...rest
   })

@@ -64,6 +64,8 @@ export interface Program {
   readonly modes: ReadonlyArray<Mode>
   /** It meets promises, so that it needs a real event loop. */
   readonly isAsync: boolean
+  /** How many connections it needs at once. */
+  readonly atOnce: number
   /** What the server in memory answers, where the program asks it. */
   readonly handler: Handler
   readonly make: (tools: Tools, mode: Mode) => Running
@@ -76,6 +78,7 @@ interface Options {
   readonly isAsync?: boolean
   readonly form?: Form
   readonly handler?: Handler
+  readonly atOnce?: number
 }
 
 const everyMode: ReadonlyArray<Mode> = ["interrupt", "close", "revoke"]
@@ -92,9 +95,9 @@ const owned = (main: (scope: Scope.Closeable) => Running["main"]): Running => {
 const program = (
   kind: string,
   name: string,
-  { form = "effect", handler = () => ({}), isAsync = false, modes = everyMode }: Options,
+  { atOnce = 1, form = "effect", handler = () => ({}), isAsync = false, modes = everyMode }: Options,
   make: Program["make"]
-): Program => ({ name, kind, form, modes, isAsync, handler, make })
+): Program => ({ name, kind, form, modes, isAsync, atOnce, handler, make })
 
 /** A stream that is read to its end; in mode `close`, by one who pulls, in a scope that is not his. */
 export const stream = (
@@ -140,7 +143,8 @@ export const handler = (
       Effect.andThen(
         tools.say(status),
         body._tag === "Stream"
-          ? Stream.runForEach(Stream.decodeText(body.stream), tools.say)
+          // As servers do: a client that leaves ends the body.
+          ? Effect.interruptible(Stream.runForEach(Stream.decodeText(body.stream), tools.say))
           : tools.say(body._tag === "Uint8Array" ? new TextDecoder().decode(body.body) : body._tag)
       )
     return interrupted(

@@ -31,5 +31,5 @@ if (twice !== undefined) throw new Error(`Two programs are called: ${twice.name}
 const wrappers: ReadonlyArray<Wrapper> = [...aroundWork, ...handlers, ...transports, ...clients, ...models]
 
 export const pairs: ReadonlyArray<Pair> = programs.flatMap((program) =>
-  wrappers.filter(({ forms }) => forms.includes(program.form)).map((wrapper) => ({ program, wrapper }))
+  wrappers.filter(({ connections, forms }) => forms.includes(program.form) && program.atOnce <= connections).map((wrapper) => ({ program, wrapper }))
 )

@@ -23,6 +23,8 @@ export interface Wrapper extends Wrap {
   readonly endsWithItsScope: boolean
   /** What the program runs in. */
   readonly layer: (world: World) => Layer.Layer<never>
+  /** How many connections it has. */
+  readonly connections: number
   /** What it may take longer than plain Effect to end, in milliseconds. */
   readonly slack: number
   /** What must still work when the program has ended. */
@@ -38,6 +40,7 @@ export const plain: Wrapper = {
   oracles: [],
   endsWithItsScope: false,
   layer: () => Layer.empty,
+  connections: Infinity,
   slack: 0,
   stream: (self) => self,
   effect: (self) => self,

@@ -35,12 +35,11 @@ const busyFirst = (body: string): Handler => (path, times) =>
 
 const get = (path: string) =>
   Effect.flatMap(Transport.Transport, ({ execute }) => execute({ method: "GET", url: url(path), headers: {} }))
-const short = (error: unknown) => typeof error === "object" && error !== null && "_tag" in error ? String(error._tag) : error
 const exchange = (name: string, body: Parameters<typeof effect>[2], modes: Program["modes"] = everyMode) =>
   effect("exchange", name, body, { form: "transport", handler: pages, modes })
 
-const client = (name: string, body: Parameters<typeof effect>[2], handler: Handler = pages) =>
-  effect("client", name, body, { form: "client", handler, modes: ["interrupt"] })
+const client = (name: string, body: Parameters<typeof effect>[2], handler: Handler = pages, atOnce = 1) =>
+  effect("client", name, body, { form: "client", handler, modes: ["interrupt"], atOnce })
 const reason = ({ reason }: HttpClientError.HttpClientError) => reason._tag
 
 export const programs: ReadonlyArray<Program> = [
@@ -58,7 +57,7 @@ export const programs: ReadonlyArray<Program> = [
   exchange("a page that is slow to come", ({ say }) =>
     Effect.flatMap(get("/slow"), (page) => Effect.flatMap(Transport.text(page), say))),
   exchange("a page that breaks", ({ say }) =>
-    Effect.flatMap(get("/breaks"), Transport.text).pipe(Effect.catch((error) => say(short(error))))),
+    Effect.flatMap(get("/breaks"), Transport.text).pipe(Effect.catchTag("ConnectionLost", ({ phase }) => say(phase)))),
   exchange("a sized page that stalls", ({ say }) =>
     Effect.gen(function*() {
       const page = yield* get("/stalls")
@@ -174,7 +173,7 @@ export const programs: ReadonlyArray<Program> = [
     Effect.gen(function*() {
       const page = (path: string) => Effect.scoped(Effect.flatMap(HttpClient.get(url(path)), ({ text }) => text))
       yield* say(yield* Effect.race(page("/slow"), page("/a")))
-    })),
+    }), pages, 2),
   client("a call that is given up, and another", ({ say }) =>
     Effect.gen(function*() {
       const page = (path: string) => Effect.scoped(Effect.flatMap(HttpClient.get(url(path)), ({ text }) => text))

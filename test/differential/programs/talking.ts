@@ -23,7 +23,8 @@ export const programs: ReadonlyArray<Program> = [
   stream("model", "an answer whose reader is slow", () => Stream.tap(spoken, () => Effect.sleep(25)), options),
   stream("model", "an answer, read ahead", () => Stream.buffer(spoken, { capacity: 2 }), options),
   stream("model", "two answers at once", () => Stream.zip(spoken, spoken), options),
-  stream("model", "the answer that begins first", () => Stream.race(spoken, Stream.never), options),
+  stream("model", "the answer that begins first", () =>
+    Stream.race(spoken, Stream.fromEffect(Effect.as(Effect.sleep(500), "late"))), { ...options, modes: ["interrupt"] }),
   stream("model", "an answer inside of what holds something", ({ hold }) =>
     Stream.unwrap(Effect.as(hold("a"), spoken)), options),
   effect("model", "an answer in one piece", ({ say }) =>
