@@ -392,7 +392,10 @@ it.effect("errors that look as if they gave advice, and do not, pass through as 
       // Who throws when he is looked at gets what he throws.
       const isAsItWas = reason?._tag === "Fail" ? reason.error === error : i >= odd.length - 2 && reason?._tag === "Die"
       expect([i, isAsItWas, attempts <= 3]).toEqual([i, true, true])
-      const stream = yield* endsWithin("1 hour")(Stream.runDrain(Retry.stream(policy)(Stream.fail(wrong(error)))))
+      let runs = 0
+      const fails = Stream.suspend(() => ++runs > 10 ? Stream.die("again and again") : Stream.fail(wrong(error)))
+      const stream = yield* endsWithin("1 hour")(Stream.runDrain(Retry.stream(policy)(fails)))
+      expect([i, runs <= 3]).toEqual([i, true])
       expect([i, Exit.isFailure(stream) && stream.cause.reasons[0]?._tag]).toEqual([i, reason?._tag])
     }
   })))
@@ -417,9 +420,10 @@ it.effect("advice to wait that is no time fails at once or waits in bounds, and 
       const exit = yield* endsWithin("10 minutes")(Retry.effect(Retry.jittered())(Effect.fail(wrong(error))))
       const reason = Exit.isFailure(exit) ? exit.cause.reasons[0] : undefined
       expect([retryAfter, reason?._tag === "Die" || reason?._tag === "Fail" && reason.error === error]).toEqual([retryAfter, true])
-      const stream = yield* endsWithin("10 minutes")(
-        Stream.runDrain(Retry.stream(Retry.jittered())(Stream.fail(wrong(error))))
-      )
+      let runs = 0
+      const fails = Stream.suspend(() => ++runs > 10 ? Stream.die("again and again") : Stream.fail(wrong(error)))
+      const stream = yield* endsWithin("10 minutes")(Stream.runDrain(Retry.stream(Retry.jittered())(fails)))
+      expect([retryAfter, runs <= 3]).toEqual([retryAfter, true])
       expect([retryAfter, Exit.isFailure(stream) && stream.cause.reasons[0]?._tag]).toEqual([retryAfter, reason?._tag])
     }
   })))
@@ -447,7 +451,10 @@ it.effect("a classifier that throws ends a stream with a defect, and leaves noth
       classify: (error) => error!.status > 500 ? { reach: "answered", isTransient: true } : undefined
     })
     const exit = yield* Stream.unwrap(
-      Effect.andThen(Session.acquire(job, things.take, things.give), Effect.fail(undefined))
+      Effect.andThen(
+        Session.acquire(job, things.take, things.give),
+        Effect.suspend(() => things.taken > 100 ? Effect.die("again and again") : Effect.fail(undefined))
+      )
     ).pipe(Retry.stream(policy), Stream.runDrain, endsWithin("1 hour"))
     expect(tagOf(exit)).toMatch(/TypeError/)
     things.settled(1)
@@ -608,6 +615,15 @@ it.effect("a stream that is retried and whose pulls are interrupted again and ag
     things.settled()
   }))
 })
+
+it.effect("a call that is made at a moment between two milliseconds is tried again as at any other", () =>
+  apart(Effect.gen(function*() {
+    const call = Effect.andThen(Effect.sleep(0.3), Effect.fail(refused())).pipe(
+      Retry.effect(Retry.jittered({ base: "2 millis", attempts: 6 }))
+    )
+    const exit = yield* Effect.andThen(Effect.sleep(1 / 7), call).pipe(Random.withSeed(1), endsWithin("1 hour"))
+    expect(tagOf(exit)).toBe("ConnectFailed")
+  })))
 
 it.effect("a stream that fails after its first element is not run again, whatever the error says", () => {
   let runs = 0
