@@ -360,3 +360,53 @@ it.effect("a handler that waits for another request to the same server gets it, 
     expect(Exit.isSuccess(text) && text.value).toBe("503")
     yield* endsWithin("1 minute")(Fiber.await(stopping))
   })))
+
+const endless = () => new ReadableStream<Uint8Array>({ start: (controller) => controller.enqueue(new Uint8Array(3)) })
+for (
+  const [name, response] of [
+    ["a raw stream of the Web's", () => HttpServerResponse.raw(endless())],
+    ["another server's response", () => HttpServerResponse.fromWeb(new Response(endless()))]
+  ] as const
+) {
+  it.effect(`a body that is ${name} is cut off at the deadline like any other`, () =>
+    apart(Effect.gen(function*() {
+      const ask = yield* serve(Effect.sync(response), { deadline: "5 seconds" })
+      const exit = yield* endsWithin("6 seconds")(Effect.flatMap(ask(), bodyOf))
+      expect(tagOf(exit)).toBe("success")
+    })))
+}
+
+it.effect("a session that a streamed body opens counts for the request's tenant, and to his quota", () =>
+  apart(
+    Effect.gen(function*() {
+      const refused: Array<string> = []
+      const body = Stream.fromEffect(Effect.gen(function*() {
+        const exit = yield* Effect.exit(Effect.scoped(Effect.all([1, 2, 3].map(() =>
+          Session.acquire({ kind: "call", name: "gpt-5" }, Effect.void, () => Effect.void)))))
+        refused.push(tagOf(exit))
+        return "x"
+      })).pipe(Stream.encodeText)
+      const ask = yield* serve(Effect.succeed(HttpServerResponse.stream(body)), {
+        caller: () => Effect.succeed({ tenant: "acme" })
+      })
+      yield* endsWithin("1 minute")(Effect.flatMap(ask(), bodyOf))
+      expect(refused).toEqual(["QuotaExceeded"])
+    }),
+    { quota: () => 2 }
+  ))
+
+it.effect("a client that goes while its caller is looked up leaves nothing", () => {
+  const things = new Things()
+  return apart(Effect.gen(function*() {
+    const ask = yield* serve(Effect.succeed(ok), {
+      caller: () => Effect.orDie(Session.use(job, things.take, things.give, () => Effect.never))
+    })
+    const controller = new AbortController()
+    yield* Effect.forkDetach(ask(new Request(url, { signal: controller.signal })), { startImmediately: true })
+    yield* settle
+    controller.abort()
+    yield* settle
+    expect(yield* SessionRegistry.counts).toEqual({})
+    things.settled(1)
+  }))
+})
