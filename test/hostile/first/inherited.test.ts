@@ -1,4 +1,15 @@
-import { Caller, Deadline, Retry, Session, SessionRegistry, Shutdown, Tasks, Timeouts, Transport, TransportError } from "@clawback/core"
+import {
+  Caller,
+  Deadline,
+  Retry,
+  Session,
+  SessionRegistry,
+  Shutdown,
+  Tasks,
+  Timeouts,
+  Transport,
+  TransportError
+} from "@clawback/core"
 import { OpenAi, Target } from "@clawback/providers"
 import { expect, it } from "@effect/vitest"
 import {
@@ -33,9 +44,12 @@ it.effect("a promised task that a request starts is waited for after the request
     let isWritten = false
     yield* Shutdown.admit({ kind: "request", name: "x" })(
       tasks.start({ name: "audit", atShutdown: "drain" })(
-        Effect.andThen(Effect.sleep("5 seconds"), Effect.sync(() => {
-          isWritten = true
-        }))
+        Effect.andThen(
+          Effect.sleep("5 seconds"),
+          Effect.sync(() => {
+            isWritten = true
+          })
+        )
       )
     )
     const report = yield* endsWithin("1 minute")(stop)
@@ -49,9 +63,12 @@ it.effect("admitted work that admitted work leaves on a detached fiber is waited
     yield* Shutdown.admit({ kind: "outer", name: "x" })(
       Effect.forkDetach(
         Shutdown.admit({ kind: "inner", name: "x" })(
-          Effect.andThen(Effect.sleep("5 seconds"), Effect.sync(() => {
-            isDone = true
-          }))
+          Effect.andThen(
+            Effect.sleep("5 seconds"),
+            Effect.sync(() => {
+              isDone = true
+            })
+          )
         ),
         { startImmediately: true }
       )
@@ -143,11 +160,18 @@ it.live("what a runtime runs from inside of a session's callback is no part of t
   Effect.gen(function*() {
     const runtime = ManagedRuntime.make(SessionRegistry.layer())
     const parents = yield* Effect.promise(() =>
-      runtime.runPromise(Session.use(job, Effect.void, () => Effect.void, () =>
-        Effect.promise(() => runtime.runPromise(Effect.scoped(Effect.map(
-          Session.acquire({ kind: "apart", name: "x" }, Effect.void, () => Effect.void),
-          ({ session }) => session.parent
-        ))))))
+      runtime.runPromise(
+        Session.use(job, Effect.void, () =>
+          Effect.void, () =>
+          Effect.promise(() =>
+            runtime.runPromise(Effect.scoped(Effect.map(
+              Session.acquire({ kind: "apart", name: "x" }, Effect.void, () =>
+                Effect.void),
+              ({ session }) =>
+                session.parent
+            )))
+          ))
+      )
     )
     expect(parents).toBe(undefined)
     yield* Effect.promise(() => runtime.dispose())
@@ -194,7 +218,11 @@ it.effect("what comes after a deadline, a retry or a caller in the same fiber se
       return [yield* Deadline.remaining, yield* Retry.CurrentKey, yield* Caller.Current, yield* Session.Current]
     })
     const none = [Duration.infinity, undefined, undefined, undefined]
-    for (const end of [Effect.void, Effect.fail("x"), Effect.die("x"), Effect.interrupt] as ReadonlyArray<Effect.Effect<void, string>>) {
+    for (
+      const end of [Effect.void, Effect.fail("x"), Effect.die("x"), Effect.interrupt] as ReadonlyArray<
+        Effect.Effect<void, string>
+      >
+    ) {
       yield* Session.use(job, Effect.void, () => Effect.void, () => end).pipe(
         Retry.effect(Retry.jittered()),
         Deadline.within("1 minute"),
@@ -220,7 +248,7 @@ it.effect("children that work leaves behind in a deadline end with it, and give 
         Deadline.within("1 minute"),
         Session.scoped(job),
         Shutdown.admit(job)
-      ] as ReadonlyArray<(self: Effect.Effect<void>) => Effect.Effect<void, unknown>>
+      ] as unknown as ReadonlyArray<(self: Effect.Effect<void>) => Effect.Effect<void, unknown>>
     ) {
       yield* wrap(Effect.gen(function*() {
         yield* Effect.forkChild(
@@ -254,7 +282,9 @@ it.effect("an effect that fails in one attempt under a scope that has closed alr
 it.effect("the same policy, options and session description can be frozen and shared by all", () => {
   const things = new Things()
   return apart(Effect.gen(function*() {
-    const policy = Object.freeze(Retry.jittered(Object.freeze({ base: 1, budget: Retry.budget(Object.freeze({ reserve: 3 })) })))
+    const policy = Object.freeze(
+      Retry.jittered(Object.freeze({ base: 1, budget: Retry.budget(Object.freeze({ reserve: 3 })) }))
+    )
     const info = Object.freeze({ ...job, attributes: Object.freeze({ model: "x" }) })
     const work = Session.use(info, things.take, things.give, () => Effect.fail(refused())).pipe(Retry.effect(policy))
     const exit = yield* endsWithin("1 minute")(Effect.exit(work))
@@ -324,8 +354,18 @@ it.effect("a revocation from inside of each kind of hook ends all the same", () 
       Session.use(job, things.take, things.give, () => Effect.flatMap(Effect.forkChild(revoke), Fiber.join)),
       Session.use(job, things.take, things.give, () => Deadline.within("1 second")(revoke)),
       Session.use(job, things.take, things.give, () => Retry.effect(Retry.jittered())(revoke)),
-      Session.use(job, things.take, things.give, () => Effect.all([revoke, revoke, revoke], { concurrency: "unbounded" })),
-      Session.use(job, things.take, things.give, () => Effect.promise(() => Promise.resolve()).pipe(Effect.andThen(revoke))),
+      Session.use(
+        job,
+        things.take,
+        things.give,
+        () => Effect.all([revoke, revoke, revoke], { concurrency: "unbounded" })
+      ),
+      Session.use(
+        job,
+        things.take,
+        things.give,
+        () => Effect.promise(() => Promise.resolve()).pipe(Effect.andThen(revoke))
+      ),
       Stream.runDrain(Session.stream(job)(Stream.ensuring(Stream.make(1), revoke))),
       Stream.runDrain(Stream.onEnd(Session.stream(job)(Stream.make(1)), revoke)),
       Effect.scoped(Effect.flatMap(Session.acquire(job, things.take, things.give), () => revoke)),
@@ -346,12 +386,23 @@ it.effect("a hundred revocations of the same sessions at once are each answered,
   return apart(Effect.gen(function*() {
     for (let i = 0; i < 50; i++) {
       yield* Effect.forkDetach(
-        Session.use(job, things.take, (id) => Effect.andThen(Effect.sleep("10 millis"), things.give(id)), () => Effect.never),
+        Session.use(
+          job,
+          things.take,
+          (id) => Effect.andThen(Effect.sleep("10 millis"), things.give(id)),
+          () => Effect.never
+        ),
         { startImmediately: true }
       )
     }
-    const all = Array.from({ length: 100 }, (_, i) =>
-      SessionRegistry.revoke(i % 2 === 0 ? {} : { kind: "job" }, { reason: String(i), deadline: i % 3 === 0 ? 0 : "1 second" }))
+    const all = Array.from(
+      { length: 100 },
+      (_, i) =>
+        SessionRegistry.revoke(i % 2 === 0 ? {} : { kind: "job" }, {
+          reason: String(i),
+          deadline: i % 3 === 0 ? 0 : "1 second"
+        })
+    )
     const exit = yield* endsWithin("1 minute")(Effect.all(all, { concurrency: "unbounded" }))
     expect(Exit.isSuccess(exit) && exit.value.every(({ stuck }) => stuck.length === 0)).toBe(true)
     things.settled(50)
@@ -381,9 +432,14 @@ it.effect("sessions that are opened as fast as they are revoked come to an end w
 
 it.effect("an answer of JSON's that stands for a session, a deadline or a caller is no way in", () =>
   apart(Effect.gen(function*() {
-    const evil = JSON.parse(`{ "__proto__": { "tenant": "root" }, "constructor": { "prototype": { "tenant": "root" } } }`)
+    const evil = JSON.parse(
+      `{ "__proto__": { "tenant": "root" }, "constructor": { "prototype": { "tenant": "root" } } }`
+    )
     const seen = yield* Caller.provide(wrong(evil))(Effect.scoped(
-      Effect.map(Session.acquire({ ...wrong(evil) as object, ...job }, Effect.void, () => Effect.void), ({ session }) => session.caller?.tenant)
+      Effect.map(
+        Session.acquire({ ...wrong(evil) as object, ...job }, Effect.void, () => Effect.void),
+        ({ session }) => session.caller?.tenant
+      )
     ))
     expect(seen).not.toBe("root")
     expect(({} as Record<string, unknown>)["tenant"]).toBe(undefined)

@@ -1,4 +1,15 @@
-import { Caller, Credential, Instrument, OptionCheck, Session, SessionLog, SessionMetrics, SessionRegistry, Span, Transport } from "@clawback/core"
+import {
+  Caller,
+  Credential,
+  Instrument,
+  OptionCheck,
+  Session,
+  SessionLog,
+  SessionMetrics,
+  SessionRegistry,
+  Span,
+  Transport
+} from "@clawback/core"
 import { OpenAi, Target } from "@clawback/providers"
 import { expect, it } from "@effect/vitest"
 import {
@@ -89,7 +100,11 @@ it.effect("a secret that is missing, blank, or of a configuration that throws, f
       Effect.scoped(Credential.config("KEY").open).pipe(
         Effect.provideService(
           ConfigProvider.ConfigProvider,
-          wrong({ ...ConfigProvider.fromUnknown({}), load: () => Effect.die("broken"), get: () => Effect.die("broken") })
+          wrong({
+            ...ConfigProvider.fromUnknown({}),
+            load: () => Effect.die("broken"),
+            get: () => Effect.die("broken")
+          })
         )
       )
     )
@@ -109,16 +124,25 @@ it.effect("one credential that ten layers open is ten sources, each with an end 
 it.effect("a lease, its source, its session and its log entry show no secret, however they are printed", () => {
   const lines: Array<unknown> = []
   const logger = Logger.make((options) => {
-    lines.push(options.message, Object.fromEntries(Object.entries(options.fiber.getRef(References.CurrentLogAnnotations))))
+    lines.push(
+      options.message,
+      Object.fromEntries(Object.entries(options.fiber.getRef(References.CurrentLogAnnotations)))
+    )
   })
   return Effect.scoped(Effect.gen(function*() {
     const source = yield* Credential.config("KEY").open
     const secret = yield* source.lease
-    yield* Session.acquire({ kind: "job", name: "x", attributes: { secret, list: [secret], apiKey: secretText } }, Effect.void, () => Effect.void)
+    yield* Session.acquire(
+      { kind: "job", name: "x", attributes: { secret, list: [secret], apiKey: secretText } },
+      Effect.void,
+      () => Effect.void
+    )
     const shown = JSON.stringify([source, secret, yield* SessionRegistry.list()]) + String(secret) + `${secret}`
     expect(shown).not.toContain(secretText)
     yield* settle
-    expect(JSON.stringify(lines, (_, value) => typeof value === "bigint" ? String(value) : value)).not.toContain(secretText)
+    expect(JSON.stringify(lines, (_, value) => typeof value === "bigint" ? String(value) : value)).not.toContain(
+      secretText
+    )
   })).pipe(
     Effect.provide(SessionLog.layer().pipe(Layer.provideMerge(SessionRegistry.layer()))),
     Effect.provideService(Logger.CurrentLoggers, new Set([logger])),
@@ -141,7 +165,9 @@ it.effect("a caller whose getters throw is a defect, and nothing is opened for h
       Caller.provide(thrower)(Session.use(job, things.take, things.give, () => Effect.void))
     )
     const two = yield* endsWithin("1 minute")(
-      Caller.provide({ subject: "s" })(Caller.provide(thrower)(Session.use(job, things.take, things.give, () => Effect.void)))
+      Caller.provide({ subject: "s" })(
+        Caller.provide(thrower)(Session.use(job, things.take, things.give, () => Effect.void))
+      )
     )
     for (const exit of [one, two]) expect(tagOf(exit)).toMatch(/nobody|success/)
     things.settled()
@@ -152,7 +178,11 @@ it.effect("a caller that is set inside of work does not leak out of it, into sib
   apart(Effect.gen(function*() {
     const tenant = Effect.map(Caller.Current, (caller) => caller?.tenant)
     const seen = yield* Effect.all(
-      [Caller.provide({ tenant: "a" })(Effect.andThen(Effect.yieldNow, tenant)), tenant, Caller.provide({ tenant: "b" })(tenant)],
+      [
+        Caller.provide({ tenant: "a" })(Effect.andThen(Effect.yieldNow, tenant)),
+        tenant,
+        Caller.provide({ tenant: "b" })(tenant)
+      ],
       { concurrency: "unbounded" }
     )
     expect(seen).toEqual(["a", undefined, "b"])
@@ -173,16 +203,30 @@ it.effect("what an inner caller leaves out comes from the outer, at any depth", 
 
 const counter = { kind: "counter", name: "hostile.count", unit: "1", description: "x", labels: ["label"] } as const
 const gauge = { kind: "gauge", name: "hostile.level", unit: "1", description: "x", labels: ["label"] } as const
-const histogram = { kind: "histogram", name: "hostile.size", unit: "1", description: "x", labels: ["label"], boundaries: [1, 2] } as const
+const histogram = {
+  kind: "histogram",
+  name: "hostile.size",
+  unit: "1",
+  description: "x",
+  labels: ["label"],
+  boundaries: [1, 2]
+} as const
 
-const inMetrics = <A, E, R>(f: (context: Context.Context<never>, read: () => Record<string, number>) => Effect.Effect<A, E, R>) =>
+const inMetrics = <A, E, R>(
+  f: (context: Context.Context<never>, read: () => Record<string, number>) => Effect.Effect<A, E, R>
+) =>
   Effect.gen(function*() {
     const context = Context.make(Metric.MetricRegistry, new Map() as never)
     const read = () =>
-      Object.fromEntries(Metric.snapshotUnsafe(context as Context.Context<never>).map((one) => {
-        const state = one.state as { count?: number; value?: number }
-        return [`${one.id} ${(one.attributes as Record<string, string>)?.["label"] ?? ""}`, Number(state.count ?? state.value)]
-      }))
+      Object.fromEntries(
+        Metric.snapshotUnsafe(context as Context.Context<never>).map((one) => {
+          const state = one.state as { count?: number; value?: number }
+          return [
+            `${one.id} ${(one.attributes as Record<string, string>)?.["label"] ?? ""}`,
+            Number(state.count ?? state.value)
+          ]
+        })
+      )
     return yield* f(context as Context.Context<never>, read)
   })
 
@@ -259,7 +303,9 @@ it.effect("records that are no numbers do not break the series for the next", ()
   ))
 
 it("bounded values are let through for good, and what is not counted apart is `_OTHER`", () => {
-  for (const limit of [-1, 1.5, Number.NaN, Infinity, wrong("3")]) expect(() => Instrument.bounded(limit)).toThrow(RangeError)
+  for (const limit of [-1, 1.5, Number.NaN, Infinity, wrong("3")]) {
+    expect(() => Instrument.bounded(limit)).toThrow(RangeError)
+  }
   const none = Instrument.bounded(0)
   expect([none("a"), none("__proto__")]).toEqual(["_OTHER", "_OTHER"])
   const two = Instrument.bounded(2)
@@ -323,7 +369,17 @@ it.effect("a span that is ended twice, by strangers and with any exit, tells no 
 it("what checks an option takes strange values for what they are", () => {
   const circle: Record<string, unknown> = {}
   circle["self"] = circle
-  for (const value of [circle, Symbol("s"), () => 1, new Proxy({}, {}), Redacted.make("x"), Object.create(null), new Date(Number.NaN)]) {
+  for (
+    const value of [
+      circle,
+      Symbol("s"),
+      () => 1,
+      new Proxy({}, {}),
+      Redacted.make("x"),
+      Object.create(null),
+      new Date(Number.NaN)
+    ]
+  ) {
     expect(() => OptionCheck.duration("x", wrong(value))).toThrow()
     expect(() => OptionCheck.count("x", wrong(value), 0)).toThrow()
     expect(() => OptionCheck.ratio("x", wrong(value))).toThrow()
@@ -344,9 +400,12 @@ it("an option whose number is a text is refused as any other wrong one", () => {
 
 it.effect("errors of ours survive JSON and come back as what they were", () =>
   apart(Effect.gen(function*() {
-    const exit = yield* endsWithin("1 minute")(Session.use(job, Effect.void, () => Effect.void, () =>
-      SessionRegistry.revoke({}, { reason: "x" })))
-    const error = Exit.isFailure(exit) && exit.cause.reasons[0]?._tag === "Fail" ? exit.cause.reasons[0].error : undefined
+    const exit = yield* endsWithin("1 minute")(
+      Session.use(job, Effect.void, () => Effect.void, () => SessionRegistry.revoke({}, { reason: "x" }))
+    )
+    const error = Exit.isFailure(exit) && exit.cause.reasons[0]?._tag === "Fail"
+      ? exit.cause.reasons[0].error
+      : undefined
     const { SessionRevoked } = yield* Effect.promise(() => import("@clawback/core/SessionError"))
     const text = JSON.stringify(Schema.encodeUnknownSync(SessionRevoked)(error))
     const back = Schema.decodeUnknownSync(SessionRevoked)(JSON.parse(text))

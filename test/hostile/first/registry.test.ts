@@ -1,6 +1,20 @@
 import { Caller, Session, SessionLeaks, SessionMetrics, SessionRegistry } from "@clawback/core"
 import { expect, it } from "@effect/vitest"
-import { Clock, Context, Deferred, Duration, Effect, Exit, Fiber, Layer, Logger, Metric, Redacted, Scope, Stream } from "effect"
+import {
+  Clock,
+  Context,
+  Deferred,
+  Duration,
+  Effect,
+  Exit,
+  Fiber,
+  Layer,
+  Logger,
+  Metric,
+  Redacted,
+  Scope,
+  Stream
+} from "effect"
 import { TestClock } from "effect/testing"
 import { vi } from "vitest"
 import { apart, endsWithin, settle, tagOf, Things, wrong } from "./bench.ts"
@@ -132,7 +146,9 @@ it.effect("a filter with a misspelt field does not take back everything", () => 
     const fiber = yield* Caller.provide({ tenant: "globex" })(revocable(things))
     // What came from JSON, with a field of another name.
     const filter = wrong(JSON.parse(`{ "tenantId": "acme" }`))
-    yield* Effect.exit(endsWithin("1 minute")(Effect.suspend(() => SessionRegistry.revoke(filter, { reason: "acme is suspended" }))))
+    yield* Effect.exit(
+      endsWithin("1 minute")(Effect.suspend(() => SessionRegistry.revoke(filter, { reason: "acme is suspended" })))
+    )
     const wasLeftAlone = fiber.pollUnsafe() === undefined
     yield* Fiber.interrupt(fiber)
     expect(wasLeftAlone).toBe(true)
@@ -169,7 +185,9 @@ it.effect("a filter with values of the wrong type matches nothing or is refused"
         { olderThan: null }
       ]
     ) {
-      const revoked = yield* Effect.exit(Effect.suspend(() => SessionRegistry.revoke(wrong(filter), { reason: "x", deadline: 0 })))
+      const revoked = yield* Effect.exit(
+        Effect.suspend(() => SessionRegistry.revoke(wrong(filter), { reason: "x", deadline: 0 }))
+      )
       const found = Exit.isSuccess(revoked) ? revoked.value.revoked.length : 0
       // A map's keys are as good as a set, and -1 may mean any age.
       expect([JSON.stringify(filter), filter.ids instanceof Map ? 0 : found]).toEqual([JSON.stringify(filter), 0])
@@ -210,7 +228,9 @@ it.effect("limits of a revocation that are no durations are refused before anyth
     const fiber = yield* revocable(things)
     for (const bad of [Number.NaN, -1, "soon", null, {}, [], "-5 seconds", { second: 5 }]) {
       for (const name of ["deadline", "releaseDeadline"]) {
-        const exit = yield* Effect.exit(Effect.suspend(() => SessionRegistry.revoke({}, wrong({ reason: "x", [name]: bad }))))
+        const exit = yield* Effect.exit(
+          Effect.suspend(() => SessionRegistry.revoke({}, wrong({ reason: "x", [name]: bad })))
+        )
         expect([name, bad, tagOf(exit)]).toEqual([name, bad, expect.stringContaining("RangeError")])
       }
     }
@@ -243,8 +263,10 @@ it.effect("an options object whose reason changes with each look tells everybody
   return apart(Effect.gen(function*() {
     const fibers = [yield* revocable(things), yield* revocable(things)]
     yield* SessionRegistry.revoke({}, options)
-    const reasons = yield* Effect.forEach(fibers, (fiber) =>
-      Effect.map(Effect.flip(Fiber.join(fiber)), (error) => (error as { reason: string }).reason))
+    const reasons = yield* Effect.forEach(
+      fibers,
+      (fiber) => Effect.map(Effect.flip(Fiber.join(fiber)), (error) => (error as { reason: string }).reason)
+    )
     expect(new Set(reasons).size).toBe(1)
   }))
 })
@@ -277,16 +299,18 @@ it.effect("attributes that throw do not keep a session from closing while somebo
       throw new Error("hands off")
     }
   }
-  return apart(Effect.gen(function*() {
-    const registry = yield* SessionRegistry.SessionRegistry
-    const stop = registry.listenUnsafe(() => {})
-    const exit = yield* endsWithin("1 minute")(
-      Session.use({ ...job, attributes: wrong(attributes) }, things.take, things.give, () => Effect.succeed("done"))
-    )
-    stop()
-    things.settled()
-    expect(tagOf(exit)).toBe("success")
-  }).pipe(Effect.catchDefect((defect) => Effect.sync(() => expect.fail(String(defect))))))
+  return apart(
+    Effect.gen(function*() {
+      const registry = yield* SessionRegistry.SessionRegistry
+      const stop = registry.listenUnsafe(() => {})
+      const exit = yield* endsWithin("1 minute")(
+        Session.use({ ...job, attributes: wrong(attributes) }, things.take, things.give, () => Effect.succeed("done"))
+      )
+      stop()
+      things.settled()
+      expect(tagOf(exit)).toBe("success")
+    }).pipe(Effect.catchDefect((defect) => Effect.sync(() => expect.fail(String(defect)))))
+  )
 })
 
 it.effect("attributes in a circle, very deep, and of every type can be listed", () => {
@@ -312,9 +336,13 @@ it.effect("attributes in a circle, very deep, and of every type can be listed", 
     yield* open({ ...job, attributes })
     const [snapshot] = yield* SessionRegistry.list()
     expect(snapshot).toBeDefined()
-    const shown = Object.entries(snapshot!.attributes).filter(([name]) => name !== "circle" && name !== "list" && name !== "deep")
+    const shown = Object.entries(snapshot!.attributes).filter(([name]) =>
+      name !== "circle" && name !== "list" && name !== "deep"
+    )
     for (const [name, value] of shown) {
-      const text = value instanceof Map || value instanceof Set ? JSON.stringify([...value]) : String(JSON.stringify(value, (_, v) => typeof v === "bigint" ? String(v) : v))
+      const text = value instanceof Map || value instanceof Set
+        ? JSON.stringify([...value])
+        : String(JSON.stringify(value, (_, v) => typeof v === "bigint" ? String(v) : v))
       expect([name, text]).toEqual([name, expect.not.stringContaining("secret")])
     }
   })))
@@ -328,12 +356,14 @@ it.effect("who writes into what was listed changes nothing in the registry", () 
         const [snapshot] = yield* SessionRegistry.list()
         // oxlint-disable-next-line
         const writable: any = snapshot
-        for (const write of [
-          () => writable.owner.caller.tenant = "evil",
-          () => writable.attributes.model = "two",
-          () => writable.kind = "other",
-          () => writable.id = 77
-        ]) {
+        for (
+          const write of [
+            () => writable.owner.caller.tenant = "evil",
+            () => writable.attributes.model = "two",
+            () => writable.kind = "other",
+            () => writable.id = 77
+          ]
+        ) {
           try {
             write()
           } catch {
@@ -436,8 +466,13 @@ it.effect("a session inside of one of another registry is revoked by way of the 
   return apart(Effect.gen(function*() {
     const inner = yield* Layer.build(SessionRegistry.layer())
     const fiber = yield* Effect.forkChild(
-      Session.use(job, things.take, things.give, () =>
-        Effect.provide(Session.use({ kind: "inner", name: "x" }, things.take, things.give, () => Effect.never), inner)),
+      Session.use(
+        job,
+        things.take,
+        things.give,
+        () =>
+          Effect.provide(Session.use({ kind: "inner", name: "x" }, things.take, things.give, () => Effect.never), inner)
+      ),
       { startImmediately: true }
     )
     yield* settle
@@ -494,10 +529,12 @@ it.effect("opened less closed is open, whatever becomes of an info after its ses
   const info = { kind: "before", name: "x" }
   const figure = (name: string, kind: string) =>
     Effect.map(Metric.snapshot, (all) => {
-      const found = all.find((metric) =>
-        metric.id === name && Object.values(metric.attributes ?? {}).includes(kind)
-      )
-      return found === undefined ? undefined : found.type === "Counter" ? Number(found.state.count) : (found.state as { value: number }).value
+      const found = all.find((metric) => metric.id === name && Object.values(metric.attributes ?? {}).includes(kind))
+      return found === undefined
+        ? undefined
+        : found.type === "Counter"
+        ? Number(found.state.count)
+        : (found.state as { value: number }).value
     })
   return apart(
     Effect.gen(function*() {
@@ -597,7 +634,9 @@ it.effect("a look for leaks from inside of a session that is itself a leak goes 
 it.effect("times between looks that are none are refused when the layer is built", () =>
   Effect.gen(function*() {
     for (const every of [0, -1, Number.NaN, "often", null, {}, { seconds: 0 }]) {
-      const exit = yield* Effect.exit(Effect.scoped(Effect.suspend(() => Layer.build(SessionLeaks.layer(wrong({ every }))))))
+      const exit = yield* Effect.exit(
+        Effect.scoped(Effect.suspend(() => Layer.build(SessionLeaks.layer(wrong({ every })))))
+      )
       // What is null is not set.
       expect([every, tagOf(exit)]).toEqual([every, every === null ? "success" : expect.stringContaining("RangeError")])
     }

@@ -1,7 +1,7 @@
 import { Caller, Deadline, Session, SessionError, SessionRegistry, Shutdown } from "@clawback/core"
 import * as RequestScope from "@clawback/core/RequestScope"
 import { expect, it } from "@effect/vitest"
-import { Deferred, Effect, Exit, Fiber, Latch, Layer, Scope, Stream } from "effect"
+import { Deferred, Effect, Exit, Fiber, Latch, Layer, type Scope, Stream } from "effect"
 import { HttpEffect, HttpServerRequest, HttpServerResponse } from "effect/http"
 import { TestClock } from "effect/testing"
 import { vi } from "vitest"
@@ -24,12 +24,17 @@ type Handler<E = never> = Effect.Effect<
 /** A server of one handler, without sockets: asked by requests of the Web. */
 const serve = <E>(handler: Handler<E>, options: RequestScope.Options = {}) =>
   Effect.map(Effect.context<never>(), (context) => {
-    const web = HttpEffect.toWebHandlerWith(context)(RequestScope.http(options)(handler))
+    const web = HttpEffect.toWebHandlerWith(context)(
+      RequestScope.http(options)(handler) as unknown as
+        & Handler<never>
+        & Effect.Effect<HttpServerResponse.HttpServerResponse>
+    )
     return (request: Request = new Request(url)) => Effect.promise(() => web(request))
   })
 
 const status = (exit: Exit.Exit<Response, unknown>) => Exit.isSuccess(exit) ? exit.value.status : tagOf(exit)
-const bodyOf = (response: Response) => Effect.promise(() => response.text().catch((error: unknown) => `cut off: ${String(error)}`))
+const bodyOf = (response: Response) =>
+  Effect.promise(() => response.text().catch((error: unknown) => `cut off: ${String(error)}`))
 const ok = HttpServerResponse.text("ok")
 
 it.effect("a look-up of the caller that never answers is ended by the request's deadline", () =>
@@ -43,8 +48,7 @@ it.effect("a look-up of the caller that dies answers, and leaves nothing", () =>
   const things = new Things()
   return apart(Effect.gen(function*() {
     const ask = yield* serve(Effect.succeed(ok), {
-      caller: () =>
-        Session.use(job, things.take, things.give, () => Effect.die("no such tenant")).pipe(Effect.orDie)
+      caller: () => Session.use(job, things.take, things.give, () => Effect.die("no such tenant")).pipe(Effect.orDie)
     })
     expect(status(yield* endsWithin("1 minute")(ask()))).toBe(500)
     const throwing = yield* serve(Effect.succeed(ok), {
@@ -192,7 +196,9 @@ it.effect("a thousand requests that are aborted at once leave nothing", () => {
       return ok
     }))
     const controllers = Array.from({ length: 300 }, () => new AbortController())
-    for (const { signal } of controllers) yield* Effect.forkDetach(ask(new Request(url, { signal })), { startImmediately: true })
+    for (const { signal } of controllers) {
+      yield* Effect.forkDetach(ask(new Request(url, { signal })), { startImmediately: true })
+    }
     yield* settle
     expect((yield* SessionRegistry.counts)["request"]).toBe(300)
     for (const controller of controllers) controller.abort("gone")
@@ -285,7 +291,9 @@ it.effect("a handler that nothing can interrupt is answered for when its deadlin
   return apart(Effect.gen(function*() {
     const go = yield* Latch.make()
     const ask = yield* serve(
-      Effect.uninterruptible(Effect.andThen(Session.acquire(job, things.take, things.give), Effect.as(go.await, ok))) as Handler,
+      Effect.uninterruptible(
+        Effect.andThen(Session.acquire(job, things.take, things.give), Effect.as(go.await, ok))
+      ) as Handler,
       { deadline: "1 second" }
     )
     const fiber = yield* Effect.forkDetach(ask(), { startImmediately: true })
@@ -307,7 +315,10 @@ it.effect("a request keeps its caller for what its body does, and does not lend 
     })
     const ask = yield* serve(
       Effect.andThen(note, Effect.succeed(HttpServerResponse.stream(Stream.encodeText(Stream.fromEffect(note))))),
-      { caller: (headers) => Effect.succeed(headers["x-tenant"] === undefined ? undefined : { tenant: headers["x-tenant"] }) }
+      {
+        caller: (headers) =>
+          Effect.succeed(headers["x-tenant"] === undefined ? undefined : { tenant: headers["x-tenant"] })
+      }
     )
     yield* endsWithin("1 second")(Effect.flatMap(ask(new Request(url, { headers: { "x-tenant": "acme" } })), bodyOf))
     yield* endsWithin("1 second")(Effect.flatMap(ask(), bodyOf))
@@ -327,7 +338,13 @@ it.effect("a request body that never ends is let go of at the deadline", () => {
       }
     })
     const exit = yield* endsWithin("10 seconds")(
-      ask(new Request(url, { method: "POST", body, ...{ duplex: "half" } }))
+      ask(
+        new Request(url, {
+          method: "POST",
+          body,
+          duplex: "half"
+        })
+      )
     )
     expect(status(exit)).toBe(504)
     expect(typeof cancelled).toBe("boolean")
@@ -382,12 +399,15 @@ it.effect("a session that a streamed body opens counts for the request's tenant,
       const refused: Array<string> = []
       const body = Stream.fromEffect(Effect.gen(function*() {
         const exit = yield* Effect.exit(Effect.scoped(Effect.all([1, 2, 3].map(() =>
-          Session.acquire({ kind: "call", name: "gpt-5" }, Effect.void, () => Effect.void)))))
+          Session.acquire({ kind: "call", name: "gpt-5" }, Effect.void, () =>
+            Effect.void)
+        ))))
         refused.push(tagOf(exit))
         return "x"
       })).pipe(Stream.encodeText)
       const ask = yield* serve(Effect.succeed(HttpServerResponse.stream(body)), {
-        caller: () => Effect.succeed({ tenant: "acme" })
+        caller: () =>
+          Effect.succeed({ tenant: "acme" })
       })
       yield* endsWithin("1 minute")(Effect.flatMap(ask(), bodyOf))
       expect(refused).toEqual(["QuotaExceeded"])

@@ -12,8 +12,12 @@ const job = { kind: "job", name: "nightly" }
 it.effect("work that revokes its own session fails with the error of the revocation", () => {
   const things = new Things()
   return apart(Effect.gen(function*() {
-    const exit = yield* Session.use(job, things.take, things.give, () =>
-      SessionRegistry.revoke({ kind: "job" }, { reason: "by myself" })).pipe(endsWithin("1 minute"))
+    const exit = yield* Session.use(
+      job,
+      things.take,
+      things.give,
+      () => SessionRegistry.revoke({ kind: "job" }, { reason: "by myself" })
+    ).pipe(endsWithin("1 minute"))
     expect(tagOf(exit)).toBe("SessionRevoked")
     things.settled(1)
   }))
@@ -138,10 +142,15 @@ it.effect("a restore that is kept and used later harms nothing", () => {
   const things = new Things()
   let kept: Session.Restore | undefined
   return apart(Effect.gen(function*() {
-    yield* Session.use(job, (restore) => {
-      kept = restore
-      return things.take
-    }, things.give, () => Effect.void)
+    yield* Session.use(
+      job,
+      (restore) => {
+        kept = restore
+        return things.take
+      },
+      things.give,
+      () => Effect.void
+    )
     const later = yield* endsWithin("1 minute")(kept!(Effect.succeed("later")))
     expect(tagOf(later)).toBe("success")
     things.settled(1)
@@ -152,13 +161,15 @@ it.effect("a restore inside of a restore is told of the revocation", () => {
   const things = new Things()
   return apart(Effect.gen(function*() {
     const waiting = yield* Latch.make()
-    const fiber = yield* Effect.forkChild(Session.use(
-      job,
-      (restore) =>
-        Effect.andThen(restore(Effect.andThen(waiting.open, restore(Effect.never))), things.take),
-      things.give,
-      () => Effect.void
-    ), { startImmediately: true })
+    const fiber = yield* Effect.forkChild(
+      Session.use(
+        job,
+        (restore) => Effect.andThen(restore(Effect.andThen(waiting.open, restore(Effect.never))), things.take),
+        things.give,
+        () => Effect.void
+      ),
+      { startImmediately: true }
+    )
     yield* waiting.await
     yield* SessionRegistry.revoke({}, { reason: "stop waiting" }).pipe(endsWithin("1 second"))
     expect(tagOf(yield* Fiber.await(fiber))).toBe("SessionRevoked")
@@ -169,18 +180,21 @@ it.effect("a restore inside of a restore is told of the revocation", () => {
 it.effect("parts of an acquisition that are restored side by side all hear of the revocation", () => {
   const things = new Things()
   return apart(Effect.gen(function*() {
-    const fiber = yield* Effect.forkChild(Session.use(
-      job,
-      (restore) =>
-        Effect.andThen(
-          Effect.all([restore(Effect.never), restore(Effect.never), restore(Effect.sleep("1 hour"))], {
-            concurrency: "unbounded"
-          }),
-          things.take
-        ),
-      things.give,
-      () => Effect.void
-    ), { startImmediately: true })
+    const fiber = yield* Effect.forkChild(
+      Session.use(
+        job,
+        (restore) =>
+          Effect.andThen(
+            Effect.all([restore(Effect.never), restore(Effect.never), restore(Effect.sleep("1 hour"))], {
+              concurrency: "unbounded"
+            }),
+            things.take
+          ),
+        things.give,
+        () => Effect.void
+      ),
+      { startImmediately: true }
+    )
     yield* settle
     expect(tagOf(yield* endsWithin("1 second")(SessionRegistry.revoke({}, { reason: "stop" })))).toBe("success")
     expect(tagOf(yield* Fiber.await(fiber))).toBe("SessionRevoked")
@@ -194,15 +208,28 @@ it.effect("functions that throw where they should give an effect leave nothing o
   }
   const things = new Things()
   return apart(Effect.gen(function*() {
-    expect(tagOf(yield* Effect.exit(Session.use(job, boom, () => Effect.void, () => Effect.void)))).toContain("boom")
-    expect(tagOf(yield* Effect.exit(Session.use(job, things.take, things.give, boom)))).toContain("boom")
+    expect(
+      tagOf(
+        yield* Effect.exit(Session.use(job, wrong(boom) as Effect.Effect<void>, () => Effect.void, () => Effect.void))
+      )
+    ).toContain("boom")
+    expect(tagOf(yield* Effect.exit(Session.use(job, things.take, things.give, boom as () => Effect.Effect<void>))))
+      .toContain("boom")
     things.settled(1)
-    const exit = yield* Effect.exit(Session.use(job, Effect.void, boom, () => Effect.fail("mine")))
+    const exit = yield* Effect.exit(
+      Session.use(job, Effect.void, boom as () => Effect.Effect<void>, () => Effect.fail("mine"))
+    )
     // Effect itself makes a defect of an error whose finalizer fails.
     expect(tagOf(exit)).toBe("die mine")
     expect(Exit.isFailure(exit) && exit.cause.reasons.length).toBe(2)
-    expect(tagOf(yield* Effect.exit(Effect.scoped(Session.acquire(job, Effect.void, boom))))).toContain("boom")
-    expect(tagOf(yield* Effect.exit(Effect.scoped(Session.acquire(job, boom, () => Effect.void))))).toContain("boom")
+    expect(
+      tagOf(yield* Effect.exit(Effect.scoped(Session.acquire(job, Effect.void, boom as () => Effect.Effect<void>))))
+    ).toContain("boom")
+    expect(
+      tagOf(
+        yield* Effect.exit(Effect.scoped(Session.acquire(job, wrong(boom) as Effect.Effect<void>, () => Effect.void)))
+      )
+    ).toContain("boom")
   }))
 })
 
@@ -210,7 +237,9 @@ it.effect("work that is no effect at all is a defect, and what was taken is give
   const things = new Things()
   return apart(Effect.gen(function*() {
     for (const nothing of [undefined, null, 42, "text", {}, Promise.resolve(1)]) {
-      const exit = yield* endsWithin("1 minute")(Session.use(job, things.take, things.give, () => wrong(nothing)))
+      const exit = yield* endsWithin("1 minute")(
+        Session.use(job, things.take, things.give, () => wrong(nothing) as Effect.Effect<void>)
+      )
       expect(tagOf(exit)).toContain("die")
     }
     things.settled(6)
@@ -331,9 +360,12 @@ it.effect("a release that fails for ever is a defect beside the work's own error
     )
     // Effect itself makes a defect of an error whose finalizer fails.
     expect(tagOf(exit)).toBe("die mine")
-    expect(Exit.isFailure(exit) && exit.cause.reasons.some((reason) =>
-      reason._tag === "Die" && (reason.defect as { _tag?: string })._tag === "ReleaseFailed"
-    )).toBe(true)
+    expect(
+      Exit.isFailure(exit) &&
+        exit.cause.reasons.some((reason) =>
+          reason._tag === "Die" && (reason.defect as { _tag?: string })._tag === "ReleaseFailed"
+        )
+    ).toBe(true)
   })))
 
 it.effect("a schedule of releases that dies itself still closes the session", () => {
@@ -489,8 +521,12 @@ it.effect("ten thousand handles in one scope are revoked in a moment", () => {
 
 it.effect("a session works under a scheduler that yields at every step, and under one that never does", () => {
   const things = new Things()
-  const work = Session.use(job, things.take, things.give, () =>
-    Effect.as(Effect.all(Array.from({ length: 50 }, () => Effect.yieldNow)), "done"))
+  const work = Session.use(
+    job,
+    things.take,
+    things.give,
+    () => Effect.as(Effect.all(Array.from({ length: 50 }, () => Effect.yieldNow)), "done")
+  )
   return apart(Effect.gen(function*() {
     expect(yield* Effect.provideService(work, References.MaxOpsBeforeYield, 3)).toBe("done")
     things.settled(1)
@@ -511,8 +547,12 @@ const apartSync = <A, E>(self: Effect.Effect<A, E>) => Effect.provide(self, Sess
 it.effect("a fiber reference that work sets for itself stays inside, and those around it are seen", () => {
   const Setting = Context.Reference("hostile/Setting", { defaultValue: () => "default" })
   return apart(Effect.gen(function*() {
-    const seen = yield* Session.use(job, Setting, () => Effect.void, (inAcquire) =>
-      Effect.map(Setting, (inWork) => [inAcquire, inWork]))
+    const seen = yield* Session.use(
+      job,
+      Setting,
+      () => Effect.void,
+      (inAcquire) => Effect.map(Setting, (inWork) => [inAcquire, inWork])
+    )
     expect(seen).toEqual(["outer", "outer"])
   })).pipe(Effect.provideService(Setting, "outer"))
 })
@@ -555,7 +595,10 @@ it.effect("an interruption in every step of an acquisition loses nothing", () =>
         Effect.scoped(Effect.andThen(
           Session.acquire(
             job,
-            Effect.andThen(Effect.yieldNow, Effect.andThen(things.take, Effect.tap(Effect.succeed(things.taken), Effect.yieldNow))),
+            Effect.andThen(
+              Effect.yieldNow,
+              Effect.andThen(things.take, Effect.tap(Effect.succeed(things.taken), Effect.yieldNow))
+            ),
             () => things.give(things.given)
           ),
           Effect.yieldNow
@@ -592,9 +635,11 @@ it.effect("a stream of a session that is run twice at once has two sessions", ()
 
 it.effect("the caller is told by the handle who holds it, also where it was set by a proxy", () => {
   const caller = new Proxy({ tenant: "acme" }, {})
-  return apart(Effect.scoped(Effect.gen(function*() {
-    const { session } = yield* Session.acquire(job, Effect.void, () => Effect.void)
-    expect(session.caller?.tenant).toBe("acme")
-    expect((yield* SessionRegistry.list({ tenant: "acme" })).length).toBe(1)
-  })).pipe(Caller.provide(caller)))
+  return apart(
+    Effect.scoped(Effect.gen(function*() {
+      const { session } = yield* Session.acquire(job, Effect.void, () => Effect.void)
+      expect(session.caller?.tenant).toBe("acme")
+      expect((yield* SessionRegistry.list({ tenant: "acme" })).length).toBe(1)
+    })).pipe(Caller.provide(caller))
+  )
 })

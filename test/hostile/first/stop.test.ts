@@ -1,4 +1,4 @@
-import { Caller, Deadline, Session, SessionRegistry, Shutdown, ShutdownReport, Tasks } from "@clawback/core"
+import { Caller, Deadline, Session, SessionRegistry, Shutdown, type ShutdownReport, Tasks } from "@clawback/core"
 import { expect, it } from "@effect/vitest"
 import { Clock, Context, Deferred, Duration, Effect, Exit, Fiber, Latch, Layer, Schedule, Scope, Stream } from "effect"
 import { TestClock } from "effect/testing"
@@ -38,9 +38,12 @@ it.effect("finalizers that throw, die, fail with nothing, interrupt themselves a
   apart(Effect.scoped(Effect.gen(function*() {
     const add = (name: string, finalizer: unknown) =>
       Shutdown.addFinalizer({ phase: "persist", name })(wrong(finalizer) as Effect.Effect<void>)
-    yield* add("throws", Effect.suspend(() => {
-      throw new Error("no")
-    }))
+    yield* add(
+      "throws",
+      Effect.suspend(() => {
+        throw new Error("no")
+      })
+    )
     yield* add("dies", Effect.die("dead"))
     yield* add("fails", Effect.fail(undefined))
     yield* add("interrupts", Effect.interrupt)
@@ -79,7 +82,9 @@ it.effect("a shutdown of which every part hangs ends within its limit, and names
     const report = ended(fiber.pollUnsafe() ?? Exit.die("still going"))
     expect(Duration.toMillis(report.duration)).toBeLessThanOrEqual(27_000)
     expect((yield* Clock.currentTimeMillis) - at).toBe(28_000)
-    expect(names(report.stuck)).toEqual(expect.arrayContaining(phases.map((phase) => `hangs in ${phase}`).filter((name) => !name.includes("drain"))))
+    expect(names(report.stuck)).toEqual(
+      expect.arrayContaining(phases.map((phase) => `hangs in ${phase}`).filter((name) => !name.includes("drain")))
+    )
     expect(report.exitCode).toBe(1)
     yield* hanging.open
     yield* Fiber.await(work)
@@ -111,8 +116,11 @@ it.effect("a finalizer that adds finalizers, to its own phase and to all others,
   return apart(Effect.scoped(Effect.gen(function*() {
     const scope = yield* Effect.scope
     yield* Shutdown.addFinalizer({ phase: "drain", name: "parent" })(
-      Effect.forEach(["stop", "drain", "persist", "close"] as const, (phase) =>
-        Shutdown.addFinalizer({ phase, name: phase })(Effect.sync(() => ran.push(phase))).pipe(Scope.provide(scope)))
+      Effect.forEach(
+        ["stop", "drain", "persist", "close"] as const,
+        (phase) =>
+          Shutdown.addFinalizer({ phase, name: phase })(Effect.sync(() => ran.push(phase))).pipe(Scope.provide(scope))
+      )
     )
     const report = ended(yield* endsWithin("1 minute")(stop))
     expect(ran.sort()).toEqual(["close", "drain", "persist", "stop"])
@@ -207,7 +215,8 @@ it.effect("leaving twice, and with a stranger's ticket, counts once", () =>
   apart(Effect.gen(function*() {
     const service = yield* Shutdown.Shutdown
     const other = Shutdown.makeUnsafe()
-    const work = (name: string) => wrong({ info: { kind: "work", name }, kind: "work", name, isEnded: false, session: undefined })
+    const work = (name: string) =>
+      wrong({ info: { kind: "work", name }, kind: "work", name, isEnded: false, session: undefined })
     const mine = service.admitUnsafe(work("mine"), undefined)!
     const stays = service.admitUnsafe(work("stays"), undefined)!
     const strange = other.admitUnsafe(work("strange"), undefined)!
@@ -229,7 +238,14 @@ it.effect("a reader of states who never reads on, and one that stops it again, d
     const seen: Array<string> = []
     yield* Effect.forkChild(Stream.runForEach(Shutdown.changes, () => Effect.never), { startImmediately: true })
     const reader = yield* Effect.forkChild(
-      Stream.runForEach(Shutdown.changes, (state) => Effect.andThen(Effect.sync(() => seen.push(state)), state === "running" ? Effect.void : Shutdown.request({ reason: "me too" }))),
+      Stream.runForEach(
+        Shutdown.changes,
+        (state) =>
+          Effect.andThen(
+            Effect.sync(() => seen.push(state)),
+            state === "running" ? Effect.void : Shutdown.request({ reason: "me too" })
+          )
+      ),
       { startImmediately: true }
     )
     yield* settle
@@ -240,21 +256,25 @@ it.effect("a reader of states who never reads on, and one that stops it again, d
     expect(yield* Stream.runCollect(Shutdown.changes)).toEqual(["done"])
   })))
 
-it.effect("two thousand pieces of work are drained, and the last of them ends the drain", () =>
-  apart(Effect.gen(function*() {
-    const go = yield* Latch.make()
-    const fibers = yield* Effect.forEach(
-      Array.from({ length: 2000 }),
-      () => Effect.forkDetach(Shutdown.admit({ kind: "work", name: "x" })(go.await), { startImmediately: true })
-    )
-    const fiber = yield* Effect.forkChild(stop, { startImmediately: true })
-    yield* settle
-    yield* go.open
-    const report = ended(yield* endsWithin("1 second")(Fiber.join(fiber)))
-    expect(report.ended).toBe(2000)
-    expect(report.exitCode).toBe(0)
-    yield* Fiber.awaitAll(fibers)
-  })), 5000)
+it.effect(
+  "two thousand pieces of work are drained, and the last of them ends the drain",
+  () =>
+    apart(Effect.gen(function*() {
+      const go = yield* Latch.make()
+      const fibers = yield* Effect.forEach(
+        Array.from({ length: 2000 }),
+        () => Effect.forkDetach(Shutdown.admit({ kind: "work", name: "x" })(go.await), { startImmediately: true })
+      )
+      const fiber = yield* Effect.forkChild(stop, { startImmediately: true })
+      yield* settle
+      yield* go.open
+      const report = ended(yield* endsWithin("1 second")(Fiber.join(fiber)))
+      expect(report.ended).toBe(2000)
+      expect(report.exitCode).toBe(0)
+      yield* Fiber.awaitAll(fibers)
+    })),
+  5000
+)
 
 it.effect("work inside of work is admitted during the drain, and what it forks apart is not", () =>
   apart(Effect.gen(function*() {
@@ -329,7 +349,16 @@ it.effect("a deadline around work, in a finalizer and around the shutdown itself
 
 it.effect("options of a finalizer that are wrong are refused where it is added", () =>
   apart(Effect.scoped(Effect.gen(function*() {
-    for (const options of [{ phase: "Persist", name: "x" }, { phase: undefined, name: "x" }, { phase: "__proto__", name: "x" }, { phase: "persist", name: "x", deadline: -1 }, { phase: "persist", name: "x", deadline: Number.NaN }, { phase: "persist", name: "x", deadline: "later" }]) {
+    for (
+      const options of [
+        { phase: "Persist", name: "x" },
+        { phase: undefined, name: "x" },
+        { phase: "__proto__", name: "x" },
+        { phase: "persist", name: "x", deadline: -1 },
+        { phase: "persist", name: "x", deadline: Number.NaN },
+        { phase: "persist", name: "x", deadline: "later" }
+      ]
+    ) {
       const exit = yield* Effect.exit(Effect.suspend(() => Shutdown.addFinalizer(wrong(options))(Effect.void)))
       expect([options, tagOf(exit)]).toEqual([options, expect.stringContaining("RangeError")])
     }
@@ -448,7 +477,9 @@ it.effect("what is done about a failure may throw, die, hang or start tasks, and
         if (failures === 1) throw new Error("no effect")
         if (failures === 2) return Effect.die("dead")
         if (failures === 3) return wrong(undefined)
-        return Effect.orDie(Effect.asVoid(tasks.start({ name: "follow-up", atShutdown: "drain" })(Effect.sync(() => started.push("ran")))))
+        return Effect.orDie(
+          Effect.asVoid(tasks.start({ name: "follow-up", atShutdown: "drain" })(Effect.sync(() => started.push("ran"))))
+        )
       }
     })
     for (let i = 0; i < 4; i++) {
@@ -480,11 +511,13 @@ it.effect("a task that fails at once and is begun again without a wait can still
 it.effect("a schedule of restarts that dies, or is over, ends the task with what it came to", () =>
   apart(Effect.scoped(Effect.gen(function*() {
     const tasks = yield* Tasks.make({ name: "x", onFailure: () => Effect.void })
-    for (const [restart, tag] of [
-      [Schedule.recurs(0), "fail x"],
-      [Schedule.recurs(2), "fail x"],
-      [Schedule.map(Schedule.forever, () => Effect.die("broken schedule")), "die broken schedule"]
-    ] as const) {
+    for (
+      const [restart, tag] of [
+        [Schedule.recurs(0), "fail x"],
+        [Schedule.recurs(2), "fail x"],
+        [Schedule.map(Schedule.forever, () => Effect.die("broken schedule")), "die broken schedule"]
+      ] as const
+    ) {
       const task = yield* tasks.start({ name: "x", atShutdown: "drain", restart: wrong(restart) })(Effect.fail("x"))
       const exit = yield* endsWithin("1 minute")(task.await)
       expect(Exit.isSuccess(exit) && tagOf(exit.value)).toBe(tag)
@@ -576,13 +609,16 @@ it.effect("a thousand tasks of one owner are done, so many at a time", () => {
   let most = 0
   return apart(Effect.scoped(Effect.gen(function*() {
     const tasks = yield* Tasks.make({ name: "x", concurrency: 7, capacity: 10_000 })
-    const all = yield* Effect.forEach(Array.from({ length: 1000 }), (_, i) =>
-      tasks.start({ name: String(i), atShutdown: "drain" })(Effect.gen(function*() {
-        most = Math.max(most, ++now)
-        yield* Effect.yieldNow
-        now--
-        return i
-      })))
+    const all = yield* Effect.forEach(
+      Array.from({ length: 1000 }),
+      (_, i) =>
+        tasks.start({ name: String(i), atShutdown: "drain" })(Effect.gen(function*() {
+          most = Math.max(most, ++now)
+          yield* Effect.yieldNow
+          now--
+          return i
+        }))
+    )
     yield* tasks.awaitEmpty
     const exits = yield* Effect.forEach(all, (task) => task.await)
     expect(exits.every(Exit.isSuccess)).toBe(true)
@@ -620,24 +656,27 @@ it.effect("a task that forks, detaches and acquires gives back what is in its sc
 
 it.effect("tasks that are started while a shutdown stops and drains are refused or ended, and none stays", () => {
   const tags = new Set<string>()
-  return apart(Effect.gen(function*() {
-    const scope = yield* Scope.make()
-    const tasks = yield* Scope.provide(Tasks.make({ name: "x" }), scope)
-    const slow = yield* tasks.start({ name: "slow", atShutdown: "drain" })(Effect.sleep("10 seconds"))
-    const fiber = yield* Effect.forkChild(stop, { startImmediately: true })
-    for (let i = 0; i < 30; i++) {
-      for (const atShutdown of ["drain", "cancel"] as const) {
-        const exit = yield* Effect.exit(tasks.start({ name: "late", atShutdown })(Effect.never))
-        tags.add(tagOf(exit))
+  return apart(
+    Effect.gen(function*() {
+      const scope = yield* Scope.make()
+      const tasks = yield* Scope.provide(Tasks.make({ name: "x" }), scope)
+      const slow = yield* tasks.start({ name: "slow", atShutdown: "drain" })(Effect.sleep("10 seconds"))
+      const fiber = yield* Effect.forkChild(stop, { startImmediately: true })
+      for (let i = 0; i < 30; i++) {
+        for (const atShutdown of ["drain", "cancel"] as const) {
+          const exit = yield* Effect.exit(tasks.start({ name: "late", atShutdown })(Effect.never))
+          tags.add(tagOf(exit))
+        }
+        yield* TestClock.adjust("1 second")
+        yield* settle
       }
-      yield* TestClock.adjust("1 second")
-      yield* settle
-    }
-    expect(ended(fiber.pollUnsafe() ?? Exit.die("still going")).exitCode).toBe(0)
-    expect(tagOf(yield* slow.await)).toBe("success")
-    expect(tags).toEqual(new Set(["ShuttingDown"]))
-    yield* endsWithin("1 minute")(Scope.close(scope, Exit.void))
-  }), { unready: 0 })
+      expect(ended(fiber.pollUnsafe() ?? Exit.die("still going")).exitCode).toBe(0)
+      expect(tagOf(yield* slow.await)).toBe("success")
+      expect(tags).toEqual(new Set(["ShuttingDown"]))
+      yield* endsWithin("1 minute")(Scope.close(scope, Exit.void))
+    }),
+    { unready: 0 }
+  )
 })
 
 it.effect("a registry that a shutdown has emptied can be used by the next program", () =>

@@ -27,14 +27,20 @@ it("seeds, steps and numbers of runs that are none are refused by name", () => {
 
 it("a program that is none, throws, dies, fails or interrupts itself is told of, and the next one runs", () => {
   const programs: ReadonlyArray<readonly [unknown, boolean]> = [
-    [Effect.suspend(() => {
-      throw new Error("thrown")
-    }), true],
+    [
+      Effect.suspend(() => {
+        throw new Error("thrown")
+      }),
+      true
+    ],
     [Effect.die("dead"), true],
-    [Effect.gen(function*() {
-      yield* Effect.yieldNow
-      throw new Error("thrown later")
-    }), true]
+    [
+      Effect.gen(function*() {
+        yield* Effect.yieldNow
+        throw new Error("thrown later")
+      }),
+      true
+    ]
   ]
   for (const [program, crashes] of programs) {
     const outcome = Simulation.run(wrong(program) as Effect.Effect<void>, { seed: 1 })
@@ -71,7 +77,17 @@ it("a program that never ends, with and without waits, is ended by its steps and
 })
 
 it("effects of a simulation die outside of one, and say why", async () => {
-  for (const effect of [Simulation.heal, Simulation.note("x"), Simulation.check("x", true), Simulation.latency(0, 1), Simulation.choose([1]), Simulation.fault("x", 1), Simulation.fork(Effect.void)] as ReadonlyArray<Effect.Effect<unknown>>) {
+  for (
+    const effect of [
+      Simulation.heal,
+      Simulation.note("x"),
+      Simulation.check("x", true),
+      Simulation.latency(0, 1),
+      Simulation.choose([1]),
+      Simulation.fault("x", 1),
+      Simulation.fork(Effect.void)
+    ] as ReadonlyArray<Effect.Effect<unknown>>
+  ) {
     const exit = await Effect.runPromiseExit(effect)
     expect(tagOf(exit)).toContain("works in a simulation only")
   }
@@ -190,7 +206,11 @@ it("sessions, deadlines, limits, retries and tasks under a nemesis leave nothing
       yield* Fiber.await(tasks)
       const counts = yield* SessionRegistry.counts
       yield* Simulation.check("nothing is open", Object.keys(counts).length === 0, () => JSON.stringify(counts))
-      yield* Simulation.check("all was given back", things.taken === things.given && things.twice.length === 0, () => `${things.taken} ${things.given}`)
+      yield* Simulation.check(
+        "all was given back",
+        things.taken === things.given && things.twice.length === 0,
+        () => `${things.taken} ${things.given}`
+      )
     }).pipe(Effect.provide([SessionRegistry.layer(), Shutdown.layer()]))
   })
   const report = Simulation.explore({ name: "all", program, maxSteps: 20_000 }, { seeds: 100 })
@@ -223,7 +243,12 @@ it("a shutdown and a revocation of everything at the same moment both end, in ei
     const things = new Things()
     yield* Effect.gen(function*() {
       const work = Shutdown.admit({ kind: "work", name: "x" })(
-        Session.use(job, things.take, (id) => Effect.andThen(Simulation.latency(0, 5), things.give(id)), () => Simulation.latency(0, 50))
+        Session.use(
+          job,
+          things.take,
+          (id) => Effect.andThen(Simulation.latency(0, 5), things.give(id)),
+          () => Simulation.latency(0, 50)
+        )
       )
       const fibers = yield* Effect.forEach([1, 2, 3], () => Simulation.fork(Effect.exit(work)))
       const both = yield* Effect.all([
@@ -243,17 +268,26 @@ it("a shutdown and a revocation of everything at the same moment both end, in ei
 // LeakCheck
 
 const quick = { grace: "20 millis" } as const
-const leakSession = Effect.flatMap(Scope.make(), (scope) => Scope.provide(Session.acquire(job, Effect.void, () => Effect.void), scope))
+const leakSession = Effect.flatMap(
+  Scope.make(),
+  (scope) => Scope.provide(Session.acquire(job, Effect.void, () => Effect.void), scope)
+)
 const left = (exit: Exit.Exit<unknown, unknown>) => {
   const found = Exit.isFailure(exit)
-    ? exit.cause.reasons.map((reason) => Cause.isFailReason(reason) ? reason.error : undefined).find((error) => error instanceof LeakCheck.LeaksFound)
+    ? exit.cause.reasons.map((reason) => Cause.isFailReason(reason) ? reason.error : undefined).find((error) =>
+      error instanceof LeakCheck.LeaksFound
+    )
     : undefined
   return found === undefined ? tagOf(exit) : found.leaks.map(({ kind }) => kind).sort().join()
 }
 
 it.effect("a leak is found with the test's own failure, defect and interruption beside it", () =>
   Effect.gen(function*() {
-    for (const end of [Effect.fail("mine"), Effect.die("mine"), Effect.interrupt] as ReadonlyArray<Effect.Effect<void, string>>) {
+    for (
+      const end of [Effect.fail("mine"), Effect.die("mine"), Effect.interrupt] as ReadonlyArray<
+        Effect.Effect<void, string>
+      >
+    ) {
       const exit = yield* Effect.exit(LeakCheck.check(Effect.andThen(leakSession, end), quick))
       expect(left(exit)).toBe("session")
       expect(Exit.isFailure(exit) && exit.cause.reasons.length).toBe(2)
@@ -352,7 +386,10 @@ it("hooks that are called in the wrong order, twice, or around a test that faile
 it.effect("a check of an effect that replaces the registry sees what is in its own, and is not fooled twice", () =>
   Effect.gen(function*() {
     const exit = yield* Effect.exit(LeakCheck.check(
-      Effect.provide(Effect.scoped(Session.acquire(job, Effect.void, () => Effect.void)), Layer.fresh(SessionRegistry.layer())),
+      Effect.provide(
+        Effect.scoped(Session.acquire(job, Effect.void, () => Effect.void)),
+        Layer.fresh(SessionRegistry.layer())
+      ),
       quick
     ))
     expect(left(exit)).toBe("success")
