@@ -21,6 +21,7 @@ import {
   Layer,
   Logger,
   Metric,
+  Random,
   References,
   Schedule,
   Scope,
@@ -406,6 +407,7 @@ it.effect("a wait of a retry that a deadline cuts to a part of a millisecond end
       const exit = yield* Effect.fail(error).pipe(
         Retry.effect(Retry.jittered({ attempts: 10, base: "10 seconds", budget: Retry.unlimited })),
         Deadline.within(3 + i / 3),
+        Random.withSeed(i),
         endsWithin("1 minute")
       )
       expect(tagOf(exit)).toMatch(/DeadlineExceeded|fail/)
