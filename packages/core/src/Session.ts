@@ -20,10 +20,10 @@ import type * as Fiber from "effect/Fiber"
 import type * as Schedule from "effect/Schedule"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
-import type * as Tracer from "effect/Tracer"
 import type { Caller } from "./Caller.ts"
 import * as Hold from "./internal/hold.ts"
 import * as Interop from "./internal/interop.ts"
+import { contextOf, Unowned } from "./internal/lasting.ts"
 import { Entry, type Held } from "./internal/ledger.ts"
 import { type End, pullOf, Pump, tokenOf } from "./internal/pump.ts"
 import * as Site from "./internal/site.ts"
@@ -38,8 +38,8 @@ export interface Info {
   /** Which one of its sort: an origin, a model, a path. Nothing secret belongs in here. */
   readonly name: string
   /**
-   * Anything else that an operator would ask about. Held by reference for as long as the session is open. Where they
-   * are shown, `Redacted` values and those under names such as `apiKey` are struck out.
+   * Anything else that an operator would ask about. Held by reference for as long as the session is open, and forgotten
+   * then. Where they are shown, they are copied; `Redacted` values and those under names such as `apiKey` are struck out.
    */
   readonly attributes?: Readonly<Record<string, unknown>> | undefined
   /**
@@ -60,7 +60,7 @@ export interface Session {
   readonly parent: Session | undefined
   readonly caller: Caller | undefined
   readonly fiberId: number
-  readonly span: Tracer.AnySpan | undefined
+  readonly span: { readonly traceId: string; readonly spanId: string } | undefined
   /** Monotonic milliseconds: only differences mean anything. */
   readonly openedAt: number
   readonly state: "acquiring" | "open" | "releasing" | "closed"
@@ -136,7 +136,7 @@ const hold = <A, X, E, R>(
   entry: Entry,
   value: A,
   release: (value: A, exit: X) => Effect.Effect<unknown, E, R>,
-  services: Context.Context<R>
+  services: Context.Context<R> | Unowned
 ) => {
   entry.held = { value, release, services } as unknown as Held
 }
@@ -218,10 +218,9 @@ export const acquire = <A, E, R, E2 = never, R2 = never>(
     opened(info, site, acquire, restore, (entry, value, registry, fiber) => {
       const context = fiber.context as Context.Context<R2 | Scope.Scope>
       const scope = Context.get(context, Scope.Scope)
-      // One that is watched for being lost must not be kept by what we remember of it.
-      const services = entry.site === undefined ? context : Context.omit(Scope.Scope)(context)
-      if (entry.site !== undefined) Hold.watch(entry, scope, fiber.getRef(LeakProbe))
-      hold(entry, value, release, services as Context.Context<R2>)
+      const isWatched = entry.site !== undefined
+      if (isWatched) Hold.watch(entry, scope, fiber.getRef(LeakProbe))
+      hold(entry, value, release, isWatched ? new Unowned(fiber, scope) : contextOf(fiber) as Context.Context<R2>)
       const close = closing(entry, registry)
       if (entry.revoked !== undefined) {
         const failure = Exit.fail(entry.revoked)

@@ -17,7 +17,8 @@
  *
  * In each phase its finalizers run all at once, each no longer than its own deadline and the phase's limit; one that
  * overruns is interrupted, named, and waited for no longer. What must come in an order belongs into one finalizer, or into
- * different phases. Work that calls `shutdown` itself is not drained, or it would wait for itself.
+ * different phases. Work that calls `shutdown` itself is not drained, or it would wait for itself;
+ * nor is work that has a fiber of its own call it, since nobody can tell whether it waits for that.
  *
  * Work that nobody admitted is not waited for: it goes on until its program is interrupted. What is under way then in a
  * session (`Session.use`, `scoped`, `stream`, a call of a model) and does not come to its end was cut short, and is named
@@ -53,6 +54,7 @@ import * as Stream from "effect/Stream"
 import * as Deadline from "./Deadline.ts"
 import { Admission, InFlight, type ShuttingDown } from "./internal/admission.ts"
 import * as Coordinator from "./internal/coordinator.ts"
+import { contextOf } from "./internal/lasting.ts"
 import * as Monotonic from "./internal/monotonic.ts"
 import * as Phases from "./internal/phases.ts"
 import * as Site from "./internal/site.ts"
@@ -199,7 +201,7 @@ export const addFinalizer =
       Effect.withFiber((fiber): Effect.Effect<void, E, R> => {
         const context = fiber.context as Context.Context<R | Scope.Scope>
         // It outlives the work around it, and has a deadline of its own.
-        const own = Context.omit(Session.Current, InFlight, Deadline.Current)(context) as typeof context
+        const own = Context.omit(Session.Current, InFlight, Deadline.Current)(contextOf(fiber)) as typeof context
         const at = Monotonic.millis(fiber.getRef(Clock.Clock))
         const registered: Phases.Finalizer = new Phases.Finalizer(
           name,

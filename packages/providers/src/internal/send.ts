@@ -8,6 +8,7 @@ import * as Clock from "effect/Clock"
 import * as DateTime from "effect/DateTime"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Hash from "effect/Hash"
 import * as Redacted from "effect/Redacted"
 import type * as Result from "effect/Result"
 import type * as Scope from "effect/Scope"
@@ -35,12 +36,26 @@ export const errorBody = (response: Transport.Response): Effect.Effect<string> =
     return Effect.map(Effect.ignore(limited), () => text)
   })
 
-/** Takes a secret out of texts, in which it may also stand as JSON quotes it. */
-const redactor = (secret: string) => {
+/** A value in a query that is shorter is no secret, but a version or a name, which errors may need to say. */
+const shortestSecret = 16
+
+/** What must not come back in an error: the credential, and what a query has that may be one. */
+const secretsOf = (credential: string, { search, searchParams }: URL): ReadonlyArray<string> => {
+  if (search === "") return [credential]
+  const values = [...searchParams.values()].filter((value) => value.length >= shortestSecret)
+  return [credential, ...values, ...values.map(encodeURIComponent)]
+}
+
+const formsOf = (secret: string): ReadonlyArray<string> => {
+  const quoted = JSON.stringify(secret).slice(1, -1)
+  return [secret, quoted, quoted.replaceAll("/", "\\/")]
+}
+
+/** Takes secrets out of texts, in which they may also stand as JSON quotes them. */
+const redactor = (credential: string, url: URL) => {
   let forms: ReadonlySet<string> | undefined
-  const formsOf = (quoted: string) => new Set([secret, quoted, quoted.replaceAll("/", "\\/")])
   return (text: string): string => {
-    forms ??= formsOf(JSON.stringify(secret).slice(1, -1))
+    forms ??= new Set(secretsOf(credential, url).flatMap(formsOf))
     for (const form of forms) text = text.replaceAll(form, "<redacted>")
     return text
   }
@@ -84,6 +99,13 @@ const dated = ({ headers }: Transport.Response): Effect.Effect<Transport.Respons
     )
     : Effect.succeed(headers)
 
+/**
+ * The key that names a request. One that was made for a retried call is inherited by all that the call does, so the
+ * request has a part in the name: two different requests of one call must not pass for the same.
+ */
+const nameOf = ({ isHonoured, value }: Retry.IdempotencyKey, body: string): string =>
+  isHonoured ? value : `${value}-${(Hash.string(body) >>> 0).toString(16)}`
+
 /** Sends one request with its secret; what comes back is a success. */
 export const send = Effect.fnUntraced(function*(
   endpoint: Endpoint,
@@ -95,12 +117,12 @@ export const send = Effect.fnUntraced(function*(
   Scope.Scope
 > {
   const { codec } = endpoint
-  const body = yield* Effect.fromResult(outgoing.body)
+  const body = JSON.stringify(yield* Effect.fromResult(outgoing.body))
   const secret = yield* leaseSecret(endpoint)
   const key = yield* Retry.CurrentKey
   const peer = {
     provider: endpoint.provider,
-    redact: redactor(secret)
+    redact: redactor(secret, endpoint.url)
   }
   call.sending(peer.redact)
   const response = yield* endpoint.transport.execute({
@@ -109,10 +131,10 @@ export const send = Effect.fnUntraced(function*(
     headers: {
       ...codec.headers(secret),
       "content-type": "application/json",
-      ...(key !== undefined && { "idempotency-key": key.value }),
+      ...(key !== undefined && { "idempotency-key": nameOf(key, body) }),
       accept: outgoing.accept
     },
-    body: JSON.stringify(body),
+    body,
     timeouts: outgoing.timeouts
   })
   const { status } = response
