@@ -151,6 +151,8 @@ export const closeAtAnyStep = (
       strike: () => {
         run.occur(fault)
         closing = Effect.runForkWith(run.context)(Effect.withFiber((fiber) => {
+          // Known from its first step on: whoever it wakes in there may ask for it.
+          closing = fiber as Fiber.Fiber<void>
           run.name(fiber, `the nemesis: ${fault}`)
           return Scope.close(scope, exit)
         }))

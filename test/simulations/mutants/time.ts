@@ -108,6 +108,13 @@ export const mutants: ReadonlyArray<Mutant> = [
   },
   {
     module: "Timeouts",
+    file: pump,
+    find: "const given = Effect.map(pull, (elements)",
+    replace: "const given = Effect.map(Effect.flatMap(Effect.forkChild(pull), Fiber.join), (elements)",
+    rule: "a stream runs on one fiber"
+  },
+  {
+    module: "Timeouts",
     file: timeouts,
     find: ": this.firstAt\n",
     replace: ": this.pulledAt + Duration.toMillis(this.limits.firstToken)\n",
@@ -214,8 +221,8 @@ export const mutants: ReadonlyArray<Mutant> = [
   {
     module: "Retry",
     file: call,
-    find: "if (wait > 0) return",
-    replace: "if (wait > 0 && this.isPaid) return",
+    find: "if (wait >= nanosecond) return",
+    replace: "if (wait >= nanosecond && this.isPaid) return",
     rule: "who comes back to a wait waits for the rest of it"
   },
   {
