@@ -47,7 +47,7 @@ import type { unhandled } from "effect/Types"
 import * as Caller from "./Caller.ts"
 import * as Deadline from "./Deadline.ts"
 import { Admission, InFlight } from "./internal/admission.ts"
-import { scopeClosedReason } from "./internal/hold.ts"
+import { whyEnded } from "./internal/hold.ts"
 import type { Work as AdmittedWork } from "./internal/phases.ts"
 import type { Ticket } from "./internal/stopping.ts"
 import { WorkFiber } from "./internal/workFiber.ts"
@@ -100,20 +100,14 @@ const onBehalf = <R>(options: Options<R>, headers: Headers) => <A, E, R2>(self: 
 class Request {
   readonly admission: Admission
   private fiber: WorkFiber<SessionRevoked> | undefined
-  private readonly info: Session.Info
 
   constructor(info: Session.Info, shutdown: Shutdown.Shutdown) {
-    this.info = info
     this.admission = new Admission(info, shutdown)
   }
 
   /** The fiber on which the request's work runs, from its handler to the last byte of its body. */
   workFiber(session: Session.Session): WorkFiber<SessionRevoked> {
-    const { id } = session
-    const { kind, name } = this.info
-    return this.fiber ??= new WorkFiber(() =>
-      session.revoked ?? new SessionRevoked({ id, kind, session: name, reason: scopeClosedReason })
-    )
+    return this.fiber ??= new WorkFiber(() => whyEnded(session))
   }
 
   /** Ends what the request still does, and says so. */

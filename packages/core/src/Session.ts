@@ -12,6 +12,7 @@
  * Choose `use` where a function can hold it, `scoped` to group what an effect acquires, `stream` for as long as a
  * stream is read, and `acquire` where a `Scope` of yours decides.
  */
+import * as Channel from "effect/Channel"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
@@ -24,7 +25,7 @@ import * as Hold from "./internal/hold.ts"
 import * as Interop from "./internal/interop.ts"
 import { contextOf, Unowned } from "./internal/lasting.ts"
 import { Entry, type Held } from "./internal/ledger.ts"
-import { Pump } from "./internal/pump.ts"
+import { type End, pullOf, Pump, tokenOf } from "./internal/pump.ts"
 import * as Site from "./internal/site.ts"
 import { LeakProbe } from "./LeakProbe.ts"
 import type { SessionError, SessionRevoked } from "./SessionError.ts"
@@ -230,23 +231,79 @@ export const acquire = <A, E, R, E2 = never, R2 = never>(
   )
 }
 
+/** A stream inside of a session, which ends when the stream does. */
+class SessionPump<A, E, R> extends Pump<A, E, R, SessionRevoked> {
+  readonly context: Context.Context<R>
+  private readonly entry: Entry
+  private readonly leave: (entry: Entry) => void
+
+  constructor(
+    stream: Stream.Stream<A, E, R>,
+    entry: Entry,
+    leave: (entry: Entry) => void,
+    opener: Fiber.Fiber<unknown, unknown>
+  ) {
+    super(stream, opener)
+    this.entry = entry
+    this.leave = leave
+    this.context = opener.context.pipe(
+      Context.add(Current, entry),
+      Context.add(Scope.Scope, this.scope)
+    ) as Context.Context<R>
+  }
+
+  protected override outcome(end: End<E>) {
+    return Hold.revokedOr(this.entry, end)
+  }
+
+  protected override closed() {
+    return Hold.whyEnded(this.entry)
+  }
+
+  protected override onStart(fiber: Fiber.Fiber<unknown, unknown>) {
+    Hold.interruptWhenRevoked(this.entry, fiber)
+  }
+
+  protected override onPull() {
+    if (this.entry.isRevoked) this.interruptUnsafe()
+  }
+
+  /** There is nothing left to release, so this takes no step of anybody's. */
+  protected override onEnd(exit: Exit.Exit<unknown, unknown>) {
+    Hold.close(this.entry, exit, this.leave)
+  }
+}
+
+type Stoppable = { readonly stop: (exit: Exit.Exit<unknown, unknown>) => Effect.Effect<void> }
+
+const stop = (pump: Stoppable, exit: Exit.Exit<unknown, unknown>) => pump.stop(exit)
+
+/** Work is under way in the session until the stream has stopped, which closes it. A revocation may do so meanwhile. */
+const stopping = (pump: Stoppable, entry: Entry, registry: SessionRegistry) => (exit: Exit.Exit<unknown, unknown>) =>
+  Effect.andThen(pump.stop(exit), Effect.suspend(() => Hold.close(entry, exit, registry.closeUnsafe)))
+
 /**
  * A session for as long as the stream is read: from its first pull until it ends, fails or is given up.
  *
  * The stream runs on a fiber of its own: what it forks, acquires and sets up lives as long as the stream. A pull that is
- * interrupted ends it.
+ * interrupted ends nothing: the stream's work goes on, and the next pull gets what came of it. A stream whose scope is
+ * closed by another fiber fails with `SessionRevoked`, also where its reader pulls only then.
  */
 export const stream =
   (info: Info) =>
-  <A, E, R>(self: Stream.Stream<A, E, R>): Stream.Stream<A, E | SessionError, Exclude<R, Scope.Scope>> =>
-    Stream.unwrap(
-      Effect.map(
-        acquire(info, Effect.sync(() => new Pump(self)), (pump) => pump.stop),
-        ({ session, value }) =>
-          Stream.fromPull(
-            Effect.contextWith((context: Context.Context<Exclude<R, Scope.Scope>>) =>
-              Effect.succeed(value.pull(session as Entry, Context.add(context, Current, session)))
-            )
-          )
+  <A, E, R>(self: Stream.Stream<A, E, R>): Stream.Stream<A, E | SessionError, Exclude<R, Scope.Scope>> => {
+    const site = Site.sample()
+    return Stream.fromChannel(
+      Channel.fromTransform((_, scope) =>
+        Effect.uninterruptibleMask((restore) =>
+          opened(info, site, Effect.void, restore, (entry, _, registry, fiber) => {
+            const pump = new SessionPump(self, entry, registry.closeUnsafe, fiber)
+            hold(entry, pump, stop, pump.context)
+            const pull = pullOf(pump)
+            if (entry.site !== undefined) Hold.watch(entry, tokenOf(fiber) ?? pull, fiber.getRef(LeakProbe))
+            return Effect.as(Scope.addFinalizerExit(scope, stopping(pump, entry, registry)), pull)
+          })
+        )
       )
     )
+  }

@@ -192,7 +192,7 @@ const settings: ReadonlyArray<Setting> = [
     (value) => layered(RequestScope.layer({ deadline: value }).pipe(Layer.provide(HttpRouter.layer)))
   ],
   ["deadline", noDurations, (value) => layered(RequestScope.layerRpc({ deadline: value }))],
-  ["limit", noCounts, (value) => Instrument.bounded(value)]
+  ["limit", noCounts, (value) => Instrument.bounded("kind", value)]
 ]
 
 describe("a wrong option", () => {
