@@ -26,7 +26,7 @@ export interface Machine<W extends object> {
 }
 
 /** A law that was broken, and the shortest path of operations to that. */
-export interface Broken {
+interface Broken {
   readonly law: string
   readonly detail: string
   readonly path: ReadonlyArray<string>
@@ -145,7 +145,7 @@ const countWays = <W>(states: ReadonlyArray<State<W>>, starts: number): number =
 }
 
 /** How far every machine is walked. */
-export const steps = 12
+const steps = 12
 
 /** A machine with more states than this is not small, and would take all memory there is. */
 const mostStates = 100_000
