@@ -33,7 +33,7 @@ const number = (flag: "seeds" | "seconds" | "seed"): number | undefined => {
 
 const seed = number("seed")
 const seconds = number("seconds")
-const seeds = number("seeds") ?? (seconds === undefined ? 2000 : Infinity)
+const seeds = number("seeds") ?? (seconds === undefined ? 2000 : Number.MAX_SAFE_INTEGER)
 /** Fewer would show nothing, however slow the machine is. */
 const fewest = 200
 
