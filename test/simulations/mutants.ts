@@ -157,8 +157,8 @@ export const mutants: ReadonlyArray<Mutant> = [
   {
     module: "Transport",
     file: transport,
-    find: "        connections.discard(entry)\n        return Effect.flatMap(",
-    replace: "        return Effect.flatMap(",
+    find: "        connections.discard(entry)\n        if (isReleased(session))",
+    replace: "        if (isReleased(session))",
     rule: "a connection that was left before it was used again is closed"
   },
   {
