@@ -45,6 +45,7 @@ import * as Monotonic from "./internal/monotonic.ts"
 import { counted, Received } from "./internal/received.ts"
 import { TransportResponse } from "./internal/transportResponse.ts"
 import { UnreadBody } from "./internal/unreadBody.ts"
+import * as Urls from "./internal/urls.ts"
 import * as OptionCheck from "./OptionCheck.ts"
 import * as Session from "./Session.ts"
 import type { SessionRevoked } from "./SessionError.ts"
@@ -91,7 +92,12 @@ const executeFailed =
   (cause: TransportError.TransportError | HttpClientError.HttpClientError) =>
     HttpClientError.isHttpClientError(cause) ? cause : new HttpClientError.HttpClientError({
       reason: cause._tag === "InvalidUrl"
-        ? new HttpClientError.InvalidUrlError({ request, cause })
+        ? new HttpClientError.InvalidUrlError({
+          // Effect's errors show the URL of their request.
+          request: HttpClientRequest.setUrl(request, cause.url),
+          cause,
+          description: cause.message
+        })
         : new HttpClientError.TransportError({ request, cause, description: cause.message })
     })
 
@@ -159,27 +165,30 @@ const decode = (request: Transport.Request): HttpClientRequest.HttpClientRequest
   })
 }
 
+/** Why a client failed, without its request, which holds the URL and the headers. */
+const causeOf = ({ reason }: HttpClientError.HttpClientError): unknown =>
+  reason.cause ?? new Error(reason.description ?? reason._tag)
+
 const sendFailed = (
   { url }: Transport.Request,
   origin: string,
-  { reason }: HttpClientError.HttpClientError
+  error: HttpClientError.HttpClientError
 ): TransportError.TransportError => {
+  const { reason } = error
   switch (reason._tag) {
     case "InvalidUrlError":
       return new TransportError.InvalidUrl({ url })
     case "EncodeError":
-      return new TransportError.InvalidRequest({ origin, detail: reason.message })
+      return new TransportError.InvalidRequest({ origin, detail: reason.description ?? "it cannot be encoded" })
     default:
-      return new TransportError.ConnectionLost({ origin, phase: "head", cause: reason.cause ?? reason })
+      return new TransportError.ConnectionLost({ origin, phase: "head", cause: causeOf(error) })
   }
 }
 
 const readFailed = (origin: string) => (error: HttpClientError.HttpClientError | Cause.Done) =>
-  error._tag === "Done" ? error : new TransportError.ConnectionLost({
-    origin,
-    phase: "body",
-    cause: error.reason.cause ?? error
-  })
+  error._tag === "Done"
+    ? error
+    : new TransportError.ConnectionLost({ origin, phase: "body", cause: causeOf(error) })
 
 /** An exchange over a client: the scope that its response lives in, and the moment at which that begins to close. */
 class Lent {
@@ -249,18 +258,16 @@ export const fromHttpClient = (
   return Transport.Transport.of({
     execute: (request) =>
       Effect.uninterruptibleMask((restore) => {
-        const url = URL.parse(request.url)
-        if (url === null || (url.protocol !== "http:" && url.protocol !== "https:")) {
-          return Effect.fail(new TransportError.InvalidUrl({ url: request.url }))
-        }
+        const url = Urls.requestable(request.url)
+        if (url === undefined) return Effect.fail(new TransportError.InvalidUrl({ url: request.url }))
         Transport.check(request)
         return Effect.flatMap(
           Session.acquire(
-            { kind: "exchange", name: url.host + url.pathname },
+            { kind: "exchange", name: Urls.nameOf(url) },
             Effect.sync(() => new Lent()),
             (lent, exit) => lent.close(exit)
           ),
-          (handle) => restore(Scope.provide(send(request, url.origin, handle), handle.value.scope))
+          (handle) => restore(Scope.provide(send(request, Urls.originOf(url), handle), handle.value.scope))
         )
       })
   })

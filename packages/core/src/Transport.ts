@@ -29,6 +29,7 @@ import { keepAliveMillis } from "./internal/keepAlive.ts"
 import type { Entry as Held } from "./internal/ledger.ts"
 import { readBytes } from "./internal/readBytes.ts"
 import { counted, Received } from "./internal/received.ts"
+import * as Urls from "./internal/urls.ts"
 import * as OptionCheck from "./OptionCheck.ts"
 import * as Session from "./Session.ts"
 import type { SessionRevoked } from "./SessionError.ts"
@@ -38,7 +39,7 @@ import type { Body, Chunks, Exchange, Headers, Wire } from "./Wire.ts"
 
 export interface Request {
   readonly method: "DELETE" | "GET" | "HEAD" | "OPTIONS" | "PATCH" | "POST" | "PUT" | "QUERY" | "TRACE"
-  /** Absolute, `http:` or `https:`. */
+  /** Absolute, `http:` or `https:`, without credentials: those belong into a header. */
   readonly url: string
   readonly headers: Readonly<Record<string, string>>
   readonly body?: Body | undefined
@@ -152,20 +153,6 @@ export const check = (request: Request): Request => {
   if (request.timeouts !== undefined) Timeouts.check(request.timeouts)
   if (request.maxBodySize !== undefined) OptionCheck.size("maxBodySize", request.maxBodySize)
   return request
-}
-
-/** The URLs that were called last: most programs call few, and again and again. */
-const parsed = new Map<string, URL>()
-const parsedLimit = 32
-
-const parseUrl = (text: string): URL | undefined => {
-  const known = parsed.get(text)
-  if (known !== undefined) return known
-  const url = URL.parse(text)
-  if (url === null || (url.protocol !== "http:" && url.protocol !== "https:")) return undefined
-  if (parsed.size >= parsedLimit) parsed.clear()
-  parsed.set(text, url)
-  return url
 }
 
 /** Whether a connection was lost before the first byte was written on it. */
@@ -315,7 +302,7 @@ export const make: (wire: Wire, options?: Options) => Effect.Effect<Transport["S
     return Transport.of({
       execute: (request) =>
         Effect.withFiber((fiber): Effect.Effect<Response, TransportError, Scope.Scope> => {
-          const url = parseUrl(request.url)
+          const url = Urls.requestable(request.url)
           if (url === undefined) return Effect.fail(new InvalidUrl({ url: request.url }))
           // Before anything is taken: what is wrong with a request must not cost a connection's place.
           check(request)
@@ -326,7 +313,7 @@ export const make: (wire: Wire, options?: Options) => Effect.Effect<Transport["S
           const progress = new Progress(url, request, connections)
           return Effect.flatMap(
             Session.acquire(
-              { kind: "exchange", name: url.host + url.pathname },
+              { kind: "exchange", name: Urls.nameOf(url) },
               (restore) =>
                 Effect.mapEager(connections.checkout(url, request.timeouts ?? {}, deadline, restore), (entry) => {
                   progress.entry = entry

@@ -4,21 +4,31 @@
  */
 import * as Schema from "effect/Schema"
 import type { DeadlineExceeded } from "./Deadline.ts"
+import * as Urls from "./internal/urls.ts"
 import type * as Retry from "./Retry.ts"
 import type { SessionError } from "./SessionError.ts"
 import type * as Timeouts from "./Timeouts.ts"
 
-/** The URL cannot be requested. Nothing was sent. */
+/**
+ * The URL cannot be requested. Nothing was sent. `url` is the URL without its credentials, its query and its fragment,
+ * which may be secret.
+ */
 export class InvalidUrl extends Schema.TaggedError<InvalidUrl>("@clawback/core/InvalidUrl")("InvalidUrl", {
   url: Schema.String
 }) {
+  constructor(props: { readonly url: string }, options?: Schema.MakeOptions) {
+    super({ ...props, url: Urls.shown(props.url) }, options)
+  }
   get retry(): Retry.Advice {
     return { reach: "unsent", isTransient: false }
   }
   override get message() {
+    const advice = this.url.includes(Urls.credentials)
+      ? "Send credentials in a header, such as `authorization`; a layer of a provider takes them as its `credential`."
+      : "Give one such as \"https://api.example.com/v1\"."
     return `${
       JSON.stringify(this.url)
-    } is not an absolute http or https URL without credentials and fragment. Give one such as "https://api.example.com/v1".`
+    } is not an absolute http or https URL without credentials and fragment. ${advice}`
   }
 }
 

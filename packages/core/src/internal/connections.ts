@@ -18,7 +18,8 @@ import type { Alarm, Timer } from "./alarm.ts"
 import { atMost } from "./atMost.ts"
 import { ConnectionPool, type Grant, type Wake } from "./connectionPool.ts"
 import { Offers } from "./offers.ts"
-import { namer, PoolMetrics } from "./poolMetrics.ts"
+import { PoolMetrics } from "./poolMetrics.ts"
+import * as Urls from "./urls.ts"
 
 /** A connection as the pool knows it. The fiber holds it: interrupting that closes it. */
 export class Entry implements Timer {
@@ -102,12 +103,14 @@ class Waiter implements Timer {
 }
 
 class Pool extends ConnectionPool<Entry, Waiter> {
+  readonly origin: string
   readonly metrics: PoolMetrics
   readonly offers = new Offers()
 
-  constructor(max: number, maxWaiting: number, name: string, context: Context.Context<never>) {
+  constructor(max: number, maxWaiting: number, origin: string, context: Context.Context<never>) {
     super(max, maxWaiting)
-    this.metrics = new PoolMetrics(this, name, context)
+    this.origin = origin
+    this.metrics = new PoolMetrics(this, origin, context)
   }
 }
 
@@ -130,7 +133,6 @@ export const make = Effect.fnUntraced(function*(wire: Wire, alarm: Alarm, option
 }): Effect.fn.Return<Connections, never, Scope.Scope> {
   const context = yield* Effect.context<never>()
   const runFork = Effect.runForkWith(context)
-  const nameOf = namer()
   const random = yield* Random.Random
   const holders = yield* Scope.fork(yield* Effect.scope, "parallel")
   const maxLifetime = Duration.toMillis(options.maxLifetime)
@@ -148,10 +150,11 @@ export const make = Effect.fnUntraced(function*(wire: Wire, alarm: Alarm, option
     })
   )
 
-  const poolOf = (origin: string): Pool => {
-    let pool = pools.get(origin)
-    if (pool !== undefined) return pool
-    pools.set(origin, pool = new Pool(options.max, options.maxWaiting, nameOf(origin), context))
+  const poolOf = (url: URL): Pool => {
+    const known = pools.get(url.origin)
+    if (known !== undefined) return known
+    const pool = new Pool(options.max, options.maxWaiting, Urls.originOf(url), context)
+    pools.set(pool.origin, pool)
     return pool
   }
 
@@ -260,14 +263,15 @@ export const make = Effect.fnUntraced(function*(wire: Wire, alarm: Alarm, option
     })
 
   const checkout: Connections["checkout"] = (url, timeouts, deadline, restore) => {
-    const { origin } = url
-    if (isClosed) return Effect.fail(new TransportClosed({ origin }))
-    const pool = poolOf(origin)
+    if (isClosed) return Effect.fail(new TransportClosed({ origin: Urls.originOf(url) }))
+    const pool = poolOf(url)
+    const { origin } = pool
 
     const fulfil = (grant: Grant<Entry>) => {
       if (grant._tag === "Open") {
         const limit = Duration.fromInputUnsafe(timeouts.connect ?? Timeouts.defaults.connect)
-        return connect(url, pool, limit, restore)
+        // Without the query of the request, which the connection outlives.
+        return connect(new URL(origin), pool, limit, restore)
       }
       const entry = grant.connection
       alarm.clear(entry)
