@@ -59,6 +59,8 @@ class Call {
   read = 0
   /** When another fiber closed the scope. */
   closedAt: number | undefined = undefined
+  /** When its own work in the scope had ended. */
+  endedAt = Infinity
   /** Since when the registry has listed it no more, after that. */
   unlistedAt: number | undefined = undefined
   readonly name: string
@@ -141,15 +143,17 @@ const readLate = Effect.fnUntraced(function*({ read, response }: Call) {
 
 /** How a call that is over has ended, in time and with the error that says why. */
 const judge = Effect.fnUntraced(function*(call: Call, exit: Exit.Exit<unknown, unknown>, startedAt: number) {
-  const at = yield* now
-  const took = at - startedAt
+  const took = (yield* now) - startedAt
   yield* Simulation.check("a call ends by its deadline", took <= deadline + grace, () => `${took} ms`)
-  const { closedAt } = call
+  const { closedAt, endedAt, unlistedAt = Infinity } = call
   if (closedAt !== undefined && call.response !== undefined) {
-    yield* Simulation.check("a reader ends with its scope", at <= closedAt, () => `${at - closedAt} ms later`)
+    yield* Simulation.check("a reader ends with its scope", endedAt <= closedAt, () => `${endedAt - closedAt} ms later`)
   }
-  const { unlistedAt = Infinity } = call
-  yield* Simulation.check("a call that is listed no more ends at once", at <= unlistedAt, () => `${at - unlistedAt} ms`)
+  yield* Simulation.check(
+    "a call that is listed no more ends at once",
+    endedAt <= unlistedAt,
+    () => `${endedAt - unlistedAt} ms later`
+  )
   if (Exit.isSuccess(exit)) return
   const error = Exit.findErrorOption(exit).pipe(Option.filter(isExpected))
   yield* Simulation.check("a caller gets a typed error", Option.isSome(error), () => String(exit.cause))
@@ -174,7 +178,9 @@ const caller = Effect.fnUntraced(function*(
     calls.set(`/${call.name}`, call)
     const startedAt = yield* now
     const exit = yield* Effect.exit(
-      Effect.onExit(Scope.provide(work(transport, call), call.scope), (exit) => Scope.close(call.scope, exit)).pipe(
+      Scope.provide(work(transport, call), call.scope).pipe(
+        Effect.ensuring(Effect.map(now, (at) => call.endedAt = at)),
+        Effect.onExit((exit) => Scope.close(call.scope, exit)),
         Simulation.phase("giving back")
       )
     )

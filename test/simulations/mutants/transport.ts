@@ -5,6 +5,10 @@ const pool = "packages/core/src/internal/connectionPool.ts"
 const connections = "packages/core/src/internal/connections.ts"
 const transport = "packages/core/src/Transport.ts"
 const received = "packages/core/src/internal/received.ts"
+const unread = "packages/core/src/internal/unreadBody.ts"
+const offers = "packages/core/src/internal/offers.ts"
+const lifetime = "packages/core/src/internal/lifetime.ts"
+const view = "packages/core/src/HttpClientView.ts"
 
 export const mutants: ReadonlyArray<Mutant> = [
   {
@@ -146,8 +150,8 @@ export const mutants: ReadonlyArray<Mutant> = [
   {
     module: "Transport",
     file: transport,
-    find: "        connections.discard(entry)\n        return Effect.flatMap(",
-    replace: "        return Effect.flatMap(",
+    find: "        connections.discard(entry)\n        const ended",
+    replace: "        const ended",
     rule: "a connection that was left before it was used again is closed"
   },
   {
@@ -163,5 +167,131 @@ export const mutants: ReadonlyArray<Mutant> = [
     find: "this.bytes > this.limit ||",
     replace: "this.bytes > 2 * this.limit ||",
     rule: "nobody reads more than is allowed"
+  },
+  {
+    module: "Transport",
+    file: transport,
+    find: "      if (isReleased(session)) return Effect.fail(Hold.whyEnded(session))\n      const { request",
+    replace: "      const { request",
+    rule: "nothing is sent for a call whose scope is closed"
+  },
+  {
+    module: "Transport",
+    file: transport,
+    find: "            if (isReleased(session)) {\n              connections",
+    replace: "            if (isReleased(session) && idleMillis < 0) {\n              connections",
+    rule: "a connection that comes after the release is given back"
+  },
+  {
+    module: "Transport",
+    file: transport,
+    find: "unlessRevoked(Effect.raceFirst(part, ended))",
+    replace: "unlessRevoked(part)",
+    rule: "a call that goes on over another connection ends with its scope"
+  },
+  {
+    module: "Transport",
+    file: transport,
+    find: "Exit.hasInterrupts(exit) || received.isReading ||",
+    replace: "Exit.hasInterrupts(exit) ||",
+    rule: "a drain does not take the place of a reader that waits"
+  },
+  {
+    module: "Transport",
+    file: received,
+    find: `    if (session.state !== "open") return Effect.fail(Hold.whyEnded(session))\n`,
+    replace: "",
+    rule: "nothing is read once the exchange is over"
+  },
+  {
+    module: "Transport",
+    file: received,
+    find: "    if (received.isReading) return secondReader\n",
+    replace: "",
+    rule: "a body has one reader at a time"
+  },
+  {
+    module: "Transport",
+    file: connections,
+    find: "return this.at > now && this.connection.isUsable()",
+    replace: "return this.at > now",
+    rule: "a connection with unsent bytes, or one that is closing, is not used again"
+  },
+  {
+    module: "HttpClientView",
+    file: connections,
+    find: "      pool.offers.ask(pool.waiting)\n",
+    replace: "",
+    rule: "a call that waits gets the connection of a body that nobody reads"
+  },
+  {
+    module: "HttpClientView",
+    file: offers,
+    find: "    if (this.unmet > 0) {",
+    replace: "    if (this.unmet > 1e9) {",
+    rule: "a body that comes while a call waits is asked for as well"
+  },
+  {
+    module: "HttpClientView",
+    file: offers,
+    find: "      if (offer()) return\n",
+    replace: "      offer()\n      return\n",
+    rule: "where one is not sure to give up, the next is asked"
+  },
+  {
+    module: "HttpClientView",
+    file: unread,
+    find: "    if (fiber === undefined) return this.drop()\n",
+    replace: "    if (fiber === undefined) return false\n",
+    rule: "the large body of an error is closed when another call waits"
+  },
+  {
+    module: "HttpClientView",
+    file: unread,
+    find: "&& !this.lifetime.isOver) this.drop()",
+    replace: "&& this.lifetime.isOver) this.drop()",
+    rule: "the body of an error that does not come is closed when another call waits"
+  },
+  {
+    module: "HttpClientView",
+    file: unread,
+    find: "    if (!this.isError) {\n",
+    replace: "    if (this.source.status < 0) {\n",
+    rule: "the body of a success is never dropped"
+  },
+  {
+    module: "HttpClientView",
+    file: unread,
+    find: "return fiber === undefined ? this.next :",
+    replace: "return fiber === undefined || this.size === 0 ? this.next :",
+    rule: "a reader waits for what is being read ahead"
+  },
+  {
+    module: "HttpClientView",
+    file: unread,
+    find: "    if (first === undefined) return this.end ?? this.source.body\n",
+    replace: "    if (first === undefined || this.end === undefined) return this.end ?? this.source.body\n",
+    rule: "what was read ahead comes first"
+  },
+  {
+    module: "HttpClientView",
+    file: unread,
+    find: "if (this.end !== undefined) this.closeWith(Exit.void)",
+    replace: "",
+    rule: "a body that was read ahead to its end gives its connection back"
+  },
+  {
+    module: "HttpClientView",
+    file: lifetime,
+    find: "if (this.isClosing) return this.closed.await",
+    replace: "if (this.isClosing) return Effect.void",
+    rule: "a scope ends when all in it is given back, whoever began with that"
+  },
+  {
+    module: "HttpClientView",
+    file: view,
+    find: "restore(Scope.provide(execute, lifetime.scope))",
+    replace: "restore(Scope.provide(execute, own))",
+    rule: "a response ends with the scope around its call"
   }
 ]
