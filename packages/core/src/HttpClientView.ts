@@ -26,6 +26,7 @@
  */
 import type * as Cause from "effect/Cause"
 import * as Context from "effect/Context"
+import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
@@ -37,10 +38,12 @@ import * as HttpMethod from "effect/http/HttpMethod"
 import * as Layer from "effect/Layer"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
+import * as Hold from "./internal/hold.ts"
 import * as Interop from "./internal/interop.ts"
 import * as Monotonic from "./internal/monotonic.ts"
 import { counted, Received } from "./internal/received.ts"
 import { TransportResponse } from "./internal/transportResponse.ts"
+import { UnreadBody } from "./internal/unreadBody.ts"
 import * as Urls from "./internal/urls.ts"
 import * as OptionCheck from "./OptionCheck.ts"
 import * as Session from "./Session.ts"
@@ -101,8 +104,14 @@ const executeFailed =
  * The transport as a client.
  *
  * A response lives in the `Scope` around its call; where there is none, in the given one, which is the layer's. It ends
- * earlier with its body: read to the end, failed, given up or interrupted. So one whose body nobody reads is held until
- * that scope closes (or the collector finds it); `HttpClient.withScope` and `Effect.scoped` around each call avoid that.
+ * earlier with its body: read to the end, failed, given up or interrupted.
+ *
+ * Nobody need read a body. That of an error (status 400 and above) is read into memory at once, up to 64 KiB, and gives
+ * its connection back. One that is larger, or does not come, is closed as soon as another call waits for a connection; a
+ * later read of it fails with `UnreadBodyClosed`. The body of a success is never dropped: where another call waits, and
+ * nobody has begun to read it, it is read into memory up to 64 KiB, and so gives its connection back if that was all. What
+ * is larger is held until it is read, its scope closes, or the collector finds that the response is lost; `Effect.scoped`
+ * around each call ends it at once.
  *
  * No trace headers are sent, since servers of others have no use for them. What went wrong is the `cause` of the
  * `HttpClientError`'s reason.
@@ -110,34 +119,30 @@ const executeFailed =
 export const toHttpClient = (
   transport: Transport.Transport["Service"]
 ): Effect.Effect<HttpClient.HttpClient, never, Scope.Scope> =>
-  Effect.map(
-    Effect.scope,
-    (own) =>
-      HttpClient.make((request, url, signal, fiber) =>
-        Effect.uninterruptibleMask((restore) =>
-          Effect.flatMap(Scope.fork(Context.getOrElse(fiber.context, Scope.Scope, () => own)), (scope) => {
-            const execute = Effect.flatMap(encode(request), (sent) => transport.execute({ ...sent, url: url.href }))
-            return Effect.matchCauseEffect(restore(Scope.provide(execute, scope)), {
-              onFailure: (cause) =>
-                Effect.andThen(
-                  Scope.close(scope, Exit.failCause(cause)),
-                  Effect.mapError(Effect.failCause(cause), executeFailed(request))
-                ),
-              onSuccess: (response) => {
-                const runFork = Effect.runForkWith(fiber.context)
-                const onAbort = () => void runFork(Scope.close(scope, Exit.interrupt()))
-                if (signal.aborted) onAbort()
-                signal.addEventListener("abort", onAbort, { once: true })
-                return Effect.as(
-                  Scope.addFinalizer(scope, Effect.sync(() => signal.removeEventListener("abort", onAbort))),
-                  new TransportResponse(request, url, response, (exit) => Scope.close(scope, exit))
-                )
-              }
-            })
+  Effect.contextWith((context: Context.Context<Scope.Scope>) => {
+    const own = Context.get(context, Scope.Scope)
+    const client = HttpClient.make((request, url, signal, fiber) =>
+      Effect.uninterruptibleMask((restore) =>
+        Effect.flatMap(Scope.fork(Context.getOrElse(fiber.context, Scope.Scope, () => own)), (scope) => {
+          const execute = Effect.flatMap(encode(request), (sent) => transport.execute({ ...sent, url: url.href }))
+          return Effect.matchCauseEffect(restore(Scope.provide(execute, scope)), {
+            onFailure: (cause) =>
+              Effect.andThen(
+                Scope.close(scope, Exit.failCause(cause)),
+                Effect.mapError(Effect.failCause(cause), executeFailed(request))
+              ),
+            onSuccess: (response) => {
+              const body = new UnreadBody(request.method, response, scope, context)
+              return Effect.as(body.follow(signal), new TransportResponse(request, url, response, body))
+            }
           })
-        )
+        })
       )
-  ).pipe(Effect.map(HttpClient.transform(Effect.provideService(HttpClient.TracerPropagationEnabled, false))))
+    )
+    return Effect.succeed(
+      HttpClient.transform(client, Effect.provideService(HttpClient.TracerPropagationEnabled, false))
+    )
+  })
 
 /** An `HttpClient` over the transport. */
 export const layerHttpClient: Layer.Layer<HttpClient.HttpClient, never, Transport.Transport> = Layer.effect(
@@ -184,11 +189,24 @@ const readFailed = (origin: string) => (error: HttpClientError.HttpClientError |
     ? error
     : new TransportError.ConnectionLost({ origin, phase: "body", cause: causeOf(error) })
 
-/** Not every client tells its reader when its call was aborted. */
-const unlessRevoked =
-  ({ awaitRevoked }: Session.Handle<unknown>) =>
-  <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E | SessionRevoked, R> =>
-    Effect.raceFirst(effect, Effect.flatMap(awaitRevoked, Effect.fail))
+/** An exchange over a client: the scope that its response lives in, and the moment at which that begins to close. */
+class Lent {
+  readonly scope = Scope.makeUnsafe()
+  readonly isReleased = Deferred.makeUnsafe<void>()
+
+  /** Not every client tells its reader when its call was aborted, and some say that the body had ended. */
+  static unlessEnded = ({ awaitRevoked, session, value }: Session.Handle<Lent>) => {
+    const ended = Effect.raceFirst(awaitRevoked, Deferred.await(value.isReleased))
+    const failed = Effect.andThen(ended, Effect.suspend(() => Effect.fail(Hold.whyEnded(session))))
+    return <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E | SessionRevoked, R> =>
+      Effect.suspend(() => session.state === "open" ? Effect.raceFirst(effect, failed) : failed)
+  }
+
+  readonly close = (exit: Exit.Exit<unknown, unknown>) => {
+    Deferred.doneUnsafe(this.isReleased, Exit.void)
+    return Scope.close(this.scope, exit)
+  }
+}
 
 /**
  * A client as a transport.
@@ -207,14 +225,15 @@ export const fromHttpClient = (
   const send = (
     request: Transport.Request,
     origin: string,
-    handle: Session.Handle<unknown>
+    handle: Session.Handle<Lent>
   ): Effect.Effect<Transport.Response, TransportError.TransportError, Scope.Scope> =>
     Effect.clockWith((clock) => {
       const sentAt = Monotonic.millis(clock)
+      const unlessEnded = Lent.unlessEnded(handle)
       const head = scoped.execute(decode(request)).pipe(
         Effect.provideService(HttpClient.TracerPropagationEnabled, false),
         Effect.mapError((error) => sendFailed(request, origin, error)),
-        unlessRevoked(handle)
+        unlessEnded
       )
       const limit = request.timeouts?.firstToken
       const inTime = limit === undefined ? head : Effect.timeoutOrElse(head, {
@@ -222,7 +241,7 @@ export const fromHttpClient = (
         orElse: () => Effect.fail(new Timeouts.FirstTokenTimeout({ limit: Duration.fromInputUnsafe(limit) }))
       })
       return Effect.flatMap(inTime, (response) =>
-        Effect.map(Stream.toPull(response.stream), (pull) => {
+        Effect.map(unlessEnded(Stream.toPull(response.stream)), (pull) => {
           const { headers, status } = response
           const received = new Received(
             request.method,
@@ -230,8 +249,8 @@ export const fromHttpClient = (
             headers["content-length"],
             request.maxBodySize ?? maxBodySize
           )
-          const body = counted(Effect.mapError(pull, readFailed(origin)), received, handle.session)
-          return { status, headers, sentAt, body: unlessRevoked(handle)(body) }
+          const body = unlessEnded(Effect.mapError(pull, readFailed(origin)))
+          return { status, headers, sentAt, body: counted(body, received, handle.session) }
         }))
     })
 
@@ -242,8 +261,12 @@ export const fromHttpClient = (
         if (url === undefined) return Effect.fail(new TransportError.InvalidUrl({ url: request.url }))
         Transport.check(request)
         return Effect.flatMap(
-          Session.acquire({ kind: "exchange", name: Urls.nameOf(url) }, Scope.make(), Scope.close),
-          (handle) => restore(Scope.provide(send(request, Urls.originOf(url), handle), handle.value))
+          Session.acquire(
+            { kind: "exchange", name: Urls.nameOf(url) },
+            Effect.sync(() => new Lent()),
+            (lent, exit) => lent.close(exit)
+          ),
+          (handle) => restore(Scope.provide(send(request, Urls.originOf(url), handle), handle.value.scope))
         )
       })
   })

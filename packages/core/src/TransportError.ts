@@ -191,6 +191,26 @@ export class BodyTooLarge extends Schema.TaggedError<BodyTooLarge>("@clawback/co
   }
 }
 
+/**
+ * The body of an error response was closed, since nobody had begun to read it and another call waited for a connection.
+ * Only readers of `HttpClientView`'s responses get this.
+ */
+export class UnreadBodyClosed
+  extends Schema.TaggedError<UnreadBodyClosed>("@clawback/core/UnreadBodyClosed")("UnreadBodyClosed", {
+    /** The response's. */
+    status: Schema.Int
+  })
+{
+  get retry(): Retry.Advice {
+    return { reach: "answered", isTransient: false }
+  }
+  override get message() {
+    return `The body of the response with status ${this.status} was closed before anybody read it, since another call ` +
+      "waited for a connection. Read a body as soon as its response has come, or end the scope of each attempt " +
+      "(`Effect.scoped`) where it is not wanted."
+  }
+}
+
 /** Everything that `Transport.execute` can fail with. */
 export type TransportError =
   | InvalidUrl

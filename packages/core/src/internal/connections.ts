@@ -17,6 +17,7 @@ import type { Connection, Wire } from "../Wire.ts"
 import type { Alarm, Timer } from "./alarm.ts"
 import { atMost } from "./atMost.ts"
 import { ConnectionPool, type Grant, type Wake } from "./connectionPool.ts"
+import { Offers } from "./offers.ts"
 import { PoolMetrics } from "./poolMetrics.ts"
 import * as Urls from "./urls.ts"
 
@@ -99,6 +100,7 @@ class Waiter implements Timer {
 class Pool extends ConnectionPool<Entry, Waiter> {
   readonly origin: string
   readonly metrics: PoolMetrics
+  readonly offers = new Offers()
 
   constructor(max: number, maxWaiting: number, origin: string, context: Context.Context<never>) {
     super(max, maxWaiting)
@@ -176,8 +178,62 @@ export const make = Effect.fnUntraced(function*(wire: Wire, alarm: Alarm, option
 
   /**
    * One fiber holds one connection, from its first packet to its last: the pool counts it out when that fiber ends. It
-   * runs in the transport's context, since it outlives the call that asked for it.
+   * runs in the transport's context, and nothing in here knows the call that asked for it, since it outlives that.
    */
+  const open = (url: URL, pool: Pool, limit: Duration.Duration, ready: Deferred.Deferred<Entry, CheckoutError>) => {
+    const { origin } = url
+    let entry: Entry | undefined
+    const { metrics } = pool
+    const startedAt = alarm.now
+    let phase: "connecting" | "open" | "closing" = "connecting"
+    metrics.enter(phase)
+
+    const held = (connection: Connection) =>
+      connection.ready.pipe(
+        Effect.timeoutOrElse({
+          duration: limit,
+          orElse: () => {
+            const exit = Exit.fail(new Timeouts.ConnectTimeout({ origin, limit }))
+            // What does not open may not close either: who asked for it does not wait for that as well.
+            Deferred.doneUnsafe(ready, exit)
+            return exit
+          }
+        }),
+        Effect.andThen(Effect.withFiber((fiber) => {
+          metrics.leave("connecting")
+          phase = "open"
+          metrics.connected(alarm.now - startedAt)
+          const lifetime = maxLifetime * (1 - lifetimeSpread * random.nextDoubleUnsafe())
+          Deferred.doneUnsafe(
+            ready,
+            Exit.succeed(entry = new Entry(connection, fiber, pool, alarm.now + lifetime))
+          )
+          return connection.closed
+        }))
+      )
+    // Not as work in a session: it is held, whether or not anybody uses it.
+    const fiber = runFork(Effect.scoped(Effect.flatMap(
+      Session.acquire({ kind: "connection", name: origin }, wire.connect(url), (connection) => {
+        if (phase === "connecting") metrics.leave(phase)
+        metrics.enter(phase = "closing")
+        return atMost(Effect.andThen(connection.close, connection.closed), options.closeTimeout)
+      }),
+      ({ awaitRevoked, value }) => Effect.raceFirst(held(value), Effect.flatMap(awaitRevoked, Effect.fail))
+    )))
+    fiber.addObserver((exit) => {
+      if (phase !== "open") metrics.leave(phase)
+      gone(origin, pool, entry)
+      Deferred.doneUnsafe(
+        ready,
+        Exit.isSuccess(exit) || Exit.hasInterrupts(exit)
+          ? Exit.fail(new TransportClosed({ origin }))
+          : Exit.failCause(exit.cause)
+      )
+    })
+    Fiber.runIn(fiber, holders)
+    return fiber
+  }
+
   const connect = (url: URL, pool: Pool, limit: Duration.Duration, restore: Session.Restore) =>
     Effect.suspend(() => {
       const { origin } = url
@@ -187,55 +243,7 @@ export const make = Effect.fnUntraced(function*(wire: Wire, alarm: Alarm, option
         return Effect.fail(new TransportClosed({ origin }))
       }
       const ready = Deferred.makeUnsafe<Entry, CheckoutError>()
-      let entry: Entry | undefined
-      const { metrics } = pool
-      const startedAt = alarm.now
-      let phase: "connecting" | "open" | "closing" = "connecting"
-      metrics.enter(phase)
-
-      const held = (connection: Connection) =>
-        connection.ready.pipe(
-          Effect.timeoutOrElse({
-            duration: limit,
-            orElse: () => {
-              const exit = Exit.fail(new Timeouts.ConnectTimeout({ origin, limit }))
-              // What does not open may not close either: who asked for it does not wait for that as well.
-              Deferred.doneUnsafe(ready, exit)
-              return exit
-            }
-          }),
-          Effect.andThen(Effect.withFiber((fiber) => {
-            metrics.leave("connecting")
-            phase = "open"
-            metrics.connected(alarm.now - startedAt)
-            const lifetime = maxLifetime * (1 - lifetimeSpread * random.nextDoubleUnsafe())
-            Deferred.doneUnsafe(
-              ready,
-              Exit.succeed(entry = new Entry(connection, fiber, pool, alarm.now + lifetime))
-            )
-            return connection.closed
-          }))
-        )
-      // Not as work in a session: it is held, whether or not anybody uses it.
-      const fiber = runFork(Effect.scoped(Effect.flatMap(
-        Session.acquire({ kind: "connection", name: origin }, wire.connect(url), (connection) => {
-          if (phase === "connecting") metrics.leave(phase)
-          metrics.enter(phase = "closing")
-          return atMost(Effect.andThen(connection.close, connection.closed), options.closeTimeout)
-        }),
-        ({ awaitRevoked, value }) => Effect.raceFirst(held(value), Effect.flatMap(awaitRevoked, Effect.fail))
-      )))
-      fiber.addObserver((exit) => {
-        if (phase !== "open") metrics.leave(phase)
-        gone(origin, pool, entry)
-        Deferred.doneUnsafe(
-          ready,
-          Exit.isSuccess(exit) || Exit.hasInterrupts(exit)
-            ? Exit.fail(new TransportClosed({ origin }))
-            : Exit.failCause(exit.cause)
-        )
-      })
-      Fiber.runIn(fiber, holders)
+      const fiber = open(url, pool, limit, ready)
       opening.set(ready, origin)
       const awaited = Span.around(SpanName.connect, {
         attributes: {
@@ -270,7 +278,12 @@ export const make = Effect.fnUntraced(function*(wire: Wire, alarm: Alarm, option
       return checkout(url, timeouts, deadline, restore)
     }
 
-    const grant = pool.take()
+    let grant = pool.take()
+    if (grant === undefined) {
+      pool.offers.ask(pool.waiting)
+      // What was given up at once may be taken at once.
+      grant = pool.take()
+    }
     if (grant !== undefined) return fulfil(grant)
 
     const now = alarm.now

@@ -11,6 +11,8 @@ const maxDepth = 4
 const show = (name: string, value: unknown, depth: number): unknown => {
   if (Redacted.isRedacted(value) || sensitive.test(name)) return "<redacted>"
   if (typeof value === "string") return isUrl.test(value) ? Urls.shown(value) : value
+  // What is shown is kept by whoever reads slowly, and a function keeps what it was made from.
+  if (typeof value === "function") return "<function>"
   if (typeof value !== "object" || value === null) return value
   if (value instanceof URL) return Urls.shown(value.href)
   if (depth === 0) return Array.isArray(value) ? "[…]" : "{…}"
