@@ -3,7 +3,7 @@
  *
  * `npm run prove -- growthLayers [--scale small|full]`: full, the default, opens and closes 1,000 layers, each with a
  * transport, a registry of sessions and its metrics, a provider of its own name and ten models of their own names, and
- * makes ten calls by each: 100,000 calls by 10,000 models. One layer with one model is open all the while. Small has 24
+ * makes ten calls by each: 100,000 calls by 10,000 models. One layer with one model is open all the while. Small has 12
  * layers with three models. Met, over the samples, each after a collection of garbage with no other layer open: the number of
  * series is the same in all of them; no call is lost to an exporter that looks once a sample; nothing of a layer is open
  * any more. At full scale also: the upper end of the 95 % confidence interval of the heap's slope is at most 16 bytes per
@@ -22,10 +22,10 @@ import { scale } from "../support/scale.ts"
 import { slope } from "../support/slope.ts"
 
 const isSmall = scale() === "small"
-const layers = isSmall ? 24 : 1_000
-const samples = isSmall ? 8 : 40
+const layers = isSmall ? 12 : 1_000
+const samples = isSmall ? 4 : 40
 /** Samples before there have been as many names as are kept. */
-const warmUp = isSmall ? 6 : 8
+const warmUp = isSmall ? 2 : 8
 const modelsOfLayer = isSmall ? 3 : 10
 
 const request = (wanted: Wanted): Target.Request => ({ messages: [{ role: "user", content: `[${wanted}] Why?` }] })
