@@ -51,7 +51,7 @@ export interface Options {
    * tell.
    */
   readonly grace?: Duration.Input | undefined
-  /** What may stay, such as the connection of a database that all tests share. Default: nothing. */
+  /** What may stay, with all that belongs to it, such as a connection that all tests share. Default: nothing. */
   readonly ignore?: ((leak: Leak) => boolean) | undefined
 }
 
@@ -76,8 +76,8 @@ const settle = (
     const until = (yield* Clock.currentTimeMillis) + graceMillis
     // However long a look takes, what it finds has the time to end before the next one.
     for (let isLast = false;;) {
-      const left = (yield* found).filter((leak) => !ignore(leak))
-      if (left.length === 0 || isLast) return ordered(left)
+      const left = ordered(yield* found, ignore)
+      if (left.length === 0 || isLast) return left
       isLast = (yield* Clock.currentTimeMillis) >= until
       yield* Effect.sleep("5 millis")
     }

@@ -3,7 +3,7 @@ import { Session, Transport } from "@clawback/core"
 import { NodeTransport } from "@clawback/node"
 import { Behavior, FaultyProvider, LeakCheck } from "@clawback/testing"
 import { assert, describe, it } from "@effect/vitest"
-import { Cause, Deferred, Effect, Exit, Fiber, Layer, Scope, Stream } from "effect"
+import { Cause, Deferred, Effect, Exit, Fiber, Layer, ManagedRuntime, Scope, Stream } from "effect"
 import { FetchHttpClient, HttpClient } from "effect/http"
 import { TestClock } from "effect/testing"
 import { once } from "node:events"
@@ -141,6 +141,18 @@ const programs: Readonly<Record<string, { readonly leaks: Program; readonly mend
         await reader?.read()
         await reader?.cancel()
       })
+    })
+  },
+  "a dropped web stream of a stream": {
+    leaks: Effect.fnUntraced(function*(url) {
+      const body = yield* Stream.toReadableStreamEffect(chunks(url)) // leaks a dropped web stream of a stream
+      yield* Effect.promise(() => body.getReader().read())
+    }),
+    mended: Effect.fnUntraced(function*(url) {
+      const body = yield* Stream.toReadableStreamEffect(chunks(url))
+      const reader = body.getReader()
+      yield* Effect.promise(() => reader.read())
+      yield* Effect.promise(() => reader.cancel())
     })
   },
   "a forgotten fiber": {
@@ -422,9 +434,12 @@ describe("LeakCheck.check", () => {
 const nothing = () => Promise.resolve()
 
 /** Runs one test as a runner does. */
-const hooked = async (test: () => Promise<unknown>) => {
+const hooked = async (test: () => Promise<unknown>, options: LeakCheck.Options = {}) => {
   let [before, after] = [nothing, nothing]
-  LeakCheck.each({ beforeEach: (run) => void (before = run), afterEach: (run) => void (after = run) }, { grace })
+  LeakCheck.each({ beforeEach: (run) => void (before = run), afterEach: (run) => void (after = run) }, {
+    grace,
+    ...options
+  })
   await before()
   await test()
   await after()
@@ -446,4 +461,11 @@ describe("LeakCheck.each, with a provider in the test", () => {
   })
 
   it("passes a fetch that is read", () => hooked(withProvider(async (url) => (await fetch(url)).text())))
+
+  it("leaves out what it is told to ignore, with all that belongs to it", async () => {
+    const shared = ManagedRuntime.make(Layer.mergeAll(NodeTransport.layer(), FaultyProvider.layer()))
+    await shared.runPromise(FaultyProvider.FaultyProvider)
+    await hooked(() => shared.runPromise(served), { ignore: ({ what }) => what.startsWith("connection ") })
+    await shared.dispose()
+  })
 })
