@@ -1,0 +1,131 @@
+/** Compares what a wrapped program does with what Effect alone does with it. */
+import { type Declared, declared, revoked } from "./declared.ts"
+import { Plain, runOne } from "./plain.ts"
+import type { Mode, Program } from "./program.ts"
+import type { Outcome, Reason, Setting } from "./run.ts"
+import { plain, type Wrapper } from "./wrappers.ts"
+
+export interface Difference {
+  readonly program: string
+  readonly wrapper: string
+  readonly mode: Mode
+  readonly operations: number
+  /** None where the program was left alone. */
+  readonly step: number | undefined
+  readonly what: string
+}
+
+/** How much is tried. */
+export interface Effort {
+  readonly operations: ReadonlyArray<number>
+  /** How many steps of a run are struck at. */
+  readonly steps: number
+}
+
+/** So many steps of a run, from the first to the last; which ones depends on whose turn it is. */
+const stepsOf = (count: number, wanted: number, turn: number): ReadonlyArray<number> => {
+  if (count < wanted) return Array.from({ length: count + 1 }, (_, step) => step)
+  const stride = (count + 1) / wanted
+  const shift = (turn * 0.618_034 % 1) * stride
+  return Array.from({ length: wanted }, (_, i) => Math.floor(i * stride + shift))
+}
+
+/** Whether two did the same, as far as anybody can see. */
+const isSame = (one: Outcome, other: Outcome) => one.exit === other.exit && isSameText(one.output, other.output)
+
+const isSameText = (one: ReadonlyArray<string>, other: ReadonlyArray<string>) =>
+  one.length === other.length && one.every((line, i) => line === other[i])
+
+const texts = (reasons: ReadonlyArray<Reason>) =>
+  reasons.filter(({ tag }) => tag !== "Interrupt").map(({ text }) => text).join()
+
+/** The declared difference that an outcome tells of. */
+const oursOf = ({ reasons }: Outcome, mode: Mode): Declared | undefined =>
+  declared.find((one) => reasons.some((reason) => isOf(one, reason, mode)))
+
+const isOf = ({ matches }: Declared, { error, tag }: Reason, mode: Mode) => tag === "Fail" && matches(error, mode)
+
+/**
+ * Whether a declared difference is all that differs: errors of ours stand where Effect alone says that it was interrupted,
+ * or where it would still be waiting. What else went wrong must be what goes wrong there, too.
+ */
+const isMeant = async (meant: Declared, outcome: Outcome, mode: Mode, plain: Plain): Promise<boolean> => {
+  const { reasons } = outcome
+  const answered = withoutAnswer(outcome.output)
+  // Who was not interrupted himself is never told that he was.
+  if (mode !== "interrupt" && reasons.some(({ tag }) => tag === "Interrupt")) return false
+  if (reasons.length === 0 && answered.length === outcome.output.length) return false
+  const others = texts(reasons.filter((reason) => !declared.some((one) => isOf(one, reason, mode))))
+  if (meant.insteadOfWaiting && !(await plain.can(({ exit }) => exit === "never"))) return false
+  return plain.can((other) => isSameText(answered, withoutAnswer(other.output)) && texts(other.reasons) === others)
+}
+
+/** What was said before a server answered that a request was cut short. */
+const withoutAnswer = (output: ReadonlyArray<string>): ReadonlyArray<string> => {
+  const [status, body = ""] = output.slice(-2)
+  return status === "503" && (body === "Empty" || body.includes(`"error":"SessionRevoked"`)) ? output.slice(0, -2) : output
+}
+
+/** What Effect alone does is the same for all of ours, and so is looked at once. */
+export class Comparison {
+  runs = 0
+  readonly differences: Array<Difference> = []
+  readonly counts = new Map<Declared, number>()
+  private readonly known = new Map<string, Promise<Plain>>()
+
+  private plain(program: Program, wrapper: Wrapper, mode: Mode): Promise<Plain> {
+    const key = [program.name, mode, ...wrapper.oracles.map(({ name }) => name)].join("|")
+    const known = this.known.get(key) ?? Plain.of(program, wrapper, mode)
+    this.known.set(key, known)
+    return known
+  }
+
+  /** Runs a pair in all its modes. */
+  async pair(program: Program, wrapper: Wrapper, effort: Effort): Promise<void> {
+    for (const mode of program.modes) {
+      if (mode === "revoke" && wrapper.revokes === undefined) continue
+      // Who reads a stream in somebody else's scope is no effect to wrap.
+      if (mode === "close" && program.form === "stream" && wrapper.effect !== plain.effect) continue
+      for (const operations of effort.operations) {
+        const setting = { program, wrapper, mode, operations }
+        const count = await this.one(setting)
+        for (const step of stepsOf(count, effort.steps, this.runs)) await this.one({ ...setting, step })
+      }
+    }
+  }
+
+  /** One run, compared. Tells how many steps it took. */
+  async one(setting: Setting): Promise<number> {
+    const { mode, operations, program, step, wrapper } = setting
+    const effect = await this.plain(program, wrapper, mode)
+    const outcome = await runOne(setting)
+    this.runs++
+    const say = (what: string) =>
+      void this.differences.push({ program: program.name, wrapper: wrapper.name, mode, operations, step, what })
+
+    const amiss = outcome.amiss.join()
+    if (amiss !== "" && !(await effect.can((other) => other.amiss.join() === amiss))) say(`at the end: ${amiss}`)
+    const isStuck = step !== undefined && outcome.exit === "never" && (mode !== "close" || wrapper.endsWithItsScope)
+    if (isStuck) {
+      say(`it waits for ever, after [${outcome.output.join(", ")}]`)
+      return outcome.steps
+    }
+    const ours = oursOf(outcome, mode)
+    // One that tells of a limit of ours is nothing that Effect alone can do: so that need not be looked for.
+    const isPlain = ours === undefined &&
+      (step === undefined
+        ? effect.whole.some((other) => isSame(outcome, other))
+        : await effect.can((other) => isSame(outcome, other)))
+    if (isPlain) {
+      const isSlower = (other: Outcome) => other.exit !== "never" && outcome.took <= other.took + wrapper.slack
+      if (outcome.exit !== "never" && !(await effect.can(isSlower))) say(`it took ${outcome.took} ms`)
+      return outcome.steps
+    }
+    const meant = ours ?? (mode === "revoke" ? revoked : undefined)
+    if (meant === undefined || !(await isMeant(meant, outcome, mode, effect))) {
+      const expected = [...new Set(effect.whole.map(({ exit, output }) => `${exit} after [${output.join(", ")}]`))]
+      say(`${outcome.exit} after [${outcome.output.join(", ")}]; left alone, plain Effect: ${expected.join(" or ")}`)
+    } else this.counts.set(meant, (this.counts.get(meant) ?? 0) + 1)
+    return outcome.steps
+  }
+}

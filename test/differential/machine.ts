@@ -1,0 +1,54 @@
+/**
+ * Runs fibers one step after the other, first come, first served, under virtual time.
+ *
+ * A step is one task of the scheduler, or, where nothing is ready, the next moment for which somebody sleeps. So a run is
+ * the same each time, and "at step 17" means something.
+ */
+import { Fiber, type Scheduler } from "effect"
+import { VirtualClock } from "../../packages/testing/src/internal/clock.ts"
+
+export class Machine implements Scheduler.Scheduler {
+  readonly executionMode = "sync"
+  readonly clock = new VirtualClock((wake) => () => void this.ready.push(wake))
+  steps = 0
+  private ready: Array<() => void> = []
+  private at = 0
+  private readonly operations: number
+  private readonly dispatcher: Scheduler.SchedulerDispatcher = {
+    scheduleTask: (task) => void this.ready.push(task),
+    flush: () => {}
+  }
+
+  /** A fiber lets the others run after so many operations. */
+  constructor(operations: number) {
+    this.operations = operations
+  }
+
+  shouldYield(fiber: Fiber.Fiber<unknown, unknown>): boolean {
+    return fiber.currentOpCount >= this.operations
+  }
+
+  makeDispatcher(): Scheduler.SchedulerDispatcher {
+    return this.dispatcher
+  }
+
+  /** One ready task; false where there is none. */
+  runOne(): boolean {
+    const task = this.ready[this.at]
+    if (task === undefined) return false
+    if (++this.at === this.ready.length) {
+      this.ready = []
+      this.at = 0
+    }
+    this.steps++
+    task()
+    return true
+  }
+
+  /** The next moment for which somebody sleeps; false if nobody does. */
+  advance(): boolean {
+    const isAdvanced = this.clock.advance()
+    if (isAdvanced) this.steps++
+    return isAdvanced
+  }
+}
