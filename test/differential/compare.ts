@@ -63,7 +63,9 @@ const isMeant = async (meant: Declared, outcome: Outcome, mode: Mode, plain: Pla
 /** What was said before a server answered that a request was cut short. */
 const withoutAnswer = (output: ReadonlyArray<string>): ReadonlyArray<string> => {
   const [status, body = ""] = output.slice(-2)
-  return status === "503" && (body === "Empty" || body.includes(`"error":"SessionRevoked"`)) ? output.slice(0, -2) : output
+  return status === "503" && (body === "Empty" || body.includes(`"error":"SessionRevoked"`))
+    ? output.slice(0, -2)
+    : output
 }
 
 /** What Effect alone does is the same for all of ours, and so is looked at once. */

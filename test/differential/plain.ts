@@ -3,8 +3,6 @@ import type { Mode, Program } from "./program.ts"
 import { type Outcome, run, runAsync, type Setting } from "./run.ts"
 import type { Wrapper } from "./wrappers.ts"
 
-
-
 export const runOne = async (setting: Setting): Promise<Outcome> =>
   setting.program.isAsync ? runAsync(setting) : run(setting)
 

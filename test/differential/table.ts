@@ -3,10 +3,10 @@ import { clients, handlers, models, transports } from "./overHttp.ts"
 import type { Program } from "./program.ts"
 import { programs as asking } from "./programs/asking.ts"
 import { programs as fibers } from "./programs/fibers.ts"
-import { programs as talking } from "./programs/talking.ts"
 import { programs as scopes } from "./programs/scopes.ts"
 import { programs as serving } from "./programs/serving.ts"
 import { programs as streams } from "./programs/streams.ts"
+import { programs as talking } from "./programs/talking.ts"
 import { programs as time } from "./programs/time.ts"
 import { aroundWork, type Wrapper } from "./wrappers.ts"
 
@@ -31,5 +31,7 @@ if (twice !== undefined) throw new Error(`Two programs are called: ${twice.name}
 const wrappers: ReadonlyArray<Wrapper> = [...aroundWork, ...handlers, ...transports, ...clients, ...models]
 
 export const pairs: ReadonlyArray<Pair> = programs.flatMap((program) =>
-  wrappers.filter(({ connections, forms }) => forms.includes(program.form) && program.atOnce <= connections).map((wrapper) => ({ program, wrapper }))
+  wrappers.filter(({ connections, forms }) => forms.includes(program.form) && program.atOnce <= connections).map((
+    wrapper
+  ) => ({ program, wrapper }))
 )
