@@ -3,7 +3,7 @@ import { Deadline, Session, type SessionError, SessionLeaks, SessionRegistry, ty
 import { Simulation } from "@clawback/testing"
 import { type Cause, Context, Data, Effect, Exit, type Fiber, Queue, Scope, Stream } from "effect"
 import { HttpServerResponse } from "effect/http"
-import type { Records } from "./records.ts"
+import { keepsSpan, type Records } from "./records.ts"
 
 /** What everything takes that does not listen, in milliseconds. */
 export const patience = 200
@@ -79,10 +79,9 @@ export class Held {
 
   /** Holds something for as long as a request lasts. */
   readonly first = Effect.suspend(() => this.one("held")).pipe(
-    Effect.tap(() => {
-      const kept = this.records.keepSpans(["held", "forgotten"])
-      return Simulation.check("no record keeps a span of who opened it", kept.length === 0, () => kept.join())
-    })
+    Effect.tap(({ session }) =>
+      Simulation.check("no record keeps a span of who opened it", !keepsSpan(session), session.kind)
+    )
   )
 
   /** Holds something in a scope that nobody closes. Whoever gets it forgets it. */
