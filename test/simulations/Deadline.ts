@@ -5,7 +5,7 @@
  * Six workers do four pieces of work each. A piece sets deadlines down to a depth of three; some work does not listen,
  * some releases are slow, some readers are away when time runs out. What must hold is in the names of the properties.
  */
-import { Deadline } from "@clawback/core"
+import { Deadline, type SessionError } from "@clawback/core"
 import { Simulation } from "@clawback/testing"
 import { Clock, Duration, Effect, Exit, Fiber, Stream } from "effect"
 
@@ -72,7 +72,7 @@ const earlier = (line: Line, budget: number) =>
 const judge = Effect.fnUntraced(function*(
   outer: Line,
   line: Line,
-  exit: Exit.Exit<unknown, Deadline.DeadlineExceeded>
+  exit: Exit.Exit<unknown, Deadline.DeadlineExceeded | SessionError.SessionRevoked>
 ) {
   const now = yield* Clock.currentTimeMillis
   if (Exit.isSuccess(exit)) return
@@ -81,7 +81,10 @@ const judge = Effect.fnUntraced(function*(
   yield* Simulation.check("time runs out when the earliest deadline passes, and not before", now >= line.at)
   yield* Simulation.check(
     "the error names the budget of the earliest deadline",
-    own.every((reason) => reason._tag === "Fail" && Duration.toMillis(reason.error.budget) === line.budget),
+    own.every((reason) =>
+      reason._tag === "Fail" && reason.error._tag === "DeadlineExceeded" &&
+      Duration.toMillis(reason.error.budget) === line.budget
+    ),
     () => `${line.budget}: ${String(exit.cause)}`
   )
 })

@@ -7,6 +7,7 @@
 import { SessionRegistry, Shutdown, type ShutdownReport, Tasks } from "@clawback/core"
 import { Simulation } from "@clawback/testing"
 import { Data, Effect, Exit, Fiber, Layer, Schedule, Scope } from "effect"
+import { sometimesTraced } from "../support/spans.ts"
 
 const concurrency = 3
 const capacity = 4
@@ -20,7 +21,8 @@ class Truth {
   reported = 0
   /** Whether the owner has ended. */
   isOver = false
-  hasStopped = false
+  /** Which tasks are not accepted any more: those to be drained since "stop" began, the others since it ended. */
+  readonly hasStopped = { drain: false, cancel: false }
   readonly accepted: Array<Accepted> = []
 }
 
@@ -68,7 +70,7 @@ const starter = (truth: Truth, tasks: Tasks.Tasks) =>
       const atShutdown = yield* Simulation.choose(["drain", "cancel"] as const)
       const restart = (yield* Simulation.choose([true, false])) ? Schedule.recurs(2) : undefined
       const fate = { isDeaf: false, isEndless: false, isCancelled: false }
-      const hasStopped = truth.hasStopped
+      const hasStopped = truth.hasStopped[atShutdown]
       const exit = yield* Effect.exit(Effect.uninterruptible(Effect.tap(
         tasks.start({ name: `${atShutdown} ${i}`, atShutdown, restart })(work(truth, fate)),
         (task) => Effect.sync(() => truth.accepted.push({ task, atShutdown, fate }))
@@ -151,8 +153,10 @@ const program = Effect.gen(function*() {
   const isShutdown = yield* Simulation.choose([true, false])
   let report: ShutdownReport.Report | undefined
   if (isShutdown) {
-    const watching = Shutdown.addFinalizer({ phase: "stop", name: "stop" })(Effect.sync(() => truth.hasStopped = true))
-    yield* Scope.provide(watching, scope)
+    for (const [phase, kind] of [["stop", "drain"], ["drain", "cancel"]] as const) {
+      const watching = Shutdown.addFinalizer({ phase, name: kind })(Effect.sync(() => truth.hasStopped[kind] = true))
+      yield* Scope.provide(watching, scope)
+    }
     yield* Scope.provide(
       Shutdown.addFinalizer({ phase: "interrupt", name: "owner" })(Scope.close(scope, Exit.void)),
       yield* Scope.make()
@@ -167,7 +171,7 @@ const program = Effect.gen(function*() {
 
 export default {
   name: "Tasks",
-  program: Effect.provide(program, Layer.merge(Shutdown.layer(limits), SessionRegistry.layer())),
+  program: sometimesTraced(Effect.provide(program, Layer.merge(Shutdown.layer(limits), SessionRegistry.layer()))),
   phases: ["starting", "cancelling"],
-  faults: ["a task fails", "a task dies", "a task does not listen", "a task never ends"]
+  faults: ["a task fails", "a task dies", "a task does not listen", "a task never ends", "spans are on"]
 } satisfies Simulation.Scenario

@@ -216,8 +216,8 @@ export const mutants: ReadonlyArray<Mutant> = [
   },
   {
     module: "Session",
-    file: pump,
-    find: "    Hold.interruptWhenRevoked(entry, fiber)\n",
+    file: session,
+    find: "    Hold.interruptWhenRevoked(this.entry, fiber)\n",
     replace: "",
     rule: "a stream that is revoked fails with SessionRevoked"
   },
@@ -315,8 +315,8 @@ export const mutants: ReadonlyArray<Mutant> = [
   {
     module: "Session",
     file: session,
-    find: "value.pull(session as Entry, Context.add(context, Current, session))",
-    replace: "value.pull(session as Entry, context)",
+    find: "      Context.add(Current, entry),\n",
+    replace: "",
     rule: "what is opened inside of a stream becomes its child"
   },
   {
@@ -335,16 +335,16 @@ export const mutants: ReadonlyArray<Mutant> = [
   },
   {
     module: "Session",
-    file: pump,
-    find: "const ended = Hold.revokedOr(entry, exit as Exit.Exit<never, E>)",
-    replace: "const ended = exit as Exit.Exit<never, E>",
+    file: session,
+    find: "return Hold.revokedOr(this.entry, end)",
+    replace: "return end",
     rule: "a reader who waits is told of the revocation, not of an interruption"
   },
   {
     module: "Session",
     file: pump,
-    find: "      if (this.reader !== undefined) return resume(Effect.void)\n",
-    replace: "      if (this.stream !== undefined) return resume(Effect.void)\n",
+    find: "    if (this.reader !== undefined) return resume(Effect.void)\n",
+    replace: "    if (this.stream !== undefined) return resume(Effect.void)\n",
     rule: "a stream does not run ahead of its reader"
   },
   {
@@ -378,7 +378,7 @@ export const mutants: ReadonlyArray<Mutant> = [
   {
     module: "Session",
     file: hold,
-    find: "own.filter((reason) => !isRevocation(reason))",
+    find: "own.filter((reason) => !tellsOfRevocation(reason))",
     replace: "own.filter(() => true)",
     rule: "work hears of the revocation of its own session, not of one inside"
   },

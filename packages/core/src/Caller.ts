@@ -5,6 +5,7 @@
  */
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
+import { copied } from "./internal/callers.ts"
 
 export interface Caller {
   /** Who pays: quotas are per tenant. */
@@ -22,9 +23,12 @@ export const Current: Context.Reference<Caller | undefined> = Context.Reference<
   { defaultValue: () => undefined }
 )
 
-/** Runs an effect on behalf of a caller. What the given one leaves out is taken from the one in force. */
+/**
+ * Runs an effect on behalf of a caller. What the given one leaves out is taken from the one in force. Its fields are copied,
+ * so an object that holds more than these is not kept.
+ */
 export const provide = (caller: Caller) => <A, E, R>(self: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
   Effect.flatMap(
     Current,
-    (outer) => Effect.provideService(self, Current, outer === undefined ? caller : { ...outer, ...caller })
+    (outer) => Effect.provideService(self, Current, outer === undefined ? copied(caller) : copied(outer, caller))
   )

@@ -32,17 +32,17 @@ import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
-import type * as Pull from "effect/Pull"
 import * as Schema from "effect/Schema"
-import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import { cutOff } from "./internal/cutOff.ts"
+import { LimitedPump } from "./internal/limitedPump.ts"
 import * as Monotonic from "./internal/monotonic.ts"
+import { type End, openIn, type Pulled } from "./internal/pump.ts"
 import * as Time from "./internal/time.ts"
 import * as OptionCheck from "./OptionCheck.ts"
 import type * as Retry from "./Retry.ts"
+import type { SessionRevoked } from "./SessionError.ts"
 
 export interface Deadline {
   /** Monotonic milliseconds of the clock in force. */
@@ -105,11 +105,9 @@ const earliest = (budget: Duration.Duration, fiber: Fiber.Fiber<unknown, unknown
  */
 const grace = Duration.millis(10)
 
-/** Fails where time has run out, unless somebody further out does. */
-const exceeded = ({ deadline, isInherited }: Limit): Effect.Effect<never, DeadlineExceeded> => {
-  const failure = Effect.fail(new DeadlineExceeded({ budget: deadline.budget }))
-  return isInherited ? Effect.andThen(Effect.sleep(grace), failure) : failure
-}
+/** The end that time has run out, unless somebody further out fails for it. */
+const afterGrace = <E>({ isInherited }: Limit, end: Effect.Effect<never, E>): Effect.Effect<never, E> =>
+  isInherited ? Effect.andThen(Effect.sleep(grace), end) : end
 
 /** Ends an effect when a deadline passes, and waits for its releases. */
 const until = <A, E, R>(
@@ -121,7 +119,7 @@ const until = <A, E, R>(
       cutOff(self, {
         at: limit.deadline.at,
         context: Context.add(fiber.context as Context.Context<R>, Current, limit.deadline),
-        orElse: () => exceeded(limit),
+        orElse: () => afterGrace(limit, Effect.fail(new DeadlineExceeded({ budget: limit.deadline.budget }))),
         fiber,
         restore
       })
@@ -141,69 +139,57 @@ export const within = (duration: Duration.Input) => {
     })
 }
 
-type Pulled<A, E, R = never> = Pull.Pull<readonly [A, ...Array<A>], E, void, R>
+/** A stream that a deadline ends, while it is pulled and while its reader is away. */
+class DeadlinePump<A, E, R> extends LimitedPump<A, E, R, DeadlineExceeded> {
+  readonly at: number
+  private readonly limit: Limit
 
-/** A stream that a deadline ends: while it is pulled by interrupting the pull, while its reader is away by closing it. */
-const untilStream = <A, E, R>(
-  self: Stream.Stream<A, E, R>,
-  limit: Limit
-): Stream.Stream<A, E | DeadlineExceeded, R> =>
-  Stream.fromChannel(Channel.fromTransform((_, outer) =>
-    Effect.clockWith((clock) => {
-      const scope = Scope.forkUnsafe(outer)
-      let isPulled = false
-      let isOver = false
-      let watch: Fiber.Fiber<void> | undefined
-      let pull: Pulled<A, E, R> | undefined
-      const opened = Effect.suspend(() =>
-        pull ?? Effect.flatMap(Channel.toPullScoped(Stream.toChannel(self), scope), (opened) => pull = opened)
-      )
-      const close = Effect.suspend(() =>
-        Effect.uninterruptible(Scope.close(scope, Exit.fail(new DeadlineExceeded({ budget: limit.deadline.budget }))))
-      )
-      const expire = Effect.suspend(() => {
-        isOver = true
-        return isPulled ? Effect.void : close
-      })
-      const next: Pulled<A, E | DeadlineExceeded, R> = Effect.suspend(() => {
-        if (isOver || left(limit.deadline, clock) === 0) return exceeded(limit)
-        isPulled = true
-        return Effect.flatMap(
-          Effect.onExitPrimitive(until(opened, limit), (exit) => {
-            isPulled = false
-            if (isOver) return close
-            // One that was interrupted may be pulled again; any other that failed has ended the stream.
-            if (Exit.isFailure(exit) && !Exit.hasInterrupts(exit)) watch?.interruptUnsafe()
-            return undefined
-          }),
-          (elements) => isOver ? exceeded(limit) : Effect.succeed(elements)
-        )
-      })
-      return Effect.map(
-        Effect.forkIn(Effect.andThen(Effect.sleep(left(limit.deadline, clock)), expire), outer),
-        (fiber) => {
-          watch = fiber
-          return next
-        }
-      )
-    })
-  ))
+  constructor(stream: Stream.Stream<A, E, R>, opener: Fiber.Fiber<unknown, unknown>, limit: Limit) {
+    super(
+      "Deadline.withinStream",
+      stream,
+      opener,
+      Context.add(opener.context as Context.Context<R>, Current, limit.deadline)
+    )
+    this.limit = limit
+    this.at = limit.deadline.at
+    this.alarm.set(this)
+  }
+
+  protected override error() {
+    return new DeadlineExceeded({ budget: this.limit.deadline.budget })
+  }
+
+  protected override onPull() {
+    if (this.alarm.now >= this.at) this.ring()
+  }
+
+  protected override told(end: End<E | DeadlineExceeded | SessionRevoked>) {
+    return this.passed === undefined ? end : afterGrace(this.limit, end)
+  }
+}
 
 /**
  * Runs a whole stream under a deadline, counted from its first pull.
  *
  * Time that the reader takes between two pulls counts as well. What the stream holds is released when the deadline
  * passes, whether or not somebody reads; the error comes with the next pull.
+ *
+ * The stream runs on a fiber of its own: what it forks, acquires and sets up lives as long as the stream. A pull that is
+ * interrupted ends nothing: the stream's work goes on, and the next pull gets what came of it. A stream whose scope is
+ * closed by another fiber fails with `SessionRevoked`, also where its reader pulls only then.
  */
 export const withinStream = (duration: Duration.Input) => {
   const budget = OptionCheck.duration("deadline", duration)
-  return <A, E, R>(self: Stream.Stream<A, E, R>): Stream.Stream<A, E | DeadlineExceeded, R> =>
-    Stream.unwrap(
-      Effect.withFiber((fiber) => {
-        const limit = earliest(budget, fiber)
-        return Effect.succeed<Stream.Stream<A, E | DeadlineExceeded, R>>(
-          isNever(limit) ? self : untilStream(Stream.provideService(self, Current, limit.deadline), limit)
-        )
-      })
+  return <A, E, R>(self: Stream.Stream<A, E, R>): Stream.Stream<A, E | DeadlineExceeded | SessionRevoked, R> =>
+    Stream.fromChannel(
+      Channel.fromTransform((_, scope) =>
+        Effect.withFiber((fiber): Effect.Effect<Pulled<A, E | DeadlineExceeded | SessionRevoked, R>, never, R> => {
+          const limit = earliest(budget, fiber)
+          return isNever(limit)
+            ? Channel.toPullScoped(Stream.toChannel(self), scope)
+            : openIn(new DeadlinePump(self, fiber, limit), scope)
+        })
+      )
     )
 }

@@ -26,6 +26,7 @@
  */
 import type * as Cause from "effect/Cause"
 import * as Context from "effect/Context"
+import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
@@ -37,10 +38,13 @@ import * as HttpMethod from "effect/http/HttpMethod"
 import * as Layer from "effect/Layer"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
+import * as Hold from "./internal/hold.ts"
 import * as Interop from "./internal/interop.ts"
 import * as Monotonic from "./internal/monotonic.ts"
 import { counted, Received } from "./internal/received.ts"
 import { TransportResponse } from "./internal/transportResponse.ts"
+import { UnreadBody } from "./internal/unreadBody.ts"
+import * as Urls from "./internal/urls.ts"
 import * as OptionCheck from "./OptionCheck.ts"
 import * as Session from "./Session.ts"
 import type { SessionRevoked } from "./SessionError.ts"
@@ -87,7 +91,12 @@ const executeFailed =
   (cause: TransportError.TransportError | HttpClientError.HttpClientError) =>
     HttpClientError.isHttpClientError(cause) ? cause : new HttpClientError.HttpClientError({
       reason: cause._tag === "InvalidUrl"
-        ? new HttpClientError.InvalidUrlError({ request, cause })
+        ? new HttpClientError.InvalidUrlError({
+          // Effect's errors show the URL of their request.
+          request: HttpClientRequest.setUrl(request, cause.url),
+          cause,
+          description: cause.message
+        })
         : new HttpClientError.TransportError({ request, cause, description: cause.message })
     })
 
@@ -95,8 +104,14 @@ const executeFailed =
  * The transport as a client.
  *
  * A response lives in the `Scope` around its call; where there is none, in the given one, which is the layer's. It ends
- * earlier with its body: read to the end, failed, given up or interrupted. So one whose body nobody reads is held until
- * that scope closes (or the collector finds it); `HttpClient.withScope` and `Effect.scoped` around each call avoid that.
+ * earlier with its body: read to the end, failed, given up or interrupted.
+ *
+ * Nobody need read a body. That of an error (status 400 and above) is read into memory at once, up to 64 KiB, and gives
+ * its connection back. One that is larger, or does not come, is closed as soon as another call waits for a connection; a
+ * later read of it fails with `UnreadBodyClosed`. The body of a success is never dropped: where another call waits, and
+ * nobody has begun to read it, it is read into memory up to 64 KiB, and so gives its connection back if that was all. What
+ * is larger is held until it is read, its scope closes, or the collector finds that the response is lost; `Effect.scoped`
+ * around each call ends it at once.
  *
  * No trace headers are sent, since servers of others have no use for them. What went wrong is the `cause` of the
  * `HttpClientError`'s reason.
@@ -104,34 +119,30 @@ const executeFailed =
 export const toHttpClient = (
   transport: Transport.Transport["Service"]
 ): Effect.Effect<HttpClient.HttpClient, never, Scope.Scope> =>
-  Effect.map(
-    Effect.scope,
-    (own) =>
-      HttpClient.make((request, url, signal, fiber) =>
-        Effect.uninterruptibleMask((restore) =>
-          Effect.flatMap(Scope.fork(Context.getOrElse(fiber.context, Scope.Scope, () => own)), (scope) => {
-            const execute = Effect.flatMap(encode(request), (sent) => transport.execute({ ...sent, url: url.href }))
-            return Effect.matchCauseEffect(restore(Scope.provide(execute, scope)), {
-              onFailure: (cause) =>
-                Effect.andThen(
-                  Scope.close(scope, Exit.failCause(cause)),
-                  Effect.mapError(Effect.failCause(cause), executeFailed(request))
-                ),
-              onSuccess: (response) => {
-                const runFork = Effect.runForkWith(fiber.context)
-                const onAbort = () => void runFork(Scope.close(scope, Exit.interrupt()))
-                if (signal.aborted) onAbort()
-                signal.addEventListener("abort", onAbort, { once: true })
-                return Effect.as(
-                  Scope.addFinalizer(scope, Effect.sync(() => signal.removeEventListener("abort", onAbort))),
-                  new TransportResponse(request, url, response, (exit) => Scope.close(scope, exit))
-                )
-              }
-            })
+  Effect.contextWith((context: Context.Context<Scope.Scope>) => {
+    const own = Context.get(context, Scope.Scope)
+    const client = HttpClient.make((request, url, signal, fiber) =>
+      Effect.uninterruptibleMask((restore) =>
+        Effect.flatMap(Scope.fork(Context.getOrElse(fiber.context, Scope.Scope, () => own)), (scope) => {
+          const execute = Effect.flatMap(encode(request), (sent) => transport.execute({ ...sent, url: url.href }))
+          return Effect.matchCauseEffect(restore(Scope.provide(execute, scope)), {
+            onFailure: (cause) =>
+              Effect.andThen(
+                Scope.close(scope, Exit.failCause(cause)),
+                Effect.mapError(Effect.failCause(cause), executeFailed(request))
+              ),
+            onSuccess: (response) => {
+              const body = new UnreadBody(request.method, response, scope, context)
+              return Effect.as(body.follow(signal), new TransportResponse(request, url, response, body))
+            }
           })
-        )
+        })
       )
-  ).pipe(Effect.map(HttpClient.transform(Effect.provideService(HttpClient.TracerPropagationEnabled, false))))
+    )
+    return Effect.succeed(
+      HttpClient.transform(client, Effect.provideService(HttpClient.TracerPropagationEnabled, false))
+    )
+  })
 
 /** An `HttpClient` over the transport. */
 export const layerHttpClient: Layer.Layer<HttpClient.HttpClient, never, Transport.Transport> = Layer.effect(
@@ -153,33 +164,49 @@ const decode = (request: Transport.Request): HttpClientRequest.HttpClientRequest
   })
 }
 
+/** Why a client failed, without its request, which holds the URL and the headers. */
+const causeOf = ({ reason }: HttpClientError.HttpClientError): unknown =>
+  reason.cause ?? new Error(reason.description ?? reason._tag)
+
 const sendFailed = (
   { url }: Transport.Request,
   origin: string,
-  { reason }: HttpClientError.HttpClientError
+  error: HttpClientError.HttpClientError
 ): TransportError.TransportError => {
+  const { reason } = error
   switch (reason._tag) {
     case "InvalidUrlError":
       return new TransportError.InvalidUrl({ url })
     case "EncodeError":
-      return new TransportError.InvalidRequest({ origin, detail: reason.message })
+      return new TransportError.InvalidRequest({ origin, detail: reason.description ?? "it cannot be encoded" })
     default:
-      return new TransportError.ConnectionLost({ origin, phase: "head", cause: reason.cause ?? reason })
+      return new TransportError.ConnectionLost({ origin, phase: "head", cause: causeOf(error) })
   }
 }
 
 const readFailed = (origin: string) => (error: HttpClientError.HttpClientError | Cause.Done) =>
-  error._tag === "Done" ? error : new TransportError.ConnectionLost({
-    origin,
-    phase: "body",
-    cause: error.reason.cause ?? error
-  })
+  error._tag === "Done"
+    ? error
+    : new TransportError.ConnectionLost({ origin, phase: "body", cause: causeOf(error) })
 
-/** Not every client tells its reader when its call was aborted. */
-const unlessRevoked =
-  ({ awaitRevoked }: Session.Handle<unknown>) =>
-  <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E | SessionRevoked, R> =>
-    Effect.raceFirst(effect, Effect.flatMap(awaitRevoked, Effect.fail))
+/** An exchange over a client: the scope that its response lives in, and the moment at which that begins to close. */
+class Lent {
+  readonly scope = Scope.makeUnsafe()
+  readonly isReleased = Deferred.makeUnsafe<void>()
+
+  /** Not every client tells its reader when its call was aborted, and some say that the body had ended. */
+  static unlessEnded = ({ awaitRevoked, session, value }: Session.Handle<Lent>) => {
+    const ended = Effect.raceFirst(awaitRevoked, Deferred.await(value.isReleased))
+    const failed = Effect.andThen(ended, Effect.suspend(() => Effect.fail(Hold.whyEnded(session))))
+    return <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E | SessionRevoked, R> =>
+      Effect.suspend(() => session.state === "open" ? Effect.raceFirst(effect, failed) : failed)
+  }
+
+  readonly close = (exit: Exit.Exit<unknown, unknown>) => {
+    Deferred.doneUnsafe(this.isReleased, Exit.void)
+    return Scope.close(this.scope, exit)
+  }
+}
 
 /**
  * A client as a transport.
@@ -198,14 +225,15 @@ export const fromHttpClient = (
   const send = (
     request: Transport.Request,
     origin: string,
-    handle: Session.Handle<unknown>
+    handle: Session.Handle<Lent>
   ): Effect.Effect<Transport.Response, TransportError.TransportError, Scope.Scope> =>
     Effect.clockWith((clock) => {
       const sentAt = Monotonic.millis(clock)
+      const unlessEnded = Lent.unlessEnded(handle)
       const head = scoped.execute(decode(request)).pipe(
         Effect.provideService(HttpClient.TracerPropagationEnabled, false),
         Effect.mapError((error) => sendFailed(request, origin, error)),
-        unlessRevoked(handle)
+        unlessEnded
       )
       const limit = request.timeouts?.firstToken
       const inTime = limit === undefined ? head : Effect.timeoutOrElse(head, {
@@ -213,7 +241,7 @@ export const fromHttpClient = (
         orElse: () => Effect.fail(new Timeouts.FirstTokenTimeout({ limit: Duration.fromInputUnsafe(limit) }))
       })
       return Effect.flatMap(inTime, (response) =>
-        Effect.map(Stream.toPull(response.stream), (pull) => {
+        Effect.map(unlessEnded(Stream.toPull(response.stream)), (pull) => {
           const { headers, status } = response
           const received = new Received(
             request.method,
@@ -221,22 +249,24 @@ export const fromHttpClient = (
             headers["content-length"],
             request.maxBodySize ?? maxBodySize
           )
-          const body = counted(Effect.mapError(pull, readFailed(origin)), received, handle.session)
-          return { status, headers, sentAt, body: unlessRevoked(handle)(body) }
+          const body = unlessEnded(Effect.mapError(pull, readFailed(origin)))
+          return { status, headers, sentAt, body: counted(body, received, handle.session) }
         }))
     })
 
   return Transport.Transport.of({
     execute: (request) =>
       Effect.uninterruptibleMask((restore) => {
-        const url = URL.parse(request.url)
-        if (url === null || (url.protocol !== "http:" && url.protocol !== "https:")) {
-          return Effect.fail(new TransportError.InvalidUrl({ url: request.url }))
-        }
+        const url = Urls.requestable(request.url)
+        if (url === undefined) return Effect.fail(new TransportError.InvalidUrl({ url: request.url }))
         Transport.check(request)
         return Effect.flatMap(
-          Session.acquire({ kind: "exchange", name: url.host + url.pathname }, Scope.make(), Scope.close),
-          (handle) => restore(Scope.provide(send(request, url.origin, handle), handle.value))
+          Session.acquire(
+            { kind: "exchange", name: Urls.nameOf(url) },
+            Effect.sync(() => new Lent()),
+            (lent, exit) => lent.close(exit)
+          ),
+          (handle) => restore(Scope.provide(send(request, Urls.originOf(url), handle), handle.value.scope))
         )
       })
   })

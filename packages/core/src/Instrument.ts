@@ -1,15 +1,16 @@
 /**
  * One metric: what it is called, what it counts, in which unit, and by which labels it is split.
  *
- * Its law: a metric has as many series as its labels have values, whoever the program works for. A series is recorded in
- * the registry of metrics in force where it is made (Effect's `MetricRegistry`, of which a process has one by default),
- * and never takes on the attributes of those who happen to cause it. So tenants, subjects and conversations do not
- * multiply series; whoever wants them asks the sessions. Label values that come from outside go through `bounded`.
+ * Guarantees: a metric has as many series as its labels have values. Labels whose values come from outside are `bounded`,
+ * and lose the series of values that are not used any more. A series is recorded in the registry of metrics in force where
+ * it is made (Effect's `MetricRegistry`, of which a process has one by default), without the attributes of the fiber that
+ * records. So tenants, subjects and conversations do not multiply series; `SessionRegistry.list` knows them.
  *
  * Every exporter of Effect's metrics shows them. The unit travels as the attribute `unit`, which they all know.
  */
-import * as Context from "effect/Context"
-import * as Metric from "effect/Metric"
+import type * as Context from "effect/Context"
+import * as Names from "./internal/names.ts"
+import { Observed } from "./internal/observed.ts"
 import * as OptionCheck from "./OptionCheck.ts"
 
 export type Kind = "counter" | "gauge" | "histogram"
@@ -31,131 +32,81 @@ export interface Instrument<out K extends Kind = Kind, out Label extends string 
 /** A value for each label; one that is left out is not shown. */
 export type Labels<Label extends string> = { readonly [name in Label]?: string | undefined }
 
-/** What becomes of label values beyond those that are counted apart. The name is OpenTelemetry's for this. */
-export const other = "_OTHER"
-
-/**
- * Lets `limit` different values through, first come, first served, and makes `_OTHER` of every other.
- *
- * For labels whose values come from outside: origins, models that a request names. Too low, and what matters is lumped
- * together; too high, and whoever stores the metrics pays for each. It remembers those it let through for good.
- */
-export const bounded = (limit: number): (value: string) => string => {
-  OptionCheck.count("limit", limit, 0)
-  const known = new Set<string>()
-  return (value) => {
-    if (known.has(value)) return value
-    if (known.size >= limit) return other
-    known.add(value)
-    return value
-  }
-}
-
-const attributesOf = (instrument: Instrument, labels: Labels<string>): Record<string, string> => {
-  const attributes: Record<string, string> = { unit: instrument.unit }
-  for (const name of instrument.labels) {
-    const value = labels[name]
-    if (value !== undefined) attributes[name] = value
-  }
-  return attributes
-}
-
-/** Only the registry of a context: without the attributes of whoever it belongs to. */
-const registryOf = (context: Context.Context<never>): Context.Context<never> =>
-  Context.make(Metric.MetricRegistry, Context.get(context, Metric.MetricRegistry))
+/** The value of a label beyond those that are shown apart. The name is OpenTelemetry's for this. */
+export const other: string = Names.other
 
 /** Where one series is counted. Recording is a synchronous step, so that nothing can interrupt it. */
 export interface Series {
   readonly record: (value: number) => void
 }
 
-class Recorded implements Series {
-  private readonly metric: Metric.Metric<number, unknown>
-  private readonly context: Context.Context<never>
-
-  constructor(metric: Metric.Metric<number, unknown>, context: Context.Context<never>) {
-    this.metric = metric
-    this.context = context
-  }
-
-  record(value: number): void {
-    this.metric.updateUnsafe(value, this.context)
-  }
-}
-
-/** The series of these labels, to be made once and recorded to often. It is shown from the first record on. */
+/**
+ * The series of these labels, to be made once and recorded to often. It is shown from the first record on, for as long as
+ * its registry lives: for labels whose values are words of the program. For others, see `use`.
+ */
 export const series = <Label extends string>(
   instrument: Instrument<"counter" | "histogram", Label>,
   labels: Labels<Label>,
   context: Context.Context<never>
-): Series => {
-  const { boundaries = [], description, kind, name } = instrument
-  const attributes = attributesOf(instrument, labels)
-  return new Recorded(
-    kind === "counter"
-      ? Metric.counter(name, { description, attributes, incremental: true })
-      : Metric.histogram(name, { description, attributes, boundaries }),
-    registryOf(context)
-  )
+): Series => Names.registryOf(context).root.seriesOf(instrument, labels)
+
+/** A label whose values come from outside. Make one for each label, in a module. */
+export interface Bounded<out Label extends string = string> {
+  readonly label: Label
+  /** How many values one registry shows apart at a time. */
+  readonly limit: number
+  /** The label that this one's values belong to: a model has a provider. */
+  readonly within?: Bounded | undefined
 }
+
+/**
+ * Shows `limit` values of a label apart, in each registry of metrics, and every other as `_OTHER`: for origins, and for
+ * models that a request names. First come, first served.
+ *
+ * A value has its place while it is in use. When its last user has released it, its series stay while it is one of the 16
+ * that were released last, unless the place is needed. Then they are removed. If the limit is too low, values that matter
+ * are lumped together; if it is too high, metrics cost memory here and wherever they are stored.
+ */
+export const bounded = <Label extends string, Outer extends string = never>(
+  label: Label,
+  limit: number,
+  within?: Bounded<Outer>
+): Bounded<Label | Outer> => {
+  OptionCheck.count("limit", limit, 0)
+  return { label, limit, within }
+}
+
+/** One user's hold on a value of a bounded label. */
+export interface Use {
+  /** The label as it is shown, and those it is within: a value, or `_OTHER`. */
+  readonly labels: { readonly [label: string]: string }
+  /**
+   * The series of this value and of the other labels. After the value has lost its place, what is recorded to it counts
+   * as `_OTHER`.
+   */
+  readonly series: <Label extends string>(
+    instrument: Instrument<"counter" | "histogram", Label>,
+    others?: Labels<Label>
+  ) => Series
+  /** Ends the use. A second call changes nothing. */
+  readonly release: () => void
+}
+
+/**
+ * Uses a value of a bounded label, until it is released.
+ *
+ * All users of a value share its series, which count on. A value that lost its place and is used again begins at zero. The
+ * counts of removed series go with them, but for what no exporter has read: that counts as `_OTHER`. So the increase of
+ * the sum over all series is that of all that was recorded.
+ */
+export const use = <Label extends string>(
+  bounded: Bounded<Label>,
+  values: { readonly [label in Label]: string },
+  context: Context.Context<never>
+): Use => Names.registryOf(context).use(bounded, values)
 
 /** What a series is at this moment; the context is that of whoever looks. */
-type Read = (context: Context.Context<never>) => number
-
-/** The sources that one observed series is read from. */
-class Observed {
-  private readonly sources = new Set<{ readonly read: Read }>()
-  private readonly combine: (one: number, other: number) => number
-  private readonly isCounter: boolean
-  private readonly forget: () => void
-  private readonly where: Context.Context<never>
-  /** What sources that are gone had counted. */
-  private past = 0
-
-  constructor(instrument: Instrument<"counter" | "gauge">, labels: Labels<string>, where: Context.Context<never>) {
-    const { combine, description, kind, name } = instrument
-    const options = { description, attributes: attributesOf(instrument, labels), incremental: true }
-    const ignored = { update: () => {}, modify: () => {} }
-    this.combine = combine ?? ((one, other) => one + other)
-    this.where = where
-    this.isCounter = kind === "counter"
-    this.forget = (
-      kind === "counter"
-        ? Metric.registerUnsafe(Metric.counter(name, options), where, {
-          get: (context) => ({ count: this.value(context), incremental: true }),
-          ...ignored
-        })
-        : Metric.registerUnsafe(Metric.gauge(name, options), where, {
-          get: (context) => ({ value: this.value(context) }),
-          ...ignored
-        })
-    ).remove
-  }
-
-  private value(context: Context.Context<never>): number {
-    let value: number | undefined
-    for (const { read } of this.sources) {
-      value = value === undefined
-        ? read(context)
-        : this.combine(value, read(context))
-    }
-    return this.past + (value ?? 0)
-  }
-
-  add(read: Read, onLast: () => void): () => void {
-    const source = { read }
-    this.sources.add(source)
-    return () => {
-      if (!this.sources.delete(source)) return
-      if (this.isCounter) this.past += read(this.where)
-      if (this.sources.size > 0) return
-      this.forget()
-      onLast()
-    }
-  }
-}
-
-const observed = new WeakMap<Metric.MetricRegistry, Map<string, Observed>>()
+export type Read = (context: Context.Context<never>) => number
 
 /**
  * Reads a series when somebody looks, instead of recording every change: for what is counted somewhere already.
@@ -169,13 +120,9 @@ export const observe = <Label extends string>(
   context: Context.Context<never>,
   read: Read
 ): () => void => {
-  const where = registryOf(context)
-  const registry = Context.get(where, Metric.MetricRegistry)
-  let all = observed.get(registry)
-  if (all === undefined) observed.set(registry, all = new Map())
-  const key = JSON.stringify([instrument.name, ...Object.entries(attributesOf(instrument, labels))])
-  let series = all.get(key)
-  if (series === undefined) all.set(key, series = new Observed(instrument, labels, where))
-  const mine = all
-  return series.add(read, () => mine.delete(key))
+  const { context: where, observed } = Names.registryOf(context)
+  const key = Names.keyOf(instrument, labels)
+  let series = observed.get(key)
+  if (series === undefined) observed.set(key, series = new Observed(instrument, labels, where))
+  return series.add(read, () => observed.delete(key))
 }

@@ -85,6 +85,34 @@ export const size = (name: string, value: number): number => {
   throw wrong(name, value, "a whole number of bytes from 0 up, or Infinity")
 }
 
+/** Plain, as a literal or what came out of JSON is: a list, or an instance of a class, has fields that are not its own. */
+const isPlain = (value: unknown): value is object => {
+  if (typeof value !== "object" || value === null || Array.isArray(value)) return false
+  const prototype: unknown = Object.getPrototypeOf(value)
+  return prototype === null || Object.getPrototypeOf(prototype) === null
+}
+
+/**
+ * An object with none but the known fields. For one where a field that is misspelt, and so left out of account, would do
+ * harm: in a filter it would mean everything.
+ */
+export const fields = <A extends object>(name: string, value: A, known: Readonly<Record<keyof A, true>>): A => {
+  const wanted = `an object with no other fields than ${Object.keys(known).map((field) => `\`${field}\``).join(", ")}`
+  if (!isPlain(value)) throw wrong(name, value, wanted)
+  for (const field of Reflect.ownKeys(value)) {
+    if (!Object.hasOwn(known, field)) {
+      throw new RangeError(`The option \`${name}\` must be ${wanted}: \`${String(field)}\` is none of them`)
+    }
+  }
+  return value
+}
+
+/** Text. */
+export const text = (name: string, value: string): string => {
+  if (typeof value === "string") return value
+  throw wrong(name, value, "a text")
+}
+
 /** One of a few words. */
 export const choice = <A extends string>(name: string, value: A, choices: ReadonlyArray<A>): A => {
   if (choices.includes(value)) return value

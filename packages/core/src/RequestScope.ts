@@ -2,7 +2,9 @@
  * Gives every request that a server takes a session, a deadline and a caller, and releases all of it when its client goes.
  *
  * What a handler opens, forks and acquires belongs to its request: it ends with the response's last byte, or when the client
- * disconnects, the deadline passes, or somebody revokes the session (kind `"request"`). `layer` serves every route of an
+ * disconnects, the deadline passes, or somebody revokes the session (kind `"request"`). So a fiber that the handler or the
+ * body forks (`Effect.forkChild`) can make the body. One that is detached outlives the request; what it acquires in the
+ * request's scope does not. `layer` serves every route of an
  * `HttpRouter`, those of an `HttpApi` and of an RPC server included; `http` wraps a single handler; `Rpc` is the middleware
  * that does the same for each call of an RPC server.
  *
@@ -26,8 +28,8 @@
  *
  * Imported by its own path, `@clawback/core/RequestScope`, since Effect's HTTP modules take a while to load.
  */
-import * as Deferred from "effect/Deferred"
-import type * as Duration from "effect/Duration"
+import * as Channel from "effect/Channel"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type { Headers } from "effect/http/Headers"
@@ -36,16 +38,19 @@ import * as HttpRouter from "effect/http/HttpRouter"
 import * as HttpServerRequest from "effect/http/HttpServerRequest"
 import * as HttpServerResponse from "effect/http/HttpServerResponse"
 import * as Layer from "effect/Layer"
+import type * as Pull from "effect/Pull"
 import * as RpcMiddleware from "effect/rpc/RpcMiddleware"
 import * as Schema from "effect/Schema"
-import type * as Scope from "effect/Scope"
+import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import type { unhandled } from "effect/Types"
 import * as Caller from "./Caller.ts"
 import * as Deadline from "./Deadline.ts"
 import { Admission, InFlight } from "./internal/admission.ts"
-import type { Work } from "./internal/phases.ts"
+import { whyEnded } from "./internal/hold.ts"
+import type { Work as AdmittedWork } from "./internal/phases.ts"
 import type { Ticket } from "./internal/stopping.ts"
+import { WorkFiber } from "./internal/workFiber.ts"
 import * as OptionCheck from "./OptionCheck.ts"
 import * as Session from "./Session.ts"
 import { QuotaExceeded, SessionRevoked } from "./SessionError.ts"
@@ -62,7 +67,7 @@ export interface Options<out R = never> {
   readonly caller?: ((headers: Headers) => Effect.Effect<Caller.Caller | undefined, never, R>) | undefined
 }
 
-const defaultDeadline: Duration.Input = "10 minutes"
+const defaultDeadline = Duration.minutes(10)
 
 /** Why a request or a remote call was not begun or was cut short, as a client of remote calls gets to know it. */
 export const RpcError = Schema.Union([SessionRevoked, QuotaExceeded, Deadline.DeadlineExceeded, Shutdown.ShuttingDown])
@@ -91,40 +96,83 @@ const onBehalf = <R>(options: Options<R>, headers: Headers) => <A, E, R2>(self: 
     ? self
     : Effect.flatMap(options.caller(headers), (caller) => caller === undefined ? self : Caller.provide(caller)(self))
 
-/** What lasts as long as a request: its ticket, and what ends a body that goes on when its session is released under it. */
+/** What lasts as long as a request: its place among the work in flight, and the fiber that it runs on. */
 class Request {
   readonly admission: Admission
-  readonly cut = Deferred.makeUnsafe<never, SessionRevoked>()
+  private fiber: WorkFiber<SessionRevoked> | undefined
 
   constructor(info: Session.Info, shutdown: Shutdown.Shutdown) {
     this.admission = new Admission(info, shutdown)
   }
 
-  get release() {
-    return Effect.andThen(
-      // Whatever it was answered with, it was cut short if it was revoked.
-      this.admission.giveBack(false),
-      Effect.sync(() => {
-        const { revoked } = this.admission
-        if (revoked !== undefined) Deferred.doneUnsafe(this.cut, Exit.fail(revoked))
-      })
-    )
+  /** The fiber on which the request's work runs, from its handler to the last byte of its body. */
+  workFiber(session: Session.Session): WorkFiber<SessionRevoked> {
+    return this.fiber ??= new WorkFiber(() => whyEnded(session))
+  }
+
+  /** Ends what the request still does, and says so. */
+  release(hasSucceeded: boolean): Effect.Effect<void> {
+    return Effect.ensuring(this.fiber?.end() ?? Effect.void, this.admission.giveBack(hasSucceeded))
   }
 }
 
+interface Work {
+  readonly session: Session.Session
+  readonly ticket: Ticket<AdmittedWork>
+  readonly fiber: WorkFiber<SessionRevoked>
+}
+
 /**
- * The body goes on after the handler: it is cut off by the same deadline, and by a revocation. Sessions inside of it are
- * revoked with the request's, so that it can say in its own protocol why it ends; the request's is released under it later.
+ * Does a request's work in a session of its own and on a fiber of its own, which last until the scope around closes: what
+ * the work forks as a child goes on until then, as it does on the fiber of a server without us.
+ */
+const lasting = <A, E, R>(
+  info: Session.Info,
+  limit: Duration.Duration | undefined,
+  hasSucceeded: (exit: Exit.Exit<unknown, unknown>) => boolean,
+  work: (of: Work) => Effect.Effect<A, E, R>
+): Effect.Effect<A, E | Interruption, R | Scope.Scope> =>
+  Effect.flatMap(Shutdown.Shutdown, (shutdown) =>
+    Effect.flatMap(
+      Session.acquire(
+        info,
+        Effect.sync(() => new Request(info, shutdown)),
+        (request, exit) => request.release(hasSucceeded(exit))
+      ),
+      ({ awaitRevoked, session, value }) => {
+        const fiber = value.workFiber(session)
+        const working = Effect.flatMap(value.admission.take, (ticket) => work({ session, ticket, fiber }))
+        const done = Effect.provideService(fiber.run(working), Session.Current, session)
+        return Effect.raceFirst(
+          limit === undefined ? done : Deadline.within(limit)(done),
+          Effect.flatMap(awaitRevoked, Effect.fail)
+        )
+      }
+    ))
+
+/**
+ * The body goes on after the handler, on the same fiber. It is cut off by the same deadline, and when the session is
+ * released under it. A revocation comes first to the sessions inside of it, so that it can say in its own protocol why it
+ * ends.
  */
 const guard = (
   response: HttpServerResponse.HttpServerResponse,
-  { session, value: { cut } }: Session.Handle<Request>,
-  ticket: Ticket<Work>,
+  { fiber, session, ticket }: Work,
   left: Duration.Duration
 ): HttpServerResponse.HttpServerResponse => {
   const { body, headers } = response
   if (body._tag !== "Stream") return response
-  const guarded = Stream.interruptWhen(body.stream, Deferred.await(cut)).pipe(
+  const { stream } = body
+  const onFiber = Stream.fromChannel(Channel.fromTransform((_, scope) => {
+    let pull: Pull.Pull<readonly [Uint8Array, ...Array<Uint8Array>], unknown> | undefined
+    const next = Effect.suspend(() =>
+      pull ?? Effect.flatMap(Channel.toPullScoped(Stream.toChannel(stream), scope), (opened) => pull = opened)
+    )
+    // A body that was cut off leaves nothing to be read from what the handler forked for it.
+    const cutOff = Scope.addFinalizerExit(scope, (exit) => Exit.isSuccess(exit) ? Effect.void : fiber.end())
+    return Effect.as(cutOff, fiber.run(next))
+  }))
+  const guarded = onFiber.pipe(
     Deadline.withinStream(left),
     Stream.provideService(Session.Current, session),
     Stream.provideService(InFlight, ticket)
@@ -149,31 +197,24 @@ export const http = <R = never>(options: Options<R> = {}) => {
       // Without the query, which may hold what is nobody's business. Some servers give the origin, too.
       const path = URL.parse(originalUrl, "http://localhost")?.pathname ?? "/"
       const isUpgrade = headers["upgrade"]?.toLowerCase() === "websocket"
-      const duration = limit ?? (isUpgrade ? undefined : defaultDeadline)
-      const inTime = duration === undefined ? <A>(self: A) => self : Deadline.within(duration)
       const info = { kind: "request", name: `${method} ${path}` }
-      return Effect.flatMap(Shutdown.Shutdown, (shutdown) =>
-        Session.acquire(
-          info,
-          Effect.sync(() => new Request(info, shutdown)),
-          (request) => request.release
-        ).pipe(
-          Effect.flatMap((handle) => {
-            const work = Effect.flatMap(handle.value.admission.take, (ticket) =>
-              Effect.flatMap(
-                // What comes over a WebSocket later is not begun inside of the request that opened it.
-                Effect.provideService(handler, InFlight, isUpgrade ? undefined : ticket),
-                (response) => Effect.map(Deadline.remaining, (left) => guard(response, handle, ticket, left))
-              ))
-            return Effect.raceFirst(
-              inTime(Effect.provideService(work, Session.Current, handle.session)),
-              Effect.flatMap(handle.awaitRevoked, Effect.fail)
-            )
-          }),
-          Effect.catchIf(
-            isInterruption,
-            (error) => Effect.succeed(answer(error, shutdown.causedUnsafe(error) ? leaving(headers) : undefined))
+      const answered = lasting(
+        info,
+        limit ?? (isUpgrade ? undefined : defaultDeadline),
+        // Whatever it was answered with, it was cut short if it was revoked.
+        () => false,
+        (work) =>
+          Effect.flatMap(
+            // What comes over a WebSocket later is not begun inside of the request that opened it.
+            Effect.provideService(handler, InFlight, isUpgrade ? undefined : work.ticket),
+            (response) => Effect.map(Deadline.remaining, (left) => guard(response, work, left))
           )
+      )
+      return Effect.flatMap(Shutdown.Shutdown, (shutdown) =>
+        Effect.catchIf(
+          answered,
+          isInterruption,
+          (error) => Effect.succeed(answer(error, shutdown.causedUnsafe(error) ? leaving(headers) : undefined))
         )).pipe(
           onBehalf(options, headers),
           // A server runs a bare handler so that nothing interrupts it, not even its client's going away.
@@ -224,12 +265,13 @@ export const layerRpc = <R = never>(options: Options<R> = {}): Layer.Layer<Rpc, 
     Rpc,
     Effect.map(provided(options), (options) => {
       const limit = checked(options)
-      const inTime = limit === undefined ? <A>(self: A) => self : Deadline.within(limit)
       return Rpc.of((call, { headers, rpc }) =>
-        Shutdown.admit({ kind: "request", name: `rpc ${rpc._tag}` })(Effect.scoped(call)).pipe(
-          inTime,
-          onBehalf(options, headers)
-        )
+        lasting(
+          { kind: "request", name: `rpc ${rpc._tag}` },
+          limit,
+          Exit.isSuccess,
+          ({ ticket }) => Effect.provideService(call, InFlight, ticket)
+        ).pipe(onBehalf(options, headers))
       )
     })
   )

@@ -12,6 +12,7 @@
  * Choose `use` where a function can hold it, `scoped` to group what an effect acquires, `stream` for as long as a
  * stream is read, and `acquire` where a `Scope` of yours decides.
  */
+import * as Channel from "effect/Channel"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
@@ -19,12 +20,12 @@ import type * as Fiber from "effect/Fiber"
 import type * as Schedule from "effect/Schedule"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
-import type * as Tracer from "effect/Tracer"
 import type { Caller } from "./Caller.ts"
 import * as Hold from "./internal/hold.ts"
 import * as Interop from "./internal/interop.ts"
+import { contextOf, Unowned } from "./internal/lasting.ts"
 import { Entry, type Held } from "./internal/ledger.ts"
-import { Pump } from "./internal/pump.ts"
+import { type End, pullOf, Pump, tokenOf } from "./internal/pump.ts"
 import * as Site from "./internal/site.ts"
 import { LeakProbe } from "./LeakProbe.ts"
 import type { SessionError, SessionRevoked } from "./SessionError.ts"
@@ -37,8 +38,8 @@ export interface Info {
   /** Which one of its sort: an origin, a model, a path. Nothing secret belongs in here. */
   readonly name: string
   /**
-   * Anything else that an operator would ask about. Held by reference for as long as the session is open. Where they
-   * are shown, `Redacted` values and those under names such as `apiKey` are struck out.
+   * Anything else that an operator would ask about. Held by reference for as long as the session is open, and forgotten
+   * then. Where they are shown, they are copied; `Redacted` values and those under names such as `apiKey` are struck out.
    */
   readonly attributes?: Readonly<Record<string, unknown>> | undefined
   /**
@@ -59,7 +60,7 @@ export interface Session {
   readonly parent: Session | undefined
   readonly caller: Caller | undefined
   readonly fiberId: number
-  readonly span: Tracer.AnySpan | undefined
+  readonly span: { readonly traceId: string; readonly spanId: string } | undefined
   /** Monotonic milliseconds: only differences mean anything. */
   readonly openedAt: number
   readonly state: "acquiring" | "open" | "releasing" | "closed"
@@ -135,7 +136,7 @@ const hold = <A, X, E, R>(
   entry: Entry,
   value: A,
   release: (value: A, exit: X) => Effect.Effect<unknown, E, R>,
-  services: Context.Context<R>
+  services: Context.Context<R> | Unowned
 ) => {
   entry.held = { value, release, services } as unknown as Held
 }
@@ -217,10 +218,9 @@ export const acquire = <A, E, R, E2 = never, R2 = never>(
     opened(info, site, acquire, restore, (entry, value, registry, fiber) => {
       const context = fiber.context as Context.Context<R2 | Scope.Scope>
       const scope = Context.get(context, Scope.Scope)
-      // One that is watched for being lost must not be kept by what we remember of it.
-      const services = entry.site === undefined ? context : Context.omit(Scope.Scope)(context)
-      if (entry.site !== undefined) Hold.watch(entry, scope, fiber.getRef(LeakProbe))
-      hold(entry, value, release, services as Context.Context<R2>)
+      const isWatched = entry.site !== undefined
+      if (isWatched) Hold.watch(entry, scope, fiber.getRef(LeakProbe))
+      hold(entry, value, release, isWatched ? new Unowned(fiber, scope) : contextOf(fiber) as Context.Context<R2>)
       const close = closing(entry, registry)
       if (entry.revoked !== undefined) {
         const failure = Exit.fail(entry.revoked)
@@ -231,23 +231,79 @@ export const acquire = <A, E, R, E2 = never, R2 = never>(
   )
 }
 
+/** A stream inside of a session, which ends when the stream does. */
+class SessionPump<A, E, R> extends Pump<A, E, R, SessionRevoked> {
+  readonly context: Context.Context<R>
+  private readonly entry: Entry
+  private readonly leave: (entry: Entry) => void
+
+  constructor(
+    stream: Stream.Stream<A, E, R>,
+    entry: Entry,
+    leave: (entry: Entry) => void,
+    opener: Fiber.Fiber<unknown, unknown>
+  ) {
+    super(stream, opener)
+    this.entry = entry
+    this.leave = leave
+    this.context = opener.context.pipe(
+      Context.add(Current, entry),
+      Context.add(Scope.Scope, this.scope)
+    ) as Context.Context<R>
+  }
+
+  protected override outcome(end: End<E>) {
+    return Hold.revokedOr(this.entry, end)
+  }
+
+  protected override closed() {
+    return Hold.whyEnded(this.entry)
+  }
+
+  protected override onStart(fiber: Fiber.Fiber<unknown, unknown>) {
+    Hold.interruptWhenRevoked(this.entry, fiber)
+  }
+
+  protected override onPull() {
+    if (this.entry.isRevoked) this.interruptUnsafe()
+  }
+
+  /** There is nothing left to release, so this takes no step of anybody's. */
+  protected override onEnd(exit: Exit.Exit<unknown, unknown>) {
+    Hold.close(this.entry, exit, this.leave)
+  }
+}
+
+type Stoppable = { readonly stop: (exit: Exit.Exit<unknown, unknown>) => Effect.Effect<void> }
+
+const stop = (pump: Stoppable, exit: Exit.Exit<unknown, unknown>) => pump.stop(exit)
+
+/** Work is under way in the session until the stream has stopped, which closes it. A revocation may do so meanwhile. */
+const stopping = (pump: Stoppable, entry: Entry, registry: SessionRegistry) => (exit: Exit.Exit<unknown, unknown>) =>
+  Effect.andThen(pump.stop(exit), Effect.suspend(() => Hold.close(entry, exit, registry.closeUnsafe)))
+
 /**
  * A session for as long as the stream is read: from its first pull until it ends, fails or is given up.
  *
  * The stream runs on a fiber of its own: what it forks, acquires and sets up lives as long as the stream. A pull that is
- * interrupted ends it.
+ * interrupted ends nothing: the stream's work goes on, and the next pull gets what came of it. A stream whose scope is
+ * closed by another fiber fails with `SessionRevoked`, also where its reader pulls only then.
  */
 export const stream =
   (info: Info) =>
-  <A, E, R>(self: Stream.Stream<A, E, R>): Stream.Stream<A, E | SessionError, Exclude<R, Scope.Scope>> =>
-    Stream.unwrap(
-      Effect.map(
-        acquire(info, Effect.sync(() => new Pump(self)), (pump) => pump.stop),
-        ({ session, value }) =>
-          Stream.fromPull(
-            Effect.contextWith((context: Context.Context<Exclude<R, Scope.Scope>>) =>
-              Effect.succeed(value.pull(session as Entry, Context.add(context, Current, session)))
-            )
-          )
+  <A, E, R>(self: Stream.Stream<A, E, R>): Stream.Stream<A, E | SessionError, Exclude<R, Scope.Scope>> => {
+    const site = Site.sample()
+    return Stream.fromChannel(
+      Channel.fromTransform((_, scope) =>
+        Effect.uninterruptibleMask((restore) =>
+          opened(info, site, Effect.void, restore, (entry, _, registry, fiber) => {
+            const pump = new SessionPump(self, entry, registry.closeUnsafe, fiber)
+            hold(entry, pump, stop, pump.context)
+            const pull = pullOf(pump)
+            if (entry.site !== undefined) Hold.watch(entry, tokenOf(fiber) ?? pull, fiber.getRef(LeakProbe))
+            return Effect.as(Scope.addFinalizerExit(scope, stopping(pump, entry, registry)), pull)
+          })
+        )
       )
     )
+  }

@@ -9,6 +9,9 @@ import type * as Retry from "./Retry.ts"
  * revoked inside of it. Where only a session inside was revoked, its error is one like any other of the work: it passes
  * through to the sessions around unless it is caught. So catch it where that session is used; further out, the same tag
  * stands for both, and the fields tell them apart.
+ *
+ * Where nobody revoked it, but its scope was closed by another fiber while it was still used, the reason is
+ * `"its scope was closed"`. `id` is 0 where there was no session yet, or none at all, as for a stream under a limit.
  */
 export class SessionRevoked extends Schema.TaggedError<SessionRevoked>("@clawback/core/SessionRevoked")(
   "SessionRevoked",

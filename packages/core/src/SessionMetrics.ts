@@ -5,8 +5,8 @@
  * The figures are read from the registry when somebody looks, so sessions cost nothing more for being counted, and
  * opened less closed is open at every look. A kind's series stay for as long as the layer is open.
  *
- * **Labels.** The kind alone, of which the first 64 are counted apart and the rest as `_OTHER`. A tenant is never one:
- * `SessionRegistry.list` knows who holds what.
+ * **Labels.** The kind alone. A registry of metrics shows 64 kinds apart, over all such layers that are open, and every
+ * other as `_OTHER`. A tenant is never a label: `SessionRegistry.list` knows who holds what.
  */
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
@@ -17,6 +17,8 @@ import { Attribute, Metrics } from "./Conventions.ts"
 import * as Instrument from "./Instrument.ts"
 import { SessionRegistry } from "./SessionRegistry.ts"
 
+const kinds = Instrument.bounded(Attribute.sessionKind, 64)
+
 /** Counts for as long as the layer is open. */
 export const layer: Layer.Layer<never> = Layer.effectDiscard(Effect.gen(function*() {
   const registry = yield* SessionRegistry
@@ -25,8 +27,9 @@ export const layer: Layer.Layer<never> = Layer.effectDiscard(Effect.gen(function
   yield* Effect.acquireRelease(
     Effect.sync(() =>
       stops.push(registry.watchKinds(({ age, closed, kind, opened }) => {
-        const labels = { [Attribute.sessionKind]: kind }
+        const { labels, release } = Instrument.use(kinds, { [Attribute.sessionKind]: kind }, context)
         stops.push(
+          release,
           Instrument.observe(Metrics.sessionsOpen, labels, context, () => opened() - closed()),
           Instrument.observe(Metrics.sessionsOpened, labels, context, opened),
           Instrument.observe(Metrics.sessionsClosed, labels, context, closed),

@@ -16,10 +16,11 @@ import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
 import * as Caller from "./Caller.ts"
+import { kept } from "./internal/callers.ts"
 import { subscribe } from "./internal/changes.ts"
 import * as Hold from "./internal/hold.ts"
 import { Entry, Ledger, revokedAround } from "./internal/ledger.ts"
-import { earliest, matcher } from "./internal/matcher.ts"
+import { check, earliest, matcher } from "./internal/matcher.ts"
 import * as Monotonic from "./internal/monotonic.ts"
 import * as Observer from "./internal/observer.ts"
 import { redact } from "./internal/redact.ts"
@@ -54,6 +55,7 @@ export interface Snapshot {
 /**
  * Chooses sessions. Every field that is there must match; an empty filter matches all. One that is there and undefined
  * matches work that has none (tenant, subject, conversation) or nothing, so that a forgotten value never means everything.
+ * Nor does a misspelt field: a filter with a field that is not listed here, or that is no plain object, is a `RangeError`.
  */
 export interface Filter {
   readonly id?: number | undefined
@@ -66,7 +68,7 @@ export interface Filter {
   readonly tenant?: string | undefined
   readonly subject?: string | undefined
   readonly conversation?: string | undefined
-  /** Tags that the caller must have, with these values. */
+  /** Tags that the caller must have, with these values. At least one. */
   readonly tags?: Readonly<Record<string, string>> | undefined
   /** Open for at least this long. */
   readonly olderThan?: Duration.Input | undefined
@@ -187,7 +189,7 @@ const snapshot = (entry: Entry, now: number): Snapshot => ({
   parent: entry.parent?.ledger === entry.ledger ? entry.parent.id : undefined,
   owner: {
     fiber: entry.fiberId,
-    span: entry.span && { traceId: entry.span.traceId, spanId: entry.span.spanId },
+    span: entry.span,
     caller: entry.caller,
     site: entry.site && Site.format(entry.site)
   },
@@ -261,14 +263,22 @@ const makeUnsafe = (options: Options = {}): SessionRegistry & { isClosed: boolea
     const onClosed = session.onClosed
     session.onClosed = undefined
     if (listeners.size > 0) tell({ _tag: "Closed", session: snapshot(session, now()) })
+    session.forget()
     for (const listener of onClosed ?? []) listener()
     return true
   }
 
   const revoke = (
     filter: Filter,
-    { reason, deadline = "5 seconds", releaseDeadline = "5 seconds" }: RevokeOptions
+    options: RevokeOptions
   ) => {
+    check(filter)
+    const { deadline = "5 seconds", reason, releaseDeadline = "5 seconds" } = OptionCheck.fields("options", options, {
+      reason: true,
+      deadline: true,
+      releaseDeadline: true
+    })
+    OptionCheck.text("reason", reason)
     const grace = OptionCheck.duration("deadline", deadline)
     const patience = OptionCheck.duration("releaseDeadline", releaseDeadline)
     const revoking = Effect.clockWith((clock) => {
@@ -319,13 +329,16 @@ const makeUnsafe = (options: Options = {}): SessionRegistry & { isClosed: boolea
       ),
     revoke,
     openUnsafe: (info, fiber, current, site) => {
+      // Whatever is said of it later, in errors too, has to be text.
+      OptionCheck.text("kind", info.kind)
+      OptionCheck.text("name", info.name)
       const parent = current instanceof Entry ? current : undefined
       const around = revokedAround(parent)
       if (around !== undefined) return around
       if (registry.isClosed) {
         return new SessionRevoked({ id: 0, kind: info.kind, session: info.name, reason: closedReason })
       }
-      const caller = fiber.getRef(Caller.Current)
+      const caller = kept(fiber.getRef(Caller.Current))
       const tenant = caller?.tenant
       if (quota !== undefined && tenant !== undefined) {
         const given = quota(tenant)

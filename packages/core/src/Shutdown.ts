@@ -53,6 +53,7 @@ import * as Stream from "effect/Stream"
 import * as Deadline from "./Deadline.ts"
 import { Admission, InFlight, type ShuttingDown } from "./internal/admission.ts"
 import * as Coordinator from "./internal/coordinator.ts"
+import { contextOf } from "./internal/lasting.ts"
 import * as Monotonic from "./internal/monotonic.ts"
 import * as Phases from "./internal/phases.ts"
 import * as Site from "./internal/site.ts"
@@ -199,7 +200,7 @@ export const addFinalizer =
       Effect.withFiber((fiber): Effect.Effect<void, E, R> => {
         const context = fiber.context as Context.Context<R | Scope.Scope>
         // It outlives the work around it, and has a deadline of its own.
-        const own = Context.omit(Session.Current, InFlight, Deadline.Current)(context) as typeof context
+        const own = Context.omit(Session.Current, InFlight, Deadline.Current)(contextOf(fiber)) as typeof context
         const at = Monotonic.millis(fiber.getRef(Clock.Clock))
         const registered: Phases.Finalizer = new Phases.Finalizer(
           name,

@@ -31,14 +31,18 @@
  * Effect.runPromise(program)
  * ```
  */
+import * as Channel from "effect/Channel"
+import type * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import type * as Fiber from "effect/Fiber"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
-import { cutOffAfter } from "./internal/cutOff.ts"
-import * as Monotonic from "./internal/monotonic.ts"
+import { LimitedPump } from "./internal/limitedPump.ts"
+import { openIn } from "./internal/pump.ts"
 import * as OptionCheck from "./OptionCheck.ts"
 import type * as Retry from "./Retry.ts"
+import type { SessionRevoked } from "./SessionError.ts"
 
 export interface Timeouts {
   /**
@@ -147,43 +151,85 @@ export interface StreamOptions<in A> {
   readonly isOutput?: ((element: A) => boolean) | undefined
 }
 
-/** Ends a stream with a typed error when its first output or a later one does not come in time. */
-export const stream =
-  <A>(options: StreamOptions<A>) =>
-  <E, R>(self: Stream.Stream<A, E, R>): Stream.Stream<A, E | FirstTokenTimeout | IdleTimeout, R> => {
-    const firstToken = OptionCheck.duration("timeouts.firstToken", options.timeouts.firstToken ?? defaults.firstToken)
-    const idle = OptionCheck.duration("timeouts.idle", options.timeouts.idle ?? defaults.idle)
-    if (Number.isNaN(options.startedAt)) {
-      throw OptionCheck.wrong("startedAt", options.startedAt, "monotonic milliseconds")
-    }
-    const firstTokenMillis = Duration.toMillis(firstToken)
-    const idleMillis = Duration.toMillis(idle)
-    const isOutput = options.isOutput ?? (() => true)
+/** What the limits of a stream go by, once they are found to be in order. */
+interface Limits<in A> {
+  readonly firstToken: Duration.Duration
+  readonly idle: Duration.Duration
+  readonly startedAt: number | undefined
+  readonly isOutput: (element: A) => boolean
+}
 
-    // Unwrapped, so that opening the stream is part of its first pull, and of the time that this may take.
-    return Stream.transformPull(Stream.unwrap(Effect.succeed(self)), (pull) =>
-      Effect.clockWith((clock) => {
-        let hasOutput = false
-        // While the reader is away nobody waits, so the idle clock runs over the pulls since the last output only.
-        let waited = 0
-        const startedAt = options.startedAt ?? Monotonic.millis(clock)
+/** A stream that a limit ends while a reader waits for it. */
+class TimedPump<A, E, R> extends LimitedPump<A, E, R, FirstTokenTimeout | IdleTimeout> {
+  at = Infinity
+  private hasOutput = false
+  private pulledAt = 0
+  /** While the reader is away nobody waits, so the idle clock runs over the pulls since the last output only. */
+  private waited = 0
+  private readonly firstAt: number
+  private readonly idle: number
+  private readonly limits: Limits<A>
 
-        const expired = Effect.suspend((): Effect.Effect<never, FirstTokenTimeout | IdleTimeout> =>
-          Effect.fail(hasOutput ? new IdleTimeout({ limit: idle }) : new FirstTokenTimeout({ limit: firstToken }))
-        )
-        return Effect.succeed(Effect.suspend(() => {
-          const pulledAt = Monotonic.millis(clock)
-          const left = hasOutput ? idleMillis - waited : startedAt + firstTokenMillis - pulledAt
-          // Even with no time left there may be output that has come already, and waits for its reader.
-          return Effect.map(cutOffAfter(pull, Math.max(0, left), () => expired), (elements) => {
-            if (elements.some(isOutput)) {
-              hasOutput = true
-              waited = 0
-            } else {
-              waited += Monotonic.millis(clock) - pulledAt
-            }
-            return elements
-          })
-        }))
-      }))
+  constructor(stream: Stream.Stream<A, E, R>, opener: Fiber.Fiber<unknown, unknown>, limits: Limits<A>) {
+    super("Timeouts.stream", stream, opener, opener.context as Context.Context<R>)
+    this.limits = limits
+    this.firstAt = (limits.startedAt ?? this.alarm.now) + Duration.toMillis(limits.firstToken)
+    this.idle = Duration.toMillis(limits.idle)
   }
+
+  protected override error() {
+    const { firstToken, idle } = this.limits
+    return this.hasOutput ? new IdleTimeout({ limit: idle }) : new FirstTokenTimeout({ limit: firstToken })
+  }
+
+  protected override onPull() {
+    this.pulledAt = this.alarm.now
+  }
+
+  /** Also where no time is left: there may be output that is about to come. */
+  protected override onWait() {
+    this.at = this.hasOutput ? this.pulledAt + this.idle - this.waited : this.firstAt
+    this.alarm.set(this)
+  }
+
+  protected override onLeave() {
+    this.alarm.clear(this)
+    this.waited += this.alarm.now - this.pulledAt
+  }
+
+  protected override onElements(elements: readonly [A, ...Array<A>]) {
+    this.alarm.clear(this)
+    if (elements.some(this.limits.isOutput)) {
+      this.hasOutput = true
+      this.waited = 0
+    } else {
+      this.waited += this.alarm.now - this.pulledAt
+    }
+  }
+}
+
+/**
+ * Ends a stream with a typed error when its first output or a later one does not come in time.
+ *
+ * The stream runs on a fiber of its own: what it forks, acquires and sets up lives as long as the stream. A pull that is
+ * interrupted ends nothing: the stream's work goes on, without a limit until the next pull, which gets what came of it.
+ * A stream whose scope is closed by another fiber fails with `SessionRevoked`, also where its reader pulls only then.
+ */
+export const stream = <A>(options: StreamOptions<A>) =>
+<E, R>(
+  self: Stream.Stream<A, E, R>
+): Stream.Stream<A, E | FirstTokenTimeout | IdleTimeout | SessionRevoked, R> => {
+  if (Number.isNaN(options.startedAt)) {
+    throw OptionCheck.wrong("startedAt", options.startedAt, "monotonic milliseconds")
+  }
+  const { firstToken, idle } = options.timeouts
+  const limits: Limits<A> = {
+    firstToken: OptionCheck.duration("timeouts.firstToken", firstToken ?? defaults.firstToken),
+    idle: OptionCheck.duration("timeouts.idle", idle ?? defaults.idle),
+    startedAt: options.startedAt,
+    isOutput: options.isOutput ?? (() => true)
+  }
+  return Stream.fromChannel(
+    Channel.fromTransform((_, scope) => Effect.withFiber((fiber) => openIn(new TimedPump(self, fiber, limits), scope)))
+  )
+}

@@ -7,6 +7,9 @@
  * caller's `Scope`: when that closes, its connection is given back if the response was read to its end, or drained if
  * little is left of it, and otherwise closed, so that the provider learns at once that nobody listens.
  *
+ * Another fiber may close that scope at any time. From then on the call sends nothing, gives back what it got, and fails
+ * with `SessionRevoked`, whose reason is "its scope was closed"; so does the reader of its body.
+ *
  * It sets no header of its own and sends no trace headers: what a third party gets is what the request says.
  */
 import * as Cause from "effect/Cause"
@@ -15,7 +18,6 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Pull from "effect/Pull"
-import * as Result from "effect/Result"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import * as Deadline from "./Deadline.ts"
@@ -25,17 +27,19 @@ import { type Connections, type Entry, make as makeConnections } from "./interna
 import * as Hold from "./internal/hold.ts"
 import { keepAliveMillis } from "./internal/keepAlive.ts"
 import type { Entry as Held } from "./internal/ledger.ts"
+import { readBytes } from "./internal/readBytes.ts"
 import { counted, Received } from "./internal/received.ts"
+import * as Urls from "./internal/urls.ts"
 import * as OptionCheck from "./OptionCheck.ts"
 import * as Session from "./Session.ts"
 import type { SessionRevoked } from "./SessionError.ts"
 import * as Timeouts from "./Timeouts.ts"
-import { BodyTooLarge, ConnectionLost, InvalidUrl, type TransportError } from "./TransportError.ts"
+import { type BodyTooLarge, ConnectionLost, InvalidUrl, type TransportError } from "./TransportError.ts"
 import type { Body, Chunks, Exchange, Headers, Wire } from "./Wire.ts"
 
 export interface Request {
   readonly method: "DELETE" | "GET" | "HEAD" | "OPTIONS" | "PATCH" | "POST" | "PUT" | "QUERY" | "TRACE"
-  /** Absolute, `http:` or `https:`. */
+  /** Absolute, `http:` or `https:`, without credentials: those belong into a header. */
   readonly url: string
   readonly headers: Readonly<Record<string, string>>
   readonly body?: Body | undefined
@@ -55,9 +59,16 @@ export interface Response {
   readonly sentAt: number
   /**
    * The body's next bytes, or that there are none. Reads no faster than it is pulled: what is not pulled stays with the
-   * sender. A body is read once, here or by `bytes`, `text` or `stream`.
+   * sender. A body is read once, here or by `bytes`, `text` or `stream`, and by one reader: a second one that pulls at
+   * the same time dies.
    */
   readonly body: Pull.Pull<Chunks, BodyError>
+  /**
+   * Has `offer` called once, when another call has to wait for a connection to this origin; it may read the body to its
+   * end or close the scope, and returns whether it is sure to. Returns how to take that back. It is for those who hold
+   * responses that nobody may ever read, and undefined where the transport has no connections of its own.
+   */
+  readonly onWanted?: ((offer: () => boolean) => () => void) | undefined
 }
 
 export class Transport extends Context.Service<Transport, {
@@ -144,29 +155,18 @@ export const check = (request: Request): Request => {
   return request
 }
 
-/** The URLs that were called last: most programs call few, and again and again. */
-const parsed = new Map<string, URL>()
-const parsedLimit = 32
-
-const parseUrl = (text: string): URL | undefined => {
-  const known = parsed.get(text)
-  if (known !== undefined) return known
-  const url = URL.parse(text)
-  if (url === null || (url.protocol !== "http:" && url.protocol !== "https:")) return undefined
-  if (parsed.size >= parsedLimit) parsed.clear()
-  parsed.set(text, url)
-  return url
-}
-
 /** Whether a connection was lost before the first byte was written on it. */
 const wasNotSent = (cause: Cause.Cause<TransportError>): boolean =>
   cause.reasons.some((reason) =>
     Cause.isFailReason(reason) && reason.error instanceof ConnectionLost && reason.error.phase === "request"
   )
 
+/** A scope may be closed by another fiber, at any step: from then on the call has no connection. */
+const isReleased = ({ state }: Session.Session): boolean => state !== "open"
+
 /** Where we ended the exchange ourselves, its connection was closed for that, which explains whatever else went wrong. */
 const explain = (session: Session.Session, progress: Progress) => <E>(error: E) =>
-  progress.failure ?? session.revoked ?? error
+  progress.failure ?? (session.revoked !== undefined || isReleased(session) ? Hold.whyEnded(session) : error)
 
 /** Ends the use of a connection, in the way that leaves the most of it and asks the least of the sender. */
 const settle = (
@@ -191,7 +191,8 @@ const settle = (
   if (!progress.isSent || received?.isEnded === true) return giveBack()
   if (exchange === undefined || received === undefined) return discard()
   const abort = Effect.andThen(exchange.abort, Effect.suspend(discard))
-  if (Exit.hasInterrupts(exit) || received.left > drainLimit) return abort
+  // A reader that waits would wait for as long as the drain has taken its place.
+  if (Exit.hasInterrupts(exit) || received.isReading || received.left > drainLimit) return abort
   const drain = Pull.catchDone(Effect.forever(exchange.pull, { disableYield: true }), () => Effect.void)
   return Effect.flatMap(atMost(drain, drainTimeout), (isDrained) => isDrained ? giveBack() : abort)
 }
@@ -216,6 +217,7 @@ export const make: (wire: Wire, options?: Options) => Effect.Effect<Transport["S
       session: Session.Session,
       deadline: Deadline.Deadline | undefined
     ): Effect.Effect<Response, TransportError> => {
+      if (isReleased(session)) return Effect.fail(Hold.whyEnded(session))
       const { request, url } = progress
       const limit = request.timeouts?.firstToken
       const sentAt = alarm.now
@@ -242,14 +244,22 @@ export const make: (wire: Wire, options?: Options) => Effect.Effect<Transport["S
         },
         onSuccess: (exchange): Effect.Effect<Response, TransportError> => {
           alarm.clear(progress)
-          // It came while its connection was being closed for having come too late.
-          if (progress.failure !== undefined) return Effect.fail(progress.failure)
+          // It came while its connection was being closed, for having come too late or with its scope.
+          if (progress.failure !== undefined || isReleased(session)) {
+            return Effect.andThen(exchange.abort, Effect.fail(progress.failure ?? Hold.whyEnded(session)))
+          }
           const { headers, pull, status } = exchange
           const limit = request.maxBodySize ?? maxBodySize
           const received = new Received(request.method, status, headers["content-length"], limit)
           progress.exchange = exchange
           progress.received = received
-          return Effect.succeed({ status, headers, sentAt, body: counted(pull, received, session) })
+          return Effect.succeed({
+            status,
+            headers,
+            sentAt,
+            body: counted(pull, received, session),
+            onWanted: (offer) => entry.pool.offers.add(offer)
+          })
         }
       })
     }
@@ -265,14 +275,25 @@ export const make: (wire: Wire, options?: Options) => Effect.Effect<Transport["S
         progress.entry = undefined
         progress.isSent = false
         connections.discard(entry)
+        if (isReleased(session)) return Effect.fail(Hold.whyEnded(session))
+        const ended = Effect.andThen(
+          Hold.closed(session as Held),
+          Effect.suspend(() => Effect.fail(Hold.whyEnded(session)))
+        )
+        const unlessRevoked = Hold.restoring(session as Held, restore)
         return Effect.flatMap(
           connections.checkout(
             progress.url,
             progress.request.timeouts ?? {},
             deadline,
-            Hold.restoring(session as Held, restore)
+            (part) => unlessRevoked(Effect.raceFirst(part, ended))
           ),
           (another) => {
+            // Nobody gives back what comes after the release.
+            if (isReleased(session)) {
+              connections.giveBack(another, idleMillis)
+              return Effect.fail(Hold.whyEnded(session))
+            }
             progress.entry = another
             return restore(Effect.suspend(() => send(progress, another, session, deadline)))
           }
@@ -282,7 +303,7 @@ export const make: (wire: Wire, options?: Options) => Effect.Effect<Transport["S
     return Transport.of({
       execute: (request) =>
         Effect.withFiber((fiber): Effect.Effect<Response, TransportError, Scope.Scope> => {
-          const url = parseUrl(request.url)
+          const url = Urls.requestable(request.url)
           if (url === undefined) return Effect.fail(new InvalidUrl({ url: request.url }))
           // Before anything is taken: what is wrong with a request must not cost a connection's place.
           check(request)
@@ -293,7 +314,7 @@ export const make: (wire: Wire, options?: Options) => Effect.Effect<Transport["S
           const progress = new Progress(url, request, connections)
           return Effect.flatMap(
             Session.acquire(
-              { kind: "exchange", name: url.host + url.pathname },
+              { kind: "exchange", name: Urls.nameOf(url) },
               (restore) =>
                 Effect.mapEager(connections.checkout(url, request.timeouts ?? {}, deadline, restore), (entry) => {
                   progress.entry = entry
@@ -311,39 +332,9 @@ export const make: (wire: Wire, options?: Options) => Effect.Effect<Transport["S
 export const stream = (response: Response): Stream.Stream<Uint8Array, BodyError> =>
   Stream.fromPull(Effect.succeed(response.body))
 
-const joined = (chunks: ReadonlyArray<Uint8Array>, length: number): Uint8Array => {
-  const [first] = chunks
-  if (chunks.length === 1 && first !== undefined) return first
-  const whole = new Uint8Array(length)
-  let at = 0
-  for (const chunk of chunks) {
-    whole.set(chunk, at)
-    at += chunk.byteLength
-  }
-  return whole
-}
-
 /** The whole body, in memory. Reading stops at `limit` bytes, where the response's own limit does not come first. */
 export const bytes = (response: Response, limit = Infinity): Effect.Effect<Uint8Array, BodyError> =>
-  Effect.suspend(() => {
-    OptionCheck.size("limit", limit)
-    const chunks: Array<Uint8Array> = []
-    let length = 0
-    const read: Effect.Effect<Uint8Array, BodyError> = Effect.matchCauseEffect(response.body, {
-      onSuccess: (more) => {
-        for (const chunk of more) {
-          chunks.push(chunk)
-          length += chunk.byteLength
-        }
-        return length > limit ? Effect.fail(new BodyTooLarge({ limit })) : read
-      },
-      onFailure: (cause) => {
-        const failure = Pull.filterNoDone(cause)
-        return Result.isSuccess(failure) ? Effect.failCause(failure.success) : Effect.succeed(joined(chunks, length))
-      }
-    })
-    return read
-  })
+  Effect.suspend(() => readBytes(response.body, OptionCheck.size("limit", limit)))
 
 const decoder = new TextDecoder()
 

@@ -4,21 +4,31 @@
  */
 import * as Schema from "effect/Schema"
 import type { DeadlineExceeded } from "./Deadline.ts"
+import * as Urls from "./internal/urls.ts"
 import type * as Retry from "./Retry.ts"
 import type { SessionError } from "./SessionError.ts"
 import type * as Timeouts from "./Timeouts.ts"
 
-/** The URL cannot be requested. Nothing was sent. */
+/**
+ * The URL cannot be requested. Nothing was sent. `url` is the URL without its credentials, its query and its fragment,
+ * which may be secret.
+ */
 export class InvalidUrl extends Schema.TaggedError<InvalidUrl>("@clawback/core/InvalidUrl")("InvalidUrl", {
   url: Schema.String
 }) {
+  constructor(props: { readonly url: string }, options?: Schema.MakeOptions) {
+    super({ ...props, url: Urls.shown(props.url) }, options)
+  }
   get retry(): Retry.Advice {
     return { reach: "unsent", isTransient: false }
   }
   override get message() {
+    const advice = this.url.includes(Urls.credentials)
+      ? "Send credentials in a header, such as `authorization`; a layer of a provider takes them as its `credential`."
+      : "Give one such as \"https://api.example.com/v1\"."
     return `${
       JSON.stringify(this.url)
-    } is not an absolute http or https URL without credentials and fragment. Give one such as "https://api.example.com/v1".`
+    } is not an absolute http or https URL without credentials and fragment. ${advice}`
   }
 }
 
@@ -178,6 +188,26 @@ export class BodyTooLarge extends Schema.TaggedError<BodyTooLarge>("@clawback/co
   override get message() {
     return `The response's body is larger than the allowed ${this.limit} bytes. ` +
       "Raise the limit (`maxBodySize`) if it may be."
+  }
+}
+
+/**
+ * The body of an error response was closed, since nobody had begun to read it and another call waited for a connection.
+ * Only readers of `HttpClientView`'s responses get this.
+ */
+export class UnreadBodyClosed
+  extends Schema.TaggedError<UnreadBodyClosed>("@clawback/core/UnreadBodyClosed")("UnreadBodyClosed", {
+    /** The response's. */
+    status: Schema.Int
+  })
+{
+  get retry(): Retry.Advice {
+    return { reach: "answered", isTransient: false }
+  }
+  override get message() {
+    return `The body of the response with status ${this.status} was closed before anybody read it, since another call ` +
+      "waited for a connection. Read a body as soon as its response has come, or end the scope of each attempt " +
+      "(`Effect.scoped`) where it is not wanted."
   }
 }
 

@@ -40,7 +40,10 @@ export interface Request {
 export interface Exchange {
   readonly status: number
   readonly headers: Headers
-  /** The body's next bytes. */
+  /**
+   * The body's next bytes. One reader at a time: nobody pulls before the last pull has ended or was interrupted. None
+   * begins after the connection was used for another request.
+   */
   readonly pull: Pull.Pull<Chunks, ConnectionLost>
   /** Gives the rest of the body up. The connection may be of no further use. */
   readonly abort: Effect.Effect<void>
@@ -52,7 +55,10 @@ export interface Connection {
   readonly ready: Effect.Effect<void, ConnectFailed | ProxyFailed>
   /** Waits until the operating system has closed it, whoever began that. */
   readonly closed: Effect.Effect<void>
-  /** Whether another request may be sent: false as soon as either side has begun to close. */
+  /**
+   * Whether another request may be sent: false as soon as either side has begun to close, and false while bytes of the
+   * last request are unsent, which its answer need not have waited for.
+   */
   readonly isUsable: () => boolean
   /**
    * Sends a request and waits for the response's head. Interruption aborts the exchange. Where the connection turns out

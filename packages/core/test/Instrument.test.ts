@@ -20,6 +20,10 @@ const width: Instrument.Instrument<"histogram", "kind"> = {
   boundaries: [1, 2]
 }
 
+const kinds = (limit: number) => Instrument.bounded("kind", limit)
+
+const record = (use: Instrument.Use, value = 1) => use.series(opened).record(value)
+
 describe("Instrument", () => {
   it.effect("counts what is recorded, split by labels", () =>
     Effect.gen(function*() {
@@ -125,8 +129,132 @@ describe("Instrument", () => {
       assert.deepStrictEqual(yield* seen, { "door.open": 1 })
     }).pipe(isolated))
 
-  it("lets so many values of a label through, and lumps the rest together", () => {
-    const kind = Instrument.bounded(2)
-    assert.deepStrictEqual(["a", "b", "c", "a", "d", "b"].map(kind), ["a", "b", "_OTHER", "a", "_OTHER", "b"])
+  describe("a bounded label", () => {
+    it.effect("shows so many values apart, and the rest together", () =>
+      Effect.gen(function*() {
+        const context = yield* Effect.context<never>()
+        const bounded = kinds(2)
+        for (const kind of ["a", "b", "c", "a", "d", "b"]) record(Instrument.use(bounded, { kind }, context))
+        assert.deepStrictEqual(yield* seen, { "door.opened a": 2, "door.opened b": 2, "door.opened _OTHER": 2 })
+      }).pipe(isolated))
+
+    it.effect("is bounded for the whole registry, whoever uses it, and for each registry by itself", () =>
+      Effect.gen(function*() {
+        const bounded = kinds(1)
+        const one = Instrument.use(bounded, { kind: "a" }, yield* Effect.context<never>())
+        const other = Instrument.use(bounded, { kind: "b" }, yield* Effect.context<never>())
+        const elsewhere = Instrument.use(
+          bounded,
+          { kind: "b" },
+          yield* isolated(Effect.context<never>())
+        )
+        assert.deepStrictEqual([one, other, elsewhere].map(({ labels }) => labels["kind"]), ["a", "_OTHER", "b"])
+      }).pipe(isolated))
+
+    it.effect("shares a value's series among its users, and counts on as long as one is left", () =>
+      Effect.gen(function*() {
+        const context = yield* Effect.context<never>()
+        const bounded = kinds(1)
+        const first = Instrument.use(bounded, { kind: "a" }, context)
+        const second = Instrument.use(bounded, { kind: "a" }, context)
+        record(first)
+        first.release()
+        first.release()
+        record(second)
+        record(Instrument.use(bounded, { kind: "b" }, context))
+        assert.deepStrictEqual(yield* seen, { "door.opened a": 2, "door.opened _OTHER": 1 })
+      }).pipe(isolated))
+
+    it.effect("keeps the series of the 16 values that were released last, and frees the places of the others", () =>
+      Effect.gen(function*() {
+        const context = yield* Effect.context<never>()
+        const bounded = kinds(20)
+        for (let kind = 0; kind < 1000; kind++) {
+          const use = Instrument.use(bounded, { kind: `${kind}` }, context)
+          record(use)
+          yield* seen
+          use.release()
+        }
+        const last = Array.from({ length: 16 }, (_, index) => [`door.opened ${984 + index}`, 1])
+        assert.deepStrictEqual(yield* seen, Object.fromEntries(last))
+      }).pipe(isolated))
+
+    it.effect("gives the place of a value that is not used to one that is", () =>
+      Effect.gen(function*() {
+        const context = yield* Effect.context<never>()
+        const bounded = kinds(2)
+        const [a, b] = ["a", "b"].map((kind) => Instrument.use(bounded, { kind }, context))
+        b?.release()
+        a?.release()
+        const shown = ["a", "c", "d"].map((kind) => Instrument.use(bounded, { kind }, context).labels["kind"])
+        assert.deepStrictEqual(shown, ["a", "c", "_OTHER"])
+      }).pipe(isolated))
+
+    it.effect("counts as others what a removed series had counted since it was read last", () =>
+      Effect.gen(function*() {
+        const context = yield* Effect.context<never>()
+        const bounded = kinds(1)
+        const use = Instrument.use(bounded, { kind: "a" }, context)
+        record(use, 3)
+        use.series(width).record(0.5)
+        yield* seen
+        record(use, 4)
+        use.series(width).record(1.5)
+        use.release()
+        record(Instrument.use(bounded, { kind: "b" }, context), 5)
+        assert.deepStrictEqual(yield* seen, {
+          "door.opened b": 5,
+          "door.opened _OTHER": 4,
+          "door.width _OTHER": 1
+        })
+        const histogram = (yield* Metric.snapshot).find(({ type }) => type === "Histogram")
+        assert.deepInclude(histogram?.state as object, { buckets: [[1, 0], [2, 1]], count: 1, sum: 1.5 })
+      }).pipe(isolated))
+
+    it.effect("counts as others what is recorded to a value that has lost its place, and does not bring it back", () =>
+      Effect.gen(function*() {
+        const context = yield* Effect.context<never>()
+        const bounded = kinds(1)
+        const use = Instrument.use(bounded, { kind: "a" }, context)
+        const series = use.series(opened)
+        use.release()
+        series.record(1)
+        assert.deepStrictEqual(yield* seen, { "door.opened a": 1 })
+        Instrument.use(bounded, { kind: "b" }, context)
+        series.record(2)
+        record(use, 4)
+        use.series(width).record(1)
+        assert.deepStrictEqual(yield* seen, { "door.opened _OTHER": 6, "door.width _OTHER": 1 })
+      }).pipe(isolated))
+
+    it.effect("has values of its own within each value of another", () =>
+      Effect.gen(function*() {
+        const context = yield* Effect.context<never>()
+        const weight: Instrument.Instrument<"counter", "kind" | "owner"> = { ...opened, labels: ["owner", "kind"] }
+        const owners = Instrument.bounded("owner", 2)
+        const bounded = Instrument.bounded("kind", 3, owners)
+        const use = (owner: string, kind: string) => {
+          const use = Instrument.use(bounded, { owner, kind }, context)
+          use.series(weight).record(1)
+          return use
+        }
+        const uses = [use("me", "a"), use("me", "b"), use("you", "a"), use("you", "c"), use("her", "a")]
+        assert.deepStrictEqual(yield* seen, {
+          "door.opened me a": 1,
+          "door.opened me b": 1,
+          "door.opened you a": 1,
+          "door.opened you _OTHER": 1,
+          "door.opened _OTHER _OTHER": 1
+        })
+        for (const { release } of uses) release()
+        for (let owner = 0; owner < 100; owner++) {
+          for (let kind = 0; kind < 100; kind++) use(`${owner}`, `${kind}`).release()
+        }
+        assert.isAtMost(Object.keys(yield* seen).length, 3 + 2 + 1)
+        const total = Object.values(yield* seen).reduce((sum, count) => sum + count, 0)
+        // What was seen before went with its series.
+        assert.isAtLeast(total, 10_000)
+        assert.isAtMost(total, 10_005)
+      }).pipe(isolated))
   })
 })

@@ -46,6 +46,37 @@ const noFinites = [...noDurations, "Infinity", Infinity]
 const noCounts: ReadonlyArray<unknown> = [-1, NaN, Infinity, 1.5, 2 ** 53, "3"]
 const noSizes: ReadonlyArray<unknown> = [-1, NaN, 1.5, "3"]
 
+class Owner {
+  readonly tenant = "acme"
+}
+class Inherited {
+  get tenant() {
+    return "acme"
+  }
+}
+const noObjects: ReadonlyArray<unknown> = [
+  null,
+  [],
+  [{ tenant: "acme" }],
+  "acme",
+  1,
+  new Map(),
+  new Owner(),
+  new Inherited()
+]
+const noFilters: ReadonlyArray<unknown> = [
+  ...noObjects,
+  JSON.parse(`{"tenat":"acme"}`),
+  JSON.parse(`{"tenant":"acme","knd":"call"}`),
+  JSON.parse(`{"__proto__":{"tenant":"acme"}}`),
+  { tenat: undefined },
+  { Tenant: "acme" },
+  { [Symbol("tenant")]: "acme" },
+  Object.create({ tenant: "acme" }),
+  Object.defineProperty({}, "tenat", { value: "acme", enumerable: false }),
+  { toString: () => "acme" }
+]
+
 const wire = { connect: () => Effect.never }
 const request = { method: "GET", url: "http://localhost/", headers: {} } as const
 const client = HttpClient.make(() => Effect.never)
@@ -116,6 +147,14 @@ const settings: ReadonlyArray<Setting> = [
   ["releaseDeadline", noDurations, (value) => SessionRegistry.revoke({}, { reason: "a test", releaseDeadline: value })],
   ["olderThan", noDurations, (value) => SessionRegistry.list({ olderThan: value })],
   ["olderThan", noDurations, (value) => SessionRegistry.revoke({ olderThan: value }, { reason: "a test" })],
+  ["filter", noFilters, (value) => SessionRegistry.list(value)],
+  ["filter", noFilters, (value) => SessionRegistry.revoke(value, { reason: "a test" })],
+  ["ids", [[1], null, "1"], (value) => SessionRegistry.revoke({ ids: value }, { reason: "a test" })],
+  ["tags", [{}, [], null, "blue"], (value) => SessionRegistry.revoke({ tags: value }, { reason: "a test" })],
+  ["options", [...noObjects, { reason: "a test", dedline: 0 }], (value) => SessionRegistry.revoke({}, value)],
+  ["reason", [undefined, null, 1], (value) => SessionRegistry.revoke({}, { reason: value })],
+  ["kind", [undefined, 1], (value) => Session.acquire({ kind: value, name: "one" }, Effect.void, () => Effect.void)],
+  ["name", [undefined, null], (value) => Session.scoped({ kind: "one", name: value })(Effect.void)],
   ["every", noIntervals, (value) => layered(SessionLeaks.layer({ every: value }))],
   ["connections", [0, ...noCounts], (value) => Transport.make(wire, { connections: value })],
   ["maxWaiting", noCounts, (value) => Transport.make(wire, { maxWaiting: value })],
@@ -153,7 +192,7 @@ const settings: ReadonlyArray<Setting> = [
     (value) => layered(RequestScope.layer({ deadline: value }).pipe(Layer.provide(HttpRouter.layer)))
   ],
   ["deadline", noDurations, (value) => layered(RequestScope.layerRpc({ deadline: value }))],
-  ["limit", noCounts, (value) => Instrument.bounded(value)]
+  ["limit", noCounts, (value) => Instrument.bounded("kind", value)]
 ]
 
 describe("a wrong option", () => {
@@ -184,6 +223,19 @@ describe("a wrong option", () => {
       assert.strictEqual(logged.length, 2)
     }).pipe(Effect.provide([SessionRegistry.layer({ leakThreshold: () => -1 }), log]))
   })
+})
+
+describe("a filter with a field that nobody knows", () => {
+  it.effect("revokes nothing, and names the field and the known ones", () =>
+    Effect.gen(function*() {
+      yield* open
+      const filter = JSON.parse(`{"tenat":"acme"}`) as SessionRegistry.Filter
+      const exit = yield* Effect.exit(SessionRegistry.revoke(filter, { reason: "suspended" }))
+      assert(Exit.isFailure(exit))
+      assert.match(String(Cause.squash(exit.cause)), /`tenant`, .*: `tenat` is none of them/)
+      assert.strictEqual((yield* SessionRegistry.list()).length, 1)
+      assert.strictEqual((yield* SessionRegistry.list(Object.create(null) as SessionRegistry.Filter)).length, 1)
+    }).pipe(Effect.scoped, Effect.provide(SessionRegistry.layer())))
 })
 
 describe("OptionCheck", () => {

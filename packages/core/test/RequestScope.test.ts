@@ -6,7 +6,20 @@ import * as SessionError from "@clawback/core/SessionError"
 import * as SessionRegistry from "@clawback/core/SessionRegistry"
 import * as Shutdown from "@clawback/core/Shutdown"
 import { assert, describe, it } from "@effect/vitest"
-import { Duration, Effect, Exit, Fiber, Layer, Option, Schema, Scope, Stream } from "effect"
+import {
+  type Cause,
+  Deferred,
+  Duration,
+  Effect,
+  Exit,
+  Fiber,
+  Layer,
+  Option,
+  Queue,
+  Schema,
+  Scope,
+  Stream
+} from "effect"
 import { HttpRouter, HttpServerRequest, HttpServerResponse } from "effect/http"
 import { Rpc, RpcGroup, RpcTest } from "effect/rpc"
 import { TestClock } from "effect/testing"
@@ -184,6 +197,116 @@ describe("RequestScope.http (B16)", () => {
   })
 })
 
+/** Bytes that a fiber makes, once for each of three seconds, and a note of how it ended. */
+const making = (ends: Array<string>) =>
+  Effect.gen(function*() {
+    const queue = yield* Queue.unbounded<Uint8Array, Cause.Done>()
+    const make = Effect.gen(function*() {
+      for (let n = 1; n <= 3; n++) {
+        yield* Effect.sleep("1 second")
+        yield* Queue.offer(queue, new TextEncoder().encode(String(n)))
+      }
+      yield* Queue.end(queue)
+      yield* Effect.never
+    }).pipe(Effect.onExit((exit) => Effect.sync(() => ends.push(Exit.hasInterrupts(exit) ? "interrupted" : "ended"))))
+    return { make, stream: Stream.fromQueue(queue) }
+  })
+
+/** Two handlers whose children make the body: one forks while it handles, one while its body is read. */
+const forking = (ends: Array<string>) => ({
+  "the handler": Effect.gen(function*() {
+    const { make, stream } = yield* making(ends)
+    yield* Effect.forkChild(make)
+    return HttpServerResponse.stream(stream)
+  }),
+  "the body": Effect.succeed(HttpServerResponse.stream(Stream.unwrap(Effect.gen(function*() {
+    const { make, stream } = yield* making(ends)
+    yield* Effect.forkChild(make)
+    return stream
+  }))))
+})
+
+describe("RequestScope and what a request forks", () => {
+  it.effect.each(["the handler", "the body"] as const)(
+    "lets a child of %s live until the last byte",
+    (whose) =>
+      Effect.gen(function*() {
+        const ends: Array<string> = []
+        const { response, scope } = yield* serve(forking(ends)[whose])
+        const reading = yield* Effect.forkChild(Effect.flatMap(response, said))
+        yield* TestClock.adjust("3 seconds")
+        assert.deepStrictEqual([yield* Fiber.join(reading), ends], [["1", "2", "3"], []])
+        yield* Scope.close(scope, Exit.void)
+        assert.deepStrictEqual([ends, yield* SessionRegistry.list()], [["interrupted"], []])
+      }).pipe(isolated)
+  )
+
+  it.effect.each(["the handler", "the body"] as const)(
+    "ends a child of %s when the client goes",
+    (whose) =>
+      Effect.gen(function*() {
+        const ends: Array<string> = []
+        const { response, scope } = yield* serve(forking(ends)[whose])
+        const reading = yield* Effect.forkChild(
+          Effect.onExit(Effect.flatMap(response, said), (exit) => Scope.close(scope, exit))
+        )
+        yield* TestClock.adjust("1500 millis")
+        yield* Fiber.interrupt(reading)
+        assert.deepStrictEqual([ends, yield* SessionRegistry.list()], [["interrupted"], []])
+      }).pipe(isolated)
+  )
+
+  it.effect("ends them at the deadline, also while nobody reads the body", () =>
+    Effect.gen(function*() {
+      const ends: Array<string> = []
+      const { response } = yield* serve(forking(ends)["the handler"], { deadline: "2 seconds" })
+      const pull = yield* Stream.toPull(bodyOf(yield* response))
+      yield* Effect.all([TestClock.adjust("1 second"), pull], { concurrency: 2 })
+      yield* TestClock.adjust("1 second")
+      assert.deepStrictEqual(ends, ["interrupted"])
+      assert.instanceOf(yield* Effect.flip(pull), Deadline.DeadlineExceeded)
+      const late = yield* serve(
+        Effect.andThen(Effect.flatMap(making(ends), ({ make }) => Effect.forkChild(make)), Effect.never),
+        { deadline: "2 seconds" }
+      )
+      const answering = yield* Effect.forkChild(late.response)
+      yield* TestClock.adjust("2 seconds")
+      assert.strictEqual((yield* Fiber.join(answering)).status, 504)
+      assert.deepStrictEqual(ends, ["interrupted", "interrupted"])
+    }).pipe(Effect.scoped, isolated))
+
+  it.effect("closes a scope from within, where it cannot wait for what closes it", () =>
+    Effect.gen(function*() {
+      const closed: Array<string> = []
+      const closing = (name: string) =>
+        Effect.flatMap(Effect.scope, (scope) =>
+          Effect.ensuring(
+            Scope.close(scope as Scope.Closeable, Exit.void),
+            Effect.sync(() => void closed.push(name))
+          ))
+      const { response } = yield* serve(Effect.andThen(Effect.forkChild(closing("child")), Effect.never))
+      const first = yield* Effect.forkChild(response)
+      const second = yield* Effect.forkChild((yield* serve(Effect.andThen(closing("handler"), Effect.never))).response)
+      yield* turn(50)
+      assert.deepStrictEqual(closed.toSorted(), ["child", "handler"])
+      const [one, other] = yield* Effect.all([Fiber.join(first), Fiber.join(second)])
+      assert.deepStrictEqual([one.status, other.status, yield* SessionRegistry.list()], [503, 503, []])
+    }).pipe(isolated))
+
+  it.effect("fails a body that is read after its request has ended", () =>
+    Effect.gen(function*() {
+      const { response, scope } = yield* serve(
+        Effect.succeed(HttpServerResponse.stream(Stream.forever(Stream.make(Uint8Array.of(1)))))
+      )
+      const pull = yield* Stream.toPull(bodyOf(yield* response))
+      yield* pull
+      yield* Scope.close(scope, Exit.void)
+      const error = yield* Effect.flip(pull)
+      assert.instanceOf(error, SessionError.SessionRevoked)
+      assert.strictEqual(error.reason, "its scope was closed")
+    }).pipe(Effect.scoped, isolated))
+})
+
 const stoppable = (options?: Shutdown.Options) => Effect.provide([SessionRegistry.layer(), Shutdown.layer(options)])
 
 /** Runs a handler and reads its body to the end, as a server would; the request's scope ends with that. */
@@ -300,18 +423,51 @@ describe("RequestScope.layer (B16)", () => {
       const body = yield* Effect.promise(() => handler(request).then((response) => response.json()))
       assert.deepStrictEqual([body, tenants], [{ request: 1 }, ["acme"]])
     }))
+
+  it.effect("lets a route's children make its body", () =>
+    Effect.gen(function*() {
+      const Routes = HttpRouter.add(
+        "GET",
+        "/numbers",
+        Effect.gen(function*() {
+          const queue = yield* Queue.unbounded<Uint8Array, Cause.Done>()
+          yield* Effect.forkChild(Effect.gen(function*() {
+            for (const n of ["1", "2", "3"]) {
+              yield* turn(10)
+              yield* Queue.offer(queue, new TextEncoder().encode(n))
+            }
+            yield* Queue.end(queue)
+          }))
+          return HttpServerResponse.stream(Stream.fromQueue(queue))
+        })
+      )
+      const { handler, dispose } = HttpRouter.toWebHandler(Layer.mergeAll(Routes, RequestScope.layer()), {
+        disableLogger: true
+      })
+      yield* Effect.addFinalizer(() => Effect.promise(dispose))
+      const request = new Request("http://localhost/numbers")
+      assert.strictEqual(yield* Effect.promise(() => handler(request).then((response) => response.text())), "123")
+    }))
 })
 
 class Numbers extends RpcGroup.make(
   Rpc.make("count", { success: Schema.Int, error: RequestScope.RpcError, stream: true }),
   Rpc.make("hang", { success: Schema.Void }),
+  Rpc.make("fork", { success: Schema.String }),
   Rpc.make("slow", { success: Schema.String })
 ).middleware(RequestScope.Rpc) {}
 
 describe("RequestScope.Rpc (B16)", () => {
+  const mayEnd = Deferred.makeUnsafe<void>()
   const Handlers = Numbers.toLayer({
     count: () => Stream.concat(Stream.make(1, 2), Stream.never).pipe(Session.stream(info)),
     hang: () => Effect.never,
+    // A child that takes its time to end.
+    fork: () =>
+      Effect.as(
+        Effect.forkChild(Effect.ensuring(Effect.never, Deferred.await(mayEnd)), { startImmediately: true }),
+        "forked"
+      ),
     slow: () => Effect.as(Effect.sleep("2 seconds"), "done")
   })
   const provided = Effect.provide([Handlers, RequestScope.layerRpc({ deadline: "1 minute" })])
@@ -325,6 +481,17 @@ describe("RequestScope.Rpc (B16)", () => {
         Stream.runCollect
       )
       assert.deepStrictEqual(seen[0], ["rpc count", "held"])
+      yield* turn(5)
+      assert.deepStrictEqual(yield* SessionRegistry.list(), [])
+    }).pipe(provided, isolated))
+
+  it.effect("answers a call before what it forked is ended", () =>
+    Effect.gen(function*() {
+      const client = yield* RpcTest.makeClient(Numbers)
+      assert.strictEqual(yield* client.fork(), "forked")
+      yield* turn(5)
+      assert.deepStrictEqual(yield* SessionRegistry.counts, { request: 1 })
+      Deferred.doneUnsafe(mayEnd, Exit.void)
       yield* turn(5)
       assert.deepStrictEqual(yield* SessionRegistry.list(), [])
     }).pipe(provided, isolated))

@@ -522,10 +522,7 @@ describe("Retry.stream (B6)", () => {
   it.effect("a reader who comes back too late for the attempt that it waited for leaves the budget as it was", () =>
     Effect.gen(function*() {
       const budget = Retry.budget({ reserve: 5 })
-      const retried = Stream.fail(unsent).pipe(
-        Retry.stream(policy({ budget, minimum: "5 seconds" })),
-        Deadline.withinStream("6 seconds")
-      )
+      const retried = Retry.stream(policy({ budget, minimum: "5 seconds" }))(Stream.fail(unsent))
       const pull = yield* Stream.toPull(retried)
       const fiber = yield* Effect.forkChild(drawing(0.999)(pull))
       yield* TestClock.adjust("500 millis")
@@ -533,7 +530,7 @@ describe("Retry.stream (B6)", () => {
       yield* TestClock.adjust("1 second")
       const exit = yield* Effect.exit(drawing(0.999)(pull))
       assert.deepStrictEqual([endedOf(exit), budget.left], [{ attempts: 1, why: "deadline" }, 5])
-    }).pipe(Effect.scoped))
+    }).pipe(Effect.scoped, Deadline.within("6 seconds")))
 
   it.effect("an opening that its reader leaves is given back, and opened anew for one who comes back", () =>
     Effect.gen(function*() {

@@ -1,5 +1,6 @@
 import * as Deadline from "@clawback/core/Deadline"
 import * as Retry from "@clawback/core/Retry"
+import type * as SessionError from "@clawback/core/SessionError"
 import type * as Timeouts from "@clawback/core/Timeouts"
 import type * as TransportError from "@clawback/core/TransportError"
 import { describe, it } from "@effect/vitest"
@@ -42,9 +43,18 @@ describe("Retry's types (B6)", () => {
     "a deadline around it adds nothing that is not in there",
     compiled(() => {
       expectTypeOf(Deadline.within("1 second")(Retry.effect(ofAny)(call))).toEqualTypeOf(Retry.effect(ofAny)(call))
-      expectTypeOf(Deadline.withinStream("1 second")(Retry.stream(ofAny)(reading))).toEqualTypeOf(
-        Retry.stream(ofAny)(reading)
-      )
+    })
+  )
+
+  it(
+    "a deadline around a stream adds only that its scope may be closed under it",
+    compiled(() => {
+      expectTypeOf(Deadline.withinStream("1 second")(Retry.stream(ofAny)(reading))).toEqualTypeOf<
+        Stream.Stream<
+          number,
+          TransportError.ConnectFailed | Deadline.DeadlineExceeded | SessionError.SessionRevoked
+        >
+      >()
     })
   )
 

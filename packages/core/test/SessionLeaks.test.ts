@@ -6,8 +6,7 @@ import * as SessionRegistry from "@clawback/core/SessionRegistry"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Exit, Fiber, Layer, Logger, Redacted, References, Scope } from "effect"
 import { TestClock } from "effect/testing"
-import { setFlagsFromString } from "node:v8"
-import { runInNewContext } from "node:vm"
+import { collectUntil } from "./Garbage.ts"
 import { turn } from "./Moments.ts"
 import { Stock } from "./Stock.ts"
 
@@ -150,9 +149,6 @@ describe("SessionLog (D4)", () => {
 })
 
 describe("The garbage collector", () => {
-  setFlagsFromString("--expose-gc")
-  const collect: () => void = runInNewContext("gc")
-
   it.live("finds what an abandoned scope holds, which is then taken back (B3)", () => {
     const stock = new Stock()
     const abandon = Effect.gen(function*() {
@@ -165,11 +161,7 @@ describe("The garbage collector", () => {
     return Effect.gen(function*() {
       const kept = yield* Fiber.join(yield* Effect.forkChild(abandon))
       let found: ReadonlyArray<SessionRegistry.Leak> = []
-      for (let tries = 0; tries < 100 && found.length === 0; tries++) {
-        collect()
-        yield* Effect.sleep("10 millis")
-        found = yield* SessionRegistry.leaks
-      }
+      yield* collectUntil(Effect.map(SessionRegistry.leaks, (leaks) => (found = leaks).length > 0))
       assert.deepStrictEqual(found.map(({ reason, session }) => [reason, session.name]), [["owner gone", "forgotten"]])
       yield* Effect.forEach(found, SessionLeaks.reclaim)
       assert.deepStrictEqual(stock.returned, [1])

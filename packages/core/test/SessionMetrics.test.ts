@@ -92,4 +92,29 @@ describe("SessionMetrics (D2)", () => {
       assert.strictEqual(Object.keys(all).length, 4 * 65)
       assert.strictEqual(all["clawback.session.open _OTHER"], 200 - 64)
     }).pipe(Effect.provide(counted), isolated))
+
+  it.effect("shows so many kinds apart over all that is counted at a time, and none of what is not any more", () =>
+    Effect.gen(function*() {
+      const others = Array.from(
+        { length: 10 },
+        (_, layer) =>
+          Effect.forEach(Array.from({ length: 20 }, (_, kind) => `kind ${layer} ${kind}`), open, { discard: true })
+      )
+      yield* Effect.scoped(Effect.gen(function*() {
+        for (const other of others) yield* Effect.provide(other, yield* Layer.build(Layer.fresh(counted)))
+        const all = yield* seen
+        assert.strictEqual(Object.keys(all).length, 4 * 65)
+        assert.strictEqual(all["clawback.session.opened _OTHER"], 200 - 64)
+      }))
+      assert.deepStrictEqual(yield* seen, {})
+      yield* Effect.provide(
+        Effect.andThen(
+          open("call"),
+          Effect.map(seen, (all) => {
+            assert.deepStrictEqual(all, of("call", 1, 1))
+          })
+        ),
+        Layer.fresh(counted)
+      )
+    }).pipe(isolated))
 })

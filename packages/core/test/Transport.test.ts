@@ -89,6 +89,27 @@ describe("Transport: a request (A1)", () => {
       assert.lengthOf(wire.connections, 0)
     }).pipe(isolated))
 
+  it.effect.each(
+    [
+      ["http://me:s3cret@a.test/", "http://<credentials>@a.test/"],
+      ["http://s3cret@a.test/path?key=s3cret#s3cret", "http://<credentials>@a.test/path?<query>#<fragment>"],
+      ["http://:s3cret@a.test/", "http://<credentials>@a.test/"],
+      ["http://me:s3c/r?e#t@a.test:port/", "http://<credentials>@a.test:port/"],
+      ["htp://me:s3cret@a.test/?key=s3cret", "htp://<credentials>@a.test/?<query>"],
+      ["http://a.test:99999/?key=s3cret", "http://a.test:99999/?<query>"],
+      ["//a.test/?key=s3cret", "//a.test/?<query>"]
+    ] as const
+  )("A7: with the URL %s is refused, and the error says %s", ([url, shown]) =>
+    Effect.gen(function*() {
+      const { transport, wire } = yield* setup()
+      const error = yield* Effect.flip(get(transport, { url }))
+      assert.deepStrictEqual(error, new TransportError.InvalidUrl({ url }))
+      assert.deepInclude(error, { _tag: "InvalidUrl", url: shown } as object)
+      assert.include(error.message, shown.includes("@") ? "header" : "https://api.example.com/v1")
+      for (const text of [String(error), JSON.stringify(error), error.stack]) assert.notInclude(text, "s3c")
+      assert.lengthOf(wire.connections, 0)
+    }).pipe(isolated))
+
   it.effect("whose body is larger than the reader allows fails, and its connection is not kept", () =>
     Effect.gen(function*() {
       const { transport, wire } = yield* setup(answer({ body: [10, 10, 10] }))

@@ -95,6 +95,17 @@ describe("a transport's metrics (D2)", () => {
       assert.deepStrictEqual(left, [`clawback.connection.create_time ${origin}`])
     }).pipe(alone))
 
+  it.effect("keep those of the last few origins that no connection is left to, however many there were", () =>
+    Effect.gen(function*() {
+      for (let host = 0; host < 200; host++) {
+        yield* Effect.scoped(Effect.flatMap(setup(), (transport) => get(transport, { url: `http://${host}.test/` })))
+        yield* turn(20)
+      }
+      const all = yield* seen
+      assert.lengthOf(Object.keys(all), 17)
+      assert.strictEqual(all["clawback.connection.create_time _OTHER"], 200 - 16)
+    }).pipe(alone))
+
   it.effect("have series for so many origins, and one for the rest", () =>
     Effect.gen(function*() {
       const transport = yield* setup()

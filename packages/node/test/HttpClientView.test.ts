@@ -7,9 +7,10 @@ import * as NodeTransport from "@clawback/node/NodeTransport"
 import { NodeHttpClient } from "@effect/platform-node"
 import { assert, describe, it } from "@effect/vitest"
 import { Deferred, Effect, Fiber, Layer, Pull, Stream } from "effect"
-import { HttpBody, HttpClient, type HttpClientError, HttpClientRequest } from "effect/http"
+import { HttpBody, HttpClient, HttpClientError, HttpClientRequest, HttpClientResponse } from "effect/http"
 import { TestClock } from "effect/testing"
 import type * as Http from "node:http"
+import { inspect } from "node:util"
 import { eventually } from "./eventually.ts"
 import * as Servers from "./Servers.ts"
 
@@ -56,6 +57,18 @@ const send = (request: HttpClientRequest.HttpClientRequest) =>
   >
 
 const text = (value: string) => new TextEncoder().encode(value)
+
+/** A transport over a client whose calls all fail. */
+const refusing = (why: (request: HttpClientRequest.HttpClientRequest) => HttpClientError.RequestError) =>
+  HttpClientView.fromHttpClient(
+    HttpClient.make((request) => Effect.fail(new HttpClientError.HttpClientError({ reason: why(request) })))
+  )
+
+/** However an error is printed, there is no secret in it. */
+const assertKept = (error: unknown) => {
+  const printed = [String(error), JSON.stringify(error), inspect(error, { depth: null, showHidden: true })]
+  for (const text of printed) assert.notInclude(text, "s3cret")
+}
 
 const reason = (url: string) => Effect.map(Effect.flip(send(HttpClientRequest.get(url))), (error) => error.reason)
 
@@ -160,6 +173,14 @@ describe("A transport as an HttpClient", () => {
       assert.strictEqual((yield* reason("nonsense"))._tag, "InvalidUrlError")
     }).pipe(client()))
 
+  it.effect("A7: a URL with credentials is refused, and neither they nor the query are in the error", () =>
+    Effect.gen(function*() {
+      const refused = yield* reason("http://me:s3cret@127.0.0.1:9/path?key=s3cret#s3cret")
+      assert.strictEqual(refused._tag, "InvalidUrlError")
+      assert.instanceOf(refused.cause, TransportError.InvalidUrl)
+      assertKept(refused)
+    }).pipe(client()))
+
   it.effect("a body that is too large is no transport's failure, which somebody would retry", () =>
     Effect.gen(function*() {
       const { url } = yield* Servers.http((_, response) => response.end("x".repeat(1001)))
@@ -237,6 +258,35 @@ describe("An HttpClient as a transport", () => {
       assert.strictEqual((yield* soon(Fiber.join(revoked)))._tag, "SessionRevoked")
       yield* seen(3)
     }).pipe(overUndici))
+
+  it.effect("A7: refuses a URL with credentials, and has neither them, the query nor a header in its errors", () =>
+    Effect.gen(function*() {
+      const headers = { authorization: "Bearer s3cret" }
+      const refused = yield* failure("http://me:s3cret@127.0.0.1:9/path?key=s3cret", { headers })
+      assert.strictEqual(refused._tag, "InvalidUrl")
+      const call = { method: "GET", url: "http://127.0.0.1:9/path?key=s3cret", headers } as const
+      const lost = yield* Effect.flip(
+        refusing((request) => new HttpClientError.TransportError({ request })).execute(call)
+      )
+      const invalid = yield* Effect.flip(
+        refusing((request) => new HttpClientError.EncodeError({ request })).execute(call)
+      )
+      const breaking = HttpClientView.fromHttpClient(
+        HttpClient.make((request) =>
+          Effect.succeed(HttpClientResponse.fromWeb(
+            request,
+            new Response(new ReadableStream({ pull: (controller) => controller.error(undefined) }))
+          ))
+        )
+      )
+      const cut = yield* Effect.flip(Effect.flatMap(breaking.execute(call), Transport.text))
+      assert.deepStrictEqual([lost, invalid, cut].map((error) => error._tag), [
+        "ConnectionLost",
+        "InvalidRequest",
+        "ConnectionLost"
+      ])
+      for (const error of [refused, lost, invalid, cut]) assertKept(error)
+    }).pipe(Effect.provide(SessionRegistry.layer()), overUndici))
 
   it.effect("fails typed: refused, cut off, too large, too late, no URL", () =>
     Effect.gen(function*() {

@@ -99,8 +99,8 @@ export const make = <E = never, R = never>(
 }
 
 const openEndpoint = Effect.fnUntraced(function*<E, R>({ model, options, provider }: EmbeddingTarget<E, R>) {
-  const endpoint = yield* Endpoint.open(provider, options)
-  const calls = Observation.make("embeddings", endpoint, yield* Effect.context<never>())
+  const endpoint = yield* Endpoint.open("embeddings", provider, model, options)
+  const calls = Observation.make(endpoint)
   const embedder = Embedder.of({
     provider: provider.name,
     model,
@@ -114,7 +114,7 @@ const openEndpoint = Effect.fnUntraced(function*<E, R>({ model, options, provide
       )
     }
   })
-  return { embedder, url: endpoint.url }
+  return { embedder, address: endpoint.address }
 })
 
 /** Opens a target for as long as the scope is open. */
@@ -134,8 +134,8 @@ export const layer = <E, R>(
   target: EmbeddingTarget<E, R>
 ): Layer.Layer<EmbeddingModel.EmbeddingModel | Embedder, E | Target.OpenError, R | Transport.Transport> =>
   Layer.effectContext(Effect.gen(function*() {
-    const { embedder, url } = yield* openEndpoint(target)
-    const model = yield* View.make(embedder.embed, target.provider.most, url)
+    const { address, embedder } = yield* openEndpoint(target)
+    const model = yield* View.make(embedder.embed, target.provider.most, address)
     return Context.make(EmbeddingModel.EmbeddingModel, model).pipe(Context.add(Embedder, embedder))
   }))
 

@@ -133,8 +133,8 @@ export const open = <E, R>(
   target: Target<E, R>
 ): Effect.Effect<ChatModel["Service"], E | OpenError, R | Transport.Transport | Scope.Scope> =>
   Effect.gen(function*() {
-    const endpoint = yield* Endpoint.open(target.provider, target.options)
-    return chatModel(target, endpoint, Observation.make("chat", endpoint, yield* Effect.context<never>()))
+    const endpoint = yield* Endpoint.open("chat", target.provider, target.model, target.options)
+    return chatModel(target, endpoint, Observation.make(endpoint))
   })
 
 /** Both faces of a target, over a transport. */
@@ -143,8 +143,8 @@ export const layer = <E, R>(
 ): Layer.Layer<LanguageModel.LanguageModel | ChatModel, E | OpenError, R | Transport.Transport> =>
   Layer.effectContext(Effect.gen(function*() {
     const { model, options, provider } = target
-    const endpoint = yield* Endpoint.open(provider, options)
-    const calls = Observation.make("chat", endpoint, yield* Effect.context<never>())
+    const endpoint = yield* Endpoint.open("chat", provider, model, options)
+    const calls = Observation.make(endpoint)
     const languageModel = yield* View.make(endpoint, calls, model, options.parameters ?? {}, provider.transformer)
     return Context.make(LanguageModel.LanguageModel, languageModel).pipe(
       Context.add(ChatModel, chatModel(target, endpoint, calls))

@@ -1,6 +1,6 @@
 import { Caller, Retry, Transport, TransportError } from "@clawback/core"
 import { assert, describe, it } from "@effect/vitest"
-import { Cause, type Duration, Effect, Fiber, Layer, Metric, Stream } from "effect"
+import { Cause, type Duration, Effect, Exit, Fiber, Layer, Metric, Scope, Stream } from "effect"
 import { LanguageModel } from "effect/ai"
 import { TestClock } from "effect/testing"
 import * as FakeTransport from "./support/fakeTransport.ts"
@@ -63,6 +63,22 @@ const endless = () => slow(...Array.from({ length: 10 }, () => ["1 second", says
 const prompt = "Why do sockets leak?"
 const streamed = Stream.runDrain(LanguageModel.streamText({ prompt }))
 const generated = LanguageModel.generateText({ prompt })
+
+/** One model, which answers a few calls. */
+const answering = (
+  model: string,
+  fake = FakeTransport.make(...Array.from({ length: 3 }, () => whole({ content: "On" })))
+) => Layer.fresh(over(fake, { model }))
+
+/** How many calls have ended, by model. */
+const calls = Effect.map(seen, ({ histograms }) => {
+  const counts: Record<string, number> = {}
+  for (const [name, [count]] of Object.entries(histograms)) {
+    const [metric, model = ""] = name.split(" ")
+    if (metric === "gen_ai.client.operation.duration") counts[model] = (counts[model] ?? 0) + count
+  }
+  return counts
+})
 
 const timed = <A, E, R>(effect: Effect.Effect<A, E, R>, time: Duration.Input) =>
   Effect.gen(function*() {
@@ -151,5 +167,61 @@ describe("a call's metrics (D2)", () => {
       const all = yield* seen
       assert.lengthOf(Object.keys(yield* everything), 4)
       assert.strictEqual(all.histograms["gen_ai.client.operation.duration gpt-5"]?.[0], 1000)
+    }).pipe(isolated))
+
+  it.effect("have series for the models of open layers and of the last few closed ones, however many there were", () =>
+    Effect.gen(function*() {
+      const shown = new Set<string>()
+      for (let index = 0; index < 200; index++) {
+        yield* Effect.provide(generated, answering(`gpt-${index}`))
+        const models = yield* calls
+        for (const model of Object.keys(models)) shown.add(model)
+        assert.isAtMost(Object.keys(models).length, 16)
+      }
+      assert.strictEqual(shown.size, 200)
+    }).pipe(isolated))
+
+  it.effect("have one series for the models beyond those, so that none is lost before anybody has looked", () =>
+    Effect.gen(function*() {
+      yield* Effect.scoped(Effect.gen(function*() {
+        for (let index = 0; index < 200; index++) {
+          yield* Effect.provide(generated, yield* Layer.build(answering(`gpt-${index}`)))
+        }
+        const models = yield* calls
+        assert.lengthOf(Object.keys(models), 65)
+        assert.strictEqual(models["_OTHER"], 200 - 64)
+      }))
+      for (let index = 0; index < 200; index++) yield* Effect.provide(generated, answering(`gpt-4-${index}`))
+      const models = yield* calls
+      assert.lengthOf(Object.keys(models), 17)
+      assert.strictEqual(models["_OTHER"], 200 - 64 + 200 - 16)
+    }).pipe(isolated))
+
+  it.effect("count on when a second layer calls the same model, and when the first is closed", () =>
+    Effect.gen(function*() {
+      const first = yield* Scope.make()
+      const one = yield* Scope.provide(Layer.build(answering("gpt-5")), first)
+      const other = yield* Layer.build(answering("gpt-5"))
+      yield* Effect.provide(generated, one)
+      yield* Effect.provide(generated, other)
+      yield* Scope.close(first, Exit.void)
+      for (let index = 0; index < 200; index++) yield* Effect.provide(generated, answering(`gpt-4-${index}`))
+      yield* Effect.provide(generated, other)
+      assert.strictEqual((yield* calls)["gpt-5"], 3)
+    }).pipe(isolated))
+
+  it.effect("count a call that outlives its layer, and do not keep that layer's model for it", () =>
+    Effect.gen(function*() {
+      const scope = yield* Scope.make()
+      const context = yield* Scope.provide(Layer.build(answering("gpt-5", endless())), scope)
+      const call = yield* Effect.forkChild(Effect.provide(streamed, context))
+      yield* TestClock.adjust("3 seconds")
+      yield* Scope.close(scope, Exit.void)
+      for (let index = 0; index < 20; index++) yield* Effect.provide(generated, answering(`gpt-4-${index}`))
+      assert.isUndefined((yield* calls)["gpt-5"])
+      yield* Fiber.interrupt(call)
+      const models = yield* calls
+      assert.lengthOf(Object.keys(models), 17)
+      assert.strictEqual(Object.values(models).reduce((sum, count) => sum + count, 0), 21)
     }).pipe(isolated))
 })

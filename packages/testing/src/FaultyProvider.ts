@@ -8,7 +8,8 @@
  * **Time.** In this process, waits and pauses follow the `Clock` of whoever makes it: under `TestClock` they pass when it is
  * adjusted. In a process of its own they take as long as they say. The report's times are always real.
  *
- * Whatever clients do, when its scope ends every socket is closed and the port is free.
+ * Whatever clients do, when its scope ends every socket is closed and the port is free. Only inside of `LeakCheck` the port
+ * is free at once, and what clients hold is looked at before its connections are closed.
  */
 import * as OptionCheck from "@clawback/core/OptionCheck"
 import * as Clock from "effect/Clock"
@@ -25,6 +26,7 @@ import type { Counts, Received } from "./internal/faulty/journal.ts"
 import type { Listening } from "./internal/faulty/listener.ts"
 import * as FaultyProcess from "./internal/faulty/process.ts"
 import * as FaultyServer from "./internal/faulty/server.ts"
+import * as Peers from "./internal/leaks/peers.ts"
 import * as VendorErrors from "./VendorErrors.ts"
 
 export type { Counts, Received, State } from "./internal/faulty/journal.ts"
@@ -145,10 +147,13 @@ const withDefaults = (options: Options): Omit<FaultyServer.Options, "handler"> =
   behaviors: { ...VendorErrors.behaviors, ...options.behaviors }
 })
 
-const service = (
-  { host = "127.0.0.1", tls = false }: Options,
-  { address, control }: Server
-): FaultyProvider["Service"] => {
+interface Started {
+  readonly provider: FaultyProvider["Service"]
+  /** Admits nobody any more, as long as anybody could tell. When the test is over, only the thread that is deaf must end. */
+  readonly leave: (isOver: boolean) => Effect.Effect<unknown, CannotListen>
+}
+
+const started = ({ host = "127.0.0.1", tls = false }: Options, { address, control }: Server): Started => {
   /** Looks again after each change. */
   const watch = <A>(
     look: Effect.Effect<A | undefined>,
@@ -176,7 +181,13 @@ const service = (
   }
   const counts = Effect.map(control.snapshot(), ({ counts }) => counts)
   const requests = Effect.suspend(control.requests)
-  return {
+  let met: Listening = "accept"
+  const listening = (how: Listening) =>
+    Effect.mapError(
+      Effect.tap(control.listening(how), () => Effect.sync(() => void (met = how))),
+      ({ cause }) => new CannotListen({ host, port: address.port, cause })
+    )
+  const provider = FaultyProvider.of({
     url: `${tls ? "https" : "http"}://${host.includes(":") ? `[${host}]` : host}:${address.port}`,
     ...address,
     counts,
@@ -185,14 +196,19 @@ const service = (
     untilRequest: (isSo, within) => watch(Effect.map(requests, (requests) => requests.find(isSo)), within),
     enqueue: (...behaviors) => control.enqueue(behaviors),
     otherwise: control.otherwise,
-    listening: (how) =>
-      Effect.mapError(control.listening(how), ({ cause }) => new CannotListen({ host, port: address.port, cause })),
+    listening,
     disconnect: control.disconnect,
     forget: Effect.suspend(control.forget)
+  })
+  return {
+    provider,
+    leave: (isOver) => isOver && met !== "fullBacklog" ? Effect.void : listening("refuse")
   }
 }
 
-const started = (options: Options, server: Server) => FaultyProvider.of(service(options, server))
+/** Where leaks are looked for, that comes before its connections are closed. */
+const asPeer = <E>(make: Effect.Effect<Started, E, Scope.Scope>) =>
+  Effect.map(Peers.make(make, ({ leave }, isOver) => leave(isOver)), ({ provider }) => provider)
 
 const cannotListen = (options: Options) => ({ cause }: Unavailable) =>
   Effect.fail(new CannotListen({ host: options.host ?? "127.0.0.1", port: options.port ?? 0, cause }))
@@ -203,7 +219,8 @@ export const make = (
 ): Effect.Effect<FaultyProvider["Service"], CannotListen, Scope.Scope> =>
   Effect.suspend(() => FaultyServer.make({ ...withDefaults(options), handler: options.handler })).pipe(
     Effect.map((server) => started(options, server)),
-    Effect.catchTag("Unavailable", cannotListen(options))
+    Effect.catchTag("Unavailable", cannotListen(options)),
+    asPeer
   )
 
 /** Starts one in a process of its own, which ends with the scope, and with this process however that ends. */
@@ -217,7 +234,8 @@ export const makeProcess = (
     Effect.catchTags({
       Unavailable: cannotListen(options),
       NotStarted: ({ cause }) => Effect.fail(new CannotStart({ handler, cause }))
-    })
+    }),
+    asPeer
   )
 }
 

@@ -3,8 +3,19 @@
  *
  * `check` wraps an effect, for `it.effect` or any other runner, and sees all four. `each` watches every test of a file by
  * its runner's hooks, so that tests without Effect are covered, too; fibers it does not see. Nor does `check` see those that
- * `Effect.runFork` starts, or that are given a scheduler of their own. What is found is said with its id, path or port, and
- * with where in the code it was asked for, as far as anyone knows.
+ * `Effect.runFork` starts, or that are given a scheduler of their own.
+ *
+ * The report is a tree: a socket under its session, a session under its parent, a fiber under the one that forked it. Each
+ * has its lines in the reader's own code: those on the stack, and the `yield*` from which it was started.
+ *
+ * **Servers inside of the test.** A server that the test makes closes its connections as its scope closes, and with them
+ * what the test forgot. So `FaultyProvider`, and any other server that is made by `peer`, closes only when leaks have been
+ * looked for; what it holds until then is left out. Other ways were to look before the test's scope closes, and to guess
+ * what that would have given back by itself; or to guess afterwards which end of a connection was closed first. This one
+ * guesses nothing. It needs the server to say that it is one: what another server closes is not seen.
+ *
+ * **Pools.** `fetch` and `node:http` keep connections for the next request, and close them by themselves. One that waits is
+ * no leak; one with an answer that is not read to its end is.
  *
  * Sockets and descriptors are this process's, as the kernel counts them (Linux only; elsewhere they are not looked at). So
  * nothing else may open or close any at the same time: no concurrent tests, and a process for each file, as Vitest has by
@@ -21,35 +32,13 @@ import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import { dual } from "effect/Function"
 import * as Layer from "effect/Layer"
-import * as Schema from "effect/Schema"
 import * as Scope from "effect/Scope"
-import { callers } from "./internal/leaks/callers.ts"
 import { Fibers } from "./internal/leaks/fibers.ts"
-import { Births, type Descriptor, look } from "./internal/leaks/handles.ts"
+import * as Peers from "./internal/leaks/peers.ts"
+import { type Leak, LeaksFound, ordered } from "./internal/leaks/report.ts"
+import { Watch } from "./internal/leaks/watch.ts"
 
-/** One thing that was left. */
-export class Leak extends Schema.Class<Leak>("@clawback/testing/Leak")({
-  kind: Schema.Literals(["session", "fiber", "socket", "descriptor"]),
-  /** Which one: kind, name and id of a session, id of a fiber, state and ports of a socket, target of a descriptor. */
-  what: Schema.String,
-  /** Lines of a stack, functions or spans; empty where nobody knows. */
-  where: Schema.Array(Schema.String)
-}) {}
-
-/** The program ended and left these. */
-export class LeaksFound extends Schema.TaggedError<LeaksFound>("@clawback/testing/LeaksFound")("LeaksFound", {
-  leaks: Schema.Array(Leak)
-}) {
-  override get message() {
-    const lines = this.leaks.flatMap(({ kind, what, where }) => [
-      `${kind} ${what}`,
-      ...(where.length === 0 ? ["    nobody knows where it comes from"] : where.map((line) => `    ${line}`))
-    ])
-    return `${this.leaks.length} left behind. Give each back where it was taken, or in a scope around that:\n${
-      lines.join("\n")
-    }`
-  }
-}
+export { Leak, LeaksFound } from "./internal/leaks/report.ts"
 
 export interface Options {
   /**
@@ -58,7 +47,7 @@ export interface Options {
    * tell.
    */
   readonly grace?: Duration.Input | undefined
-  /** What may stay, such as a connection in a pool that all tests share. Default: nothing. */
+  /** What may stay, such as the connection of a database that all tests share. Default: nothing. */
   readonly ignore?: ((leak: Leak) => boolean) | undefined
 }
 
@@ -74,11 +63,6 @@ const checked = ({ grace = "1 second", ignore = () => false }: Options = {}): Ch
 
 const live = Effect.provideService(Clock.Clock, Context.get(Context.empty(), Clock.Clock))
 
-/** Where the kernel does not tell, nothing was open before and nothing is after. */
-const kernel = Effect.orElseSucceed(look, (): ReadonlyArray<Descriptor> => [])
-
-const keyOf = ({ fd, target }: Descriptor) => `${fd} ${target}`
-
 /** Looks for what is open now and was not before, until nothing is or the time is over. */
 const settle = (
   found: Effect.Effect<ReadonlyArray<Leak>>,
@@ -89,42 +73,21 @@ const settle = (
     // However long a look takes, what it finds has the time to end before the next one.
     for (let isLast = false;;) {
       const left = (yield* found).filter((leak) => !ignore(leak))
-      if (left.length === 0 || isLast) return left
+      if (left.length === 0 || isLast) return ordered(left)
       isLast = (yield* Clock.currentTimeMillis) >= until
       yield* Effect.sleep("5 millis")
     }
   }).pipe(live)
 
-const ofSession = ({ id, kind, name, owner, state }: SessionRegistry.Snapshot) =>
-  new Leak({ kind: "session", what: `${kind} ${name}, number ${id}, ${state}`, where: callers(owner.site ?? "", 0) })
-
-const ofDescriptor = ({ fd, socket, target }: Descriptor, births: Births) =>
-  socket === undefined
-    ? new Leak({ kind: "descriptor", what: `${fd}, ${target}`, where: births.whereIs(fd) })
-    : new Leak({
-      kind: "socket",
-      what: socket.state === "LISTEN"
-        ? `that listens on port ${socket.localPort}`
-        : `${socket.state}, from port ${socket.localPort} to port ${socket.remotePort}`,
-      where: births.whereIs(fd)
-    })
-
-/** What is open in this process from now on. */
-const watchKernel = Effect.gen(function*() {
-  const births = yield* Effect.acquireRelease(
-    Effect.sync(() => {
-      const births = new Births()
-      births.start()
-      return births
-    }),
-    (births) => Effect.sync(() => births.stop())
-  )
-  const before = new Set((yield* kernel).map(keyOf))
-  return Effect.map(
-    kernel,
-    (now) => now.filter((open) => !before.has(keyOf(open))).map((open) => ofDescriptor(open, births))
-  )
-})
+/**
+ * Makes the other side of a test, such as a server: what closes its end of what the test forgot, as it closes itself.
+ *
+ * `check` and `each` look before it closes, and leave out what it holds. So it closes when they have looked; where the test
+ * goes on after its scope was closed, 100 milliseconds after that at the latest. Where nobody looks for leaks it is as it
+ * would be without. `FaultyProvider` does this by itself. Give a layer as `LeakCheck.peer(Layer.build(layer))`.
+ */
+export const peer = <A, E, R>(self: Effect.Effect<A, E, R>): Effect.Effect<A, E, R | Scope.Scope> =>
+  Peers.make(self, () => Effect.void)
 
 /**
  * Runs an effect in a scope, a fiber and a session registry of its own, and fails with `LeaksFound` if it leaves anything.
@@ -148,28 +111,24 @@ export const check: {
   ): Effect.Effect<A, E | LeaksFound, Exclude<R, Scope.Scope>> =>
     Effect.gen(function*() {
       const limits = checked(options)
-      const sinceNow = yield* watchKernel
       const registry = Context.get(
         yield* Layer.build(SessionRegistry.layer({ sampleAll: true })),
         SessionRegistry.SessionRegistry
       )
+      const watch = new Watch(registry)
+      yield* watch.start
+      const peers = new Peers.Peers(yield* Effect.context<never>(), watch.births)
+      yield* Effect.addFinalizer(() => peers.ended(limits.graceMillis))
       const fibers = new Fibers()
-      const watched = fibers.watch(Effect.scoped(effect)).pipe(
-        Effect.provideService(SessionRegistry.SessionRegistry, registry)
+      const body = Effect.scoped(Effect.onExit(effect, () => Effect.sync(() => peers.ending())))
+      const fiber = yield* Effect.forkChild(
+        fibers.watch(body).pipe(
+          Effect.provideService(SessionRegistry.SessionRegistry, registry),
+          Effect.provideService(Peers.Current, peers)
+        )
       )
-      const exit = yield* Effect.flatMap(Effect.forkChild(watched), Fiber.await)
-      const left = yield* settle(
-        Effect.gen(function*() {
-          // First, since it takes a while: a fiber that was forked last starts in it, and shows.
-          const descriptors = yield* sinceNow
-          const sessions = (yield* registry.list()).map(ofSession)
-          const running = fibers.left().map(({ fiber, where }) =>
-            new Leak({ kind: "fiber", what: `#${fiber.id}`, where })
-          )
-          return [...sessions, ...running, ...descriptors]
-        }),
-        limits
-      )
+      const exit = yield* Effect.onInterrupt(Fiber.await(fiber), () => Fiber.interrupt(fiber))
+      const left = yield* settle(watch.look(peers, () => fibers.left()), limits)
       for (const { fiber } of fibers.left()) fiber.interruptUnsafe()
       if (left.some(({ kind }) => kind === "session")) {
         yield* registry.revoke({}, { reason: "a test left it behind", deadline: 0 })
@@ -200,28 +159,29 @@ export interface Hooks {
 export const each = ({ afterEach, beforeEach }: Hooks, options?: Options): void => {
   const limits = checked(options)
   const registry = Context.get(Context.empty(), SessionRegistry.SessionRegistry)
-  let running: { readonly scope: Scope.Closeable; readonly found: Effect.Effect<ReadonlyArray<Leak>> } | undefined
+  let running: { readonly scope: Scope.Closeable; readonly watch: Watch; readonly peers: Peers.Peers } | undefined
 
   const start = Effect.gen(function*() {
     const scope = yield* Scope.make()
-    const found = yield* Effect.gen(function*() {
+    const watch = new Watch(registry)
+    yield* Effect.gen(function*() {
       // While this one is there, every session of the process is asked where it was opened.
       yield* Layer.build(SessionRegistry.layer({ sampleAll: true }))
-      const before = new Set((yield* registry.list()).map(({ id }) => id))
-      const sinceNow = yield* watchKernel
-      return Effect.gen(function*() {
-        const sessions = (yield* registry.list()).filter(({ id }) => !before.has(id)).map(ofSession)
-        return [...sessions, ...yield* sinceNow]
-      })
+      yield* watch.start
     }).pipe(Scope.provide(scope))
-    running = { scope, found }
+    const peers = new Peers.Peers(Context.empty(), watch.births)
+    yield* Scope.addFinalizer(scope, peers.ended(limits.graceMillis))
+    Peers.setOfProcess(peers)
+    running = { scope, watch, peers }
   })
 
   const finish = Effect.gen(function*() {
     if (running === undefined) return
-    const { found, scope } = running
+    const { peers, scope, watch } = running
     running = undefined
-    const leaks = yield* Effect.ensuring(settle(found, limits), Scope.close(scope, Exit.void))
+    peers.ending()
+    Peers.setOfProcess(undefined)
+    const leaks = yield* Effect.ensuring(settle(watch.look(peers), limits), Scope.close(scope, Exit.void))
     if (leaks.length > 0) return yield* new LeaksFound({ leaks })
   })
 

@@ -9,14 +9,17 @@
  * What it cannot see: anything that is not Effect. A promise, a real timer or a socket never answers in here (the run
  * is reported as stuck), so those need a stand-in made of effects, and a proof of their own.
  */
+import { LeakProbe } from "@clawback/core/LeakProbe"
 import * as OptionCheck from "@clawback/core/OptionCheck"
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
-import type * as Fiber from "effect/Fiber"
+import * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
 import * as Logger from "effect/Logger"
 import * as Random from "effect/Random"
 import * as Scheduler from "effect/Scheduler"
+import * as Scope from "effect/Scope"
 import { CurrentExposed } from "./internal/exposed.ts"
 import { properties, Run } from "./internal/run.ts"
 
@@ -106,7 +109,11 @@ export const fork = <A, E, R>(
       return Effect.provideService(effect, CurrentExposed, exposed)
     })
     return Effect.map(Effect.forkChild(child), (fiber) => {
-      run.expose(fiber, exposed)
+      run.expose({
+        owner: exposed,
+        isOver: () => fiber.pollUnsafe() !== undefined,
+        strike: () => run.interrupt(fiber, exposed)
+      })
       return fiber
     })
   })
@@ -114,6 +121,79 @@ export const fork = <A, E, R>(
 /** Whether the nemesis has interrupted this fiber. One that it did not has no excuse to end interrupted. */
 export const isStruck = (fiber: Fiber.Fiber<unknown, unknown>): Effect.Effect<boolean> =>
   inRun((run) => run.struck.has(fiber))
+
+export interface CloseOptions {
+  /** The fault that a close is counted as. Default: `"scope closes"`. */
+  readonly fault?: string | undefined
+  /** What the scope is closed with. Default: success. */
+  readonly exit?: Exit.Exit<unknown, unknown> | undefined
+}
+
+/**
+ * Lets the nemesis close a scope, from a fiber of its own, at any step until all is healed: an owner that is elsewhere.
+ *
+ * It aims as it does with interrupts: at the step after a fiber has yielded, which is any fiber where the program itself
+ * made this call, and the exposed fiber's own where one made it. A scope that has closed by then is left alone.
+ *
+ * Returns an effect that takes the scope back from the nemesis, or waits until the close that it began has ended. Its
+ * value is whether the nemesis closed the scope; a finalizer that died makes it die.
+ */
+export const closeAtAnyStep = (
+  scope: Scope.Closeable,
+  options: CloseOptions = {}
+): Effect.Effect<Effect.Effect<boolean>> => {
+  const { exit = Exit.void, fault = "scope closes" } = options
+  return withRun((run, fiber) => {
+    let closing: Fiber.Fiber<void> | undefined
+    const victim = {
+      owner: fiber.getRef(CurrentExposed),
+      isOver: () => scope.state._tag === "Closed",
+      strike: () => {
+        run.occur(fault)
+        closing = Effect.runForkWith(run.context)(Effect.withFiber((fiber) => {
+          run.name(fiber, `the nemesis: ${fault}`)
+          return Scope.close(scope, exit)
+        }))
+      }
+    }
+    run.expose(victim)
+    return Effect.succeed(Effect.suspend(() => {
+      run.spare(victim)
+      return closing === undefined ? Effect.succeed(false) : Effect.as(Fiber.join(closing), true)
+    }))
+  })
+}
+
+/**
+ * Declares that the program has dropped the last reference to an object, so that the garbage collector may have it.
+ *
+ * Whatever watches it by `LeakProbe` learns that at a drawn later step. That is counted by the name of the fault. Some
+ * seeds collect nothing until all is healed; what is lost then is collected at the next step, and not counted.
+ */
+export const lose = (target: object, fault = "collection"): Effect.Effect<void> =>
+  inRun((run) => run.collector.lose(target, fault))
+
+/** Stands for references that the program can drop without knowing the objects, as those of a reader to its stream. */
+export interface Owner {
+  /** Objects that are watched while this effect runs belong to the owner. */
+  readonly own: <A, E, R>(self: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
+  /** Loses, as `lose` does, every object that has come to belong to the owner. */
+  readonly lose: Effect.Effect<void>
+}
+
+/** An owner that nobody has dropped yet. */
+export const makeOwner = (fault = "collection"): Effect.Effect<Owner> =>
+  inRun((run) => {
+    const owned = new Set<object>()
+    const probe = run.collector.probe((target) => owned.add(target))
+    return {
+      own: Effect.provideService(LeakProbe, probe),
+      lose: Effect.sync(() => {
+        for (const target of owned) run.collector.lose(target, fault)
+        owned.clear()
+      })
+    }
+  })
 
 /**
  * Names what an effect is about, for the count of interrupts.
@@ -163,7 +243,7 @@ export const check = (property: string, condition: boolean, detail?: string | ((
 export const always = (property: string, holds: () => boolean, detail?: () => string): Effect.Effect<void> =>
   inRun((run) => run.always({ property, holds, detail }))
 
-/** No more faults and no more interrupts: what comes after must work. */
+/** No more faults, interrupts and closed scopes: what comes after must work. */
 export const heal: Effect.Effect<void> = inRun((run) => {
   run.isHealed = true
   run.note("healed")
@@ -184,8 +264,10 @@ export const run = (
     Context.add(Scheduler.Scheduler, run),
     Context.add(Clock.Clock, run.clock),
     Context.add(Random.Random, run),
+    Context.add(LeakProbe, run.collector.probe()),
     Context.add(Logger.CurrentLoggers, new Set([logger(run)]))
   )
+  run.context = context
   run.execute(() =>
     Effect.runForkWith(context)(Effect.withFiber((fiber) => {
       run.name(fiber, "the program")

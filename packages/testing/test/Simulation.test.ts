@@ -1,6 +1,7 @@
+import { LeakProbe } from "@clawback/core/LeakProbe"
 import { Simulation } from "@clawback/testing"
 import { assert, describe, it } from "@effect/vitest"
-import { Clock, Deferred, Effect, Exit, Fiber, Random } from "effect"
+import { Clock, Deferred, Effect, Exit, Fiber, Random, Scope } from "effect"
 import { execFileSync } from "node:child_process"
 import { join } from "node:path"
 import { execPath } from "node:process"
@@ -164,6 +165,173 @@ describe("The nemesis", () => {
     const { failures, interrupts } = Simulation.explore(scenario(program), { seeds: 200 })
     assert.deepStrictEqual(failures, [])
     assert.isAbove(interrupts["other"] ?? 0, 10)
+  })
+})
+
+describe("The garbage collector", () => {
+  /** An object that is watched, and whether it was collected. */
+  const watched = Effect.gen(function*() {
+    const probe = yield* LeakProbe
+    const target = {}
+    const seen = { isLost: false }
+    const forget = probe.watch(target, () => {
+      seen.isLost = true
+    })
+    return { target, seen, forget }
+  })
+
+  it("collects what was lost at a drawn later step, before all is healed or right after", () => {
+    const program = Effect.gen(function*() {
+      const kept = yield* watched
+      const dropped = yield* watched
+      yield* Effect.sleep("1 hour")
+      yield* Simulation.check("not before it is lost", !dropped.seen.isLost)
+      yield* Simulation.lose(dropped.target)
+      yield* Effect.repeat(Effect.yieldNow, { times: 20 })
+      yield* Simulation.heal
+      yield* Effect.yieldNow
+      yield* Simulation.check("in the end", dropped.seen.isLost && !kept.seen.isLost)
+    })
+    const { failures, faults, seeds } = Simulation.explore(scenario(program, { faults: ["collection"] }), {
+      seeds: 500
+    })
+    assert.deepStrictEqual(failures, [])
+    assert.isAbove(faults["collection"] ?? 0, seeds / 4)
+    assert.isBelow(faults["collection"] ?? 0, seeds * 0.9)
+  })
+
+  it("says nothing to who has stopped watching, even if the object was lost before that", () => {
+    const program = Effect.gen(function*() {
+      const { forget, seen, target } = yield* watched
+      yield* Simulation.lose(target)
+      forget()
+      yield* Effect.repeat(Effect.yieldNow, { times: 20 })
+      yield* Simulation.heal
+      yield* Effect.yieldNow
+      yield* Simulation.check("forgotten", !seen.isLost)
+    })
+    const { failures, faults } = Simulation.explore(scenario(program), { seeds: 100 })
+    assert.deepStrictEqual({ failures, faults }, { failures: [], faults: {} })
+  })
+
+  it("says so to each watcher in a step of its own, in any order", () => {
+    const orders = new Set<string>()
+    const program = Effect.gen(function*() {
+      const { watch } = yield* LeakProbe
+      const target = {}
+      const seen: Array<string> = []
+      watch(target, () => seen.push("a"))
+      watch(target, () => seen.push("b"))
+      yield* Simulation.lose(target, "reader dropped")
+      yield* Effect.repeat(Effect.yieldNow, { times: 20 })
+      orders.add(seen.join(""))
+    })
+    const { faults } = Simulation.explore(scenario(program), { seeds: 200 })
+    assert.sameMembers([...orders], ["", "a", "b", "ab", "ba"])
+    assert.deepStrictEqual(Object.keys(faults), ["reader dropped"])
+  })
+
+  it("collects what a dropped owner had, which the program has no name for", () => {
+    const program = Effect.gen(function*() {
+      const owner = yield* Simulation.makeOwner()
+      const inside = yield* owner.own(Effect.flatMap(Effect.forkChild(watched), Fiber.join))
+      const outside = yield* watched
+      yield* owner.lose
+      yield* Simulation.heal
+      yield* Effect.yieldNow
+      yield* Simulation.check("only what it owned", inside.seen.isLost && !outside.seen.isLost)
+    })
+    assert.deepStrictEqual(failed(Simulation.explore(scenario(program), { seeds: 50 })), [])
+  })
+
+  it("is reported where what it calls throws", () => {
+    const program = Effect.gen(function*() {
+      const target = {}
+      const { watch } = yield* LeakProbe
+      watch(target, () => {
+        throw new Error("thrown by a watcher")
+      })
+      yield* Simulation.lose(target)
+      yield* Simulation.heal
+      yield* Effect.sleep("1 second")
+    })
+    assert.deepStrictEqual(failed(Simulation.run(program, { seed: 1 })), [properties.succeeds])
+  })
+})
+
+describe("A scope that the nemesis may close", () => {
+  it("is closed at any step, from elsewhere, and counted", () => {
+    const closed = { before: 0, within: 0, never: 0 }
+    const program = Effect.gen(function*() {
+      const scope = yield* Scope.make()
+      const nemesis = yield* Simulation.closeAtAnyStep(scope, { fault: "owner closes" })
+      const isOpen = () => scope.state._tag !== "Closed"
+      const wasOpen = isOpen()
+      yield* Effect.repeat(Effect.yieldNow, { times: 20 })
+      const isStruck = yield* nemesis
+      yield* Simulation.check("said", isStruck !== isOpen())
+      closed[isStruck ? "within" : wasOpen ? "never" : "before"]++
+      yield* Effect.repeat(Effect.yieldNow, { times: 20 })
+      yield* Simulation.check("taken back", isStruck !== isOpen())
+    })
+    const { failures, faults } = Simulation.explore(scenario(program, { faults: ["owner closes"] }), { seeds: 500 })
+    assert.deepStrictEqual(failures, [])
+    assert.isAbove(closed.within, 100)
+    assert.isAbove(closed.never, 100)
+    // One seed is run twice to compare, which its report does not count.
+    assert.closeTo(faults["owner closes"] ?? 0, closed.within, 2)
+  })
+
+  it("shows who believes that a scope is open because it was a step ago", () => {
+    const program = Effect.gen(function*() {
+      const scope = yield* Scope.make()
+      const nemesis = yield* Simulation.closeAtAnyStep(scope)
+      const naive = Effect.gen(function*() {
+        const { state } = scope
+        if (state._tag === "Closed") return
+        yield* Effect.yieldNow
+        yield* Simulation.check("still open", scope.state._tag !== "Closed")
+      })
+      yield* Fiber.await(yield* Effect.forkChild(naive))
+      yield* nemesis
+    })
+    const { failures } = Simulation.explore(scenario(program), { seeds: 500 })
+    assert.deepStrictEqual(new Set(failed({ failures })), new Set(["still open"]))
+  })
+
+  it("has ended to close when the program goes on, and says what died in that", () => {
+    const program = Effect.gen(function*() {
+      const scope = yield* Scope.make()
+      let isReleased = false
+      yield* Scope.addFinalizerExit(scope, (exit) =>
+        Effect.gen(function*() {
+          yield* Effect.sleep("1 second")
+          isReleased = true
+          if (Exit.isFailure(exit)) yield* Effect.die("broken")
+        }))
+      const nemesis = yield* Simulation.closeAtAnyStep(scope, { exit: Exit.fail("closed") })
+      yield* Effect.sleep(1)
+      const exit = yield* Effect.exit(nemesis)
+      yield* Simulation.check("waited", isReleased === Exit.isFailure(exit))
+    })
+    const { failures, faults } = Simulation.explore(scenario(program), { seeds: 500 })
+    assert.deepStrictEqual(failures, [])
+    assert.isAbove(faults["scope closes"] ?? 0, 10)
+  })
+
+  it("is left alone once all is healed, and where it was closed already", () => {
+    const program = Effect.gen(function*() {
+      const [closed, open] = [yield* Scope.make(), yield* Scope.make()]
+      yield* Scope.close(closed, Exit.void)
+      const nemesis = yield* Simulation.closeAtAnyStep(closed)
+      yield* Effect.repeat(Effect.yieldNow, { times: 20 })
+      yield* Simulation.heal
+      yield* Simulation.closeAtAnyStep(open)
+      yield* Effect.repeat(Effect.yieldNow, { times: 20 })
+      yield* Simulation.check("left alone", !(yield* nemesis) && open.state._tag !== "Closed")
+    })
+    const { failures, faults } = Simulation.explore(scenario(program), { seeds: 200 })
+    assert.deepStrictEqual({ failures, faults }, { failures: [], faults: {} })
   })
 })
 

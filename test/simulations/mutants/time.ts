@@ -4,6 +4,7 @@ import type { Mutant } from "../../support/mutant.ts"
 const deadline = "packages/core/src/Deadline.ts"
 const alarm = "packages/core/src/internal/alarm.ts"
 const cutOff = "packages/core/src/internal/cutOff.ts"
+const pump = "packages/core/src/internal/pump.ts"
 const timeouts = "packages/core/src/Timeouts.ts"
 const retry = "packages/core/src/Retry.ts"
 const budget = "packages/core/src/internal/retryBudget.ts"
@@ -29,16 +30,9 @@ export const mutants: ReadonlyArray<Mutant> = [
   {
     module: "Deadline",
     file: deadline,
-    find: "return isPulled ? Effect.void : close",
-    replace: "return Effect.void",
+    find: "    this.alarm.set(this)\n",
+    replace: "",
     rule: "a stream holds nothing past its deadline, though its reader is away"
-  },
-  {
-    module: "Deadline",
-    file: deadline,
-    find: "        isPulled = true\n",
-    replace: "        isPulled = false\n",
-    rule: "what a pull works with is given back when it has ended"
   },
   {
     module: "Deadline",
@@ -50,8 +44,8 @@ export const mutants: ReadonlyArray<Mutant> = [
   {
     module: "Deadline",
     file: deadline,
-    find: "isInherited ? Effect.andThen(Effect.sleep(grace), failure) : failure",
-    replace: "isInherited ? failure : failure",
+    find: "isInherited ? Effect.andThen(Effect.sleep(grace), end) : end",
+    replace: "isInherited ? end : end",
     rule: "who set the earliest deadline hears of it"
   },
   {
@@ -87,36 +81,37 @@ export const mutants: ReadonlyArray<Mutant> = [
   {
     module: "Timeouts",
     file: timeouts,
-    find: "              waited = 0\n",
+    find: "      this.waited = 0\n",
     replace: "",
     rule: "each output starts the idle clock again"
   },
   {
     module: "Timeouts",
     file: timeouts,
-    find: "if (elements.some(isOutput)) {",
+    find: "if (elements.some(this.limits.isOutput)) {",
     replace: "if (elements.length > 0) {",
     rule: "what is no output does not count as progress"
   },
   {
     module: "Timeouts",
     file: timeouts,
-    find: "waited += Monotonic.millis(clock) - pulledAt",
-    replace: "waited += 0",
+    find: "    } else {\n      this.waited += this.alarm.now - this.pulledAt\n",
+    replace: "    } else {\n",
     rule: "what is no output does not start the idle clock again"
   },
   {
     module: "Timeouts",
-    file: timeouts,
-    find: "Stream.transformPull(Stream.unwrap(Effect.succeed(self)), (pull) =>",
-    replace: "Stream.transformPull(Stream.map(self, (_) => _), (pull) =>",
+    file: pump,
+    find: "Effect.suspend(() => Channel.toPullScoped(Stream.toChannel(this.stream), this.scope))",
+    replace:
+      "Effect.uninterruptible(Effect.suspend(() => Channel.toPullScoped(Stream.toChannel(this.stream), this.scope)))",
     rule: "opening is part of the first pull"
   },
   {
     module: "Timeouts",
     file: timeouts,
-    find: "hasOutput ? idleMillis - waited : startedAt + firstTokenMillis - pulledAt",
-    replace: "hasOutput ? idleMillis - waited : firstTokenMillis",
+    find: ": this.firstAt\n",
+    replace: ": this.pulledAt + Duration.toMillis(this.limits.firstToken)\n",
     rule: "pings do not put the first limit off"
   },
   {

@@ -17,7 +17,9 @@ import type { Connection, Wire } from "../Wire.ts"
 import type { Alarm, Timer } from "./alarm.ts"
 import { atMost } from "./atMost.ts"
 import { ConnectionPool, type Grant, type Wake } from "./connectionPool.ts"
-import { namer, PoolMetrics } from "./poolMetrics.ts"
+import { Offers } from "./offers.ts"
+import { PoolMetrics } from "./poolMetrics.ts"
+import * as Urls from "./urls.ts"
 
 /** A connection as the pool knows it. The fiber holds it: interrupting that closes it. */
 export class Entry implements Timer {
@@ -96,11 +98,14 @@ class Waiter implements Timer {
 }
 
 class Pool extends ConnectionPool<Entry, Waiter> {
+  readonly origin: string
   readonly metrics: PoolMetrics
+  readonly offers = new Offers()
 
-  constructor(max: number, maxWaiting: number, name: string, context: Context.Context<never>) {
+  constructor(max: number, maxWaiting: number, origin: string, context: Context.Context<never>) {
     super(max, maxWaiting)
-    this.metrics = new PoolMetrics(this, name, context)
+    this.origin = origin
+    this.metrics = new PoolMetrics(this, origin, context)
   }
 }
 
@@ -123,7 +128,6 @@ export const make = Effect.fnUntraced(function*(wire: Wire, alarm: Alarm, option
 }): Effect.fn.Return<Connections, never, Scope.Scope> {
   const context = yield* Effect.context<never>()
   const runFork = Effect.runForkWith(context)
-  const nameOf = namer()
   const random = yield* Random.Random
   const holders = yield* Scope.fork(yield* Effect.scope, "parallel")
   const maxLifetime = Duration.toMillis(options.maxLifetime)
@@ -141,10 +145,11 @@ export const make = Effect.fnUntraced(function*(wire: Wire, alarm: Alarm, option
     })
   )
 
-  const poolOf = (origin: string): Pool => {
-    let pool = pools.get(origin)
-    if (pool !== undefined) return pool
-    pools.set(origin, pool = new Pool(options.max, options.maxWaiting, nameOf(origin), context))
+  const poolOf = (url: URL): Pool => {
+    const known = pools.get(url.origin)
+    if (known !== undefined) return known
+    const pool = new Pool(options.max, options.maxWaiting, Urls.originOf(url), context)
+    pools.set(pool.origin, pool)
     return pool
   }
 
@@ -173,8 +178,62 @@ export const make = Effect.fnUntraced(function*(wire: Wire, alarm: Alarm, option
 
   /**
    * One fiber holds one connection, from its first packet to its last: the pool counts it out when that fiber ends. It
-   * runs in the transport's context, since it outlives the call that asked for it.
+   * runs in the transport's context, and nothing in here knows the call that asked for it, since it outlives that.
    */
+  const open = (url: URL, pool: Pool, limit: Duration.Duration, ready: Deferred.Deferred<Entry, CheckoutError>) => {
+    const { origin } = url
+    let entry: Entry | undefined
+    const { metrics } = pool
+    const startedAt = alarm.now
+    let phase: "connecting" | "open" | "closing" = "connecting"
+    metrics.enter(phase)
+
+    const held = (connection: Connection) =>
+      connection.ready.pipe(
+        Effect.timeoutOrElse({
+          duration: limit,
+          orElse: () => {
+            const exit = Exit.fail(new Timeouts.ConnectTimeout({ origin, limit }))
+            // What does not open may not close either: who asked for it does not wait for that as well.
+            Deferred.doneUnsafe(ready, exit)
+            return exit
+          }
+        }),
+        Effect.andThen(Effect.withFiber((fiber) => {
+          metrics.leave("connecting")
+          phase = "open"
+          metrics.connected(alarm.now - startedAt)
+          const lifetime = maxLifetime * (1 - lifetimeSpread * random.nextDoubleUnsafe())
+          Deferred.doneUnsafe(
+            ready,
+            Exit.succeed(entry = new Entry(connection, fiber, pool, alarm.now + lifetime))
+          )
+          return connection.closed
+        }))
+      )
+    // Not as work in a session: it is held, whether or not anybody uses it.
+    const fiber = runFork(Effect.scoped(Effect.flatMap(
+      Session.acquire({ kind: "connection", name: origin }, wire.connect(url), (connection) => {
+        if (phase === "connecting") metrics.leave(phase)
+        metrics.enter(phase = "closing")
+        return atMost(Effect.andThen(connection.close, connection.closed), options.closeTimeout)
+      }),
+      ({ awaitRevoked, value }) => Effect.raceFirst(held(value), Effect.flatMap(awaitRevoked, Effect.fail))
+    )))
+    fiber.addObserver((exit) => {
+      if (phase !== "open") metrics.leave(phase)
+      gone(origin, pool, entry)
+      Deferred.doneUnsafe(
+        ready,
+        Exit.isSuccess(exit) || Exit.hasInterrupts(exit)
+          ? Exit.fail(new TransportClosed({ origin }))
+          : Exit.failCause(exit.cause)
+      )
+    })
+    Fiber.runIn(fiber, holders)
+    return fiber
+  }
+
   const connect = (url: URL, pool: Pool, limit: Duration.Duration, restore: Session.Restore) =>
     Effect.suspend(() => {
       const { origin } = url
@@ -184,55 +243,7 @@ export const make = Effect.fnUntraced(function*(wire: Wire, alarm: Alarm, option
         return Effect.fail(new TransportClosed({ origin }))
       }
       const ready = Deferred.makeUnsafe<Entry, CheckoutError>()
-      let entry: Entry | undefined
-      const { metrics } = pool
-      const startedAt = alarm.now
-      let phase: "connecting" | "open" | "closing" = "connecting"
-      metrics.enter(phase)
-
-      const held = (connection: Connection) =>
-        connection.ready.pipe(
-          Effect.timeoutOrElse({
-            duration: limit,
-            orElse: () => {
-              const exit = Exit.fail(new Timeouts.ConnectTimeout({ origin, limit }))
-              // What does not open may not close either: who asked for it does not wait for that as well.
-              Deferred.doneUnsafe(ready, exit)
-              return exit
-            }
-          }),
-          Effect.andThen(Effect.withFiber((fiber) => {
-            metrics.leave("connecting")
-            phase = "open"
-            metrics.connected(alarm.now - startedAt)
-            const lifetime = maxLifetime * (1 - lifetimeSpread * random.nextDoubleUnsafe())
-            Deferred.doneUnsafe(
-              ready,
-              Exit.succeed(entry = new Entry(connection, fiber, pool, alarm.now + lifetime))
-            )
-            return connection.closed
-          }))
-        )
-      // Not as work in a session: it is held, whether or not anybody uses it.
-      const fiber = runFork(Effect.scoped(Effect.flatMap(
-        Session.acquire({ kind: "connection", name: origin }, wire.connect(url), (connection) => {
-          if (phase === "connecting") metrics.leave(phase)
-          metrics.enter(phase = "closing")
-          return atMost(Effect.andThen(connection.close, connection.closed), options.closeTimeout)
-        }),
-        ({ awaitRevoked, value }) => Effect.raceFirst(held(value), Effect.flatMap(awaitRevoked, Effect.fail))
-      )))
-      fiber.addObserver((exit) => {
-        if (phase !== "open") metrics.leave(phase)
-        gone(origin, pool, entry)
-        Deferred.doneUnsafe(
-          ready,
-          Exit.isSuccess(exit) || Exit.hasInterrupts(exit)
-            ? Exit.fail(new TransportClosed({ origin }))
-            : Exit.failCause(exit.cause)
-        )
-      })
-      Fiber.runIn(fiber, holders)
+      const fiber = open(url, pool, limit, ready)
       opening.set(ready, origin)
       const awaited = Span.around(SpanName.connect, {
         attributes: {
@@ -249,14 +260,15 @@ export const make = Effect.fnUntraced(function*(wire: Wire, alarm: Alarm, option
     })
 
   const checkout: Connections["checkout"] = (url, timeouts, deadline, restore) => {
-    const { origin } = url
-    if (isClosed) return Effect.fail(new TransportClosed({ origin }))
-    const pool = poolOf(origin)
+    if (isClosed) return Effect.fail(new TransportClosed({ origin: Urls.originOf(url) }))
+    const pool = poolOf(url)
+    const { origin } = pool
 
     const fulfil = (grant: Grant<Entry>) => {
       if (grant._tag === "Open") {
         const limit = Duration.fromInputUnsafe(timeouts.connect ?? Timeouts.defaults.connect)
-        return connect(url, pool, limit, restore)
+        // Without the query of the request, which the connection outlives.
+        return connect(new URL(origin), pool, limit, restore)
       }
       const entry = grant.connection
       alarm.clear(entry)
@@ -266,7 +278,12 @@ export const make = Effect.fnUntraced(function*(wire: Wire, alarm: Alarm, option
       return checkout(url, timeouts, deadline, restore)
     }
 
-    const grant = pool.take()
+    let grant = pool.take()
+    if (grant === undefined) {
+      pool.offers.ask(pool.waiting)
+      // What was given up at once may be taken at once.
+      grant = pool.take()
+    }
     if (grant !== undefined) return fulfil(grant)
 
     const now = alarm.now

@@ -44,21 +44,3 @@ export const cutOff = <A, E, R, A2, E2, R2>(
     (exit): Effect.Effect<A | A2, E | E2, R2> => isOver ? besideDefects(exit, restore(orElse())) : exit
   )
 }
-
-/** The same for a number of milliseconds from when it is run, as an effect that inherits what its caller runs in. */
-export const cutOffAfter = <A, E, R, A2, E2, R2>(
-  self: Effect.Effect<A, E, R>,
-  millis: number,
-  orElse: () => Effect.Effect<A2, E2, R2>
-): Effect.Effect<A | A2, E | E2, R | R2> =>
-  Effect.uninterruptibleMask((restore) =>
-    Effect.withFiber((fiber) =>
-      cutOff(self, {
-        at: Alarm.of(fiber).now + millis,
-        context: fiber.context as Context.Context<R>,
-        orElse,
-        fiber,
-        restore
-      })
-    )
-  )

@@ -17,6 +17,12 @@ export const defectsOf = (fiber: Fiber.Fiber<unknown, unknown>): Effect.Effect<v
     return cause === undefined ? Effect.void : Effect.failCause(cause)
   })
 
+/** An error instead of an exit, and beside it what that died of. */
+export const failBeside = <E>(exit: Exit.Exit<unknown, unknown>, error: E): Exit.Exit<never, E> => {
+  const defects = diedOf(exit)
+  return defects === undefined ? Exit.fail(error) : Exit.failCause(Cause.combine(Cause.fail(error), defects))
+}
+
 /** What comes instead of an exit, and beside it what that died of. */
 export const besideDefects = <A, E, R>(
   exit: Exit.Exit<unknown, unknown>,

@@ -5,7 +5,7 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import type { LeakProbe } from "../LeakProbe.ts"
-import type { Restore } from "../Session.ts"
+import type { Restore, Session } from "../Session.ts"
 import { SessionRevoked } from "../SessionError.ts"
 import { defectsOf } from "./defects.ts"
 import type { Entry } from "./ledger.ts"
@@ -51,6 +51,15 @@ export const close = (
   if (entry.state === "releasing") return closed(entry)
   entry.state = "releasing"
   return release(entry, exit, () => leave(entry))
+}
+
+/** The reason where nobody revoked a session, but its scope was closed by another fiber while it was still used. */
+export const scopeClosedReason = "its scope was closed"
+
+/** Why a session that is used after its release can be used no longer. */
+export const whyEnded = (session: Session): SessionRevoked => {
+  const { id, kind, name } = session
+  return session.revoked ?? new SessionRevoked({ id, kind, session: name, reason: scopeClosedReason })
 }
 
 /** Waits until a session is revoked. */

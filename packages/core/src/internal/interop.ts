@@ -13,6 +13,13 @@ export const makeLeakProbe = (): LeakProbe => {
   }
 }
 
+/** Refers to something without keeping it. */
+export const weakly = <A extends object>(target: A | undefined): () => A | undefined => {
+  if (target === undefined) return () => undefined
+  const ref = new WeakRef(target)
+  return () => ref.deref()
+}
+
 /** What `await using` waits for. */
 export const runPromise = (effect: Effect.Effect<void>): Promise<void> => Effect.runPromise(effect)
 

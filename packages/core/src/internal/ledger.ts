@@ -13,6 +13,7 @@ import type { Caller } from "../Caller.ts"
 import { other } from "../Instrument.ts"
 import type { Info, Session } from "../Session.ts"
 import { SessionRevoked } from "../SessionError.ts"
+import type { Unowned } from "./lasting.ts"
 
 /** What was opened and closed of one kind. */
 export interface Tally {
@@ -28,7 +29,7 @@ const maxKinds = 64
 export interface Held {
   readonly value: unknown
   readonly release: (value: unknown, exit: Exit.Exit<unknown, unknown>) => Effect.Effect<unknown, unknown>
-  readonly services: Context.Context<never>
+  readonly services: Context.Context<never> | Unowned
 }
 
 /** Those that tell of a session of this process, and did not come over a wire. */
@@ -41,13 +42,15 @@ export const isRevocation = (error: unknown, reason: string): boolean =>
 /** There are many of these: no field that could be found out from another. */
 export class Entry implements Session {
   readonly id: number
-  readonly info: Info
+  info: Info
   parent: Entry | undefined
   /** How many sessions it was opened inside of. */
   readonly depth: number
   readonly caller: Caller | undefined
   readonly fiberId: number
-  readonly span: Tracer.AnySpan | undefined
+  /** Not the span itself, which keeps what its work came to. */
+  private readonly traceId: string | undefined
+  private readonly spanId: string | undefined
   /** Monotonic nanoseconds. */
   readonly openedNanos: bigint
   /** The ledger that it stands in, or stood in, and where. */
@@ -88,7 +91,8 @@ export class Entry implements Session {
     this.depth = parent === undefined ? 0 : parent.depth + 1
     this.caller = caller
     this.fiberId = fiberId
-    this.span = span
+    this.traceId = span?.traceId
+    this.spanId = span?.spanId
     this.openedNanos = openedNanos
   }
 
@@ -102,6 +106,11 @@ export class Entry implements Session {
 
   get attributes(): Info["attributes"] {
     return this.info.attributes
+  }
+
+  get span(): Session["span"] {
+    const { spanId, traceId } = this
+    return traceId === undefined || spanId === undefined ? undefined : { traceId, spanId }
   }
 
   get openedAt(): number {
@@ -136,6 +145,12 @@ export class Entry implements Session {
     } finally {
       Error.stackTraceLimit = limit
     }
+  }
+
+  /** What is closed may be remembered for long, by a handle or by a session inside: it is known by its names only. */
+  forget(): void {
+    const { attributes, kind, name, releaseRetry } = this.info
+    if (attributes !== undefined || releaseRetry !== undefined) this.info = { kind, name }
   }
 
   /** The first reason stays. */

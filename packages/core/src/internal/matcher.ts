@@ -11,11 +11,35 @@ const isWithin = (entry: Entry, within: Exclude<Filter["within"], undefined>): b
   return false
 }
 
+const fields = {
+  id: true,
+  ids: true,
+  kind: true,
+  name: true,
+  within: true,
+  tenant: true,
+  subject: true,
+  conversation: true,
+  tags: true,
+  olderThan: true
+} as const
+
+/** Refuses what is no filter: a field that nobody knows would be left out of account, and the rest choose too much. */
+export const check = (filter: Filter): void => {
+  const { ids, olderThan, tags } = OptionCheck.fields("filter", filter, fields)
+  if (ids !== undefined && typeof ids?.has !== "function") throw OptionCheck.wrong("ids", ids, "a Set of ids")
+  if (olderThan !== undefined) OptionCheck.duration("olderThan", olderThan)
+  if (tags === undefined) return
+  const isSome = typeof tags === "object" && tags !== null && !Array.isArray(tags) && Object.keys(tags).length > 0
+  if (!isSome) throw OptionCheck.wrong("tags", tags, "an object with a tag or more: leave it out for any")
+}
+
 /** The id before which nothing matches. A session of another registry may stand around any of this one's. */
 export const earliest = ({ id, within }: Filter): number => Math.max(id ?? 0, typeof within === "number" ? within : 0)
 
 /** Whether a filter chooses a session, at a moment of the monotonic clock. */
 export const matcher = (filter: Filter, now: number) => {
+  check(filter)
   const { tags } = filter
   const openedBy = filter.olderThan === undefined
     ? -Infinity

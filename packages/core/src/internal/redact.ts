@@ -8,6 +8,8 @@ const maxDepth = 4
 
 const show = (name: string, value: unknown, depth: number): unknown => {
   if (Redacted.isRedacted(value) || sensitive.test(name)) return "<redacted>"
+  // What is shown is kept by whoever reads slowly, and a function keeps what it was made from.
+  if (typeof value === "function") return "<function>"
   if (typeof value !== "object" || value === null) return value
   if (depth === 0) return Array.isArray(value) ? "[…]" : "{…}"
   if (Array.isArray(value)) return value.map((item) => show("", item, depth - 1))

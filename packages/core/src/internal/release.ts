@@ -4,6 +4,7 @@ import * as Exit from "effect/Exit"
 import * as Schedule from "effect/Schedule"
 import type { Info } from "../Session.ts"
 import { ReleaseFailed } from "../SessionError.ts"
+import { Unowned } from "./lasting.ts"
 import type { Entry, Held } from "./ledger.ts"
 
 const releaseRetry: Required<Info>["releaseRetry"] = Schedule.exponential("50 millis").pipe(Schedule.upTo({ times: 3 }))
@@ -49,7 +50,7 @@ export const release = (entry: Entry, exit: Exit.Exit<unknown, unknown>, leave: 
   // can depend on which sessions were sampled, and a seed must decide the schedule.
   return Effect.withFiber((fiber) => {
     const outer = fiber.context
-    fiber.setContext(held.services)
+    fiber.setContext(held.services instanceof Unowned ? held.services.context : held.services)
     const end = () => {
       fiber.setContext(outer)
       leave()

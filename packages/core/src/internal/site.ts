@@ -14,6 +14,8 @@ export const sample = (): Error | undefined => {
   Error.stackTraceLimit = 7
   const site = new Error("A session was asked for here")
   Error.stackTraceLimit = limit
+  // Until its stack was read, an error keeps the functions and fibers that are on it.
+  void site.stack
   return site
 }
 

@@ -1,6 +1,5 @@
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
-import type * as Exit from "effect/Exit"
 import * as Cookies from "effect/http/Cookies"
 import * as Headers from "effect/http/Headers"
 import * as HttpClientError from "effect/http/HttpClientError"
@@ -13,8 +12,11 @@ import * as Option from "effect/Option"
 import { pipeArguments } from "effect/Pipeable"
 import type * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
-import * as Transport from "../Transport.ts"
+import type * as Transport from "../Transport.ts"
+import type { UnreadBodyClosed } from "../TransportError.ts"
 import * as Interop from "./interop.ts"
+import { readBytes } from "./readBytes.ts"
+import type { UnreadBody } from "./unreadBody.ts"
 
 type Failed = HttpClientError.HttpClientError
 
@@ -28,7 +30,7 @@ export class TransportResponse extends Inspectable.Class implements HttpClientRe
   readonly headers: Headers.Headers
   readonly remoteAddress = Option.none<string>()
   private readonly source: Transport.Response
-  private readonly close: (exit: Exit.Exit<unknown, unknown>) => Effect.Effect<void>
+  private readonly body: UnreadBody
   /** Read once, given to whoever asks. */
   private whole: ArrayBuffer | undefined
 
@@ -36,7 +38,7 @@ export class TransportResponse extends Inspectable.Class implements HttpClientRe
     request: HttpClientRequest.HttpClientRequest,
     url: URL,
     source: Transport.Response,
-    close: TransportResponse["close"]
+    body: UnreadBody
   ) {
     super()
     this.request = request
@@ -44,7 +46,7 @@ export class TransportResponse extends Inspectable.Class implements HttpClientRe
     this.status = source.status
     this.headers = Headers.fromInput(source.headers)
     this.source = source
-    this.close = close
+    this.body = body
   }
 
   get cookies() {
@@ -53,10 +55,12 @@ export class TransportResponse extends Inspectable.Class implements HttpClientRe
   }
 
   /** That the connection broke is the transport's failure: some retry on that, and none on an answer that makes no sense. */
-  private readonly lost = (cause: Transport.BodyError): Failed =>
-    cause._tag === "BodyTooLarge" ? this.undecodable(cause) : new HttpClientError.HttpClientError({
-      reason: new HttpClientError.TransportError({ request: this.request, cause, description: cause.message })
-    })
+  private readonly lost = (cause: Transport.BodyError | UnreadBodyClosed): Failed =>
+    cause._tag === "BodyTooLarge" || cause._tag === "UnreadBodyClosed" ?
+      this.undecodable(cause) :
+      new HttpClientError.HttpClientError({
+        reason: new HttpClientError.TransportError({ request: this.request, cause, description: cause.message })
+      })
 
   private readonly undecodable = (cause: unknown): Failed =>
     new HttpClientError.HttpClientError({
@@ -64,17 +68,20 @@ export class TransportResponse extends Inspectable.Class implements HttpClientRe
     })
 
   get stream(): Stream.Stream<Uint8Array, Failed> {
-    const body = Effect.mapError(this.source.body, (error) => Cause.isDone(error) ? error : this.lost(error))
+    const body = Effect.mapError(this.body.pull, (error) => Cause.isDone(error) ? error : this.lost(error))
     return Stream.scoped(
-      Stream.unwrap(Effect.as(Effect.addFinalizer(this.close), Stream.fromPull(Effect.succeed(body))))
+      Stream.unwrap(Effect.as(Effect.addFinalizer(this.body.close), Stream.fromPull(Effect.succeed(body))))
     )
   }
 
   get arrayBuffer(): Effect.Effect<ArrayBuffer, Failed> {
     return Effect.suspend(() => {
       if (this.whole !== undefined) return Effect.succeed(this.whole)
-      const read = Effect.map(Transport.bytes(this.source), (bytes) => this.whole = Uint8Array.from(bytes).buffer)
-      return Effect.onExit(Effect.mapError(read, this.lost), this.close)
+      const read = Effect.map(
+        readBytes(this.body.pull, Infinity),
+        (bytes) => this.whole = Uint8Array.from(bytes).buffer
+      )
+      return Effect.onExit(Effect.mapError(read, this.lost), this.body.close)
     })
   }
 

@@ -1,4 +1,5 @@
 import { Attribute, Metrics } from "@clawback/core/Conventions"
+import * as Instrument from "@clawback/core/Instrument"
 import * as Effect from "effect/Effect"
 import { getActiveResourcesInfo } from "node:process"
 import * as NodeProbes from "../NodeProbes.ts"
@@ -10,10 +11,13 @@ const tally = <A>(all: ReadonlyArray<A>, by: (one: A) => string): ReadonlyMap<st
   return counts
 }
 
+const states = Instrument.bounded(Attribute.socketState, 32)
+const types = Instrument.bounded(Attribute.resourceType, 32)
+
 /** A look at descriptors and sockets, as the kernel counts them, and at what keeps the event loop alive. */
 export const kernel = (observers: Observers): Effect.Effect<void> => {
-  const showSockets = observers.byLabel(Metrics.sockets, (state) => ({ [Attribute.socketState]: state }))
-  const showResources = observers.byLabel(Metrics.resources, (type) => ({ [Attribute.resourceType]: type }))
+  const showSockets = observers.byLabel(Metrics.sockets, states, (state) => ({ [Attribute.socketState]: state }))
+  const showResources = observers.byLabel(Metrics.resources, types, (type) => ({ [Attribute.resourceType]: type }))
   let shown: { descriptors: number; limit: number } | undefined
   const look = Effect.gen(function*() {
     const { descriptors, sockets } = yield* NodeProbes.held()

@@ -24,15 +24,20 @@ export class Observers {
    */
   byLabel<Label extends string>(
     instrument: Instrument.Instrument<"gauge", Label>,
-    labelled: (value: string) => Instrument.Labels<Label>
+    bounded: Instrument.Bounded<Label>,
+    labelled: (value: string) => { readonly [label in Label]: string }
   ): (counts: ReadonlyMap<string, number>) => void {
-    const bounded = Instrument.bounded(32)
     const shown = new Map<string, number>()
     return (counts) => {
       for (const value of shown.keys()) shown.set(value, 0)
       for (const [value, count] of counts) {
-        const name = bounded(value)
-        if (!shown.has(name)) this.add(instrument, labelled(name), () => shown.get(name) ?? 0)
+        const { labels, release } = Instrument.use(bounded, labelled(value), this.context)
+        const name = labels[bounded.label] ?? Instrument.other
+        if (shown.has(name)) release()
+        else {
+          this.stops.push(release)
+          this.add(instrument, labelled(name), () => shown.get(name) ?? 0)
+        }
         shown.set(name, (shown.get(name) ?? 0) + count)
       }
     }

@@ -46,7 +46,8 @@ class Reception implements Dispatcher.DispatchHandler {
   private readonly socket: Net.Socket
   private readonly interim: Interim
   private readonly maxHeaderSize: number
-  private readonly onHead: (head: Effect.Effect<Wire.Exchange, SendError>) => void
+  /** Let go of once the head has come: it knows the fiber that waited, and this lives as long as the exchange. */
+  private onHead: ((head: Effect.Effect<Wire.Exchange, SendError>) => void) | undefined
 
   constructor(
     origin: string,
@@ -54,7 +55,7 @@ class Reception implements Dispatcher.DispatchHandler {
     socket: Net.Socket,
     interim: Interim,
     maxHeaderSize: number,
-    onHead: Reception["onHead"]
+    onHead: (head: Effect.Effect<Wire.Exchange, SendError>) => void
   ) {
     this.origin = origin
     this.method = method
@@ -77,7 +78,7 @@ class Reception implements Dispatcher.DispatchHandler {
       headers["content-length"] !== undefined || headers["transfer-encoding"] !== undefined
     const { abort, pull } = this
     const exchange = Effect.succeed({ status, headers, pull, abort })
-    queueMicrotask(() => this.onHead(exchange))
+    queueMicrotask(() => this.tellHead(exchange))
   }
 
   onResponseData(controller: Dispatcher.DispatchController, chunk: Uint8Array) {
@@ -96,9 +97,15 @@ class Reception implements Dispatcher.DispatchHandler {
   }
 
   onResponseError(_: unknown, error: Error) {
-    if (!this.hasHead) return this.onHead(Effect.fail(this.failure(error)))
+    if (!this.hasHead) return this.tellHead(Effect.fail(this.failure(error)))
     this.end = Effect.fail(lost(this.origin, "body", error))
     if (this.reader !== undefined) this.tell()
+  }
+
+  private tellHead(head: Effect.Effect<Wire.Exchange, SendError>) {
+    const { onHead } = this
+    this.onHead = undefined
+    onHead?.(head)
   }
 
   /**
@@ -131,6 +138,7 @@ class Reception implements Dispatcher.DispatchHandler {
 
   giveUp() {
     this.isAborted = true
+    this.onHead = undefined
     this.controller?.abort(new errors.RequestAbortedError())
   }
 
@@ -259,7 +267,9 @@ export const open = (url: URL, options: Options): Wire.Connection => {
     }),
     isUsable: () =>
       established !== undefined && !established.destroyed && !base.destroyed && established.writable &&
-      !established.readableEnded,
+      !established.readableEnded &&
+      // The server may have answered before it read all: what is sent next would wait behind the rest.
+      established.writableLength === 0,
     send: (request) =>
       request.body === undefined || typeof request.body === "string" || request.body instanceof Uint8Array
         ? dispatch(request, request.body ?? null)

@@ -8,6 +8,11 @@ import * as Fiber from "effect/Fiber"
 import * as Stream from "effect/Stream"
 import { Readable } from "node:stream"
 
+interface Body {
+  readonly stream: Stream.Stream<Uint8Array, unknown>
+  readonly context: Context.Context<never>
+}
+
 export class Upload extends Readable {
   /** Why the stream failed, if it did. */
   failure: TransportError.RequestBodyFailed | undefined
@@ -17,14 +22,13 @@ export class Upload extends Readable {
   private onWanted: (() => void) | undefined
 
   private readonly origin: string
-  private readonly body: Stream.Stream<Uint8Array, unknown>
-  private readonly context: Context.Context<never>
+  /** What it is read from. Let go of once it runs, since the connection that remembers this one outlives the call. */
+  private body: Body | undefined
 
-  constructor(origin: string, body: Stream.Stream<Uint8Array, unknown>, context: Context.Context<never>) {
+  constructor(origin: string, stream: Stream.Stream<Uint8Array, unknown>, context: Context.Context<never>) {
     super()
     this.origin = origin
-    this.body = body
-    this.context = context
+    this.body = { stream, context }
     // undici listens, but not to what comes after it has let go.
     this.on("error", () => {})
   }
@@ -35,15 +39,24 @@ export class Upload extends Readable {
     return this.fiber === undefined ? Effect.void : Fiber.interrupt(this.fiber)
   })
 
+  /** Others destroy it as well: undici does, when its socket is closed. */
+  override _destroy(error: Error | null, callback: (error?: Error | null) => void) {
+    this.body = undefined
+    this.fiber?.interruptUnsafe()
+    callback(error)
+  }
+
   override _read() {
     this.isWanted = true
-    if (this.fiber === undefined) return this.start()
+    const { body } = this
+    this.body = undefined
+    if (body !== undefined) return this.start(body)
     const onWanted = this.onWanted
     this.onWanted = undefined
     onWanted?.()
   }
 
-  private start() {
+  private start(body: Body) {
     const more = Effect.callback<void>((resume) => {
       if (this.isWanted) return resume(Effect.void)
       this.onWanted = () => resume(Effect.void)
@@ -54,8 +67,10 @@ export class Upload extends Readable {
         this.isWanted = false
         return this.push(chunk) ? Effect.void : more
       })
-    this.fiber = Effect.runForkWith(this.context)(Stream.runForEach(this.body, send))
-    this.fiber.addObserver((exit) => {
+    const fiber = Effect.runForkWith(body.context)(Stream.runForEach(body.stream, send))
+    this.fiber = fiber
+    fiber.addObserver((exit) => {
+      this.fiber = undefined
       if (Exit.isSuccess(exit)) return void this.push(null)
       if (this.destroyed) return
       this.failure = new TransportError.RequestBodyFailed({ origin: this.origin, cause: Cause.squash(exit.cause) })

@@ -1,13 +1,6 @@
 import { InvalidUrl } from "@clawback/core/TransportError"
 import * as Result from "effect/Result"
 
-/** Without what may be secret: credentials, whose delimiters may be misplaced, the query and the fragment. */
-const shown = (text: string): string =>
-  text
-    .replace(/^([a-z][a-z\d+.-]*:[/\\]+)?.*@/is, "$1<credentials>@")
-    .replace(/\?[^#]*/s, "?<query>")
-    .replace(/#.*/s, "#<fragment>")
-
 const parse = (text: string): URL | undefined => {
   // `URL` also takes `http:host` and `http:///host`.
   const url = /^https?:\/\/[^/\\?#]/i.test(text) ? URL.parse(text) ?? undefined : undefined
@@ -19,7 +12,7 @@ const parse = (text: string): URL | undefined => {
 export const below = (baseUrl: string, path: string): Result.Result<URL, InvalidUrl> => {
   const text = baseUrl.trim()
   const url = parse(text)
-  if (url === undefined) return Result.fail(new InvalidUrl({ url: shown(text) }))
+  if (url === undefined) return Result.fail(new InvalidUrl({ url: text }))
   url.pathname = url.pathname.replace(/\/+$/, "") + path
   return Result.succeed(url)
 }

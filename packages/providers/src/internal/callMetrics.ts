@@ -1,13 +1,8 @@
 import { Attribute, Metrics } from "@clawback/core/Conventions"
 import * as Instrument from "@clawback/core/Instrument"
 import type * as Context from "effect/Context"
-
-/** What a call's metrics are split by, beside how it ended. */
-interface Labels {
-  readonly [Attribute.operation]: string
-  readonly [Attribute.provider]: string
-  readonly [Attribute.requestModel]: string
-}
+import * as Effect from "effect/Effect"
+import type * as Scope from "effect/Scope"
 
 /** How what was interrupted is counted, which is no error's tag. */
 export const interrupted = "Interrupted"
@@ -23,9 +18,15 @@ const limits: ReadonlyMap<string, string> = new Map([
 
 type Counted = Instrument.Instrument<"counter" | "histogram", string>
 
-/** The series of the calls to one model. Each is made when it is first recorded, and kept. */
+const providers = Instrument.bounded(Attribute.provider, 16)
+const models = Instrument.bounded(Attribute.requestModel, 64, providers)
+/** Tags of errors, which are words of a program. */
+const errors = Instrument.bounded(Attribute.errorType, 32)
+
+/** The series of the calls to one model. Each is made when it is first recorded, and kept for as long as this is. */
 export class CallMetrics {
-  private readonly labels: Labels
+  private readonly operation: string
+  private readonly model: Instrument.Use
   private readonly context: Context.Context<never>
   private readonly ends = new Map<Counted, Map<string, Instrument.Series>>()
   private readonly ttft: Instrument.Series
@@ -33,33 +34,42 @@ export class CallMetrics {
   private readonly input: Instrument.Series
   private readonly output: Instrument.Series
 
-  constructor(labels: Labels, context: Context.Context<never>) {
-    this.labels = labels
+  constructor(operation: string, model: Instrument.Use, context: Context.Context<never>) {
+    this.operation = operation
+    this.model = model
     this.context = context
-    this.ttft = Instrument.series(Metrics.timeToFirstChunk, labels, context)
-    this.rate = Instrument.series(Metrics.outputRate, labels, context)
-    this.input = Instrument.series(Metrics.tokenUsage, { ...labels, [Attribute.tokenType]: "input" }, context)
-    this.output = Instrument.series(Metrics.tokenUsage, { ...labels, [Attribute.tokenType]: "output" }, context)
+    this.ttft = this.series(Metrics.timeToFirstChunk)
+    this.rate = this.series(Metrics.outputRate)
+    this.input = this.series(Metrics.tokenUsage, { [Attribute.tokenType]: "input" })
+    this.output = this.series(Metrics.tokenUsage, { [Attribute.tokenType]: "output" })
   }
 
-  /** `error` is a tag, of which there are few. */
+  private series(instrument: Counted, labels: Instrument.Labels<string> = {}): Instrument.Series {
+    return this.model.series(instrument, { ...labels, [Attribute.operation]: this.operation })
+  }
+
   private by(instrument: Counted, label: string, value: string | undefined): Instrument.Series {
     let all = this.ends.get(instrument)
     if (all === undefined) this.ends.set(instrument, all = new Map())
     let one = all.get(value ?? "")
-    if (one === undefined) {
-      one = Instrument.series(instrument, { ...this.labels, [label]: value }, this.context)
-      all.set(value ?? "", one)
-    }
+    if (one === undefined) all.set(value ?? "", one = this.series(instrument, { [label]: value }))
     return one
   }
 
+  private byError(instrument: Counted, error: string | undefined): Instrument.Series {
+    const known = this.ends.get(instrument)?.get(error ?? "")
+    if (known !== undefined || error === undefined) return known ?? this.by(instrument, Attribute.errorType, undefined)
+    // Never released: an error that was seen once may come again at any time.
+    const { labels } = Instrument.use(errors, { [Attribute.errorType]: error }, this.context)
+    return this.by(instrument, Attribute.errorType, labels[Attribute.errorType])
+  }
+
   retried(previous: string | undefined): void {
-    this.by(Metrics.retries, Attribute.errorType, previous).record(1)
+    this.byError(Metrics.retries, previous).record(1)
   }
 
   attempted(error: string | undefined): void {
-    this.by(Metrics.attempts, Attribute.errorType, error).record(1)
+    this.byError(Metrics.attempts, error).record(1)
     // The whole call's limit passes once, however many attempts there were.
     if (error !== "DeadlineExceeded") this.timedOut(error)
   }
@@ -78,7 +88,7 @@ export class CallMetrics {
   }
 
   ended(seconds: number, error: string | undefined): void {
-    this.by(Metrics.callDuration, Attribute.errorType, error).record(seconds)
+    this.byError(Metrics.callDuration, error).record(seconds)
     if (error === "DeadlineExceeded") this.timedOut(error)
   }
 
@@ -88,28 +98,20 @@ export class CallMetrics {
   }
 }
 
-/** So many models of one endpoint have series of their own. */
-const maxModels = 64
-
-/** The metrics of an endpoint's calls, by the model that they ask for. */
-export const byModel = (
+/** The metrics of the calls to one model of one provider, which keeps its series for as long as the scope is open. */
+export const open = (
   operation: string,
   provider: string,
-  context: Context.Context<never>
-): (model: string) => CallMetrics => {
-  const bounded = Instrument.bounded(maxModels)
-  const all = new Map<string, CallMetrics>()
-  return (model) => {
-    const name = bounded(model)
-    let metrics = all.get(name)
-    if (metrics === undefined) {
-      const labels = {
-        [Attribute.operation]: operation,
-        [Attribute.provider]: provider,
-        [Attribute.requestModel]: name
-      }
-      all.set(name, metrics = new CallMetrics(labels, context))
-    }
-    return metrics
-  }
-}
+  model: string
+): Effect.Effect<CallMetrics, never, Scope.Scope> =>
+  Effect.contextWith((context: Context.Context<Scope.Scope>) =>
+    Effect.map(
+      Effect.acquireRelease(
+        Effect.sync(() =>
+          Instrument.use(models, { [Attribute.provider]: provider, [Attribute.requestModel]: model }, context)
+        ),
+        ({ release }) => Effect.sync(release)
+      ),
+      (use) => new CallMetrics(operation, use, context)
+    )
+  )

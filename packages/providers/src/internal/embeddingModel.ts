@@ -54,10 +54,8 @@ const sum = (counts: ReadonlyArray<number | undefined>): number | undefined =>
 export const make = (
   embed: (request: { readonly input: ReadonlyArray<string> }) => Effect.Effect<EmbeddingResponse, CallError>,
   most: Most,
-  endpoint: URL
+  address: URL
 ): Effect.Effect<EmbeddingModel.EmbeddingModel> => {
-  // Without the query, which may hold what is nobody's business.
-  const url = endpoint.origin + endpoint.pathname
   const embedMany = ({ inputs }: EmbeddingModel.ProviderOptions) => {
     const parts = split(inputs, most)
     return Effect.forEach(parts, (input, part) => underKey(part, parts.length)(embed({ input }))).pipe(
@@ -65,7 +63,7 @@ export const make = (
         results: responses.flatMap(({ embeddings }) => embeddings.map((vector) => Array.from(vector))),
         usage: { inputTokens: sum(responses.map(({ usage }) => usage?.inputTokens)) }
       })),
-      Effect.mapError((error) => toAiError(error, "embedMany", url))
+      Effect.mapError((error) => toAiError(error, "embedMany", address.href))
     )
   }
   return Effect.map(

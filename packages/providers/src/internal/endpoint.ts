@@ -11,19 +11,27 @@ import type { Codec } from "../Codec.ts"
 import type { CallError } from "../ProviderError.ts"
 import type * as Target from "../Target.ts"
 import * as BaseUrl from "./baseUrl.ts"
+import * as CallMetrics from "./callMetrics.ts"
 
 /** What every protocol has, whatever is asked by it. */
 export type Protocol = Pick<Codec, "path" | "headers" | "classify">
 
-/** Where and how one provider is called. */
+/** What is asked of a model. */
+export type Operation = "chat" | "embeddings"
+
+/** Where and how one model of one provider is called. */
 export interface Endpoint<out C extends Protocol = Protocol> {
   readonly provider: string
+  readonly operation: Operation
   readonly codec: C
   readonly url: URL
+  /** Where it is, for errors and spans: without the query, which may hold a secret, and which a part of `url` would keep. */
+  readonly address: URL
   readonly source: Credential.Source
   /** What the credential is called, for errors. */
   readonly credential: string
   readonly transport: Transport.Transport["Service"]
+  readonly metrics: CallMetrics.CallMetrics
   readonly timeouts: Timeouts.Timeouts
   /** When to try again; undefined for never. */
   readonly retry: Retry.Policy<CallError> | undefined
@@ -35,9 +43,11 @@ type Place<C> = Pick<Target.Provider, "name" | "apiKey" | "baseUrlName" | "baseU
 const configuredBaseUrl = ({ baseUrl, baseUrlName }: Place<unknown>): Config.Config<string> =>
   Config.map(Config.withDefault(Config.String(baseUrlName), ""), (text) => text.trim() || baseUrl)
 
-/** Reaches a provider for as long as the scope is open. */
+/** Reaches a model for as long as the scope is open. */
 export const open = Effect.fnUntraced(function*<C extends Protocol, E, R>(
+  operation: Operation,
   provider: Place<C>,
+  model: string,
   options: Pick<Target.Options<E, R>, "baseUrl" | "credential" | "retry" | "timeouts">
 ): Effect.fn.Return<Endpoint<C>, E | Target.OpenError, R | Transport.Transport | Scope.Scope> {
   const credential: Credential.Credential<E | Credential.CredentialUnavailable | SessionError, R> =
@@ -47,11 +57,14 @@ export const open = Effect.fnUntraced(function*<C extends Protocol, E, R>(
   )
   return {
     provider: provider.name,
+    operation,
     codec: provider.codec,
     url,
+    address: new URL(url.origin + url.pathname),
     source: yield* credential.open,
     credential: credential.name,
     transport: yield* Transport.Transport,
+    metrics: yield* CallMetrics.open(operation, provider.name, model),
     timeouts: options.timeouts ?? {},
     retry: options.retry
   }

@@ -52,9 +52,7 @@ export const make = (
 ) => {
   const begin = ({ span }: LanguageModel.ProviderOptions): Attempt.BeginChat => (fiber, request, stream) =>
     calls.begin(fiber, request.model, () => Observation.chat(request, stream), span)
-  // Without the query, which may hold what is nobody's business.
-  const url = endpoint.url.origin + endpoint.url.pathname
-  const failed = (method: string) => (error: CallError) => toAiError(error, method, url)
+  const failed = (method: string) => (error: CallError) => toAiError(error, method, endpoint.address.href)
   const generateText = Effect.fnUntraced(function*(options: LanguageModel.ProviderOptions) {
     const request = yield* Effect.mapError(
       toChatRequest(model, parameters, options, transformer),

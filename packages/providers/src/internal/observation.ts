@@ -6,7 +6,6 @@
 import * as Caller from "@clawback/core/Caller"
 import { Attribute } from "@clawback/core/Conventions"
 import * as Span from "@clawback/core/Span"
-import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Pull from "effect/Pull"
@@ -18,7 +17,7 @@ import type * as ChatRequest from "../ChatRequest.ts"
 import type { EmbeddingDelivery } from "../Codec.ts"
 import type { EmbeddingRequest } from "../Embedding.ts"
 import { type AnyFiber, Call, secondsOf } from "./call.ts"
-import { byModel } from "./callMetrics.ts"
+import type { Endpoint } from "./endpoint.ts"
 
 type Attributes = Readonly<Record<string, unknown>>
 
@@ -33,17 +32,12 @@ export interface Calls {
   ) => Call
 }
 
-export const make = (
-  operation: "chat" | "embeddings",
-  { provider, url }: { readonly provider: string; readonly url: URL },
-  context: Context.Context<never>
-): Calls => {
-  const metricsOf = byModel(operation, provider, context)
+export const make = ({ address, metrics, operation, provider }: Endpoint): Calls => {
   const endpoint = {
     [Attribute.operation]: operation,
     [Attribute.provider]: provider,
-    [Attribute.serverAddress]: url.hostname,
-    [Attribute.serverPort]: Number(url.port) || (url.protocol === "https:" ? 443 : 80)
+    [Attribute.serverAddress]: address.hostname,
+    [Attribute.serverPort]: Number(address.port) || (address.protocol === "https:" ? 443 : 80)
   }
   return {
     begin: (fiber, model, attributes, parent) => {
@@ -56,7 +50,7 @@ export const make = (
         const conversation = fiber.getRef(Caller.Current)?.conversation
         if (conversation !== undefined) span.attribute(Attribute.conversation, conversation)
       }
-      return new Call(fiber, metricsOf(model), secondsOf(fiber), span, parent)
+      return new Call(fiber, metrics, secondsOf(fiber), span, parent)
     }
   }
 }

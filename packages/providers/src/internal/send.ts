@@ -35,12 +35,26 @@ export const errorBody = (response: Transport.Response): Effect.Effect<string> =
     return Effect.map(Effect.ignore(limited), () => text)
   })
 
-/** Takes a secret out of texts, in which it may also stand as JSON quotes it. */
-const redactor = (secret: string) => {
+/** A value in a query that is shorter is no secret, but a version or a name, which errors may need to say. */
+const shortestSecret = 16
+
+/** What must not come back in an error: the credential, and what a query has that may be one. */
+const secretsOf = (credential: string, { search, searchParams }: URL): ReadonlyArray<string> => {
+  if (search === "") return [credential]
+  const values = [...searchParams.values()].filter((value) => value.length >= shortestSecret)
+  return [credential, ...values, ...values.map(encodeURIComponent)]
+}
+
+const formsOf = (secret: string): ReadonlyArray<string> => {
+  const quoted = JSON.stringify(secret).slice(1, -1)
+  return [secret, quoted, quoted.replaceAll("/", "\\/")]
+}
+
+/** Takes secrets out of texts, in which they may also stand as JSON quotes them. */
+const redactor = (credential: string, url: URL) => {
   let forms: ReadonlySet<string> | undefined
-  const formsOf = (quoted: string) => new Set([secret, quoted, quoted.replaceAll("/", "\\/")])
   return (text: string): string => {
-    forms ??= formsOf(JSON.stringify(secret).slice(1, -1))
+    forms ??= new Set(secretsOf(credential, url).flatMap(formsOf))
     for (const form of forms) text = text.replaceAll(form, "<redacted>")
     return text
   }
@@ -100,7 +114,7 @@ export const send = Effect.fnUntraced(function*(
   const key = yield* Retry.CurrentKey
   const peer = {
     provider: endpoint.provider,
-    redact: redactor(secret)
+    redact: redactor(secret, endpoint.url)
   }
   call.sending(peer.redact)
   const response = yield* endpoint.transport.execute({

@@ -5,11 +5,13 @@
  * whether the laws hold; virtual time advances when nothing is ready.
  */
 import * as Cause from "effect/Cause"
+import * as Context from "effect/Context"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import type * as Random from "effect/Random"
 import type * as Scheduler from "effect/Scheduler"
 import { VirtualClock } from "./clock.ts"
+import { Collector } from "./collector.ts"
 import { Draws } from "./draws.ts"
 import { CurrentExposed, type Exposed } from "./exposed.ts"
 import { Trace } from "./trace.ts"
@@ -23,6 +25,15 @@ interface Law {
   readonly property: string
   readonly holds: () => boolean
   readonly detail: (() => string) | undefined
+}
+
+/** What the nemesis may strike once: a fiber that it interrupts, or a scope that it closes. */
+export interface Victim {
+  /** The exposed fiber that it is or belongs to. Undefined: the program's own. */
+  readonly owner: Exposed | undefined
+  /** Whether it ended by itself, so that there is nothing left to strike. */
+  readonly isOver: () => boolean
+  readonly strike: () => void
 }
 
 interface Task {
@@ -96,14 +107,17 @@ export class Run implements Scheduler.Scheduler, Random.Random {
     const dispatcher = sleeper instanceof Dispatcher ? sleeper : this.makeDispatcher()
     return () => dispatcher.scheduleTask(wake)
   })
+  /** What the program runs in, for fibers of the simulation's own. */
+  context: Context.Context<never> = Context.empty()
   steps = 0
   isHealed = false
-  private readonly exposed: Array<{ readonly fiber: Fiber.Fiber<unknown, unknown>; readonly record: Exposed }> = []
+  readonly collector = new Collector(this)
+  private readonly victims: Array<Victim> = []
   private readonly laws: Array<Law> = []
   private readonly yieldRate: number
   private readonly strikeRate: number
-  /** Whom the nemesis means to interrupt before anything else happens. */
-  private marked: Exposed | undefined = undefined
+  /** The fiber that has just yielded, where the nemesis means to strike before anything else happens. */
+  private marked: { readonly record: Exposed | undefined } | undefined = undefined
   private dispatchers = 0
   private named = 0
 
@@ -116,7 +130,7 @@ export class Run implements Scheduler.Scheduler, Random.Random {
 
   shouldYield(fiber: Fiber.Fiber<unknown, unknown>): boolean {
     if (fiber.currentOpCount < minOperations || !this.draws.isHit(this.yieldRate)) return false
-    if (!this.isHealed && this.draws.isHit(this.strikeRate * aim)) this.marked = fiber.getRef(CurrentExposed)
+    if (!this.isHealed && this.draws.isHit(this.strikeRate * aim)) this.mark(fiber.getRef(CurrentExposed))
     return true
   }
 
@@ -143,9 +157,22 @@ export class Run implements Scheduler.Scheduler, Random.Random {
     return { name: `${name} ${++this.named}`, phases: [] }
   }
 
-  /** Lets the nemesis have a fiber. */
-  expose(fiber: Fiber.Fiber<unknown, unknown>, record: Exposed): void {
-    this.exposed.push({ fiber, record })
+  /** Lets the nemesis have a fiber, or whatever else it can strike. */
+  expose(victim: Victim): void {
+    this.victims.push(victim)
+  }
+
+  /** Takes a victim out of the nemesis's hands. */
+  spare(victim: Victim): void {
+    takeAt(this.victims, this.victims.indexOf(victim))
+  }
+
+  interrupt(fiber: Fiber.Fiber<unknown, unknown>, { name, phases }: Exposed): void {
+    const phase = phases.at(-1) ?? "other"
+    this.interrupts.set(phase, (this.interrupts.get(phase) ?? 0) + 1)
+    this.struck.add(fiber)
+    this.note(`the nemesis interrupts ${name} (${phase})`)
+    fiber.interruptUnsafe()
   }
 
   tell(text: string): void {
@@ -159,10 +186,14 @@ export class Run implements Scheduler.Scheduler, Random.Random {
 
   fault(name: string, probability: number): boolean {
     const isHit = !this.isHealed && this.draws.isHit(probability)
-    if (!isHit) return false
+    if (isHit) this.occur(name)
+    return isHit
+  }
+
+  /** Counts a fault that occurs now. */
+  occur(name: string): void {
     this.faults.set(name, (this.faults.get(name) ?? 0) + 1)
     this.note(`fault ${name}`)
-    return true
   }
 
   violate(property: string, detail: string): void {
@@ -212,29 +243,31 @@ export class Run implements Scheduler.Scheduler, Random.Random {
       }
       this.steps++
       if (!this.isHealed && (this.marked !== undefined || this.draws.isHit(this.strikeRate))) this.strike()
+      this.collector.look()
       this.runOne()
       this.look()
     }
   }
 
-  /** Interrupts whom it has marked, else anyone that is left. */
+  /** Aims at a fiber that has just yielded, where that or something that belongs to it or to all can be struck. */
+  private mark(record: Exposed | undefined): void {
+    if (record !== undefined || this.victims.some(({ owner }) => owner === undefined)) this.marked = { record }
+  }
+
+  /** Strikes what it has marked, else anything that is left. */
   private strike(): void {
-    const { exposed, marked } = this
+    const { marked, victims } = this
     this.marked = undefined
-    while (exposed.length > 0) {
-      const at = marked === undefined
-        ? this.draws.below(exposed.length)
-        : exposed.findIndex(({ record }) => record === marked)
-      const victim = takeAt(exposed, at)
+    for (;;) {
+      const candidates = marked === undefined
+        ? victims
+        : victims.filter(({ owner }) => owner === undefined || owner === marked.record)
+      const isChoice = candidates.length > 1 || (marked === undefined && candidates.length > 0)
+      const victim = candidates[isChoice ? this.draws.below(candidates.length) : 0]
       if (victim === undefined) return
-      if (victim.fiber.pollUnsafe() !== undefined) continue
-      const { name, phases } = victim.record
-      const phase = phases.at(-1) ?? "other"
-      this.interrupts.set(phase, (this.interrupts.get(phase) ?? 0) + 1)
-      this.struck.add(victim.fiber)
-      this.note(`the nemesis interrupts ${name} (${phase})`)
-      victim.fiber.interruptUnsafe()
-      return
+      this.spare(victim)
+      if (victim.isOver()) continue
+      return victim.strike()
     }
   }
 

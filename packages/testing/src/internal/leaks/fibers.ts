@@ -5,35 +5,75 @@
  * start, on its starter's stack. Both are inherited, so that only a fiber that is started outside of Effect, by
  * `Effect.runFork`, or that is given another scheduler or told never to yield, is not seen.
  */
-import type * as Context from "effect/Context"
+import * as Session from "@clawback/core/Session"
+import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Metric from "effect/Metric"
 import type { StackFrame } from "effect/References"
 import * as Scheduler from "effect/Scheduler"
 import { callers } from "./callers.ts"
+import * as Trail from "./trail.ts"
 
 type AnyFiber = Fiber.Fiber<unknown, unknown>
 
 /** The functions and spans that a fiber is inside of, innermost first. */
-const inside = ({ cache }: AnyFiber): ReadonlyArray<string> => {
+const inside = (frame: StackFrame | undefined): ReadonlyArray<string> => {
   const lines: Array<string> = []
-  for (let frame: StackFrame | undefined = cache.stackFrame; frame !== undefined; frame = frame.parent) {
-    const at = callers(frame.stack() ?? "", 0)[0]
-    lines.push(at === undefined ? `in ${frame.name}` : `in ${frame.name} (${at.replace(/^at /, "")})`)
+  for (let at = frame; at !== undefined; at = at.parent) {
+    const line = callers(at.stack() ?? "", 0)[0]
+    lines.push(line === undefined ? `in ${at.name}` : `in ${at.name} (${line.replace(/^at /, "")})`)
   }
-  if (lines.length === 0 && cache.span?._tag === "Span") lines.push(`in the span ${cache.span.name}`)
   return lines
 }
 
+/** How a fiber came about. */
+interface Start {
+  readonly parent: AnyFiber | undefined
+  readonly stack: Trail.Place
+  /** The line of the program from which it was started. */
+  readonly place: Trail.Place | undefined
+  readonly frame: StackFrame | undefined
+  /** The session inside of which it was started. */
+  readonly session: number | undefined
+}
+
+/** A fiber that runs. */
+export interface Running {
+  readonly fiber: AnyFiber
+  readonly where: ReadonlyArray<string>
+  readonly parent: number | undefined
+  readonly session: number | undefined
+}
+
+const unique = (lines: ReadonlyArray<string>) => [...new Set(lines)]
+
+const describe = (fiber: AnyFiber, start: Start | undefined): ReadonlyArray<string> => {
+  const { span, stackFrame } = fiber.cache
+  const waits = Trail.ofFiber(fiber)?.lines ?? []
+  const started = unique([...start?.stack.lines ?? [], ...start?.place?.lines ?? []])
+  const functions = inside(stackFrame)
+  return unique([
+    ...waits.map((line) => `waits ${line}`),
+    ...functions,
+    ...started.map((line) => `forked ${line}`),
+    ...inside(start?.frame),
+    ...(functions.length === 0 && span?._tag === "Span" ? [`in the span ${span.name}`] : [])
+  ])
+}
+
+/** The id of the fiber that is being made: that of the next one is greater by one. */
+const latestId = () => Effect.runFork(Effect.void).id - 1
+
 export class Fibers {
-  private readonly alive = new Map<AnyFiber, ReadonlyArray<string>>()
-  /** The starts that are not matched with a fiber yet, by the context with which the fiber starts. */
-  private readonly starts = new WeakMap<Context.Context<never>, ReadonlyArray<string>>()
+  private readonly alive = new Map<AnyFiber, Start | undefined>()
+  /** The starts that are not matched with a fiber yet, by its id. */
+  private readonly starts = new Map<number, Start>()
 
   private see(fiber: AnyFiber): void {
     if (this.alive.has(fiber)) return
-    this.alive.set(fiber, this.starts.get(fiber.context) ?? [])
+    this.alive.set(fiber, this.starts.get(fiber.id))
+    this.starts.delete(fiber.id)
     fiber.addObserver(() => this.alive.delete(fiber))
   }
 
@@ -50,13 +90,19 @@ export class Fibers {
         },
         makeDispatcher: () => inner.makeDispatcher()
       }
+      const recordFiberStart = (context: Context.Context<never>) => {
+        const parent = Fiber.getCurrent()
+        this.starts.set(latestId(), {
+          parent,
+          stack: Trail.stackHere(recordFiberStart),
+          place: Trail.here(),
+          frame: parent?.cache.stackFrame,
+          session: Context.get(context, Session.Current)?.id
+        })
+        metrics?.recordFiberStart(context)
+      }
       const recorder: Metric.FiberRuntimeMetricsService = {
-        recordFiberStart: (context) => {
-          const parent = Fiber.getCurrent()
-          const stack = callers(new Error("A fiber was started here").stack ?? "")
-          this.starts.set(context, [...stack, ...(parent === undefined ? [] : inside(parent))])
-          metrics?.recordFiberStart(context)
-        },
+        recordFiberStart,
         recordFiberEnd: (context, exit) => metrics?.recordFiberEnd(context, exit)
       }
       return yield* effect.pipe(
@@ -66,11 +112,20 @@ export class Fibers {
     })
   }
 
+  get size(): number {
+    return this.alive.size
+  }
+
   /** Those that run, each with where it was started and what it is inside of. */
-  left(): ReadonlyArray<{ readonly fiber: AnyFiber; readonly where: ReadonlyArray<string> }> {
+  left(): ReadonlyArray<Running> {
     return [...this.alive]
       // Whoever waits for one may hear of its end before we do.
       .filter(([fiber]) => fiber.pollUnsafe() === undefined)
-      .map(([fiber, started]) => ({ fiber, where: [...new Set(inside(fiber).concat(started))] }))
+      .map(([fiber, start]) => ({
+        fiber,
+        where: describe(fiber, start),
+        parent: start?.parent?.id,
+        session: start?.session
+      }))
   }
 }

@@ -1,14 +1,16 @@
 /**
  * What this process holds, as the kernel tells it, and where in the code it was asked for, as far as Node tells it.
  *
- * Node reports each socket at its birth, on the stack of whoever opens it. A socket that a server accepted, and a file that
- * was opened in the background, have no such stack: those are told by port and by path.
+ * Node reports each handle at its birth: on the stack that asks for it, or with the id of what it was born of, such as the
+ * request to open a file, or the server that accepted a socket.
  */
 import * as NodeProbes from "@clawback/node/NodeProbes"
+import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
 import * as AsyncHooks from "node:async_hooks"
 import * as Fs from "node:fs/promises"
-import { callers } from "./callers.ts"
+import * as Trail from "./trail.ts"
 
 /** An open file descriptor. */
 export interface Descriptor {
@@ -25,7 +27,7 @@ const folder = "/proc/self/fd"
 const isRuntime = (target: string) => target.startsWith("anon_inode:")
 
 /** What is open now. Fails where the kernel does not tell. */
-export const look: Effect.Effect<ReadonlyArray<Descriptor>, NodeProbes.ProbeUnavailable> = Effect.gen(function*() {
+const look: Effect.Effect<ReadonlyArray<Descriptor>, NodeProbes.ProbeUnavailable> = Effect.gen(function*() {
   const sockets = new Map((yield* NodeProbes.sockets()).map((socket) => [`socket:[${socket.inode}]`, socket]))
   const links = yield* Effect.tryPromise({
     try: async () => {
@@ -45,24 +47,70 @@ export const look: Effect.Effect<ReadonlyArray<Descriptor>, NodeProbes.ProbeUnav
   )
 })
 
-const watched = new Set(["TCPWRAP", "TCPSERVERWRAP", "PIPEWRAP", "PIPESERVERWRAP", "UDPWRAP", "FILEHANDLE"])
+/** Where the kernel does not tell, nothing was open before and nothing is after. */
+export const kernel: Effect.Effect<ReadonlyArray<Descriptor>> = Effect.orElseSucceed(look, () => [])
 
-interface Birth {
-  readonly handle: WeakRef<object & { readonly fd?: number }>
-  readonly where: ReadonlyArray<string>
+export const keyOf = ({ fd, target }: Descriptor): string => `${fd} ${target}`
+
+const handles = new Set(["TCPWRAP", "TCPSERVERWRAP", "PIPEWRAP", "PIPESERVERWRAP", "UDPWRAP", "FILEHANDLE"])
+/** What a handle may be born of later. */
+const requests = new Set(["FSREQPROMISE", "GETADDRINFOREQWRAP"])
+
+type AnyFiber = Fiber.Fiber<unknown, unknown>
+
+/** How a handle came about. */
+export class Birth {
+  readonly isAccepted: boolean
+  /** The fiber in which it was, and what that worked with. */
+  readonly fiber: AnyFiber | undefined
+  readonly context: Context.Context<never> | undefined
+  private readonly handle: WeakRef<object & { readonly fd?: number }>
+  private readonly stack: Trail.Place
+  private readonly place: Trail.Place | undefined
+  private readonly from: Birth | undefined
+
+  constructor(handle: object, from: Birth | undefined, isAccepted: boolean, above: (...args: never) => unknown) {
+    this.handle = new WeakRef(handle)
+    this.stack = Trail.stackHere(above)
+    this.place = Trail.here()
+    this.fiber = Fiber.getCurrent()
+    this.context = this.fiber?.context
+    this.from = from
+    this.isAccepted = isAccepted
+  }
+
+  get fd(): number | undefined {
+    return this.handle.deref()?.fd
+  }
+
+  /** Where it was asked for. */
+  get where(): ReadonlyArray<string> {
+    if (this.isAccepted) return []
+    const own = [...new Set([...this.stack.lines, ...this.place?.lines ?? []])]
+    return own.length === 0 && this.from !== undefined ? this.from.where : own
+  }
 }
 
 /** Notes where handles are asked for, until it is stopped. */
 export class Births {
   private readonly births = new Map<number, Birth>()
-  private readonly hook = AsyncHooks.createHook({
-    init: (id, type, _trigger, handle: object) => {
-      if (!watched.has(type)) return
-      const where = callers(new Error("A handle was opened here").stack ?? "")
-      this.births.set(id, { handle: new WeakRef(handle), where })
-    },
-    destroy: (id) => void this.births.delete(id)
-  })
+  private readonly servers = new Set<number>()
+  private readonly hook: AsyncHooks.AsyncHook
+
+  constructor() {
+    const init = (id: number, type: string, trigger: number, handle: object) => {
+      if (!handles.has(type) && !requests.has(type)) return
+      if (type.endsWith("SERVERWRAP")) this.servers.add(id)
+      this.births.set(id, new Birth(handle, this.births.get(trigger), this.servers.has(trigger), init))
+    }
+    this.hook = AsyncHooks.createHook({
+      init,
+      destroy: (id) => {
+        this.births.delete(id)
+        this.servers.delete(id)
+      }
+    })
+  }
 
   start(): void {
     this.hook.enable()
@@ -73,9 +121,9 @@ export class Births {
     this.births.clear()
   }
 
-  /** Where the handle behind a descriptor was asked for. */
-  whereIs(fd: number): ReadonlyArray<string> {
-    for (const { handle, where } of this.births.values()) if (handle.deref()?.fd === fd) return where
-    return []
+  /** Of the handle behind a descriptor. */
+  of(fd: number): Birth | undefined {
+    for (const birth of this.births.values()) if (birth.fd === fd) return birth
+    return undefined
   }
 }

@@ -1,0 +1,77 @@
+/** What was left, as a tree: each thing under what it belongs to. */
+import * as Schema from "effect/Schema"
+
+/** One thing that was left. */
+export class Leak extends Schema.Class<Leak>("@clawback/testing/Leak")({
+  kind: Schema.Literals(["session", "fiber", "socket", "descriptor"]),
+  /** Names it among the leaks of one report. */
+  id: Schema.String,
+  /**
+   * The id of the leak that it belongs to: for a session, the one inside of which it was opened; for a fiber, the one that
+   * forked it; for a socket, the session or the fiber that opened it, or the other end of its connection.
+   */
+  parent: Schema.UndefinedOr(Schema.String),
+  /** Which one: kind, name and id of a session, id of a fiber, state and ports of a socket, target of a descriptor. */
+  what: Schema.String,
+  /** Lines of the reader's own code, then functions and spans; empty where none is known. */
+  where: Schema.Array(Schema.String)
+}) {}
+
+/** What to do where no line of the reader's own code is known. */
+const hints: Readonly<Record<Leak["kind"], string>> = {
+  session: "no line of yours is known: make the function around it by Effect.fn(\"name\"), or as a generator",
+  fiber: "no line of yours is known: make the function that forks it by Effect.fn(\"name\"), or as a generator",
+  socket: "no line of yours is known: another thread, a native library or another process opened it; see `ss -tnp`",
+  descriptor: "no line of yours is known: look for its path, and open it by node:fs/promises to see more"
+}
+
+/** A parent before its children, which come in the order in which they are given. What has no parent there is a root. */
+export const ordered = (leaks: ReadonlyArray<Leak>): ReadonlyArray<Leak> => {
+  const ids = new Set(leaks.map(({ id }) => id))
+  const children = new Map<string | undefined, Array<Leak>>()
+  for (const leak of leaks) {
+    const parent = leak.parent !== undefined && ids.has(leak.parent) ? leak.parent : undefined
+    const siblings = children.get(parent) ?? []
+    siblings.push(parent === leak.parent ? leak : new Leak({ ...leak, parent }))
+    children.set(parent, siblings)
+  }
+  const sorted: Array<Leak> = []
+  const walk = (parent: string | undefined) => {
+    for (const leak of children.get(parent) ?? []) {
+      sorted.push(leak)
+      walk(leak.id)
+    }
+  }
+  walk(undefined)
+  return sorted
+}
+
+const placeIn = (line: string) => line.replace(/^(?:forked|waits) /, "")
+
+/** Lines that stand above, at what a thing belongs to, are not said again. */
+const tree = (leaks: ReadonlyArray<Leak>): ReadonlyArray<string> => {
+  const lines: Array<string> = []
+  const add = (parent: string | undefined, above: ReadonlySet<string>, indent: string) => {
+    for (const leak of leaks) {
+      if (leak.parent !== parent) continue
+      lines.push(`${indent}${leak.kind} ${leak.what}`)
+      const where = leak.where.length > 0 || parent !== undefined ? leak.where : [hints[leak.kind]]
+      for (const line of where) if (!above.has(placeIn(line))) lines.push(`${indent}    ${line}`)
+      add(leak.id, new Set([...above].concat(where.map(placeIn))), `${indent}  `)
+    }
+  }
+  add(undefined, new Set(), "")
+  return lines
+}
+
+/** The program ended and left these. */
+export class LeaksFound extends Schema.TaggedError<LeaksFound>("@clawback/testing/LeaksFound")("LeaksFound", {
+  /** Each after the one that it belongs to. */
+  leaks: Schema.Array(Leak)
+}) {
+  override get message() {
+    return `${this.leaks.length} left behind. Give each back where it was taken, or in a scope around that:\n${
+      tree(this.leaks).join("\n")
+    }`
+  }
+}

@@ -1,0 +1,31 @@
+/** Spans in a simulation: made as a program with tracing makes them, and looked at in the end. */
+import { Simulation } from "@clawback/testing"
+import { Effect, Option, Tracer } from "effect"
+
+/**
+ * Runs a program with a tracer in half of its seeds, under the fault "spans are on". Spans hold what they end with, as
+ * a tracer's do that exports later.
+ */
+export const sometimesTraced = <A, E, R>(program: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
+  Effect.gen(function*() {
+    if (!(yield* Simulation.fault("spans are on", 1 / 2))) return yield* program
+    const spans: Array<Tracer.NativeSpan> = []
+    const tracer = Tracer.make({
+      span: (options) => {
+        const span = new Tracer.NativeSpan(options)
+        const count = spans.push(span)
+        // Otherwise they would be random, and the seed would not decide everything.
+        span._spanId = count.toString(16).padStart(16, "0")
+        span._traceId = Option.getOrUndefined(options.parent)?.traceId ?? span._spanId.padStart(32, "0")
+        return span
+      }
+    })
+    const result = yield* Effect.withTracer(Effect.withSpan(program, "the program"), tracer)
+    const open = spans.filter(({ status }) => status._tag === "Started")
+    yield* Simulation.check(
+      "each span that began has ended",
+      open.length === 0,
+      () => open.map(({ name }) => name).join()
+    )
+    return result
+  })
