@@ -49,7 +49,7 @@ const isOf = ({ matches }: Declared, { error, tag }: Reason, mode: Mode) => tag 
  * Whether a declared difference is all that differs: errors of ours stand where Effect alone says that it was interrupted,
  * or where it would still be waiting. What else went wrong must be what goes wrong there, too.
  */
-const isMeant = async (meant: Declared, outcome: Outcome, mode: Mode, plain: Plain): Promise<boolean> => {
+const isMeant = async (meant: Declared, outcome: Outcome, mode: Mode, plain: Plain, interrupted: Plain): Promise<boolean> => {
   const { reasons } = outcome
   const answered = withoutAnswer(outcome.output)
   // Who was not interrupted himself is never told that he was.
@@ -57,7 +57,12 @@ const isMeant = async (meant: Declared, outcome: Outcome, mode: Mode, plain: Pla
   if (reasons.length === 0 && answered.length === outcome.output.length) return false
   const others = texts(reasons.filter((reason) => !declared.some((one) => isOf(one, reason, mode))))
   if (meant.insteadOfWaiting && !(await plain.can(({ exit }) => exit === "never"))) return false
-  return plain.can((other) => isSameText(answered, withoutAnswer(other.output)) && texts(other.reasons) === others)
+  const isAlike = (other: Outcome) =>
+    isSameText(answered, withoutAnswer(other.output)) && texts(other.reasons) === others
+  // Where Effect alone goes on, ours has ended before.
+  const isEarlier = (other: Outcome) =>
+    isSameText(answered, withoutAnswer(other.output.slice(0, answered.length))) && texts(other.reasons) === others
+  return await interrupted.can(isAlike) || interrupted !== plain && await plain.can(isEarlier)
 }
 
 /** What was said before a server answered that a request was cut short. */
@@ -98,6 +103,8 @@ export class Comparison {
   async one(setting: Setting): Promise<number> {
     const { mode, operations, program, step, wrapper } = setting
     const effect = await this.plain(program, wrapper, mode)
+    // One whose scope is closed under it may end where one ends that is interrupted.
+    const interrupted = mode === "close" ? await this.plain(program, wrapper, "interrupt") : effect
     const outcome = await runOne(setting)
     this.runs++
     const say = (what: string) =>
@@ -122,7 +129,7 @@ export class Comparison {
       return outcome.steps
     }
     const meant = ours ?? (mode === "revoke" ? revoked : undefined)
-    if (meant === undefined || !(await isMeant(meant, outcome, mode, effect))) {
+    if (meant === undefined || !(await isMeant(meant, outcome, mode, effect, interrupted))) {
       const expected = [...new Set(effect.whole.map(({ exit, output }) => `${exit} after [${output.join(", ")}]`))]
       say(`${outcome.exit} after [${outcome.output.join(", ")}]; left alone, plain Effect: ${expected.join(" or ")}`)
     } else this.counts.set(meant, (this.counts.get(meant) ?? 0) + 1)

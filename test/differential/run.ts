@@ -185,7 +185,12 @@ function* steps({ mode, operations, program, step, wrapper }: Setting): Generato
   const last = machine.steps + maxSteps
   while (machine.steps < last && !isStuck()) yield
   const output = journal.output.slice()
-  for (const [name, one] of side) if (one.pollUnsafe() === undefined) amiss.push(`${name} never ends`)
+  const told: Array<Cause.Reason<unknown>> = []
+  for (const [name, one] of side) {
+    const exit = one.pollUnsafe()
+    if (exit === undefined) amiss.push(`${name} never ends`)
+    else if (Exit.isFailure(exit)) told.push(...exit.cause.reasons)
+  }
   // One that waits for ever holds what it holds.
   if (exit !== undefined) {
     amiss.push(...journal.amiss, ...server.amiss)
@@ -198,7 +203,11 @@ function* steps({ mode, operations, program, step, wrapper }: Setting): Generato
   if (exit === undefined) fiber.interruptUnsafe()
   const torn = yield* drain(Effect.runForkWith(base)(Scope.close(scope, Exit.void)))
   if (torn === undefined && exit !== undefined) amiss.push("what it ran in never closes")
-  return { exit: exitOf(exit), reasons: reasonsOf(exit), output, amiss, steps: ended, took }
+  // Whether what something died of is told to its reader or to whoever closes its scope, it is told.
+  const all = exit === undefined || told.length === 0
+    ? exit
+    : Exit.failCause(Cause.fromReasons([...Exit.isFailure(exit) ? exit.cause.reasons : [], ...told]))
+  return { exit: exitOf(all), reasons: reasonsOf(all), output, amiss, steps: ended, took }
 }
 
 /** What a revocation says. */
