@@ -12,6 +12,8 @@ export interface Difference {
   readonly operations: number
   /** None where the program was left alone. */
   readonly step: number | undefined
+  /** `held`: something was not given back, or given back more than once. */
+  readonly kind: "outcome" | "held"
   readonly what: string
 }
 
@@ -49,7 +51,13 @@ const isOf = ({ matches }: Declared, { error, tag }: Reason, mode: Mode) => tag 
  * Whether a declared difference is all that differs: errors of ours stand where Effect alone says that it was interrupted,
  * or where it would still be waiting. What else went wrong must be what goes wrong there, too.
  */
-const isMeant = async (meant: Declared, outcome: Outcome, mode: Mode, plain: Plain, interrupted: Plain): Promise<boolean> => {
+const isMeant = async (
+  meant: Declared,
+  outcome: Outcome,
+  mode: Mode,
+  plain: Plain,
+  interrupted: Plain
+): Promise<boolean> => {
   const { reasons } = outcome
   const answered = withoutAnswer(outcome.output)
   // Who was not interrupted himself is never told that he was.
@@ -68,7 +76,9 @@ const isMeant = async (meant: Declared, outcome: Outcome, mode: Mode, plain: Pla
 /** What was said before a server answered that a request was cut short. */
 const withoutAnswer = (output: ReadonlyArray<string>): ReadonlyArray<string> => {
   const [status, body = ""] = output.slice(-2)
-  return status === "503" && (body === "Empty" || body.includes(`"error":"SessionRevoked"`)) ? output.slice(0, -2) : output
+  return status === "503" && (body === "Empty" || body.includes(`"error":"SessionRevoked"`))
+    ? output.slice(0, -2)
+    : output
 }
 
 /** What Effect alone does is the same for all of ours, and so is looked at once. */
@@ -107,13 +117,17 @@ export class Comparison {
     const interrupted = mode === "close" ? await this.plain(program, wrapper, "interrupt") : effect
     const outcome = await runOne(setting)
     this.runs++
-    const say = (what: string) =>
-      void this.differences.push({ program: program.name, wrapper: wrapper.name, mode, operations, step, what })
+    const say = (what: string, kind: Difference["kind"] = "outcome") =>
+      void this.differences.push({ program: program.name, wrapper: wrapper.name, mode, operations, step, kind, what })
 
     const amiss = outcome.amiss.join()
-    if (amiss !== "" && !(await effect.can((other) => other.amiss.join() === amiss))) say(`at the end: ${amiss}`)
-    const isStuck = step !== undefined && outcome.exit === "never" && (mode !== "close" || wrapper.endsWithItsScope)
-    if (isStuck) {
+    if (amiss !== "" && !(await effect.can((other) => other.amiss.join() === amiss))) {
+      say(`at the end: ${amiss}`, "held")
+    }
+    const isStuck = step !== undefined && outcome.exit === "never"
+    const mayBeStuck = isStuck && !(mode === "close" && wrapper.endsWithItsScope) &&
+      await effect.canWhenStruck(({ exit }) => exit === "never")
+    if (isStuck && !mayBeStuck) {
       say(`it waits for ever, after [${outcome.output.join(", ")}]`)
       return outcome.steps
     }

@@ -65,7 +65,11 @@ export class MemoryServer {
     Effect.flatMap(textOf(body), (text) => {
       const times = this.requests.filter((one) => one === path).length + 1
       this.requests.push(path)
-      const { after = 0, body: pieces = [], headers = {}, isSized = true, status = 200 } = this.handler(path, times, text)
+      const { after = 0, body: pieces = [], headers = {}, isSized = true, status = 200 } = this.handler(
+        path,
+        times,
+        text
+      )
       const rest = [...pieces]
       const length = rest.reduce<number>((sum, one) => sum + (typeof one === "string" ? bytes(one).byteLength : 0), 0)
       const pull: Answer["pull"] = Effect.suspend(() => {
@@ -215,10 +219,14 @@ class PlainResponse extends Inspectable.Class implements HttpClientResponse.Http
     this.url = url.href
     this.status = status
     this.headers = Headers.fromInput(headers)
-    this.stream = Stream.fromPull(Effect.succeed(Effect.mapError(pull, (cause) =>
-      Cause.isDone(cause) ? cause : new HttpClientError.HttpClientError({
-        reason: new HttpClientError.TransportError({ request, cause, description: cause.message })
-      }))))
+    this.stream = Stream.fromPull(
+      Effect.succeed(
+        Effect.mapError(pull, (cause) =>
+          Cause.isDone(cause) ? cause : new HttpClientError.HttpClientError({
+            reason: new HttpClientError.TransportError({ request, cause, description: cause.message })
+          }))
+      )
+    )
   }
 
   get text() {

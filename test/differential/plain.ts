@@ -3,8 +3,6 @@ import type { Mode, Program } from "./program.ts"
 import { type Outcome, run, runAsync, type Setting } from "./run.ts"
 import type { Wrapper } from "./wrappers.ts"
 
-
-
 export const runOne = async (setting: Setting): Promise<Outcome> =>
   setting.program.isAsync ? runAsync(setting) : run(setting)
 
@@ -50,9 +48,14 @@ export class Plain {
     return new Plain(whole, rest())
   }
 
-  /** Whether it can do what is asked for, at some step. */
+  /** Whether it can do what is asked for, struck at some step or left alone. */
   async can(matches: (outcome: Outcome) => boolean): Promise<boolean> {
-    if (this.whole.some(matches) || this.struck.some(matches)) return true
+    return this.whole.some(matches) || this.canWhenStruck(matches)
+  }
+
+  /** Whether it can when it is struck at some step. */
+  async canWhenStruck(matches: (outcome: Outcome) => boolean): Promise<boolean> {
+    if (this.struck.some(matches)) return true
     for (let next = await this.rest.next(); next.done !== true; next = await this.rest.next()) {
       this.struck.push(next.value)
       if (matches(next.value)) return true
