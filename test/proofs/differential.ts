@@ -36,7 +36,7 @@ const { values } = parseArgs({
 const { kind, mode, only, operations, part, scale, step, wrapper } = values
 
 const effort = scale === "small"
-  ? { operations: [2048], steps: 3 }
+  ? { operations: [2048], steps: 1 }
   : { operations: [3, 4, 5, 7, 2048], steps: Infinity }
 
 const [at = 0, parts = 1] = part?.split("/").map(Number) ?? []
