@@ -302,15 +302,15 @@ it.effect("records that are no numbers do not break the series for the next", ()
     })
   ))
 
-it.effect("bounded values that are in use are let through, and what is not counted apart is `_OTHER`", () =>
+it.effect("bounded values have series of their own while there is room, and what has none is `_OTHER`", () =>
   inMetrics((context) =>
     Effect.sync(() => {
       for (const limit of [-1, 1.5, Number.NaN, Infinity, wrong("3")]) {
-        expect(() => Instrument.bounded("label", limit)).toThrow(RangeError)
+        expect(() => Instrument.bounded("hostile.label", limit)).toThrow(RangeError)
       }
       const shown = (limit: number, values: ReadonlyArray<string>) => {
-        const bounded = Instrument.bounded("label", limit)
-        return values.map((label) => Instrument.use(bounded, { label }, context).labels["label"])
+        const label = Instrument.bounded(`hostile.label ${limit}`, limit)
+        return values.map((value) => Object.values(Instrument.use(label, { [label.label]: value }, context).labels)[0])
       }
       expect(shown(0, ["a", "__proto__"])).toEqual(["_OTHER", "_OTHER"])
       expect(shown(2, ["__proto__", "toString", "x", "__proto__"])).toEqual([
