@@ -188,11 +188,7 @@ describe("The garbage collector", () => {
       yield* read
       const kept = yield* read
       let found: ReadonlyArray<SessionRegistry.Leak> = []
-      for (let tries = 0; tries < 100 && found.length === 0; tries++) {
-        collect()
-        yield* Effect.sleep("10 millis")
-        found = yield* SessionRegistry.leaks
-      }
+      yield* collectUntil(Effect.map(SessionRegistry.leaks, (leaks) => (found = leaks).length > 0))
       yield* Effect.forEach(found, SessionLeaks.reclaim)
       assert.deepStrictEqual([found.map(({ reason }) => reason), stock.returned], [["owner gone"], [1]])
       yield* kept
