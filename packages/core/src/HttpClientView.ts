@@ -40,6 +40,7 @@ import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import * as Hold from "./internal/hold.ts"
 import * as Interop from "./internal/interop.ts"
+import { Lifetime } from "./internal/lifetime.ts"
 import * as Monotonic from "./internal/monotonic.ts"
 import { counted, Received } from "./internal/received.ts"
 import { TransportResponse } from "./internal/transportResponse.ts"
@@ -123,17 +124,17 @@ export const toHttpClient = (
     const own = Context.get(context, Scope.Scope)
     const client = HttpClient.make((request, url, signal, fiber) =>
       Effect.uninterruptibleMask((restore) =>
-        Effect.flatMap(Scope.fork(Context.getOrElse(fiber.context, Scope.Scope, () => own)), (scope) => {
+        Effect.flatMap(Lifetime.fork(Context.getOrElse(fiber.context, Scope.Scope, () => own)), (lifetime) => {
           const execute = Effect.flatMap(encode(request), (sent) => transport.execute({ ...sent, url: url.href }))
-          return Effect.matchCauseEffect(restore(Scope.provide(execute, scope)), {
+          return Effect.matchCauseEffect(restore(Scope.provide(execute, lifetime.scope)), {
             onFailure: (cause) =>
               Effect.andThen(
-                Scope.close(scope, Exit.failCause(cause)),
+                lifetime.close(Exit.failCause(cause)),
                 Effect.mapError(Effect.failCause(cause), executeFailed(request))
               ),
             onSuccess: (response) => {
-              const body = new UnreadBody(request.method, response, scope, context)
-              return Effect.as(body.follow(signal), new TransportResponse(request, url, response, body))
+              const body = new UnreadBody(request.method, response, lifetime, context)
+              return Effect.as(body.follow(signal), new TransportResponse(request, url, response, body, lifetime))
             }
           })
         })

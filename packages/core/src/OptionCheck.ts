@@ -28,7 +28,7 @@ export const count = (name: string, value: number, least: number, most = Infinit
 
 /** A part of a whole. */
 export const ratio = (name: string, value: number): number => {
-  if (value >= 0 && value <= 1) return value
+  if (typeof value === "number" && value >= 0 && value <= 1) return value
   throw wrong(name, value, "a number from 0 to 1")
 }
 

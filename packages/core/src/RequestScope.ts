@@ -48,12 +48,13 @@ import * as Caller from "./Caller.ts"
 import * as Deadline from "./Deadline.ts"
 import { Admission, InFlight } from "./internal/admission.ts"
 import { whyEnded } from "./internal/hold.ts"
+import * as Interop from "./internal/interop.ts"
 import type { Work as AdmittedWork } from "./internal/phases.ts"
 import type { Ticket } from "./internal/stopping.ts"
 import { WorkFiber } from "./internal/workFiber.ts"
 import * as OptionCheck from "./OptionCheck.ts"
 import * as Session from "./Session.ts"
-import { QuotaExceeded, SessionRevoked } from "./SessionError.ts"
+import { QuotaExceeded, type SessionError, SessionRevoked } from "./SessionError.ts"
 import * as Shutdown from "./Shutdown.ts"
 
 export interface Options<out R = never> {
@@ -128,10 +129,9 @@ interface Work {
  */
 const lasting = <A, E, R>(
   info: Session.Info,
-  limit: Duration.Duration | undefined,
   hasSucceeded: (exit: Exit.Exit<unknown, unknown>) => boolean,
   work: (of: Work) => Effect.Effect<A, E, R>
-): Effect.Effect<A, E | Interruption, R | Scope.Scope> =>
+): Effect.Effect<A, E | SessionError | Shutdown.ShuttingDown, R | Scope.Scope> =>
   Effect.flatMap(Shutdown.Shutdown, (shutdown) =>
     Effect.flatMap(
       Session.acquire(
@@ -143,12 +143,47 @@ const lasting = <A, E, R>(
         const fiber = value.workFiber(session)
         const working = Effect.flatMap(value.admission.take, (ticket) => work({ session, ticket, fiber }))
         const done = Effect.provideService(fiber.run(working), Session.Current, session)
-        return Effect.raceFirst(
-          limit === undefined ? done : Deadline.within(limit)(done),
-          Effect.flatMap(awaitRevoked, Effect.fail)
-        )
+        return Effect.raceFirst(done, Effect.flatMap(awaitRevoked, Effect.fail))
       }
     ))
+
+/** Nothing of a request is outside of its deadline: neither who it is for nor whether it may begin. */
+const inTime = (limit: Duration.Duration | undefined) => <A, E, R>(self: Effect.Effect<A, E, R>) =>
+  limit === undefined ? self : Deadline.within(limit)(self)
+
+/** The same request, which reports that it has become a WebSocket. */
+const watchUpgrade = (
+  request: HttpServerRequest.HttpServerRequest,
+  onUpgrade: () => void
+): HttpServerRequest.HttpServerRequest => {
+  const upgradeWith: typeof request.upgradeWith = (options) =>
+    Effect.tap(request.upgradeWith(options), () => Effect.sync(onUpgrade))
+  const modify: typeof request.modify = (options) => watchUpgrade(request.modify(options), onUpgrade)
+  return Object.create(request, {
+    upgrade: { get: () => upgradeWith({}) },
+    upgradeWith: { value: upgradeWith },
+    modify: { value: modify }
+  })
+}
+
+/** The default deadline for a request that says it wants to become a WebSocket: it holds until that is one. */
+const untilUpgraded = <A, E, R>(
+  limit: Duration.Duration,
+  self: Effect.Effect<A, E, R>
+): Effect.Effect<A, E | Deadline.DeadlineExceeded, R | HttpServerRequest.HttpServerRequest> =>
+  Effect.suspend(() => {
+    let isUpgraded = false
+    const expired = Effect.flatMap(
+      Effect.sleep(limit),
+      () => isUpgraded ? Effect.never : Effect.fail(new Deadline.DeadlineExceeded({ budget: limit }))
+    )
+    const watched = Effect.updateService(
+      self,
+      HttpServerRequest.HttpServerRequest,
+      (request) => watchUpgrade(request, () => isUpgraded = true)
+    )
+    return Effect.raceFirst(watched, expired)
+  })
 
 /**
  * The body goes on after the handler, on the same fiber. It is cut off by the same deadline, and when the session is
@@ -158,11 +193,12 @@ const lasting = <A, E, R>(
 const guard = (
   response: HttpServerResponse.HttpServerResponse,
   { fiber, session, ticket }: Work,
+  caller: Caller.Caller | undefined,
   left: Duration.Duration
 ): HttpServerResponse.HttpServerResponse => {
   const { body, headers } = response
-  if (body._tag !== "Stream") return response
-  const { stream } = body
+  const stream = body._tag === "Stream" ? body.stream : body._tag === "Raw" ? Interop.webStream(body.body) : undefined
+  if (stream === undefined || body._tag === "Empty") return response
   const onFiber = Stream.fromChannel(Channel.fromTransform((_, scope) => {
     let pull: Pull.Pull<readonly [Uint8Array, ...Array<Uint8Array>], unknown> | undefined
     const next = Effect.suspend(() =>
@@ -175,6 +211,7 @@ const guard = (
   const guarded = onFiber.pipe(
     Deadline.withinStream(left),
     Stream.provideService(Session.Current, session),
+    Stream.provideService(Caller.Current, caller),
     Stream.provideService(InFlight, ticket)
   )
   return HttpServerResponse.setHeaders(
@@ -198,25 +235,31 @@ export const http = <R = never>(options: Options<R> = {}) => {
       const path = URL.parse(originalUrl, "http://localhost")?.pathname ?? "/"
       const isUpgrade = headers["upgrade"]?.toLowerCase() === "websocket"
       const info = { kind: "request", name: `${method} ${path}` }
-      const answered = lasting(
+      const handled = lasting(
         info,
-        limit ?? (isUpgrade ? undefined : defaultDeadline),
         // Whatever it was answered with, it was cut short if it was revoked.
         () => false,
         (work) =>
           Effect.flatMap(
             // What comes over a WebSocket later is not begun inside of the request that opened it.
             Effect.provideService(handler, InFlight, isUpgrade ? undefined : work.ticket),
-            (response) => Effect.map(Deadline.remaining, (left) => guard(response, work, left))
+            (response) =>
+              Effect.flatMap(Caller.Current, (caller) =>
+                Effect.map(
+                  Deadline.remaining,
+                  (left) => guard(response, work, caller, isUpgrade && limit === undefined ? defaultDeadline : left)
+                ))
           )
-      )
+      ).pipe(onBehalf(options, headers))
+      const answered = isUpgrade && limit === undefined
+        ? untilUpgraded(defaultDeadline, handled)
+        : inTime(limit ?? defaultDeadline)(handled)
       return Effect.flatMap(Shutdown.Shutdown, (shutdown) =>
         Effect.catchIf(
           answered,
           isInterruption,
           (error) => Effect.succeed(answer(error, shutdown.causedUnsafe(error) ? leaving(headers) : undefined))
         )).pipe(
-          onBehalf(options, headers),
           // A server runs a bare handler so that nothing interrupts it, not even its client's going away.
           Effect.interruptible
         ) as Effect.Effect<
@@ -268,10 +311,9 @@ export const layerRpc = <R = never>(options: Options<R> = {}): Layer.Layer<Rpc, 
       return Rpc.of((call, { headers, rpc }) =>
         lasting(
           { kind: "request", name: `rpc ${rpc._tag}` },
-          limit,
           Exit.isSuccess,
           ({ ticket }) => Effect.provideService(call, InFlight, ticket)
-        ).pipe(onBehalf(options, headers))
+        ).pipe(onBehalf(options, headers), inTime(limit))
       )
     })
   )

@@ -275,7 +275,6 @@ export const make: (wire: Wire, options?: Options) => Effect.Effect<Transport["S
         progress.entry = undefined
         progress.isSent = false
         connections.discard(entry)
-        if (isReleased(session)) return Effect.fail(Hold.whyEnded(session))
         const ended = Effect.andThen(
           Hold.closed(session as Held),
           Effect.suspend(() => Effect.fail(Hold.whyEnded(session)))

@@ -200,9 +200,10 @@ export abstract class Pump<A, E, R, E2> implements Readable<A, E | E2> {
       this.kept = elements
       return
     }
+    // It may run code of the user's: what that throws ends the stream, and the reader must still be known then.
+    this.onElements?.(elements)
     this.reader = undefined
     this.waiting = undefined
-    this.onElements?.(elements)
     reader(Effect.succeed(elements))
   }
 
