@@ -303,7 +303,7 @@ export const make: (wire: Wire, options?: Options) => Effect.Effect<Transport["S
       execute: (request) =>
         Effect.withFiber((fiber): Effect.Effect<Response, TransportError, Scope.Scope> => {
           const url = Urls.requestable(request.url)
-          if (url === undefined) return Effect.fail(new InvalidUrl({ url: request.url }))
+          if (url === undefined) return Effect.fail(InvalidUrl.of(request.url))
           // Before anything is taken: what is wrong with a request must not cost a connection's place.
           check(request)
           const deadline = fiber.getRef(Deadline.Current)

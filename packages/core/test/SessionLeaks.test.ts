@@ -7,7 +7,7 @@ import * as SessionRegistry from "@clawback/core/SessionRegistry"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Exit, Fiber, Layer, Logger, Redacted, References, Scope, Stream } from "effect"
 import { TestClock } from "effect/testing"
-import { collectUntil } from "./Garbage.ts"
+import { collect, collectUntil } from "./Garbage.ts"
 import { turn } from "./Moments.ts"
 import { Stock } from "./Stock.ts"
 
