@@ -135,7 +135,9 @@ export class Comparison {
     if (amiss !== "" && !(await effect.can((other) => other.amiss.join() === amiss))) {
       say(`at the end: ${amiss}`, "held")
     }
-    const isStuck = step !== undefined && outcome.exit === "never"
+    // A revocation may come when there is nothing to revoke.
+    const isStruck = step !== undefined && (mode !== "revoke" || outcome.revoked > 0)
+    const isStuck = isStruck && outcome.exit === "never"
     const mayBeStuck = isStuck && !(mode === "close" && wrapper.endsWithItsScope) &&
       await effect.canWhenStruck(({ exit }) => exit === "never")
     if (isStuck && !mayBeStuck) {
