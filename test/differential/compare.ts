@@ -32,9 +32,7 @@ const stepsOf = (count: number, wanted: number, turn: number): ReadonlyArray<num
   return Array.from({ length: wanted }, (_, i) => Math.floor(i * stride + shift))
 }
 
-/** Whether two did the same, as far as anybody can see. */
-const isSame = (one: Outcome, other: Outcome) => one.exit === other.exit && isSameText(one.output, other.output)
-
+/** Whether two said the same. */
 const isSameText = (one: ReadonlyArray<string>, other: ReadonlyArray<string>) =>
   one.length === other.length && one.every((line, i) => line === other[i])
 
@@ -137,7 +135,9 @@ export class Comparison {
     if (amiss !== "" && !(await effect.can((other) => other.amiss.join() === amiss))) {
       say(`at the end: ${amiss}`, "held")
     }
-    const isStuck = step !== undefined && outcome.exit === "never"
+    // A revocation may come when there is nothing to revoke.
+    const isStruck = step !== undefined && (mode !== "revoke" || outcome.revoked > 0)
+    const isStuck = isStruck && outcome.exit === "never"
     const mayBeStuck = isStuck && !(mode === "close" && wrapper.endsWithItsScope) &&
       await effect.canWhenStruck(({ exit }) => exit === "never")
     if (isStuck && !mayBeStuck) {
@@ -145,11 +145,12 @@ export class Comparison {
       return outcome.steps
     }
     const ours = oursOf(outcome, mode)
-    // One that tells of a limit of ours is nothing that Effect alone can do: so that need not be looked for.
-    const isPlain = ours === undefined &&
-      (step === undefined
-        ? await effect.canAlone((other) => isSame(outcome, other))
-        : await effect.can((other) => isSame(outcome, other)))
+    const isSame = (other: Outcome) => other.exit === outcome.exit && isSameText(other.output, outcome.output)
+    // What tells of ours is nothing that Effect alone can do, so that need not be looked for. Nor is what work died of that
+    // was revoked, which hides why it ended.
+    const isOnlyDead = mode === "revoke" && outcome.reasons.every(({ tag }) => tag === "Die")
+    const isPlain = ours === undefined && (await effect.canAlone(isSame) ||
+      step !== undefined && !isOnlyDead && await effect.canWhenStruck(isSame))
     if (isPlain) {
       const isSlower = (other: Outcome) => other.exit !== "never" && outcome.took <= other.took + wrapper.slack
       if (outcome.exit !== "never" && !(await effect.can(isSlower))) say(`it took ${outcome.took} ms`)

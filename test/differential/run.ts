@@ -25,6 +25,8 @@ export interface Outcome {
   readonly amiss: ReadonlyArray<string>
   /** Steps until the main fiber had ended. */
   readonly steps: number
+  /** How many sessions were revoked. */
+  readonly revoked: number
   /** Virtual milliseconds from the strike, or the start, to that end. */
   readonly took: number
 }
@@ -146,13 +148,18 @@ function* steps({ mode, operations, program, step, wrapper }: Setting): Generato
   const begun = machine.steps
   const startedAt = machine.clock.now
   let struckAt: number | undefined
+  let revoked = 0
   const fiber = runFork(main as Effect.Effect<unknown, unknown>)
   const amiss: Array<string> = []
   const side: Array<readonly [string, Fiber.Fiber<unknown, unknown>]> = []
   const hit = () => {
     struckAt = machine.clock.now
-    if (mode === "revoke") side.push(["the revocation", runFork(revoke)])
-    else if (strike === "interrupt") fiber.interruptUnsafe()
+    if (mode === "revoke") {
+      const counted = Effect.map(revoke, (revocation) => {
+        revoked = revocation.revoked.length
+      })
+      side.push(["the revocation", runFork(counted)])
+    } else if (strike === "interrupt") fiber.interruptUnsafe()
     else side.push(["the strike", runFork(strike)])
   }
 
@@ -197,7 +204,7 @@ function* steps({ mode, operations, program, step, wrapper }: Setting): Generato
   const all = exit === undefined || told.length === 0
     ? exit
     : Exit.failCause(Cause.fromReasons([...Exit.isFailure(exit) ? exit.cause.reasons : [], ...told]))
-  return { exit: exitOf(all), reasons: reasonsOf(all), output, amiss, steps: ended, took }
+  return { exit: exitOf(all), reasons: reasonsOf(all), output, amiss, steps: ended, revoked, took }
 }
 
 /** What a revocation says. */
