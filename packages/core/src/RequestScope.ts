@@ -49,6 +49,7 @@ import * as Interop from "./internal/interop.ts"
 import type { Work as AdmittedWork } from "./internal/phases.ts"
 import { RequestWork } from "./internal/requestWork.ts"
 import type { Ticket } from "./internal/stopping.ts"
+import * as Urls from "./internal/urls.ts"
 import * as OptionCheck from "./OptionCheck.ts"
 import * as Session from "./Session.ts"
 import { QuotaExceeded, type SessionError, SessionRevoked } from "./SessionError.ts"
@@ -204,7 +205,7 @@ export const http = <R = never>(options: Options<R> = {}) => {
       // Without the query, which may hold what is nobody's business. Some servers give the origin, too.
       const path = URL.parse(originalUrl, "http://localhost")?.pathname ?? "/"
       const isUpgrade = headers["upgrade"]?.toLowerCase() === "websocket"
-      const info = { kind: "request", name: `${method} ${path}` }
+      const info = { kind: "request", name: Urls.copied(`${method} ${path}`) }
       const handled = lasting(
         info,
         // Whatever it was answered with, it was cut short if it was revoked.

@@ -1,5 +1,5 @@
 /** Programs that fork, share and hand over. */
-import { Cause, Deferred, Effect, Fiber, FiberSet, Queue, Semaphore, Stream } from "effect"
+import { type Cause, Deferred, Effect, Fiber, FiberSet, Queue, Semaphore, Stream } from "effect"
 import { effect, type Program, stream } from "../program.ts"
 
 /** Puts a number into a queue every 20 milliseconds, and ends it. */
