@@ -1,22 +1,10 @@
 /** One run of a program: what came of it, and what it left. */
-import {
-  Cause,
-  Clock,
-  Context,
-  Effect,
-  Exit,
-  Fiber,
-  Layer,
-  Logger,
-  Random,
-  Scheduler,
-  Scope
-} from "effect"
 import { SessionRegistry, Shutdown } from "@clawback/core"
+import { Cause, Clock, Context, Effect, Exit, type Fiber, Layer, Logger, Random, Scheduler, Scope } from "effect"
 import { HttpServerResponse } from "effect/http"
-import { MemoryServer } from "./memoryServer.ts"
 import { Journal, show } from "./journal.ts"
 import { Machine } from "./machine.ts"
+import { MemoryServer } from "./memoryServer.ts"
 import type { Mode, Program } from "./program.ts"
 import type { Wrapper } from "./wrappers.ts"
 
@@ -37,6 +25,8 @@ export interface Outcome {
   readonly amiss: ReadonlyArray<string>
   /** Steps until the main fiber had ended. */
   readonly steps: number
+  /** How many sessions were revoked. */
+  readonly revoked: number
   /** Virtual milliseconds from the strike, or the start, to that end. */
   readonly took: number
 }
@@ -104,7 +94,7 @@ function* steps({ mode, operations, program, step, wrapper }: Setting): Generato
     Context.add(Logger.CurrentLoggers, new Set<never>())
   )
   /** How often nothing was ready, one after the other. A promise may need some turns until something is. */
-  const patience = program.isAsync ? 3 : 0
+  const patience = program.isAsync ? 10 : 0
   let idle = 0
 
   const isStuck = () => {
@@ -135,7 +125,9 @@ function* steps({ mode, operations, program, step, wrapper }: Setting): Generato
     Layer.provideMerge(Layer.mergeAll(SessionRegistry.layer(), Shutdown.layer()))
   )
   const built = yield* drain(Effect.runForkWith(base)(Layer.buildWithScope(layers, scope)))
-  if (built === undefined || Exit.isFailure(built)) throw new Error(`${program.name}: nothing to run it in: ${exitOf(built)}`)
+  if (built === undefined || Exit.isFailure(built)) {
+    throw new Error(`${program.name}: nothing to run it in: ${exitOf(built)}`)
+  }
   const context = Context.merge(base, built.value)
   const runFork = Effect.runForkWith(context)
 
@@ -156,13 +148,18 @@ function* steps({ mode, operations, program, step, wrapper }: Setting): Generato
   const begun = machine.steps
   const startedAt = machine.clock.now
   let struckAt: number | undefined
+  let revoked = 0
   const fiber = runFork(main as Effect.Effect<unknown, unknown>)
   const amiss: Array<string> = []
   const side: Array<readonly [string, Fiber.Fiber<unknown, unknown>]> = []
   const hit = () => {
     struckAt = machine.clock.now
-    if (mode === "revoke") side.push(["the revocation", runFork(revoke)])
-    else if (strike === "interrupt") fiber.interruptUnsafe()
+    if (mode === "revoke") {
+      const counted = Effect.map(revoke, (revocation) => {
+        revoked = revocation.revoked.length
+      })
+      side.push(["the revocation", runFork(counted)])
+    } else if (strike === "interrupt") fiber.interruptUnsafe()
     else side.push(["the strike", runFork(strike)])
   }
 
@@ -184,8 +181,13 @@ function* steps({ mode, operations, program, step, wrapper }: Setting): Generato
   // What is left goes on until nothing moves any more.
   const last = machine.steps + maxSteps
   while (machine.steps < last && !isStuck()) yield
-  const output = journal.output.slice()
-  for (const [name, one] of side) if (one.pollUnsafe() === undefined) amiss.push(`${name} never ends`)
+  const output = [...journal.output, ...machine.crashes]
+  const told: Array<Cause.Reason<unknown>> = []
+  for (const [name, one] of side) {
+    const exit = one.pollUnsafe()
+    if (exit === undefined) amiss.push(`${name} never ends`)
+    else if (Exit.isFailure(exit)) told.push(...exit.cause.reasons)
+  }
   // One that waits for ever holds what it holds.
   if (exit !== undefined) {
     amiss.push(...journal.amiss, ...server.amiss)
@@ -198,7 +200,11 @@ function* steps({ mode, operations, program, step, wrapper }: Setting): Generato
   if (exit === undefined) fiber.interruptUnsafe()
   const torn = yield* drain(Effect.runForkWith(base)(Scope.close(scope, Exit.void)))
   if (torn === undefined && exit !== undefined) amiss.push("what it ran in never closes")
-  return { exit: exitOf(exit), reasons: reasonsOf(exit), output, amiss, steps: ended, took }
+  // Whether what something died of is told to its reader or to whoever closes its scope, it is told.
+  const all = exit === undefined || told.length === 0
+    ? exit
+    : Exit.failCause(Cause.fromReasons([...Exit.isFailure(exit) ? exit.cause.reasons : [], ...told]))
+  return { exit: exitOf(all), reasons: reasonsOf(all), output, amiss, steps: ended, revoked, took }
 }
 
 /** What a revocation says. */

@@ -3,11 +3,8 @@ import type { Mutant } from "../support/mutant.ts"
 import { mutants as embeddings } from "./mutants/embeddings.ts"
 import { mutants as shutdown } from "./mutants/shutdown.ts"
 import { mutants as time } from "./mutants/time.ts"
+import { mutants as transport } from "./mutants/transport.ts"
 
-const pool = "packages/core/src/internal/connectionPool.ts"
-const connections = "packages/core/src/internal/connections.ts"
-const transport = "packages/core/src/Transport.ts"
-const received = "packages/core/src/internal/received.ts"
 const session = "packages/core/src/Session.ts"
 const registry = "packages/core/src/SessionRegistry.ts"
 const hold = "packages/core/src/internal/hold.ts"
@@ -18,163 +15,6 @@ const pump = "packages/core/src/internal/pump.ts"
 const matcher = "packages/core/src/internal/matcher.ts"
 
 export const mutants: ReadonlyArray<Mutant> = [
-  {
-    module: "Transport",
-    file: pool,
-    find: "if (this.total >= this.max) return undefined",
-    replace: "if (this.total > this.max) return undefined",
-    rule: "opening, open and closing never exceed the limit"
-  },
-  {
-    module: "Transport",
-    file: pool,
-    find: "    if (waiter !== undefined) return { waiter, grant: open }\n    this.total--",
-    replace: "    this.total--",
-    rule: "a wake is never lost"
-  },
-  {
-    module: "Transport",
-    file: connections,
-    find: `if (waiter.grant._tag === "Open") gone(origin, pool, undefined)`,
-    replace: `if (waiter.grant._tag === "Open") return`,
-    rule: "who is interrupted while waiting gives back what it was woken with"
-  },
-  {
-    module: "Transport",
-    file: connections,
-    find: "if (Exit.isFailure(exit)) fiber.interruptUnsafe()",
-    replace: "",
-    rule: "a connection whose caller left while it was set up is closed"
-  },
-  {
-    module: "Transport",
-    file: connections,
-    find: "atMost(Effect.andThen(connection.close, connection.closed), options.closeTimeout)",
-    replace: "Effect.andThen(connection.close, connection.closed)",
-    rule: "every close has a deadline"
-  },
-  {
-    module: "Transport",
-    file: connections,
-    find: "      discard(entry)\n      return checkout",
-    replace: "      return checkout",
-    rule: "a connection that the server has left is closed"
-  },
-  {
-    module: "Transport",
-    file: connections,
-    find: "      if (isClosed) {\n        gone",
-    replace: "      if (isClosed && options.max < 0) {\n        gone",
-    rule: "nothing is opened once the transport is closed"
-  },
-  {
-    module: "Transport",
-    file: transport,
-    find: "Session.acquire(\n",
-    replace:
-      "((...[info, take, put]: Parameters<typeof Session.acquire<Entry, CheckoutError, never>>) => Effect.flatMap(Session.acquire(info, take, () => Effect.void), (handle) => Effect.as(Effect.addFinalizer((exit) => put(handle.value, exit)), handle)))(\n",
-    rule: "taking a connection and registering its release are one step"
-  },
-  {
-    module: "Transport",
-    file: transport,
-    find: "const abort = Effect.andThen(exchange.abort, Effect.suspend(discard))",
-    replace: "const abort = exchange.abort",
-    rule: "a connection whose answer was given up is closed"
-  },
-  {
-    module: "Transport",
-    file: transport,
-    find:
-      "(restore) =>\n                Effect.mapEager(connections.checkout(url, request.timeouts ?? {}, deadline, restore), (entry) => {",
-    replace:
-      "Effect.map(connections.checkout(url, request.timeouts ?? {}, deadline, (part) => Effect.interruptible(part)), (entry) => {",
-    rule: "a revocation ends the wait for a connection"
-  },
-  {
-    module: "Transport",
-    file: connections,
-    find: "if (Exit.isSuccess(exit) || pool.leave(waiter)",
-    replace: "if (Exit.isSuccess(exit) || !Exit.hasInterrupts(exit) || pool.leave(waiter)",
-    rule: "who is revoked while waiting gives back what it was woken with"
-  },
-  {
-    module: "Transport",
-    file: connections,
-    find: "if (Exit.isFailure(exit)) fiber.interruptUnsafe()",
-    replace: "if (Exit.isFailure(exit) && Exit.hasInterrupts(exit)) fiber.interruptUnsafe()",
-    rule: "a connection whose call was revoked while it was set up is closed"
-  },
-  {
-    module: "Transport",
-    file: connections,
-    find: "maxLifetime * (1 - lifetimeSpread",
-    replace: "maxLifetime * (1 + lifetimeSpread",
-    rule: "a connection is not used beyond its lifetime"
-  },
-  {
-    module: "Transport",
-    file: connections,
-    find: "    entry.at = Math.min(now + idleMillis, entry.expiresAt)\n    alarm.set(entry)",
-    replace: "    entry.at = Math.min(now + idleMillis, entry.expiresAt)",
-    rule: "a connection that nobody uses is closed in time"
-  },
-  {
-    module: "Transport",
-    file: connections,
-    find: "    alarm.set(waiter)\n",
-    replace: "",
-    rule: "whoever waits has a limit of their own"
-  },
-  {
-    module: "Transport",
-    file: pool,
-    find: "      if (waiter.until <= now) continue\n",
-    replace: "      if (waiter.until > now && this.waiters.size > 1) continue\n",
-    rule: "waiters are served as long as they have time"
-  },
-  {
-    module: "Transport",
-    file: transport,
-    find: "if (deadline !== undefined && deadline.at <= sentAt) {",
-    replace: "if (deadline !== undefined && deadline.at < 0) {",
-    rule: "nothing is sent for who has no time left"
-  },
-  {
-    module: "Transport",
-    file: transport,
-    find: "        alarm.set(progress)\n",
-    replace: "",
-    rule: "a head is waited for no longer than it may take"
-  },
-  {
-    module: "Transport",
-    file: transport,
-    find: `reason.error.phase === "request"`,
-    replace: `reason.error.phase !== "body"`,
-    rule: "what may have been processed is not sent again"
-  },
-  {
-    module: "Transport",
-    file: transport,
-    find: "        connections.discard(entry)\n        return Effect.flatMap(",
-    replace: "        return Effect.flatMap(",
-    rule: "a connection that was left before it was used again is closed"
-  },
-  {
-    module: "Transport",
-    file: transport,
-    find: "            progress.entry = another\n",
-    replace: "",
-    rule: "the connection that a call goes on over is given back"
-  },
-  {
-    module: "Transport",
-    file: received,
-    find: "this.bytes > this.limit ||",
-    replace: "this.bytes > 2 * this.limit ||",
-    rule: "nobody reads more than is allowed"
-  },
   {
     module: "Session",
     file: session,
@@ -587,5 +427,6 @@ export const mutants: ReadonlyArray<Mutant> = [
   },
   ...shutdown,
   ...time,
-  ...embeddings
+  ...embeddings,
+  ...transport
 ]

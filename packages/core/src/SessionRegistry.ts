@@ -50,7 +50,7 @@ export interface Snapshot {
     readonly site: string | undefined
   }
   readonly age: Duration.Duration
-  /** Secrets struck out. */
+  /** Secrets struck out; of URLs, credentials, query and fragment. */
   readonly attributes: Readonly<Record<string, unknown>>
 }
 

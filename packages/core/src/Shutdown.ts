@@ -17,7 +17,8 @@
  *
  * In each phase its finalizers run all at once, each no longer than its own deadline and the phase's limit; one that
  * overruns is interrupted, named, and waited for no longer. What must come in an order belongs into one finalizer, or into
- * different phases. Work that calls `shutdown` itself is not drained, or it would wait for itself.
+ * different phases. Work that calls `shutdown` itself is not drained, or it would wait for itself;
+ * nor is work that has a fiber of its own call it, since nobody can tell whether it waits for that.
  *
  * Work that nobody admitted is not waited for: it goes on until its program is interrupted. What is under way then in a
  * session (`Session.use`, `scoped`, `stream`, a call of a model) and does not come to its end was cut short, and is named

@@ -276,7 +276,6 @@ export const make: (wire: Wire, options?: Options) => Effect.Effect<Transport["S
         progress.entry = undefined
         progress.isSent = false
         connections.discard(entry)
-        if (isReleased(session)) return Effect.fail(Hold.whyEnded(session))
         const ended = Effect.andThen(
           Hold.closed(session as Held),
           Effect.suspend(() => Effect.fail(Hold.whyEnded(session)))
@@ -305,7 +304,7 @@ export const make: (wire: Wire, options?: Options) => Effect.Effect<Transport["S
       execute: (request) =>
         Effect.withFiber((fiber): Effect.Effect<Response, TransportError, Scope.Scope> => {
           const url = Urls.requestable(request.url)
-          if (url === undefined) return Effect.fail(new InvalidUrl({ url: request.url }))
+          if (url === undefined) return Effect.fail(InvalidUrl.of(request.url))
           // Before anything is taken: what is wrong with a request must not cost a connection's place.
           check(request)
           const deadline = inForce(fiber)

@@ -235,7 +235,9 @@ describe("RequestScope and what a request forks", () => {
         const { response, scope } = yield* serve(forking(ends)[whose])
         const reading = yield* Effect.forkChild(Effect.flatMap(response, said))
         yield* TestClock.adjust("3 seconds")
-        assert.deepStrictEqual([yield* Fiber.join(reading), ends], [["1", "2", "3"], []])
+        assert.deepStrictEqual(yield* Fiber.join(reading), ["1", "2", "3"])
+        // What the body forked ends with it, what the handler forked with the request.
+        assert.lengthOf(ends, whose === "the body" ? 1 : 0)
         yield* Scope.close(scope, Exit.void)
         assert.deepStrictEqual([ends, yield* SessionRegistry.list()], [["interrupted"], []])
       }).pipe(isolated)
@@ -287,9 +289,31 @@ describe("RequestScope and what a request forks", () => {
       const { response } = yield* serve(Effect.andThen(Effect.forkChild(closing("child")), Effect.never))
       const first = yield* Effect.forkChild(response)
       const second = yield* Effect.forkChild((yield* serve(Effect.andThen(closing("handler"), Effect.never))).response)
+      const bodies = (scope: Scope.Closeable) => {
+        const close = (name: string) => Effect.provideService(closing(name), Scope.Scope, scope)
+        return [
+          Stream.fromEffectDrain(close("body")),
+          Stream.drain(Stream.fromEffect(Effect.forkChild(close("body's child"))))
+        ]
+      }
+      const third = yield* Effect.forEach([0, 1], (which) =>
+        Effect.forkChild(Effect.exit(Effect.flatMap(
+          Effect.flatMap(
+            serve(Effect.map(Effect.scope, (scope) => {
+              const body = bodies(scope as Scope.Closeable)[which] ?? Stream.empty
+              return HttpServerResponse.stream(Stream.concat(body, Stream.never))
+            })),
+            ({ response }) => response
+          ),
+          said
+        ))))
       yield* turn(50)
-      assert.deepStrictEqual(closed.toSorted(), ["child", "handler"])
+      assert.deepStrictEqual(closed.toSorted(), ["body", "body's child", "child", "handler"])
       const [one, other] = yield* Effect.all([Fiber.join(first), Fiber.join(second)])
+      const exits = yield* Effect.forEach(third, Fiber.join)
+      for (const exit of exits) {
+        assert.instanceOf(Option.getOrThrow(Exit.findErrorOption(exit)), SessionError.SessionRevoked)
+      }
       assert.deepStrictEqual([one.status, other.status, yield* SessionRegistry.list()], [503, 503, []])
     }).pipe(isolated))
 

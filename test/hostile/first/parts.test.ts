@@ -302,15 +302,25 @@ it.effect("records that are no numbers do not break the series for the next", ()
     })
   ))
 
-it("bounded values are let through for good, and what is not counted apart is `_OTHER`", () => {
-  for (const limit of [-1, 1.5, Number.NaN, Infinity, wrong("3")]) {
-    expect(() => Instrument.bounded(limit)).toThrow(RangeError)
-  }
-  const none = Instrument.bounded(0)
-  expect([none("a"), none("__proto__")]).toEqual(["_OTHER", "_OTHER"])
-  const two = Instrument.bounded(2)
-  expect(["__proto__", "toString", "x", "__proto__"].map(two)).toEqual(["__proto__", "toString", "_OTHER", "__proto__"])
-})
+it.effect("bounded values have series of their own while there is room, and what has none is `_OTHER`", () =>
+  inMetrics((context) =>
+    Effect.sync(() => {
+      for (const limit of [-1, 1.5, Number.NaN, Infinity, wrong("3")]) {
+        expect(() => Instrument.bounded("hostile.label", limit)).toThrow(RangeError)
+      }
+      const shown = (limit: number, values: ReadonlyArray<string>) => {
+        const label = Instrument.bounded(`hostile.label ${limit}`, limit)
+        return values.map((value) => Object.values(Instrument.use(label, { [label.label]: value }, context).labels)[0])
+      }
+      expect(shown(0, ["a", "__proto__"])).toEqual(["_OTHER", "_OTHER"])
+      expect(shown(2, ["__proto__", "toString", "x", "__proto__"])).toEqual([
+        "__proto__",
+        "toString",
+        "_OTHER",
+        "__proto__"
+      ])
+    })
+  ))
 
 it.effect("metrics of sessions end with their layer, and go on for the other of two", () =>
   inMetrics((context, read) =>

@@ -181,19 +181,17 @@ export abstract class Pump<A, E, R, E2> implements Readable<A, E | E2> {
     this.onStart?.(fiber)
   }
 
-  private readonly body: Effect.Effect<never, E | Cause.Done, R> = Effect.onExit(
-    Effect.flatMap(
-      Effect.suspend(() => Channel.toPullScoped(Stream.toChannel(this.stream), this.scope)),
-      (pull) =>
-        Effect.forever(Effect.flatMap(this.asked, () => Effect.map(pull, (elements) => this.give(elements))), {
-          disableYield: true
-        })
-    ),
-    (end) => {
+  private get body(): Effect.Effect<never, E | Cause.Done, R> {
+    const opened = Channel.toPullScoped(Stream.toChannel(this.stream), this.scope)
+    const served = Effect.flatMap(opened, (pull) => {
+      const given = Effect.map(pull, (elements) => this.give(elements))
+      return Effect.forever(Effect.flatMap(this.asked, () => given), { disableYield: true })
+    })
+    return Effect.onExitPrimitive(served, (end) => {
       this.onEnding?.()
-      return Scope.close(this.scope, this.exit(end))
-    }
-  )
+      return Scope.closeUnsafe(this.scope, this.exit(end))
+    })
+  }
 
   private readonly asked = Effect.callback<void>((resume) => {
     if (this.reader !== undefined) return resume(Effect.void)
@@ -207,9 +205,10 @@ export abstract class Pump<A, E, R, E2> implements Readable<A, E | E2> {
       this.kept = elements
       return
     }
+    // It may run code of the user's: what that throws ends the stream, and the reader must still be known then.
+    this.onElements?.(elements)
     this.reader = undefined
     this.waiting = undefined
-    this.onElements?.(elements)
     reader(Effect.succeed(elements))
   }
 
