@@ -35,7 +35,7 @@ const jobs: Array<Job> = [
 /** One judge takes so many jobs, since what it has loaded stays. */
 const jobsOfOne = 50
 /** A mistake may have made something endless. */
-const patience = 120_000
+const patience = 300_000
 
 const judge = () => fork(join(import.meta.dirname, "../test/support/judgeProgram.ts"), { stdio: "pipe" })
 

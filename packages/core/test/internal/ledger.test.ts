@@ -18,7 +18,7 @@ const list = (ledger: Ledger, from?: number) => {
 }
 
 const open = (ledger: Ledger, parent: Entry | undefined) =>
-  ledger.open({ kind: "k", name: "n" }, parent, undefined, 1, undefined, 0n)
+  ledger.open({ kind: "k", name: "n" }, parent, undefined, undefined, 1, undefined, 0n)
 
 describe("The ledger (B1)", () => {
   it("holds what a map would hold, in the order of opening, whatever is opened and closed", () => {
