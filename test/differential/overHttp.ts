@@ -174,3 +174,33 @@ export const handlers: ReadonlyArray<Wrapper> = [
     effect: routed(RequestScope.layer())
   }
 ]
+
+// Handlers that ask
+
+const ownProxy: Wrapper = {
+  ...interruptible,
+  name: "plain proxy",
+  layer: (world) => Layer.mergeAll(ownClient.layer(world), ownModel.layer(world))
+}
+const viaProxy = (name: string, layer: Wrapper["layer"], effect: Wrapper["effect"]): Wrapper => ({
+  ...plain,
+  name,
+  forms: ["proxy"],
+  oracles: [ownProxy],
+  connections: 2,
+  slack: drain,
+  layer,
+  effect
+})
+const inRequest: Wrapper["effect"] = (self) => RequestScope.http()(self as never) as never
+const ours: Wrapper["layer"] = (world) =>
+  HttpClientView.layerHttpClient.pipe(
+    Layer.merge(Layer.orDie(Layer.provide(ofTarget, OpenAi.layer({ model: "m", baseUrl: url("/v1") })))),
+    Layer.provide([transport(2)(world), config])
+  )
+
+export const proxies: ReadonlyArray<Wrapper> = [
+  viaProxy("RequestScope.http", ownProxy.layer, inRequest),
+  viaProxy("RequestScope.http over Transport.make", ours, inRequest),
+  viaProxy("Transport.make", ours, Effect.interruptible)
+]

@@ -252,19 +252,28 @@ const read = <E>(stream: Stream.Stream<number, E>, call: Call) =>
     )
   })
 
-const kinds = ["a stream with a deadline", "a stream within a deadline", "an effect"] as const
+/** As `Deadline.withinStream`, which pulls for its reader; here a reader that leaves interrupts the pull itself. */
+const uncut = (millis: number) => <A, E, R>(self: Stream.Stream<A, E, R>) =>
+  Stream.unwrap(Effect.map(Clock.monotonicTimeNanos, (now) =>
+    Stream.provideService(self, Deadline.Current, {
+      at: Number(now) / 1e6 + millis,
+      budget: Duration.millis(millis)
+    })))
 
-const run = (call: Call, policy: Retry.Policy, keys: Set<string>, what: typeof kinds[number], budget: number) => {
+const run = (
+  call: Call,
+  policy: Retry.Policy,
+  keys: Set<string>,
+  kind: "effect" | "stream" | "bare stream",
+  budget: number
+) => {
   const declared = call.isIdempotent ? Retry.idempotent() : (<A, E, R>(self: Effect.Effect<A, E, R>) => self)
-  const streamed = Retry.stream(policy)(source(call, keys))
-  // In a stream's deadline a pull that was left goes on; without, it is left as far as the stream itself is.
-  const retried = {
-    "a stream with a deadline": read(Deadline.withinStream(budget)(streamed), call),
-    "a stream within a deadline": Deadline.within(budget)(
-      Effect.scoped(Effect.flatMap(Effect.scope, (scope) => readIn(scope, streamed, call)))
-    ),
-    "an effect": Effect.scoped(attempt(call, keys).pipe(Retry.effect(policy), Deadline.within(budget)))
-  }[what]
+  const stream = source(call, keys).pipe(Retry.stream(policy))
+  const retried = kind === "stream"
+    ? read(Deadline.withinStream(budget)(stream), call)
+    : kind === "bare stream"
+    ? Effect.scoped(Effect.flatMap(Effect.scope, (scope) => readIn(scope, uncut(budget)(stream), call)))
+    : Effect.scoped(attempt(call, keys).pipe(Retry.effect(policy), Deadline.within(budget)))
   // Where chance has no say in the wait, it is known until when a retry that was taken cannot have begun.
   const left = Effect.map(Clock.currentTimeMillis, (now) => {
     const asked = Duration.toMillis(call.last?.retry.retryAfter ?? 0)
@@ -281,7 +290,7 @@ const caller = Effect.fnUntraced(function*(accounts: readonly [Account, Account]
   for (let i = 0; i < calls; i++) {
     const account = yield* Simulation.choose(accounts)
     const total = yield* Simulation.choose(totals)
-    const what = yield* Simulation.choose(kinds)
+    const kind = yield* Simulation.choose(["effect", "stream", "bare stream"] as const)
     const policy = Retry.jittered({
       attempts: maxAttempts,
       base: account.base,
@@ -304,7 +313,7 @@ const caller = Effect.fnUntraced(function*(accounts: readonly [Account, Account]
       last: undefined,
       freeAt: 0
     }
-    const exit = yield* Effect.exit(run(call, policy, keys, what, total))
+    const exit = yield* Effect.exit(run(call, policy, keys, kind, total))
     yield* Simulation.check("a call that has ended holds nothing", call.held === 0, () => `${call.held} held`)
     if (Exit.isSuccess(exit)) continue
     const error = Option.getOrUndefined(Cause.findErrorOption(exit.cause))

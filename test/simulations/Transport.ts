@@ -1,17 +1,19 @@
 /**
- * A transport over a wire on which everything goes wrong, used by callers that are interrupted at any step.
+ * A transport over a wire on which everything goes wrong, used by callers that are interrupted at any step, in scopes that
+ * others close at any step.
  *
- * Six callers make four calls each, on at most three connections; in some runs the transport is closed under them.
- * What must hold is in the names of the properties. Where it was not closed, the wire is healed in the end, and as many
- * calls as there may be connections must then fit at once.
+ * Six callers make four calls each, on at most three connections; in some runs the transport is closed under them, in some
+ * somebody traces. Bodies are read whole, in part, by two at a time, or not at all. What must hold is in the names of the
+ * properties. Where it was not closed, the wire is healed in the end, and as many calls as there may be connections must
+ * then fit at once.
  */
 import { Deadline, SessionError, SessionRegistry, Timeouts, Transport, TransportError } from "@clawback/core"
 import { Simulation } from "@clawback/testing"
-import { Clock, Duration, Effect, Exit, Fiber, Latch, Option, Pull, Schema, Scope } from "effect"
-import { faultyWire, now, origin } from "../support/faultyWire.ts"
+import { Cause, Clock, Duration, Effect, Exit, Fiber, Latch, Option, Schema, Scope, Tracer } from "effect"
+import { faultyWire, now, origin, serialOf } from "../support/faultyWire.ts"
 
 const callers = 6
-const calls = 4
+const callsEach = 4
 const connections = 3
 const deadline = 1000
 /** What giving back may take on top: the drain of a body's rest. */
@@ -49,59 +51,174 @@ const uncut = (millis: number) => <A, E, R>(self: Effect.Effect<A, E, R>) =>
     (at) => Effect.provideService(self, Deadline.Current, { at: at + millis, budget: Duration.millis(millis) })
   )
 
-/** Reads the answer, or part of it, or nothing. */
-const call = Effect.fnUntraced(
-  function*(transport: Transport.Transport["Service"], name: string) {
-    const limit = yield* Simulation.choose([0, 5, 50, deadline, deadline, deadline])
-    const startedAt = yield* now
-    const head = yield* Effect.exit(uncut(limit)(execute(transport, name)))
-    const took = (yield* now) - startedAt
-    // Connecting and waiting for the head have limits of their own, and neither begins after the deadline.
-    yield* Simulation.check("nobody waits beyond their deadline", took <= limit + firstToken, () => `${took} ms`)
-    const response = yield* head
-    const waited = (yield* now) - response.sentAt
-    yield* Simulation.check(
-      "a head is waited for no longer than it may take",
-      waited <= firstToken,
-      () => `${waited} ms`
-    )
-    const part = yield* Simulation.choose(["all", "some", "none"])
-    const whole = Effect.flatMap(
-      Transport.bytes(response),
-      ({ byteLength }) =>
-        Simulation.check("nobody reads more than is allowed", byteLength <= maxBodySize, () => `${byteLength} bytes`)
-    )
-    const reading = part === "all" ? whole : Pull.catchDone(
-      part === "some" ? Effect.asVoid(response.body) : Effect.void,
-      () => Effect.void
-    )
-    yield* Simulation.phase("reading")(reading)
-  },
-  Effect.scoped,
-  Simulation.phase("giving back"),
-  Deadline.within(deadline)
-)
+/** One call, as its owners see it. */
+class Call {
+  readonly scope = Scope.makeUnsafe()
+  response: Transport.Response | undefined = undefined
+  /** Bytes that its readers got. */
+  read = 0
+  /** When another fiber closed the scope. */
+  closedAt: number | undefined = undefined
+  /** When its own work in the scope had ended. */
+  endedAt = Infinity
+  /** Since when the registry has listed it no more, after that. */
+  unlistedAt: number | undefined = undefined
+  readonly name: string
 
-const caller = Effect.fnUntraced(function*(transport: Transport.Transport["Service"], id: number) {
-  for (let i = 0; i < calls; i++) {
-    const startedAt = yield* now
-    const exit = yield* Effect.exit(call(transport, `${id}/${i}`))
-    const took = (yield* now) - startedAt
-    yield* Simulation.check("a call ends by its deadline", took <= deadline + grace, () => `${took} ms`)
-    if (Exit.isFailure(exit)) {
-      const error = Exit.findErrorOption(exit)
-      if (Option.isSome(error) && error.value._tag === "QueueTimeout") {
-        yield* Simulation.check("nobody waits while there is room", error.value.connections === connections)
-      }
-      yield* Simulation.check(
-        "a caller gets a typed error",
-        Option.exists(error, isExpected),
-        () => String(exit.cause)
+  constructor(name: string) {
+    this.name = name
+  }
+}
+
+/** The calls by their paths, so that others can close the scopes that they run in. */
+type Calls = Map<string, Call>
+
+/** Pulls once. Every byte must be of the request that the head is of. */
+const pull = (call: Call, response: Transport.Response) =>
+  Effect.tap(response.body, (chunks) =>
+    Effect.forEach(chunks, (chunk) => {
+      call.read += chunk.byteLength
+      return Simulation.check(
+        "nobody reads a stranger's bytes",
+        String(serialOf(chunk)) === response.headers["x-serial"],
+        () => `${serialOf(chunk)} for ${String(response.headers["x-serial"])}`
       )
-    }
+    }))
+
+/** Reads to the end, which must be that of the whole. */
+const readAll = (call: Call, response: Transport.Response) =>
+  Effect.catchIf(Effect.forever(pull(call, response), { disableYield: true }), Cause.isDone, () =>
+    Simulation.check(
+      "who reads to the end has read it all",
+      String(call.read) === response.headers["x-length"],
+      () => `${call.read} of ${String(response.headers["x-length"])} bytes`
+    ))
+
+/** How a body is read, other than whole. */
+const ways: Readonly<Record<string, string>> = {
+  some: "a body is left half read",
+  none: "a body is left unread",
+  twice: "a body is read by two"
+}
+
+const read = Effect.fnUntraced(function*(call: Call, response: Transport.Response) {
+  const part = yield* Simulation.choose(["all", "all", "some", "none", "twice"])
+  const fault = ways[part]
+  if (fault !== undefined) yield* Simulation.fault(fault, 1)
+  const all = readAll(call, response)
+  if (part === "all") yield* all
+  if (part === "some") yield* Effect.catchIf(pull(call, response), Cause.isDone, () => Effect.void)
+  if (part === "twice") {
+    const exits = yield* Effect.all([Effect.exit(all), Effect.exit(all)], { concurrency: 2 })
+    yield* Simulation.check("a second reader disturbs nobody", !exits.every(Exit.hasDies))
+  }
+  yield* Simulation.check("nobody reads more than is allowed", call.read <= maxBodySize, () => `${call.read} bytes`)
+}, Simulation.phase("reading"))
+
+/** Sends, and reads the answer, or part of it, or nothing. */
+const work = Effect.fnUntraced(function*(transport: Transport.Transport["Service"], call: Call) {
+  const limit = yield* Simulation.choose([0, 5, 50, deadline, deadline, deadline])
+  const startedAt = yield* now
+  const head = yield* Effect.exit(uncut(limit)(execute(transport, call.name)))
+  const took = (yield* now) - startedAt
+  // Connecting and waiting for the head have limits of their own, and neither begins after the deadline.
+  yield* Simulation.check("nobody waits beyond their deadline", took <= limit + firstToken, () => `${took} ms`)
+  const response = call.response = yield* head
+  const waited = (yield* now) - response.sentAt
+  yield* Simulation.check("a head is waited for no longer than it may take", waited <= firstToken, () => `${waited} ms`)
+  yield* read(call, response)
+}, Deadline.within(deadline))
+
+/** What one who still has the response gets of it when all is over. */
+const readLate = Effect.fnUntraced(function*({ read, response }: Call) {
+  if (response === undefined) return
+  const startedAt = yield* now
+  const exit = yield* Effect.exit(response.body)
+  const took = (yield* now) - startedAt
+  yield* Simulation.check("nobody reads, or waits, when the exchange is over", Exit.isFailure(exit) && took === 0)
+  const isDone = Exit.isFailure(exit) && Option.exists(Exit.findErrorOption(exit), Cause.isDone)
+  const isWhole = String(read) === response.headers["x-length"]
+  yield* Simulation.check("the end is told only where all was read", !isDone || isWhole)
+})
+
+/** How a call that is over has ended, in time and with the error that says why. */
+const judge = Effect.fnUntraced(function*(call: Call, exit: Exit.Exit<unknown, unknown>, startedAt: number) {
+  const took = (yield* now) - startedAt
+  yield* Simulation.check("a call ends by its deadline", took <= deadline + grace, () => `${took} ms`)
+  const { closedAt, endedAt, unlistedAt = Infinity } = call
+  if (closedAt !== undefined && call.response !== undefined) {
+    yield* Simulation.check("a reader ends with its scope", endedAt <= closedAt, () => `${endedAt - closedAt} ms later`)
+  }
+  yield* Simulation.check(
+    "a call that is listed no more ends at once",
+    endedAt <= unlistedAt,
+    () => `${endedAt - unlistedAt} ms later`
+  )
+  if (Exit.isSuccess(exit)) return
+  const error = Exit.findErrorOption(exit).pipe(Option.filter(isExpected))
+  yield* Simulation.check("a caller gets a typed error", Option.isSome(error), () => String(exit.cause))
+  if (Option.isNone(error)) return
+  const { value } = error
+  if (value._tag === "QueueTimeout") {
+    yield* Simulation.check("nobody waits while there is room", value.connections === connections)
+  }
+  if (value._tag === "SessionRevoked") {
+    const isClosed = value.reason === "its scope was closed"
+    yield* Simulation.check("who is ended hears why", isClosed ? closedAt !== undefined : value.reason === "simulated")
+  }
+})
+
+const caller = Effect.fnUntraced(function*(
+  transport: Transport.Transport["Service"],
+  calls: Calls,
+  id: number
+) {
+  for (let i = 0; i < callsEach; i++) {
+    const call = new Call(`${id}/${i}`)
+    calls.set(`/${call.name}`, call)
+    const startedAt = yield* now
+    const exit = yield* Effect.exit(
+      Scope.provide(work(transport, call), call.scope).pipe(
+        Effect.ensuring(Effect.map(now, (at) => call.endedAt = at)),
+        Effect.onExit((exit) => Scope.close(call.scope, exit)),
+        Simulation.phase("giving back")
+      )
+    )
+    yield* judge(call, exit, startedAt)
+    yield* readLate(call)
     yield* Simulation.latency(0, yield* Simulation.choose([0, 0, 20, 20, 20, 1000]))
   }
 })
+
+/** Closes the scope of a call from elsewhere. */
+const close = (call: Call) =>
+  Effect.uninterruptible(Effect.flatMap(now, (at) => {
+    if (call.scope.state._tag === "Open") call.closedAt = at
+    return Scope.close(call.scope, Exit.void)
+  }))
+
+/** Closes a scope while its call goes on over another connection. */
+const closeOnAnother = (calls: Calls) =>
+  Effect.fnUntraced(function*(path: string) {
+    const call = calls.get(path)
+    if (call === undefined || !(yield* Simulation.fault("a scope is closed over another connection", 0.7))) return
+    yield* Effect.forkDetach(Effect.andThen(Simulation.latency(0, 5), close(call)))
+  })
+
+/** Closes scopes in which others work, wherever they are. */
+const closer = Effect.fnUntraced(function*(calls: Calls) {
+  for (let i = 0; i < 8; i++) {
+    yield* Simulation.latency(0, 100)
+    const [first, ...others] = [...calls.values()].filter(({ scope }) => scope.state._tag === "Open")
+    if (first === undefined) continue
+    const call = yield* Simulation.choose([first, ...others])
+    const isRead = call.response !== undefined
+    yield* close(call)
+    const listed = yield* SessionRegistry.list({ kind: "exchange" })
+    if (!listed.some(({ name }) => name.endsWith(`/${call.name}`))) call.unlistedAt = yield* now
+    yield* Simulation.fault(isRead ? "a scope is closed under its reader" : "a scope is closed under its call", 1)
+  }
+}, Simulation.phase("closing scopes"))
 
 /** Takes calls back, wherever they are. One that only waits is told at once. */
 const revoker = Effect.gen(function*() {
@@ -123,15 +240,30 @@ const revoker = Effect.gen(function*() {
 
 const program = Effect.gen(function*() {
   const registry = yield* SessionRegistry.SessionRegistry
-  const wire = faultyWire(closeTimeout)
+  const calls: Calls = new Map()
+  const wire = faultyWire({
+    closeTimeout,
+    chunkSize: 1000,
+    onLeft: closeOnAnother(calls),
+    closedAt: (path) => calls.get(path)?.closedAt,
+    answer: () =>
+      Effect.all({
+        status: Effect.succeed(200),
+        chunks: Simulation.choose([0, 1, 2, 2, 3, 100]),
+        isSized: Simulation.choose([true, false])
+      })
+  })
   const maxLifetime = yield* Simulation.choose([20, 60, 600])
   yield* Simulation.always(
     "opening, open and closing connections never exceed the limit",
     () => wire.open.size <= connections,
     () => `${wire.open.size} of ${connections}`
   )
-  yield* Simulation.always("nobody shares a connection", () => !wire.isShared)
-  yield* Simulation.always("nothing is sent for who has no time left", () => !wire.isLate)
+  yield* Simulation.always("nobody shares a connection", () => !wire.broken.shared)
+  yield* Simulation.always("nothing is sent behind bytes of the last request", () => !wire.broken.behind)
+  yield* Simulation.always("a body has one reader at a time", () => !wire.broken["read twice"])
+  yield* Simulation.always("nothing is sent for who has no time left", () => !wire.broken.late)
+  yield* Simulation.always("what is sent in a closed scope is broken off at once", () => !wire.broken.orphaned)
   yield* Simulation.always(
     "nothing is sent on a connection whose lifetime has passed",
     () => wire.oldest <= maxLifetime,
@@ -153,8 +285,8 @@ const program = Effect.gen(function*() {
     closeTimeout
   }).pipe(Scope.provide(scope))
   const fibers = yield* Effect.forEach(
-    [...Array.from({ length: callers }, (_, id) => caller(transport, id)), revoker],
-    (program, index) => Simulation.fork(program, index < callers ? "caller" : "revoker")
+    [...Array.from({ length: callers }, (_, id) => caller(transport, calls, id)), closer(calls), revoker],
+    (program, index) => Simulation.fork(program, index < callers ? "caller" : index > callers ? "revoker" : "closer")
   )
   const isCutShort = yield* Simulation.fault("transport closes under its callers", 0.4)
   if (isCutShort) {
@@ -208,10 +340,26 @@ const program = Effect.gen(function*() {
   )
 })
 
+/** In some runs somebody traces, and must not be left with spans that have begun and not ended. */
+const traced = Effect.gen(function*() {
+  if (!(yield* Simulation.fault("somebody traces", 0.3))) return yield* program
+  const spans: Array<Tracer.Span> = []
+  const tracer = Tracer.make({
+    span: (options) => {
+      const span = new Tracer.NativeSpan(options)
+      spans.push(span)
+      return span
+    }
+  })
+  yield* Effect.provideService(program, Tracer.Tracer, tracer)
+  const left = spans.filter(({ status }) => status._tag !== "Ended")
+  yield* Simulation.check("each span that was begun has ended", left.length === 0, () => left.map((_) => _.name).join())
+})
+
 export default {
   name: "Transport",
-  program: Effect.provide(program, SessionRegistry.layer()),
-  phases: ["checkout", "head", "reading", "giving back", "revoking"],
+  program: Effect.provide(traced, SessionRegistry.layer()),
+  phases: ["checkout", "head", "reading", "giving back", "revoking", "closing scopes"],
   faults: [
     "connect is refused",
     "connect is slow",
@@ -221,6 +369,12 @@ export default {
     "head never comes",
     "body is cut",
     "body stalls",
+    "answer comes before the request was sent",
+    "a scope is closed under its call",
+    "a scope is closed under its reader",
+    "a scope is closed over another connection",
+    ...Object.values(ways),
+    "somebody traces",
     "server hangs up when idle",
     "server waits for us to hang up, too",
     "server leaves unnoticed",

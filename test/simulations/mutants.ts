@@ -1,13 +1,11 @@
 /** Mistakes, each of which a property of its scenario must notice: `npm run mutate`. */
 import type { Mutant } from "../support/mutant.ts"
 import { mutants as embeddings } from "./mutants/embeddings.ts"
+import { mutants as requestScope } from "./mutants/requestScope.ts"
 import { mutants as shutdown } from "./mutants/shutdown.ts"
 import { mutants as time } from "./mutants/time.ts"
+import { mutants as transport } from "./mutants/transport.ts"
 
-const pool = "packages/core/src/internal/connectionPool.ts"
-const connections = "packages/core/src/internal/connections.ts"
-const transport = "packages/core/src/Transport.ts"
-const received = "packages/core/src/internal/received.ts"
 const session = "packages/core/src/Session.ts"
 const registry = "packages/core/src/SessionRegistry.ts"
 const hold = "packages/core/src/internal/hold.ts"
@@ -19,185 +17,26 @@ const matcher = "packages/core/src/internal/matcher.ts"
 
 export const mutants: ReadonlyArray<Mutant> = [
   {
-    module: "Transport",
-    file: pool,
-    find: "if (this.total >= this.max) return undefined",
-    replace: "if (this.total > this.max) return undefined",
-    rule: "opening, open and closing never exceed the limit"
-  },
-  {
-    module: "Transport",
-    file: pool,
-    find: "    if (waiter !== undefined) return { waiter, grant: open }\n    this.total--",
-    replace: "    this.total--",
-    rule: "a wake is never lost"
-  },
-  {
-    module: "Transport",
-    file: connections,
-    find: `if (waiter.grant._tag === "Open") gone(origin, pool, undefined)`,
-    replace: `if (waiter.grant._tag === "Open") return`,
-    rule: "who is interrupted while waiting gives back what it was woken with"
-  },
-  {
-    module: "Transport",
-    file: connections,
-    find: "if (Exit.isFailure(exit)) fiber.interruptUnsafe()",
-    replace: "",
-    rule: "a connection whose caller left while it was set up is closed"
-  },
-  {
-    module: "Transport",
-    file: connections,
-    find: "atMost(Effect.andThen(connection.close, connection.closed), options.closeTimeout)",
-    replace: "Effect.andThen(connection.close, connection.closed)",
-    rule: "every close has a deadline"
-  },
-  {
-    module: "Transport",
-    file: connections,
-    find: "      discard(entry)\n      return checkout",
-    replace: "      return checkout",
-    rule: "a connection that the server has left is closed"
-  },
-  {
-    module: "Transport",
-    file: connections,
-    find: "      if (isClosed) {\n        gone",
-    replace: "      if (isClosed && options.max < 0) {\n        gone",
-    rule: "nothing is opened once the transport is closed"
-  },
-  {
-    module: "Transport",
-    file: transport,
-    find: "Session.acquire(\n",
-    replace:
-      "((...[info, take, put]: Parameters<typeof Session.acquire<Entry, CheckoutError, never>>) => Effect.flatMap(Session.acquire(info, take, () => Effect.void), (handle) => Effect.as(Effect.addFinalizer((exit) => put(handle.value, exit)), handle)))(\n",
-    rule: "taking a connection and registering its release are one step"
-  },
-  {
-    module: "Transport",
-    file: transport,
-    find: "const abort = Effect.andThen(exchange.abort, Effect.suspend(discard))",
-    replace: "const abort = exchange.abort",
-    rule: "a connection whose answer was given up is closed"
-  },
-  {
-    module: "Transport",
-    file: transport,
-    find:
-      "(restore) =>\n                Effect.mapEager(connections.checkout(url, request.timeouts ?? {}, deadline, restore), (entry) => {",
-    replace:
-      "Effect.map(connections.checkout(url, request.timeouts ?? {}, deadline, (part) => Effect.interruptible(part)), (entry) => {",
-    rule: "a revocation ends the wait for a connection"
-  },
-  {
-    module: "Transport",
-    file: connections,
-    find: "if (Exit.isSuccess(exit) || pool.leave(waiter)",
-    replace: "if (Exit.isSuccess(exit) || !Exit.hasInterrupts(exit) || pool.leave(waiter)",
-    rule: "who is revoked while waiting gives back what it was woken with"
-  },
-  {
-    module: "Transport",
-    file: connections,
-    find: "if (Exit.isFailure(exit)) fiber.interruptUnsafe()",
-    replace: "if (Exit.isFailure(exit) && Exit.hasInterrupts(exit)) fiber.interruptUnsafe()",
-    rule: "a connection whose call was revoked while it was set up is closed"
-  },
-  {
-    module: "Transport",
-    file: connections,
-    find: "maxLifetime * (1 - lifetimeSpread",
-    replace: "maxLifetime * (1 + lifetimeSpread",
-    rule: "a connection is not used beyond its lifetime"
-  },
-  {
-    module: "Transport",
-    file: connections,
-    find: "    entry.at = Math.min(now + idleMillis, entry.expiresAt)\n    alarm.set(entry)",
-    replace: "    entry.at = Math.min(now + idleMillis, entry.expiresAt)",
-    rule: "a connection that nobody uses is closed in time"
-  },
-  {
-    module: "Transport",
-    file: connections,
-    find: "    alarm.set(waiter)\n",
-    replace: "",
-    rule: "whoever waits has a limit of their own"
-  },
-  {
-    module: "Transport",
-    file: pool,
-    find: "      if (waiter.until <= now) continue\n",
-    replace: "      if (waiter.until > now && this.waiters.size > 1) continue\n",
-    rule: "waiters are served as long as they have time"
-  },
-  {
-    module: "Transport",
-    file: transport,
-    find: "if (deadline !== undefined && deadline.at <= sentAt) {",
-    replace: "if (deadline !== undefined && deadline.at < 0) {",
-    rule: "nothing is sent for who has no time left"
-  },
-  {
-    module: "Transport",
-    file: transport,
-    find: "        alarm.set(progress)\n",
-    replace: "",
-    rule: "a head is waited for no longer than it may take"
-  },
-  {
-    module: "Transport",
-    file: transport,
-    find: `reason.error.phase === "request"`,
-    replace: `reason.error.phase !== "body"`,
-    rule: "what may have been processed is not sent again"
-  },
-  {
-    module: "Transport",
-    file: transport,
-    find: "        connections.discard(entry)\n        return Effect.flatMap(",
-    replace: "        return Effect.flatMap(",
-    rule: "a connection that was left before it was used again is closed"
-  },
-  {
-    module: "Transport",
-    file: transport,
-    find: "            progress.entry = another\n",
-    replace: "",
-    rule: "the connection that a call goes on over is given back"
-  },
-  {
-    module: "Transport",
-    file: received,
-    find: "this.bytes > this.limit ||",
-    replace: "this.bytes > 2 * this.limit ||",
-    rule: "nobody reads more than is allowed"
-  },
-  {
     module: "Session",
     file: session,
-    find: "registry.closeUnsafe(entry)\n        return Effect.failCause(cause)",
+    find: "registry.closeUnsafe(entry)\n      return Effect.failCause(cause)",
     replace: "return Effect.failCause(cause)",
     rule: "a session that acquired nothing is closed"
   },
   {
     module: "Session",
     file: session,
-    find:
-      "Effect.uninterruptibleMask((restore) =>\n    opened(info, site, acquire, restore, (entry, value, registry, fiber) => {\n      const context = fiber.context as Context.Context<R2 | R3>",
+    find: "Effect.uninterruptibleMask((restore) =>\n    Effect.withFiber((fiber) =>\n",
     replace:
-      "((f: (restore: Hold.Mask) => any) => Effect.suspend(() => f(Effect.interruptible)))((restore) =>\n    opened(info, site, acquire, restore, (entry, value, registry, fiber) => {\n      const context = fiber.context as Context.Context<R2 | R3>",
+      "((f: (restore: Hold.Mask) => any) => Effect.suspend(() => f(Effect.interruptible)))((restore) =>\n    Effect.withFiber((fiber) =>\n",
     rule: "use: taking and registering the release are one step"
   },
   {
     module: "Session",
     file: session,
-    find:
-      "Effect.uninterruptibleMask((restore) =>\n    opened(info, site, acquire, restore, (entry, value, registry, fiber) => {\n      const context = fiber.context as Context.Context<R2 | Scope.Scope>",
+    find: "Effect.uninterruptibleMask((restore) =>\n    Effect.withFiber((fiber) => {\n",
     replace:
-      "((f: (restore: Hold.Mask) => any) => Effect.suspend(() => f(Effect.interruptible)))((restore) =>\n    opened(info, site, acquire, restore, (entry, value, registry, fiber) => {\n      const context = fiber.context as Context.Context<R2 | Scope.Scope>",
+      "((f: (restore: Hold.Mask) => any) => Effect.suspend(() => f(Effect.interruptible)))((restore) =>\n    Effect.withFiber((fiber) => {\n",
     rule: "acquire: taking and registering the release are one step"
   },
   {
@@ -210,7 +49,7 @@ export const mutants: ReadonlyArray<Mutant> = [
   {
     module: "Session",
     file: release,
-    find: "Effect.retry(next, info.releaseRetry ?? releaseRetry)",
+    find: "Effect.retry(next, releaseRetry)",
     replace: "next",
     rule: "a release that fails is tried again"
   },
@@ -224,8 +63,8 @@ export const mutants: ReadonlyArray<Mutant> = [
   {
     module: "Session",
     file: hold,
-    find: "if (entry.state === \"releasing\") return closed(entry)",
-    replace: "",
+    find: "if (entry.state === \"releasing\") {",
+    replace: "if (entry.state === \"closed\") {",
     rule: "exactly one release"
   },
   {
@@ -273,8 +112,8 @@ export const mutants: ReadonlyArray<Mutant> = [
   {
     module: "Session",
     file: registry,
-    find: "if (ledger.tenantSize(tenant) >= limit)",
-    replace: "if (ledger.tenantSize(tenant) > 2 * limit)",
+    find: "return ledger.tenantSize(tenant) < limit ?",
+    replace: "return ledger.tenantSize(tenant) <= 2 * limit ?",
     rule: "no tenant exceeds its quota"
   },
   {
@@ -301,7 +140,7 @@ export const mutants: ReadonlyArray<Mutant> = [
   {
     module: "Session",
     file: session,
-    find: "        entry.state = \"open\"\n",
+    find: "      entry.state = \"open\"\n",
     replace: "",
     rule: "what was acquired can be taken by force"
   },
@@ -337,8 +176,8 @@ export const mutants: ReadonlyArray<Mutant> = [
     module: "Session",
     file: pump,
     find:
-      "    this.isEnding = true\n    const { fiber } = this\n    if (fiber === undefined) {\n      this.finish(Exit.interrupt())\n",
-    replace: "    const { fiber } = this\n    if (fiber !== undefined) this.isEnding = true\n    else {\n",
+      "    this.isEnding = true\n    this.onEnding?.()\n    const { fiber } = this\n    if (fiber === undefined) {\n      this.finish(Exit.interrupt())\n",
+    replace: "    const { fiber } = this\n    if (fiber === undefined) {\n",
     rule: "a stream does not start in a scope that has closed"
   },
   {
@@ -372,8 +211,8 @@ export const mutants: ReadonlyArray<Mutant> = [
   {
     module: "Session",
     file: hold,
-    find: "  if (entry.revoked !== undefined) return Effect.fail(entry.revoked)\n  if (restore",
-    replace: "  if (restore",
+    find: "  if (entry.revoked !== undefined) return Effect.fail(entry.revoked)\n  const isDeep",
+    replace: "  const isDeep",
     rule: "no work begins in what was revoked while it was acquired"
   },
   {
@@ -400,9 +239,31 @@ export const mutants: ReadonlyArray<Mutant> = [
   {
     module: "Session",
     file: hold,
-    find: "isRestoring ? undefined : uninterruptible",
-    replace: "undefined",
-    rule: "work that may not be interrupted is not, by revocations either"
+    find: "restore(Fiber.await(fiber)),\n",
+    replace: "Effect.interruptible(Fiber.await(fiber)),\n",
+    rule: "work that may not be interrupted is not"
+  },
+  {
+    module: "Session",
+    file: hold,
+    find: "(isDeep ? Effect.andThen(Effect.yieldNow, effect) : effect)",
+    replace:
+      "(isDeep ? Effect.andThen(Effect.yieldNow, effect) : effect, { uninterruptible: (restore(Effect.void) as unknown) === Effect.void })",
+    rule: "a revocation ends work where nothing else may"
+  },
+  {
+    module: "Session",
+    file: release,
+    find: "    releasing.begin()\n",
+    replace: "",
+    rule: "a release opens what it needs"
+  },
+  {
+    module: "Session",
+    file: ledger,
+    find: "      if (entry.release?.isOfAny(taken) === true) return\n",
+    replace: "",
+    rule: "what a release has opened is its own"
   },
   {
     module: "Session",
@@ -457,7 +318,7 @@ export const mutants: ReadonlyArray<Mutant> = [
   {
     module: "Session",
     file: registry,
-    find: "      if (around !== undefined) return around\n",
+    find: "    if (around !== undefined) return around\n",
     replace: "",
     rule: "nothing is opened inside of what was revoked"
   },
@@ -478,9 +339,8 @@ export const mutants: ReadonlyArray<Mutant> = [
   {
     module: "Session",
     file: ledger,
-    find:
-      "for (let at = entry; at !== undefined; at = at.parent) if (at.isRevoked) return at.revoked\n  return undefined",
-    replace: "return entry?.revoked",
+    find: "    if (at.isRevoked) return at.revoked\n    at = at.parent\n",
+    replace: "    return at.revoked\n",
     rule: "nothing is opened at any depth of what was revoked"
   },
   {
@@ -577,11 +437,13 @@ export const mutants: ReadonlyArray<Mutant> = [
   {
     module: "Session",
     file: hold,
-    find: "  if (entry.state === \"releasing\") return closed(entry)\n",
-    replace: "  if (entry.state === \"releasing\") return Effect.void\n",
+    find: "isWithin(entry) === true ? Effect.void : closed(entry)",
+    replace: "isWithin(entry) === true ? Effect.void : Effect.void",
     rule: "who comes second waits for the release"
   },
+  ...requestScope,
   ...shutdown,
   ...time,
-  ...embeddings
+  ...embeddings,
+  ...transport
 ]

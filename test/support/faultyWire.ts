@@ -11,10 +11,8 @@ export interface FaultyWire {
   readonly open: ReadonlySet<number>
   /** How often `close` was called, for each connection that was begun. */
   readonly closings: ReadonlyArray<number>
-  /** Whether something was sent on a connection that was busy or not ready. */
-  readonly isShared: boolean
-  /** Whether a request arrived whose caller had no time left. */
-  readonly isLate: boolean
+  /** What was done on a connection that must not be: each is a rule of the port that was broken. */
+  readonly broken: Readonly<Record<Broken, boolean>>
   /** How old the oldest connection was on which something was sent, in milliseconds. */
   readonly oldest: number
   /** How often each request arrived, by its path. */
@@ -23,21 +21,66 @@ export interface FaultyWire {
   readonly idleSince: ReadonlyMap<number, number>
 }
 
+export type Broken =
+  /** Something was sent on a connection that was busy or not ready. */
+  | "shared"
+  /** Something was sent behind bytes of the request before it. */
+  | "behind"
+  /** A body was pulled by two at the same time. */
+  | "read twice"
+  /** A request arrived whose caller had no time left. */
+  | "late"
+  /** A request was under way for a while whose owner had closed the scope that it was sent in. */
+  | "orphaned"
+
+export interface Answer {
+  readonly status: number
+  /** How many chunks the body has. */
+  readonly chunks: number
+  /** Whether the head says so. */
+  readonly isSized: boolean
+  /** Whether the body never comes. */
+  readonly isSilent?: boolean
+}
+
+export interface Options {
+  /** A connection whose closing never ends is given up by its owner after that time, and counts for that long. */
+  readonly closeTimeout: number
+  readonly answer: (path: string) => Effect.Effect<Answer>
+  /** Bytes of a chunk. */
+  readonly chunkSize: number
+  /** What happens when a request meets a connection that its server has left. */
+  readonly onLeft?: (path: string) => Effect.Effect<unknown>
+  /** When the owner of a request has closed the scope that it is sent in. */
+  readonly closedAt?: (path: string) => number | undefined
+}
+
+/** The bytes that a connection brings, to any reader. */
+interface Bytes {
+  /** Which request they answer: every byte says so, and so does the head. */
+  readonly serial: number
+  left: number
+}
+
+/** Which answer these bytes are of. */
+export const serialOf = (chunk: Uint8Array): number | undefined => chunk[0]
+
 /** Monotonic milliseconds, as deadlines have them. */
 export const now: Effect.Effect<number> = Effect.map(Clock.monotonicTimeNanos, (nanos) => Number(nanos) / 1e6)
 
 const lost = (phase: TransportError.ConnectionLost["phase"]) =>
   Effect.fail(new TransportError.ConnectionLost({ origin, phase, cause: "the connection ended" }))
 
-/** A connection whose closing never ends is given up by its owner after `closeTimeout`, and counts for that long. */
-export const faultyWire = (closeTimeout: number): FaultyWire => {
+export const faultyWire = (
+  { answer, chunkSize, closeTimeout, closedAt = () => undefined, onLeft = () => Effect.void }: Options
+): FaultyWire => {
   const open = new Set<number>()
   const closings: Array<number> = []
   const arrivals = new Map<string, number>()
   const idleSince = new Map<number, number>()
-  let isShared = false
-  let isLate = false
+  const broken = { shared: false, behind: false, "read twice": false, late: false, orphaned: false }
   let oldest = 0
+  let serials = 0
 
   const connect = Effect.sync((): Wire.Connection => {
     const id = closings.push(0) - 1
@@ -49,6 +92,10 @@ export const faultyWire = (closeTimeout: number): FaultyWire => {
     /** The server has left, and nobody has noticed. */
     let isLeft = false
     let readyAt = 0
+    /** Bytes of the last request are not sent yet. */
+    let isUnsent = false
+    let bytes: Bytes = { serial: -1, left: 0 }
+    let isPulled = false
     const idle = Effect.map(now, (at) => idleSince.set(id, at))
 
     /** Whoever began it: nothing can be sent any more, and what is under way breaks. */
@@ -75,24 +122,29 @@ export const faultyWire = (closeTimeout: number): FaultyWire => {
       readyAt = yield* now
     })
 
-    const exchange = (length: number): Wire.Exchange => {
-      let left = length
+    const exchange = ({ chunks, isSized, isSilent, status }: Answer): Wire.Exchange => {
+      const { serial } = bytes
       return {
-        status: 200,
+        status,
         headers: {
-          ...(length % 2 === 0 && { "content-length": String(length * 1000) }),
-          ...(length === 3 && { "keep-alive": "timeout=1" })
+          "x-serial": String(serial),
+          "x-length": String(chunks * chunkSize),
+          ...(isSized && { "content-length": String(chunks * chunkSize) }),
+          ...(chunks === 3 && { "keep-alive": "timeout=1" })
         },
         pull: Effect.gen(function*() {
+          if (isPulled) broken["read twice"] = true
+          isPulled = true
           yield* Simulation.latency(0, 5)
           if (yield* Simulation.fault("body is cut", 0.05)) {
             yield* end
             return yield* lost("body")
           }
-          if (yield* Simulation.fault("body stalls", 0.02)) return yield* Effect.never
-          if (left-- > 0) return [new Uint8Array(1000)] as const
+          if (isSilent === true || (yield* Simulation.fault("body stalls", 0.02))) return yield* Effect.never
+          // As a socket does: it knows no reader, and brings what comes next.
+          if (bytes.left-- > 0) return [new Uint8Array(chunkSize).fill(bytes.serial)] as const
           isBusy = false
-          isLeft = yield* Simulation.fault("server leaves unnoticed", 0.1)
+          isLeft = yield* Simulation.fault("server leaves unnoticed", 0.2)
           yield* idle
           if (yield* Simulation.fault("server hangs up when idle", 0.1)) {
             const isHalf = yield* Simulation.fault("server waits for us to hang up, too", 0.3)
@@ -100,33 +152,43 @@ export const faultyWire = (closeTimeout: number): FaultyWire => {
             yield* Effect.forkDetach(isHalf ? hangUp : Effect.andThen(hangUp, Effect.andThen(Effect.sleep(1), end)))
           }
           return yield* Cause.done()
-        }).pipe(breakable("body")),
+        }).pipe(breakable("body"), Effect.ensuring(Effect.sync(() => isPulled = false))),
         abort: beginEnd
       }
     }
 
     const send = Effect.fnUntraced(function*({ path }: Wire.Request) {
-      if (isBusy || !isUsable && !Deferred.isDoneUnsafe(ending)) isShared = true
+      if (isBusy || !isUsable && !Deferred.isDoneUnsafe(ending)) broken.shared = true
+      if (isUnsent) broken.behind = true
       if (isLeft) {
         // As a socket whose end is seen only when it is to be written to.
+        yield* onLeft(path)
         yield* beginEnd
         return yield* lost("request")
       }
       const at = yield* now
       const deadline = yield* Deadline.Current
-      if (deadline !== undefined && deadline.at <= at) isLate = true
+      if (deadline !== undefined && deadline.at <= at) broken.late = true
       oldest = Math.max(oldest, at - readyAt)
       arrivals.set(path, (arrivals.get(path) ?? 0) + 1)
       idleSince.delete(id)
       isBusy = true
+      const given = yield* answer(path)
+      bytes = { serial: ++serials % 256, left: given.chunks }
+      if (yield* Simulation.fault("answer comes before the request was sent", 0.1)) {
+        isUnsent = true
+        const sent = Effect.andThen(Simulation.latency(5, 200), Effect.sync(() => isUnsent = false))
+        if (yield* Simulation.choose([true, false])) yield* Effect.forkDetach(sent)
+      }
       yield* Simulation.latency(1, 10)
+      if ((yield* now) > (closedAt(path) ?? Infinity)) broken.orphaned = true
       if (yield* Simulation.fault("head is lost", 0.05)) {
         yield* end
         return yield* lost("head")
       }
       if (yield* Simulation.fault("head never comes", 0.03)) return yield* Effect.never
       if (yield* Simulation.fault("head is late", 0.05)) yield* Simulation.latency(100, 500)
-      return exchange(yield* Simulation.choose([0, 1, 2, 3, 100]))
+      return exchange(given)
     }, (sending) => sending.pipe(breakable("head"), Effect.onInterrupt(() => beginEnd), Simulation.phase("head")))
 
     const close = Effect.gen(function*() {
@@ -140,7 +202,7 @@ export const faultyWire = (closeTimeout: number): FaultyWire => {
       yield* Effect.forkDetach(Effect.andThen(Simulation.latency(0, isSlow ? 300 : 2), end))
     })
 
-    return { ready, closed: Deferred.await(ended), isUsable: () => isUsable, send, close }
+    return { ready, closed: Deferred.await(ended), isUsable: () => isUsable && !isUnsent, send, close }
   })
 
   return {
@@ -149,12 +211,7 @@ export const faultyWire = (closeTimeout: number): FaultyWire => {
     closings,
     arrivals,
     idleSince,
-    get isShared() {
-      return isShared
-    },
-    get isLate() {
-      return isLate
-    },
+    broken,
     get oldest() {
       return oldest
     }

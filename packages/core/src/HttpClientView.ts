@@ -40,6 +40,7 @@ import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import * as Hold from "./internal/hold.ts"
 import * as Interop from "./internal/interop.ts"
+import { Lifetime } from "./internal/lifetime.ts"
 import * as Monotonic from "./internal/monotonic.ts"
 import { counted, Received } from "./internal/received.ts"
 import { TransportResponse } from "./internal/transportResponse.ts"
@@ -123,17 +124,17 @@ export const toHttpClient = (
     const own = Context.get(context, Scope.Scope)
     const client = HttpClient.make((request, url, signal, fiber) =>
       Effect.uninterruptibleMask((restore) =>
-        Effect.flatMap(Scope.fork(Context.getOrElse(fiber.context, Scope.Scope, () => own)), (scope) => {
+        Effect.flatMap(Lifetime.fork(Context.getOrElse(fiber.context, Scope.Scope, () => own)), (lifetime) => {
           const execute = Effect.flatMap(encode(request), (sent) => transport.execute({ ...sent, url: url.href }))
-          return Effect.matchCauseEffect(restore(Scope.provide(execute, scope)), {
+          return Effect.matchCauseEffect(restore(Scope.provide(execute, lifetime.scope)), {
             onFailure: (cause) =>
               Effect.andThen(
-                Scope.close(scope, Exit.failCause(cause)),
+                lifetime.close(Exit.failCause(cause)),
                 Effect.mapError(Effect.failCause(cause), executeFailed(request))
               ),
             onSuccess: (response) => {
-              const body = new UnreadBody(request.method, response, scope, context)
-              return Effect.as(body.follow(signal), new TransportResponse(request, url, response, body))
+              const body = new UnreadBody(request.method, response, lifetime, context)
+              return Effect.as(body.follow(signal), new TransportResponse(request, url, response, body, lifetime))
             }
           })
         })
@@ -176,7 +177,7 @@ const sendFailed = (
   const { reason } = error
   switch (reason._tag) {
     case "InvalidUrlError":
-      return new TransportError.InvalidUrl({ url })
+      return TransportError.InvalidUrl.of(url)
     case "EncodeError":
       return new TransportError.InvalidRequest({ origin, detail: reason.description ?? "it cannot be encoded" })
     default:
@@ -258,7 +259,7 @@ export const fromHttpClient = (
     execute: (request) =>
       Effect.uninterruptibleMask((restore) => {
         const url = Urls.requestable(request.url)
-        if (url === undefined) return Effect.fail(new TransportError.InvalidUrl({ url: request.url }))
+        if (url === undefined) return Effect.fail(TransportError.InvalidUrl.of(request.url))
         Transport.check(request)
         return Effect.flatMap(
           Session.acquire(

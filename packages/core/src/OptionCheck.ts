@@ -99,7 +99,7 @@ const isPlain = (value: unknown): value is object => {
 export const fields = <A extends object>(name: string, value: A, known: Readonly<Record<keyof A, true>>): A => {
   const wanted = `an object with no other fields than ${Object.keys(known).map((field) => `\`${field}\``).join(", ")}`
   if (!isPlain(value)) throw wrong(name, value, wanted)
-  for (const field of Reflect.ownKeys(value)) {
+  for (const field of [...Object.getOwnPropertyNames(value), ...Object.getOwnPropertySymbols(value)]) {
     if (!Object.hasOwn(known, field)) {
       throw new RangeError(`The option \`${name}\` must be ${wanted}: \`${String(field)}\` is none of them`)
     }

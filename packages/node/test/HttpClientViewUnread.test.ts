@@ -207,17 +207,20 @@ describe("A transport as an HttpClient: a response that nobody reads and everybo
       response.write("part")
     }
   }
-  for (const [name, answer] of Object.entries(answers)) {
+  const runs = Object.entries(answers).flatMap(([name, answer]) =>
+    [false, true].map((isTraced) => ({ name: `${name}, ${isTraced ? "under a span" : "untraced"}`, answer, isTraced }))
+  )
+  for (const { answer, isTraced, name } of runs) {
     it.live(`is given up once the collector has found it, and the next call is served: ${name}`, () =>
       Effect.gen(function*() {
         let isWell = false
         const { url } = yield* Servers.http((_, response) => isWell ? response.end("ok") : answer(response))
         const lost = Effect.gen(function*() {
           // Its fiber has ended with the response, and somebody knew that fiber.
-          const response = yield* Fiber.join(yield* Effect.forkChild(HttpClient.get(url)))
+          const response = yield* Fiber.join(yield* Effect.forkChild(Effect.withSpan(HttpClient.get(url), "getting")))
           yield* Effect.sleep(50)
           return yield* response.text
-        })
+        }).pipe(Effect.withSpan("calling"))
         yield* Effect.forEach(Array.from({ length: 4 }), () => Effect.timeoutOption(lost, 20), { discard: true })
         assert.isAtLeast((yield* SessionRegistry.counts)["exchange"] ?? 0, 1)
         isWell = true
@@ -225,6 +228,6 @@ describe("A transport as an HttpClient: a response that nobody reads and everybo
         assert.strictEqual(yield* soon(Effect.raceFirst(text(url), collecting)), "ok")
         const left = Effect.andThen(Effect.sync(collect), SessionRegistry.counts)
         assert.isUndefined((yield* withoutExchange(left))["exchange"])
-      }).pipe(Effect.withTracerEnabled(false), client(4)))
+      }).pipe(Effect.withTracerEnabled(isTraced), client(4)))
   }
 })

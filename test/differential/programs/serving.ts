@@ -1,5 +1,5 @@
 /** Handlers of requests: what they fork, hold and answer with, until the last byte of the body. */
-import { Cause, Effect, Fiber, Queue, Stream } from "effect"
+import { type Cause, Effect, Fiber, Queue, Stream } from "effect"
 import { HttpServerRequest, HttpServerResponse } from "effect/http"
 import { handler, type Program } from "../program.ts"
 

@@ -44,6 +44,11 @@ export class Entry implements Timer {
     this.pool = pool
     this.expiresAt = expiresAt
   }
+
+  /** Whether another request may be sent on it now. */
+  isUsable(now: number): boolean {
+    return this.at > now && this.connection.isUsable()
+  }
 }
 
 type CheckoutError =
@@ -159,9 +164,7 @@ export const make = Effect.fnUntraced(function*(wire: Wire, alarm: Alarm, option
     entry.isReused = true
     entry.idleMillis = idleMillis
     entry.at = entry.expiresAt
-    if (now >= entry.at || (idleMillis <= 0 && pool.waiting === 0) || !entry.connection.isUsable()) {
-      return discard(entry)
-    }
+    if (!entry.isUsable(now) || (idleMillis <= 0 && pool.waiting === 0)) return discard(entry)
     const woken = pool.give(entry, now)
     if (woken !== undefined) return wake(woken)
     entry.at = Math.min(now + idleMillis, entry.expiresAt)
@@ -272,7 +275,7 @@ export const make = Effect.fnUntraced(function*(wire: Wire, alarm: Alarm, option
       }
       const entry = grant.connection
       alarm.clear(entry)
-      if (entry.at > alarm.now && entry.connection.isUsable()) return Effect.succeed(entry)
+      if (entry.isUsable(alarm.now)) return Effect.succeed(entry)
       // One that died while idle counts until it is closed, which has a time limit only when we close it.
       discard(entry)
       return checkout(url, timeouts, deadline, restore)

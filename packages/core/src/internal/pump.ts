@@ -87,6 +87,8 @@ export abstract class Pump<A, E, R, E2> implements Readable<A, E | E2> {
   /** It was interrupted while it waited. */
   protected onLeave?(): void
   protected onStart?(fiber: AnyFiber): void
+  /** From here on it only gives back what it holds. */
+  protected onEnding?(): void
   /** It has ended like this, and everything is released. */
   protected onEnd?(exit: Exit.Exit<unknown, unknown>): void
   /** How the reader is told of the end. */
@@ -132,6 +134,7 @@ export abstract class Pump<A, E, R, E2> implements Readable<A, E | E2> {
     if (this.end !== undefined) return Effect.void
     this.closedBy ??= exit
     this.isEnding = true
+    this.onEnding?.()
     const { fiber } = this
     if (fiber === undefined) {
       this.finish(Exit.interrupt())
@@ -149,6 +152,7 @@ export abstract class Pump<A, E, R, E2> implements Readable<A, E | E2> {
   protected interruptUnsafe(): void {
     if (this.isEnding) return
     this.isEnding = true
+    this.onEnding?.()
     if (this.fiber === undefined) this.finish(Exit.interrupt())
     else this.fiber.interruptUnsafe()
   }
@@ -183,7 +187,10 @@ export abstract class Pump<A, E, R, E2> implements Readable<A, E | E2> {
       const given = Effect.map(pull, (elements) => this.give(elements))
       return Effect.forever(Effect.flatMap(this.asked, () => given), { disableYield: true })
     })
-    return Effect.onExitPrimitive(served, (end) => Scope.closeUnsafe(this.scope, this.exit(end)))
+    return Effect.onExitPrimitive(served, (end) => {
+      this.onEnding?.()
+      return Scope.closeUnsafe(this.scope, this.exit(end))
+    })
   }
 
   private readonly asked = Effect.callback<void>((resume) => {

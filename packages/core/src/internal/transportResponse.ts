@@ -15,6 +15,7 @@ import * as Stream from "effect/Stream"
 import type * as Transport from "../Transport.ts"
 import type { UnreadBodyClosed } from "../TransportError.ts"
 import * as Interop from "./interop.ts"
+import type { Lifetime } from "./lifetime.ts"
 import { readBytes } from "./readBytes.ts"
 import type { UnreadBody } from "./unreadBody.ts"
 
@@ -31,6 +32,7 @@ export class TransportResponse extends Inspectable.Class implements HttpClientRe
   readonly remoteAddress = Option.none<string>()
   private readonly source: Transport.Response
   private readonly body: UnreadBody
+  private readonly close: Lifetime["close"]
   /** Read once, given to whoever asks. */
   private whole: ArrayBuffer | undefined
 
@@ -38,7 +40,8 @@ export class TransportResponse extends Inspectable.Class implements HttpClientRe
     request: HttpClientRequest.HttpClientRequest,
     url: URL,
     source: Transport.Response,
-    body: UnreadBody
+    body: UnreadBody,
+    lifetime: Lifetime
   ) {
     super()
     this.request = request
@@ -47,6 +50,7 @@ export class TransportResponse extends Inspectable.Class implements HttpClientRe
     this.headers = Headers.fromInput(source.headers)
     this.source = source
     this.body = body
+    this.close = lifetime.close
   }
 
   get cookies() {
@@ -70,7 +74,7 @@ export class TransportResponse extends Inspectable.Class implements HttpClientRe
   get stream(): Stream.Stream<Uint8Array, Failed> {
     const body = Effect.mapError(this.body.pull, (error) => Cause.isDone(error) ? error : this.lost(error))
     return Stream.scoped(
-      Stream.unwrap(Effect.as(Effect.addFinalizer(this.body.close), Stream.fromPull(Effect.succeed(body))))
+      Stream.unwrap(Effect.as(Effect.addFinalizer(this.close), Stream.fromPull(Effect.succeed(body))))
     )
   }
 
@@ -81,7 +85,7 @@ export class TransportResponse extends Inspectable.Class implements HttpClientRe
         readBytes(this.body.pull, Infinity),
         (bytes) => this.whole = Uint8Array.from(bytes).buffer
       )
-      return Effect.onExit(Effect.mapError(read, this.lost), this.body.close)
+      return Effect.onExit(Effect.mapError(read, this.lost), this.close)
     })
   }
 

@@ -20,6 +20,7 @@ import * as Scope from "effect/Scope"
 import type * as Transport from "../Transport.ts"
 import { UnreadBodyClosed } from "../TransportError.ts"
 import type { Chunks } from "../Wire.ts"
+import type { Lifetime } from "./lifetime.ts"
 import { lengthOf } from "./received.ts"
 
 const limit = 64 * 1024
@@ -31,7 +32,7 @@ type BodyError = Transport.BodyError | UnreadBodyClosed
 export class UnreadBody {
   private readonly source: Transport.Response
   private readonly length: number
-  private readonly scope: Scope.Closeable
+  private readonly lifetime: Lifetime
   private readonly context: Context.Context<never>
   private isBegun = false
   /** What was read ahead, and how it ended, if it did. */
@@ -43,10 +44,10 @@ export class UnreadBody {
   private takeBack: (() => void) | undefined
 
   /** `context` is what closing and reading ahead run in: not that of a call. */
-  constructor(method: string, source: Transport.Response, scope: Scope.Closeable, context: Context.Context<never>) {
+  constructor(method: string, source: Transport.Response, lifetime: Lifetime, context: Context.Context<never>) {
     this.source = source
     this.length = lengthOf(method, source.status, source.headers["content-length"])
-    this.scope = scope
+    this.lifetime = lifetime
     this.context = context
   }
 
@@ -62,9 +63,9 @@ export class UnreadBody {
       // What is left is for the transport to drain or to abort.
       return this.fiber === undefined ? Effect.void : Fiber.interrupt(this.fiber)
     })
-    return Effect.map(Scope.addFinalizer(this.scope, stopFollowing), () => {
+    return Effect.map(Scope.addFinalizer(this.lifetime.scope, stopFollowing), () => {
       // Another fiber may have closed it since the head came.
-      if (this.scope.state._tag === "Closed") return
+      if (this.lifetime.isOver) return
       if (signal.aborted) return this.abort()
       signal.addEventListener("abort", this.abort, { once: true })
       if (this.isError && !this.isLarge) this.readAhead()
@@ -75,7 +76,7 @@ export class UnreadBody {
   private readonly abort = () => this.closeWith(Exit.interrupt())
 
   private closeWith(exit: Exit.Exit<unknown, unknown>) {
-    Effect.runForkWith(this.context)(Scope.close(this.scope, exit))
+    Effect.runForkWith(this.context)(this.lifetime.close(exit))
   }
 
   /** Whether there is more of it than is read ahead. */
@@ -117,7 +118,7 @@ export class UnreadBody {
     // As much as may be of it was read at once.
     if (fiber === undefined) return this.drop()
     Effect.runForkWith(this.context)(Effect.timeoutOption(Fiber.await(fiber), patience)).addObserver(() => {
-      if (!this.isBegun && this.end === undefined && this.scope.state._tag !== "Closed") this.drop()
+      if (!this.isBegun && this.end === undefined && !this.lifetime.isOver) this.drop()
     })
     return false
   }
@@ -145,7 +146,4 @@ export class UnreadBody {
     const { fiber } = this
     return fiber === undefined ? this.next : Effect.andThen(Fiber.await(fiber), Effect.suspend(() => this.next))
   })
-
-  /** Its reader has ended. */
-  readonly close = (exit: Exit.Exit<unknown, unknown>): Effect.Effect<void> => Scope.close(this.scope, exit)
 }
