@@ -1,22 +1,55 @@
-/** The scenarios at the scale of every test run, and the proof that they can fail. */
+/** The scenarios and the machines at the scale of every test run, and the proof that scenarios can fail. */
 import { execFile } from "node:child_process"
 import { execPath } from "node:process"
-import { assert, describe, it } from "vitest"
-import { modules } from "./support/scenarios.ts"
+import { assert, beforeAll, describe, it } from "vitest"
+import { machines, modules } from "./support/scenarios.ts"
 
-/** What a program of ours says last, and the code that it ends with. */
+interface Ended {
+  readonly code: unknown
+  readonly output: string
+  /** The JSON object that is printed last. */
+  readonly last: unknown
+}
+
+/** Runs a program of ours. */
 const run = (...args: ReadonlyArray<string>) =>
-  new Promise<{ readonly code: unknown; readonly output: string; readonly last: unknown }>((resolve) => {
+  new Promise<Ended>((resolve) => {
     execFile(execPath, ["--conditions=@clawback/source", ...args], (error, output) => {
       resolve({ code: error?.code ?? 0, output, last: JSON.parse(output.trim().split("\n").at(-1) ?? "") })
     })
   })
 
-describe("simulate", { timeout: 120_000 }, () => {
-  it.each(modules())("%s holds in 2,000 seeds", async (module) => {
-    const { code, last } = await run("scripts/simulate.ts", "--module", module, "--seeds", "2000")
-    assert.deepInclude(last, { modules: [module], seeds: 2000, failures: [] })
-    assert.strictEqual(code, 0)
+interface Simulated {
+  readonly failures: ReadonlyArray<{ readonly module: string }>
+  readonly explored: Readonly<Record<string, number>>
+  readonly enumerated: Readonly<Record<string, { readonly interleavings: number; readonly states: number }>>
+}
+
+describe("simulate", () => {
+  let code: unknown
+  let simulated: Simulated
+  beforeAll(async () => {
+    const ended = await run("scripts/simulate.ts", "--seconds", "60")
+    code = ended.code
+    simulated = ended.last as Simulated
+  }, 240_000)
+
+  const failuresOf = (name: string) => simulated.failures.filter(({ module }) => module === name)
+
+  it.each(modules())("%s holds in its share of a minute", (module) => {
+    assert.deepStrictEqual(failuresOf(module), [])
+    assert.isAtLeast(simulated.explored[module] ?? 0, 200)
+  })
+
+  it.each(machines())("%s keeps its laws in every interleaving", (machine) => {
+    assert.deepStrictEqual(failuresOf(machine), [])
+    const { interleavings, states } = simulated.enumerated[machine] ?? { interleavings: 0, states: 0 }
+    assert.isAbove(interleavings, 100_000_000)
+    assert.isAbove(states, 300)
+  })
+
+  it("ends with 0 where nothing failed", () => {
+    assert.deepStrictEqual({ code, failures: simulated.failures }, { code: 0, failures: [] })
   })
 })
 

@@ -40,7 +40,16 @@ export const talk = (said: Talk, options: Reply = {}): Handler => (_path, _times
     }
     return {
       headers: { "content-type": "application/json" },
-      body: [wait, JSON.stringify({ id: "c", model: "m", created: 1, choices: [{ index: 0, message, finish_reason: finish }], usage })],
+      body: [
+        wait,
+        JSON.stringify({
+          id: "c",
+          model: "m",
+          created: 1,
+          choices: [{ index: 0, message, finish_reason: finish }],
+          usage
+        })
+      ],
       ...options
     }
   }
@@ -67,7 +76,9 @@ export const talk = (said: Talk, options: Reply = {}): Handler => (_path, _times
 
 interface Message {
   readonly content?: string | null
-  readonly tool_calls?: ReadonlyArray<{ readonly id: string; readonly function: { readonly name: string; readonly arguments: string } }>
+  readonly tool_calls?: ReadonlyArray<
+    { readonly id: string; readonly function: { readonly name: string; readonly arguments: string } }
+  >
 }
 
 const used: (typeof Response.Usage)["Encoded"] = {
@@ -103,16 +114,18 @@ const partsOf = (line: string): ReadonlyArray<Response.StreamPartEncoded> => {
   ]
 }
 
+const decoded = ({ body }: Transport.Response) => Stream.decodeText(Stream.orDie(Stream.fromPull(Effect.succeed(body))))
+
 /** Effect's own `LanguageModel`, over the plainest of transports. It takes the server at its word. */
 export const plainModel = (transport: Transport.Transport["Service"]) => {
   const send = (stream: boolean) =>
     Effect.orDie(transport.execute({ method: "POST", url, headers: {}, body: JSON.stringify({ stream }) }))
-  const decoded = ({ body }: Transport.Response) =>
-    Stream.decodeText(Stream.orDie(Stream.fromPull(Effect.succeed(body))))
   return LanguageModel.make({
     generateText: () =>
       Effect.scoped(Effect.gen(function*() {
-        const { choices: [{ finish_reason, message }] } = JSON.parse(yield* Stream.mkString(decoded(yield* send(false))))
+        const { choices: [{ finish_reason, message }] } = JSON.parse(
+          yield* Stream.mkString(decoded(yield* send(false)))
+        )
         return [{ type: "text", text: message.content }, ...toolsOf(message), finished(finish_reason)]
       })),
     streamText: () =>
@@ -147,7 +160,10 @@ const request: Target.Request = { messages: [{ role: "user", content: prompt }] 
 export const ofTarget: Layer.Layer<Chat, never, Target.ChatModel> = Layer.effect(
   Chat,
   Effect.map(Target.ChatModel, (model) => ({
-    generate: Effect.map(model.generate(request), (response) => ChatResponse.toEvents(response).flatMap(textOf).join("")),
+    generate: Effect.map(
+      model.generate(request),
+      (response) => ChatResponse.toEvents(response).flatMap(textOf).join("")
+    ),
     stream: Stream.flattenIterable(Stream.map(model.stream(request), textOf))
   }))
 )

@@ -1,8 +1,9 @@
 /** Compares what a wrapped program does with what Effect alone does with it. */
 import { type Declared, declared, revoked } from "./declared.ts"
+import type { Reason } from "./exits.ts"
 import { Plain, runOne } from "./plain.ts"
 import type { Mode, Program } from "./program.ts"
-import type { Outcome, Reason, Setting } from "./run.ts"
+import type { Outcome, Setting } from "./run.ts"
 import { plain, type Wrapper } from "./wrappers.ts"
 
 export interface Difference {
@@ -12,6 +13,8 @@ export interface Difference {
   readonly operations: number
   /** None where the program was left alone. */
   readonly step: number | undefined
+  /** `held`: something was not given back, or given back more than once. */
+  readonly kind: "outcome" | "held"
   readonly what: string
 }
 
@@ -30,18 +33,21 @@ const stepsOf = (count: number, wanted: number, turn: number): ReadonlyArray<num
   return Array.from({ length: wanted }, (_, i) => Math.floor(i * stride + shift))
 }
 
-/** Whether two did the same, as far as anybody can see. */
-const isSame = (one: Outcome, other: Outcome) => one.exit === other.exit && isSameText(one.output, other.output)
-
+/** Whether two said the same. */
 const isSameText = (one: ReadonlyArray<string>, other: ReadonlyArray<string>) =>
   one.length === other.length && one.every((line, i) => line === other[i])
 
 const texts = (reasons: ReadonlyArray<Reason>) =>
   reasons.filter(({ tag }) => tag !== "Interrupt").map(({ text }) => text).join()
 
+/** As a server says it. */
+const answeredRevoked = `"error":"SessionRevoked"`
+
 /** The declared difference that an outcome tells of. */
-const oursOf = ({ reasons }: Outcome, mode: Mode): Declared | undefined =>
-  declared.find((one) => reasons.some((reason) => isOf(one, reason, mode)))
+const oursOf = ({ output, reasons }: Outcome, mode: Mode): Declared | undefined =>
+  mode === "revoke" && output.some((line) => line.includes(answeredRevoked))
+    ? revoked
+    : declared.find((one) => reasons.some((reason) => isOf(one, reason, mode)))
 
 const isOf = ({ matches }: Declared, { error, tag }: Reason, mode: Mode) => tag === "Fail" && matches(error, mode)
 
@@ -49,7 +55,13 @@ const isOf = ({ matches }: Declared, { error, tag }: Reason, mode: Mode) => tag 
  * Whether a declared difference is all that differs: errors of ours stand where Effect alone says that it was interrupted,
  * or where it would still be waiting. What else went wrong must be what goes wrong there, too.
  */
-const isMeant = async (meant: Declared, outcome: Outcome, mode: Mode, plain: Plain): Promise<boolean> => {
+const isMeant = async (
+  meant: Declared,
+  outcome: Outcome,
+  mode: Mode,
+  plain: Plain,
+  interrupted: Plain
+): Promise<boolean> => {
   const { reasons } = outcome
   const answered = withoutAnswer(outcome.output)
   // Who was not interrupted himself is never told that he was.
@@ -57,39 +69,54 @@ const isMeant = async (meant: Declared, outcome: Outcome, mode: Mode, plain: Pla
   if (reasons.length === 0 && answered.length === outcome.output.length) return false
   const others = texts(reasons.filter((reason) => !declared.some((one) => isOf(one, reason, mode))))
   if (meant.insteadOfWaiting && !(await plain.can(({ exit }) => exit === "never"))) return false
-  return plain.can((other) => isSameText(answered, withoutAnswer(other.output)) && texts(other.reasons) === others)
+  const isAlike = (other: Outcome) =>
+    isSameText(answered, withoutAnswer(other.output)) && texts(other.reasons) === others
+  // Where Effect alone goes on, ours has ended before.
+  const isEarlier = (other: Outcome) =>
+    isSameText(answered, withoutAnswer(other.output.slice(0, answered.length))) && texts(other.reasons) === others
+  return await interrupted.can(isAlike) || interrupted !== plain && await plain.can(isEarlier)
 }
 
-/** What was said before a server answered that a request was cut short. */
+/** What was said but for what a server answered whose request was cut short. */
 const withoutAnswer = (output: ReadonlyArray<string>): ReadonlyArray<string> => {
-  const [status, body = ""] = output.slice(-2)
-  return status === "503" && (body === "Empty" || body.includes(`"error":"SessionRevoked"`)) ? output.slice(0, -2) : output
+  const at = output.findIndex((line, i) =>
+    output[i - 1] === "503" && (line === "Empty" || line.includes(answeredRevoked))
+  )
+  return at < 0 ? output : output.toSpliced(at - 1, 2)
 }
+
+const applies = (mode: Mode, { form }: Program, wrapper: Wrapper): boolean =>
+  mode === "revoke"
+    ? wrapper.revokes !== undefined
+    // Who reads a stream in somebody else's scope is no effect to wrap.
+    : mode === "interrupt" || form !== "stream" || wrapper.effect === plain.effect
 
 /** What Effect alone does is the same for all of ours, and so is looked at once. */
 export class Comparison {
   runs = 0
   readonly differences: Array<Difference> = []
   readonly counts = new Map<Declared, number>()
-  private readonly known = new Map<string, Promise<Plain>>()
+  private readonly known = new Map<string, Plain>()
 
-  private plain(program: Program, wrapper: Wrapper, mode: Mode): Promise<Plain> {
-    const key = [program.name, mode, ...wrapper.oracles.map(({ name }) => name)].join("|")
-    const known = this.known.get(key) ?? Plain.of(program, wrapper, mode)
+  private plain(program: Program, wrapper: Wrapper, mode: Mode): Plain {
+    // Effect has nobody who revokes: what it can do is what it does when it is interrupted.
+    const plainMode = mode === "revoke" ? "interrupt" : mode
+    const key = [program.name, plainMode, ...wrapper.oracles.map(({ name }) => name)].join("|")
+    const known = this.known.get(key) ?? new Plain(program, wrapper, plainMode)
     this.known.set(key, known)
     return known
   }
 
-  /** Runs a pair in all its modes. */
+  /** Runs a pair, left alone and in all its modes. */
   async pair(program: Program, wrapper: Wrapper, effort: Effort): Promise<void> {
-    for (const mode of program.modes) {
-      if (mode === "revoke" && wrapper.revokes === undefined) continue
-      // Who reads a stream in somebody else's scope is no effect to wrap.
-      if (mode === "close" && program.form === "stream" && wrapper.effect !== plain.effect) continue
-      for (const operations of effort.operations) {
-        const setting = { program, wrapper, mode, operations }
-        const count = await this.one(setting)
-        for (const step of stepsOf(count, effort.steps, this.runs)) await this.one({ ...setting, step })
+    for (const operations of effort.operations) {
+      const setting = { program, wrapper, operations }
+      const alone = await this.one({ ...setting, mode: "interrupt" })
+      for (const mode of program.modes) {
+        if (!applies(mode, program, wrapper)) continue
+        // Only who works in somebody else's scope works in another way.
+        const count = mode === "close" && effort.steps > 1 ? await this.one({ ...setting, mode }) : alone
+        for (const step of stepsOf(count, effort.steps, this.runs)) await this.one({ ...setting, mode, step })
       }
     }
   }
@@ -97,33 +124,43 @@ export class Comparison {
   /** One run, compared. Tells how many steps it took. */
   async one(setting: Setting): Promise<number> {
     const { mode, operations, program, step, wrapper } = setting
-    const effect = await this.plain(program, wrapper, mode)
+    const effect = this.plain(program, wrapper, mode)
+    // One whose scope is closed under it may end where one ends that is interrupted.
+    const interrupted = mode === "close" ? this.plain(program, wrapper, "interrupt") : effect
     const outcome = await runOne(setting)
     this.runs++
-    const say = (what: string) =>
-      void this.differences.push({ program: program.name, wrapper: wrapper.name, mode, operations, step, what })
+    const say = (what: string, kind: Difference["kind"] = "outcome") =>
+      void this.differences.push({ program: program.name, wrapper: wrapper.name, mode, operations, step, kind, what })
 
     const amiss = outcome.amiss.join()
-    if (amiss !== "" && !(await effect.can((other) => other.amiss.join() === amiss))) say(`at the end: ${amiss}`)
-    const isStuck = step !== undefined && outcome.exit === "never" && (mode !== "close" || wrapper.endsWithItsScope)
-    if (isStuck) {
+    if (amiss !== "" && !(await effect.can((other) => other.amiss.join() === amiss))) {
+      say(`at the end: ${amiss}`, "held")
+    }
+    // A revocation may come when there is nothing to revoke.
+    const isStruck = step !== undefined && (mode !== "revoke" || outcome.revoked > 0)
+    const isStuck = isStruck && outcome.exit === "never"
+    const mayBeStuck = isStuck && !(mode === "close" && wrapper.endsWithItsScope) &&
+      await effect.canWhenStruck(({ exit }) => exit === "never")
+    if (isStuck && !mayBeStuck) {
       say(`it waits for ever, after [${outcome.output.join(", ")}]`)
       return outcome.steps
     }
     const ours = oursOf(outcome, mode)
-    // One that tells of a limit of ours is nothing that Effect alone can do: so that need not be looked for.
-    const isPlain = ours === undefined &&
-      (step === undefined
-        ? effect.whole.some((other) => isSame(outcome, other))
-        : await effect.can((other) => isSame(outcome, other)))
+    const isSame = (other: Outcome) => other.exit === outcome.exit && isSameText(other.output, outcome.output)
+    // What tells of ours is nothing that Effect alone can do, so that need not be looked for. Nor is what work died of that
+    // was revoked, which hides why it ended.
+    const isOnlyDead = mode === "revoke" && outcome.reasons.length > 0 &&
+      outcome.reasons.every(({ tag }) => tag === "Die")
+    const isPlain = ours === undefined && (await effect.canAlone(isSame) ||
+      step !== undefined && !isOnlyDead && await effect.canWhenStruck(isSame))
     if (isPlain) {
       const isSlower = (other: Outcome) => other.exit !== "never" && outcome.took <= other.took + wrapper.slack
       if (outcome.exit !== "never" && !(await effect.can(isSlower))) say(`it took ${outcome.took} ms`)
       return outcome.steps
     }
     const meant = ours ?? (mode === "revoke" ? revoked : undefined)
-    if (meant === undefined || !(await isMeant(meant, outcome, mode, effect))) {
-      const expected = [...new Set(effect.whole.map(({ exit, output }) => `${exit} after [${output.join(", ")}]`))]
+    if (meant === undefined || !(await isMeant(meant, outcome, mode, effect, interrupted))) {
+      const expected = [...new Set(effect.seen.map(({ exit, output }) => `${exit} after [${output.join(", ")}]`))]
       say(`${outcome.exit} after [${outcome.output.join(", ")}]; left alone, plain Effect: ${expected.join(" or ")}`)
     } else this.counts.set(meant, (this.counts.get(meant) ?? 0) + 1)
     return outcome.steps

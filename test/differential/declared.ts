@@ -15,7 +15,7 @@ export interface Declared {
 }
 
 /** As it was before Effect's `LanguageModel` had it. */
-const original = (error: unknown) => 
+const original = (error: unknown) =>
   AiError.isAiError(error) ? Option.getOrElse(ProviderError.fromAiError(error), () => error) : error
 
 const isRevoked = (error: unknown, reason: string) => {
@@ -28,8 +28,7 @@ const closed = "its scope was closed"
 export const revoked: Declared = {
   difference: "SessionRevoked: by an operator",
   reason: "Effect has nobody who could take a session back",
-  matches: (error, mode) =>
-    mode === "revoke" && isRevoked(error, revocation),
+  matches: (error, mode) => mode === "revoke" && isRevoked(error, revocation),
   insteadOfWaiting: false
 }
 
@@ -37,8 +36,7 @@ export const declared: ReadonlyArray<Declared> = [
   {
     difference: `SessionRevoked: ${closed}`,
     reason: "Effect goes on with what its scope has given back, or waits for ever; we end it, and say why",
-    matches: (error, mode) =>
-      mode === "close" && isRevoked(error, closed),
+    matches: (error, mode) => mode === "close" && isRevoked(error, closed),
     insteadOfWaiting: false
   },
   revoked,

@@ -45,8 +45,7 @@ export class Journal {
     })
 
   /** Takes something that takes a while to take and to give back, for as long as the scope is open. */
-  readonly hold = (name: string): Effect.Effect<Thing, unknown, Scope.Scope> =>
-    this.acquire(this.take(name), this.give)
+  readonly hold = (name: string): Effect.Effect<Thing, unknown, Scope.Scope> => this.acquire(this.take(name), this.give)
 
   /** Takes something; whoever takes it so has to give it back by `give`. */
   readonly take = (name: string): Effect.Effect<Thing> =>

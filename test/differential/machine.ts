@@ -4,13 +4,15 @@
  * A step is one task of the scheduler, or, where nothing is ready, the next moment for which somebody sleeps. So a run is
  * the same each time, and "at step 17" means something.
  */
-import { Fiber, type Scheduler } from "effect"
+import { type Fiber, type Scheduler } from "effect"
 import { VirtualClock } from "../../packages/testing/src/internal/clock.ts"
 
 export class Machine implements Scheduler.Scheduler {
   readonly executionMode = "sync"
   readonly clock = new VirtualClock((wake) => () => void this.ready.push(wake))
   steps = 0
+  /** What was thrown out of a step. */
+  readonly crashes: Array<string> = []
   private ready: Array<() => void> = []
   private at = 0
   private readonly operations: number
@@ -41,7 +43,12 @@ export class Machine implements Scheduler.Scheduler {
       this.at = 0
     }
     this.steps++
-    task()
+    try {
+      task()
+    } catch (error) {
+      // Nobody's effect failed: it is what would crash a process.
+      this.crashes.push(String(error))
+    }
     return true
   }
 

@@ -65,7 +65,11 @@ export class MemoryServer {
     Effect.flatMap(textOf(body), (text) => {
       const times = this.requests.filter((one) => one === path).length + 1
       this.requests.push(path)
-      const { after = 0, body: pieces = [], headers = {}, isSized = true, status = 200 } = this.handler(path, times, text)
+      const { after = 0, body: pieces = [], headers = {}, isSized = true, status = 200 } = this.handler(
+        path,
+        times,
+        text
+      )
       const rest = [...pieces]
       const length = rest.reduce<number>((sum, one) => sum + (typeof one === "string" ? bytes(one).byteLength : 0), 0)
       const pull: Answer["pull"] = Effect.suspend(() => {
@@ -108,6 +112,7 @@ const lost = (phase: "head" | "body") =>
 class MemoryConnection implements Wire.Connection {
   state: "connecting" | "open" | "closed" = "connecting"
   private isBusy = false
+  private isRead = false
   private readonly gone = Deferred.makeUnsafe<void>()
   private readonly server: MemoryServer
 
@@ -132,6 +137,18 @@ class MemoryConnection implements Wire.Connection {
     return Effect.raceFirst(effect, Effect.andThen(this.closed, lost(phase)))
   }
 
+  /** A connection's bytes are for one who waits: a second one would take his place. */
+  private oneReader<A, E>(pull: Effect.Effect<A, E>): Effect.Effect<A, E> {
+    return Effect.suspend(() => {
+      if (this.isRead) this.server.faults.add("a body was read by two at once")
+      this.isRead = true
+      return Effect.onExit(pull, () =>
+        Effect.sync(() => {
+          this.isRead = false
+        }))
+    })
+  }
+
   readonly send = ({ body, path }: Wire.Request) =>
     Effect.suspend(() => {
       if (this.isBusy) this.server.faults.add("a connection was shared")
@@ -141,7 +158,7 @@ class MemoryConnection implements Wire.Connection {
         Effect.map(({ headers, pull, status }) => ({
           status,
           headers,
-          pull: Effect.tapCause(this.unlessGone("body", pull), (cause) =>
+          pull: Effect.tapCause(this.unlessGone("body", this.oneReader(pull)), (cause) =>
             Effect.suspend(() => {
               if (cause.reasons.some((reason) => Cause.isFailReason(reason) && Cause.isDone(reason.error))) {
                 this.isBusy = false
@@ -202,10 +219,14 @@ class PlainResponse extends Inspectable.Class implements HttpClientResponse.Http
     this.url = url.href
     this.status = status
     this.headers = Headers.fromInput(headers)
-    this.stream = Stream.fromPull(Effect.succeed(Effect.mapError(pull, (cause) =>
-      Cause.isDone(cause) ? cause : new HttpClientError.HttpClientError({
-        reason: new HttpClientError.TransportError({ request, cause, description: cause.message })
-      }))))
+    this.stream = Stream.fromPull(
+      Effect.succeed(
+        Effect.mapError(pull, (cause) =>
+          Cause.isDone(cause) ? cause : new HttpClientError.HttpClientError({
+            reason: new HttpClientError.TransportError({ request, cause, description: cause.message })
+          }))
+      )
+    )
   }
 
   get text() {

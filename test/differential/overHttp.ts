@@ -62,17 +62,24 @@ export const transports: ReadonlyArray<Wrapper> = [
     effect: (self) => Session.scoped({ kind: "work", name: "of the table" })(self) as never
   }),
   viaTransport("Deadline.within(Transport.make)", 2, { effect: (self) => Deadline.within("1 hour")(self) }),
-  asked("HttpClientView.fromHttpClient", "transport", ({ server }) =>
-    Layer.succeed(Transport.Transport, HttpClientView.fromHttpClient(plainClient(server))), {
-    oracles: [ownTransport],
-    revokes: { kind: "exchange" }
-  })
+  asked(
+    "HttpClientView.fromHttpClient",
+    "transport",
+    ({ server }) => Layer.succeed(Transport.Transport, HttpClientView.fromHttpClient(plainClient(server))),
+    {
+      oracles: [ownTransport],
+      revokes: { kind: "exchange" }
+    }
+  )
 ]
 
 // Clients
 
-const ownClient = asked("plain client", "client", ({ server }) =>
-  Layer.succeed(HttpClient.HttpClient, plainClient(server)))
+const ownClient = asked(
+  "plain client",
+  "client",
+  ({ server }) => Layer.succeed(HttpClient.HttpClient, plainClient(server))
+)
 const viaClient = (name: string, connections: number, rest: Partial<Wrapper> = {}) =>
   asked(name, "client", (world) => HttpClientView.layerHttpClient.pipe(Layer.provide(transport(connections)(world))), {
     oracles: [ownClient],
@@ -128,10 +135,14 @@ const inSession = Layer.effect(
 export const models: ReadonlyArray<Wrapper> = [
   viaModel("LanguageModel of a target", (world) => Layer.provideMerge(ofLanguageModel, target()(world))),
   viaModel("Target.generate and Target.stream", (world) => Layer.provideMerge(ofTarget, target()(world))),
-  viaModel("LanguageModel of a target that tries again", (world) =>
-    Layer.provideMerge(ofLanguageModel, target({ retry: Retry.jittered() })(world))),
-  viaModel("Session.stream and Session.scoped around a target", (world) =>
-    inSession.pipe(Layer.provide(ofTarget), Layer.provideMerge(target()(world))))
+  viaModel(
+    "LanguageModel of a target that tries again",
+    (world) => Layer.provideMerge(ofLanguageModel, target({ retry: Retry.jittered() })(world))
+  ),
+  viaModel(
+    "Session.stream and Session.scoped around a target",
+    (world) => inSession.pipe(Layer.provide(ofTarget), Layer.provideMerge(target()(world)))
+  )
 ]
 
 // Handlers
@@ -162,4 +173,34 @@ export const handlers: ReadonlyArray<Wrapper> = [
     revokes: { kind: "request" },
     effect: routed(RequestScope.layer())
   }
+]
+
+// Handlers that ask
+
+const ownProxy: Wrapper = {
+  ...interruptible,
+  name: "plain proxy",
+  layer: (world) => Layer.mergeAll(ownClient.layer(world), ownModel.layer(world))
+}
+const viaProxy = (name: string, layer: Wrapper["layer"], effect: Wrapper["effect"]): Wrapper => ({
+  ...plain,
+  name,
+  forms: ["proxy"],
+  oracles: [ownProxy],
+  connections: 2,
+  slack: drain,
+  layer,
+  effect
+})
+const inRequest: Wrapper["effect"] = (self) => RequestScope.http()(self as never) as never
+const ours: Wrapper["layer"] = (world) =>
+  HttpClientView.layerHttpClient.pipe(
+    Layer.merge(Layer.orDie(Layer.provide(ofTarget, OpenAi.layer({ model: "m", baseUrl: url("/v1") })))),
+    Layer.provide([transport(2)(world), config])
+  )
+
+export const proxies: ReadonlyArray<Wrapper> = [
+  viaProxy("RequestScope.http", ownProxy.layer, inRequest),
+  viaProxy("RequestScope.http over Transport.make", ours, inRequest),
+  viaProxy("Transport.make", ours, Effect.interruptible)
 ]

@@ -3,8 +3,6 @@ import type { Mode, Program } from "./program.ts"
 import { type Outcome, run, runAsync, type Setting } from "./run.ts"
 import type { Wrapper } from "./wrappers.ts"
 
-
-
 export const runOne = async (setting: Setting): Promise<Outcome> =>
   setting.program.isAsync ? runAsync(setting) : run(setting)
 
@@ -19,44 +17,68 @@ const spread = (count: number): ReadonlyArray<number> => {
   return [...steps]
 }
 
-export class Plain {
-  /** Left alone. */
-  readonly whole: ReadonlyArray<Outcome>
-  private readonly struck: Array<Outcome> = []
+/** Outcomes that are made one after the other, until one is what is asked for. */
+class Outcomes {
+  private readonly known: Array<Outcome> = []
   private readonly rest: AsyncGenerator<Outcome>
 
-  private constructor(whole: ReadonlyArray<Outcome>, rest: AsyncGenerator<Outcome>) {
-    this.whole = whole
+  constructor(rest: AsyncGenerator<Outcome>) {
     this.rest = rest
   }
 
-  static async of(program: Program, { oracles }: Wrapper, mode: Mode): Promise<Plain> {
-    // Effect has nobody who revokes: what it can do is what it does when it is interrupted.
-    const settings = oracles.flatMap((wrapper) =>
-      operationsOfPlain.map((operations) => ({
-        program,
-        wrapper,
-        mode: mode === "revoke" ? "interrupt" as const : mode,
-        operations
-      }))
-    )
-    const whole: Array<Outcome> = []
-    for (const setting of settings) whole.push(await runOne(setting))
-    const rest = async function*() {
-      for (const [i, setting] of settings.entries()) {
-        for (const step of spread(whole[i]?.steps ?? 0)) yield await runOne({ ...setting, step })
-      }
-    }
-    return new Plain(whole, rest())
+  get all(): ReadonlyArray<Outcome> {
+    return this.known
   }
 
-  /** Whether it can do what is asked for, at some step. */
-  async can(matches: (outcome: Outcome) => boolean): Promise<boolean> {
-    if (this.whole.some(matches) || this.struck.some(matches)) return true
+  async some(matches: (outcome: Outcome) => boolean): Promise<boolean> {
+    if (this.known.some(matches)) return true
     for (let next = await this.rest.next(); next.done !== true; next = await this.rest.next()) {
-      this.struck.push(next.value)
-      if (matches(next.value)) return true
+      // What it says will do: an error may hold on to all that there was.
+      const reasons = next.value.reasons.map(({ tag, text }) => ({ tag, text, error: undefined }))
+      const outcome = { ...next.value, reasons }
+      this.known.push(outcome)
+      if (matches(outcome)) return true
     }
     return false
+  }
+}
+
+export class Plain {
+  private readonly whole: Outcomes
+  private readonly struck: Outcomes
+
+  constructor(program: Program, { oracles }: Wrapper, mode: Mode) {
+    const settings = oracles.flatMap((wrapper) =>
+      operationsOfPlain.map((operations) => ({ program, wrapper, mode, operations }))
+    )
+    this.whole = new Outcomes((async function*() {
+      for (const setting of settings) yield await runOne(setting)
+    })())
+    this.struck = new Outcomes((async function*() {
+      for (const setting of settings) {
+        const { steps } = await runOne(setting)
+        for (const step of spread(steps)) yield await runOne({ ...setting, step })
+      }
+    })())
+  }
+
+  /** What it did where it was left alone, as far as it was looked at. */
+  get seen(): ReadonlyArray<Outcome> {
+    return this.whole.all
+  }
+
+  /** Whether it can do what is asked for, left alone. */
+  canAlone(matches: (outcome: Outcome) => boolean): Promise<boolean> {
+    return this.whole.some(matches)
+  }
+
+  /** Whether it can when it is struck at some step. */
+  canWhenStruck(matches: (outcome: Outcome) => boolean): Promise<boolean> {
+    return this.struck.some(matches)
+  }
+
+  /** Whether it can, the one way or the other. */
+  async can(matches: (outcome: Outcome) => boolean): Promise<boolean> {
+    return await this.whole.some(matches) || this.struck.some(matches)
   }
 }

@@ -21,7 +21,7 @@ export type Services =
   | HttpServerRequest.HttpServerRequest
 
 /** What of ours it can be wrapped in: what goes around a stream or an effect, a server's, or what it asks for a service. */
-export type Form = "stream" | "effect" | "handler" | "transport" | "client" | "chat"
+export type Form = "stream" | "effect" | "handler" | "transport" | "client" | "chat" | "proxy"
 
 /** Where something of ours may be put around what the user wrote. */
 export interface Wrap {

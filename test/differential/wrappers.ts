@@ -107,10 +107,16 @@ export const aroundWork: ReadonlyArray<Wrapper> = [
   aroundStream("Retry.stream", false, retryStream),
   aroundStream("Shutdown.admitStream", true, admitStream),
   aroundStream("Session.stream(Deadline.withinStream)", true, (self) => sessionStream(deadlineStream(self))),
-  aroundStream("Deadline.withinStream(Session.stream(Timeouts.stream))", true, (self) =>
-    deadlineStream(sessionStream(timeoutsStream(self)))),
-  aroundStream("Retry.stream(Session.stream(Timeouts.stream))", true, (self) =>
-    retryStream(sessionStream(timeoutsStream(self)))),
+  aroundStream(
+    "Deadline.withinStream(Session.stream(Timeouts.stream))",
+    true,
+    (self) => deadlineStream(sessionStream(timeoutsStream(self)))
+  ),
+  aroundStream(
+    "Retry.stream(Session.stream(Timeouts.stream))",
+    true,
+    (self) => retryStream(sessionStream(timeoutsStream(self)))
+  ),
   aroundEffect("Session.scoped", true, sessionScoped),
   aroundEffect("Session.use", true, sessionUse),
   aroundEffect("Deadline.within", false, deadline),

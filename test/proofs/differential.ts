@@ -1,15 +1,23 @@
 /**
- * Programs as users write them do with our wrappers what they do without: uninterrupted the same, and struck at any step
- * (interrupted, their scope closed by another fiber, their sessions revoked) what plain Effect can also do at some step.
+ * Programs as users write them do the same with what is ours as without it (see `test/differential`).
  *
- * `npm run prove -- differential [--scale small|full]`. One pair, or one step of it: `--only PROGRAM --wrapper WRAPPER
- * [--mode MODE] [--operations N] [--step N]`.
+ * Each is run on Effect alone and in each of our wrappers. Left alone, it must say, return and take the same. Struck at a
+ * step (its main fiber interrupted, its scope closed by another fiber, its sessions revoked) it must end as Effect alone
+ * can end at some step, or by a declared error; give each thing back once; and wait for nothing that never comes.
+ *
+ * `npm run prove -- differential [--scale small|full]`: full, the default, strikes at every step, with five ways to
+ * divide work into steps; small, at some. `--only PROGRAM --wrapper WRAPPER [--mode MODE --operations N --step N]` looks at
+ * one pair, or at one run of it; `--kind KIND` at the programs of one kind.
  */
-import { argv, exit } from "node:process"
+import { spawn } from "node:child_process"
+import { availableParallelism } from "node:os"
+import { argv, execArgv, execPath, exit } from "node:process"
+import { text } from "node:stream/consumers"
 import { parseArgs } from "node:util"
-import { Comparison } from "../differential/compare.ts"
+import { Comparison, type Difference } from "../differential/compare.ts"
 import { declared } from "../differential/declared.ts"
-import { pairs, programs } from "../differential/table.ts"
+import type { Mode } from "../differential/program.ts"
+import { type Pair, pairs, programs } from "../differential/table.ts"
 
 const { values } = parseArgs({
   args: argv.slice(2),
@@ -20,47 +28,91 @@ const { values } = parseArgs({
     wrapper: { type: "string" },
     mode: { type: "string" },
     operations: { type: "string" },
-    step: { type: "string" }
+    step: { type: "string" },
+    /** Which part of the table, of how many: `0/2`. */
+    part: { type: "string" }
   }
 })
+const { kind, mode, only, operations, part, scale, step, wrapper } = values
 
-const effort = values.scale === "small"
-  ? { operations: [2048], steps: 3 }
+const effort = scale === "small"
+  ? { operations: [2048], steps: 1 }
   : { operations: [3, 4, 5, 7, 2048], steps: Infinity }
 
-const chosen = pairs.filter(({ program, wrapper }) =>
-  (values.kind === undefined || program.kind === values.kind) &&
-  (values.only === undefined || program.name === values.only) &&
-  (values.wrapper === undefined || wrapper.name === values.wrapper)
-)
+const [at = 0, parts = 1] = part?.split("/").map(Number) ?? []
+const isChosen = (pair: Pair) =>
+  (only === undefined || pair.program.name === only) && (kind === undefined || pair.program.kind === kind) &&
+  (wrapper === undefined || pair.wrapper.name === wrapper) && programs.indexOf(pair.program) % parts === at
+const chosen = pairs.filter(isChosen)
 
-const comparison = new Comparison()
-const startedAt = performance.now()
-for (const { program, wrapper } of chosen) await comparison.pair(program, wrapper, effort)
-const seconds = (performance.now() - startedAt) / 1000
+interface Figures {
+  readonly runs: number
+  readonly counts: ReadonlyArray<number>
+  readonly differences: number
+  readonly held: number
+}
 
-const groups = new Map<string, Array<(typeof comparison.differences)[number]>>()
-for (const difference of comparison.differences) {
-  const key = `${difference.program} | ${difference.wrapper} | ${difference.mode}`
-  groups.set(key, [...groups.get(key) ?? [], difference])
+/** How to see it again. */
+const replay = ({ mode, operations, program, step, wrapper }: Difference) =>
+  `npm run prove -- differential --only "${program}" --wrapper "${wrapper}" --mode ${mode} --operations ${operations}` +
+  (step === undefined ? "" : ` --step ${step}`)
+
+const compare = async (): Promise<Figures> => {
+  const comparison = new Comparison()
+  for (const pair of chosen) {
+    const before = comparison.differences.length
+    if (mode === undefined) await comparison.pair(pair.program, pair.wrapper, effort)
+    else {
+      const setting = { ...pair, mode: mode as Mode, operations: Number(operations ?? 2048) }
+      await comparison.one(step === undefined ? setting : { ...setting, step: Number(step) })
+    }
+    const found = comparison.differences.slice(before)
+    for (const [mode, [first, ...more]] of Object.entries(Object.groupBy(found, ({ mode }) => mode))) {
+      if (first === undefined) continue
+      console.error(`${first.program} in ${first.wrapper}, ${mode}: ${1 + more.length} runs differ. ${first.what}`)
+      console.error(`  ${replay(first)}`)
+    }
+  }
+  return {
+    runs: comparison.runs,
+    counts: declared.map((one) => comparison.counts.get(one) ?? 0),
+    differences: comparison.differences.filter(({ kind }) => kind === "outcome").length,
+    held: comparison.differences.filter(({ kind }) => kind === "held").length
+  }
 }
-for (const [key, group] of groups) {
-  const [first] = group
-  if (first === undefined) continue
-  console.error(`${key}: ${group.length} times; operations ${first.operations}, step ${first.step}: ${first.what}`)
+
+/** The same by as many processes as there are processors. */
+const divide = async (): Promise<Figures> => {
+  const count = availableParallelism()
+  const figures = await Promise.all(Array.from({ length: count }, async (_, at): Promise<Figures> => {
+    const flags = [...execArgv, import.meta.filename, ...argv.slice(2), "--part", `${at}/${count}`]
+    const child = spawn(execPath, flags, { stdio: ["ignore", "pipe", "inherit"] })
+    return JSON.parse((await text(child.stdout)).trim().split("\n").at(-1) ?? "")
+  }))
+  const sum = (of: (figures: Figures) => number) => figures.reduce((sum, one) => sum + of(one), 0)
+  return {
+    runs: sum(({ runs }) => runs),
+    counts: declared.map((_, i) => sum(({ counts }) => counts[i] ?? 0)),
+    differences: sum(({ differences }) => differences),
+    held: sum(({ held }) => held)
+  }
 }
-console.log(`${seconds.toFixed(1)} s`)
-console.log(JSON.stringify({
-  name: "differential",
-  met: comparison.differences.length === 0,
-  programs: programs.length,
-  pairs: chosen.length,
-  runs: comparison.runs,
-  declared: declared.map((one) => ({
-    difference: one.difference,
-    reason: one.reason,
-    count: comparison.counts.get(one) ?? 0
-  })),
-  differences: comparison.differences.length
-}))
-exit(comparison.differences.length === 0 ? 0 : 1)
+
+const isWhole = part === undefined && scale !== "small" && only === undefined && kind === undefined
+const figures = await (isWhole ? divide() : compare())
+if (part !== undefined) console.log(JSON.stringify(figures))
+else {
+  const { counts, differences, held, runs } = figures
+  const met = differences === 0 && held === 0 && runs > 0
+  console.log(JSON.stringify({
+    name: "differential",
+    met,
+    programs: new Set(chosen.map(({ program }) => program)).size,
+    pairs: chosen.length,
+    runs,
+    declared: declared.map(({ difference, reason }, i) => ({ difference, reason, count: counts[i] ?? 0 })),
+    differences,
+    held
+  }))
+  exit(met ? 0 : 1)
+}

@@ -1,10 +1,8 @@
-/** A source file of ours with one mistake put in as it is loaded. Nothing on disk is changed. */
-import { registerHooks } from "node:module"
-import { resolve } from "node:path"
-import { pathToFileURL } from "node:url"
+/** A source file of ours with one mistake in it. Nothing on disk is changed. */
+import { readFileSync } from "node:fs"
 
 export interface Mutant {
-  /** The scenario that must notice: a module of `test/simulations`. */
+  /** What must notice: a scenario of `test/simulations`, a machine of `test/exhaustive`, or the table. */
   readonly module: string
   /** Where the mistake goes, from the root of the repository. */
   readonly file: string
@@ -15,26 +13,22 @@ export interface Mutant {
   readonly rule: string
 }
 
-export interface Applied {
-  /** Whether the file has been loaded, mistake and all. */
-  isLoaded: boolean
+/** The source of the mutant's file, with the mistake. */
+export const mutate = ({ file, find, replace }: Mutant, source: string): string => {
+  const [before, after, ...more] = source.split(find)
+  if (before === undefined || after === undefined || more.length > 0) {
+    throw new Error(`${JSON.stringify(find)} must occur in ${file} exactly once`)
+  }
+  return before + replace + after
 }
 
-/** From now on, whoever loads the file gets the mutant. */
-export const apply = ({ file, find, replace }: Mutant): Applied => {
-  const applied: Applied = { isLoaded: false }
-  const target = pathToFileURL(resolve(file)).href
-  registerHooks({
-    load: (url, context, nextLoad) => {
-      const loaded = nextLoad(url, context)
-      if (url !== target) return loaded
-      const [before, after, ...more] = String(loaded.source).split(find)
-      if (before === undefined || after === undefined || more.length > 0) {
-        throw new Error(`${JSON.stringify(find)} must occur in ${file} exactly once`)
-      }
-      applied.isLoaded = true
-      return { ...loaded, source: before + replace + after }
-    }
-  })
-  return applied
+/** What is wrong with how a mutant is written, if anything. */
+export const wrongWith = (mutant: Mutant): string | undefined => {
+  if (mutant.find === mutant.replace) return `it changes nothing in ${mutant.file}`
+  try {
+    mutate(mutant, readFileSync(mutant.file, "utf8"))
+    return undefined
+  } catch (error) {
+    return error instanceof Error ? error.message : String(error)
+  }
 }

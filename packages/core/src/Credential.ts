@@ -44,6 +44,17 @@ export interface Credential<out E = never, out R = never> {
   readonly open: Effect.Effect<Source, E, R | Scope.Scope>
 }
 
+/** Leases a secret, unless it was wiped: by its owner, or since its layer closed. */
+const leaseOf = (credential: string, secret: Redacted.Redacted<string>): Source["lease"] =>
+  Effect.suspend(() => {
+    try {
+      Redacted.value(secret)
+      return Effect.succeed(secret)
+    } catch (cause) {
+      return Effect.fail(new CredentialUnavailable({ credential, cause }))
+    }
+  })
+
 const NonBlank = Schema.Trim.check(Schema.isNonEmpty())
 
 /**
@@ -63,12 +74,12 @@ export const config = (name: string): Credential<CredentialUnavailable | Session
       }),
       (secret) => Effect.sync(() => Redacted.wipeUnsafe(secret))
     ),
-    ({ value }): Source => ({ lease: Effect.succeed(value) })
+    ({ value }): Source => ({ lease: leaseOf(name, value) })
   )
 })
 
 /** A secret that the application has already. It stays the application's to wipe. */
 export const redacted = (name: string, secret: Redacted.Redacted<string>): Credential => ({
   name,
-  open: Effect.succeed({ lease: Effect.succeed(secret) })
+  open: Effect.succeed({ lease: leaseOf(name, secret) })
 })

@@ -177,7 +177,7 @@ const sendFailed = (
   const { reason } = error
   switch (reason._tag) {
     case "InvalidUrlError":
-      return new TransportError.InvalidUrl({ url })
+      return TransportError.InvalidUrl.of(url)
     case "EncodeError":
       return new TransportError.InvalidRequest({ origin, detail: reason.description ?? "it cannot be encoded" })
     default:
@@ -259,7 +259,7 @@ export const fromHttpClient = (
     execute: (request) =>
       Effect.uninterruptibleMask((restore) => {
         const url = Urls.requestable(request.url)
-        if (url === undefined) return Effect.fail(new TransportError.InvalidUrl({ url: request.url }))
+        if (url === undefined) return Effect.fail(TransportError.InvalidUrl.of(request.url))
         Transport.check(request)
         return Effect.flatMap(
           Session.acquire(

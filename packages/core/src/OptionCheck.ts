@@ -28,7 +28,7 @@ export const count = (name: string, value: number, least: number, most = Infinit
 
 /** A part of a whole. */
 export const ratio = (name: string, value: number): number => {
-  if (value >= 0 && value <= 1) return value
+  if (typeof value === "number" && value >= 0 && value <= 1) return value
   throw wrong(name, value, "a number from 0 to 1")
 }
 
@@ -99,7 +99,7 @@ const isPlain = (value: unknown): value is object => {
 export const fields = <A extends object>(name: string, value: A, known: Readonly<Record<keyof A, true>>): A => {
   const wanted = `an object with no other fields than ${Object.keys(known).map((field) => `\`${field}\``).join(", ")}`
   if (!isPlain(value)) throw wrong(name, value, wanted)
-  for (const field of Reflect.ownKeys(value)) {
+  for (const field of [...Object.getOwnPropertyNames(value), ...Object.getOwnPropertySymbols(value)]) {
     if (!Object.hasOwn(known, field)) {
       throw new RangeError(`The option \`${name}\` must be ${wanted}: \`${String(field)}\` is none of them`)
     }

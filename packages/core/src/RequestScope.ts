@@ -28,7 +28,6 @@
  *
  * Imported by its own path, `@clawback/core/RequestScope`, since Effect's HTTP modules take a while to load.
  */
-import * as Channel from "effect/Channel"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
@@ -38,7 +37,6 @@ import * as HttpRouter from "effect/http/HttpRouter"
 import * as HttpServerRequest from "effect/http/HttpServerRequest"
 import * as HttpServerResponse from "effect/http/HttpServerResponse"
 import * as Layer from "effect/Layer"
-import type * as Pull from "effect/Pull"
 import * as RpcMiddleware from "effect/rpc/RpcMiddleware"
 import * as Schema from "effect/Schema"
 import * as Scope from "effect/Scope"
@@ -46,14 +44,15 @@ import * as Stream from "effect/Stream"
 import type { unhandled } from "effect/Types"
 import * as Caller from "./Caller.ts"
 import * as Deadline from "./Deadline.ts"
-import { Admission, InFlight } from "./internal/admission.ts"
-import { whyEnded } from "./internal/hold.ts"
+import { InFlight } from "./internal/admission.ts"
+import * as Interop from "./internal/interop.ts"
 import type { Work as AdmittedWork } from "./internal/phases.ts"
+import { RequestWork } from "./internal/requestWork.ts"
 import type { Ticket } from "./internal/stopping.ts"
-import { WorkFiber } from "./internal/workFiber.ts"
+import * as Urls from "./internal/urls.ts"
 import * as OptionCheck from "./OptionCheck.ts"
 import * as Session from "./Session.ts"
-import { QuotaExceeded, SessionRevoked } from "./SessionError.ts"
+import { QuotaExceeded, type SessionError, SessionRevoked } from "./SessionError.ts"
 import * as Shutdown from "./Shutdown.ts"
 
 export interface Options<out R = never> {
@@ -96,85 +95,94 @@ const onBehalf = <R>(options: Options<R>, headers: Headers) => <A, E, R2>(self: 
     ? self
     : Effect.flatMap(options.caller(headers), (caller) => caller === undefined ? self : Caller.provide(caller)(self))
 
-/** What lasts as long as a request: its place among the work in flight, and the fiber that it runs on. */
-class Request {
-  readonly admission: Admission
-  private fiber: WorkFiber<SessionRevoked> | undefined
-
-  constructor(info: Session.Info, shutdown: Shutdown.Shutdown) {
-    this.admission = new Admission(info, shutdown)
-  }
-
-  /** The fiber on which the request's work runs, from its handler to the last byte of its body. */
-  workFiber(session: Session.Session): WorkFiber<SessionRevoked> {
-    return this.fiber ??= new WorkFiber(() => whyEnded(session))
-  }
-
-  /** Ends what the request still does, and says so. */
-  release(hasSucceeded: boolean): Effect.Effect<void> {
-    return Effect.ensuring(this.fiber?.end() ?? Effect.void, this.admission.giveBack(hasSucceeded))
-  }
-}
-
 interface Work {
   readonly session: Session.Session
   readonly ticket: Ticket<AdmittedWork>
-  readonly fiber: WorkFiber<SessionRevoked>
+  readonly request: RequestWork
 }
 
 /**
- * Does a request's work in a session of its own and on a fiber of its own, which last until the scope around closes: what
- * the work forks as a child goes on until then, as it does on the fiber of a server without us.
+ * Does a request's work in a session of its own, which lasts until the scope around closes: what the work forks as a child
+ * goes on until then, as it does on the fiber of a server without us.
  */
 const lasting = <A, E, R>(
   info: Session.Info,
-  limit: Duration.Duration | undefined,
   hasSucceeded: (exit: Exit.Exit<unknown, unknown>) => boolean,
   work: (of: Work) => Effect.Effect<A, E, R>
-): Effect.Effect<A, E | Interruption, R | Scope.Scope> =>
+): Effect.Effect<A, E | SessionError | Shutdown.ShuttingDown, R | Scope.Scope> =>
   Effect.flatMap(Shutdown.Shutdown, (shutdown) =>
     Effect.flatMap(
       Session.acquire(
         info,
-        Effect.sync(() => new Request(info, shutdown)),
-        (request, exit) => request.release(hasSucceeded(exit))
+        Effect.sync(() => new RequestWork(info, shutdown)),
+        (request, exit) => request.release(exit, hasSucceeded(exit))
       ),
-      ({ awaitRevoked, session, value }) => {
-        const fiber = value.workFiber(session)
-        const working = Effect.flatMap(value.admission.take, (ticket) => work({ session, ticket, fiber }))
-        const done = Effect.provideService(fiber.run(working), Session.Current, session)
-        return Effect.raceFirst(
-          limit === undefined ? done : Deadline.within(limit)(done),
-          Effect.flatMap(awaitRevoked, Effect.fail)
+      ({ awaitRevoked, session, value: request }) => {
+        const working = Effect.flatMap(request.admission.take, (ticket) => work({ session, ticket, request }))
+        const handled = Effect.provideService(request.handle(session, working), Session.Current, session)
+        return Effect.andThen(
+          // Comes before the session's release, which another fiber may be running and have wait for this one.
+          Effect.flatMap(Effect.scope, (scope) => Scope.addFinalizer(scope, Effect.sync(() => request.leave()))),
+          Effect.raceFirst(handled, Effect.flatMap(awaitRevoked, Effect.fail))
         )
       }
     ))
 
+/** Nothing of a request is outside of its deadline: neither who it is for nor whether it may begin. */
+const inTime = (limit: Duration.Duration | undefined) => <A, E, R>(self: Effect.Effect<A, E, R>) =>
+  limit === undefined ? self : Deadline.within(limit)(self)
+
+/** The same request, which reports that it has become a WebSocket. */
+const watchUpgrade = (
+  request: HttpServerRequest.HttpServerRequest,
+  onUpgrade: () => void
+): HttpServerRequest.HttpServerRequest => {
+  const upgradeWith: typeof request.upgradeWith = (options) =>
+    Effect.tap(request.upgradeWith(options), () => Effect.sync(onUpgrade))
+  const modify: typeof request.modify = (options) => watchUpgrade(request.modify(options), onUpgrade)
+  return Object.create(request, {
+    upgrade: { get: () => upgradeWith({}) },
+    upgradeWith: { value: upgradeWith },
+    modify: { value: modify }
+  })
+}
+
+/** The default deadline for a request that says it wants to become a WebSocket: it holds until that is one. */
+const untilUpgraded = <A, E, R>(
+  limit: Duration.Duration,
+  self: Effect.Effect<A, E, R>
+): Effect.Effect<A, E | Deadline.DeadlineExceeded, R | HttpServerRequest.HttpServerRequest> =>
+  Effect.suspend(() => {
+    let isUpgraded = false
+    const expired = Effect.flatMap(
+      Effect.sleep(limit),
+      () => isUpgraded ? Effect.never : Effect.fail(new Deadline.DeadlineExceeded({ budget: limit }))
+    )
+    const watched = Effect.updateService(
+      self,
+      HttpServerRequest.HttpServerRequest,
+      (request) => watchUpgrade(request, () => isUpgraded = true)
+    )
+    return Effect.raceFirst(watched, expired)
+  })
+
 /**
- * The body goes on after the handler, on the same fiber. It is cut off by the same deadline, and when the session is
- * released under it. A revocation comes first to the sessions inside of it, so that it can say in its own protocol why it
- * ends.
+ * The body goes on after the handler. It is cut off by the same deadline, and when the session is released under it. A
+ * revocation comes first to the sessions inside of it, so that it can say in its own protocol why it ends.
  */
 const guard = (
   response: HttpServerResponse.HttpServerResponse,
-  { fiber, session, ticket }: Work,
+  { request, session, ticket }: Work,
+  caller: Caller.Caller | undefined,
   left: Duration.Duration
 ): HttpServerResponse.HttpServerResponse => {
   const { body, headers } = response
-  if (body._tag !== "Stream") return response
-  const { stream } = body
-  const onFiber = Stream.fromChannel(Channel.fromTransform((_, scope) => {
-    let pull: Pull.Pull<readonly [Uint8Array, ...Array<Uint8Array>], unknown> | undefined
-    const next = Effect.suspend(() =>
-      pull ?? Effect.flatMap(Channel.toPullScoped(Stream.toChannel(stream), scope), (opened) => pull = opened)
-    )
-    // A body that was cut off leaves nothing to be read from what the handler forked for it.
-    const cutOff = Scope.addFinalizerExit(scope, (exit) => Exit.isSuccess(exit) ? Effect.void : fiber.end())
-    return Effect.as(cutOff, fiber.run(next))
-  }))
-  const guarded = onFiber.pipe(
+  const stream = body._tag === "Stream" ? body.stream : body._tag === "Raw" ? Interop.webStream(body.body) : undefined
+  if (stream === undefined || body._tag === "Empty") return response
+  const guarded = request.body(session, stream).pipe(
     Deadline.withinStream(left),
     Stream.provideService(Session.Current, session),
+    Stream.provideService(Caller.Current, caller),
     Stream.provideService(InFlight, ticket)
   )
   return HttpServerResponse.setHeaders(
@@ -197,26 +205,32 @@ export const http = <R = never>(options: Options<R> = {}) => {
       // Without the query, which may hold what is nobody's business. Some servers give the origin, too.
       const path = URL.parse(originalUrl, "http://localhost")?.pathname ?? "/"
       const isUpgrade = headers["upgrade"]?.toLowerCase() === "websocket"
-      const info = { kind: "request", name: `${method} ${path}` }
-      const answered = lasting(
+      const info = { kind: "request", name: Urls.copied(`${method} ${path}`) }
+      const handled = lasting(
         info,
-        limit ?? (isUpgrade ? undefined : defaultDeadline),
         // Whatever it was answered with, it was cut short if it was revoked.
         () => false,
         (work) =>
           Effect.flatMap(
             // What comes over a WebSocket later is not begun inside of the request that opened it.
             Effect.provideService(handler, InFlight, isUpgrade ? undefined : work.ticket),
-            (response) => Effect.map(Deadline.remaining, (left) => guard(response, work, left))
+            (response) =>
+              Effect.flatMap(Caller.Current, (caller) =>
+                Effect.map(
+                  Deadline.remaining,
+                  (left) => guard(response, work, caller, isUpgrade && limit === undefined ? defaultDeadline : left)
+                ))
           )
-      )
+      ).pipe(onBehalf(options, headers))
+      const answered = isUpgrade && limit === undefined
+        ? untilUpgraded(defaultDeadline, handled)
+        : inTime(limit ?? defaultDeadline)(handled)
       return Effect.flatMap(Shutdown.Shutdown, (shutdown) =>
         Effect.catchIf(
           answered,
           isInterruption,
           (error) => Effect.succeed(answer(error, shutdown.causedUnsafe(error) ? leaving(headers) : undefined))
         )).pipe(
-          onBehalf(options, headers),
           // A server runs a bare handler so that nothing interrupts it, not even its client's going away.
           Effect.interruptible
         ) as Effect.Effect<
@@ -268,10 +282,9 @@ export const layerRpc = <R = never>(options: Options<R> = {}): Layer.Layer<Rpc, 
       return Rpc.of((call, { headers, rpc }) =>
         lasting(
           { kind: "request", name: `rpc ${rpc._tag}` },
-          limit,
           Exit.isSuccess,
           ({ ticket }) => Effect.provideService(call, InFlight, ticket)
-        ).pipe(onBehalf(options, headers))
+        ).pipe(onBehalf(options, headers), inTime(limit))
       )
     })
   )

@@ -175,7 +175,8 @@ export interface IdempotencyKey {
 
 /**
  * The key of the call in force. A retried call that has none gets a random one before its first attempt, and keeps it:
- * attempts and nested retries read the same.
+ * attempts and nested retries read the same. A provider's request that goes out under it has its own content in the name,
+ * unless the key is declared by `idempotent`: so two different requests of one call are not taken for one.
  */
 export const CurrentKey: Context.Reference<IdempotencyKey | undefined> = Context.Reference<IdempotencyKey | undefined>(
   "@clawback/core/Retry/CurrentKey",

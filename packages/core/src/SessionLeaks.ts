@@ -42,16 +42,19 @@ export const layer = (
   Layer.effectDiscard(Effect.gen(function*() {
     const every = OptionCheck.interval("every", options.every ?? "10 seconds")
     const { onLeak = report } = options
+    const scope = yield* Effect.scope
     let known = new Set<number>()
+    // On a fiber of its own: one that hangs keeps nobody from looking.
+    const handle = (leak: SessionRegistry.Leak) =>
+      Effect.catchCause(
+        Effect.suspend(() => onLeak(leak)),
+        (cause) => Effect.logError("A leak could not be handled", cause)
+      )
     const look = Effect.gen(function*() {
       const found = yield* SessionRegistry.leaks
       const fresh = found.filter(({ session }) => !known.has(session.id))
       known = new Set(found.map(({ session }) => session.id))
-      yield* Effect.forEach(
-        fresh,
-        (leak) => Effect.catchCause(onLeak(leak), (cause) => Effect.logError("A leak could not be handled", cause)),
-        { concurrency: "unbounded", discard: true }
-      )
+      for (const leak of fresh) yield* Effect.forkIn(handle(leak), scope)
     }).pipe(Effect.catchCause((cause) => Effect.logError("Leaks could not be looked for", cause)))
     yield* Effect.forkScoped(Effect.forever(Effect.andThen(Effect.sleep(every), look)))
   }))

@@ -42,9 +42,15 @@ export const layer = ({ isSignificant = () => true }: Options = {}): Layer.Layer
     const { changes, end } = yield* subscribe(yield* SessionRegistry.SessionRegistry)
     const writing = Stream.runForEach(changes, (change) => {
       if (change._tag === "Missed") return write(change)
-      return isSignificant(change.session)
-        ? Effect.annotateLogs(write(change), { session: change.session })
-        : Effect.void
+      const { session } = change
+      const judged = Effect.suspend(() =>
+        isSignificant(session) ? Effect.annotateLogs(write(change), { session }) : Effect.void
+      )
+      return Effect.catchCause(
+        judged,
+        (cause) =>
+          Effect.logError(`The entry of the session ${session.kind} ${session.name} could not be written`, cause)
+      )
     })
     yield* Effect.acquireRelease(
       Effect.forkDetach(writing),

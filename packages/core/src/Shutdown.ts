@@ -17,7 +17,8 @@
  *
  * In each phase its finalizers run all at once, each no longer than its own deadline and the phase's limit; one that
  * overruns is interrupted, named, and waited for no longer. What must come in an order belongs into one finalizer, or into
- * different phases. Work that calls `shutdown` itself is not drained, or it would wait for itself.
+ * different phases. Work that calls `shutdown` itself is not drained, or it would wait for itself;
+ * nor is work that has a fiber of its own call it, since nobody can tell whether it waits for that.
  *
  * Work that nobody admitted is not waited for: it goes on until its program is interrupted. What is under way then in a
  * session (`Session.use`, `scoped`, `stream`, a call of a model) and does not come to its end was cut short, and is named
@@ -170,7 +171,10 @@ export const admit =
       (admission) => Effect.flatMap(admission.take, (ticket) => Effect.provideService(self, InFlight, ticket))
     )
 
-/** The same for a stream: in flight from its first pull until it ends, fails or is given up. */
+/**
+ * The same for a stream: in flight from its first pull until it ends, fails or is given up. One that was set up and is pulled
+ * only after the shutdown fails with `SessionRevoked`.
+ */
 export const admitStream = (info: Session.Info) =>
 <A, E, R>(
   self: Stream.Stream<A, E, R>

@@ -20,6 +20,9 @@ import * as References from "effect/References"
 import * as Tracer from "effect/Tracer"
 import { Attribute } from "./Conventions.ts"
 
+/** What a span is begun and ended by: a fiber, or what is left of one. */
+export type Observer = Pick<Fiber.Fiber<unknown, unknown>, "cache" | "getRef">
+
 export interface Options {
   /** Default: the span in force. */
   readonly parent?: Tracer.AnySpan | undefined
@@ -33,11 +36,11 @@ export interface Options {
 export const isTraced = ({ cache }: Fiber.Fiber<unknown, unknown>): boolean =>
   cache.tracerEnabled && cache.tracer !== undefined && cache.span?.sampled !== false
 
-const now = (fiber: Fiber.Fiber<unknown, unknown>): bigint =>
+const now = (fiber: Observer): bigint =>
   fiber.getRef(References.TracerTimingEnabled) ? fiber.getRef(Clock.Clock).currentTimeNanosUnsafe() : 0n
 
 /** Begins a span. Whoever does must end it, in whichever way that what it stands for ends. */
-export const begin = (fiber: Fiber.Fiber<unknown, unknown>, name: string, options: Options = {}): Tracer.Span => {
+export const begin = (fiber: Observer, name: string, options: Options = {}): Tracer.Span => {
   const parent = options.parent ?? fiber.cache.span
   const level = fiber.getRef(Tracer.CurrentTraceLevel)
   const span = fiber.getRef(Tracer.Tracer).span({
@@ -107,7 +110,7 @@ export const untold = (exit: Exit.Exit<unknown, unknown>): Exit.Exit<unknown, un
 /** Ends a span as what it stands for has ended. Ending it again changes nothing. */
 export const end = (
   span: Tracer.Span,
-  fiber: Fiber.Fiber<unknown, unknown>,
+  fiber: Observer,
   exit: Exit.Exit<unknown, unknown>
 ): void => {
   if (span.status._tag === "Ended") return

@@ -36,6 +36,7 @@ import * as Deadline from "./Deadline.ts"
 import { atMost } from "./internal/atMost.ts"
 import { type Place, Roster } from "./internal/roster.ts"
 import * as OptionCheck from "./OptionCheck.ts"
+import * as Retry from "./Retry.ts"
 import * as Session from "./Session.ts"
 import { QuotaExceeded, type SessionError, SessionRevoked } from "./SessionError.ts"
 import * as Shutdown from "./Shutdown.ts"
@@ -263,6 +264,7 @@ export const make = (options: Options): Effect.Effect<Tasks, never, Scope.Scope>
         const context = (fiber.context as Context.Context<Exclude<R, Scope.Scope>>).pipe(
           Context.add(Session.Current, owner),
           Context.add(Deadline.Current, undefined),
+          Context.add(Retry.CurrentKey, undefined),
           Context.add(Shutdown.Shutdown, shutdown)
         )
         // Begun and registered in this one step; accepted once a shutdown knows of it, which its fiber sees to.

@@ -9,26 +9,24 @@ import type * as Retry from "./Retry.ts"
 import type { SessionError } from "./SessionError.ts"
 import type * as Timeouts from "./Timeouts.ts"
 
-/**
- * The URL cannot be requested. Nothing was sent. `url` is the URL without its credentials, its query and its fragment,
- * which may be secret.
- */
+/** The URL cannot be requested. Nothing was sent. */
 export class InvalidUrl extends Schema.TaggedError<InvalidUrl>("@clawback/core/InvalidUrl")("InvalidUrl", {
+  /** Without its credentials, its query and its fragment, which may be secret. */
   url: Schema.String
 }) {
-  constructor(props: { readonly url: string }, options?: Schema.MakeOptions) {
-    super({ ...props, url: Urls.shown(props.url) }, options)
+  /** Makes one of a URL as it was given, whose secrets the error does not keep. */
+  static of(url: string): InvalidUrl {
+    return new InvalidUrl({ url: Urls.shown(url) })
   }
   get retry(): Retry.Advice {
     return { reach: "unsent", isTransient: false }
   }
   override get message() {
-    const advice = this.url.includes(Urls.credentials)
+    const url = Urls.shown(this.url)
+    const advice = url.includes(Urls.credentials)
       ? "Send credentials in a header, such as `authorization`; a layer of a provider takes them as its `credential`."
       : "Give one such as \"https://api.example.com/v1\"."
-    return `${
-      JSON.stringify(this.url)
-    } is not an absolute http or https URL without credentials and fragment. ${advice}`
+    return `${JSON.stringify(url)} is not an absolute http or https URL without credentials and fragment. ${advice}`
   }
 }
 

@@ -45,6 +45,18 @@ describe("Instrument", () => {
       assert.deepStrictEqual(snapshot.state.buckets, [[1, 0], [2, 1]])
     }).pipe(isolated))
 
+  it.effect("ignores what is no number, and what would count down", () =>
+    Effect.gen(function*() {
+      const context = yield* Effect.context<never>()
+      for (const value of [3, NaN, Infinity, -Infinity, -1]) {
+        Instrument.series(opened, { kind: "barn" }, context).record(value)
+        Instrument.series(width, { kind: "barn" }, context).record(value)
+      }
+      assert.deepStrictEqual(yield* seen, { "door.opened barn": 3, "door.width barn": 2 })
+      const histogram = (yield* Metric.snapshot).find(({ type }) => type === "Histogram")
+      assert.deepInclude(histogram?.state as object, { sum: 2, min: -1, max: 3 })
+    }).pipe(isolated))
+
   it.effect("leaves a label out that has no value", () =>
     Effect.gen(function*() {
       Instrument.series(opened, { kind: undefined }, yield* Effect.context<never>()).record(1)

@@ -1,10 +1,11 @@
+import * as Deadline from "@clawback/core/Deadline"
 import { LeakProbe } from "@clawback/core/LeakProbe"
 import * as Session from "@clawback/core/Session"
 import * as SessionLeaks from "@clawback/core/SessionLeaks"
 import * as SessionLog from "@clawback/core/SessionLog"
 import * as SessionRegistry from "@clawback/core/SessionRegistry"
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Exit, Fiber, Layer, Logger, Redacted, References, Scope } from "effect"
+import { Effect, Exit, Fiber, Layer, Logger, Redacted, References, Scope, Stream } from "effect"
 import { TestClock } from "effect/testing"
 import { collectUntil } from "./Garbage.ts"
 import { turn } from "./Moments.ts"
@@ -167,6 +168,31 @@ describe("The garbage collector", () => {
       assert.deepStrictEqual(stock.returned, [1])
       yield* Scope.close(kept, Exit.void)
       assert.strictEqual(stock.out.size, 0)
+    }).pipe(Effect.provide([SessionRegistry.layer({ sampleAll: true }), logged().layer]))
+  }, 20_000)
+
+  it.live.each<readonly [string, (stream: Stream.Stream<number>) => Stream.Stream<number, unknown>]>([
+    ["a stream", Session.stream(info)],
+    ["one inside of a limit", (stream) => Deadline.withinStream("1 hour")(Session.stream(info)(stream))],
+    ["one around a limit", (stream) => Session.stream(info)(Deadline.withinStream("1 hour")(stream))]
+  ])("finds that the reader of %s is gone (B3)", ([, wrap]) => {
+    const stock = new Stock()
+    const numbers = Stream.rechunk(Stream.range(1, 3), 1)
+    const held = Stream.unwrap(Effect.as(Effect.acquireRelease(stock.take, stock.put), numbers))
+    const read = Effect.gen(function*() {
+      const pull = yield* Scope.provide(Stream.toPull(wrap(held)), yield* Scope.make())
+      yield* pull
+      return pull
+    })
+    return Effect.gen(function*() {
+      yield* read
+      const kept = yield* read
+      let found: ReadonlyArray<SessionRegistry.Leak> = []
+      yield* collectUntil(Effect.map(SessionRegistry.leaks, (leaks) => (found = leaks).length > 0))
+      yield* Effect.forEach(found, SessionLeaks.reclaim)
+      assert.deepStrictEqual([found.map(({ reason }) => reason), stock.returned], [["owner gone"], [1]])
+      yield* kept
+      assert.strictEqual(stock.out.size, 1)
     }).pipe(Effect.provide([SessionRegistry.layer({ sampleAll: true }), logged().layer]))
   }, 20_000)
 })

@@ -99,3 +99,31 @@ describe("An attribute that cannot be read", () => {
       assert.deepStrictEqual(yield* SessionRegistry.counts, {})
     }).pipe(isolated))
 })
+
+describe("Attributes", () => {
+  it.effect("are shown with secrets struck out, and URLs without what may be one", () =>
+    Effect.gen(function*() {
+      const attributes = {
+        apiKey: "s3cret",
+        author: "me",
+        nested: [{ authorization: "s3cret", ok: true }],
+        url: "https://me:s3cret@provider.test/v1?key=s3cret#s3cret",
+        parsed: new URL("https://provider.test/v1?key=s3cret"),
+        text: "why? #1 @home"
+      }
+      const shown = yield* Session.use(
+        { ...info, attributes },
+        Effect.void,
+        () => Effect.void,
+        () => Effect.map(SessionRegistry.list(), (all) => all.map((_) => _.attributes))
+      )
+      assert.deepStrictEqual(shown, [{
+        apiKey: "<redacted>",
+        author: "me",
+        nested: [{ authorization: "<redacted>", ok: true }],
+        url: "https://<credentials>@provider.test/v1?<query>#<fragment>",
+        parsed: "https://provider.test/v1?<query>",
+        text: "why? #1 @home"
+      }])
+    }).pipe(isolated))
+})

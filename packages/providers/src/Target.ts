@@ -95,7 +95,10 @@ export class ChatModel extends Context.Service<ChatModel, {
   readonly model: string
   /** An answer in one piece. To interrupt is to cancel it at the provider. */
   readonly generate: (request: Request) => Effect.Effect<ChatResponse, CallError>
-  /** An answer as it comes. To stop reading is to cancel it at the provider. */
+  /**
+   * An answer as it comes. To stop reading is to cancel it at the provider. A reader that neither reads on nor closes what
+   * it reads loses it when the limit `total` passes; one whose scope another fiber closes gets `SessionRevoked`.
+   */
   readonly stream: (request: Request) => Stream.Stream<ChatEvent, CallError>
 }>()("@clawback/providers/Target/ChatModel") {}
 

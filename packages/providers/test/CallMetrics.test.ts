@@ -172,29 +172,29 @@ describe("a call's metrics (D2)", () => {
   it.effect("have series for the models of open layers and of the last few closed ones, however many there were", () =>
     Effect.gen(function*() {
       const shown = new Set<string>()
-      for (let index = 0; index < 200; index++) {
+      for (let index = 0; index < 50; index++) {
         yield* Effect.provide(generated, answering(`gpt-${index}`))
         const models = yield* calls
         for (const model of Object.keys(models)) shown.add(model)
         assert.isAtMost(Object.keys(models).length, 16)
       }
-      assert.strictEqual(shown.size, 200)
+      assert.strictEqual(shown.size, 50)
     }).pipe(isolated))
 
   it.effect("have one series for the models beyond those, so that none is lost before anybody has looked", () =>
     Effect.gen(function*() {
       yield* Effect.scoped(Effect.gen(function*() {
-        for (let index = 0; index < 200; index++) {
+        for (let index = 0; index < 80; index++) {
           yield* Effect.provide(generated, yield* Layer.build(answering(`gpt-${index}`)))
         }
         const models = yield* calls
         assert.lengthOf(Object.keys(models), 65)
-        assert.strictEqual(models["_OTHER"], 200 - 64)
+        assert.strictEqual(models["_OTHER"], 80 - 64)
       }))
-      for (let index = 0; index < 200; index++) yield* Effect.provide(generated, answering(`gpt-4-${index}`))
+      for (let index = 0; index < 50; index++) yield* Effect.provide(generated, answering(`gpt-4-${index}`))
       const models = yield* calls
       assert.lengthOf(Object.keys(models), 17)
-      assert.strictEqual(models["_OTHER"], 200 - 64 + 200 - 16)
+      assert.strictEqual(models["_OTHER"], 80 - 64 + 50 - 16)
     }).pipe(isolated))
 
   it.effect("count on when a second layer calls the same model, and when the first is closed", () =>
@@ -205,7 +205,7 @@ describe("a call's metrics (D2)", () => {
       yield* Effect.provide(generated, one)
       yield* Effect.provide(generated, other)
       yield* Scope.close(first, Exit.void)
-      for (let index = 0; index < 200; index++) yield* Effect.provide(generated, answering(`gpt-4-${index}`))
+      for (let index = 0; index < 30; index++) yield* Effect.provide(generated, answering(`gpt-4-${index}`))
       yield* Effect.provide(generated, other)
       assert.strictEqual((yield* calls)["gpt-5"], 3)
     }).pipe(isolated))

@@ -46,7 +46,7 @@ describe("a call of a layer with a retry policy (B6)", () => {
         const { exit } = yield* run(Effect.provide(Effect.andThen(call, call), model))
         assert.isTrue(Exit.isSuccess(exit))
         const [first, second, third, fourth, fifth] = keysOf(fake)
-        assert.match(String(first), /^[0-9a-f-]{36}$/)
+        assert.match(String(first), /^[0-9a-f-]{36}-[0-9a-f]{1,8}$/)
         assert.deepStrictEqual([second, third], [first, first])
         assert.notStrictEqual(fourth, first)
         assert.strictEqual(fifth, fourth)

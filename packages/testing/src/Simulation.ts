@@ -79,6 +79,8 @@ export interface ExploreOptions {
   readonly from?: number | undefined
   /** Ends with the first seed that fails. Default: false. */
   readonly stopAtFirst?: boolean | undefined
+  /** Asked after each seed, whether to end with that one. Default: never. */
+  readonly isEnough?: ((seeds: number) => boolean) | undefined
 }
 
 const Current = Context.Reference<Run | undefined>("@clawback/testing/Simulation/Current", {
@@ -150,7 +152,9 @@ export const closeAtAnyStep = (
       isOver: () => scope.state._tag === "Closed",
       strike: () => {
         run.occur(fault)
-        closing = Effect.runForkWith(run.context)(Effect.withFiber((fiber) => {
+        Effect.runForkWith(run.context)(Effect.withFiber<void>((fiber) => {
+          // Before it closes anything, which others may see in the same step.
+          closing = fiber as Fiber.Fiber<void>
           run.name(fiber, `the nemesis: ${fault}`)
           return Scope.close(scope, exit)
         }))
@@ -309,7 +313,9 @@ export const explore = (scenario: Scenario, options: ExploreOptions): Report => 
   let seeds = 0
   let steps = 0
 
-  while (seeds < options.seeds && !(options.stopAtFirst === true && failures.length > 0)) {
+  const isFailed = () => options.stopAtFirst === true && failures.length > 0
+  let isEnough = false
+  while (seeds < options.seeds && !isFailed() && !isEnough) {
     const seed = from + seeds
     const outcome = run(program, { seed, maxSteps })
     traces.add(outcome.hash)
@@ -321,9 +327,10 @@ export const explore = (scenario: Scenario, options: ExploreOptions): Report => 
     }
     steps += outcome.steps
     seeds++
+    isEnough = options.isEnough?.(seeds) === true
   }
 
-  if (seeds === options.seeds && seeds >= enough) {
+  if (!isFailed() && seeds >= enough) {
     const expect = (kind: string, names: ReadonlyArray<string> | undefined, counts: Record<string, number>) => {
       for (const name of names ?? []) {
         const detail = `${kind} ${JSON.stringify(name)} never came in ${seeds} seeds`

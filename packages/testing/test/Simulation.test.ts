@@ -376,6 +376,15 @@ describe("An exploration", () => {
     ])
   })
 
+  it("ends when whoever runs it has enough, and is judged by the seeds that it had", () => {
+    const empty = scenario(Effect.void, { phases: ["connecting"] })
+    const [few, many] = [20, 600].map((most) =>
+      Simulation.explore(empty, { seeds: 10_000, isEnough: (seeds) => seeds === most })
+    )
+    assert.deepStrictEqual([few?.seeds, few?.failures], [20, []])
+    assert.deepStrictEqual([many?.seeds, many && failed(many)], [600, [properties.covers]])
+  })
+
   it("reports each property once a seed, and tells a crash from a property", () => {
     const program = Effect.gen(function*() {
       yield* Simulation.check("one", false, "first")

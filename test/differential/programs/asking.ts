@@ -1,6 +1,6 @@
 /** Who asks a server: through a transport and through a client, reading all, half, or nothing of the answers. */
 import { Transport } from "@clawback/core"
-import { Effect, Fiber, Pull, Schedule, Scope, Exit, Stream } from "effect"
+import { Effect, Exit, Fiber, Pull, Schedule, Scope, Stream } from "effect"
 import { HttpClient, type HttpClientError } from "effect/http"
 import { type Handler, reset, silence } from "../memoryServer.ts"
 import { effect, type Program } from "../program.ts"
@@ -35,6 +35,8 @@ const busyFirst = (body: string): Handler => (path, times) =>
 
 const get = (path: string) =>
   Effect.flatMap(Transport.Transport, ({ execute }) => execute({ method: "GET", url: url(path), headers: {} }))
+/** A page by a client, in a scope of its own. */
+const page = (path: string) => Effect.scoped(Effect.flatMap(HttpClient.get(url(path)), ({ text }) => text))
 const exchange = (name: string, body: Parameters<typeof effect>[2], modes: Program["modes"] = everyMode) =>
   effect("exchange", name, body, { form: "transport", handler: pages, modes })
 
@@ -43,9 +45,14 @@ const client = (name: string, body: Parameters<typeof effect>[2], handler: Handl
 const reason = ({ reason }: HttpClientError.HttpClientError) => reason._tag
 
 export const programs: ReadonlyArray<Program> = [
-  exchange("a page that is read", ({ say }) => Effect.flatMap(get("/a"), (page) => Effect.flatMap(Transport.text(page), say))),
-  exchange("a page that is read as it comes", ({ say }) =>
-    Effect.flatMap(get("/a"), (page) => Stream.runForEach(Stream.decodeText(Transport.stream(page)), say))),
+  exchange(
+    "a page that is read",
+    ({ say }) => Effect.flatMap(get("/a"), (page) => Effect.flatMap(Transport.text(page), say))
+  ),
+  exchange(
+    "a page that is read as it comes",
+    ({ say }) => Effect.flatMap(get("/a"), (page) => Stream.runForEach(Stream.decodeText(Transport.stream(page)), say))
+  ),
   exchange("a page of which half is read", ({ say }) =>
     Effect.gen(function*() {
       const page = yield* get("/a")
@@ -54,10 +61,15 @@ export const programs: ReadonlyArray<Program> = [
     })),
   exchange("a page that nobody reads", ({ say }) => Effect.flatMap(get("/a"), ({ status }) => say(status))),
   exchange("a large page that nobody reads", ({ say }) => Effect.flatMap(get("/large"), ({ status }) => say(status))),
-  exchange("a page that is slow to come", ({ say }) =>
-    Effect.flatMap(get("/slow"), (page) => Effect.flatMap(Transport.text(page), say))),
-  exchange("a page that breaks", ({ say }) =>
-    Effect.flatMap(get("/breaks"), Transport.text).pipe(Effect.catchTag("ConnectionLost", ({ phase }) => say(phase)))),
+  exchange(
+    "a page that is slow to come",
+    ({ say }) => Effect.flatMap(get("/slow"), (page) => Effect.flatMap(Transport.text(page), say))
+  ),
+  exchange(
+    "a page that breaks",
+    ({ say }) =>
+      Effect.flatMap(get("/breaks"), Transport.text).pipe(Effect.catchTag("ConnectionLost", ({ phase }) => say(phase)))
+  ),
   exchange("a sized page that stalls", ({ say }) =>
     Effect.gen(function*() {
       const page = yield* get("/stalls")
@@ -111,16 +123,24 @@ export const programs: ReadonlyArray<Program> = [
       yield* say(yield* Transport.text(page))
     }), ["interrupt", "revoke"]),
 
-  client("a page, by a client", ({ say }) => Effect.flatMap(HttpClient.get(url("/a")), ({ text }) => Effect.flatMap(text, say))),
-  client("a page as it comes, by a client", ({ say }) =>
-    Effect.flatMap(HttpClient.get(url("/a")), ({ stream }) => Stream.runForEach(Stream.decodeText(stream), say))),
+  client(
+    "a page, by a client",
+    ({ say }) => Effect.flatMap(HttpClient.get(url("/a")), ({ text }) => Effect.flatMap(text, say))
+  ),
+  client(
+    "a page as it comes, by a client",
+    ({ say }) =>
+      Effect.flatMap(HttpClient.get(url("/a")), ({ stream }) => Stream.runForEach(Stream.decodeText(stream), say))
+  ),
   client("the first piece of a page, by a client", ({ say }) =>
     Effect.flatMap(
       HttpClient.get(url("/a")),
       ({ stream }) => Stream.runForEach(Stream.take(Stream.decodeText(stream), 1), say)
     )),
-  client("a page that nobody reads, by a client", ({ say }) =>
-    Effect.flatMap(HttpClient.get(url("/a")), ({ status }) => say(status))),
+  client(
+    "a page that nobody reads, by a client",
+    ({ say }) => Effect.flatMap(HttpClient.get(url("/a")), ({ status }) => say(status))
+  ),
   client("a page that is read twice, by a client", ({ say }) =>
     Effect.gen(function*() {
       const page = yield* HttpClient.get(url("/a"))
@@ -134,14 +154,20 @@ export const programs: ReadonlyArray<Program> = [
       yield* say(yield* one.text)
       yield* say(yield* other.text)
     })),
-  client("a page that breaks, by a client", ({ say }) =>
-    Effect.flatMap(HttpClient.get(url("/breaks")), ({ text }) => text).pipe(
-      Effect.catchTag("HttpClientError", (error) => say(reason(error)))
-    )),
-  client("a status that is an error", ({ say }) =>
-    Effect.flatMap(HttpClient.HttpClient, (client) => HttpClient.filterStatusOk(client).get(url("/busy"))).pipe(
-      Effect.catchTag("HttpClientError", (error) => say(reason(error)))
-    )),
+  client(
+    "a page that breaks, by a client",
+    ({ say }) =>
+      Effect.flatMap(HttpClient.get(url("/breaks")), ({ text }) => text).pipe(
+        Effect.catchTag("HttpClientError", (error) => say(reason(error)))
+      )
+  ),
+  client(
+    "a status that is an error",
+    ({ say }) =>
+      Effect.flatMap(HttpClient.HttpClient, (client) => HttpClient.filterStatusOk(client).get(url("/busy"))).pipe(
+        Effect.catchTag("HttpClientError", (error) => say(reason(error)))
+      )
+  ),
   client("as many calls as connections, each tried again", ({ say }) =>
     Effect.gen(function*() {
       const client = HttpClient.retryTransient(yield* HttpClient.HttpClient, { times: 2 })
@@ -169,14 +195,17 @@ export const programs: ReadonlyArray<Program> = [
       yield* Effect.scoped(Effect.flatMap(client.get(url("/stalls")), ({ status }) => say(status)))
       yield* say(yield* Effect.scoped(Effect.flatMap(client.get(url("/a")), ({ text }) => text)))
     })),
-  client("the faster of two calls", ({ say }) =>
-    Effect.gen(function*() {
-      const page = (path: string) => Effect.scoped(Effect.flatMap(HttpClient.get(url(path)), ({ text }) => text))
-      yield* say(yield* Effect.race(page("/slow"), page("/a")))
-    }), pages, 2),
+  client(
+    "the faster of two calls",
+    ({ say }) =>
+      Effect.gen(function*() {
+        yield* say(yield* Effect.race(page("/slow"), page("/a")))
+      }),
+    pages,
+    2
+  ),
   client("a call that is given up, and another", ({ say }) =>
     Effect.gen(function*() {
-      const page = (path: string) => Effect.scoped(Effect.flatMap(HttpClient.get(url(path)), ({ text }) => text))
       yield* say(yield* Effect.timeoutOption(page("/silent"), 30))
       yield* say(yield* page("/a"))
     })),
@@ -190,6 +219,7 @@ export const programs: ReadonlyArray<Program> = [
     Effect.gen(function*() {
       const page = yield* HttpClient.get(url("/a"))
       const pull = yield* Stream.toPull(Stream.decodeText(page.stream))
-      yield* Pull.catchDone(Effect.forever(Effect.flatMap(pull, (texts) => Effect.forEach(texts, say))), () => Effect.void)
+      yield* Pull.catchDone(Effect.forever(Effect.flatMap(pull, (texts) => Effect.forEach(texts, say))), () =>
+        Effect.void)
     }))
 ]

@@ -1,5 +1,5 @@
 /** Programs that fork, share and hand over. */
-import { Cause, Deferred, Effect, Fiber, FiberSet, Queue, Semaphore, Stream } from "effect"
+import { type Cause, Deferred, Effect, Fiber, FiberSet, Queue, Semaphore, Stream } from "effect"
 import { effect, type Program, stream } from "../program.ts"
 
 /** Puts a number into a queue every 20 milliseconds, and ends it. */
@@ -56,13 +56,21 @@ export const programs: ReadonlyArray<Program> = [
         Stream.mapEffect((n) => Effect.andThen(Queue.offer(questions, n), Queue.take(answers)))
       )
     }))),
-  stream("callback", "pushed from a fiber", ({ hold }) =>
-    Stream.callback<number>((queue) =>
-      Effect.andThen(Effect.orDie(hold("listener")), Effect.andThen(producer(queue, 3), Effect.never))
-    )),
+  stream(
+    "callback",
+    "pushed from a fiber",
+    ({ hold }) =>
+      Stream.callback<number>((queue) =>
+        Effect.andThen(Effect.orDie(hold("listener")), Effect.andThen(producer(queue, 3), Effect.never))
+      )
+  ),
   stream("callback", "pushed at once, through a narrow buffer", ({ hold }) =>
     Stream.callback<number>(
-      (queue) => Effect.andThen(Effect.orDie(hold("listener")), Effect.andThen(Queue.offerAll(queue, [1, 2, 3, 4]), Queue.end(queue))),
+      (queue) =>
+        Effect.andThen(
+          Effect.orDie(hold("listener")),
+          Effect.andThen(Queue.offerAll(queue, [1, 2, 3, 4]), Queue.end(queue))
+        ),
       { bufferSize: 1, strategy: "suspend" }
     )),
   stream("broadcast", "read by two", ({ hold }) =>
@@ -73,12 +81,18 @@ export const programs: ReadonlyArray<Program> = [
       )
       return Stream.concat(one, other)
     }))),
-  stream("broadcast", "a wrapped source, read by two at a time", ({ hold, wrap }) =>
-    Stream.unwrap(Effect.gen(function*() {
-      const source = Stream.unwrap(Effect.as(hold("source"), Stream.make(1, 2, 3).pipe(Stream.tap(() => Effect.sleep(5)))))
-      const [one, other] = yield* Stream.broadcastN(wrap.stream(source), { n: 2, capacity: 4 })
-      return Stream.zip(one, other)
-    }))),
+  stream(
+    "broadcast",
+    "a wrapped source, read by two at a time",
+    ({ hold, wrap }) =>
+      Stream.unwrap(Effect.gen(function*() {
+        const source = Stream.unwrap(
+          Effect.as(hold("source"), Stream.make(1, 2, 3).pipe(Stream.tap(() => Effect.sleep(5))))
+        )
+        const [one, other] = yield* Stream.broadcastN(wrap.stream(source), { n: 2, capacity: 4 })
+        return Stream.zip(one, other)
+      }))
+  ),
   stream("share", "one source for who comes and goes", ({ hold, wrap }) =>
     Stream.unwrap(Effect.gen(function*() {
       const source = Stream.unwrap(Effect.as(hold("source"), Stream.tick(10).pipe(Stream.map((_, i) => i))))
@@ -87,16 +101,19 @@ export const programs: ReadonlyArray<Program> = [
     }))),
   stream("queue", "a stream that is read into a queue", ({ hold, wrap }) =>
     Stream.unwrap(Effect.gen(function*() {
-      const source = Stream.unwrap(Effect.as(hold("source"), Stream.make(1, 2, 3).pipe(Stream.tap(() => Effect.sleep(5)))))
+      const source = Stream.unwrap(
+        Effect.as(hold("source"), Stream.make(1, 2, 3).pipe(Stream.tap(() => Effect.sleep(5))))
+      )
       return Stream.fromQueue(yield* Stream.toQueue(wrap.stream(source), { capacity: 2 }))
     }))),
   effect("fork", "children that are joined", ({ hold, say }) =>
     Effect.gen(function*() {
-      const work = (name: string, wait: number) =>
-        Effect.scoped(Effect.andThen(hold(name), Effect.andThen(Effect.sleep(wait), say(name))))
-      const one = yield* Effect.forkChild(work("one", 20))
-      const other = yield* Effect.forkChild(work("other", 10))
-      yield* Fiber.joinAll([one, other])
+      const fibers = yield* Effect.forEach(
+        [["one", 20], ["other", 10]] as const,
+        ([name, wait]) =>
+          Effect.forkChild(Effect.scoped(Effect.andThen(hold(name), Effect.andThen(Effect.sleep(wait), say(name)))))
+      )
+      yield* Fiber.joinAll(fibers)
     })),
   effect("fork", "a child that nobody joins", ({ hold, say }) =>
     Effect.gen(function*() {

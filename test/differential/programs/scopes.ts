@@ -5,23 +5,41 @@ import { effect, type Program, stream } from "../program.ts"
 const everyMode = { modes: ["interrupt", "close", "revoke"] } as const
 
 export const programs: ReadonlyArray<Program> = [
-  stream("scope", "held from the first pull to the end", ({ hold }) =>
-    Stream.unwrap(Effect.as(hold("a"), Stream.make(1, 2, 3).pipe(Stream.rechunk(1))))),
+  stream(
+    "scope",
+    "held from the first pull to the end",
+    ({ hold }) => Stream.unwrap(Effect.as(hold("a"), Stream.make(1, 2, 3).pipe(Stream.rechunk(1))))
+  ),
   stream("scope", "a stage that is held above another", ({ hold }) =>
     Stream.unwrap(Effect.gen(function*() {
       yield* hold("outer")
       return Stream.unwrap(Effect.as(hold("inner"), Stream.make(1, 2).pipe(Stream.rechunk(1))))
     }))),
-  stream("scope", "each element held until the end", ({ hold }) =>
-    Stream.make("a", "b", "c").pipe(Stream.rechunk(1), Stream.mapEffect((name) => Effect.as(hold(name), name)))),
-  stream("scope", "a stream that dies", ({ hold }) =>
-    Stream.unwrap(Effect.as(hold("a"), Stream.concat(Stream.make(1), Stream.die("a bug"))))),
-  stream("scope", "an end that is told of", ({ hold, say }) =>
-    Stream.unwrap(Effect.as(hold("a"), Stream.make(1, 2))).pipe(Stream.ensuring(say("ensured")))),
-  stream("scope", "an end that is told of with its exit", ({ hold, say }) =>
-    Stream.unwrap(Effect.as(hold("a"), Stream.make(1, 2).pipe(Stream.rechunk(1), Stream.tap(() => Effect.sleep(1))))).pipe(
-      Stream.onExit((exit) => say(exit._tag))
-    )),
+  stream(
+    "scope",
+    "each element held until the end",
+    ({ hold }) =>
+      Stream.make("a", "b", "c").pipe(Stream.rechunk(1), Stream.mapEffect((name) => Effect.as(hold(name), name)))
+  ),
+  stream(
+    "scope",
+    "a stream that dies",
+    ({ hold }) => Stream.unwrap(Effect.as(hold("a"), Stream.concat(Stream.make(1), Stream.die("a bug"))))
+  ),
+  stream(
+    "scope",
+    "an end that is told of",
+    ({ hold, say }) => Stream.unwrap(Effect.as(hold("a"), Stream.make(1, 2))).pipe(Stream.ensuring(say("ensured")))
+  ),
+  stream(
+    "scope",
+    "an end that is told of with its exit",
+    ({ hold, say }) =>
+      Stream.unwrap(Effect.as(hold("a"), Stream.make(1, 2).pipe(Stream.rechunk(1), Stream.tap(() => Effect.sleep(1)))))
+        .pipe(
+          Stream.onExit((exit) => say(exit._tag))
+        )
+  ),
   stream("scope", "a stream's finalizer that dies", ({ hold }) =>
     Stream.unwrap(
       Effect.andThen(
@@ -29,11 +47,18 @@ export const programs: ReadonlyArray<Program> = [
         Effect.as(Effect.addFinalizer(() => Effect.die("finalizer")), Stream.make(1, 2).pipe(Stream.rechunk(1)))
       )
     )),
-  stream("scope", "an element that is not to be interrupted", ({ hold }) =>
-    Stream.unwrap(Effect.as(hold("a"), Stream.make(1, 2).pipe(
-      Stream.rechunk(1),
-      Stream.mapEffect((n) => Effect.uninterruptible(Effect.as(Effect.sleep(10), n)))
-    )))),
+  stream(
+    "scope",
+    "an element that is not to be interrupted",
+    ({ hold }) =>
+      Stream.unwrap(Effect.as(
+        hold("a"),
+        Stream.make(1, 2).pipe(
+          Stream.rechunk(1),
+          Stream.mapEffect((n) => Effect.uninterruptible(Effect.as(Effect.sleep(10), n)))
+        )
+      ))
+  ),
   effect("scope", "one inside of the other", ({ hold, say }) =>
     Effect.gen(function*() {
       yield* hold("outer")
@@ -79,38 +104,60 @@ export const programs: ReadonlyArray<Program> = [
       yield* Effect.addFinalizer(() => Effect.die("finalizer"))
       yield* Effect.sleep(5)
     }))),
-  effect("scope", "a finalizer that fails as a defect, above one that does not", ({ hold, say }) =>
-    Effect.scoped(Effect.gen(function*() {
-      yield* Effect.addFinalizer(() => say("below"))
-      yield* Effect.addFinalizer(() => Effect.orDie(Effect.fail("finalizer")))
-      yield* hold("a")
-      yield* Effect.fail("work")
-    }))),
-  effect("scope", "an exit that is looked at", ({ hold, say }) =>
-    Effect.scoped(Effect.andThen(hold("a"), Effect.sleep(5))).pipe(
-      Effect.onExit((exit) => say(Exit.isSuccess(exit) ? "well" : Exit.hasInterrupts(exit) ? "interrupted" : "badly"))
-    )),
-  effect("scope", "an end that is ensured, twice", ({ hold, say }) =>
-    Effect.scoped(Effect.andThen(hold("a"), Effect.sleep(5))).pipe(
-      Effect.ensuring(say("inner")),
-      Effect.ensuring(say("outer"))
-    )),
-  effect("scope", "interruption that is told of, inside", ({ hold, say, wrap }) =>
-    wrap.effect(Effect.scoped(Effect.andThen(hold("a"), Effect.sleep(5))).pipe(Effect.onInterrupt(() => say("stopped"))))),
+  effect(
+    "scope",
+    "a finalizer that fails as a defect, above one that does not",
+    ({ hold, say }) =>
+      Effect.scoped(Effect.gen(function*() {
+        yield* Effect.addFinalizer(() => say("below"))
+        yield* Effect.addFinalizer(() => Effect.orDie(Effect.fail("finalizer")))
+        yield* hold("a")
+        yield* Effect.fail("work")
+      }))
+  ),
+  effect(
+    "scope",
+    "an exit that is looked at",
+    ({ hold, say }) =>
+      Effect.scoped(Effect.andThen(hold("a"), Effect.sleep(5))).pipe(
+        Effect.onExit((exit) => say(Exit.isSuccess(exit) ? "well" : Exit.hasInterrupts(exit) ? "interrupted" : "badly"))
+      )
+  ),
+  effect(
+    "scope",
+    "an end that is ensured, twice",
+    ({ hold, say }) =>
+      Effect.scoped(Effect.andThen(hold("a"), Effect.sleep(5))).pipe(
+        Effect.ensuring(say("inner")),
+        Effect.ensuring(say("outer"))
+      )
+  ),
+  effect(
+    "scope",
+    "interruption that is told of, inside",
+    ({ hold, say, wrap }) =>
+      wrap.effect(
+        Effect.scoped(Effect.andThen(hold("a"), Effect.sleep(5))).pipe(Effect.onInterrupt(() => say("stopped")))
+      )
+  ),
   effect("scope", "a part that is not to be interrupted", ({ hold, say }) =>
     Effect.gen(function*() {
       yield* hold("a")
       yield* Effect.uninterruptible(Effect.andThen(say("begun"), Effect.andThen(Effect.sleep(10), say("ended"))))
       yield* Effect.sleep(5)
     })),
-  effect("scope", "a part that may be interrupted, in one that may not", ({ hold, say }) =>
-    Effect.uninterruptibleMask((restore) =>
-      Effect.gen(function*() {
-        yield* hold("a")
-        yield* Effect.exit(restore(Effect.sleep(10)))
-        yield* say("goes on")
-      })
-    )),
+  effect(
+    "scope",
+    "a part that may be interrupted, in one that may not",
+    ({ hold, say }) =>
+      Effect.uninterruptibleMask((restore) =>
+        Effect.gen(function*() {
+          yield* hold("a")
+          yield* Effect.exit(restore(Effect.sleep(10)))
+          yield* say("goes on")
+        })
+      )
+  ),
   effect("scope", "a scope inside that is closed by hand", ({ hold, say }) =>
     Effect.gen(function*() {
       const scope = yield* Effect.acquireRelease(Scope.make(), (scope, exit) => Scope.close(scope, exit))
@@ -119,20 +166,26 @@ export const programs: ReadonlyArray<Program> = [
       yield* say("closed")
       yield* Effect.sleep(5)
     })),
-  effect("scope", "a failure that is caught", ({ hold, say, wrap }) =>
-    wrap.effect(Effect.scoped(Effect.andThen(hold("a"), Effect.fail("no")))).pipe(
-      Effect.catchCause((cause) => say(Cause.hasInterrupts(cause) ? "interrupted" : "caught"))
-    )),
+  effect(
+    "scope",
+    "a failure that is caught",
+    ({ hold, say, wrap }) =>
+      wrap.effect(Effect.scoped(Effect.andThen(hold("a"), Effect.fail("no")))).pipe(
+        Effect.catchCause((cause) => say(Cause.hasInterrupts(cause) ? "interrupted" : "caught"))
+      )
+  ),
   effect("concurrency", "all at once", ({ hold, say, wrap }) =>
     Effect.forEach(
       [30, 10, 20],
-      (wait) => wrap.effect(Effect.scoped(Effect.andThen(hold(`${wait}`), Effect.andThen(Effect.sleep(wait), say(wait))))),
+      (wait) =>
+        wrap.effect(Effect.scoped(Effect.andThen(hold(`${wait}`), Effect.andThen(Effect.sleep(wait), say(wait))))),
       { concurrency: "unbounded", discard: true }
     )),
   effect("concurrency", "two at a time", ({ hold, say, wrap }) =>
     Effect.forEach(
       [30, 10, 20, 15],
-      (wait) => wrap.effect(Effect.scoped(Effect.andThen(hold(`${wait}`), Effect.andThen(Effect.sleep(wait), say(wait))))),
+      (wait) =>
+        wrap.effect(Effect.scoped(Effect.andThen(hold(`${wait}`), Effect.andThen(Effect.sleep(wait), say(wait))))),
       { concurrency: 2, discard: true }
     )),
   effect("concurrency", "all until one fails", ({ hold, say, wrap }) =>

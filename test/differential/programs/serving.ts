@@ -1,5 +1,5 @@
 /** Handlers of requests: what they fork, hold and answer with, until the last byte of the body. */
-import { Cause, Effect, Fiber, Queue, Stream } from "effect"
+import { type Cause, Effect, Fiber, Queue, Stream } from "effect"
 import { HttpServerRequest, HttpServerResponse } from "effect/http"
 import { handler, type Program } from "../program.ts"
 
@@ -34,17 +34,30 @@ export const programs: ReadonlyArray<Program> = [
       yield* say("ready")
       return HttpServerResponse.text("hello")
     })),
-  handler("request", "a handler that fails", ({ hold }) =>
-    Effect.andThen(hold("a"), Effect.andThen(Effect.sleep(5), Effect.fail("no such page")))),
-  handler("request", "a handler that dies", ({ hold }) =>
-    Effect.andThen(hold("a"), Effect.andThen(Effect.sleep(5), Effect.die("a bug")))),
-  handler("request", "a body that holds something to its end", ({ hold }) =>
-    Effect.succeed(text(Stream.unwrap(Effect.as(
-      hold("a"),
-      Stream.tap(bytes("one ", "two ", "three "), () => Effect.sleep(10))
-    ))))),
-  handler("request", "a handler's hold that lasts to the end of the body", ({ hold }) =>
-    Effect.as(hold("a"), text(Stream.tap(bytes("one ", "two "), () => Effect.sleep(10))))),
+  handler(
+    "request",
+    "a handler that fails",
+    ({ hold }) => Effect.andThen(hold("a"), Effect.andThen(Effect.sleep(5), Effect.fail("no such page")))
+  ),
+  handler(
+    "request",
+    "a handler that dies",
+    ({ hold }) => Effect.andThen(hold("a"), Effect.andThen(Effect.sleep(5), Effect.die("a bug")))
+  ),
+  handler(
+    "request",
+    "a body that holds something to its end",
+    ({ hold }) =>
+      Effect.succeed(text(Stream.unwrap(Effect.as(
+        hold("a"),
+        Stream.tap(bytes("one ", "two ", "three "), () => Effect.sleep(10))
+      ))))
+  ),
+  handler(
+    "request",
+    "a handler's hold that lasts to the end of the body",
+    ({ hold }) => Effect.as(hold("a"), text(Stream.tap(bytes("one ", "two "), () => Effect.sleep(10))))
+  ),
   handler("request", "a body that a child of the handler writes", () => written(Effect.forkChild)),
   handler("request", "a body that a fiber of the request's scope writes", ({ hold }) =>
     Effect.gen(function*() {
@@ -59,20 +72,27 @@ export const programs: ReadonlyArray<Program> = [
       yield* Effect.forkChild(Effect.scoped(Effect.andThen(hold("pen"), words(30)(queue))))
       return text(Stream.fromQueue(queue))
     })),
-  handler("request", "a body that forks its writer when it is read", () =>
-    Effect.succeed(text(Stream.unwrap(Effect.gen(function*() {
-      const queue = yield* Queue.unbounded<Uint8Array, Cause.Done>()
-      yield* Effect.forkChild(words(30)(queue))
-      return Stream.fromQueue(queue)
-    }))))),
+  handler(
+    "request",
+    "a body that forks its writer when it is read",
+    () =>
+      Effect.succeed(text(Stream.unwrap(Effect.gen(function*() {
+        const queue = yield* Queue.unbounded<Uint8Array, Cause.Done>()
+        yield* Effect.forkChild(words(30)(queue))
+        return Stream.fromQueue(queue)
+      }))))
+  ),
   handler("request", "a child that is joined before the answer", ({ hold, say }) =>
     Effect.gen(function*() {
       const child = yield* Effect.forkChild(Effect.scoped(Effect.andThen(hold("a"), Effect.as(Effect.sleep(10), 7))))
       yield* say(yield* Fiber.join(child))
       return HttpServerResponse.text("joined")
     })),
-  handler("request", "a body that fails in the middle", ({ hold }) =>
-    Effect.as(hold("a"), text(Stream.concat(bytes("one "), Stream.fail("torn"))))),
+  handler(
+    "request",
+    "a body that fails in the middle",
+    ({ hold }) => Effect.as(hold("a"), text(Stream.concat(bytes("one "), Stream.fail("torn"))))
+  ),
   handler("request", "an end of a body that is told of", ({ hold, say }) =>
     Effect.as(
       hold("a"),
@@ -84,9 +104,13 @@ export const programs: ReadonlyArray<Program> = [
       const { method } = yield* HttpServerRequest.HttpServerRequest
       return text(Stream.tap(bytes(`${method} `, "two "), () => Effect.sleep(10)))
     })),
-  handler("request", "a limit of the handler's own", ({ hold }) =>
-    Effect.scoped(Effect.andThen(hold("a"), Effect.sleep(100))).pipe(
-      Effect.timeoutOrElse({ duration: 20, orElse: () => Effect.void }),
-      Effect.as(HttpServerResponse.text("too late"))
-    ))
+  handler(
+    "request",
+    "a limit of the handler's own",
+    ({ hold }) =>
+      Effect.scoped(Effect.andThen(hold("a"), Effect.sleep(100))).pipe(
+        Effect.timeoutOrElse({ duration: 20, orElse: () => Effect.void }),
+        Effect.as(HttpServerResponse.text("too late"))
+      )
+  )
 ]

@@ -23,31 +23,55 @@ export const programs: ReadonlyArray<Program> = [
   stream("model", "an answer whose reader is slow", () => Stream.tap(spoken, () => Effect.sleep(25)), options),
   stream("model", "an answer, read ahead", () => Stream.buffer(spoken, { capacity: 2 }), options),
   stream("model", "two answers at once", () => Stream.zip(spoken, spoken), options),
-  stream("model", "the answer that begins first", () =>
-    Stream.race(spoken, Stream.fromEffect(Effect.as(Effect.sleep(500), "late"))), { ...options, modes: ["interrupt"] }),
-  stream("model", "an answer inside of what holds something", ({ hold }) =>
-    Stream.unwrap(Effect.as(hold("a"), spoken)), options),
-  effect("model", "an answer in one piece", ({ say }) =>
-    Effect.flatMap(Effect.flatMap(Chat, ({ generate }) => generate), say), { ...options, modes: ["interrupt", "revoke"] }),
-  effect("model", "two answers in one piece at once", ({ say }) =>
-    Effect.flatMap(Chat, ({ generate }) =>
-      Effect.flatMap(Effect.all([generate, generate], { concurrency: "unbounded" }), say)), {
-    ...options,
-    modes: ["interrupt", "revoke"]
-  }),
+  stream(
+    "model",
+    "the answer that begins first",
+    () => Stream.race(spoken, Stream.fromEffect(Effect.as(Effect.sleep(500), "late"))),
+    { ...options, modes: ["interrupt"] }
+  ),
+  stream(
+    "model",
+    "an answer inside of what holds something",
+    ({ hold }) => Stream.unwrap(Effect.as(hold("a"), spoken)),
+    options
+  ),
+  effect(
+    "model",
+    "an answer in one piece",
+    ({ say }) => Effect.flatMap(Effect.flatMap(Chat, ({ generate }) => generate), say),
+    { ...options, modes: ["interrupt", "revoke"] }
+  ),
+  effect(
+    "model",
+    "two answers in one piece at once",
+    ({ say }) =>
+      Effect.flatMap(
+        Chat,
+        ({ generate }) => Effect.flatMap(Effect.all([generate, generate], { concurrency: "unbounded" }), say)
+      ),
+    {
+      ...options,
+      modes: ["interrupt", "revoke"]
+    }
+  ),
   effect("model", "an answer that is given up", ({ say }) =>
     Effect.andThen(
       Effect.timeoutOption(Stream.runForEach(spoken, say), 15),
       Effect.flatMap(Effect.flatMap(Chat, ({ generate }) => generate), say)
     ), { ...options, modes: ["interrupt"] }),
-  effect("model", "an answer whose reader goes away for longer than a call may take", ({ say }) =>
-    Effect.gen(function*() {
-      const pull = yield* Stream.toPull(spoken)
-      yield* Effect.flatMap(pull, (texts) => say(texts[0]))
-      yield* Effect.sleep("1 hour")
-      // Effect alone has no registry in which anything could be held.
-      yield* say(yield* SessionRegistry.list({ kind: "call" }))
-    }), { ...options, handler: stalled, modes: ["interrupt"] }),
+  effect(
+    "model",
+    "an answer whose reader goes away for longer than a call may take",
+    ({ say }) =>
+      Effect.gen(function*() {
+        const pull = yield* Stream.toPull(spoken)
+        yield* Effect.flatMap(pull, (texts) => say(texts[0]))
+        yield* Effect.sleep("1 hour")
+        // Effect alone has no registry in which anything could be held.
+        yield* say(yield* SessionRegistry.list({ kind: "call" }))
+      }),
+    { ...options, handler: stalled, modes: ["interrupt"] }
+  ),
   effect("model", "an answer whose reader waits for somebody who never comes", ({ say }) =>
     Effect.gen(function*() {
       yield* Effect.forkChild(
@@ -56,37 +80,47 @@ export const programs: ReadonlyArray<Program> = [
       yield* Effect.sleep("1 hour")
       yield* say(yield* SessionRegistry.list({ kind: "call" }))
     }), { ...options, modes: ["interrupt"] }),
-  effect("tools", "an answer that calls a tool, in one piece", ({ say }) =>
-    LanguageModel.generateText({ prompt: "search", toolkit: kit }).pipe(
-      Effect.flatMap(({ toolResults }) => say(toolResults.map(({ result }) => result))),
-      Effect.provide(kit.toLayer({
-        search: ({ q }) => Effect.as(Effect.sleep(20), `found ${q}`),
-        clock: () => Effect.succeed("noon")
-      }))
-    ), {
-    ...options,
-    handler: talk([{ tool: "search", parameters: { q: "leaks" } }]),
-    modes: ["interrupt"]
-  }),
-  stream("tools", "an answer that calls two tools, as it comes", ({ say }) =>
-    LanguageModel.streamText({ prompt: "search", toolkit: kit }).pipe(
-      Stream.map((part) =>
-        part.type === "tool-result" ? [part.result] : part.type === "text-delta" ? [part.delta] : []
+  effect(
+    "tools",
+    "an answer that calls a tool, in one piece",
+    ({ say }) =>
+      LanguageModel.generateText({ prompt: "search", toolkit: kit }).pipe(
+        Effect.flatMap(({ toolResults }) => say(toolResults.map(({ result }) => result))),
+        Effect.provide(kit.toLayer({
+          search: ({ q }) => Effect.as(Effect.sleep(20), `found ${q}`),
+          clock: () => Effect.succeed("noon")
+        }))
       ),
-      Stream.flattenIterable,
-      Stream.provide(kit.toLayer({
-        search: ({ q }) => Effect.as(Effect.andThen(Effect.sleep(20), say("searching")), `found ${q}`),
-        clock: () => Effect.as(Effect.sleep(5), "noon")
-      }))
-    ), {
-    ...options,
-    handler: talk([
-      "let me see ",
-      10,
-      { tool: "search", parameters: { q: "leaks" } },
-      10,
-      { tool: "clock", parameters: {} }
-    ]),
-    modes: ["interrupt"]
-  })
+    {
+      ...options,
+      handler: talk([{ tool: "search", parameters: { q: "leaks" } }]),
+      modes: ["interrupt"]
+    }
+  ),
+  stream(
+    "tools",
+    "an answer that calls two tools, as it comes",
+    ({ say }) =>
+      LanguageModel.streamText({ prompt: "search", toolkit: kit }).pipe(
+        Stream.map((part) =>
+          part.type === "tool-result" ? [part.result] : part.type === "text-delta" ? [part.delta] : []
+        ),
+        Stream.flattenIterable,
+        Stream.provide(kit.toLayer({
+          search: ({ q }) => Effect.as(Effect.andThen(Effect.sleep(20), say("searching")), `found ${q}`),
+          clock: () => Effect.as(Effect.sleep(5), "noon")
+        }))
+      ),
+    {
+      ...options,
+      handler: talk([
+        "let me see ",
+        10,
+        { tool: "search", parameters: { q: "leaks" } },
+        10,
+        { tool: "clock", parameters: {} }
+      ]),
+      modes: ["interrupt"]
+    }
+  )
 ]

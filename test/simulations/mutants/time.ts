@@ -102,9 +102,8 @@ export const mutants: ReadonlyArray<Mutant> = [
   {
     module: "Timeouts",
     file: pump,
-    find: "Effect.suspend(() => Channel.toPullScoped(Stream.toChannel(this.stream), this.scope))",
-    replace:
-      "Effect.uninterruptible(Effect.suspend(() => Channel.toPullScoped(Stream.toChannel(this.stream), this.scope)))",
+    find: "const opened = Channel.toPullScoped(Stream.toChannel(this.stream), this.scope)",
+    replace: "const opened = Effect.uninterruptible(Channel.toPullScoped(Stream.toChannel(this.stream), this.scope))",
     rule: "opening is part of the first pull"
   },
   {
@@ -215,8 +214,8 @@ export const mutants: ReadonlyArray<Mutant> = [
   {
     module: "Retry",
     file: call,
-    find: "if (wait > 0) return",
-    replace: "if (wait > 0 && this.isPaid) return",
+    find: "if (wait >= nanosecond) return",
+    replace: "if (wait >= nanosecond && this.isPaid) return",
     rule: "who comes back to a wait waits for the rest of it"
   },
   {

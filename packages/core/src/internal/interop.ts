@@ -1,6 +1,7 @@
 /** The one place of the core where it meets the garbage collector, promises and the Web's classes. */
-import type * as Cause from "effect/Cause"
+import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
+import * as Stream from "effect/Stream"
 import type { LeakProbe } from "../LeakProbe.ts"
 
 export const makeLeakProbe = (): LeakProbe => {
@@ -22,6 +23,12 @@ export const weakly = <A extends object>(target: A | undefined): () => A | undef
 
 /** What `await using` waits for. */
 export const runPromise = (effect: Effect.Effect<void>): Promise<void> => Effect.runPromise(effect)
+
+/** A stream of the Web's, as Effect knows streams; undefined for anything else. */
+export const webStream = (body: unknown): Stream.Stream<Uint8Array, Cause.UnknownError> | undefined =>
+  body instanceof ReadableStream
+    ? Stream.fromReadableStream({ evaluate: () => body, onError: (cause) => new Cause.UnknownError(cause) })
+    : undefined
 
 /** A form as bytes, the way the platform writes one. */
 export const encodeForm = (form: FormData): Effect.Effect<

@@ -20,14 +20,15 @@ const idsOf = ({ sampled, spanId, traceId }: Tracer.AnySpan): Tracer.ExternalSpa
 const stripped = (context: Context.Context<never>): Context.Context<never> => {
   const span = Context.getOrUndefined(context, Tracer.ParentSpan)
   const links = Context.get(context, References.TracerSpanLinks)
-  // A context that something is added to hides what was there before, and keeps it. This makes another one.
-  let own = Context.omit(Tracer.ParentSpan, References.CurrentStackFrame, References.TracerSpanLinks)(context)
-  if (span !== undefined) own = Context.add(own, Tracer.ParentSpan, idsOf(span))
-  return links.length === 0 ? own : Context.add(
-    own,
-    References.TracerSpanLinks,
-    links.map(({ attributes, span }) => ({ attributes, span: idsOf(span) }))
-  )
+  // Not by adding to the context, which would hide what was there before, and keep it.
+  const services = new Map(context.mapUnsafe)
+  services.delete(References.CurrentStackFrame.key)
+  if (span !== undefined) services.set(Tracer.ParentSpan.key, idsOf(span))
+  if (links.length > 0) {
+    const lasting = links.map(({ attributes, span }) => ({ attributes, span: idsOf(span) }))
+    services.set(References.TracerSpanLinks.key, lasting)
+  }
+  return Context.makeUnsafe(services)
 }
 
 /** A fiber's context with the ids of spans instead of the spans. */

@@ -48,10 +48,15 @@ export class Observed {
     this.sources.add(source)
     return () => {
       if (!this.sources.delete(source)) return
-      if (this.isCounter) this.past += read(this.context)
-      if (this.sources.size > 0) return
-      this.registration.remove()
-      onLast()
+      try {
+        if (this.isCounter) this.past += read(this.context)
+      } finally {
+        // Also where reading it throws, as the code of the user's may.
+        if (this.sources.size === 0) {
+          this.registration.remove()
+          onLast()
+        }
+      }
     }
   }
 }

@@ -75,10 +75,10 @@ export class Recorded {
     this.unread = new Amounts(this.boundaries)
   }
 
+  /** What is no number changes nothing, nor does what a counter would have to count down for. */
   record(value: number): void {
     if (this.successor !== undefined) return this.successor.record(value)
-    // As for Effect's own counters, which never count down.
-    if (this.instrument.kind === "counter" && !(value >= 0)) return
+    if (!Number.isFinite(value) || (this.instrument.kind === "counter" && value < 0)) return
     this.registration ??= this.register()
     const { boundaries } = this
     let bucket = 0

@@ -8,6 +8,7 @@ import type * as Fiber from "effect/Fiber"
 import * as Random from "effect/Random"
 import * as Deadline from "../Deadline.ts"
 import type { Advice, Declared, Ended, Policy, Reach, Why } from "../Retry.ts"
+import { inForce } from "./deadline.ts"
 import * as Monotonic from "./monotonic.ts"
 import { decide, hasTime } from "./retryRules.ts"
 
@@ -27,6 +28,9 @@ const isDeclared = (error: unknown): error is Declared => {
 
 /** From what is free to repeat to what must not be repeated. */
 const reaches: ReadonlyArray<Reach> = ["unsent", "answered", "unanswered", "delivered"]
+
+/** In milliseconds. What is left of a wait and is less stems from rounding: a sleep of no time would never end it. */
+const nanosecond = 1e-6
 
 const retryAfterOf = (advice: Advice): number =>
   advice.retryAfter === undefined ? 0 : Math.max(0, Duration.toMillis(advice.retryAfter))
@@ -63,13 +67,13 @@ export class Call<EP, E extends EP | Declared> {
   ): Effect.Effect<A, E | E2 | Deadline.DeadlineExceeded, R> | undefined {
     if (this.ended !== undefined) return this.ended
     const wait = this.notBefore - Monotonic.millis(fiber.getRef(Clock.Clock))
-    if (wait > 0) return Effect.andThen(Effect.sleep(wait), again)
+    if (wait >= nanosecond) return Effect.andThen(Effect.sleep(wait), again)
     // What was given back when the wait was interrupted is taken again.
     if (this.last !== undefined && !this.isPaid) {
       if (!this.policy.budget.withdraw()) return this.end(this.last, "budget")
       this.isPaid = true
     }
-    const deadline = fiber.getRef(Deadline.Current)
+    const deadline = inForce(fiber)
     if (deadline !== undefined && !hasTime(this.policy.rules, this.remaining(fiber))) {
       return this.last === undefined
         ? Effect.fail(new Deadline.DeadlineExceeded({ budget: deadline.budget }))
@@ -88,8 +92,19 @@ export class Call<EP, E extends EP | Declared> {
     this.policy.budget.deposit()
   }
 
-  /** Decides what follows a failed attempt, whose scope is closed: a wait from now on, or the end. */
+  /**
+   * Decides what follows a failed attempt, whose scope is closed: a wait from now on, or the end. Judging an error runs code
+   * of the user's: where that throws, the call ends with the defect.
+   */
   failed(fiber: AnyFiber, cause: Cause.Cause<E>): void {
+    try {
+      this.judge(fiber, cause)
+    } catch (defect) {
+      this.ended = Effect.die(defect)
+    }
+  }
+
+  private judge(fiber: AnyFiber, cause: Cause.Cause<E>): void {
     const advice = this.advice(cause)
     const decision = decide(this.policy.rules, {
       attempts: this.attempts,
@@ -119,7 +134,7 @@ export class Call<EP, E extends EP | Declared> {
   }
 
   private remaining(fiber: AnyFiber): number {
-    const deadline = fiber.getRef(Deadline.Current)
+    const deadline = inForce(fiber)
     return deadline === undefined ? Infinity : deadline.at - Monotonic.millis(fiber.getRef(Clock.Clock))
   }
 

@@ -14,7 +14,7 @@ export const requestable = (text: string): URL | undefined => {
  * A copy of a text. V8 makes of a part of a string a reference to the whole, which a name or an error would keep: of a URL,
  * the query as well. A text that is joined and then cut is copied.
  */
-const copied = (text: string): string => ` ${text}`.slice(1)
+export const copied = (text: string): string => ` ${text}`.slice(1)
 
 /** Where a URL leads, which does not keep the URL. */
 export const originOf = ({ origin }: URL): string => copied(origin)

@@ -1,4 +1,8 @@
 /** A streamed answer: when it is whole, and what may still follow it. */
+import * as Deadline from "@clawback/core/Deadline"
+import type * as Session from "@clawback/core/Session"
+import { SessionRevoked } from "@clawback/core/SessionError"
+import * as Timeouts from "@clawback/core/Timeouts"
 import type * as Transport from "@clawback/core/Transport"
 import * as Cause from "effect/Cause"
 import * as Duration from "effect/Duration"
@@ -24,6 +28,7 @@ type Events = Pull.Pull<readonly [ChatEvent.ChatEvent, ...Array<ChatEvent.ChatEv
 export class Answer {
   /** Nothing more came after the answer though it should have, so nothing more will. */
   private isGivenUp = false
+  private completed: ReadonlyArray<ChatEvent.ChatEvent> | undefined
   private readonly decoder: Codec.Decoder
   private readonly response: Transport.Response
 
@@ -32,7 +37,7 @@ export class Answer {
     this.decoder = decoder
   }
 
-  get isWhole(): boolean {
+  private get isWhole(): boolean {
     return this.decoder.isFinished && this.decoder.failure === undefined
   }
 
@@ -81,22 +86,52 @@ export class Answer {
     )
   })
 
-  /** The events that are left where nothing more is read. */
-  giveUp(): ReadonlyArray<ChatEvent.ChatEvent> {
+  /** The events that complete the answer where nothing more is read: undefined where it is not whole. */
+  get completion(): ReadonlyArray<ChatEvent.ChatEvent> | undefined {
+    return this.completed ?? (this.isWhole ? this.completed = this.giveUp() : undefined)
+  }
+
+  private giveUp(): ReadonlyArray<ChatEvent.ChatEvent> {
     this.isGivenUp = true
     return this.decoder.end()
   }
 }
 
-/** A limit that passes once the answer is whole is its end, since it has its finish already. */
+/** One call and its answer, as far as there is one. */
+export class Latest {
+  answer: Answer | undefined
+  private readonly info: Session.Info
+
+  constructor(info: Session.Info) {
+    this.info = info
+  }
+
+  /** What ends a stream before its session has begun names that session, which its reader knows. */
+  readonly named = (error: CallError): CallError => {
+    if (error._tag !== "SessionRevoked" || error.id !== 0) return error
+    const { kind, name } = this.info
+    return new SessionRevoked({ id: 0, kind, session: name, reason: error.reason })
+  }
+
+  /** A limit that passes once the answer is whole is its end, since it has its finish already: what then comes last. */
+  readonly completion = (error: unknown): ReadonlyArray<ChatEvent.ChatEvent> | undefined =>
+    error instanceof Timeouts.IdleTimeout || error instanceof Deadline.DeadlineExceeded
+      ? this.answer?.completion
+      : undefined
+}
+
+/** Ends a call's stream, where a limit leaves its answer whole. */
 export const endWhole =
-  (answer: () => Answer | undefined) =>
+  (latest: Latest) =>
   (self: Stream.Stream<ChatEvent.ChatEvent, CallError>): Stream.Stream<ChatEvent.ChatEvent, CallError> =>
     Stream.transformPull(self, (pull) =>
-      Effect.succeed(Effect.catch(pull, (error): Events => {
-        const whole = answer()
-        const isLimit = !Cause.isDone(error) && (error._tag === "IdleTimeout" || error._tag === "DeadlineExceeded")
-        if (!isLimit || whole?.isWhole !== true) return Effect.fail(error)
-        const [first, ...rest] = whole.giveUp()
-        return first === undefined ? Cause.done() : Effect.succeed([first, ...rest])
-      })))
+      Effect.sync(() => {
+        let isComplete = false
+        return Effect.catch(pull, (error): Events => {
+          const events = latest.completion(error)
+          if (events === undefined) return Effect.fail(Cause.isDone(error) ? error : latest.named(error))
+          const [first, ...rest] = isComplete ? [] : events
+          isComplete = true
+          return first === undefined ? Cause.done() : Effect.succeed([first, ...rest])
+        })
+      }))

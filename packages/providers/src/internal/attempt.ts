@@ -15,7 +15,7 @@ import type * as Codec from "../Codec.ts"
 import type * as Embedding from "../Embedding.ts"
 import type { JsonObject } from "../Json.ts"
 import type { CallError, ProviderError } from "../ProviderError.ts"
-import { Answer, endWhole } from "./answer.ts"
+import { Answer, endWhole, Latest } from "./answer.ts"
 import type { AnyFiber, Call } from "./call.ts"
 import type { Endpoint } from "./endpoint.ts"
 import { invalidResponse } from "./invalidResponse.ts"
@@ -43,37 +43,46 @@ const notAStream = (codec: Codec.Codec, peer: Codec.Peer, received: Codec.Receiv
 /** How a chat is begun to be told of. */
 export type BeginChat = (fiber: AnyFiber, request: ChatRequest.ChatRequest, stream: boolean) => Call
 
-/** A streamed answer, at which it is tried as often as the endpoint's policy says. Giving the stream up gives up the provider's work. */
+/**
+ * A streamed answer, at which it is tried as often as the endpoint's policy says. Giving the stream up gives up the
+ * provider's work.
+ *
+ * The deadline is outside of the session: when it passes, the session is released though its reader may be away.
+ */
 export const stream = (
   endpoint: Endpoint<Codec.Codec>,
   request: ChatRequest.ChatRequest,
   begin: BeginChat
 ): Stream.Stream<ChatEvent.ChatEvent, CallError> =>
-  Observation.stream((fiber) => begin(fiber, request, true), (call) => {
-    let answer: Answer | undefined
-    return Stream.unwrap(Effect.gen(function*() {
-      const { response, peer } = yield* send(endpoint, {
-        body: endpoint.codec.encodeRequest(request, { stream: true, includeUsage: true }),
-        accept: "text/event-stream",
-        timeouts: { ...endpoint.timeouts, firstToken: endpoint.timeouts.firstToken ?? Timeouts.defaults.firstToken }
-      }, call)
-      if (!isEventStream(response)) {
-        const { headers, status } = response
-        return yield* notAStream(endpoint.codec, peer, { status, headers, body: yield* errorBody(response) })
-      }
-      call.streaming()
-      const { end, pull } = answer = new Answer(response, endpoint.codec.makeDecoder(peer, request.choices))
-      // As a finalizer, so that a whole answer is not lost to a limit that passes only now.
-      yield* Effect.addFinalizer(() => end)
-      return Stream.fromPull(Effect.succeed(pull)).pipe(
-        Timeouts.stream({ timeouts: endpoint.timeouts, startedAt: response.sentAt, isOutput: ChatEvent.isOutput })
+  Stream.suspend(() => {
+    const info = callInfo(endpoint, request.model)
+    const latest = new Latest(info)
+    const attempts = (call: Call) =>
+      Stream.unwrap(Effect.gen(function*() {
+        const { response, peer } = yield* send(endpoint, {
+          body: endpoint.codec.encodeRequest(request, { stream: true, includeUsage: true }),
+          accept: "text/event-stream",
+          timeouts: { ...endpoint.timeouts, firstToken: endpoint.timeouts.firstToken ?? Timeouts.defaults.firstToken }
+        }, call)
+        if (!isEventStream(response)) {
+          const { headers, status } = response
+          return yield* notAStream(endpoint.codec, peer, { status, headers, body: yield* errorBody(response) })
+        }
+        call.streaming()
+        const { end, pull } = latest.answer = new Answer(response, endpoint.codec.makeDecoder(peer, request.choices))
+        // As a finalizer, so that a whole answer is not lost to a limit that passes only now.
+        yield* Effect.addFinalizer(() => end)
+        return Stream.fromPull(Effect.succeed(pull)).pipe(
+          Timeouts.stream({ timeouts: endpoint.timeouts, startedAt: response.sentAt, isOutput: ChatEvent.isOutput })
+        )
+      })).pipe(
+        Observation.streamAttempt(call),
+        endpoint.retry === undefined ? identity : Retry.stream(endpoint.retry),
+        Session.stream(info)
       )
-    })).pipe(
-      Observation.streamAttempt(call),
-      endpoint.retry === undefined ? identity : Retry.stream(endpoint.retry),
+    return Observation.stream((fiber) => begin(fiber, request, true), attempts, latest.completion).pipe(
       Deadline.withinStream(endpoint.timeouts.total ?? Timeouts.defaults.total),
-      endWhole(() => answer),
-      Session.stream(callInfo(endpoint, request.model))
+      endWhole(latest)
     )
   })
 

@@ -12,7 +12,7 @@ const parse = (text: string): URL | undefined => {
 export const below = (baseUrl: string, path: string): Result.Result<URL, InvalidUrl> => {
   const text = baseUrl.trim()
   const url = parse(text)
-  if (url === undefined) return Result.fail(new InvalidUrl({ url: text }))
+  if (url === undefined) return Result.fail(InvalidUrl.of(text))
   url.pathname = url.pathname.replace(/\/+$/, "") + path
   return Result.succeed(url)
 }

@@ -1,6 +1,7 @@
 import { Attribute, SpanName } from "@clawback/core/Conventions"
 import * as Span from "@clawback/core/Span"
 import * as Clock from "effect/Clock"
+import * as Context from "effect/Context"
 import * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
 import type * as Tracer from "effect/Tracer"
@@ -11,15 +12,31 @@ import { type CallMetrics, interrupted } from "./callMetrics.ts"
 
 export type AnyFiber = Fiber.Fiber<unknown, unknown>
 
+/** What a fiber observes by, without the fiber: it may be the one that reads a call, which what works for it must not keep. */
+class Standpoint implements Span.Observer {
+  readonly cache: AnyFiber["cache"]
+  private readonly context: AnyFiber["context"]
+
+  constructor({ cache, context }: AnyFiber) {
+    this.cache = cache
+    this.context = context
+  }
+
+  getRef<A>(ref: Context.Reference<A>): A {
+    return Context.get(this.context, ref)
+  }
+}
+
 /** Monotonic, in seconds. */
-export const secondsOf = (fiber: AnyFiber): number => Number(fiber.getRef(Clock.Clock).monotonicTimeNanosUnsafe()) / 1e9
+export const secondsOf = (fiber: Span.Observer): number =>
+  Number(fiber.getRef(Clock.Clock).monotonicTimeNanosUnsafe()) / 1e9
 
 const errorOf = (exit: Exit.Exit<unknown, unknown>): string | undefined =>
   Span.errorType(exit) ?? (Exit.isSuccess(exit) ? undefined : interrupted)
 
 /** A call from its beginning to its end, over however many attempts. */
 export class Call {
-  private readonly fiber: AnyFiber
+  private readonly fiber: Span.Observer
   private readonly metrics: CallMetrics
   private readonly span: Tracer.Span | undefined
   /** Where it is not in force by itself: of a stream, which may have no span in force. */
@@ -44,7 +61,7 @@ export class Call {
     span: Tracer.Span | undefined,
     parent: Tracer.AnySpan | undefined
   ) {
-    this.fiber = fiber
+    this.fiber = new Standpoint(fiber)
     this.metrics = metrics
     this.startedAt = startedAt
     this.span = span

@@ -5,9 +5,11 @@
  */
 import * as Caller from "@clawback/core/Caller"
 import { Attribute } from "@clawback/core/Conventions"
+import * as Deadline from "@clawback/core/Deadline"
 import * as Span from "@clawback/core/Span"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import * as Option from "effect/Option"
 import * as Pull from "effect/Pull"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
@@ -98,25 +100,28 @@ export const effect = <A, E, R>(
     })
   )
 
-/** Looks at what a stream emits, and in the end at how it ended: one that is given up before its end is interrupted. */
+/**
+ * Looks at what a stream emits, and in the end at how it ended. Of one that was given up before its end, only how its
+ * scope closed is known.
+ */
 const watch = <A, E, R>(
   begin: (fiber: AnyFiber) => {
     readonly stream: Stream.Stream<A, E, R>
     readonly onElements?: (elements: ReadonlyArray<A>) => void
-    readonly onEnd: (exit: Exit.Exit<unknown, unknown>) => void
+    readonly onEnd: (end: Exit.Exit<unknown, unknown> | undefined, closed: Exit.Exit<unknown, unknown>) => void
   }
 ): Stream.Stream<A, E, R> =>
   Stream.unwrap(Effect.uninterruptible(Effect.withFiber((fiber) =>
     Effect.flatMap(Effect.scope, (scope) => {
       const { onElements, onEnd, stream } = begin(fiber)
-      let last: Exit.Exit<unknown, unknown> = Exit.interrupt(fiber.id)
+      let end: Exit.Exit<unknown, unknown> | undefined
       const watched = Stream.transformPull(stream, (pull) =>
         Effect.succeed(Effect.onExitPrimitive(pull, (exit) => {
           if (Exit.isSuccess(exit)) onElements?.(exit.value)
-          else last = Pull.isDoneCause(exit.cause) ? Exit.void : exit
+          else if (!Exit.hasInterrupts(exit)) end = Pull.isDoneCause(exit.cause) ? Exit.void : exit
           return undefined
         }, true)))
-      return Effect.as(Scope.addFinalizer(scope, Effect.sync(() => onEnd(last))), watched)
+      return Effect.as(Scope.addFinalizerExit(scope, (closed) => Effect.sync(() => onEnd(end, closed))), watched)
     })
   )))
 
@@ -126,16 +131,32 @@ export const streamAttempt = (call: Call) => <A, E, R>(self: Stream.Stream<A, E,
     const span = call.try()
     return {
       stream: span === undefined ? self : Stream.provideService(self, Tracer.ParentSpan, span),
-      onEnd: (exit) => call.tried(exit)
+      onEnd: (end = Exit.interrupt()) => call.tried(end)
     }
   })
 
-/** A stream that is a call. */
+/** How a call ended whose stream was given up: by its limit, which passes also while its reader is away, or by its reader. */
+const givenUp = (closed: Exit.Exit<unknown, unknown>): Exit.Exit<unknown, unknown> => {
+  const error = Option.getOrUndefined(Exit.findErrorOption(closed))
+  return error instanceof Deadline.DeadlineExceeded ? Exit.fail(error) : Exit.interrupt()
+}
+
+/** A stream that is a call. `completion` says what completes its answer, where the error that ended it leaves it whole. */
 export const stream = <E, R>(
   begin: (fiber: AnyFiber) => Call,
-  f: (call: Call) => Stream.Stream<ChatEvent, E, R>
+  f: (call: Call) => Stream.Stream<ChatEvent, E, R>,
+  completion: (error: unknown) => ReadonlyArray<ChatEvent> | undefined
 ): Stream.Stream<ChatEvent, E, R> =>
   watch((fiber) => {
     const call = begin(fiber)
-    return { stream: f(call), onElements: (events) => call.events(events), onEnd: (exit) => call.end(exit) }
+    return {
+      stream: f(call),
+      onElements: (events) => call.events(events),
+      onEnd: (end, closed) => {
+        const exit = end ?? givenUp(closed)
+        const events = completion(Option.getOrUndefined(Exit.findErrorOption(exit)))
+        if (events !== undefined) call.events(events)
+        call.end(events === undefined ? exit : Exit.void)
+      }
+    }
   })

@@ -8,6 +8,7 @@ import * as Clock from "effect/Clock"
 import * as DateTime from "effect/DateTime"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Hash from "effect/Hash"
 import * as Redacted from "effect/Redacted"
 import type * as Result from "effect/Result"
 import type * as Scope from "effect/Scope"
@@ -98,6 +99,13 @@ const dated = ({ headers }: Transport.Response): Effect.Effect<Transport.Respons
     )
     : Effect.succeed(headers)
 
+/**
+ * The key that names a request. One that was made for a retried call is inherited by all that the call does, so the
+ * request has a part in the name: two different requests of one call must not pass for the same.
+ */
+const nameOf = ({ isHonoured, value }: Retry.IdempotencyKey, body: string): string =>
+  isHonoured ? value : `${value}-${(Hash.string(body) >>> 0).toString(16)}`
+
 /** Sends one request with its secret; what comes back is a success. */
 export const send = Effect.fnUntraced(function*(
   endpoint: Endpoint,
@@ -109,7 +117,7 @@ export const send = Effect.fnUntraced(function*(
   Scope.Scope
 > {
   const { codec } = endpoint
-  const body = yield* Effect.fromResult(outgoing.body)
+  const body = JSON.stringify(yield* Effect.fromResult(outgoing.body))
   const secret = yield* leaseSecret(endpoint)
   const key = yield* Retry.CurrentKey
   const peer = {
@@ -123,10 +131,10 @@ export const send = Effect.fnUntraced(function*(
     headers: {
       ...codec.headers(secret),
       "content-type": "application/json",
-      ...(key !== undefined && { "idempotency-key": key.value }),
+      ...(key !== undefined && { "idempotency-key": nameOf(key, body) }),
       accept: outgoing.accept
     },
-    body: JSON.stringify(body),
+    body,
     timeouts: outgoing.timeouts
   })
   const { status } = response

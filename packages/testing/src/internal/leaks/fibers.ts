@@ -48,16 +48,16 @@ export interface Running {
 
 const unique = (lines: ReadonlyArray<string>) => [...new Set(lines)]
 
-const describe = (fiber: AnyFiber, start: Start | undefined): ReadonlyArray<string> => {
+const describe = (fiber: AnyFiber, start: Start): ReadonlyArray<string> => {
   const { span, stackFrame } = fiber.cache
   const waits = Trail.ofFiber(fiber)?.lines ?? []
-  const started = unique([...start?.stack.lines ?? [], ...start?.place?.lines ?? []])
+  const started = unique([...start.stack.lines, ...start.place?.lines ?? []])
   const functions = inside(stackFrame)
   return unique([
     ...waits.map((line) => `waits ${line}`),
     ...functions,
     ...started.map((line) => `forked ${line}`),
-    ...inside(start?.frame),
+    ...inside(start.frame),
     ...(functions.length === 0 && span?._tag === "Span" ? [`in the span ${span.name}`] : [])
   ])
 }
@@ -66,15 +66,30 @@ const describe = (fiber: AnyFiber, start: Start | undefined): ReadonlyArray<stri
 const latestId = () => Effect.runFork(Effect.void).id - 1
 
 export class Fibers {
-  private readonly alive = new Map<AnyFiber, Start | undefined>()
+  private readonly alive = new Map<AnyFiber, Start>()
   /** The starts that are not matched with a fiber yet, by its id. */
   private readonly starts = new Map<number, Start>()
 
-  private see(fiber: AnyFiber): void {
+  private readonly see = (fiber: AnyFiber): void => {
     if (this.alive.has(fiber)) return
-    this.alive.set(fiber, this.starts.get(fiber.id))
+    // One that was given this context only after its start is in its first step here.
+    this.alive.set(fiber, this.starts.get(fiber.id) ?? this.start(undefined, fiber.context, this.see))
     this.starts.delete(fiber.id)
     fiber.addObserver(() => this.alive.delete(fiber))
+  }
+
+  private start(
+    parent: AnyFiber | undefined,
+    context: Context.Context<never>,
+    above: (...args: never) => void
+  ): Start {
+    return {
+      parent,
+      stack: Trail.stackHere(above),
+      place: Trail.here(),
+      frame: parent?.cache.stackFrame,
+      session: Context.get(context, Session.Current)?.id
+    }
   }
 
   /** Watches what an effect starts. */
@@ -91,14 +106,7 @@ export class Fibers {
         makeDispatcher: () => inner.makeDispatcher()
       }
       const recordFiberStart = (context: Context.Context<never>) => {
-        const parent = Fiber.getCurrent()
-        this.starts.set(latestId(), {
-          parent,
-          stack: Trail.stackHere(recordFiberStart),
-          place: Trail.here(),
-          frame: parent?.cache.stackFrame,
-          session: Context.get(context, Session.Current)?.id
-        })
+        this.starts.set(latestId(), this.start(Fiber.getCurrent(), context, recordFiberStart))
         metrics?.recordFiberStart(context)
       }
       const recorder: Metric.FiberRuntimeMetricsService = {
@@ -124,8 +132,8 @@ export class Fibers {
       .map(([fiber, start]) => ({
         fiber,
         where: describe(fiber, start),
-        parent: start?.parent?.id,
-        session: start?.session
+        parent: start.parent?.id,
+        session: start.session
       }))
   }
 }

@@ -18,26 +18,27 @@ export class Leak extends Schema.Class<Leak>("@clawback/testing/Leak")({
 }) {}
 
 /** What to do where no line of the reader's own code is known. */
-const hints: Readonly<Record<Leak["kind"], string>> = {
-  session: "no line of yours is known: make the function around it by Effect.fn(\"name\"), or as a generator",
-  fiber: "no line of yours is known: make the function that forks it by Effect.fn(\"name\"), or as a generator",
-  socket: "no line of yours is known: another thread, a native library or another process opened it; see `ss -tnp`",
-  descriptor: "no line of yours is known: look for its path, and open it by node:fs/promises to see more"
+const hint = ({ kind, what }: Leak): string => {
+  const unknown = "no line of yours is known: "
+  if (kind === "session" || kind === "fiber") {
+    return `${unknown}make the function around it by Effect.fn("name"), or as a generator`
+  }
+  if (kind === "socket") return `${unknown}another thread or a native library opened it, \`ss -tnp\` shows to whom`
+  return unknown + (/, [a-z]+:\[\d+\]$/.test(what)
+    ? "a thread (`new Worker`) or a native library opened it"
+    : "look for its path, and open it by node:fs/promises to see the line")
 }
 
-/** A parent before its children, which come in the order in which they are given. What has no parent there is a root. */
-export const ordered = (leaks: ReadonlyArray<Leak>): ReadonlyArray<Leak> => {
-  const ids = new Set(leaks.map(({ id }) => id))
-  const children = new Map<string | undefined, Array<Leak>>()
-  for (const leak of leaks) {
-    const parent = leak.parent !== undefined && ids.has(leak.parent) ? leak.parent : undefined
-    const siblings = children.get(parent) ?? []
-    siblings.push(parent === leak.parent ? leak : new Leak({ ...leak, parent }))
-    children.set(parent, siblings)
-  }
+/**
+ * A parent before its children, which come in the order in which they are given. What is ignored is left out with all that
+ * is under it.
+ */
+export const ordered = (leaks: ReadonlyArray<Leak>, ignore: (leak: Leak) => boolean): ReadonlyArray<Leak> => {
+  const children = Map.groupBy(leaks, ({ parent }) => parent)
   const sorted: Array<Leak> = []
   const walk = (parent: string | undefined) => {
     for (const leak of children.get(parent) ?? []) {
+      if (ignore(leak)) continue
       sorted.push(leak)
       walk(leak.id)
     }
@@ -55,7 +56,7 @@ const tree = (leaks: ReadonlyArray<Leak>): ReadonlyArray<string> => {
     for (const leak of leaks) {
       if (leak.parent !== parent) continue
       lines.push(`${indent}${leak.kind} ${leak.what}`)
-      const where = leak.where.length > 0 || parent !== undefined ? leak.where : [hints[leak.kind]]
+      const where = leak.where.length > 0 || parent !== undefined ? leak.where : [hint(leak)]
       for (const line of where) if (!above.has(placeIn(line))) lines.push(`${indent}    ${line}`)
       add(leak.id, new Set([...above].concat(where.map(placeIn))), `${indent}  `)
     }
