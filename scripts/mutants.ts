@@ -1,11 +1,12 @@
 /** Says which mutants cannot be put in any more, since what they replace is not in its file, or is there twice. */
 import { exit } from "node:process"
+import { mutants as ofTable } from "../test/differential/mutants.ts"
 import { mutants as ofMachines } from "../test/exhaustive/mutants.ts"
 import { mutants as ofScenarios } from "../test/simulations/mutants.ts"
 import { wrongWith } from "../test/support/mutant.ts"
 import { fileOf } from "../test/support/scenarios.ts"
 
-const mutants = [...ofScenarios, ...ofMachines]
+const mutants = [...ofScenarios, ...ofMachines, ...ofTable]
 
 const problems = mutants.flatMap((mutant) => {
   fileOf(mutant.module)

@@ -1,7 +1,7 @@
 /**
- * Proves the scenarios and the machines: each mistake of `mutants.ts` in `test/simulations` must break a property within
- * 2,000 seeds, each one in `test/exhaustive` a law in some interleaving, and without one none may break:
- * `npm run mutate [-- --module M]`.
+ * Proves the scenarios, the machines and the table: each mistake of `mutants.ts` in `test/simulations` must break a property
+ * within 2,000 seeds, each one in `test/exhaustive` a law in some interleaving, each one in `test/differential` must make a
+ * program differ, and without one nothing may: `npm run mutate [-- --module M]`.
  *
  * A mistake that crashes, or that is never loaded, shows nothing about a property: it is invalid, and so a failure. The
  * last line is one JSON object; the exit code is 1 unless every mutant was killed.
@@ -11,13 +11,14 @@ import { availableParallelism } from "node:os"
 import { join } from "node:path"
 import { argv, exit } from "node:process"
 import { parseArgs } from "node:util"
+import { mutants as ofTable } from "../test/differential/mutants.ts"
 import { mutants as ofMachines } from "../test/exhaustive/mutants.ts"
 import { mutants as ofScenarios } from "../test/simulations/mutants.ts"
 import type { Job, Verdict } from "../test/support/judgeProgram.ts"
 
 const { values } = parseArgs({ args: argv.slice(2), options: { module: { type: "string" } } })
 
-const chosen = [...ofScenarios, ...ofMachines].filter(({ module }) =>
+const chosen = [...ofScenarios, ...ofMachines, ...ofTable].filter(({ module }) =>
   values.module === undefined || module === values.module
 )
 if (chosen.length === 0) {

@@ -15,6 +15,7 @@ it.each([
   ["growthLayers", "holds nothing more after layers of ever new models, providers and kinds of sessions (B5, D2)"],
   ["bodies", "gives connections back though nobody reads what comes on them (A4, B6)"],
   ["timeouts", "ends each stage of a call in time, and tries again only what may be (B5, B6)"],
+  ["differential", "does with ours what Effect does without (A1, A4, B2, B5, B16)"],
   ["requests", "releases all that a request held when its client vanishes (A4, B16)"]
 ])("%s: %s", async (name) => {
   const child = spawn(

@@ -1,8 +1,9 @@
 /** Compares what a wrapped program does with what Effect alone does with it. */
 import { type Declared, declared, revoked } from "./declared.ts"
+import type { Reason } from "./exits.ts"
 import { Plain, runOne } from "./plain.ts"
 import type { Mode, Program } from "./program.ts"
-import type { Outcome, Reason, Setting } from "./run.ts"
+import type { Outcome, Setting } from "./run.ts"
 import { plain, type Wrapper } from "./wrappers.ts"
 
 export interface Difference {
@@ -32,9 +33,7 @@ const stepsOf = (count: number, wanted: number, turn: number): ReadonlyArray<num
   return Array.from({ length: wanted }, (_, i) => Math.floor(i * stride + shift))
 }
 
-/** Whether two did the same, as far as anybody can see. */
-const isSame = (one: Outcome, other: Outcome) => one.exit === other.exit && isSameText(one.output, other.output)
-
+/** Whether two said the same. */
 const isSameText = (one: ReadonlyArray<string>, other: ReadonlyArray<string>) =>
   one.length === other.length && one.every((line, i) => line === other[i])
 
@@ -46,7 +45,7 @@ const answeredRevoked = `"error":"SessionRevoked"`
 
 /** The declared difference that an outcome tells of. */
 const oursOf = ({ output, reasons }: Outcome, mode: Mode): Declared | undefined =>
-  mode === "revoke" && output.at(-1)?.includes(answeredRevoked) === true
+  mode === "revoke" && output.some((line) => line.includes(answeredRevoked))
     ? revoked
     : declared.find((one) => reasons.some((reason) => isOf(one, reason, mode)))
 
@@ -78,12 +77,12 @@ const isMeant = async (
   return await interrupted.can(isAlike) || interrupted !== plain && await plain.can(isEarlier)
 }
 
-/** What was said before a server answered that a request was cut short. */
+/** What was said but for what a server answered whose request was cut short. */
 const withoutAnswer = (output: ReadonlyArray<string>): ReadonlyArray<string> => {
-  const [status, body = ""] = output.slice(-2)
-  return status === "503" && (body === "Empty" || body.includes(answeredRevoked))
-    ? output.slice(0, -2)
-    : output
+  const at = output.findIndex((line, i) =>
+    output[i - 1] === "503" && (line === "Empty" || line.includes(answeredRevoked))
+  )
+  return at < 0 ? output : output.toSpliced(at - 1, 2)
 }
 
 const applies = (mode: Mode, { form }: Program, wrapper: Wrapper): boolean =>
@@ -137,7 +136,9 @@ export class Comparison {
     if (amiss !== "" && !(await effect.can((other) => other.amiss.join() === amiss))) {
       say(`at the end: ${amiss}`, "held")
     }
-    const isStuck = step !== undefined && outcome.exit === "never"
+    // A revocation may come when there is nothing to revoke.
+    const isStruck = step !== undefined && (mode !== "revoke" || outcome.revoked > 0)
+    const isStuck = isStruck && outcome.exit === "never"
     const mayBeStuck = isStuck && !(mode === "close" && wrapper.endsWithItsScope) &&
       await effect.canWhenStruck(({ exit }) => exit === "never")
     if (isStuck && !mayBeStuck) {
@@ -145,11 +146,13 @@ export class Comparison {
       return outcome.steps
     }
     const ours = oursOf(outcome, mode)
-    // One that tells of a limit of ours is nothing that Effect alone can do: so that need not be looked for.
-    const isPlain = ours === undefined &&
-      (step === undefined
-        ? await effect.canAlone((other) => isSame(outcome, other))
-        : await effect.can((other) => isSame(outcome, other)))
+    const isSame = (other: Outcome) => other.exit === outcome.exit && isSameText(other.output, outcome.output)
+    // What tells of ours is nothing that Effect alone can do, so that need not be looked for. Nor is what work died of that
+    // was revoked, which hides why it ended.
+    const isOnlyDead = mode === "revoke" && outcome.reasons.length > 0 &&
+      outcome.reasons.every(({ tag }) => tag === "Die")
+    const isPlain = ours === undefined && (await effect.canAlone(isSame) ||
+      step !== undefined && !isOnlyDead && await effect.canWhenStruck(isSame))
     if (isPlain) {
       const isSlower = (other: Outcome) => other.exit !== "never" && outcome.took <= other.took + wrapper.slack
       if (outcome.exit !== "never" && !(await effect.can(isSlower))) say(`it took ${outcome.took} ms`)

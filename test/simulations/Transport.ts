@@ -190,6 +190,21 @@ const caller = Effect.fnUntraced(function*(
   }
 })
 
+/** Closes the scope of a call from elsewhere. */
+const close = (call: Call) =>
+  Effect.uninterruptible(Effect.flatMap(now, (at) => {
+    if (call.scope.state._tag === "Open") call.closedAt = at
+    return Scope.close(call.scope, Exit.void)
+  }))
+
+/** Closes a scope while its call goes on over another connection. */
+const closeOnAnother = (calls: Calls) =>
+  Effect.fnUntraced(function*(path: string) {
+    const call = calls.get(path)
+    if (call === undefined || !(yield* Simulation.fault("a scope is closed over another connection", 0.7))) return
+    yield* Effect.forkDetach(Effect.andThen(Simulation.latency(0, 5), close(call)))
+  })
+
 /** Closes scopes in which others work, wherever they are. */
 const closer = Effect.fnUntraced(function*(calls: Calls) {
   for (let i = 0; i < 8; i++) {
@@ -198,10 +213,7 @@ const closer = Effect.fnUntraced(function*(calls: Calls) {
     if (first === undefined) continue
     const call = yield* Simulation.choose([first, ...others])
     const isRead = call.response !== undefined
-    yield* Effect.uninterruptible(Effect.flatMap(now, (at) => {
-      if (call.scope.state._tag === "Open") call.closedAt = at
-      return Scope.close(call.scope, Exit.void)
-    }))
+    yield* close(call)
     const listed = yield* SessionRegistry.list({ kind: "exchange" })
     if (!listed.some(({ name }) => name.endsWith(`/${call.name}`))) call.unlistedAt = yield* now
     yield* Simulation.fault(isRead ? "a scope is closed under its reader" : "a scope is closed under its call", 1)
@@ -232,6 +244,7 @@ const program = Effect.gen(function*() {
   const wire = faultyWire({
     closeTimeout,
     chunkSize: 1000,
+    onLeft: closeOnAnother(calls),
     closedAt: (path) => calls.get(path)?.closedAt,
     answer: () =>
       Effect.all({
@@ -359,6 +372,7 @@ export default {
     "answer comes before the request was sent",
     "a scope is closed under its call",
     "a scope is closed under its reader",
+    "a scope is closed over another connection",
     ...Object.values(ways),
     "somebody traces",
     "server hangs up when idle",

@@ -1,6 +1,7 @@
 /** Mistakes, each of which a property of its scenario must notice: `npm run mutate`. */
 import type { Mutant } from "../support/mutant.ts"
 import { mutants as embeddings } from "./mutants/embeddings.ts"
+import { mutants as requestScope } from "./mutants/requestScope.ts"
 import { mutants as shutdown } from "./mutants/shutdown.ts"
 import { mutants as time } from "./mutants/time.ts"
 import { mutants as transport } from "./mutants/transport.ts"
@@ -18,26 +19,24 @@ export const mutants: ReadonlyArray<Mutant> = [
   {
     module: "Session",
     file: session,
-    find: "registry.closeUnsafe(entry)\n        return Effect.failCause(cause)",
+    find: "registry.closeUnsafe(entry)\n      return Effect.failCause(cause)",
     replace: "return Effect.failCause(cause)",
     rule: "a session that acquired nothing is closed"
   },
   {
     module: "Session",
     file: session,
-    find:
-      "Effect.uninterruptibleMask((restore) =>\n    opened(info, site, acquire, restore, (entry, value, registry, fiber) => {\n      const context = fiber.context as Context.Context<R2 | R3>",
+    find: "Effect.uninterruptibleMask((restore) =>\n    Effect.withFiber((fiber) =>\n",
     replace:
-      "((f: (restore: Hold.Mask) => any) => Effect.suspend(() => f(Effect.interruptible)))((restore) =>\n    opened(info, site, acquire, restore, (entry, value, registry, fiber) => {\n      const context = fiber.context as Context.Context<R2 | R3>",
+      "((f: (restore: Hold.Mask) => any) => Effect.suspend(() => f(Effect.interruptible)))((restore) =>\n    Effect.withFiber((fiber) =>\n",
     rule: "use: taking and registering the release are one step"
   },
   {
     module: "Session",
     file: session,
-    find:
-      "Effect.uninterruptibleMask((restore) =>\n    opened(info, site, acquire, restore, (entry, value, registry, fiber) => {\n      const context = fiber.context as Context.Context<R2 | Scope.Scope>",
+    find: "Effect.uninterruptibleMask((restore) =>\n    Effect.withFiber((fiber) => {\n",
     replace:
-      "((f: (restore: Hold.Mask) => any) => Effect.suspend(() => f(Effect.interruptible)))((restore) =>\n    opened(info, site, acquire, restore, (entry, value, registry, fiber) => {\n      const context = fiber.context as Context.Context<R2 | Scope.Scope>",
+      "((f: (restore: Hold.Mask) => any) => Effect.suspend(() => f(Effect.interruptible)))((restore) =>\n    Effect.withFiber((fiber) => {\n",
     rule: "acquire: taking and registering the release are one step"
   },
   {
@@ -50,7 +49,7 @@ export const mutants: ReadonlyArray<Mutant> = [
   {
     module: "Session",
     file: release,
-    find: "Effect.retry(next, info.releaseRetry ?? releaseRetry)",
+    find: "Effect.retry(next, releaseRetry)",
     replace: "next",
     rule: "a release that fails is tried again"
   },
@@ -64,8 +63,8 @@ export const mutants: ReadonlyArray<Mutant> = [
   {
     module: "Session",
     file: hold,
-    find: "if (entry.state === \"releasing\") return closed(entry)",
-    replace: "",
+    find: "if (entry.state === \"releasing\") {",
+    replace: "if (entry.state === \"closed\") {",
     rule: "exactly one release"
   },
   {
@@ -113,8 +112,8 @@ export const mutants: ReadonlyArray<Mutant> = [
   {
     module: "Session",
     file: registry,
-    find: "if (ledger.tenantSize(tenant) >= limit)",
-    replace: "if (ledger.tenantSize(tenant) > 2 * limit)",
+    find: "return ledger.tenantSize(tenant) < limit ?",
+    replace: "return ledger.tenantSize(tenant) <= 2 * limit ?",
     rule: "no tenant exceeds its quota"
   },
   {
@@ -141,7 +140,7 @@ export const mutants: ReadonlyArray<Mutant> = [
   {
     module: "Session",
     file: session,
-    find: "        entry.state = \"open\"\n",
+    find: "      entry.state = \"open\"\n",
     replace: "",
     rule: "what was acquired can be taken by force"
   },
@@ -197,8 +196,8 @@ export const mutants: ReadonlyArray<Mutant> = [
   {
     module: "Session",
     file: hold,
-    find: "  if (entry.revoked !== undefined) return Effect.fail(entry.revoked)\n  if (restore",
-    replace: "  if (restore",
+    find: "  if (entry.revoked !== undefined) return Effect.fail(entry.revoked)\n  const isDeep",
+    replace: "  const isDeep",
     rule: "no work begins in what was revoked while it was acquired"
   },
   {
@@ -225,9 +224,31 @@ export const mutants: ReadonlyArray<Mutant> = [
   {
     module: "Session",
     file: hold,
-    find: "isRestoring ? undefined : uninterruptible",
-    replace: "undefined",
-    rule: "work that may not be interrupted is not, by revocations either"
+    find: "restore(Fiber.await(fiber)),\n",
+    replace: "Effect.interruptible(Fiber.await(fiber)),\n",
+    rule: "work that may not be interrupted is not"
+  },
+  {
+    module: "Session",
+    file: hold,
+    find: "(isDeep ? Effect.andThen(Effect.yieldNow, effect) : effect)",
+    replace:
+      "(isDeep ? Effect.andThen(Effect.yieldNow, effect) : effect, { uninterruptible: (restore(Effect.void) as unknown) === Effect.void })",
+    rule: "a revocation ends work where nothing else may"
+  },
+  {
+    module: "Session",
+    file: release,
+    find: "    releasing.begin()\n",
+    replace: "",
+    rule: "a release opens what it needs"
+  },
+  {
+    module: "Session",
+    file: ledger,
+    find: "      if (entry.release?.isOfAny(taken) === true) return\n",
+    replace: "",
+    rule: "what a release has opened is its own"
   },
   {
     module: "Session",
@@ -282,7 +303,7 @@ export const mutants: ReadonlyArray<Mutant> = [
   {
     module: "Session",
     file: registry,
-    find: "      if (around !== undefined) return around\n",
+    find: "    if (around !== undefined) return around\n",
     replace: "",
     rule: "nothing is opened inside of what was revoked"
   },
@@ -303,9 +324,8 @@ export const mutants: ReadonlyArray<Mutant> = [
   {
     module: "Session",
     file: ledger,
-    find:
-      "for (let at = entry; at !== undefined; at = at.parent) if (at.isRevoked) return at.revoked\n  return undefined",
-    replace: "return entry?.revoked",
+    find: "    if (at.isRevoked) return at.revoked\n    at = at.parent\n",
+    replace: "    return at.revoked\n",
     rule: "nothing is opened at any depth of what was revoked"
   },
   {
@@ -402,10 +422,11 @@ export const mutants: ReadonlyArray<Mutant> = [
   {
     module: "Session",
     file: hold,
-    find: "  if (entry.state === \"releasing\") return closed(entry)\n",
-    replace: "  if (entry.state === \"releasing\") return Effect.void\n",
+    find: "isWithin(entry) === true ? Effect.void : closed(entry)",
+    replace: "isWithin(entry) === true ? Effect.void : Effect.void",
     rule: "who comes second waits for the release"
   },
+  ...requestScope,
   ...shutdown,
   ...time,
   ...embeddings,

@@ -49,6 +49,8 @@ export interface Options {
   readonly answer: (path: string) => Effect.Effect<Answer>
   /** Bytes of a chunk. */
   readonly chunkSize: number
+  /** What happens when a request meets a connection that its server has left. */
+  readonly onLeft?: (path: string) => Effect.Effect<unknown>
   /** When the owner of a request has closed the scope that it is sent in. */
   readonly closedAt?: (path: string) => number | undefined
 }
@@ -69,7 +71,9 @@ export const now: Effect.Effect<number> = Effect.map(Clock.monotonicTimeNanos, (
 const lost = (phase: TransportError.ConnectionLost["phase"]) =>
   Effect.fail(new TransportError.ConnectionLost({ origin, phase, cause: "the connection ended" }))
 
-export const faultyWire = ({ answer, chunkSize, closeTimeout, closedAt = () => undefined }: Options): FaultyWire => {
+export const faultyWire = (
+  { answer, chunkSize, closeTimeout, closedAt = () => undefined, onLeft = () => Effect.void }: Options
+): FaultyWire => {
   const open = new Set<number>()
   const closings: Array<number> = []
   const arrivals = new Map<string, number>()
@@ -140,7 +144,7 @@ export const faultyWire = ({ answer, chunkSize, closeTimeout, closedAt = () => u
           // As a socket does: it knows no reader, and brings what comes next.
           if (bytes.left-- > 0) return [new Uint8Array(chunkSize).fill(bytes.serial)] as const
           isBusy = false
-          isLeft = yield* Simulation.fault("server leaves unnoticed", 0.1)
+          isLeft = yield* Simulation.fault("server leaves unnoticed", 0.2)
           yield* idle
           if (yield* Simulation.fault("server hangs up when idle", 0.1)) {
             const isHalf = yield* Simulation.fault("server waits for us to hang up, too", 0.3)
@@ -158,6 +162,7 @@ export const faultyWire = ({ answer, chunkSize, closeTimeout, closedAt = () => u
       if (isUnsent) broken.behind = true
       if (isLeft) {
         // As a socket whose end is seen only when it is to be written to.
+        yield* onLeft(path)
         yield* beginEnd
         return yield* lost("request")
       }

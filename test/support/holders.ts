@@ -57,7 +57,9 @@ const telling = <A, E, R, E2, R2>(
       const isTold = inside.every((one) =>
         outside.includes(one) || (isRevocation(one) && outside.some(isRevocation))
       ) &&
-        (Exit.isFailure(own) || outside.every((one) => one instanceof Broken))
+        // A revocation may come in the moment between the end of the work and that of its fiber.
+        (Exit.isFailure(own) ||
+          outside.every((one) => one instanceof Broken || (revocation === undefined && isRevocation(one))))
       const isOwn = revocation === undefined || revoked.every((one) => one === revocation)
       return Effect.andThen(
         Simulation.check("a session tells what its work came to", isTold, () => `${own}, told as ${exit}`),
@@ -71,6 +73,25 @@ const interrupting = Effect.map(Session.Current, (current) => {
   let at = current
   while (at?.kind === "acquired" || at?.isOpen === false) at = at.parent
   return at
+})
+
+/** What a stream does once it was revoked is its release. */
+const isInRelease = Effect.map(Session.Current, (current) => {
+  for (let at = current; at !== undefined; at = at.parent) {
+    if (at.kind === "streamed" && at.revoked !== undefined) return true
+  }
+  return false
+})
+
+/** Tells another, in a session of its own. */
+const farewell = Effect.gen(function*() {
+  const exit = yield* Effect.exit(Session.use(
+    { kind: "farewell", name: "farewell" },
+    Effect.void,
+    () => Effect.void,
+    () => Simulation.latency(0, 60)
+  ))
+  yield* Simulation.check("a release opens what it needs, and keeps it", Exit.isSuccess(exit), () => String(exit))
 })
 
 /** Set where something is acquired, and so where it is released, and nowhere else. */
@@ -98,11 +119,11 @@ export const holding = (book: Book, tenant: string | undefined) => {
     yield* Simulation.check("work does not go on in a session that was revoked", false, () => JSON.stringify(filter))
   })
 
-  /** Wants one thing more when he is told to stop. */
+  /** Wants to open one thing more when he is told to stop. */
   const takingMore = Effect.gen(function*() {
     const around = yield* interrupting
-    if (around?.revoked === undefined) return
-    const exit = yield* Effect.exit(Session.use({ kind: "late", name: "late" }, take, book.put, () => Effect.void))
+    if (around?.revoked === undefined || (yield* isInRelease)) return
+    const exit = yield* Effect.exit(Session.scoped({ kind: "late", name: "late" })(Effect.void))
     yield* Simulation.check(
       "nothing is opened inside of what was revoked",
       Option.exists(Exit.findErrorOption(exit), ({ _tag }) => _tag === "SessionRevoked"),
@@ -134,15 +155,29 @@ export const holding = (book: Book, tenant: string | undefined) => {
     )
   }
 
-  /** Where interruption is not allowed, nobody interrupts, and nobody waits for long either. */
+  /** Where interruption is not allowed, only a revocation interrupts. */
   const sheltered = Effect.uninterruptible(telling(
     () =>
-      Effect.onExit(
-        Simulation.latency(0, 60),
-        (exit) => Simulation.check("who may not be interrupted is not", Exit.isSuccess(exit))
-      ),
+      Effect.flatMap(Session.Current, (current) =>
+        Effect.onExit(
+          Simulation.latency(0, 60),
+          (exit) =>
+            Simulation.check(
+              "who may not be interrupted is not, but by a revocation",
+              Exit.isSuccess(exit) !== (Exit.hasInterrupts(exit) && current?.revoked !== undefined)
+            )
+        )),
     (work) => Session.use({ kind: "used", name: "sheltered" }, book.grab(tenant), book.put, work)
   ))
+
+  /** Has more to do to give something back than that. */
+  const parting = Effect.suspend(() => {
+    const name = book.name("used")
+    return telling(
+      (thing) => inSession(name)(Effect.andThen(beginning, working(thing))),
+      (work) => Session.use({ kind: "used", name }, take, (thing) => Effect.andThen(farewell, book.put(thing)), work)
+    )
+  })
 
   const grouped = (depth: number): Effect.Effect<void, Failure> => {
     const [name, inner] = [book.name("grouped"), book.name("acquired")]
@@ -219,7 +254,7 @@ export const holding = (book: Book, tenant: string | undefined) => {
 
   const piece = (depth: number): Effect.Effect<void, Failure> =>
     Effect.flatMap(
-      Simulation.choose([used(depth), grouped(depth), streamed(depth), sheltered, handled, outliving]),
+      Simulation.choose([used(depth), grouped(depth), streamed(depth), sheltered, parting, handled, outliving]),
       (chosen) => chosen
     )
 

@@ -5,6 +5,7 @@
  */
 // Not the package as a whole, which loads what the mutants change.
 import * as Simulation from "@clawback/testing/Simulation"
+import type { Table } from "../differential/Differential.ts"
 import { enumerate, type Machine, throwsNothing } from "./enumerate.ts"
 import type { Mutant } from "./mutant.ts"
 import { importWith } from "./mutantWorlds.ts"
@@ -42,11 +43,20 @@ const walk = (machine: Machine<object>): Verdict => {
   return { outcome: broken.law === throwsNothing ? "invalid" : "killed", detail }
 }
 
+const compare = async (table: Table): Promise<Verdict> => {
+  const found = await table.find()
+  if (found === undefined) return { outcome: "survived", detail: `nothing differs in ${table.pairs} pairs` }
+  const { mode, operations, program, step, what, wrapper } = found
+  const where = step === undefined ? "left alone" : `${mode}, operations ${operations}, step ${step}`
+  return { outcome: "killed", detail: `${program} in ${wrapper} (${where}): ${what}`.slice(0, 300) }
+}
+
 const judge = async ({ module, mutant }: Job): Promise<Verdict> => {
   const file = Scenarios.fileOf(module)
   const { default: original } = await import(file)
   const subject = mutant === undefined ? original : await importWith(file, mutant)
   if (subject === undefined) return { outcome: "invalid", detail: "the file was never loaded" }
+  if (Scenarios.isTable(module)) return compare(subject)
   return Scenarios.isMachine(module) ? walk(subject) : explore(subject)
 }
 

@@ -2,7 +2,7 @@
 import { readFileSync } from "node:fs"
 
 export interface Mutant {
-  /** What must notice: a scenario of `test/simulations`, or a machine of `test/exhaustive`. */
+  /** What must notice: a scenario of `test/simulations`, a machine of `test/exhaustive`, or the table. */
   readonly module: string
   /** Where the mistake goes, from the root of the repository. */
   readonly file: string

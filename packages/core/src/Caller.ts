@@ -8,7 +8,7 @@ import * as Effect from "effect/Effect"
 import { copied } from "./internal/callers.ts"
 
 export interface Caller {
-  /** Who pays: quotas are per tenant. */
+  /** Who pays: quotas are per tenant. Here and below, what is no text is a `RangeError`. */
   readonly tenant?: string | undefined
   /** The person concerned, for requests to be forgotten. */
   readonly subject?: string | undefined

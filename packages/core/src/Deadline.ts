@@ -9,7 +9,8 @@
  * outer one passes, such as a detached fiber, ends as well.
  *
  * Releases take the time that they need: a deadline says when work is told to end, not when it has. What must not be
- * waited for needs a limit of its own.
+ * waited for needs a limit of its own. The release of a session runs without the deadlines that were set outside of it,
+ * and one that is set in there counts from then on.
  *
  * ```ts
  * import { Deadline } from "@clawback/core"
@@ -36,6 +37,7 @@ import type * as Fiber from "effect/Fiber"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import { cutOff } from "./internal/cutOff.ts"
+import { Current, type Deadline, inForce, make } from "./internal/deadline.ts"
 import { LimitedPump } from "./internal/limitedPump.ts"
 import * as Monotonic from "./internal/monotonic.ts"
 import { type End, openIn, type Pulled } from "./internal/pump.ts"
@@ -44,12 +46,8 @@ import * as OptionCheck from "./OptionCheck.ts"
 import type * as Retry from "./Retry.ts"
 import type { SessionRevoked } from "./SessionError.ts"
 
-export interface Deadline {
-  /** Monotonic milliseconds of the clock in force. */
-  readonly at: number
-  /** What it was set to, for the error that names it. */
-  readonly budget: Duration.Duration
-}
+export { Current } from "./internal/deadline.ts"
+export type { Deadline } from "./internal/deadline.ts"
 
 /** The work did not end in time. It was interrupted and what it held was released. */
 export class DeadlineExceeded extends Schema.TaggedError<DeadlineExceeded>("@clawback/core/DeadlineExceeded")(
@@ -65,18 +63,12 @@ export class DeadlineExceeded extends Schema.TaggedError<DeadlineExceeded>("@cla
   }
 }
 
-/** The deadline in force, if there is one. */
-export const Current: Context.Reference<Deadline | undefined> = Context.Reference<Deadline | undefined>(
-  "@clawback/core/Deadline/Current",
-  { defaultValue: () => undefined }
-)
-
 /** How many milliseconds are left of a deadline. */
 const left = (deadline: Deadline, clock: Clock.Clock): number => Math.max(0, deadline.at - Monotonic.millis(clock))
 
 /** How much time is left: infinite without a deadline, zero once it has passed. */
 export const remaining: Effect.Effect<Duration.Duration> = Effect.withFiber((fiber) => {
-  const deadline = fiber.getRef(Current)
+  const deadline = inForce(fiber)
   return Effect.succeed(
     deadline === undefined ? Duration.infinity : Duration.millis(left(deadline, fiber.getRef(Clock.Clock)))
   )
@@ -92,11 +84,11 @@ const isNever = ({ deadline }: Limit) => deadline.at === Infinity
 
 /** The deadline that `budget` sets from now, or the one in force where that comes sooner. */
 const earliest = (budget: Duration.Duration, fiber: Fiber.Fiber<unknown, unknown>): Limit => {
-  const inherited = fiber.getRef(Current)
+  const inherited = inForce(fiber)
   const at = Monotonic.millis(fiber.getRef(Clock.Clock)) + Duration.toMillis(budget)
   return inherited !== undefined && inherited.at <= at
     ? { deadline: inherited, isInherited: true }
-    : { deadline: { at, budget }, isInherited: false }
+    : { deadline: make(at, budget, fiber), isInherited: false }
 }
 
 /**

@@ -7,7 +7,13 @@
  *
  * A session can be revoked from outside (`SessionRegistry.revoke`): whoever works in it is interrupted, and gets
  * `SessionRevoked` as a typed error, never a bare interruption. For that, the work of `use`, `scoped` and `stream` runs
- * on a fiber of its own: what it forks as a child ends with it.
+ * on a fiber of its own: what it forks as a child ends with it. A revocation interrupts the work also where interruption is
+ * not allowed around it, in a finalizer for one; what it must not cut in two is made uninterruptible inside of the work.
+ *
+ * A release may use all of this itself, as one that takes a call to another machine does. It runs without the deadlines of
+ * the work, and what it opens is not refused, whatever was revoked around it, be the registry closed or the quota used up.
+ * That ends with the release. A finalizer in the scope of `scoped` is a part of its release, and so is all that a stream does
+ * once it is told to end. One inside of other work is a part of the work, and opens nothing once that was revoked.
  *
  * Choose `use` where a function can hold it, `scoped` to group what an effect acquires, `stream` for as long as a
  * stream is read, and `acquire` where a `Scope` of yours decides.
@@ -17,6 +23,7 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
+import { NodeInspectSymbol } from "effect/Inspectable"
 import type * as Schedule from "effect/Schedule"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
@@ -26,6 +33,7 @@ import * as Interop from "./internal/interop.ts"
 import { contextOf, Unowned } from "./internal/lasting.ts"
 import { Entry, type Held } from "./internal/ledger.ts"
 import { type End, pullOf, Pump, tokenOf } from "./internal/pump.ts"
+import * as Releasing from "./internal/releasing.ts"
 import * as Site from "./internal/site.ts"
 import { LeakProbe } from "./LeakProbe.ts"
 import type { SessionError, SessionRevoked } from "./SessionError.ts"
@@ -69,13 +77,13 @@ export interface Session {
   readonly revoked: SessionRevoked | undefined
 }
 
-/** What was acquired, with the session that holds it. */
+/** What was acquired, with the session that holds it. Of a copy by `{ ...handle }` only the session and the value are there. */
 export interface Handle<out A> {
   readonly session: Session
   readonly value: A
   /** Waits until the session is revoked. Whoever uses the value should let go of it then: it is released soon after. */
   readonly awaitRevoked: Effect.Effect<SessionRevoked>
-  /** Releases now instead of with the scope, and waits until that is done. A second time does nothing. */
+  /** Releases now instead of with the scope, and waits until that is done. A second time, or in the release, does nothing. */
   readonly close: Effect.Effect<void>
   /** The same for `await using`. */
   readonly [Symbol.asyncDispose]: () => Promise<void>
@@ -93,7 +101,12 @@ export type Restore = <A, E, R>(part: Effect.Effect<A, E, R>) => Effect.Effect<A
  */
 export type Acquisition<A, E, R> = Effect.Effect<A, E, R> | ((restore: Restore) => Effect.Effect<A, E, R>)
 
-/** The session inside of which this fiber works. */
+/**
+ * The session inside of which this fiber works.
+ *
+ * What outlives it must not be opened inside of it. Something shared that is made for whoever asks first, such as what an
+ * `RcMap` looks up, is made with `Effect.provideService(Session.Current, undefined)`.
+ */
 export const Current: Context.Reference<Session | undefined> = Context.Reference<Session | undefined>(
   "@clawback/core/Session/Current",
   { defaultValue: () => undefined }
@@ -101,35 +114,30 @@ export const Current: Context.Reference<Session | undefined> = Context.Reference
 
 /** Opens a session, acquires what it holds, and goes on with it. Closed again where nothing was acquired. */
 const opened = <A, E, R, B, E2, R2>(
+  fiber: Fiber.Fiber<unknown, unknown>,
   info: Info,
   site: Error | undefined,
   acquisition: Acquisition<A, E, R>,
   restore: Hold.Mask,
-  then: (
-    entry: Entry,
-    value: A,
-    registry: SessionRegistry,
-    fiber: Fiber.Fiber<unknown, unknown>
-  ) => Effect.Effect<B, E2, R2>
-): Effect.Effect<B, E | E2 | SessionError, R | R2> =>
-  Effect.withFiber((fiber): Effect.Effect<B, E | E2 | SessionError, R | R2> => {
-    const registry = fiber.getRef(SessionRegistry)
-    const entry = registry.openUnsafe(info, fiber, fiber.getRef(Current), site)
-    if (!(entry instanceof Entry)) return Effect.fail(entry)
-    const acquire: Effect.Effect<A, E, R> = Effect.isEffect(acquisition)
-      ? acquisition
-      : Effect.suspend(() => acquisition(Hold.restoring(entry, restore)))
-    return Effect.matchCauseEffectEager(acquire, {
-      onFailure: (cause) => {
-        registry.closeUnsafe(entry)
-        return Effect.failCause(cause)
-      },
-      onSuccess: (value) => {
-        entry.state = "open"
-        return then(entry, value, registry, fiber)
-      }
-    })
+  then: (entry: Entry, value: A, registry: SessionRegistry) => Effect.Effect<B, E2, R2>
+): Effect.Effect<B, E | E2 | SessionError, R | R2> => {
+  const registry = fiber.getRef(SessionRegistry)
+  const entry = registry.openUnsafe(info, fiber, fiber.getRef(Current), site)
+  if (!(entry instanceof Entry)) return Effect.fail(entry)
+  const acquire: Effect.Effect<A, E, R> = Effect.isEffect(acquisition)
+    ? acquisition
+    : Effect.suspend(() => acquisition(Hold.restoring(entry, restore)))
+  return Effect.matchCauseEffectEager(acquire, {
+    onFailure: (cause) => {
+      registry.closeUnsafe(entry)
+      return Effect.failCause(cause)
+    },
+    onSuccess: (value) => {
+      entry.state = "open"
+      return then(entry, value, registry)
+    }
   })
+}
 
 /** From here on there is something to give back. The release is given what it was made for: this value, this exit. */
 const hold = <A, X, E, R>(
@@ -155,15 +163,17 @@ export const use = <A, E, R, B, E2, R2, E3 = never, R3 = never>(
 ): Effect.Effect<B, E | E2 | SessionError, R | R2 | R3> => {
   const site = Site.sample()
   return Effect.uninterruptibleMask((restore) =>
-    opened(info, site, acquire, restore, (entry, value, registry, fiber) => {
-      const context = fiber.context as Context.Context<R2 | R3>
-      hold(entry, value, release, context)
-      return Effect.onExitPrimitive(
-        Hold.region(entry, Context.add(context, Current, entry), Effect.suspend(() => f(value)), restore),
-        (exit) => Hold.close(entry, exit, registry.closeUnsafe),
-        true
-      )
-    })
+    Effect.withFiber((fiber) =>
+      opened(fiber, info, site, acquire, restore, (entry, value, registry) => {
+        const context = fiber.context as Context.Context<R2 | R3>
+        hold(entry, value, release, context)
+        return Effect.onExitPrimitive(
+          Hold.region(entry, Context.add(context, Current, entry), Effect.suspend(() => f(value)), restore),
+          (exit) => Hold.close(entry, exit, registry.closeUnsafe),
+          true
+        )
+      })
+    )
   )
 }
 
@@ -199,6 +209,15 @@ class Acquired<A> implements Handle<A> {
   [Symbol.asyncDispose]() {
     return Interop.runPromise(this.close)
   }
+
+  /** Not the value, which may hold what is secret. */
+  toJSON(): unknown {
+    return { session: this.session }
+  }
+
+  [NodeInspectSymbol](): unknown {
+    return this.toJSON()
+  }
 }
 
 /**
@@ -215,18 +234,20 @@ export const acquire = <A, E, R, E2 = never, R2 = never>(
 ): Effect.Effect<Handle<A>, E | SessionError, R | R2 | Scope.Scope> => {
   const site = Site.sample()
   return Effect.uninterruptibleMask((restore) =>
-    opened(info, site, acquire, restore, (entry, value, registry, fiber) => {
-      const context = fiber.context as Context.Context<R2 | Scope.Scope>
-      const scope = Context.get(context, Scope.Scope)
-      const isWatched = entry.site !== undefined
-      if (isWatched) Hold.watch(entry, scope, fiber.getRef(LeakProbe))
-      hold(entry, value, release, isWatched ? new Unowned(fiber, scope) : contextOf(fiber) as Context.Context<R2>)
-      const close = closing(entry, registry)
-      if (entry.revoked !== undefined) {
-        const failure = Exit.fail(entry.revoked)
-        return Effect.andThen(close(failure), failure)
-      }
-      return Effect.as(Scope.addFinalizerExit(scope, close), new Acquired(entry, value, close))
+    Effect.withFiber((fiber) => {
+      // Nothing is acquired where nobody could release it.
+      const scope = Context.get(fiber.context as Context.Context<Scope.Scope>, Scope.Scope)
+      return opened(fiber, info, site, acquire, restore, (entry, value, registry) => {
+        const isWatched = entry.site !== undefined
+        hold(entry, value, release, isWatched ? new Unowned(fiber, scope) : contextOf(fiber) as Context.Context<R2>)
+        if (isWatched) Hold.watch(entry, scope, fiber.getRef(LeakProbe))
+        const close = closing(entry, registry)
+        if (entry.revoked !== undefined) {
+          const failure = Exit.fail(entry.revoked)
+          return Effect.andThen(close(failure), failure)
+        }
+        return Effect.as(Scope.addFinalizerExit(scope, close), new Acquired(entry, value, close))
+      })
     })
   )
 }
@@ -236,6 +257,7 @@ class SessionPump<A, E, R> extends Pump<A, E, R, SessionRevoked> {
   readonly context: Context.Context<R>
   private readonly entry: Entry
   private readonly leave: (entry: Entry) => void
+  private readonly release: Releasing.Release
 
   constructor(
     stream: Stream.Stream<A, E, R>,
@@ -246,8 +268,10 @@ class SessionPump<A, E, R> extends Pump<A, E, R, SessionRevoked> {
     super(stream, opener)
     this.entry = entry
     this.leave = leave
+    this.release = new Releasing.Release(entry, opener)
     this.context = opener.context.pipe(
       Context.add(Current, entry),
+      Context.add(Releasing.Current, this.release),
       Context.add(Scope.Scope, this.scope)
     ) as Context.Context<R>
   }
@@ -264,12 +288,17 @@ class SessionPump<A, E, R> extends Pump<A, E, R, SessionRevoked> {
     Hold.interruptWhenRevoked(this.entry, fiber)
   }
 
+  protected override onEnding() {
+    this.release.begin()
+  }
+
   protected override onPull() {
     if (this.entry.isRevoked) this.interruptUnsafe()
   }
 
   /** There is nothing left to release, so this takes no step of anybody's. */
   protected override onEnd(exit: Exit.Exit<unknown, unknown>) {
+    this.release.end()
     Hold.close(this.entry, exit, this.leave)
   }
 }
@@ -283,7 +312,8 @@ const stopping = (pump: Stoppable, entry: Entry, registry: SessionRegistry) => (
   Effect.andThen(pump.stop(exit), Effect.suspend(() => Hold.close(entry, exit, registry.closeUnsafe)))
 
 /**
- * A session for as long as the stream is read: from its first pull until it ends, fails or is given up.
+ * A session for as long as the stream is read: from when it is set up, which comes with its first pull in all but
+ * `Stream.toPull`, until it ends, fails or is given up.
  *
  * The stream runs on a fiber of its own: what it forks, acquires and sets up lives as long as the stream. A pull that is
  * interrupted ends nothing: the stream's work goes on, and the next pull gets what came of it. A stream whose scope is
@@ -296,13 +326,15 @@ export const stream =
     return Stream.fromChannel(
       Channel.fromTransform((_, scope) =>
         Effect.uninterruptibleMask((restore) =>
-          opened(info, site, Effect.void, restore, (entry, _, registry, fiber) => {
-            const pump = new SessionPump(self, entry, registry.closeUnsafe, fiber)
-            hold(entry, pump, stop, pump.context)
-            const pull = pullOf(pump)
-            if (entry.site !== undefined) Hold.watch(entry, tokenOf(fiber) ?? pull, fiber.getRef(LeakProbe))
-            return Effect.as(Scope.addFinalizerExit(scope, stopping(pump, entry, registry)), pull)
-          })
+          Effect.withFiber((fiber) =>
+            opened(fiber, info, site, Effect.void, restore, (entry, _, registry) => {
+              const pump = new SessionPump(self, entry, registry.closeUnsafe, fiber)
+              hold(entry, pump, stop, pump.context)
+              const pull = pullOf(pump)
+              if (entry.site !== undefined) Hold.watch(entry, tokenOf(fiber) ?? pull, fiber.getRef(LeakProbe))
+              return Effect.as(Scope.addFinalizerExit(scope, stopping(pump, entry, registry)), pull)
+            })
+          )
         )
       )
     )

@@ -4,8 +4,9 @@
  * Every program has one by default, shared by the whole process, so nothing needs to be provided. `layer` isolates: what
  * is opened under it is seen only there, and closed with it at the latest. A registry never keeps a program alive.
  *
- * **Cost.** One record for each open session. Opening and closing take constant time, `get` no more than some halvings;
- * `list` and `revoke` walk what is open, by `id` or `within` only what is younger; `counts` and `leaks` walk all.
+ * **Cost.** One record for each open session. Opening and closing take constant time, but for what is opened first after a
+ * revocation, which looks at the sessions around; `get` takes no more than some halvings; `list` and `revoke` walk what is
+ * open, by `id` or `within` only what is younger; `counts` and `leaks` walk all.
  */
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
@@ -24,6 +25,7 @@ import { check, earliest, matcher } from "./internal/matcher.ts"
 import * as Monotonic from "./internal/monotonic.ts"
 import * as Observer from "./internal/observer.ts"
 import { redact } from "./internal/redact.ts"
+import * as Releasing from "./internal/releasing.ts"
 import * as Site from "./internal/site.ts"
 import { takeBack } from "./internal/takeBack.ts"
 import * as Time from "./internal/time.ts"
@@ -63,7 +65,10 @@ export interface Filter {
   readonly ids?: ReadonlySet<number> | undefined
   readonly kind?: string | undefined
   readonly name?: string | undefined
-  /** The session of this id, or this one, be it of another registry, and everything opened inside of it, at any depth. */
+  /**
+   * The open session of this id, or this one, be it of another registry, and everything opened inside of it, at any depth.
+   * What is still open when a session closes belongs to the nearest around that is open: nothing is inside of a closed one.
+   */
   readonly within?: number | Session | undefined
   readonly tenant?: string | undefined
   readonly subject?: string | undefined
@@ -126,7 +131,10 @@ export interface RevokeOptions {
 }
 
 export interface Options {
-  /** How many sessions a tenant may have open at a time. Default: any number. Work without a tenant is not counted. */
+  /**
+   * How many sessions a tenant may have open at a time. Default: any number. Work without a tenant is not counted. What a
+   * release opens is counted, and not refused.
+   */
   readonly quota?: ((tenant: string) => number) | undefined
   /**
    * How long a session of a kind may be open before it counts as a leak. Default: for ever. Too short, and long work is
@@ -163,7 +171,8 @@ export interface SessionRegistry {
   readonly watchKinds: (listener: (kind: KindCount) => void) => () => void
   /**
    * Takes back every session that matches and everything inside of it, children first: tells its users, waits until they
-   * let go, and releases what is left. Once begun it goes on, even if whoever asked is interrupted by it.
+   * let go, and releases what is left. Once begun it goes on, even if whoever asked is interrupted by it. What a release of
+   * these has opened is a part of it, and ends with it: it is not taken back as well.
    */
   readonly revoke: (filter: Filter, options: RevokeOptions) => Effect.Effect<Revocation>
   /** Opens a session on behalf of `fiber`, which must arrange in the same step that `closeUnsafe` follows. */
@@ -186,14 +195,14 @@ const snapshot = (entry: Entry, now: number): Snapshot => ({
   kind: entry.kind,
   name: entry.name,
   state: entry.state,
-  parent: entry.parent?.ledger === entry.ledger ? entry.parent.id : undefined,
+  parent: entry.parentId,
   owner: {
     fiber: entry.fiberId,
     span: entry.span,
     caller: entry.caller,
     site: entry.site && Site.format(entry.site)
   },
-  age: Duration.millis(Math.max(0, now - entry.openedAt)),
+  age: Duration.millis(entry.age(now)),
   attributes: entry.attributes === undefined ? none : redact(entry.attributes)
 })
 
@@ -253,7 +262,7 @@ const makeUnsafe = (options: Options = {}): SessionRegistry & { isClosed: boolea
     if (entry.isAbandoned) return { session: snapshot(entry, now), reason: "owner gone" }
     const threshold = leakThreshold?.(entry.kind)
     return threshold !== undefined &&
-        now - entry.openedAt >= Duration.toMillis(OptionCheck.duration("leakThreshold", threshold))
+        entry.age(now) >= Duration.toMillis(OptionCheck.duration("leakThreshold", threshold))
       ? { session: snapshot(entry, now), reason: "too old" }
       : undefined
   })
@@ -307,6 +316,22 @@ const makeUnsafe = (options: Options = {}): SessionRegistry & { isClosed: boolea
     )
   }
 
+  const refuse = (
+    info: Info,
+    parent: Entry | undefined,
+    caller: Caller.Caller | undefined
+  ): SessionError | undefined => {
+    const around = revokedAround(parent)
+    if (around !== undefined) return around
+    const { kind, name } = info
+    if (registry.isClosed) return new SessionRevoked({ id: 0, kind, session: name, reason: closedReason })
+    const tenant = caller?.tenant
+    if (quota === undefined || tenant === undefined) return undefined
+    const given = quota(tenant)
+    const limit = given === Infinity ? given : OptionCheck.count("quota", given, 0)
+    return ledger.tenantSize(tenant) < limit ? undefined : new QuotaExceeded({ tenant, kind, limit })
+  }
+
   const registry: SessionRegistry & { isClosed: boolean } = {
     isClosed: false,
     list,
@@ -333,21 +358,15 @@ const makeUnsafe = (options: Options = {}): SessionRegistry & { isClosed: boolea
       OptionCheck.text("kind", info.kind)
       OptionCheck.text("name", info.name)
       const parent = current instanceof Entry ? current : undefined
-      const around = revokedAround(parent)
-      if (around !== undefined) return around
-      if (registry.isClosed) {
-        return new SessionRevoked({ id: 0, kind: info.kind, session: info.name, reason: closedReason })
-      }
       const caller = kept(fiber.getRef(Caller.Current))
-      const tenant = caller?.tenant
-      if (quota !== undefined && tenant !== undefined) {
-        const given = quota(tenant)
-        const limit = given === Infinity ? given : OptionCheck.count("quota", given, 0)
-        if (ledger.tenantSize(tenant) >= limit) return new QuotaExceeded({ tenant, kind: info.kind, limit })
-      }
+      const release = Releasing.of(fiber)
+      const refusal = refuse(info, parent, caller)
+      // What a release needs, so that something is given back, it gets.
+      if (refusal !== undefined && release?.isOver !== false) return refusal
       const entry = ledger.open(
         info,
         parent,
+        release,
         caller,
         fiber.id,
         fiber.cache.span,

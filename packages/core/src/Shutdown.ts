@@ -171,7 +171,10 @@ export const admit =
       (admission) => Effect.flatMap(admission.take, (ticket) => Effect.provideService(self, InFlight, ticket))
     )
 
-/** The same for a stream: in flight from its first pull until it ends, fails or is given up. */
+/**
+ * The same for a stream: in flight from its first pull until it ends, fails or is given up. One that was set up and is pulled
+ * only after the shutdown fails with `SessionRevoked`.
+ */
 export const admitStream = (info: Session.Info) =>
 <A, E, R>(
   self: Stream.Stream<A, E, R>

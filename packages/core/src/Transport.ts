@@ -24,6 +24,7 @@ import * as Deadline from "./Deadline.ts"
 import * as Alarm from "./internal/alarm.ts"
 import { atMost } from "./internal/atMost.ts"
 import { type Connections, type Entry, make as makeConnections } from "./internal/connections.ts"
+import { inForce } from "./internal/deadline.ts"
 import * as Hold from "./internal/hold.ts"
 import { keepAliveMillis } from "./internal/keepAlive.ts"
 import type { Entry as Held } from "./internal/ledger.ts"
@@ -306,7 +307,7 @@ export const make: (wire: Wire, options?: Options) => Effect.Effect<Transport["S
           if (url === undefined) return Effect.fail(InvalidUrl.of(request.url))
           // Before anything is taken: what is wrong with a request must not cost a connection's place.
           check(request)
-          const deadline = fiber.getRef(Deadline.Current)
+          const deadline = inForce(fiber)
           if (deadline !== undefined && deadline.at <= alarm.now) {
             return Effect.fail(new Deadline.DeadlineExceeded({ budget: deadline.budget }))
           }

@@ -7,7 +7,7 @@ import * as SessionRegistry from "@clawback/core/SessionRegistry"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Exit, Fiber, Layer, Logger, Redacted, References, Scope, Stream } from "effect"
 import { TestClock } from "effect/testing"
-import { collect, collectUntil } from "./Garbage.ts"
+import { collectUntil } from "./Garbage.ts"
 import { turn } from "./Moments.ts"
 import { Stock } from "./Stock.ts"
 
@@ -188,11 +188,7 @@ describe("The garbage collector", () => {
       yield* read
       const kept = yield* read
       let found: ReadonlyArray<SessionRegistry.Leak> = []
-      for (let tries = 0; tries < 100 && found.length === 0; tries++) {
-        collect()
-        yield* Effect.sleep("10 millis")
-        found = yield* SessionRegistry.leaks
-      }
+      yield* collectUntil(Effect.map(SessionRegistry.leaks, (leaks) => (found = leaks).length > 0))
       yield* Effect.forEach(found, SessionLeaks.reclaim)
       assert.deepStrictEqual([found.map(({ reason }) => reason), stock.returned], [["owner gone"], [1]])
       yield* kept

@@ -152,7 +152,9 @@ export const closeAtAnyStep = (
       isOver: () => scope.state._tag === "Closed",
       strike: () => {
         run.occur(fault)
-        closing = Effect.runForkWith(run.context)(Effect.withFiber((fiber) => {
+        Effect.runForkWith(run.context)(Effect.withFiber<void>((fiber) => {
+          // Before it closes anything, which others may see in the same step.
+          closing = fiber as Fiber.Fiber<void>
           run.name(fiber, `the nemesis: ${fault}`)
           return Scope.close(scope, exit)
         }))

@@ -9,6 +9,9 @@ const typed = ({ hold }: Tools, ...waits: ReadonlyArray<number>) =>
     Stream.fromIterable(waits).pipe(Stream.rechunk(1), Stream.mapEffect((wait) => Effect.as(Effect.sleep(wait), wait)))
   ))
 
+/** Effect's own `timeoutOrElse` dies of a symbol of its own if it is stopped in the very step in which its time is up. */
+const untouched = { modes: ["interrupt", "close"] } as const
+
 export const programs: ReadonlyArray<Program> = [
   stream("time", "debounced", (tools) => typed(tools, 3, 4, 50, 5, 60).pipe(Stream.debounce(20))),
   stream(
@@ -25,7 +28,7 @@ export const programs: ReadonlyArray<Program> = [
   stream("time", "a silence in what is wrapped", (tools) =>
     tools.wrap.stream(typed(tools, 3, 4, 500, 5)).pipe(
       Stream.timeoutOrElse({ duration: 100, orElse: () => Stream.fail("silent") })
-    )),
+    ), untouched),
   stream(
     "time",
     "throttled",

@@ -106,7 +106,9 @@ it.effect("a fiber in a handle whose release sets the handle again does not go r
 it.effect("what a map of counted references shares is not taken back with the session that asked first", () => {
   const things = new Things()
   return apart(Effect.scoped(Effect.gen(function*() {
-    const map = yield* RcMap.make({ lookup: (key: string) => held(things, { kind: "shared", name: key }) })
+    // It would be a child of the session that asks first, as everything that is opened in there.
+    const apart = Effect.provideService(Session.Current, undefined)
+    const map = yield* RcMap.make({ lookup: (key: string) => apart(held(things, { kind: "shared", name: key })) })
     const first = yield* Effect.forkChild(
       Session.scoped(job)(Effect.andThen(RcMap.get(map, "a"), Effect.never)),
       { startImmediately: true }

@@ -450,12 +450,17 @@ it.effect("a thousand interrupted and refused users leave a tenant its whole quo
     { quota: () => 7 }
   ))
 
-it.effect("a tenant that came from JSON as a number is refused in a typed way when its quota is used up", () =>
+it.effect("a caller whose names came from JSON as numbers is refused by name, set by us or not", () =>
   apart(
     Effect.gen(function*() {
-      const exit = yield* Effect.exit(Effect.scoped(Effect.andThen(open(), open())))
-      expect(tagOf(exit)).toBe("QuotaExceeded")
-    }).pipe(Caller.provide({ tenant: wrong(42) })),
+      for (const name of ["tenant", "subject", "conversation"]) {
+        const caller: Caller.Caller = wrong({ [name]: 42 })
+        const exit = yield* Effect.exit(Effect.scoped(open()).pipe(Caller.provide(caller)))
+        expect(tagOf(exit)).toMatch(new RegExp(`RangeError.*\`${name}\``))
+        const unset = yield* Effect.exit(Effect.provideService(Effect.scoped(open()), Caller.Current, caller))
+        expect(tagOf(unset)).toMatch(new RegExp(`RangeError.*\`${name}\``))
+      }
+    }),
     { quota: () => 1 }
   ))
 

@@ -102,9 +102,8 @@ export const mutants: ReadonlyArray<Mutant> = [
   {
     module: "Timeouts",
     file: pump,
-    find: "Effect.suspend(() => Channel.toPullScoped(Stream.toChannel(this.stream), this.scope))",
-    replace:
-      "Effect.uninterruptible(Effect.suspend(() => Channel.toPullScoped(Stream.toChannel(this.stream), this.scope)))",
+    find: "const opened = Channel.toPullScoped(Stream.toChannel(this.stream), this.scope)",
+    replace: "const opened = Effect.uninterruptible(Channel.toPullScoped(Stream.toChannel(this.stream), this.scope))",
     rule: "opening is part of the first pull"
   },
   {

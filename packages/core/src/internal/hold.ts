@@ -9,7 +9,9 @@ import type { Restore, Session } from "../Session.ts"
 import { SessionRevoked } from "../SessionError.ts"
 import { defectsOf } from "./defects.ts"
 import type { Entry } from "./ledger.ts"
+import * as Observer from "./observer.ts"
 import { release } from "./release.ts"
+import * as Releasing from "./releasing.ts"
 
 const remove = <A>(listeners: Array<A>, listener: A): void => {
   const at = listeners.indexOf(listener)
@@ -38,7 +40,7 @@ export const allClosed = (entries: ReadonlyArray<Entry>): Effect.Effect<void> =>
 export const closed = (entry: Entry): Effect.Effect<void> => allClosed([entry])
 
 /**
- * Gives back what a session holds, and closes it. Whoever comes second waits for the first.
+ * Gives back what a session holds, and closes it. Whoever comes second waits for the first, unless he is a part of that.
  *
  * It begins as it is called: whoever calls runs what it answers with, where interruption is not allowed.
  */
@@ -48,7 +50,9 @@ export const close = (
   leave: (entry: Entry) => void
 ): Effect.Effect<void> => {
   if (!entry.isOpen) return Effect.void
-  if (entry.state === "releasing") return closed(entry)
+  if (entry.state === "releasing") {
+    return Effect.withFiber((fiber) => Releasing.of(fiber)?.isWithin(entry) === true ? Effect.void : closed(entry))
+  }
   entry.state = "releasing"
   return release(entry, exit, () => leave(entry))
 }
@@ -72,14 +76,18 @@ export const revoked = (entry: Entry): Effect.Effect<SessionRevoked> =>
     return Effect.sync(() => remove(listeners, onRevoked))
   })
 
-/** Notes when the scope that must release a session is lost. */
-export const watch = (entry: Entry, scope: object, probe: LeakProbe): void => {
-  const stop = probe.watch(scope, () => {
-    entry.isAbandoned = entry.isOpen
-  })
-  const listeners = entry.onClosed ??= []
-  listeners.push(stop)
+// Made apart from `watch`: what they are made in is kept by them, and may not have the scope.
+const abandoning = (entry: Entry) => () => {
+  entry.isAbandoned = entry.isOpen
 }
+const stopping = (stop: () => void) => () => Observer.tell(stop, undefined)
+
+/** Notes when the scope that must release a session is lost. A probe that throws does not keep it from being released. */
+export const watch = (entry: Entry, scope: object, probe: LeakProbe): void =>
+  Observer.tell((entry) => {
+    const listeners = entry.onClosed ??= []
+    listeners.push(stopping(probe.watch(scope, abandoning(entry))))
+  }, entry)
 
 /** Has those let go of a session who must, since it is revoked. */
 export const tell = (entry: Entry): void => {
@@ -117,12 +125,6 @@ export const interruptWhenRevoked = (entry: Entry, fiber: Fiber.Fiber<unknown, u
 /** What `Effect.uninterruptibleMask` gives: interruption is as it was outside. */
 export type Mask = <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
 
-const uninterruptible = { uninterruptible: true } as const
-
-/** There are two of these, one for where interruption is allowed outside: what the last one did is remembered. */
-let knownMask: Mask | undefined
-let isRestoring = false
-
 /** So many sessions inside of each other run, end and are interrupted on one stack; then a turn of the scheduler is taken. */
 const depthOfStack = 32
 
@@ -130,7 +132,8 @@ const depthOfStack = 32
  * Runs an effect that a revocation of the session interrupts, and that then fails with `SessionRevoked`.
  *
  * A fiber cannot take back an interruption of itself, so the effect gets a fiber of its own, at once. Call it inside of
- * an effect, where interruption is not allowed; `restore` decides whether the effect can be interrupted.
+ * an effect, where interruption is not allowed; `restore` decides whether whoever waits for the effect can be interrupted,
+ * which ends the effect. A revocation ends it in any case.
  */
 export const region = <A, E, R>(
   entry: Entry,
@@ -139,15 +142,8 @@ export const region = <A, E, R>(
   restore: Mask
 ): Effect.Effect<A, E | SessionRevoked> => {
   if (entry.revoked !== undefined) return Effect.fail(entry.revoked)
-  if (restore !== knownMask) {
-    knownMask = restore
-    isRestoring = restore(Effect.void) !== Effect.void
-  }
   const isDeep = entry.depth % depthOfStack === depthOfStack - 1
-  const fiber = Effect.runForkWith(context)(
-    isDeep ? Effect.andThen(Effect.yieldNow, effect) : effect,
-    isRestoring ? undefined : uninterruptible
-  )
+  const fiber = Effect.runForkWith(context)(isDeep ? Effect.andThen(Effect.yieldNow, effect) : effect)
   const exit = fiber.pollUnsafe()
   if (exit !== undefined) return revokedOr(entry, exit)
   const stopListening = interruptWhenRevoked(entry, fiber)

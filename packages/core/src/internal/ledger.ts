@@ -8,12 +8,15 @@ import type * as Context from "effect/Context"
 import type * as Effect from "effect/Effect"
 import type * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
+import { NodeInspectSymbol } from "effect/Inspectable"
 import type * as Tracer from "effect/Tracer"
 import type { Caller } from "../Caller.ts"
 import { other } from "../Instrument.ts"
 import type { Info, Session } from "../Session.ts"
 import { SessionRevoked } from "../SessionError.ts"
 import type { Unowned } from "./lasting.ts"
+import { redact } from "./redact.ts"
+import type { Release } from "./releasing.ts"
 
 /** What was opened and closed of one kind. */
 export interface Tally {
@@ -39,11 +42,20 @@ const ofThisProcess = new WeakSet<SessionRevoked>()
 export const isRevocation = (error: unknown, reason: string): boolean =>
   error instanceof SessionRevoked && error.reason === reason && ofThisProcess.has(error)
 
+/** How many sessions of this process have been revoked. */
+let revocations = 0
+
 /** There are many of these: no field that could be found out from another. */
 export class Entry implements Session {
   readonly id: number
-  info: Info
+  // Of the info, which its user may change.
+  readonly kind: string
+  readonly name: string
+  attributes: Info["attributes"]
+  releaseRetry: Info["releaseRetry"]
   parent: Entry | undefined
+  /** The release inside of which it was opened. */
+  release: Release | undefined
   /** How many sessions it was opened inside of. */
   readonly depth: number
   readonly caller: Caller | undefined
@@ -69,6 +81,8 @@ export class Entry implements Session {
   readonly tally: Tally
   /** Undefined as long as it holds nothing. */
   held: Held | undefined = undefined
+  /** How many revocations there had been when neither it nor one around it was revoked. */
+  soundAt: number
 
   constructor(
     ledger: Ledger,
@@ -77,6 +91,7 @@ export class Entry implements Session {
     id: number,
     info: Info,
     parent: Entry | undefined,
+    release: Release | undefined,
     caller: Caller | undefined,
     fiberId: number,
     span: Tracer.AnySpan | undefined,
@@ -86,26 +101,19 @@ export class Entry implements Session {
     this.tally = tally
     this.slot = slot
     this.id = id
-    this.info = info
+    this.kind = info.kind
+    this.name = info.name
+    this.attributes = info.attributes
+    this.releaseRetry = info.releaseRetry
     this.parent = parent
+    this.release = release
     this.depth = parent === undefined ? 0 : parent.depth + 1
+    this.soundAt = parent === undefined ? revocations : parent.soundAt
     this.caller = caller
     this.fiberId = fiberId
     this.traceId = span?.traceId
     this.spanId = span?.spanId
     this.openedNanos = openedNanos
-  }
-
-  get kind(): string {
-    return this.info.kind
-  }
-
-  get name(): string {
-    return this.info.name
-  }
-
-  get attributes(): Info["attributes"] {
-    return this.info.attributes
   }
 
   get span(): Session["span"] {
@@ -115,6 +123,16 @@ export class Entry implements Session {
 
   get openedAt(): number {
     return Number(this.openedNanos) / 1e6
+  }
+
+  /** How long it is or was open, in milliseconds. Nothing was opened later than now, whatever clock it went by. */
+  age(now: number): number {
+    return Math.max(0, now - this.openedAt)
+  }
+
+  /** The id of the session around it, where that is of the same registry. */
+  get parentId(): number | undefined {
+    return this.parent?.ledger === this.ledger ? this.parent.id : undefined
   }
 
   get isOpen(): boolean {
@@ -149,13 +167,25 @@ export class Entry implements Session {
 
   /** What is closed may be remembered for long, by a handle or by a session inside: it is known by its names only. */
   forget(): void {
-    const { attributes, kind, name, releaseRetry } = this.info
-    if (attributes !== undefined || releaseRetry !== undefined) this.info = { kind, name }
+    this.attributes = undefined
+    this.releaseRetry = undefined
+    this.release = undefined
   }
 
   /** The first reason stays. */
   revoke(reason: string): void {
     this.revocation ??= reason
+    revocations++
+  }
+
+  /** What a log shows of it: not the rest of the ledger, and no secret. */
+  toJSON(): unknown {
+    const { attributes, id, kind, name, parentId, state } = this
+    return { id, kind, name, state, parent: parentId, attributes: attributes && redact(attributes) }
+  }
+
+  [NodeInspectSymbol](): unknown {
+    return this.toJSON()
   }
 }
 
@@ -166,9 +196,14 @@ const alive = (entry: Entry | undefined): Entry | undefined => {
   return at
 }
 
-/** Why nothing may be opened inside of a session, if nothing may. */
+/** Why nothing may be opened inside of a session, if nothing may. It is looked for once after each revocation. */
 export const revokedAround = (entry: Entry | undefined): SessionRevoked | undefined => {
-  for (let at = entry; at !== undefined; at = at.parent) if (at.isRevoked) return at.revoked
+  let at = entry
+  while (at !== undefined && at.soundAt !== revocations) {
+    if (at.isRevoked) return at.revoked
+    at = at.parent
+  }
+  for (let sound = entry; sound !== at && sound !== undefined; sound = sound.parent) sound.soundAt = revocations
   return undefined
 }
 
@@ -223,6 +258,7 @@ export class Ledger {
   open(
     info: Info,
     parent: Entry | undefined,
+    release: Release | undefined,
     caller: Caller | undefined,
     fiberId: number,
     span: Tracer.AnySpan | undefined,
@@ -230,21 +266,23 @@ export class Ledger {
   ): Entry {
     // Ancestors that are closed are let go of, or a job that starts its successor would keep all before it.
     if (parent !== undefined) parent.parent = alive(parent.parent)
-    const tally = this.tallyOf(info.kind)
-    tally.opened++
     const { slots } = this
     const entry = new Entry(
       this,
-      tally,
+      this.tallyOf(info.kind),
       slots.length,
-      ++this.opened,
+      this.opened + 1,
       info,
       alive(parent),
+      release,
       caller,
       fiberId,
       span,
       openedNanos
     )
+    // What the info's getters throw comes before anything has changed.
+    this.opened++
+    entry.tally.opened++
     slots.push(entry)
     this.size++
     const tenant = caller?.tenant
@@ -288,13 +326,14 @@ export class Ledger {
   }
 
   /**
-   * Marks what matches, and everything inside of it, as revoked: from this step on nothing new is opened in there. What is
-   * older than `from` does not match. Answers with all of it, parents before children, also with what was revoked before
-   * and is not closed yet.
+   * Marks what matches, and everything inside of it, as revoked: from this step on nothing new is opened in there, but by
+   * its releases. What these have opened belongs to them, and is left to them. What is older than `from` does not match.
+   * Answers with all of it, parents before children, also with what was revoked before and is not closed yet.
    */
   revoke(matches: (entry: Entry) => boolean, reason: string, from = 0): ReadonlySet<Entry> {
     const taken = new Set<Entry>()
     this.forEach((entry) => {
+      if (entry.release?.isOfAny(taken) === true) return
       if (!this.isInside(taken, entry) && !matches(entry)) return
       taken.add(entry)
       entry.revoke(reason)

@@ -3,9 +3,10 @@ import * as OptionCheck from "../OptionCheck.ts"
 import type { Filter } from "../SessionRegistry.ts"
 import type { Entry } from "./ledger.ts"
 
-/** Ids are those of the registry that is asked; sessions around may be of others. */
+/** Ids are those of the registry that is asked; sessions around may be of others. Nothing is inside of what is closed. */
 const isWithin = (entry: Entry, within: Exclude<Filter["within"], undefined>): boolean => {
   for (let at: Entry | undefined = entry; at !== undefined; at = at.parent) {
+    if (!at.isOpen) continue
     if (typeof within === "number" ? at.id === within && at.ledger === entry.ledger : at === within) return true
   }
   return false
@@ -41,9 +42,9 @@ export const earliest = ({ id, within }: Filter): number => Math.max(id ?? 0, ty
 export const matcher = (filter: Filter, now: number) => {
   check(filter)
   const { tags } = filter
-  const openedBy = filter.olderThan === undefined
-    ? -Infinity
-    : now - Duration.toMillis(OptionCheck.duration("olderThan", filter.olderThan))
+  const age = filter.olderThan === undefined
+    ? Infinity
+    : Duration.toMillis(OptionCheck.duration("olderThan", filter.olderThan))
   const of = (key: "tenant" | "subject" | "conversation", entry: Entry) =>
     !(key in filter) || entry.caller?.[key] === filter[key]
   return (entry: Entry): boolean =>
@@ -54,6 +55,6 @@ export const matcher = (filter: Filter, now: number) => {
     of("tenant", entry) && of("subject", entry) && of("conversation", entry) &&
     (!("tags" in filter) ||
       (tags !== undefined && Object.entries(tags).every(([key, value]) => entry.caller?.tags?.[key] === value))) &&
-    (!("olderThan" in filter) || entry.openedAt <= openedBy) &&
+    (!("olderThan" in filter) || entry.age(now) >= age) &&
     (!("within" in filter) || (filter.within !== undefined && isWithin(entry, filter.within)))
 }

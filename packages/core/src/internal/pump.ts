@@ -87,6 +87,8 @@ export abstract class Pump<A, E, R, E2> implements Readable<A, E | E2> {
   /** It was interrupted while it waited. */
   protected onLeave?(): void
   protected onStart?(fiber: AnyFiber): void
+  /** From here on it only gives back what it holds. */
+  protected onEnding?(): void
   /** It has ended like this, and everything is released. */
   protected onEnd?(exit: Exit.Exit<unknown, unknown>): void
   /** How the reader is told of the end. */
@@ -132,6 +134,7 @@ export abstract class Pump<A, E, R, E2> implements Readable<A, E | E2> {
     if (this.end !== undefined) return Effect.void
     this.closedBy ??= exit
     this.isEnding = true
+    this.onEnding?.()
     const { fiber } = this
     if (fiber === undefined) {
       this.finish(Exit.interrupt())
@@ -149,6 +152,7 @@ export abstract class Pump<A, E, R, E2> implements Readable<A, E | E2> {
   protected interruptUnsafe(): void {
     if (this.isEnding) return
     this.isEnding = true
+    this.onEnding?.()
     if (this.fiber === undefined) this.finish(Exit.interrupt())
     else this.fiber.interruptUnsafe()
   }
@@ -177,16 +181,17 @@ export abstract class Pump<A, E, R, E2> implements Readable<A, E | E2> {
     this.onStart?.(fiber)
   }
 
-  private readonly body: Effect.Effect<never, E | Cause.Done, R> = Effect.onExit(
-    Effect.flatMap(
-      Effect.suspend(() => Channel.toPullScoped(Stream.toChannel(this.stream), this.scope)),
-      (pull) =>
-        Effect.forever(Effect.flatMap(this.asked, () => Effect.map(pull, (elements) => this.give(elements))), {
-          disableYield: true
-        })
-    ),
-    (end) => Scope.close(this.scope, this.exit(end))
-  )
+  private get body(): Effect.Effect<never, E | Cause.Done, R> {
+    const opened = Channel.toPullScoped(Stream.toChannel(this.stream), this.scope)
+    const served = Effect.flatMap(opened, (pull) => {
+      const given = Effect.map(pull, (elements) => this.give(elements))
+      return Effect.forever(Effect.flatMap(this.asked, () => given), { disableYield: true })
+    })
+    return Effect.onExitPrimitive(served, (end) => {
+      this.onEnding?.()
+      return Scope.closeUnsafe(this.scope, this.exit(end))
+    })
+  }
 
   private readonly asked = Effect.callback<void>((resume) => {
     if (this.reader !== undefined) return resume(Effect.void)

@@ -21,6 +21,8 @@ const show = (name: string, value: unknown, depth: number): unknown => {
   return shown(Object.keys(value), (key) => (value as Readonly<Record<string, unknown>>)[key], depth - 1)
 }
 
+const unreadable = "<unreadable>"
+
 /** What cannot be read says so: whoever looks at attributes must not fail by them. */
 const shown = <K>(keys: Iterable<K>, get: (key: K) => unknown, depth: number): Record<string, unknown> => {
   const all: Record<string, unknown> = {}
@@ -29,7 +31,7 @@ const shown = <K>(keys: Iterable<K>, get: (key: K) => unknown, depth: number): R
     try {
       all[name] = show(name, get(key), depth)
     } catch {
-      all[name] = "<unreadable>"
+      all[name] = unreadable
     }
   }
   return all
@@ -39,5 +41,10 @@ const shown = <K>(keys: Iterable<K>, get: (key: K) => unknown, depth: number): R
  * Attributes as they may be shown. Secrets, and values that are named like one, are struck out, at any depth that is shown.
  * URLs are shown without credentials, query and fragment.
  */
-export const redact = (attributes: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> =>
-  shown(Object.keys(attributes), (name) => attributes[name], maxDepth)
+export const redact = (attributes: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> => {
+  try {
+    return shown(Object.keys(attributes), (name) => attributes[name], maxDepth)
+  } catch {
+    return { attributes: unreadable }
+  }
+}

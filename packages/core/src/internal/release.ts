@@ -1,17 +1,21 @@
 import * as Cause from "effect/Cause"
+import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Schedule from "effect/Schedule"
 import type { Info } from "../Session.ts"
 import { ReleaseFailed } from "../SessionError.ts"
+import * as Deadline from "./deadline.ts"
 import { Unowned } from "./lasting.ts"
 import type { Entry, Held } from "./ledger.ts"
+import * as Releasing from "./releasing.ts"
 
-const releaseRetry: Required<Info>["releaseRetry"] = Schedule.exponential("50 millis").pipe(Schedule.upTo({ times: 3 }))
+const defaultRetry: Required<Info>["releaseRetry"] = Schedule.exponential("50 millis").pipe(Schedule.upTo({ times: 3 }))
 
 const attempt = ({ release, value }: Held, exit: Exit.Exit<unknown, unknown>): Effect.Effect<unknown, unknown> => {
   try {
-    return release(value, exit)
+    const released = release(value, exit)
+    return Effect.isEffect(released) ? released : Effect.die(new TypeError("A release must be an effect"))
   } catch (defect) {
     return Effect.die(defect)
   }
@@ -21,7 +25,7 @@ const attempt = ({ release, value }: Held, exit: Exit.Exit<unknown, unknown>): E
 const again = (entry: Entry, cause: Cause.Cause<unknown>, release: () => Effect.Effect<unknown, unknown>) => {
   const failure = cause.reasons.find(Cause.isFailReason)
   if (failure === undefined) return Effect.failCause(cause as Cause.Cause<never>)
-  const { id, info, kind, name } = entry
+  const { id, kind, name, releaseRetry = defaultRetry } = entry
   let isFirst = true
   const next = Effect.suspend((): Effect.Effect<unknown, unknown> => {
     if (!isFirst) return release()
@@ -29,14 +33,14 @@ const again = (entry: Entry, cause: Cause.Cause<unknown>, release: () => Effect.
     return Effect.fail(failure.error)
   })
   return Effect.catch(
-    Effect.retry(next, info.releaseRetry ?? releaseRetry),
+    Effect.retry(next, releaseRetry),
     (cause) => Effect.die(new ReleaseFailed({ id, kind, session: name, cause }))
   )
 }
 
 /**
- * Gives back what a session holds, and leaves whatever comes of that. It runs in the context of who acquired it, whoever
- * releases it, and begins as it is called.
+ * Gives back what a session holds, and leaves whatever comes of that. It begins as it is called, and runs in the context of
+ * who acquired it, whoever releases it, but for the deadline.
  */
 export const release = (entry: Entry, exit: Exit.Exit<unknown, unknown>, leave: () => void): Effect.Effect<void> => {
   const { held } = entry
@@ -50,8 +54,15 @@ export const release = (entry: Entry, exit: Exit.Exit<unknown, unknown>, leave: 
   // can depend on which sessions were sampled, and a seed must decide the schedule.
   return Effect.withFiber((fiber) => {
     const outer = fiber.context
-    fiber.setContext(held.services instanceof Unowned ? held.services.context : held.services)
+    const { services } = held
+    const releasing = new Releasing.Release(entry, fiber)
+    releasing.begin()
+    fiber.setContext((services instanceof Unowned ? services.context : services).pipe(
+      Context.add(Releasing.Current, releasing),
+      Context.add(Deadline.Current, undefined)
+    ))
     const end = () => {
+      releasing.end()
       fiber.setContext(outer)
       leave()
       return undefined

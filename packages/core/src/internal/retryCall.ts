@@ -8,6 +8,7 @@ import type * as Fiber from "effect/Fiber"
 import * as Random from "effect/Random"
 import * as Deadline from "../Deadline.ts"
 import type { Advice, Declared, Ended, Policy, Reach, Why } from "../Retry.ts"
+import { inForce } from "./deadline.ts"
 import * as Monotonic from "./monotonic.ts"
 import { decide, hasTime } from "./retryRules.ts"
 
@@ -72,7 +73,7 @@ export class Call<EP, E extends EP | Declared> {
       if (!this.policy.budget.withdraw()) return this.end(this.last, "budget")
       this.isPaid = true
     }
-    const deadline = fiber.getRef(Deadline.Current)
+    const deadline = inForce(fiber)
     if (deadline !== undefined && !hasTime(this.policy.rules, this.remaining(fiber))) {
       return this.last === undefined
         ? Effect.fail(new Deadline.DeadlineExceeded({ budget: deadline.budget }))
@@ -133,7 +134,7 @@ export class Call<EP, E extends EP | Declared> {
   }
 
   private remaining(fiber: AnyFiber): number {
-    const deadline = fiber.getRef(Deadline.Current)
+    const deadline = inForce(fiber)
     return deadline === undefined ? Infinity : deadline.at - Monotonic.millis(fiber.getRef(Clock.Clock))
   }
 

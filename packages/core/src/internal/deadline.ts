@@ -1,0 +1,41 @@
+import * as Context from "effect/Context"
+import type * as Duration from "effect/Duration"
+import type * as Fiber from "effect/Fiber"
+import * as Releasing from "./releasing.ts"
+
+type AnyFiber = Fiber.Fiber<unknown, unknown>
+
+export interface Deadline {
+  /** Monotonic milliseconds of the clock in force. */
+  readonly at: number
+  /** What it was set to, for the error that names it. */
+  readonly budget: Duration.Duration
+}
+
+/** The deadline that was set last, if there is one. */
+export const Current: Context.Reference<Deadline | undefined> = Context.Reference<Deadline | undefined>(
+  "@clawback/core/Deadline/Current",
+  { defaultValue: () => undefined }
+)
+
+/** One that was set by us, and the release inside of which that was. */
+interface Own extends Deadline {
+  readonly release: Releasing.Release | undefined
+}
+
+export const make = (at: number, budget: Duration.Duration, fiber: AnyFiber): Own => ({
+  at,
+  budget,
+  release: Releasing.of(fiber)
+})
+
+/**
+ * The deadline that a fiber has to keep. Not that of the work which a release follows: a finalizer brings along the context
+ * in which it was made.
+ */
+export const inForce = (fiber: AnyFiber): Deadline | undefined => {
+  const deadline: Deadline | Own | undefined = fiber.getRef(Current)
+  return deadline === undefined || !("release" in deadline) || deadline.release === Releasing.of(fiber)
+    ? deadline
+    : undefined
+}

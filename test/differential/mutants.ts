@@ -1,0 +1,67 @@
+/** Mistakes that some program of the table must notice, each in another of its parts: `npm run mutate`. */
+import type { Mutant } from "../support/mutant.ts"
+
+const module = "Differential"
+
+export const mutants: ReadonlyArray<Mutant> = [
+  {
+    module,
+    file: "packages/core/src/Transport.ts",
+    find: "      if (isReleased(session)) return Effect.fail(Hold.whyEnded(session))\n      const { request",
+    replace: "      const { request",
+    rule: "nothing is sent for a call whose scope another fiber has closed"
+  },
+  {
+    module,
+    file: "packages/core/src/internal/connections.ts",
+    find: "      pool.offers.ask(pool.waiting)\n",
+    replace: "",
+    rule: "as many calls as connections can each be tried again"
+  },
+  {
+    module,
+    file: "packages/core/src/internal/pump.ts",
+    find:
+      "    this.isEnding = true\n    const { fiber } = this\n    if (fiber === undefined) {\n      this.finish(Exit.interrupt())\n      return Effect.void\n    }",
+    replace: "    const { fiber } = this\n    if (fiber === undefined) return Effect.void\n    this.isEnding = true",
+    rule: "a stream whose scope is closed before its first pull does not begin"
+  },
+  {
+    module,
+    file: "packages/core/src/Transport.ts",
+    find: "Exit.hasInterrupts(exit) || received.isReading ||",
+    replace: "Exit.hasInterrupts(exit) ||",
+    rule: "nobody takes the place of a body's reader"
+  },
+  {
+    module,
+    file: "packages/core/src/internal/pump.ts",
+    find: "Effect.map(pull, (elements) => this.give(elements))",
+    replace: "Effect.map(Effect.flatMap(Effect.forkChild(pull), Fiber.join), (elements) => this.give(elements))",
+    rule: "what a stream forks lives as long as the stream"
+  },
+  {
+    module,
+    file: "packages/core/src/internal/requestWork.ts",
+    find: "return this.handler.run(work)",
+    replace: "return Effect.ensuring(this.handler.run(work), this.endHandler())",
+    rule: "what a handler forks lives as long as the request"
+  },
+  {
+    module,
+    file: "packages/providers/src/internal/attempt.ts",
+    find:
+      "        Session.stream(info)\n      )\n    return Observation.stream((fiber) => begin(fiber, request, true), attempts, latest.completion).pipe(\n      Deadline.withinStream(endpoint.timeouts.total ?? Timeouts.defaults.total),",
+    replace:
+      "        Deadline.withinStream(endpoint.timeouts.total ?? Timeouts.defaults.total),\n        Session.stream(info)\n      )\n    return Observation.stream((fiber) => begin(fiber, request, true), attempts, latest.completion).pipe(",
+    rule: "a call holds nothing past its limit, though its reader is away"
+  },
+  {
+    module,
+    file: "packages/core/src/internal/cutOff.ts",
+    find:
+      "return fiber.pollUnsafe() === undefined ? Effect.andThen(Fiber.interrupt(fiber), defectsOf(fiber)) : undefined",
+    replace: "return fiber.pollUnsafe() === undefined ? Effect.sync(() => fiber.interruptUnsafe()) : undefined",
+    rule: "who is interrupted waits for what is released"
+  }
+]
