@@ -114,12 +114,12 @@ const partsOf = (line: string): ReadonlyArray<Response.StreamPartEncoded> => {
   ]
 }
 
+const decoded = ({ body }: Transport.Response) => Stream.decodeText(Stream.orDie(Stream.fromPull(Effect.succeed(body))))
+
 /** Effect's own `LanguageModel`, over the plainest of transports. It takes the server at its word. */
 export const plainModel = (transport: Transport.Transport["Service"]) => {
   const send = (stream: boolean) =>
     Effect.orDie(transport.execute({ method: "POST", url, headers: {}, body: JSON.stringify({ stream }) }))
-  const decoded = ({ body }: Transport.Response) =>
-    Stream.decodeText(Stream.orDie(Stream.fromPull(Effect.succeed(body))))
   return LanguageModel.make({
     generateText: () =>
       Effect.scoped(Effect.gen(function*() {

@@ -1,8 +1,9 @@
 /** Compares what a wrapped program does with what Effect alone does with it. */
 import { type Declared, declared, revoked } from "./declared.ts"
+import type { Reason } from "./exits.ts"
 import { Plain, runOne } from "./plain.ts"
 import type { Mode, Program } from "./program.ts"
-import type { Outcome, Reason, Setting } from "./run.ts"
+import type { Outcome, Setting } from "./run.ts"
 import { plain, type Wrapper } from "./wrappers.ts"
 
 export interface Difference {
@@ -44,7 +45,7 @@ const answeredRevoked = `"error":"SessionRevoked"`
 
 /** The declared difference that an outcome tells of. */
 const oursOf = ({ output, reasons }: Outcome, mode: Mode): Declared | undefined =>
-  mode === "revoke" && output.at(-1)?.includes(answeredRevoked) === true
+  mode === "revoke" && output.some((line) => line.includes(answeredRevoked))
     ? revoked
     : declared.find((one) => reasons.some((reason) => isOf(one, reason, mode)))
 
@@ -76,12 +77,12 @@ const isMeant = async (
   return await interrupted.can(isAlike) || interrupted !== plain && await plain.can(isEarlier)
 }
 
-/** What was said before a server answered that a request was cut short. */
+/** What was said but for what a server answered whose request was cut short. */
 const withoutAnswer = (output: ReadonlyArray<string>): ReadonlyArray<string> => {
-  const [status, body = ""] = output.slice(-2)
-  return status === "503" && (body === "Empty" || body.includes(answeredRevoked))
-    ? output.slice(0, -2)
-    : output
+  const at = output.findIndex((line, i) =>
+    output[i - 1] === "503" && (line === "Empty" || line.includes(answeredRevoked))
+  )
+  return at < 0 ? output : output.toSpliced(at - 1, 2)
 }
 
 const applies = (mode: Mode, { form }: Program, wrapper: Wrapper): boolean =>
@@ -148,7 +149,8 @@ export class Comparison {
     const isSame = (other: Outcome) => other.exit === outcome.exit && isSameText(other.output, outcome.output)
     // What tells of ours is nothing that Effect alone can do, so that need not be looked for. Nor is what work died of that
     // was revoked, which hides why it ended.
-    const isOnlyDead = mode === "revoke" && outcome.reasons.every(({ tag }) => tag === "Die")
+    const isOnlyDead = mode === "revoke" && outcome.reasons.length > 0 &&
+      outcome.reasons.every(({ tag }) => tag === "Die")
     const isPlain = ours === undefined && (await effect.canAlone(isSame) ||
       step !== undefined && !isOnlyDead && await effect.canWhenStruck(isSame))
     if (isPlain) {

@@ -1,19 +1,12 @@
 /** One run of a program: what came of it, and what it left. */
 import { SessionRegistry, Shutdown } from "@clawback/core"
 import { Cause, Clock, Context, Effect, Exit, type Fiber, Layer, Logger, Random, Scheduler, Scope } from "effect"
-import { HttpServerResponse } from "effect/http"
-import { Journal, show } from "./journal.ts"
+import { exitOf, type Reason, reasonsOf } from "./exits.ts"
+import { Journal } from "./journal.ts"
 import { Machine } from "./machine.ts"
 import { MemoryServer } from "./memoryServer.ts"
-import type { Mode, Program } from "./program.ts"
+import type { Mode, Program, Running } from "./program.ts"
 import type { Wrapper } from "./wrappers.ts"
-
-/** One reason why a fiber did not succeed. */
-export interface Reason {
-  readonly tag: "Fail" | "Die" | "Interrupt"
-  readonly error: unknown
-  readonly text: string
-}
 
 /** What came of a run. */
 export interface Outcome {
@@ -41,36 +34,14 @@ export interface Setting {
   readonly step?: number | undefined
 }
 
+/** What a revocation says. */
+export const revocation = "revoked by the table"
+
 /** A program that takes more than this does not end. */
 const maxSteps = 20_000
 
-const nameOf = (error: unknown): string =>
-  error instanceof Error ? `${"_tag" in error ? String(error._tag) : error.name} ${error.message}`.trim() : show(error)
-
-const reasonOf = (reason: Cause.Reason<unknown>): Reason =>
-  reason._tag === "Interrupt"
-    ? { tag: reason._tag, error: undefined, text: "interrupted" }
-    : reason._tag === "Fail"
-    ? { tag: reason._tag, error: reason.error, text: `failed: ${nameOf(reason.error)}` }
-    : { tag: reason._tag, error: reason.defect, text: `died: ${nameOf(reason.defect)}` }
-
-/** Why it ended, each reason once, always in the same order. */
-const reasonsOf = (exit: Exit.Exit<unknown, unknown> | undefined): ReadonlyArray<Reason> => {
-  if (exit === undefined || Exit.isSuccess(exit)) return []
-  // What a handler answered with that failed is no reason why.
-  const reasons = exit.cause.reasons.filter((reason) =>
-    reason._tag !== "Die" || !HttpServerResponse.isHttpServerResponse(reason.defect)
-  )
-  const byText = new Map(reasons.map(reasonOf).map((reason) => [reason.text, reason]))
-  return [...byText.values()].toSorted((one, other) => one.text < other.text ? -1 : 1)
-}
-
-const exitOf = (exit: Exit.Exit<unknown, unknown> | undefined): string =>
-  exit === undefined
-    ? "never"
-    : Exit.isSuccess(exit)
-    ? `succeeded: ${show(exit.value)}`
-    : reasonsOf(exit).map(({ text }) => text).join(" + ")
+/** How often nothing may be ready, one time after the other, where a promise may need some turns until something is. */
+const patience = 10
 
 /** A fixed sequence: what is random must not differ between two runs. */
 const makeRandom = (): Random.Random => {
@@ -79,151 +50,196 @@ const makeRandom = (): Random.Random => {
   return { nextDoubleUnsafe: next, nextIntUnsafe: () => Math.floor((next() - 0.5) * 2 ** 32) }
 }
 
-/**
- * The run, one step at a time. Each `yield` lets promises go on, where the program has any: they are no part of the
- * steps, so a wait for one is a step that does nothing.
- */
-function* steps({ mode, operations, program, step, wrapper }: Setting): Generator<void, Outcome, void> {
-  const machine = new Machine(operations)
-  const journal = new Journal(wrapper.acquire)
-  const server = new MemoryServer(program.handler)
-  const base = Context.empty().pipe(
-    Context.add(Scheduler.Scheduler, machine),
-    Context.add(Clock.Clock, machine.clock),
-    Context.add(Random.Random, makeRandom()),
-    Context.add(Logger.CurrentLoggers, new Set<never>())
-  )
-  /** How often nothing was ready, one after the other. A promise may need some turns until something is. */
-  const patience = program.isAsync ? 10 : 0
-  let idle = 0
+type Exited<A> = Exit.Exit<A, unknown> | undefined
 
-  const isStuck = () => {
-    if (machine.runOne()) {
-      idle = 0
-      return false
+/** Each `yield` lets promises go on, where the program has any. That is no step. */
+type Stepping<A> = Generator<void, A, void>
+
+/** What a run happens in. */
+class Course {
+  readonly journal: Journal
+  readonly server: MemoryServer
+  readonly machine: Machine
+  readonly base: Context.Context<never>
+  private readonly patience: number
+  private idle = 0
+
+  constructor({ operations, program, wrapper }: Setting) {
+    this.machine = new Machine(operations)
+    this.journal = new Journal(wrapper.acquire)
+    this.server = new MemoryServer(program.handler)
+    this.patience = program.isAsync ? patience : 0
+    this.base = Context.empty().pipe(
+      Context.add(Scheduler.Scheduler, this.machine),
+      Context.add(Clock.Clock, this.machine.clock),
+      Context.add(Random.Random, makeRandom()),
+      Context.add(Logger.CurrentLoggers, new Set<never>())
+    )
+  }
+
+  /** Takes a step; false where nothing moves any more. */
+  step(): boolean {
+    if (!this.machine.runOne()) {
+      if (this.idle++ < this.patience) return true
+      if (!this.machine.advance()) return false
     }
-    if (idle++ < patience) return false
-    if (machine.advance()) {
-      idle = 0
-      return false
-    }
+    this.idle = 0
     return true
   }
 
-  /** Runs a fiber to its end, or until nothing moves any more. */
-  function* drain<A, E>(fiber: Fiber.Fiber<A, E>): Generator<void, Exit.Exit<A, E> | undefined, void> {
-    const last = machine.steps + maxSteps
-    while (fiber.pollUnsafe() === undefined && machine.steps < last) {
-      if (isStuck()) break
-      yield
-    }
-    return fiber.pollUnsafe()
+  /** Goes on until this is so, or nothing moves any more. */
+  *until(isDone: () => boolean): Stepping<void> {
+    const last = this.machine.steps + maxSteps
+    while (!isDone() && this.machine.steps < last && this.step()) yield
   }
 
+  /** Runs an effect to its end. */
+  *complete<A>(context: Context.Context<never>, effect: Effect.Effect<A, unknown>): Stepping<Exited<A>> {
+    const fiber = Effect.runForkWith(context)(effect)
+    yield* this.until(() => fiber.pollUnsafe() !== undefined)
+    return fiber.pollUnsafe()
+  }
+}
+
+/** How many sessions there are of each kind. */
+function* countsIn(course: Course, context: Context.Context<never>): Stepping<ReadonlyMap<string, number>> {
+  const counts = yield* course.complete(context, SessionRegistry.counts)
+  return new Map(counts !== undefined && Exit.isSuccess(counts) ? Object.entries(counts.value) : [["unknown", 1]])
+}
+
+/** What is not as it must be now that a program has ended; `before` counts the sessions that there were when it began. */
+function* left(
+  course: Course,
+  context: Context.Context<never>,
+  { probe }: Wrapper,
+  before: ReadonlyMap<string, number>
+): Stepping<ReadonlyArray<string>> {
+  const open = [...yield* countsIn(course, context)].map(([kind, count]) => [kind, count - (before.get(kind) ?? 0)])
+  const amiss = [
+    ...course.journal.amiss,
+    ...course.server.amiss,
+    ...open.filter(([, count]) => count !== 0).map(([kind, count]) => `${count} × ${kind} open`)
+  ]
+  if (probe === undefined) return amiss
+  const probed = yield* course.complete(context, Effect.timeout(probe, "1 minute") as Effect.Effect<unknown, unknown>)
+  return probed !== undefined && Exit.isSuccess(probed) ? amiss : [...amiss, `what comes after it: ${exitOf(probed)}`]
+}
+
+/** A program on its way, and what is done to it. */
+class Started {
+  readonly main: Fiber.Fiber<unknown, unknown>
+  struckAt: number | undefined
+  revoked = 0
+  /** Who does something to it. */
+  readonly others: Array<Fiber.Fiber<unknown, unknown>> = []
+  private readonly fork: (effect: Effect.Effect<unknown, unknown>) => Fiber.Fiber<unknown, unknown>
+  private readonly running: Running
+  private readonly setting: Setting
+  private readonly course: Course
+
+  constructor(course: Course, context: Context.Context<never>, setting: Setting) {
+    const { journal, server } = course
+    const { mode, program, wrapper } = setting
+    this.course = course
+    this.setting = setting
+    this.fork = Effect.runForkWith(context)
+    this.running = program.make({ journal, server, wrap: wrapper, say: journal.say, hold: journal.hold }, mode)
+    this.main = this.fork(this.running.main as Effect.Effect<unknown, unknown>)
+  }
+
+  strike(): void {
+    const { mode, wrapper } = this.setting
+    const { strike } = this.running
+    this.struckAt = this.course.machine.clock.now
+    if (mode === "revoke") {
+      const revoke = SessionRegistry.revoke(wrapper.revokes ?? {}, { reason: revocation, deadline: "50 millis" })
+      this.others.push(this.fork(Effect.map(revoke, ({ revoked }) => {
+        this.revoked = revoked.length
+      })))
+    } else if (strike === "interrupt") this.main.interruptUnsafe()
+    else this.others.push(this.fork(strike))
+  }
+
+  /** What has to be done in the end where nothing was done to it. */
+  close(): void {
+    const { after } = this.running
+    if (after !== undefined && this.struckAt === undefined) this.others.push(this.fork(after))
+  }
+
+  /**
+   * Its exit, and what those died of who did something to it: whether a reader is told of what a stream died of or
+   * whoever closes the scope, somebody is.
+   */
+  get exit(): Exited<unknown> {
+    const exit = this.main.pollUnsafe()
+    const told = this.others.flatMap((fiber) => {
+      const exit = fiber.pollUnsafe()
+      return exit !== undefined && Exit.isFailure(exit) ? exit.cause.reasons : []
+    })
+    if (exit === undefined || told.length === 0) return exit
+    return Exit.failCause(Cause.fromReasons([...Exit.isFailure(exit) ? exit.cause.reasons : [], ...told]))
+  }
+}
+
+/** The run, one step at a time. */
+function* stepping(setting: Setting): Stepping<Outcome> {
+  const { program, step, wrapper } = setting
+  const course = new Course(setting)
+  const { base, journal, machine } = course
   const scope = Scope.makeUnsafe()
-  const layers = wrapper.layer({ journal, server }).pipe(
-    Layer.provideMerge(Layer.mergeAll(SessionRegistry.layer(), Shutdown.layer()))
-  )
-  const built = yield* drain(Effect.runForkWith(base)(Layer.buildWithScope(layers, scope)))
+  const layers = Layer.provideMerge(wrapper.layer(course), Layer.mergeAll(SessionRegistry.layer(), Shutdown.layer()))
+  const built = yield* course.complete(base, Layer.buildWithScope(layers, scope))
   if (built === undefined || Exit.isFailure(built)) {
     throw new Error(`${program.name}: nothing to run it in: ${exitOf(built)}`)
   }
   const context = Context.merge(base, built.value)
-  const runFork = Effect.runForkWith(context)
+  const before = yield* countsIn(course, context)
 
-  /** Open sessions, but for those that the layers hold. */
-  const counts = function*() {
-    const counted = yield* drain(runFork(SessionRegistry.counts))
-    const open = counted !== undefined && Exit.isSuccess(counted) ? counted.value : { unknown: 1 }
-    return Object.entries(open).map(([kind, count]) => [kind, count - (held.get(kind) ?? 0)] as const)
-      .filter(([, count]) => count !== 0)
-  }
-  const held = new Map<string, number>()
-  for (const [kind, count] of yield* counts()) held.set(kind, count)
-  const { after, main, strike } = program.make(
-    { journal, server, wrap: wrapper, say: journal.say, hold: journal.hold },
-    mode
-  )
-  const revoke = SessionRegistry.revoke(wrapper.revokes ?? {}, { reason: revocation, deadline: "50 millis" })
   const begun = machine.steps
   const startedAt = machine.clock.now
-  let struckAt: number | undefined
-  let revoked = 0
-  const fiber = runFork(main as Effect.Effect<unknown, unknown>)
-  const amiss: Array<string> = []
-  const side: Array<readonly [string, Fiber.Fiber<unknown, unknown>]> = []
-  const hit = () => {
-    struckAt = machine.clock.now
-    if (mode === "revoke") {
-      const counted = Effect.map(revoke, (revocation) => {
-        revoked = revocation.revoked.length
-      })
-      side.push(["the revocation", runFork(counted)])
-    } else if (strike === "interrupt") fiber.interruptUnsafe()
-    else side.push(["the strike", runFork(strike)])
+  const started = new Started(course, context, setting)
+  const { main } = started
+  const isEnded = () => main.pollUnsafe() !== undefined
+  if (step !== undefined) {
+    yield* course.until(() => isEnded() || machine.steps - begun >= step)
+    if (!isEnded()) started.strike()
   }
-
-  for (;;) {
-    if (struckAt === undefined && step !== undefined && machine.steps - begun >= step) hit()
-    if (fiber.pollUnsafe() !== undefined || machine.steps - begun > maxSteps) break
-    if (isStuck()) {
-      if (struckAt !== undefined || step === undefined) break
-      hit()
-    }
-    yield
-  }
-  const ended = machine.steps - begun
-  const took = machine.clock.now - (struckAt ?? startedAt)
-  const exit = fiber.pollUnsafe()
-  if (after !== undefined && struckAt === undefined) side.push(["the end", runFork(after)])
-  if (exit === undefined && machine.steps - begun > maxSteps) amiss.push(`it is not done after ${maxSteps} steps`)
+  yield* course.until(isEnded)
+  const isOver = isEnded()
+  const steps = machine.steps - begun
+  const took = machine.clock.now - (started.struckAt ?? startedAt)
+  started.close()
 
   // What is left goes on until nothing moves any more.
-  const last = machine.steps + maxSteps
-  while (machine.steps < last && !isStuck()) yield
+  yield* course.until(() => false)
   const output = [...journal.output, ...machine.crashes]
-  const told: Array<Cause.Reason<unknown>> = []
-  for (const [name, one] of side) {
-    const exit = one.pollUnsafe()
-    if (exit === undefined) amiss.push(`${name} never ends`)
-    else if (Exit.isFailure(exit)) told.push(...exit.cause.reasons)
-  }
+  const { exit } = started
+  const amiss = started.others.some((fiber) => fiber.pollUnsafe() === undefined)
+    ? ["what was done to it never ends"]
+    : []
+  if (steps >= maxSteps) amiss.push(`it is not done after ${steps} steps`)
   // One that waits for ever holds what it holds.
-  if (exit !== undefined) {
-    amiss.push(...journal.amiss, ...server.amiss)
-    for (const [kind, count] of yield* counts()) amiss.push(`${count} × ${kind} open`)
-    if (wrapper.probe !== undefined) {
-      const probed = yield* drain(runFork(Effect.timeout(wrapper.probe, "1 minute") as Effect.Effect<unknown, unknown>))
-      if (probed === undefined || Exit.isFailure(probed)) amiss.push(`what comes after it: ${exitOf(probed)}`)
-    }
-  }
-  if (exit === undefined) fiber.interruptUnsafe()
-  const torn = yield* drain(Effect.runForkWith(base)(Scope.close(scope, Exit.void)))
-  if (torn === undefined && exit !== undefined) amiss.push("what it ran in never closes")
-  // Whether what something died of is told to its reader or to whoever closes its scope, it is told.
-  const all = exit === undefined || told.length === 0
-    ? exit
-    : Exit.failCause(Cause.fromReasons([...Exit.isFailure(exit) ? exit.cause.reasons : [], ...told]))
-  return { exit: exitOf(all), reasons: reasonsOf(all), output, amiss, steps: ended, revoked, took }
+  if (isOver) amiss.push(...yield* left(course, context, wrapper, before))
+  else main.interruptUnsafe()
+  const closed = yield* course.complete(base, Scope.close(scope, Exit.void))
+  if (isOver && closed === undefined) amiss.push("what it ran in never closes")
+  return { exit: exitOf(exit), reasons: reasonsOf(exit), output, amiss, steps, revoked: started.revoked, took }
 }
-
-/** What a revocation says. */
-export const revocation = "revoked by the table"
 
 /** Runs a program to its end, and on until nothing moves any more. */
 export const run = (setting: Setting): Outcome => {
-  const running = steps(setting)
+  const steps = stepping(setting)
   for (;;) {
-    const next = running.next()
+    const next = steps.next()
     if (next.done === true) return next.value
   }
 }
 
 /** The same for one that meets promises. */
 export const runAsync = async (setting: Setting): Promise<Outcome> => {
-  const running = steps(setting)
+  const steps = stepping(setting)
   for (;;) {
-    const next = running.next()
+    const next = steps.next()
     if (next.done === true) return next.value
     await new Promise<void>((resolve) => setImmediate(resolve))
   }

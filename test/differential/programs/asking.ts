@@ -35,6 +35,8 @@ const busyFirst = (body: string): Handler => (path, times) =>
 
 const get = (path: string) =>
   Effect.flatMap(Transport.Transport, ({ execute }) => execute({ method: "GET", url: url(path), headers: {} }))
+/** A page by a client, in a scope of its own. */
+const page = (path: string) => Effect.scoped(Effect.flatMap(HttpClient.get(url(path)), ({ text }) => text))
 const exchange = (name: string, body: Parameters<typeof effect>[2], modes: Program["modes"] = everyMode) =>
   effect("exchange", name, body, { form: "transport", handler: pages, modes })
 
@@ -197,7 +199,6 @@ export const programs: ReadonlyArray<Program> = [
     "the faster of two calls",
     ({ say }) =>
       Effect.gen(function*() {
-        const page = (path: string) => Effect.scoped(Effect.flatMap(HttpClient.get(url(path)), ({ text }) => text))
         yield* say(yield* Effect.race(page("/slow"), page("/a")))
       }),
     pages,
@@ -205,7 +206,6 @@ export const programs: ReadonlyArray<Program> = [
   ),
   client("a call that is given up, and another", ({ say }) =>
     Effect.gen(function*() {
-      const page = (path: string) => Effect.scoped(Effect.flatMap(HttpClient.get(url(path)), ({ text }) => text))
       yield* say(yield* Effect.timeoutOption(page("/silent"), 30))
       yield* say(yield* page("/a"))
     })),

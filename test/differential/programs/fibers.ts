@@ -108,11 +108,12 @@ export const programs: ReadonlyArray<Program> = [
     }))),
   effect("fork", "children that are joined", ({ hold, say }) =>
     Effect.gen(function*() {
-      const work = (name: string, wait: number) =>
-        Effect.scoped(Effect.andThen(hold(name), Effect.andThen(Effect.sleep(wait), say(name))))
-      const one = yield* Effect.forkChild(work("one", 20))
-      const other = yield* Effect.forkChild(work("other", 10))
-      yield* Fiber.joinAll([one, other])
+      const fibers = yield* Effect.forEach(
+        [["one", 20], ["other", 10]] as const,
+        ([name, wait]) =>
+          Effect.forkChild(Effect.scoped(Effect.andThen(hold(name), Effect.andThen(Effect.sleep(wait), say(name)))))
+      )
+      yield* Fiber.joinAll(fibers)
     })),
   effect("fork", "a child that nobody joins", ({ hold, say }) =>
     Effect.gen(function*() {
