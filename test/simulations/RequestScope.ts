@@ -10,17 +10,15 @@
 import { Deadline, SessionError, SessionRegistry, Shutdown } from "@clawback/core"
 import * as RequestScope from "@clawback/core/RequestScope"
 import { Simulation } from "@clawback/testing"
-import { Clock, Effect, Exit, Fiber, Layer, Logger, Option, Scope, Stream } from "effect"
+import { Effect, Exit, Fiber, Layer, Logger, Option, Scope, Stream } from "effect"
 import { HttpServerRequest, type HttpServerResponse } from "effect/http"
 import { Records } from "../support/records.ts"
-import { handler, Held, reclaiming, Served, Unlucky } from "../support/servedRequests.ts"
+import { handler, Held, now, patience, reclaiming, Served, Unlucky } from "../support/servedRequests.ts"
 import { sometimesTraced } from "../support/spans.ts"
 
 const clients = 5
 const requests = 4
 const limit = 100
-/** What everything takes that does not listen, in milliseconds. */
-const patience = 200
 const tenants = ["acme", "bolt"] as const
 
 const requestOf = {
@@ -37,9 +35,14 @@ const isTyped = (error: unknown) =>
   error instanceof Unlucky || error instanceof SessionError.SessionRevoked || error instanceof Deadline.DeadlineExceeded
 
 /** Reads an answer: to its end, or only so many of its chunks. */
-const read = (response: HttpServerResponse.HttpServerResponse, chunks: number) =>
+const read = (response: HttpServerResponse.HttpServerResponse, chunks: number, isSlow: boolean) =>
   response.body._tag === "Stream"
-    ? response.body.stream.pipe(Stream.take(chunks), Stream.decodeText, Stream.runCollect).pipe(
+    ? response.body.stream.pipe(
+      Stream.take(chunks),
+      Stream.decodeText,
+      Stream.tap(() => isSlow ? Simulation.latency(0, 400) : Effect.void),
+      Stream.runCollect
+    ).pipe(
       Effect.map((parts) => [...parts].join("")),
       Simulation.phase("reading")
     )
@@ -48,12 +51,14 @@ const read = (response: HttpServerResponse.HttpServerResponse, chunks: number) =
 /** One request, as a server runs it: its scope closes when its answer is sent, or is not wanted any more. */
 const ask = Effect.fnUntraced(function*(all: Set<Served>, held: Held, ended: () => boolean) {
   const tenant = yield* Simulation.choose(tenants)
+  const chunks = yield* Simulation.choose([Infinity, Infinity, 1, 0])
+  const isSlow = yield* Simulation.fault("a client reads slowly", 0.1)
   const scope = yield* Scope.make()
   const served = new Served(all.size + 1, tenant, scope)
   all.add(served)
-  const chunks = yield* Simulation.choose([Infinity, Infinity, 1, 0])
+  served.isRead = chunks < Infinity
   const wasEnding = ended()
-  const begunAt = yield* Clock.currentTimeMillis
+  const begunAt = yield* now
   const isElsewhere = yield* Simulation.choose([true, false, false, false])
   const taken = isElsewhere ? yield* Simulation.closeAtAnyStep(scope) : Effect.succeed(false)
   const answer = Effect.withFiber((fiber) => {
@@ -61,24 +66,26 @@ const ask = Effect.fnUntraced(function*(all: Set<Served>, held: Held, ended: () 
     return inScope(handler(served, held)).pipe(
       Effect.provideService(HttpServerRequest.HttpServerRequest, HttpServerRequest.fromWeb(requestOf[tenant])),
       Scope.provide(scope),
-      Effect.flatMap((response) => Effect.map(read(response, chunks), (body) => ({ status: response.status, body })))
+      Effect.flatMap((response) =>
+        Effect.map(read(response, chunks, isSlow), (body) => ({ status: response.status, body }))
+      )
     )
   })
   const exit = yield* Effect.exit(
     Effect.onExit(answer, (exit) => Effect.andThen(Scope.close(scope, exit), taken).pipe(Simulation.phase("closing")))
   )
-  const now = yield* Clock.currentTimeMillis
+  const endedAt = yield* now
 
   // One that was revoked before its handler began is not known by its session.
   const isRevoked = served.session === undefined || served.session.revoked !== undefined
-  const isLate = now >= served.until
-  const wasClosed = yield* taken
+  const isLate = endedAt >= served.until
+  const wasClosed = (yield* taken) || served.closesItself
   const isWhole = !isRevoked && !isLate && !served.hasFailed && !wasClosed && !ended()
   const detail = () => `request ${served.number}: ${exit}, ${served.expected.join("")} expected`
-  yield* Simulation.check("a request ends in time", now - begunAt <= limit + patience, detail)
+  yield* Simulation.check("a request ends in time", isSlow || endedAt - begunAt <= limit + patience, detail)
   yield* Simulation.check(
     "nothing that a request forked outlives it",
-    served.live.size === 0,
+    served.live.size === 0 || served.closesItself,
     () => `request ${served.number}: ${[...served.live]}`
   )
   if (Exit.isFailure(exit)) {
@@ -131,8 +138,8 @@ const revoker = Effect.fnUntraced(function*(all: Set<Served>) {
     const { revoked } = yield* SessionRegistry.revoke(filter, { reason: "simulated", deadline })
     const ids = new Set(revoked.map(({ id }) => id))
     // What was forked in the request's scope ends with that, which is for its server to close.
-    const left = [...all].flatMap(({ live, number, session }) =>
-      session === undefined || !ids.has(session.id)
+    const left = [...all].flatMap(({ closesItself, live, number, session }) =>
+      session === undefined || !ids.has(session.id) || closesItself
         ? []
         : [...live].filter((name) => name !== "scoped").map((name) => `${name} of request ${number}`)
     )
@@ -195,6 +202,9 @@ export default {
     "a handler fails",
     "a handler never answers",
     "a body fails",
+    "a body stalls",
+    "a client reads slowly",
+    "a request closes its own scope",
     "a child is left behind",
     "a child does not listen",
     "a release takes its time",

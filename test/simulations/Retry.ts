@@ -239,13 +239,25 @@ const read = <E>(stream: Stream.Stream<number, E>, call: Call) =>
     }
   }))
 
-const run = (call: Call, policy: Retry.Policy, keys: Set<string>, isStream: boolean, budget: number) => {
+/** As `Deadline.withinStream`, which pulls for its reader; here a reader that leaves interrupts the pull itself. */
+const uncut = (millis: number) => <A, E, R>(self: Stream.Stream<A, E, R>) =>
+  Stream.unwrap(Effect.map(Clock.monotonicTimeNanos, (now) =>
+    Stream.provideService(self, Deadline.Current, {
+      at: Number(now) / 1e6 + millis,
+      budget: Duration.millis(millis)
+    })))
+
+const run = (
+  call: Call,
+  policy: Retry.Policy,
+  keys: Set<string>,
+  kind: "effect" | "stream" | "bare stream",
+  budget: number
+) => {
   const declared = call.isIdempotent ? Retry.idempotent() : (<A, E, R>(self: Effect.Effect<A, E, R>) => self)
-  const retried = isStream
-    ? read(
-      source(call, keys).pipe(Retry.stream(policy), Deadline.withinStream(budget)),
-      call
-    )
+  const stream = source(call, keys).pipe(Retry.stream(policy))
+  const retried = kind !== "effect"
+    ? read(kind === "stream" ? Deadline.withinStream(budget)(stream) : uncut(budget)(stream), call)
     : Effect.scoped(attempt(call, keys).pipe(Retry.effect(policy), Deadline.within(budget)))
   // Where chance has no say in the wait, it is known until when a retry that was taken cannot have begun.
   const left = Effect.map(Clock.currentTimeMillis, (now) => {
@@ -263,7 +275,7 @@ const caller = Effect.fnUntraced(function*(accounts: readonly [Account, Account]
   for (let i = 0; i < calls; i++) {
     const account = yield* Simulation.choose(accounts)
     const total = yield* Simulation.choose(totals)
-    const isStream = yield* Simulation.choose([true, false])
+    const kind = yield* Simulation.choose(["effect", "stream", "bare stream"] as const)
     const policy = Retry.jittered({
       attempts: maxAttempts,
       base: account.base,
@@ -286,7 +298,7 @@ const caller = Effect.fnUntraced(function*(accounts: readonly [Account, Account]
       last: undefined,
       freeAt: 0
     }
-    const exit = yield* Effect.exit(run(call, policy, keys, isStream, total))
+    const exit = yield* Effect.exit(run(call, policy, keys, kind, total))
     yield* Simulation.check("a call that has ended holds nothing", call.held === 0, () => `${call.held} held`)
     if (Exit.isSuccess(exit)) continue
     const error = Option.getOrUndefined(Cause.findErrorOption(exit.cause))

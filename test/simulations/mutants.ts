@@ -1,6 +1,7 @@
 /** Mistakes, each of which a property of its scenario must notice: `npm run mutate`. */
 import type { Mutant } from "../support/mutant.ts"
 import { mutants as embeddings } from "./mutants/embeddings.ts"
+import { mutants as requestScope } from "./mutants/requestScope.ts"
 import { mutants as shutdown } from "./mutants/shutdown.ts"
 import { mutants as time } from "./mutants/time.ts"
 import { mutants as transport } from "./mutants/transport.ts"
@@ -425,6 +426,7 @@ export const mutants: ReadonlyArray<Mutant> = [
     replace: "isWithin(entry) === true ? Effect.void : Effect.void",
     rule: "who comes second waits for the release"
   },
+  ...requestScope,
   ...shutdown,
   ...time,
   ...embeddings,

@@ -49,11 +49,8 @@ export class Records {
   keeps(object: object): boolean {
     return this.open.some((session) => reached(session).has(object))
   }
-
-  /** The names of those that refer to a span of some kind. */
-  keepSpans(kinds: ReadonlyArray<string>): ReadonlyArray<string> {
-    return this.open.filter((session) =>
-      kinds.includes(session.kind) && [...reached(session)].some((one) => one instanceof Tracer.NativeSpan)
-    ).map(({ kind, name }) => `${kind} ${name}`)
-  }
 }
+
+/** Whether the record of a session refers to a span. */
+export const keepsSpan = (session: Session.Session): boolean =>
+  [...reached(session)].some((one) => one instanceof Tracer.NativeSpan)

@@ -1,9 +1,15 @@
 /** Requests that a simulated server handles: what each of them does, and what truly came of it. */
-import { Deadline, Session, SessionError, SessionLeaks, SessionRegistry, Shutdown } from "@clawback/core"
+import { Deadline, Session, type SessionError, SessionLeaks, SessionRegistry, type Shutdown } from "@clawback/core"
 import { Simulation } from "@clawback/testing"
-import { type Cause, Clock, Context, Data, Effect, Exit, type Fiber, Queue, Scope, Stream } from "effect"
+import { type Cause, Context, Data, Effect, Exit, type Fiber, Queue, Scope, Stream } from "effect"
 import { HttpServerResponse } from "effect/http"
-import type { Records } from "./records.ts"
+import { keepsSpan, type Records } from "./records.ts"
+
+/** What everything takes that does not listen, in milliseconds. */
+export const patience = 200
+
+/** The time by which deadlines go. */
+export const now = Effect.clockWith((clock) => Effect.succeed(Number(clock.monotonicTimeNanosUnsafe()) / 1e6))
 
 /** What a handler, or a body, fails with by itself. */
 export class Unlucky extends Data.TaggedError("Unlucky")<{}> {}
@@ -20,12 +26,14 @@ export class Served {
   until = Infinity
   /** What its answer should be, if it is given one. */
   expected: ReadonlyArray<string> = []
+  /** Whether its body has been made, or is not read to its end: what the body forked ends with it. */
+  isRead = false
   /** Its fibers that live. */
   readonly live = new Set<string>()
   /** Whether it failed by itself. */
   hasFailed = false
-  /** Whether a fiber of it did not listen when it was told to end. */
-  isDeaf = false
+  /** Whether a part of it closed its scope. */
+  closesItself = false
 
   constructor(number: number, tenant: string, scope: Scope.Scope) {
     this.number = number
@@ -36,9 +44,9 @@ export class Served {
   /** Whether anybody has cut it short: its time, its client, a revocation, or who closed its scope. */
   readonly isCut = Effect.gen({ self: this }, function*() {
     const isStruck = this.client !== undefined && (yield* Simulation.isStruck(this.client))
-    const now = yield* Clock.currentTimeMillis
+    const at = yield* now
     const isClosing = this.scope.state._tag === "Closed"
-    return isStruck || isClosing || this.hasFailed || now >= this.until || this.session?.revoked !== undefined
+    return isStruck || isClosing || this.hasFailed || at >= this.until || this.session?.revoked !== undefined
   })
 }
 
@@ -71,10 +79,9 @@ export class Held {
 
   /** Holds something for as long as a request lasts. */
   readonly first = Effect.suspend(() => this.one("held")).pipe(
-    Effect.tap(() => {
-      const kept = this.records.keepSpans(["held", "forgotten"])
-      return Simulation.check("no record keeps a span of who opened it", kept.length === 0, () => kept.join())
-    })
+    Effect.tap(({ session }) =>
+      Simulation.check("no record keeps a span of who opened it", !keepsSpan(session), session.kind)
+    )
   )
 
   /** Holds something in a scope that nobody closes. Whoever gets it forgets it. */
@@ -92,6 +99,8 @@ export class Held {
 
 const encode = (n: number) => new TextEncoder().encode(String(n))
 
+const ofBody = "child of the body"
+
 /** A fiber of a request, which nobody ends before its request is over. */
 const part = <A, E, R>(served: Served, name: string, work: Effect.Effect<A, E, R>) =>
   Effect.gen(function*() {
@@ -101,15 +110,21 @@ const part = <A, E, R>(served: Served, name: string, work: Effect.Effect<A, E, R
     if (Exit.hasInterrupts(exit)) {
       yield* Simulation.check(
         "what a request forks lives until its last byte, unless somebody cuts it short",
-        yield* served.isCut,
+        (yield* served.isCut) || (served.isRead && name === ofBody),
         name
       )
       if (yield* Simulation.fault("a child does not listen", 0.1)) {
-        served.isDeaf = true
         yield* Effect.uninterruptible(Simulation.latency(1, 60))
       }
     }
     served.live.delete(name)
+    const at = yield* now
+    yield* Simulation.check(
+      "what a request forks ends at its deadline, whether or not its client reads",
+      // What was forked in the scope, its server ends.
+      name === "scoped" || at <= served.until + patience,
+      () => `${name} of request ${served.number}: ${at} instead of ${served.until}`
+    )
   })))
 
 /** Chunks that a fiber makes, one after another. */
@@ -125,7 +140,9 @@ const making = Effect.fnUntraced(function*(served: Served, held: Held) {
         return yield* Queue.fail(queue, new Unlucky())
       }
       yield* Queue.offer(queue, encode(n))
+      if (yield* Simulation.fault("a body stalls", 0.03)) return yield* Effect.never
     }
+    served.isRead = true
     yield* Queue.end(queue)
   })
   const used = Session.use({ kind: "used", name: "one" }, Effect.void, () => Effect.void, () => make)
@@ -158,7 +175,7 @@ const handlers = (served: Served, held: Held): Record<string, Answer> => ({
 
   inBody: Effect.succeed(HttpServerResponse.stream(Stream.unwrap(Effect.gen(function*() {
     const { body, make } = yield* making(served, held)
-    yield* Effect.forkChild(part(served, "child of the body", make))
+    yield* Effect.forkChild(part(served, ofBody, make))
     return body
   })))),
 
@@ -195,6 +212,15 @@ export const handler = (served: Served, held: Held): Answer =>
       return yield* new Unlucky()
     }
     if (yield* Simulation.fault("a handler never answers", 0.05)) return yield* Effect.never
+    if (yield* Simulation.fault("a request closes its own scope", 0.05)) {
+      const scope = yield* Effect.scope
+      const close = Effect.suspend(() => {
+        served.closesItself = true
+        return Scope.close(scope as Scope.Closeable, Exit.void)
+      })
+      if (yield* Simulation.choose([true, false])) yield* close
+      else yield* Effect.forkChild(part(served, "closer", Effect.andThen(Simulation.latency(0, 20), close)))
+    }
     if (yield* Simulation.fault("a child is left behind", 0.2)) {
       yield* Effect.forkChild(part(served, "left behind", Effect.never))
     }

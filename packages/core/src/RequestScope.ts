@@ -39,7 +39,7 @@ import * as HttpServerResponse from "effect/http/HttpServerResponse"
 import * as Layer from "effect/Layer"
 import * as RpcMiddleware from "effect/rpc/RpcMiddleware"
 import * as Schema from "effect/Schema"
-import type * as Scope from "effect/Scope"
+import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import type { unhandled } from "effect/Types"
 import * as Caller from "./Caller.ts"
@@ -120,7 +120,11 @@ const lasting = <A, E, R>(
       ({ awaitRevoked, session, value: request }) => {
         const working = Effect.flatMap(request.admission.take, (ticket) => work({ session, ticket, request }))
         const handled = Effect.provideService(request.handle(session, working), Session.Current, session)
-        return Effect.raceFirst(handled, Effect.flatMap(awaitRevoked, Effect.fail))
+        return Effect.andThen(
+          // Comes before the session's release, which another fiber may be running and have wait for this one.
+          Effect.flatMap(Effect.scope, (scope) => Scope.addFinalizer(scope, Effect.sync(() => request.leave()))),
+          Effect.raceFirst(handled, Effect.flatMap(awaitRevoked, Effect.fail))
+        )
       }
     ))
 

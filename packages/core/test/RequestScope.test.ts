@@ -317,6 +317,34 @@ describe("RequestScope and what a request forks", () => {
       assert.deepStrictEqual([one.status, other.status, yield* SessionRegistry.list()], [503, 503, []])
     }).pipe(isolated))
 
+  it.effect("is not held up by a revocation that waits for what closes the scope from within", () =>
+    Effect.gen(function*() {
+      const mayEnd = Deferred.makeUnsafe<void>()
+      const slow = Session.acquire(info, Effect.void, () => Deferred.await(mayEnd))
+      const closing = Effect.flatMap(Effect.scope, (scope) => Scope.close(scope as Scope.Closeable, Exit.void))
+      const { response } = yield* serve(Effect.andThen(slow, Effect.andThen(closing, Effect.never)))
+      const answering = yield* Effect.forkChild(response)
+      yield* turn(5)
+      const revoking = yield* Effect.forkChild(
+        SessionRegistry.revoke({ kind: "request" }, { reason: "test", deadline: 0, releaseDeadline: "1 second" })
+      )
+      yield* turn(5)
+      // The release of what is inside takes too long, so that the request's is run without it, and waits for the handler.
+      yield* TestClock.adjust("1 second")
+      Deferred.doneUnsafe(mayEnd, Exit.void)
+      assert.strictEqual((yield* Fiber.join(answering)).status, 503)
+      yield* Fiber.join(revoking)
+      assert.deepStrictEqual(yield* SessionRegistry.list(), [])
+    }).pipe(isolated))
+
+  it.effect("begins nothing in a scope that is closed already", () =>
+    Effect.gen(function*() {
+      let hasBegun = false
+      const { response, scope } = yield* serve(Effect.as(Effect.sync(() => hasBegun = true), ok))
+      yield* Scope.close(scope, Exit.void)
+      assert.deepStrictEqual([(yield* response).status, hasBegun], [503, false])
+    }).pipe(isolated))
+
   it.effect("fails a body that is read after its request has ended", () =>
     Effect.gen(function*() {
       const { response, scope } = yield* serve(

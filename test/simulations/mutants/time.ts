@@ -214,8 +214,8 @@ export const mutants: ReadonlyArray<Mutant> = [
   {
     module: "Retry",
     file: call,
-    find: "if (wait > 0) return",
-    replace: "if (wait > 0 && this.isPaid) return",
+    find: "if (wait >= nanosecond) return",
+    replace: "if (wait >= nanosecond && this.isPaid) return",
     rule: "who comes back to a wait waits for the rest of it"
   },
   {

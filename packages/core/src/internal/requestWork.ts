@@ -46,6 +46,9 @@ export class RequestWork {
   private handler: WorkFiber<SessionRevoked> | undefined
   private readonly bodies = new Set<{ readonly stop: (exit: Exit.Exit<unknown, unknown>) => Effect.Effect<void> }>()
   private isOver = false
+  /** Whether a part of the request closes its scope, and those who wait for the end of all parts until then. */
+  private isLeft = false
+  private readonly waiting: Array<() => void> = []
 
   constructor(info: Session.Info, shutdown: Shutdown) {
     this.admission = new Admission(info, shutdown)
@@ -53,7 +56,9 @@ export class RequestWork {
 
   /** Runs the handler, whose children go on until the request is released. */
   handle<A, E, R>(session: Session.Session, work: Effect.Effect<A, E, R>): Effect.Effect<A, E | SessionRevoked, R> {
-    return Effect.suspend(() => {
+    return Effect.suspend((): Effect.Effect<A, E | SessionRevoked, R> => {
+      // Its scope was closed before it began.
+      if (this.isOver) return Effect.fail(whyEnded(session))
       this.handler = new WorkFiber(() => whyEnded(session))
       return this.handler.run(work)
     })
@@ -77,18 +82,35 @@ export class RequestWork {
   }
 
   /**
-   * Ends what the request still does, and gives its place back. Waits for that unless the fiber that calls this is a part
-   * of the request: to be called on the fiber that releases it, at that moment.
+   * Ends what the request still does, and gives its place back. Waits for that unless a part of the request calls this, or
+   * closes the request's scope meanwhile: to be called on the fiber that releases it, at that moment.
    */
   release(exit: Exit.Exit<unknown, unknown>, hasSucceeded: boolean): Effect.Effect<void> {
     this.isOver = true
-    const isPart = this.handler?.isCalledFromWithin === true
-    const stopped = Array.from(this.bodies, (body) => {
-      const stop = body.stop(exit)
-      return isPart ? Effect.asVoid(Effect.forkDetach(stop, { startImmediately: true })) : stop
-    })
-    return [...stopped, this.endHandler(), this.admission.giveBack(hasSucceeded)].reduce((all, next) =>
-      Effect.ensuring(all, next)
+    this.leave()
+    const ending = Array.from(this.bodies, (body) => body.stop(exit)).reduceRight(
+      (all, stop) => Effect.ensuring(stop, all),
+      this.endHandler()
+    )
+    return Effect.ensuring(this.unlessLeft(ending), this.admission.giveBack(hasSucceeded))
+  }
+
+  /** To be called on the fiber that closes the request's scope: what is a part of the request is not waited for by itself. */
+  leave(): void {
+    if (this.handler?.isCalledFromWithin !== true) return
+    this.isLeft = true
+    for (const go of this.waiting.splice(0)) go()
+  }
+
+  private unlessLeft(ending: Effect.Effect<void>): Effect.Effect<void> {
+    return Effect.flatMap(
+      Effect.forkDetach(ending, { startImmediately: true }),
+      (fiber) =>
+        Effect.callback<void>((resume) => {
+          if (this.isLeft) return resume(Effect.void)
+          fiber.addObserver(resume)
+          this.waiting.push(() => resume(Effect.void))
+        })
     )
   }
 

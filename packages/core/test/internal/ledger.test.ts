@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Context, Effect } from "effect"
 import * as fc from "fast-check"
-import { type Entry, Ledger } from "../../src/internal/ledger.ts"
+import { type Entry, Ledger, revokedAround } from "../../src/internal/ledger.ts"
 
 /** Opens inside of the n-th open one, or of none; or closes the n-th of all that there ever were. */
 type Step = { readonly inside: number | undefined } | { readonly close: number }
@@ -103,6 +103,28 @@ describe("The ledger (B1)", () => {
       if (target?.isOpen === true) assert.sameOrderedMembers([...taken], list(ledger).filter(isInside))
       else assert.strictEqual(taken.size, 0)
       for (const entry of ever) assert.strictEqual(entry.isRevoked, taken.has(entry))
+    }))
+  })
+
+  it("knows what was revoked around a session, whatever was revoked and closed since somebody asked", () => {
+    const revoking = fc.record({ revoke: fc.nat(40) })
+    fc.assert(fc.property(fc.array(fc.oneof(step, revoking), { maxLength: 80, size: "max" }), (steps) => {
+      const [here, there] = [new Ledger(), new Ledger()]
+      const ever: Array<Entry> = []
+      const isRevoked = (entry: Entry | undefined): boolean =>
+        entry !== undefined && (entry.isRevoked || isRevoked(entry.parent))
+      for (const step of steps) {
+        const entry = ever["close" in step ? step.close : "revoke" in step ? step.revoke : step.inside ?? Infinity]
+        if ("close" in step) {
+          if (entry !== undefined) entry.ledger.close(entry)
+        } else if ("revoke" in step) {
+          if (entry !== undefined) entry.ledger.revoke((one) => one === entry, "test", entry.id)
+        } else {
+          assert.strictEqual(revokedAround(entry) !== undefined, isRevoked(entry))
+          // What a release opens is opened all the same.
+          ever.push(open(ever.length % 3 === 0 ? there : here, entry))
+        }
+      }
     }))
   })
 
