@@ -231,11 +231,13 @@ const bystander = (truth: Truth, isInside: boolean): Effect.Effect<void, Session
         truth.bystanders.set(id, piece)
       })
     const isUninterruptible = yield* Simulation.fault("work cannot be interrupted", 0.2)
+    const isSlow = yield* Simulation.fault("work takes long to be cut short", 0.3)
+    const ending = isSlow ? Simulation.latency(20, 150) : Effect.void
     const doing = isUninterruptible ? Simulation.latency(1, 25) : Effect.gen(function*() {
       yield* Simulation.latency(0, 60)
       if (!isInside) yield* bystander(truth, how !== "held")
       yield* Simulation.latency(0, 200)
-    })
+    }).pipe(Effect.onInterrupt(() => ending))
     const inIt = Effect.andThen(Effect.flatMap(Session.Current, (session) => noted(session!)), doing)
     const work = Effect.onExit(how === "held" ? doing : inIt, (exit) =>
       Effect.sync(() => {
@@ -329,6 +331,7 @@ export default {
     "work does not listen",
     "work never ends",
     "work cannot be interrupted",
+    "work takes long to be cut short",
     "work asks for the shutdown",
     "a finalizer fails",
     "a finalizer hangs",

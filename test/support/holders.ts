@@ -44,11 +44,12 @@ const telling = <A, E, R, E2, R2>(
     let revocation: SessionError.SessionRevoked | undefined
     const noting = (thing: Thing) =>
       Effect.flatMap(Session.Current, (current) =>
-        Effect.onExit(work(thing), (exit) =>
-          Effect.sync(() => {
-            own = exit
-            revocation = current?.revoked
-          })))
+        // In the work's last step: after one more, a revocation may come before the end of its fiber.
+        Effect.onExitPrimitive(work(thing), (exit) => {
+          own = exit
+          revocation = current?.revoked
+          return undefined
+        }))
     return Effect.onExit(hold(noting), (exit) => {
       if (own === undefined || Exit.hasInterrupts(exit)) return Effect.void
       const [inside, outside] = [said(own), said(exit)]
@@ -58,9 +59,7 @@ const telling = <A, E, R, E2, R2>(
       const isTold = inside.every((one) =>
         outside.includes(one) || (isRevocation(one) && outside.some(isRevocation))
       ) &&
-        // A revocation may come in the moment between the end of the work and that of its fiber.
-        (Exit.isFailure(own) ||
-          outside.every((one) => one instanceof Broken || (revocation === undefined && isRevocation(one))))
+        (Exit.isFailure(own) || outside.every((one) => one instanceof Broken))
       const isOwn = revocation === undefined || revoked.every((one) => one === revocation)
       return Effect.andThen(
         Simulation.check("a session tells what its work came to", isTold, () => `${own}, told as ${exit}`),
@@ -98,13 +97,18 @@ const farewell = Effect.gen(function*() {
 /** Set where something is acquired, and so where it is released, and nowhere else. */
 const IsAcquiring = Context.Reference<boolean>("test/IsAcquiring", { defaultValue: () => false })
 
+/** How long work takes. */
+const lasting = Effect.map(
+  Simulation.fault("user never ends by himself", 0.06),
+  (isLasting): Effect.Effect<void> => isLasting ? Effect.never : Simulation.latency(0, 60)
+)
+
 export const holding = (book: Book, tenant: string | undefined) => {
   const take = book.take(tenant)
 
   /** Is told when he must let go, and does: until then it is his. */
   const listening = Effect.fnUntraced(function*(thing: Thing) {
-    const isLasting = yield* Simulation.fault("user never ends by himself", 0.06)
-    yield* Effect.onExit(isLasting ? Effect.never : Simulation.latency(0, 60), () => {
+    yield* Effect.onExit(yield* lasting, () => {
       const isKept = thing.state === "held" || book.isSeized
       return Simulation.check("who listens keeps what he uses until he lets go", isKept, () => `thing ${thing.id}`)
     })
@@ -159,9 +163,9 @@ export const holding = (book: Book, tenant: string | undefined) => {
   /** Where interruption is not allowed, only a revocation interrupts. */
   const sheltered = Effect.uninterruptible(telling(
     () =>
-      Effect.flatMap(Session.Current, (current) =>
+      Effect.flatMap(Effect.all([Session.Current, lasting]), ([current, lasting]) =>
         Effect.onExit(
-          Simulation.latency(0, 60),
+          lasting,
           (exit) =>
             Simulation.check(
               "who may not be interrupted is not, but by a revocation",
