@@ -240,7 +240,10 @@ const program = Effect.gen(function*() {
   yield* Simulation.always("what is sent in a closed scope is broken off at once", () => !wire.broken.orphaned)
 
   const scope = yield* Scope.make()
-  const transport = yield* Scope.provide(Transport.make(wire.wire, { connections, closeTimeout, idleTimeToLive: 300 }), scope)
+  const transport = yield* Scope.provide(
+    Transport.make(wire.wire, { connections, closeTimeout, idleTimeToLive: 300 }),
+    scope
+  )
   const client = yield* Scope.provide(HttpClientView.toHttpClient(transport), scope)
   const fibers = yield* Effect.forEach(
     [...Array.from({ length: callers }, (_, id) => caller(client, calls, id)), closer(calls)],

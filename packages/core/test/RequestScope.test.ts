@@ -236,8 +236,8 @@ describe("RequestScope and what a request forks", () => {
         const reading = yield* Effect.forkChild(Effect.flatMap(response, said))
         yield* TestClock.adjust("3 seconds")
         assert.deepStrictEqual(yield* Fiber.join(reading), ["1", "2", "3"])
-      // What the body forked ends with it, what the handler forked with the request.
-      assert.lengthOf(ends, whose === "the body" ? 1 : 0)
+        // What the body forked ends with it, what the handler forked with the request.
+        assert.lengthOf(ends, whose === "the body" ? 1 : 0)
         yield* Scope.close(scope, Exit.void)
         assert.deepStrictEqual([ends, yield* SessionRegistry.list()], [["interrupted"], []])
       }).pipe(isolated)

@@ -25,13 +25,15 @@ export const eventually = <A, E, R>(
 export const holds = (expected: Readonly<Record<string, number>>) =>
   eventually(
     SessionRegistry.counts,
-    (counts) => JSON.stringify(Object.entries(counts).toSorted()) === JSON.stringify(Object.entries(expected).toSorted()),
+    (counts) =>
+      JSON.stringify(Object.entries(counts).toSorted()) === JSON.stringify(Object.entries(expected).toSorted()),
     `sessions ${JSON.stringify(expected)}`
   )
 
 /** What must not take for ever. */
-export const promptly = (what: string, limit: Duration.Input = "6 seconds") => <A, E, R>(self: Effect.Effect<A, E, R>) =>
-  Effect.timeoutOrElse(self, { duration: limit, orElse: () => Effect.die(new Error(`${what} hung`)) })
+export const promptly =
+  (what: string, limit: Duration.Input = "6 seconds") => <A, E, R>(self: Effect.Effect<A, E, R>) =>
+    Effect.timeoutOrElse(self, { duration: limit, orElse: () => Effect.die(new Error(`${what} hung`)) })
 
 /** One program: it ends, and when its scope has closed no session is left. */
 export const program = <A, E>(name: string, body: () => Effect.Effect<A, E, Scope.Scope>) =>
@@ -152,7 +154,9 @@ export const answering = (...answers: ReadonlyArray<string | ((socket: Socket) =
 }
 
 /** A server of node:http. */
-export const http = (listener: RequestListener): Effect.Effect<{ url: string; server: HttpServer }, never, Scope.Scope> =>
+export const http = (
+  listener: RequestListener
+): Effect.Effect<{ url: string; server: HttpServer }, never, Scope.Scope> =>
   Effect.gen(function*() {
     const server = createHttpServer(listener)
     server.on("clientError", (_, socket) => socket.destroy())
