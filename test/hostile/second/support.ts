@@ -1,8 +1,10 @@
 /** What the programs of a hostile user share: a frame that watches what they leave, and servers that misbehave. */
 import { SessionRegistry, Transport } from "@clawback/core"
 import { NodeTransport } from "@clawback/node"
+import { OpenAi } from "@clawback/providers"
+import { Behavior, Dialect, FaultyProvider } from "@clawback/testing"
 import { expect, it } from "@effect/vitest"
-import { Cause, Context, Duration, Effect, Exit, Layer, type Scope } from "effect"
+import { Cause, Context, type Duration, Effect, Exit, Layer, type Scope } from "effect"
 import { createServer as createHttpServer, type RequestListener, type Server as HttpServer } from "node:http"
 import { type AddressInfo, createServer, type Server, type Socket } from "node:net"
 
@@ -173,3 +175,32 @@ export const ok = (body: string, headers = "") =>
   `HTTP/1.1 200 OK\r\nContent-Length: ${Buffer.byteLength(body)}\r\n${headers}\r\n${body}`
 
 export { expect }
+
+/** A key that must never be seen. */
+export const secret = "sk-hostile-5ecret-0123456789abcdef"
+
+/** A provider on this machine that says what it is told to. */
+export const speaking = (options: Partial<Dialect.Options> = {}) =>
+  FaultyProvider.make({
+    handler: Dialect.handler({ say: () => "Because someone opened them in one step.", ...options })
+  })
+
+/** A stream that goes on until its reader leaves. */
+export const endless = Behavior.sse(
+  [{ data: { id: "1", model: "m", choices: [{ index: 0, delta: { content: "word " } }] } }],
+  { every: "2 millis", endless: true }
+)
+
+/** A model at that provider, both faces. */
+export const modelAt = (
+  { url }: { readonly url: string },
+  options: Partial<OpenAi.Options> = {},
+  transport: NodeTransport.Options = {}
+) =>
+  OpenAi.layer({ model: "m", baseUrl: `${url}/v1`, credential: Dialect.credential(secret), ...options }).pipe(
+    Layer.provide(NodeTransport.layer(transport))
+  )
+
+/** Waits until no request is in flight at the server. */
+export const idle = (provider: FaultyProvider.FaultyProvider["Service"]) =>
+  provider.until(({ inFlight }) => inFlight === 0, "8 seconds")
