@@ -313,9 +313,9 @@ describe("readers", () => {
             const run of [
               words.pipe(Stream.map(broken), Stream.runDrain),
               words.pipe(Stream.filter(broken), Stream.runDrain),
-              words.pipe(Stream.tap(broken), Stream.runDrain),
+              words.pipe(Stream.tap((): Effect.Effect<void> => broken()), Stream.runDrain),
               words.pipe(Stream.runFold(() => 0, broken)),
-              words.pipe(Stream.mapEffect(broken, { concurrency: 3 }), Stream.runDrain)
+              words.pipe(Stream.mapEffect((): Effect.Effect<void> => broken(), { concurrency: 3 }), Stream.runDrain)
             ]
           ) expect(yield* outcome(promptly("the reader")(run))).toContain("broken")
           yield* provider.until(({ aborted }) => aborted === 5)
