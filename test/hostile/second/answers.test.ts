@@ -1,7 +1,7 @@
 /** Providers that answer with anything, on both faces of a model. */
 import { Deadline, Retry, SessionRegistry } from "@clawback/core"
 import { NodeTransport } from "@clawback/node"
-import { Anthropic, type ChatRequest, type ChatResponse, OpenAi, ProviderError, Target } from "@clawback/providers"
+import { Anthropic, type ChatRequest, type ChatResponse, type OpenAi, ProviderError, Target } from "@clawback/providers"
 import { Behavior, Dialect, FaultyProvider } from "@clawback/testing"
 import { describe } from "@effect/vitest"
 import { Effect, ExecutionPlan, Layer, Schedule, Schema, Stream } from "effect"

@@ -261,11 +261,12 @@ describe("a transport as a client", () => {
     }))
 })
 
-describe("a client as a transport", () => {
-  const over = (client: HttpClient.HttpClient) => HttpClientView.fromHttpClient(client)
-  const web = (body: string | ReadableStream | null) =>
-    HttpClient.make((request) => Effect.sync(() => HttpClientResponse.fromWeb(request, new Response(body as never))))
+const over = (client: HttpClient.HttpClient) => HttpClientView.fromHttpClient(client)
 
+const web = (body: string | ReadableStream | null) =>
+  HttpClient.make((request) => Effect.sync(() => HttpClientResponse.fromWeb(request, new Response(body as never))))
+
+describe("a client as a transport", () => {
   program(
     "a client that dies, interrupts itself or hangs ends a call by its defect, or a deadline, and holds nothing",
     () =>

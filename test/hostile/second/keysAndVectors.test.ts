@@ -291,16 +291,22 @@ describe("credentials", () => {
     }))
 })
 
-describe("embeddings", () => {
-  const embeddings = (provider: { url: string }, options: Partial<OpenAi.EmbeddingOptions> = {}) =>
-    OpenAi.embeddingLayer({
-      model: "e",
-      baseUrl: `${provider.url}/v1`,
-      credential: Dialect.credential(secret),
-      ...options
-    })
-      .pipe(Layer.provide(NodeTransport.layer({ connections: 2 })))
+const embeddings = (provider: { url: string }, options: Partial<OpenAi.EmbeddingOptions> = {}) =>
+  OpenAi.embeddingLayer({
+    model: "e",
+    baseUrl: `${provider.url}/v1`,
+    credential: Dialect.credential(secret),
+    ...options
+  })
+    .pipe(Layer.provide(NodeTransport.layer({ connections: 2 })))
 
+const vector = (more: object) => ({
+  object: "list",
+  model: "e",
+  data: [{ object: "embedding", index: 0, embedding: [1, 2], ...more }]
+})
+
+describe("embeddings", () => {
   program(
     "three hundred texts at once are answered each with its own vector, half of the askers gone",
     () =>
@@ -355,11 +361,6 @@ describe("embeddings", () => {
       }).pipe(Effect.provide(embeddings(provider)))
     }))
 
-  const vector = (more: object) => ({
-    object: "list",
-    model: "e",
-    data: [{ object: "embedding", index: 0, embedding: [1, 2], ...more }]
-  })
   for (
     const [what, answer] of [
       ["too few vectors", { ...vector({}), data: [] }],
@@ -514,20 +515,30 @@ describe("codecs by themselves", () => {
     }))
 })
 
-describe("telemetry", () => {
-  const broken = (part: "span" | "end" | "attribute" | "event"): Tracer.Tracer =>
-    Tracer.make({
-      span: (options) => {
-        if (part === "span") throw new Error("broken tracer")
-        const span = new Tracer.NativeSpan(options)
-        return Object.assign(span, {
-          [part]: () => {
-            throw new Error("broken tracer")
-          }
-        })
-      }
-    })
+const broken = (part: "span" | "end" | "attribute" | "event"): Tracer.Tracer =>
+  Tracer.make({
+    span: (options) => {
+      if (part === "span") throw new Error("broken tracer")
+      const span = new Tracer.NativeSpan(options)
+      return Object.assign(span, {
+        [part]: () => {
+          throw new Error("broken tracer")
+        }
+      })
+    }
+  })
 
+const build = (options: Partial<TelemetryOtlp.Options>) =>
+  Effect.exit(
+    Layer.build(
+      TelemetryOtlp.layer({ baseUrl: "http://127.0.0.1:9", serviceName: "x", ...options }).pipe(
+        Layer.provide(HttpClientView.layerHttpClient),
+        Layer.provide(NodeTransport.layer())
+      )
+    )
+  )
+
+describe("telemetry", () => {
   for (const part of ["span", "end", "attribute", "event"] as const) {
     program(
       `a tracer whose ${part} throws costs a call its defect at most: nothing hangs and nothing is held`,
@@ -700,15 +711,6 @@ describe("telemetry", () => {
     "options of telemetry that are wrong are defects or typed, name the option, and show no secret",
     () =>
       Effect.gen(function*() {
-        const build = (options: Partial<TelemetryOtlp.Options>) =>
-          Effect.exit(
-            Layer.build(
-              TelemetryOtlp.layer({ baseUrl: "http://127.0.0.1:9", serviceName: "x", ...options }).pipe(
-                Layer.provide(HttpClientView.layerHttpClient),
-                Layer.provide(NodeTransport.layer())
-              )
-            )
-          )
         const wrong: ReadonlyArray<[string, Partial<TelemetryOtlp.Options>]> = [
           ["baseUrl", { baseUrl: `http://u:${secret}@h` }],
           ["baseUrl", { baseUrl: `http://h?key=${secret}` }],

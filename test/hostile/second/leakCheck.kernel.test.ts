@@ -319,13 +319,13 @@ describe("leaks are found", () => {
 /** What programs forget on purpose. */
 const later: Array<unknown> = []
 
-describe("sockets when layers close", () => {
-  const ours = (port: number) =>
-    Effect.map(
-      NodeProbes.sockets(),
-      (sockets) => sockets.filter(({ remotePort, state }) => remotePort === port && state !== "TIME_WAIT")
-    )
+const ours = (port: number) =>
+  Effect.map(
+    NodeProbes.sockets(),
+    (sockets) => sockets.filter(({ remotePort, state }) => remotePort === port && state !== "TIME_WAIT")
+  )
 
+describe("sockets when layers close", () => {
   for (
     const [what, behavior] of [
       ["before the head", Behavior.stall],

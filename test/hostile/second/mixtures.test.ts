@@ -192,7 +192,7 @@ describe("mixtures", () => {
     Effect.gen(function*() {
       const provider = yield* speaking()
       yield* Effect.scoped(Effect.gen(function*() {
-        const models = yield* LayerMap.make((_: string) => Layer.fresh(modelAt(provider)), {
+        const models = yield* LayerMap.make((name: string) => Layer.fresh(modelAt(provider, { model: name })), {
           idleTimeToLive: "5 millis"
         })
         yield* Effect.forEach(

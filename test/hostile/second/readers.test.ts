@@ -30,6 +30,19 @@ const ask = { messages: [{ role: "user", content: "Why?" }] } as const
 const talking = () => speaking({ say: () => endless })
 const words = LanguageModel.streamText({ prompt: "Why?" })
 
+const broken = (): never => {
+  throw new Error("broken")
+}
+
+const one = (n: number) => {
+  const whole = Target.stream(ask).pipe(
+    Stream.runFold(() => "", (text, event) => event._tag === "TextDelta" ? text + event.text : text)
+  )
+  return n % 3 === 0
+    ? whole
+    : Effect.timeoutOrElse(whole, { duration: n % 40, orElse: () => Effect.succeed("left") })
+}
+
 /** A program that holds a model, and finds the provider left and nothing but the credential and idle connections held. */
 const withModel = <A, E>(
   body: (
@@ -306,9 +319,6 @@ describe("readers", () => {
     () =>
       withModel((provider) =>
         Effect.gen(function*() {
-          const broken = (): never => {
-            throw new Error("broken")
-          }
           for (
             const run of [
               words.pipe(Stream.map(broken), Stream.runDrain),
@@ -555,7 +565,7 @@ describe("layers", () => {
     () =>
       Effect.gen(function*() {
         const provider = yield* talking()
-        const models = yield* RcMap.make({ lookup: (_: string) => Layer.build(modelAt(provider)) })
+        const models = yield* RcMap.make({ lookup: (name: string) => Layer.build(modelAt(provider, { model: name })) })
         yield* Effect.scoped(Effect.gen(function*() {
           const context = yield* RcMap.get(models, "a")
           const count = yield* Target.stream(ask).pipe(
@@ -623,14 +633,6 @@ describe("layers", () => {
       Effect.gen(function*() {
         const provider = yield* speaking({ every: "1 millis", pieceSize: 2 })
         const context = yield* Layer.build(modelAt(provider, {}, { connections: 5 }))
-        const one = (n: number) => {
-          const whole = Target.stream(ask).pipe(
-            Stream.runFold(() => "", (text, event) => event._tag === "TextDelta" ? text + event.text : text)
-          )
-          return n % 3 === 0
-            ? whole
-            : Effect.timeoutOrElse(whole, { duration: n % 40, orElse: () => Effect.succeed("left") })
-        }
         const got = yield* Effect.forEach(Array.from({ length: 60 }, (_, n) => n), one, { concurrency: "unbounded" })
           .pipe(
             Effect.provideContext(context)

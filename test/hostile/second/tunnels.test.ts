@@ -3,7 +3,7 @@ import { Deadline, SessionRegistry, Transport } from "@clawback/core"
 import { NodeProxy, NodeTransport } from "@clawback/node"
 import { Behavior, FaultyProvider } from "@clawback/testing"
 import { describe } from "@effect/vitest"
-import { Config, ConfigProvider, Effect, Exit, Fiber, Layer, Redacted, Scope } from "effect"
+import { type Config, ConfigProvider, Effect, Exit, Fiber, Layer, Redacted, Scope } from "effect"
 import { connect, type Socket } from "node:net"
 import { inspect } from "node:util"
 import {
