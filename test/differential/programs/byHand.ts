@@ -62,7 +62,7 @@ export const programs: ReadonlyArray<Program> = [
     }), inForeignScope),
   effect("by hand", "a stream that is opened and never pulled", (tools) =>
     Effect.gen(function*() {
-      yield* Stream.toPull(tools.wrap.stream(counted(tools)))
+      yield* Effect.asVoid(Stream.toPull(tools.wrap.stream(counted(tools))))
       yield* tools.say("opened")
       yield* Effect.sleep(10)
     }), inForeignScope),
