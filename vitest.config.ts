@@ -22,8 +22,18 @@ export default defineConfig({
         test: {
           name: "all",
           include: [`${files}.test.ts`],
-          exclude: [`${files}.kernel.test.ts`],
+          exclude: [`${files}.kernel.test.ts`, "test/hostile/**"],
           // By itself, Vitest leaves one core to its own process, which has little to do.
+          maxWorkers: "100%"
+        }
+      },
+      // Hundreds of small programs, most of which take less time than what they import.
+      {
+        extends: true,
+        test: {
+          name: "hostile",
+          include: ["test/hostile/**/*.test.ts"],
+          isolate: false,
           maxWorkers: "100%"
         }
       },

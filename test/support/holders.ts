@@ -1,8 +1,9 @@
 /** Every form of holding something in a session, one inside of another, by users of every temper. */
-import { Session, SessionError, SessionRegistry } from "@clawback/core"
+import { Deadline, Session, SessionError, SessionRegistry } from "@clawback/core"
 import { Simulation } from "@clawback/testing"
-import { Cause, Context, Effect, Exit, Option, Scope, Stream } from "effect"
-import { Around, type Book, Broken, Inside, type OutOfThings, type Thing } from "./heldThings.ts"
+import { Cause, Channel, Context, Effect, Exit, Option, Pull, Scope, Stream } from "effect"
+import { Around, type Book, Broken, Inside, type OutOfThings, type Reader, type Thing } from "./heldThings.ts"
+import { forEachIn, inOwnedScope, readForking, saysClosed } from "./readings.ts"
 
 export type Failure = OutOfThings | SessionError.SessionError
 
@@ -43,11 +44,12 @@ const telling = <A, E, R, E2, R2>(
     let revocation: SessionError.SessionRevoked | undefined
     const noting = (thing: Thing) =>
       Effect.flatMap(Session.Current, (current) =>
-        Effect.onExit(work(thing), (exit) =>
-          Effect.sync(() => {
-            own = exit
-            revocation = current?.revoked
-          })))
+        // In the work's last step: after one more, a revocation may come before the end of its fiber.
+        Effect.onExitPrimitive(work(thing), (exit) => {
+          own = exit
+          revocation = current?.revoked
+          return undefined
+        }))
     return Effect.onExit(hold(noting), (exit) => {
       if (own === undefined || Exit.hasInterrupts(exit)) return Effect.void
       const [inside, outside] = [said(own), said(exit)]
@@ -57,9 +59,7 @@ const telling = <A, E, R, E2, R2>(
       const isTold = inside.every((one) =>
         outside.includes(one) || (isRevocation(one) && outside.some(isRevocation))
       ) &&
-        // A revocation may come in the moment between the end of the work and that of its fiber.
-        (Exit.isFailure(own) ||
-          outside.every((one) => one instanceof Broken || (revocation === undefined && isRevocation(one))))
+        (Exit.isFailure(own) || outside.every((one) => one instanceof Broken))
       const isOwn = revocation === undefined || revoked.every((one) => one === revocation)
       return Effect.andThen(
         Simulation.check("a session tells what its work came to", isTold, () => `${own}, told as ${exit}`),
@@ -97,13 +97,18 @@ const farewell = Effect.gen(function*() {
 /** Set where something is acquired, and so where it is released, and nowhere else. */
 const IsAcquiring = Context.Reference<boolean>("test/IsAcquiring", { defaultValue: () => false })
 
+/** How long work takes. */
+const lasting = Effect.map(
+  Simulation.fault("user never ends by himself", 0.06),
+  (isLasting): Effect.Effect<void> => isLasting ? Effect.never : Simulation.latency(0, 60)
+)
+
 export const holding = (book: Book, tenant: string | undefined) => {
   const take = book.take(tenant)
 
   /** Is told when he must let go, and does: until then it is his. */
   const listening = Effect.fnUntraced(function*(thing: Thing) {
-    const isLasting = yield* Simulation.fault("user never ends by himself", 0.06)
-    yield* Effect.onExit(isLasting ? Effect.never : Simulation.latency(0, 60), () => {
+    yield* Effect.onExit(yield* lasting, () => {
       const isKept = thing.state === "held" || book.isSeized
       return Simulation.check("who listens keeps what he uses until he lets go", isKept, () => `thing ${thing.id}`)
     })
@@ -158,9 +163,9 @@ export const holding = (book: Book, tenant: string | undefined) => {
   /** Where interruption is not allowed, only a revocation interrupts. */
   const sheltered = Effect.uninterruptible(telling(
     () =>
-      Effect.flatMap(Session.Current, (current) =>
+      Effect.flatMap(Effect.all([Session.Current, lasting]), ([current, lasting]) =>
         Effect.onExit(
-          Simulation.latency(0, 60),
+          lasting,
           (exit) =>
             Simulation.check(
               "who may not be interrupted is not, but by a revocation",
@@ -194,26 +199,69 @@ export const holding = (book: Book, tenant: string | undefined) => {
     )
   }
 
+  /** Numbers in a session of their own, with something held for as long as they are read. */
+  const numbers = (name: string, opened: (session: Session.Session | undefined) => void = () => {}) =>
+    Stream.unwrap(
+      inSession(name)(Effect.gen(function*() {
+        opened(yield* Session.Current)
+        yield* beginning
+        const handle = yield* Session.acquire({ kind: "acquired", name: "streams" }, take, book.put)
+        return Stream.mapEffect(Stream.make(1, 2, 3), (n) => Effect.as(minding(handle), n))
+      }))
+    ).pipe(Session.stream({ kind: "streamed", name }))
+
   const streamed = (depth: number): Effect.Effect<void, Failure> =>
-    Effect.suspend(() => {
+    Effect.gen(function*() {
       const name = book.name("streamed")
       let last = 0
-      return Stream.unwrap(
-        inSession(name)(Effect.map(
-          Effect.andThen(beginning, Session.acquire({ kind: "acquired", name: "streams" }, take, book.put)),
-          (handle) => Stream.mapEffect(Stream.make(1, 2, 3), (n) => Effect.as(minding(handle), n))
-        ))
-      ).pipe(
-        Session.stream({ kind: "streamed", name }),
-        Stream.take(2),
-        Stream.runForEach((n) =>
+      let session: Session.Session | undefined
+      const read = numbers(name, (opened) => session = opened).pipe(Stream.take(2))
+      const { exit, isClosed } = yield* inOwnedScope((scope) =>
+        forEachIn(scope, read, (n) =>
           Effect.andThen(
             Simulation.check("a stream gives each element once, in order", n === ++last, () => `${n} as no. ${last}`),
             within(depth)
-          )
-        )
+          ))
       )
+      const id = session?.id ?? 0
+      yield* Simulation.check(
+        "a stream whose scope has closed holds nothing",
+        [...book.held].every(({ around, isStuck }) => isStuck || !around.includes(id)),
+        () => name
+      )
+      const error = Option.getOrUndefined(Exit.findErrorOption(exit))
+      yield* Simulation.check(
+        "a reader is told that its scope was closed where it was",
+        isClosed || !(saysClosed(error) && error?._tag === "SessionRevoked" && error.session === name)
+      )
+      return yield* exit
     })
+
+  /** Whose elements come from what it forks. */
+  const forked = Effect.flatMap(readForking(Session.stream({ kind: "streamed", name: "forked" })), (exit) => exit).pipe(
+    Simulation.phase("reading what is forked")
+  )
+
+  /** Reads once, without ever closing anything, and is lost. Inside of nothing, since that would end before it. */
+  const dropped = Effect.uninterruptibleMask((restore) =>
+    Effect.gen(function*() {
+      const reader: Reader = { session: undefined, isGone: false }
+      book.dropped.add(reader)
+      const stream = numbers(book.name("dropped"), (opened) => reader.session = opened)
+      const limited = (yield* Simulation.choose([true, false])) ? Deadline.withinStream("1 hour")(stream) : stream
+      const pull = yield* Channel.toPullScoped(Stream.toChannel(limited), yield* Scope.make())
+      const exit = yield* Effect.exit(restore(pull))
+      reader.isGone = true
+      yield* Simulation.lose(pull, "a reader is collected")
+      if (Exit.isFailure(exit)) return yield* Effect.failCause(exit.cause)
+    })
+  ).pipe(
+    (pulled) => Pull.catchDone(pulled, () => Effect.void),
+    Effect.catchTag("DeadlineExceeded", Effect.die),
+    Effect.provideService(Session.Current, undefined),
+    Effect.provideService(Inside, undefined),
+    Effect.provideService(Around, [])
+  )
 
   /** By a handle whose user minds revocations, or finds out when it is too late. */
   const handled = Effect.gen(function*() {
@@ -254,7 +302,17 @@ export const holding = (book: Book, tenant: string | undefined) => {
 
   const piece = (depth: number): Effect.Effect<void, Failure> =>
     Effect.flatMap(
-      Simulation.choose([used(depth), grouped(depth), streamed(depth), sheltered, parting, handled, outliving]),
+      Simulation.choose([
+        used(depth),
+        grouped(depth),
+        streamed(depth),
+        sheltered,
+        parting,
+        handled,
+        outliving,
+        forked,
+        dropped
+      ]),
       (chosen) => chosen
     )
 

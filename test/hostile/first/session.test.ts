@@ -2,10 +2,7 @@ import { Caller, Session, SessionRegistry } from "@clawback/core"
 import { expect, it } from "@effect/vitest"
 import { Context, Deferred, Effect, Exit, Fiber, Latch, References, Schedule, Scope, Stream } from "effect"
 import { TestClock } from "effect/testing"
-import { vi } from "vitest"
 import { apart, endsWithin, settle, tagOf, Things, wrong } from "./bench.ts"
-
-vi.setConfig({ testTimeout: 2000 })
 
 const job = { kind: "job", name: "nightly" }
 
@@ -288,8 +285,8 @@ it.effect("kinds that are called like members of every object are counted like o
   const kinds = ["__proto__", "constructor", "toString", "hasOwnProperty", ""]
   return apart(Effect.scoped(Effect.gen(function*() {
     for (const kind of kinds) yield* Session.acquire({ kind, name: kind }, Effect.void, () => Effect.void)
-    expect(Object.entries(yield* SessionRegistry.counts).sort()).toEqual(
-      kinds.map((kind) => [kind, 1]).sort()
+    expect(Object.entries(yield* SessionRegistry.counts).toSorted()).toEqual(
+      kinds.map((kind) => [kind, 1]).toSorted()
     )
     for (const kind of kinds) expect((yield* SessionRegistry.list({ kind })).length).toBe(1)
     expect((yield* SessionRegistry.revoke({}, { reason: "all", deadline: 0 })).revoked.length).toBe(kinds.length)
@@ -487,7 +484,7 @@ it.effect("what a detached fiber opens inside of a session that was revoked is r
   }))
 })
 
-it.effect("two thousand sessions inside of each other are released from the inside out", () => {
+it.effect("five hundred sessions inside of each other are released from the inside out", () => {
   const order: Array<number> = []
   const nest = (depth: number): Effect.Effect<void, unknown> =>
     depth === 0 ? Effect.void : Session.use(
@@ -497,34 +494,34 @@ it.effect("two thousand sessions inside of each other are released from the insi
       () => nest(depth - 1)
     )
   return apart(Effect.gen(function*() {
-    yield* nest(2000)
-    expect(order).toEqual(Array.from({ length: 2000 }, (_, index) => index + 1))
+    yield* nest(500)
+    expect(order).toEqual(Array.from({ length: 500 }, (_, index) => index + 1))
   }))
 })
 
-it.effect("two thousand sessions inside of each other are revoked at once", () => {
+it.effect("five hundred sessions inside of each other are revoked at once", () => {
   const things = new Things()
   const nest = (depth: number): Effect.Effect<void, unknown> =>
     depth === 0 ? Effect.never : Session.use(job, things.take, things.give, () => nest(depth - 1))
   return apart(Effect.gen(function*() {
-    const fiber = yield* Effect.forkChild(nest(2000))
+    const fiber = yield* Effect.forkChild(nest(500))
     yield* settle
-    while ((yield* SessionRegistry.counts)["job"] !== 2000) yield* settle
+    while ((yield* SessionRegistry.counts)["job"] !== 500) yield* settle
     yield* SessionRegistry.revoke({}, { reason: "all" })
     expect(tagOf(yield* Fiber.await(fiber))).toBe("SessionRevoked")
-    things.settled(2000)
+    things.settled(500)
   }))
-}, 5000)
+})
 
-it.effect("ten thousand handles in one scope are revoked in a moment", () => {
+it.effect("two thousand handles in one scope are revoked in a moment", () => {
   const things = new Things()
   return apart(Effect.scoped(Effect.gen(function*() {
-    for (let i = 0; i < 10_000; i++) yield* Session.acquire(job, things.take, things.give)
+    for (let i = 0; i < 2000; i++) yield* Session.acquire(job, things.take, things.give)
     const { revoked } = yield* SessionRegistry.revoke({ kind: "job" }, { reason: "all", deadline: 0 })
-    expect(revoked.length).toBe(10_000)
-    things.settled(10_000)
+    expect(revoked.length).toBe(2000)
+    things.settled(2000)
   })))
-}, 5000)
+})
 
 it.effect("a session works under a scheduler that yields at every step, and under one that never does", () => {
   const things = new Things()
