@@ -41,8 +41,7 @@ const read = (response: HttpServerResponse.HttpServerResponse, chunks: number, i
       Stream.take(chunks),
       Stream.decodeText,
       Stream.tap(() => isSlow ? Simulation.latency(0, 400) : Effect.void),
-      Stream.runCollect
-    ).pipe(
+      Stream.runCollect,
       Effect.map((parts) => [...parts].join("")),
       Simulation.phase("reading")
     )
