@@ -159,18 +159,13 @@ export const holding = (book: Book, tenant: string | undefined) => {
     )
   }
 
-  /** Where interruption is not allowed, only a revocation interrupts. */
+  /** Where interruption is not allowed, nobody interrupts, and nobody waits for long either. */
   const sheltered = Effect.uninterruptible(telling(
     () =>
-      Effect.flatMap(Effect.all([Session.Current, lasting]), ([current, lasting]) =>
-        Effect.onExit(
-          lasting,
-          (exit) =>
-            Simulation.check(
-              "who may not be interrupted is not, but by a revocation",
-              Exit.isSuccess(exit) !== (Exit.hasInterrupts(exit) && current?.revoked !== undefined)
-            )
-        )),
+      Effect.onExit(
+        Simulation.latency(0, 60),
+        (exit) => Simulation.check("who may not be interrupted is not", Exit.isSuccess(exit))
+      ),
     (work) => Session.use({ kind: "used", name: "sheltered" }, book.grab(tenant), book.put, work)
   ))
 
