@@ -64,8 +64,10 @@ const isMeant = async (
 ): Promise<boolean> => {
   const { reasons } = outcome
   const answered = withoutAnswer(outcome.output)
-  // Who was not interrupted himself is never told that he was.
-  if (mode !== "interrupt" && reasons.some(({ tag }) => tag === "Interrupt")) return false
+  // Who was not interrupted himself is not told that he was, unless something of his that lives in the scope was.
+  const isInterrupted = ({ reasons }: Pick<Outcome, "reasons">) => reasons.some(({ tag }) => tag === "Interrupt")
+  if (mode === "revoke" && isInterrupted(outcome)) return false
+  if (mode === "close" && isInterrupted(outcome) && !(await plain.can(isInterrupted))) return false
   if (reasons.length === 0 && answered.length === outcome.output.length) return false
   const others = texts(reasons.filter((reason) => !declared.some((one) => isOf(one, reason, mode))))
   if (meant.insteadOfWaiting && !(await plain.can(({ exit }) => exit === "never"))) return false

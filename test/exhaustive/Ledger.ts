@@ -42,7 +42,15 @@ const open = (user: number, inside: number | undefined) => (world: World) => {
   const parent = inside === undefined ? undefined : world.last[inside]
   const id = ++world.opened
   const caller = { tenant, subject: undefined, conversation: undefined, tags: undefined }
-  const entry = world.ledger.open({ kind: tenant, name: "one" }, parent?.entry, undefined, caller, 0, undefined, BigInt(id))
+  const entry = world.ledger.open(
+    { kind: tenant, name: "one" },
+    parent?.entry,
+    undefined,
+    caller,
+    0,
+    undefined,
+    BigInt(id)
+  )
   must("ids count the sessions", entry.id === id && world.ledger.opened === id)
   must("a session keeps none that was closed around it", entry.parent?.isOpen !== false)
   must("a session keeps none that was closed around it", parent?.entry.parent?.isOpen !== false)

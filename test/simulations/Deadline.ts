@@ -1,13 +1,14 @@
 /**
  * Deadlines inside of deadlines, over effects, streams and detached fibers that hold things, by workers that are
- * interrupted at any step.
+ * interrupted at any step, and whose streams' scopes are closed by others.
  *
  * Six workers do four pieces of work each. A piece sets deadlines down to a depth of three; some work does not listen,
  * some releases are slow, some readers are away when time runs out. What must hold is in the names of the properties.
  */
 import { Deadline, type SessionError } from "@clawback/core"
 import { Simulation } from "@clawback/testing"
-import { Clock, Duration, Effect, Exit, Fiber, Stream } from "effect"
+import { Clock, Duration, Effect, Exit, Fiber, Option, Stream } from "effect"
+import { forEachIn, inOwnedScope, pace, readForking, saysClosed } from "../support/readings.ts"
 
 const workers = 6
 const pieces = 4
@@ -119,19 +120,36 @@ const makePiece = (book: Book) => {
       line = set
       return Deadline.withinStream(budget)(source)
     }))
-    const exit = yield* Effect.exit(Stream.runForEach(reading, () =>
-      Effect.gen(function*() {
-        if (!(yield* Simulation.fault("reader is away", 0.3))) return
-        yield* Simulation.latency(0, 400)
-        const now = yield* Clock.currentTimeMillis
-        yield* Simulation.check(
-          "a stream holds nothing past its deadline, though its reader is away",
-          now <= line.at + slow || !thing.isHeld,
-          () => `${now} of ${line.at}`
-        )
-      }).pipe(Simulation.phase("reading"))))
+    const { exit, isClosed } = yield* inOwnedScope((scope) =>
+      forEachIn(scope, reading, () =>
+        Effect.gen(function*() {
+          if (!(yield* Simulation.fault("reader is away", 0.3))) return
+          yield* Simulation.latency(0, 400)
+          const now = yield* Clock.currentTimeMillis
+          yield* Simulation.check(
+            "a stream holds nothing past its deadline, though its reader is away",
+            now <= line.at + slow || !thing.isHeld,
+            () => `${now} of ${line.at}`
+          )
+        }).pipe(Simulation.phase("reading")))
+    )
+    yield* Simulation.check("a stream whose scope has closed holds nothing", !thing.isHeld)
+    if (saysClosed(Option.getOrUndefined(Exit.findErrorOption(exit)))) {
+      return yield* Simulation.check("a reader is told that its scope was closed where it was", isClosed)
+    }
     yield* judge(outer, line, exit)
   })
+
+  /** What forks is never slower than its deadline, so that this passes for what was lost of it. */
+  const forked = Effect.fnUntraced(function*(_depth: number, outer: Line) {
+    const exit = yield* readForking(Deadline.withinStream(10 * pace))
+    const now = yield* Clock.currentTimeMillis
+    yield* Simulation.check(
+      "what a stream forks lives as long as the stream",
+      Exit.isSuccess(exit) || now >= outer.at,
+      () => String(exit)
+    )
+  }, Simulation.phase("reading what is forked"))
 
   const detached = Effect.fnUntraced(function*(_depth: number, outer: Line) {
     const budget = yield* Simulation.choose(budgets)
@@ -146,7 +164,7 @@ const makePiece = (book: Book) => {
   })
 
   const piece = (depth: number, line: Line): Effect.Effect<void> =>
-    Effect.flatMap(Simulation.choose([bounded, bounded, streamed, detached]), (chosen) => chosen(depth, line))
+    Effect.flatMap(Simulation.choose([bounded, bounded, streamed, detached, forked]), (chosen) => chosen(depth, line))
 
   return piece
 }
@@ -177,6 +195,12 @@ const program = Effect.gen(function*() {
 export default {
   name: "Deadline",
   program,
-  phases: ["working", "releasing", "reading"],
-  faults: ["work does not listen", "release is slow", "reader is away"]
+  phases: ["working", "releasing", "reading", "reading what is forked"],
+  faults: [
+    "work does not listen",
+    "release is slow",
+    "reader is away",
+    "the scope has an owner elsewhere",
+    "a scope closes under its reader"
+  ]
 } satisfies Simulation.Scenario

@@ -4,11 +4,13 @@
  *
  * Six callers make four calls each, of which each attempt is judged as it begins: by what became of the one before, by
  * the clock, and by what was still held. A stream is read pull by pull, by a reader that leaves pulls at any step and
- * comes back later, from a source that goes on where it was left. What must hold is in the names of the properties.
+ * comes back later, from a source that goes on where it was left; its scope may be closed by others. What must hold is in
+ * the names of the properties.
  */
 import { Deadline, Retry } from "@clawback/core"
 import { Simulation } from "@clawback/testing"
 import { Cause, Channel, Clock, Data, Duration, Effect, Exit, Fiber, Option, Pull, Scope, Stream } from "effect"
+import { inOwnedScope, saysClosed } from "../support/readings.ts"
 
 const callers = 6
 const calls = 4
@@ -219,9 +221,9 @@ const pullOnce = <A, E>(pull: Pull.Pull<A, E>) =>
   )
 
 /** Reads a stream to its end, and comes back to the pulls that it left. */
-const read = <E>(stream: Stream.Stream<number, E>, call: Call) =>
-  Effect.scoped(Effect.gen(function*() {
-    const pull = yield* Stream.toPull(stream)
+const readIn = <E>(scope: Scope.Scope, stream: Stream.Stream<number, E>, call: Call) =>
+  Effect.gen(function*() {
+    const pull = yield* Scope.provide(Stream.toPull(stream), scope)
     while (true) {
       call.cameAt = yield* Clock.currentTimeMillis
       const exit = yield* pullOnce(pull)
@@ -237,7 +239,18 @@ const read = <E>(stream: Stream.Stream<number, E>, call: Call) =>
         call.read = n
       }
     }
-  }))
+  })
+
+/** The same in a scope that may be closed under it. */
+const read = <E>(stream: Stream.Stream<number, E>, call: Call) =>
+  Effect.flatMap(inOwnedScope((scope) => readIn(scope, stream, call)), ({ exit, isClosed }) => {
+    const error = Option.getOrUndefined(Exit.findErrorOption(exit))
+    if (!saysClosed(error)) return exit
+    return Effect.andThen(
+      Simulation.check("a reader is told that its scope was closed where it was", isClosed),
+      exit
+    )
+  })
 
 /** As `Deadline.withinStream`, which pulls for its reader; here a reader that leaves interrupts the pull itself. */
 const uncut = (millis: number) => <A, E, R>(self: Stream.Stream<A, E, R>) =>
@@ -256,8 +269,10 @@ const run = (
 ) => {
   const declared = call.isIdempotent ? Retry.idempotent() : (<A, E, R>(self: Effect.Effect<A, E, R>) => self)
   const stream = source(call, keys).pipe(Retry.stream(policy))
-  const retried = kind !== "effect"
-    ? read(kind === "stream" ? Deadline.withinStream(budget)(stream) : uncut(budget)(stream), call)
+  const retried = kind === "stream"
+    ? read(Deadline.withinStream(budget)(stream), call)
+    : kind === "bare stream"
+    ? Effect.scoped(Effect.flatMap(Effect.scope, (scope) => readIn(scope, uncut(budget)(stream), call)))
     : Effect.scoped(attempt(call, keys).pipe(Retry.effect(policy), Deadline.within(budget)))
   // Where chance has no say in the wait, it is known until when a retry that was taken cannot have begun.
   const left = Effect.map(Clock.currentTimeMillis, (now) => {
@@ -267,7 +282,7 @@ const run = (
   return declared(retried).pipe(
     Simulation.phase("backing off"),
     Effect.onInterrupt(() => left),
-    Effect.tapErrorTag("DeadlineExceeded", () => left)
+    Effect.tapErrorTag(["DeadlineExceeded", "SessionRevoked"], () => left)
   )
 }
 
@@ -313,6 +328,7 @@ const caller = Effect.fnUntraced(function*(accounts: readonly [Account, Account]
       yield* Simulation.check("time runs out at the deadline", now >= call.endsAt || call.attempts === 0)
       continue
     }
+    if (error._tag === "SessionRevoked") continue
     yield* Simulation.check("the last error is the one that comes", error === call.last)
     yield* Simulation.check("it is known how many attempts there were", ended?.attempts === call.attempts)
     yield* Simulation.check(
@@ -367,5 +383,12 @@ export default {
   name: "Retry",
   program,
   phases: ["attempting", "backing off", "giving back"],
-  faults: [...troubles.map(({ fault }) => fault), "release is slow", "cut in the middle", "reader leaves"]
+  faults: [
+    ...troubles.map(({ fault }) => fault),
+    "release is slow",
+    "cut in the middle",
+    "reader leaves",
+    "the scope has an owner elsewhere",
+    "a scope closes under its reader"
+  ]
 } satisfies Simulation.Scenario

@@ -1,7 +1,7 @@
 /**
  * Sessions of every form, nested, streamed and outliving each other, held by workers that are interrupted at any step,
  * while somebody revokes them by kind, tenant, subtree and id, is interrupted in that, and in some runs closes the
- * registry under them.
+ * registry under them. Streams' scopes are closed by others, and readers are lost without having closed anything.
  *
  * Six workers do four pieces of work each. Some do not listen when they are told to let go, some never end by
  * themselves, some revoke what they work in; acquisitions wait, releases fail, die and get stuck. What must hold is in
@@ -107,10 +107,23 @@ const revoker = Effect.fnUntraced(function*(book: Book, observed: Observed) {
   }
 }, Simulation.phase("revoking"))
 
+/** Takes back what lost readers have left. */
+const reclaim = Effect.fnUntraced(function*(book: Book) {
+  const leaks = yield* SessionRegistry.leaks
+  const found = new Set(leaks.map(({ session }) => session.id))
+  const { abandoned } = book
+  yield* Simulation.check(
+    "a reader that is lost is noticed, and no other",
+    found.size === abandoned.size && [...abandoned].every((id) => found.has(id)),
+    () => `${[...found].join()} of ${[...abandoned].join()}`
+  )
+  for (const { session } of leaks) yield* SessionRegistry.revoke({ id: session.id }, { reason, deadline: 0 })
+})
+
 const program = Effect.gen(function*() {
   const book = new Book()
   const scope = yield* Scope.make()
-  const registry = yield* Layer.buildWithScope(SessionRegistry.layer({ quota: () => quota }), scope)
+  const registry = yield* Layer.buildWithScope(SessionRegistry.layer({ quota: () => quota, sampleAll: true }), scope)
   const observed = new Observed()
   yield* Simulation.always(
     "no tenant holds more than its quota",
@@ -145,7 +158,11 @@ const program = Effect.gen(function*() {
     let rounds = 0
     while (fibers.some((fiber) => fiber.pollUnsafe() === undefined) && rounds++ < 400) {
       yield* Effect.sleep("10 seconds")
-      yield* revoke(book, observed, {}, 20)
+      // What lost readers have left is for others to find.
+      const { abandoned } = book
+      const all = yield* SessionRegistry.list()
+      const ids = all.flatMap(({ id, parent = 0 }) => abandoned.has(id) || abandoned.has(parent) ? [] : [id])
+      yield* revoke(book, observed, { ids: new Set(ids) }, 20)
     }
     for (const fiber of fibers) {
       const exit = fiber.pollUnsafe()
@@ -162,6 +179,8 @@ const program = Effect.gen(function*() {
 
     yield* Simulation.heal
     yield* Effect.sleep("10 minutes")
+    yield* reclaim(book)
+    yield* Effect.sleep("1 second")
     yield* Simulation.check(
       "what was acquired was released",
       book.taken === book.returned + book.lost,
@@ -185,8 +204,11 @@ const program = Effect.gen(function*() {
 export default {
   name: "Session",
   program,
-  phases: ["acquiring", "using", "releasing", "revoking"],
+  phases: ["acquiring", "using", "releasing", "revoking", "reading what is forked"],
   faults: [
+    "the scope has an owner elsewhere",
+    "a scope closes under its reader",
+    "a reader is collected",
     "nothing to acquire",
     "acquisition waits its turn",
     "the turn never comes",

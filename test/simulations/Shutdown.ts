@@ -1,13 +1,15 @@
 /**
  * A process that is stopped while it works: by callers and by signals, up to three, at any step.
  *
- * Four workers have work admitted, some of it inside of other work, streamed, deaf or without end; two registrars come and
- * go with finalizers that work, fail, hang and do not listen; somebody has forgotten sessions; two parts of the program work
- * and hold things unasked, until it is told to end. The nemesis interrupts workers, registrars, callers and these. What must hold is in the names of the properties.
+ * Four workers have work admitted, some of it inside of other work, deaf or without end, or streamed in scopes that others
+ * close; two registrars come and go with finalizers that work, fail, hang and do not listen; somebody has forgotten
+ * sessions; two parts of the program work and hold things unasked, until it is told to end. The nemesis interrupts workers,
+ * registrars, callers and these. What must hold is in the names of the properties.
  */
 import { Session, type SessionError, SessionRegistry, Shutdown } from "@clawback/core"
 import { Simulation } from "@clawback/testing"
 import { Clock, Effect, Exit, Fiber, Layer, Option, Stream } from "effect"
+import { forEachIn, inOwnedScope, saysClosed } from "../support/readings.ts"
 import { type Bystander, excused, judge, limits, type Piece, Truth } from "../support/shutdownTruth.ts"
 
 const signal = "SIGTERM"
@@ -88,10 +90,15 @@ const admitted = (truth: Truth, parent: Piece | undefined, depth: number): Effec
       }),
       body(truth, parent, depth)
     )
-    const run = isStream
-      ? Stream.fromEffect(doing).pipe(Shutdown.admitStream(info), Stream.runDrain)
-      : Shutdown.admit(info)(doing)
-    const exit = yield* Effect.exit(run)
+    const stream = Stream.fromEffect(doing).pipe(Shutdown.admitStream(info))
+    const { exit, isClosed } = isStream
+      ? yield* inOwnedScope((scope) => forEachIn(scope, stream, () => Effect.void))
+      : { exit: yield* Effect.exit(Shutdown.admit(info)(doing)), isClosed: false }
+    const error = Option.getOrUndefined(Exit.findErrorOption(exit))
+    yield* Simulation.check(
+      "a reader is told that its scope was closed where it was",
+      isClosed || !saysClosed(error)
+    )
     yield* Simulation.check(
       "nothing new is admitted once admission has stopped",
       !isNewcomer || !isLate || (!hasBegun && Exit.isFailure(exit))
@@ -224,11 +231,13 @@ const bystander = (truth: Truth, isInside: boolean): Effect.Effect<void, Session
         truth.bystanders.set(id, piece)
       })
     const isUninterruptible = yield* Simulation.fault("work cannot be interrupted", 0.2)
+    const isSlow = yield* Simulation.fault("work takes long to be cut short", 0.3)
+    const ending = isSlow ? Simulation.latency(20, 150) : Effect.void
     const doing = isUninterruptible ? Simulation.latency(1, 25) : Effect.gen(function*() {
       yield* Simulation.latency(0, 60)
       if (!isInside) yield* bystander(truth, how !== "held")
       yield* Simulation.latency(0, 200)
-    })
+    }).pipe(Effect.onInterrupt(() => ending))
     const inIt = Effect.andThen(Effect.flatMap(Session.Current, (session) => noted(session!)), doing)
     const work = Effect.onExit(how === "held" ? doing : inIt, (exit) =>
       Effect.sync(() => {
@@ -317,9 +326,12 @@ export default {
   program: Effect.provide(Effect.scoped(program), Layer.merge(Shutdown.layer(limits), SessionRegistry.layer())),
   phases: ["working", "working unasked", "registering", "signalling", "waiting for the shutdown"],
   faults: [
+    "the scope has an owner elsewhere",
+    "a scope closes under its reader",
     "work does not listen",
     "work never ends",
     "work cannot be interrupted",
+    "work takes long to be cut short",
     "work asks for the shutdown",
     "a finalizer fails",
     "a finalizer hangs",

@@ -1,13 +1,15 @@
 /**
  * The limits of a stream's first output and of its gaps, under deadlines, over sources on which everything goes wrong.
  *
- * Six readers read four streams each, pull by pull, with a watch of their own; they are interrupted at any step. The
- * limits on waiting for a connection and on connecting are the transport's, whose scenario has them. What must hold is in
- * the names of the properties.
+ * Six readers read four streams each, pull by pull, with a watch of their own; they are interrupted at any step, and their
+ * streams' scopes are closed by others. Some streams live by what they fork, as Effect's toolkits do. The limits on waiting
+ * for a connection and on connecting are the transport's, whose scenario has them. What must hold is in the names of the
+ * properties.
  */
 import { Deadline, Timeouts } from "@clawback/core"
 import { Simulation } from "@clawback/testing"
-import { Cause, Clock, Data, Duration, Effect, Exit, Fiber, Option, Pull, Stream } from "effect"
+import { Cause, Clock, Data, Duration, Effect, Exit, Fiber, Option, Pull, Scope, Stream } from "effect"
+import { inOwnedScope, pace, readForking, saysClosed } from "../support/readings.ts"
 
 const readers = 6
 const streams = 4
@@ -67,7 +69,7 @@ interface Watch {
   waited: number
 }
 
-const read = Effect.fnUntraced(function*(book: Book) {
+const readIn = Effect.fnUntraced(function*(book: Book, scope: Scope.Scope) {
   const firstToken = yield* Simulation.choose(firstTokens)
   const idle = yield* Simulation.choose(idles)
   const total = yield* Simulation.choose(totals)
@@ -75,7 +77,7 @@ const read = Effect.fnUntraced(function*(book: Book) {
     Timeouts.stream<string>({ timeouts: { firstToken, idle }, isOutput: (element) => element === "output" }),
     Deadline.withinStream(total)
   )
-  const pull = yield* Stream.toPull(limited)
+  const pull = yield* Scope.provide(Stream.toPull(limited), scope)
   const watch: Watch = { startedAt: yield* Clock.currentTimeMillis, hasOutput: false, waited: 0 }
   while (true) {
     const pulledAt = yield* Clock.currentTimeMillis
@@ -116,6 +118,12 @@ const read = Effect.fnUntraced(function*(book: Book) {
         case "DeadlineExceeded":
           yield* Simulation.check("the deadline does not pass early", since >= total)
           yield* Simulation.check("the deadline's error names its budget", Duration.toMillis(error.budget) === total)
+          break
+        case "SessionRevoked":
+          yield* Simulation.check(
+            "a reader is told that its scope was closed where it was",
+            saysClosed(error) && scope.state._tag === "Closed"
+          )
       }
       return
     }
@@ -125,10 +133,27 @@ const read = Effect.fnUntraced(function*(book: Book) {
     }
     if (yield* Simulation.fault("reader is slow", 0.1)) yield* Simulation.latency(0, 300)
   }
-}, Effect.scoped)
+})
+
+const read = (book: Book) =>
+  Effect.gen(function*() {
+    const { exit } = yield* inOwnedScope((scope) => readIn(book, scope))
+    yield* Simulation.check("a stream whose scope has closed holds nothing", book.held === 0, () => `${book.held} held`)
+    return yield* exit
+  })
+
+/** What forks is never slower than its limits, so that they pass for what was lost of it. */
+const readForked = Effect.gen(function*() {
+  const idle = yield* Simulation.choose([2 * pace, 10 * pace])
+  const limited = Timeouts.stream<string>({ timeouts: { firstToken: idle, idle } })
+  const exit = yield* readForking(limited)
+  const isLimit = Option.isSome(Exit.findErrorOption(exit))
+  yield* Simulation.check("what a stream forks lives as long as the stream", !isLimit, () => String(exit))
+  return yield* Effect.catchTags(exit, { FirstTokenTimeout: () => Effect.void, IdleTimeout: () => Effect.void })
+}).pipe(Simulation.phase("reading what is forked"))
 
 const reader = Effect.fnUntraced(function*(book: Book) {
-  for (let i = 0; i < streams; i++) yield* read(book)
+  for (let i = 0; i < streams; i++) yield* (yield* Simulation.choose([true, true, false])) ? read(book) : readForked
 })
 
 const program = Effect.gen(function*() {
@@ -148,8 +173,10 @@ const program = Effect.gen(function*() {
 export default {
   name: "Timeouts",
   program,
-  phases: ["first output", "gap", "giving back"],
+  phases: ["first output", "gap", "giving back", "reading what is forked"],
   faults: [
+    "the scope has an owner elsewhere",
+    "a scope closes under its reader",
     "opening is slow",
     "nothing opens",
     "silence",

@@ -174,6 +174,21 @@ export const mutants: ReadonlyArray<Mutant> = [
   },
   {
     module: "Session",
+    file: pump,
+    find:
+      "    this.isEnding = true\n    this.onEnding?.()\n    const { fiber } = this\n    if (fiber === undefined) {\n      this.finish(Exit.interrupt())\n",
+    replace: "    const { fiber } = this\n    if (fiber === undefined) {\n",
+    rule: "a stream does not start in a scope that has closed"
+  },
+  {
+    module: "Session",
+    file: session,
+    find: "tokenOf(fiber) ?? pull",
+    replace: "scope",
+    rule: "a reader is known by its pull"
+  },
+  {
+    module: "Session",
     file: session,
     find: "return Hold.revokedOr(this.entry, end)",
     replace: "return end",

@@ -21,7 +21,7 @@ export interface FaultyWire {
   readonly idleSince: ReadonlyMap<number, number>
 }
 
-export type Broken =
+type Broken =
   /** Something was sent on a connection that was busy or not ready. */
   | "shared"
   /** Something was sent behind bytes of the request before it. */

@@ -19,6 +19,12 @@ export interface Thing {
   readonly around: ReadonlyArray<number>
 }
 
+/** One who reads a stream, once its session is open. */
+export interface Reader {
+  session: Session.Session | undefined
+  isGone: boolean
+}
+
 /** Not given by us: the world is out of things. */
 export class OutOfThings extends Data.TaggedError("OutOfThings")<{}> {}
 
@@ -41,6 +47,16 @@ export class Book {
   isSeized = false
   readonly held = new Set<Thing>()
   readonly heldBy = new Map<string, number>()
+  /** Those who have gone, or soon will, without closing what they read. */
+  readonly dropped = new Set<Reader>()
+
+  /** The open sessions of those who have. */
+  get abandoned(): ReadonlySet<number> {
+    const sessions = [...this.dropped].flatMap(({ isGone, session }) =>
+      isGone && session !== undefined ? [session] : []
+    )
+    return new Set(sessions.flatMap(({ id, isOpen }) => isOpen ? [id] : []))
+  }
 
   private named = 0
 

@@ -1,8 +1,9 @@
 /** Every form of holding something in a session, one inside of another, by users of every temper. */
-import { Session, SessionError, SessionRegistry } from "@clawback/core"
+import { Deadline, Session, SessionError, SessionRegistry } from "@clawback/core"
 import { Simulation } from "@clawback/testing"
-import { Cause, Context, Effect, Exit, Option, Scope, Stream } from "effect"
-import { Around, type Book, Broken, Inside, type OutOfThings, type Thing } from "./heldThings.ts"
+import { Cause, Channel, Context, Effect, Exit, Option, Pull, Scope, Stream } from "effect"
+import { Around, type Book, Broken, Inside, type OutOfThings, type Reader, type Thing } from "./heldThings.ts"
+import { forEachIn, inOwnedScope, readForking, saysClosed } from "./readings.ts"
 
 export type Failure = OutOfThings | SessionError.SessionError
 
@@ -198,26 +199,69 @@ export const holding = (book: Book, tenant: string | undefined) => {
     )
   }
 
+  /** Numbers in a session of their own, with something held for as long as they are read. */
+  const numbers = (name: string, opened: (session: Session.Session | undefined) => void = () => {}) =>
+    Stream.unwrap(
+      inSession(name)(Effect.gen(function*() {
+        opened(yield* Session.Current)
+        yield* beginning
+        const handle = yield* Session.acquire({ kind: "acquired", name: "streams" }, take, book.put)
+        return Stream.mapEffect(Stream.make(1, 2, 3), (n) => Effect.as(minding(handle), n))
+      }))
+    ).pipe(Session.stream({ kind: "streamed", name }))
+
   const streamed = (depth: number): Effect.Effect<void, Failure> =>
-    Effect.suspend(() => {
+    Effect.gen(function*() {
       const name = book.name("streamed")
       let last = 0
-      return Stream.unwrap(
-        inSession(name)(Effect.map(
-          Effect.andThen(beginning, Session.acquire({ kind: "acquired", name: "streams" }, take, book.put)),
-          (handle) => Stream.mapEffect(Stream.make(1, 2, 3), (n) => Effect.as(minding(handle), n))
-        ))
-      ).pipe(
-        Session.stream({ kind: "streamed", name }),
-        Stream.take(2),
-        Stream.runForEach((n) =>
+      let session: Session.Session | undefined
+      const read = numbers(name, (opened) => session = opened).pipe(Stream.take(2))
+      const { exit, isClosed } = yield* inOwnedScope((scope) =>
+        forEachIn(scope, read, (n) =>
           Effect.andThen(
             Simulation.check("a stream gives each element once, in order", n === ++last, () => `${n} as no. ${last}`),
             within(depth)
-          )
-        )
+          ))
       )
+      const id = session?.id ?? 0
+      yield* Simulation.check(
+        "a stream whose scope has closed holds nothing",
+        [...book.held].every(({ around, isStuck }) => isStuck || !around.includes(id)),
+        () => name
+      )
+      const error = Option.getOrUndefined(Exit.findErrorOption(exit))
+      yield* Simulation.check(
+        "a reader is told that its scope was closed where it was",
+        isClosed || !(saysClosed(error) && error?._tag === "SessionRevoked" && error.session === name)
+      )
+      return yield* exit
     })
+
+  /** Whose elements come from what it forks. */
+  const forked = Effect.flatMap(readForking(Session.stream({ kind: "streamed", name: "forked" })), (exit) => exit).pipe(
+    Simulation.phase("reading what is forked")
+  )
+
+  /** Reads once, without ever closing anything, and is lost. Inside of nothing, since that would end before it. */
+  const dropped = Effect.uninterruptibleMask((restore) =>
+    Effect.gen(function*() {
+      const reader: Reader = { session: undefined, isGone: false }
+      book.dropped.add(reader)
+      const stream = numbers(book.name("dropped"), (opened) => reader.session = opened)
+      const limited = (yield* Simulation.choose([true, false])) ? Deadline.withinStream("1 hour")(stream) : stream
+      const pull = yield* Channel.toPullScoped(Stream.toChannel(limited), yield* Scope.make())
+      const exit = yield* Effect.exit(restore(pull))
+      reader.isGone = true
+      yield* Simulation.lose(pull, "a reader is collected")
+      if (Exit.isFailure(exit)) return yield* Effect.failCause(exit.cause)
+    })
+  ).pipe(
+    (pulled) => Pull.catchDone(pulled, () => Effect.void),
+    Effect.catchTag("DeadlineExceeded", Effect.die),
+    Effect.provideService(Session.Current, undefined),
+    Effect.provideService(Inside, undefined),
+    Effect.provideService(Around, [])
+  )
 
   /** By a handle whose user minds revocations, or finds out when it is too late. */
   const handled = Effect.gen(function*() {
@@ -258,7 +302,17 @@ export const holding = (book: Book, tenant: string | undefined) => {
 
   const piece = (depth: number): Effect.Effect<void, Failure> =>
     Effect.flatMap(
-      Simulation.choose([used(depth), grouped(depth), streamed(depth), sheltered, parting, handled, outliving]),
+      Simulation.choose([
+        used(depth),
+        grouped(depth),
+        streamed(depth),
+        sheltered,
+        parting,
+        handled,
+        outliving,
+        forked,
+        dropped
+      ]),
       (chosen) => chosen
     )
 

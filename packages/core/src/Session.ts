@@ -305,13 +305,19 @@ class SessionPump<A, E, R> extends Pump<A, E, R, SessionRevoked> {
   }
 }
 
-type Stoppable = { readonly stop: (exit: Exit.Exit<unknown, unknown>) => Effect.Effect<void> }
+type Stoppable = {
+  readonly stop: (exit: Exit.Exit<unknown, unknown>) => Effect.Effect<void>
+  readonly untold: (exit: Exit.Exit<unknown, unknown>) => Effect.Effect<void>
+}
 
 const stop = (pump: Stoppable, exit: Exit.Exit<unknown, unknown>) => pump.stop(exit)
 
 /** Work is under way in the session until the stream has stopped, which closes it. A revocation may do so meanwhile. */
 const stopping = (pump: Stoppable, entry: Entry, registry: SessionRegistry) => (exit: Exit.Exit<unknown, unknown>) =>
-  Effect.andThen(pump.stop(exit), Effect.suspend(() => Hold.close(entry, exit, registry.closeUnsafe)))
+  pump.stop(exit).pipe(
+    Effect.andThen(Effect.suspend(() => Hold.close(entry, exit, registry.closeUnsafe))),
+    Effect.andThen(pump.untold(exit))
+  )
 
 /**
  * A session for as long as the stream is read: from when it is set up, which comes with its first pull in all but

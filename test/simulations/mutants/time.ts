@@ -108,6 +108,13 @@ export const mutants: ReadonlyArray<Mutant> = [
   },
   {
     module: "Timeouts",
+    file: pump,
+    find: "const given = Effect.map(pull, (elements)",
+    replace: "const given = Effect.map(Effect.flatMap(Effect.forkChild(pull), Fiber.join), (elements)",
+    rule: "a stream runs on one fiber"
+  },
+  {
+    module: "Timeouts",
     file: timeouts,
     find: ": this.firstAt\n",
     replace: ": this.pulledAt + Duration.toMillis(this.limits.firstToken)\n",
