@@ -44,7 +44,7 @@ const telling = <A, E, R, E2, R2>(
     let revocation: SessionError.SessionRevoked | undefined
     const noting = (thing: Thing) =>
       Effect.flatMap(Session.Current, (current) =>
-        // In the work's last step: after one more, a revocation may come before the end of its fiber.
+        // In the work's last step: a revocation may come in the next.
         Effect.onExitPrimitive(work(thing), (exit) => {
           own = exit
           revocation = current?.revoked
@@ -59,7 +59,9 @@ const telling = <A, E, R, E2, R2>(
       const isTold = inside.every((one) =>
         outside.includes(one) || (isRevocation(one) && outside.some(isRevocation))
       ) &&
-        (Exit.isFailure(own) || outside.every((one) => one instanceof Broken))
+        // A fiber may yield after its work's last step, and be interrupted there by a revocation that comes only now.
+        (Exit.isFailure(own) ||
+          outside.every((one) => one instanceof Broken || (revocation === undefined && isRevocation(one))))
       const isOwn = revocation === undefined || revoked.every((one) => one === revocation)
       return Effect.andThen(
         Simulation.check("a session tells what its work came to", isTold, () => `${own}, told as ${exit}`),
