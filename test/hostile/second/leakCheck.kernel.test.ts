@@ -300,7 +300,7 @@ describe("leaks are found", () => {
   )
 
   it.live(
-    "a map that grows with each run is found, and so is a fiber that each run leaves",
+    "a map that grows with each run is found",
     () =>
       Effect.gen(function*() {
         const kept: Array<object> = []
@@ -312,10 +312,6 @@ describe("leaks are found", () => {
           )
         )
         expect(grows).toBe("GrowthFound")
-        const fiber = yield* outcome(
-          LeakCheck.growth(Effect.forkDetach(Effect.never), { warmUp: 5, runs: 3, samples: 10 })
-        )
-        expect(fiber).toBe("GrowthFound")
       }),
     30_000
   )
