@@ -168,7 +168,7 @@ export const mutants: ReadonlyArray<Mutant> = [
   {
     module: "Session",
     file: pump,
-    find: ": Effect.andThen(Fiber.interrupt(fiber), defectsOf(fiber))",
+    find: ": Effect.andThen(Fiber.interrupt(fiber), Effect.suspend(() => this.defects(fiber)))",
     replace: ": Effect.void",
     rule: "a stream that is given up gives back what it holds"
   },
