@@ -169,7 +169,7 @@ export const mutants: ReadonlyArray<Mutant> = [
   {
     module: "Session",
     file: pump,
-    find: ": Effect.andThen(Fiber.interrupt(fiber), defectsOf(fiber))",
+    find: ": Effect.andThen(Fiber.interrupt(fiber), Effect.suspend(() => this.defects(fiber)))",
     replace: ": Effect.void",
     rule: "a stream that is given up gives back what it holds"
   },
@@ -212,8 +212,8 @@ export const mutants: ReadonlyArray<Mutant> = [
   {
     module: "Session",
     file: hold,
-    find: "  if (entry.revoked !== undefined) return Effect.fail(entry.revoked)\n  const isDeep",
-    replace: "  const isDeep",
+    find: "  if (entry.revoked !== undefined) return Effect.fail(entry.revoked)\n  if (restore",
+    replace: "  if (restore",
     rule: "no work begins in what was revoked while it was acquired"
   },
   {
@@ -240,17 +240,9 @@ export const mutants: ReadonlyArray<Mutant> = [
   {
     module: "Session",
     file: hold,
-    find: "restore(Fiber.await(fiber)),\n",
-    replace: "Effect.interruptible(Fiber.await(fiber)),\n",
-    rule: "work that may not be interrupted is not"
-  },
-  {
-    module: "Session",
-    file: hold,
-    find: "(isDeep ? Effect.andThen(Effect.yieldNow, effect) : effect)",
-    replace:
-      "(isDeep ? Effect.andThen(Effect.yieldNow, effect) : effect, { uninterruptible: (restore(Effect.void) as unknown) === Effect.void })",
-    rule: "a revocation ends work where nothing else may"
+    find: "isRestoring ? undefined : uninterruptible",
+    replace: "undefined",
+    rule: "work that may not be interrupted is not, by revocations either"
   },
   {
     module: "Session",

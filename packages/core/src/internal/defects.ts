@@ -23,6 +23,15 @@ export const failBeside = <E>(exit: Exit.Exit<unknown, unknown>, error: E): Exit
   return defects === undefined ? Exit.fail(error) : Exit.failCause(Cause.combine(Cause.fail(error), defects))
 }
 
+const defectsIn = (exit: Exit.Exit<unknown, unknown> | undefined): ReadonlyArray<unknown> =>
+  diedOf(exit)?.reasons.filter(Cause.isDieReason).map(({ defect }) => defect) ?? []
+
+/** Whether an exit tells of what the fiber died of. */
+export const toldOf = (exit: Exit.Exit<unknown, unknown>, fiber: Fiber.Fiber<unknown, unknown>): boolean => {
+  const told = defectsIn(exit)
+  return defectsIn(fiber.pollUnsafe()).every((defect) => told.includes(defect))
+}
+
 /** What comes instead of an exit, and beside it what that died of. */
 export const besideDefects = <A, E, R>(
   exit: Exit.Exit<unknown, unknown>,

@@ -18,7 +18,7 @@ import * as Fiber from "effect/Fiber"
 import * as Pull from "effect/Pull"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
-import { defectsOf } from "./defects.ts"
+import { defectsOf, toldOf } from "./defects.ts"
 
 type AnyFiber = Fiber.Fiber<unknown, unknown>
 
@@ -27,6 +27,7 @@ interface AnyPump {
   readonly around: AnyPump | undefined
   readonly token: object | undefined
   stop(exit: Exit.Exit<unknown, unknown>): Effect.Effect<void>
+  untold(exit: Exit.Exit<unknown, unknown>): Effect.Effect<void>
 }
 
 type Elements<A> = readonly [A, ...Array<A>]
@@ -57,6 +58,8 @@ export abstract class Pump<A, E, R, E2> implements Readable<A, E | E2> {
   private fiber: Fiber.Fiber<never, E | Cause.Done> | undefined
   private isEnding = false
   private end: Pulled<never, E | E2> | undefined
+  /** Whether the one that closes the scope was told of what the stream died of. */
+  private isTold = false
   /** How the scope was closed that the stream is read in. */
   private closedBy: Exit.Exit<unknown, unknown> | undefined
   /** The reader that waits, if one does, and the pull by which it does. */
@@ -144,8 +147,26 @@ export abstract class Pump<A, E, R, E2> implements Readable<A, E | E2> {
       // The stream itself cannot wait for its own end.
       isWithin(current, this)
         ? Effect.sync(() => fiber.interruptUnsafe(current.id))
-        : Effect.andThen(Fiber.interrupt(fiber), defectsOf(fiber))
+        : Effect.andThen(Fiber.interrupt(fiber), Effect.suspend(() => this.defects(fiber)))
     )
+  }
+
+  /**
+   * What the stream died of, for the one that closes the scope, unless that closes for this. Its reader was told as well,
+   * but may have been interrupted before it heard.
+   */
+  untold(exit: Exit.Exit<unknown, unknown>): Effect.Effect<void> {
+    return Effect.suspend(() => {
+      const { fiber } = this
+      return this.end === undefined || fiber === undefined || this.isTold || toldOf(exit, fiber)
+        ? Effect.void
+        : this.defects(fiber)
+    })
+  }
+
+  private defects(fiber: AnyFiber): Effect.Effect<void> {
+    this.isTold = true
+    return defectsOf(fiber)
   }
 
   /** Has the stream end, for the reason that `outcome` gives. */
@@ -245,7 +266,8 @@ export const pullOf = <A, E>(pump: Readable<A, E>): Pulled<A, E> => {
 export const tokenOf = (fiber: AnyFiber): object | undefined => pumps.get(fiber)?.token
 
 /** Apart from what reads the pump, since a scope keeps it. */
-const stopping = (pump: AnyPump) => (exit: Exit.Exit<unknown, unknown>) => pump.stop(exit)
+const stopping = (pump: AnyPump) => (exit: Exit.Exit<unknown, unknown>) =>
+  Effect.andThen(pump.stop(exit), pump.untold(exit))
 
 /** A pump's pull, until a scope closes. */
 export const openIn = <A, E>(pump: Readable<A, E>, scope: Scope.Scope): Effect.Effect<Pulled<A, E>> =>
