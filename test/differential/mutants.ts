@@ -22,8 +22,9 @@ export const mutants: ReadonlyArray<Mutant> = [
     module,
     file: "packages/core/src/internal/pump.ts",
     find:
-      "    this.isEnding = true\n    const { fiber } = this\n    if (fiber === undefined) {\n      this.finish(Exit.interrupt())\n      return Effect.void\n    }",
-    replace: "    const { fiber } = this\n    if (fiber === undefined) return Effect.void\n    this.isEnding = true",
+      "    this.isEnding = true\n    this.onEnding?.()\n    const { fiber } = this\n    if (fiber === undefined) {\n      this.finish(Exit.interrupt())\n      return Effect.void\n    }",
+    replace:
+      "    const { fiber } = this\n    if (fiber === undefined) return Effect.void\n    this.isEnding = true\n    this.onEnding?.()",
     rule: "a stream whose scope is closed before its first pull does not begin"
   },
   {

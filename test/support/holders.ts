@@ -44,11 +44,12 @@ const telling = <A, E, R, E2, R2>(
     let revocation: SessionError.SessionRevoked | undefined
     const noting = (thing: Thing) =>
       Effect.flatMap(Session.Current, (current) =>
-        Effect.onExit(work(thing), (exit) =>
-          Effect.sync(() => {
-            own = exit
-            revocation = current?.revoked
-          })))
+        // In the work's last step: a revocation may come in the next.
+        Effect.onExitPrimitive(work(thing), (exit) => {
+          own = exit
+          revocation = current?.revoked
+          return undefined
+        }))
     return Effect.onExit(hold(noting), (exit) => {
       if (own === undefined || Exit.hasInterrupts(exit)) return Effect.void
       const [inside, outside] = [said(own), said(exit)]
@@ -58,7 +59,7 @@ const telling = <A, E, R, E2, R2>(
       const isTold = inside.every((one) =>
         outside.includes(one) || (isRevocation(one) && outside.some(isRevocation))
       ) &&
-        // A revocation may come in the moment between the end of the work and that of its fiber.
+        // A fiber may yield after its work's last step, and be interrupted there by a revocation that comes only now.
         (Exit.isFailure(own) ||
           outside.every((one) => one instanceof Broken || (revocation === undefined && isRevocation(one))))
       const isOwn = revocation === undefined || revoked.every((one) => one === revocation)

@@ -1,5 +1,6 @@
 import * as Context from "effect/Context"
-import type * as Duration from "effect/Duration"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
 import type * as Fiber from "effect/Fiber"
 import * as Releasing from "./releasing.ts"
 
@@ -39,3 +40,13 @@ export const inForce = (fiber: AnyFiber): Deadline | undefined => {
     ? deadline
     : undefined
 }
+
+/**
+ * How long the one that set a deadline has to interrupt the work inside of it, before that takes it that nobody will. Its
+ * timer is due at the same moment, up to a rounding.
+ */
+const grace = Duration.millis(10)
+
+/** Leaves an error to the one that set the deadline, and fails with it only where that does not interrupt the work. */
+export const leave = <E>(end: Effect.Effect<never, E>): Effect.Effect<never, E> =>
+  Effect.andThen(Effect.sleep(grace), end)

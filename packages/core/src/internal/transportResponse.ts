@@ -1,5 +1,6 @@
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
+import type * as Exit from "effect/Exit"
 import * as Cookies from "effect/http/Cookies"
 import * as Headers from "effect/http/Headers"
 import * as HttpClientError from "effect/http/HttpClientError"
@@ -11,12 +12,14 @@ import * as Inspectable from "effect/Inspectable"
 import * as Option from "effect/Option"
 import { pipeArguments } from "effect/Pipeable"
 import type * as Schema from "effect/Schema"
+import * as Semaphore from "effect/Semaphore"
 import * as Stream from "effect/Stream"
 import type * as Transport from "../Transport.ts"
 import type { UnreadBodyClosed } from "../TransportError.ts"
 import * as Interop from "./interop.ts"
 import type { Lifetime } from "./lifetime.ts"
 import { readBytes } from "./readBytes.ts"
+import { isSecondReader } from "./received.ts"
 import type { UnreadBody } from "./unreadBody.ts"
 
 type Failed = HttpClientError.HttpClientError
@@ -32,9 +35,10 @@ export class TransportResponse extends Inspectable.Class implements HttpClientRe
   readonly remoteAddress = Option.none<string>()
   private readonly source: Transport.Response
   private readonly body: UnreadBody
-  private readonly close: Lifetime["close"]
-  /** Read once, given to whoever asks. */
+  private readonly lifetime: Lifetime
+  /** Read once, given to all who ask: those who ask meanwhile wait for it. */
   private whole: ArrayBuffer | undefined
+  private readonly turn = Semaphore.makeUnsafe(1)
 
   constructor(
     request: HttpClientRequest.HttpClientRequest,
@@ -50,8 +54,12 @@ export class TransportResponse extends Inspectable.Class implements HttpClientRe
     this.headers = Headers.fromInput(source.headers)
     this.source = source
     this.body = body
-    this.close = lifetime.close
+    this.lifetime = lifetime
   }
+
+  /** The end of a reader is that of the body, unless another one reads. */
+  private readonly close = (exit: Exit.Exit<unknown, unknown>) =>
+    isSecondReader(exit) ? Effect.void : this.lifetime.close(exit)
 
   get cookies() {
     const header = this.source.headers["set-cookie"]
@@ -79,14 +87,14 @@ export class TransportResponse extends Inspectable.Class implements HttpClientRe
   }
 
   get arrayBuffer(): Effect.Effect<ArrayBuffer, Failed> {
-    return Effect.suspend(() => {
+    return this.turn.withPermit(Effect.suspend(() => {
       if (this.whole !== undefined) return Effect.succeed(this.whole)
       const read = Effect.map(
         readBytes(this.body.pull, Infinity),
         (bytes) => this.whole = Uint8Array.from(bytes).buffer
       )
       return Effect.onExit(Effect.mapError(read, this.lost), this.close)
-    })
+    }))
   }
 
   get text(): Effect.Effect<string, Failed> {
