@@ -18,7 +18,7 @@ const readerOf = (tools: Tools) =>
   )
 
 const read = <A>(reader: ReadableStreamDefaultReader<A>) =>
-  Effect.tryPromise({ try: () => reader.read(), catch: (error) => error })
+  Effect.tryPromise({ try: () => reader.read(), catch: (error) => error as Error })
 
 /** A runtime over a service that is held, disposed of with the scope. */
 const runtimeOf = (service: Effect.Effect<unknown, never, Scope.Scope>) =>
