@@ -41,8 +41,7 @@ const read = (response: HttpServerResponse.HttpServerResponse, chunks: number, i
       Stream.take(chunks),
       Stream.decodeText,
       Stream.tap(() => isSlow ? Simulation.latency(0, 400) : Effect.void),
-      Stream.runCollect
-    ).pipe(
+      Stream.runCollect,
       Effect.map((parts) => [...parts].join("")),
       Simulation.phase("reading")
     )
@@ -61,6 +60,8 @@ const ask = Effect.fnUntraced(function*(all: Set<Served>, held: Held, ended: () 
   const begunAt = yield* now
   const isElsewhere = yield* Simulation.choose([true, false, false, false])
   const taken = isElsewhere ? yield* Simulation.closeAtAnyStep(scope) : Effect.succeed(false)
+  const isTooLate = yield* Simulation.fault("a scope is closed before its request begins", 0.05)
+  if (isTooLate) yield* Scope.close(scope, Exit.void)
   const answer = Effect.withFiber((fiber) => {
     served.client = fiber
     return inScope(handler(served, held)).pipe(
@@ -79,7 +80,8 @@ const ask = Effect.fnUntraced(function*(all: Set<Served>, held: Held, ended: () 
   // One that was revoked before its handler began is not known by its session.
   const isRevoked = served.session === undefined || served.session.revoked !== undefined
   const isLate = endedAt >= served.until
-  const wasClosed = (yield* taken) || served.closesItself
+  const wasClosed = (yield* taken) || served.closesItself || isTooLate
+  yield* Simulation.check("no request begins in a closed scope", !isTooLate || served.session === undefined)
   const isWhole = !isRevoked && !isLate && !served.hasFailed && !wasClosed && !ended()
   const detail = () => `request ${served.number}: ${exit}, ${served.expected.join("")} expected`
   yield* Simulation.check("a request ends in time", isSlow || endedAt - begunAt <= limit + patience, detail)
@@ -169,6 +171,12 @@ const program = Effect.gen(function*() {
       const begun = new Set([...all].map(({ session }) => session?.id))
       const stuck = report.stuck.filter(({ id }) => begun.has(id))
       yield* Simulation.check("a shutdown leaves no request", stuck.length === 0, () => JSON.stringify(report))
+      const late = report.phases.slice(2).reduce((sum, { ended, interrupted }) => sum + ended + interrupted.length, 0)
+      yield* Simulation.check(
+        "a shutdown waits only for requests that go on",
+        report.phases[2]?.outcome !== "overran" || late > 0,
+        () => JSON.stringify(report)
+      )
     }
     const ends = yield* Effect.timeoutOption(Effect.forEach(fibers, Fiber.await), "10 minutes")
     yield* Simulation.check("nothing hangs", Option.isSome(ends))
@@ -205,6 +213,7 @@ export default {
     "a body stalls",
     "a client reads slowly",
     "a request closes its own scope",
+    "a scope is closed before its request begins",
     "a child is left behind",
     "a child does not listen",
     "a release takes its time",

@@ -3,6 +3,7 @@ import type { Mutant } from "../support/mutant.ts"
 import { mutants as embeddings } from "./mutants/embeddings.ts"
 import { mutants as requestScope } from "./mutants/requestScope.ts"
 import { mutants as shutdown } from "./mutants/shutdown.ts"
+import { mutants as target } from "./mutants/target.ts"
 import { mutants as time } from "./mutants/time.ts"
 import { mutants as transport } from "./mutants/transport.ts"
 
@@ -211,8 +212,8 @@ export const mutants: ReadonlyArray<Mutant> = [
   {
     module: "Session",
     file: hold,
-    find: "  if (entry.revoked !== undefined) return Effect.fail(entry.revoked)\n  const isDeep",
-    replace: "  const isDeep",
+    find: "  if (entry.revoked !== undefined) return Effect.fail(entry.revoked)\n  if (restore",
+    replace: "  if (restore",
     rule: "no work begins in what was revoked while it was acquired"
   },
   {
@@ -239,17 +240,9 @@ export const mutants: ReadonlyArray<Mutant> = [
   {
     module: "Session",
     file: hold,
-    find: "restore(Fiber.await(fiber)),\n",
-    replace: "Effect.interruptible(Fiber.await(fiber)),\n",
-    rule: "work that may not be interrupted is not"
-  },
-  {
-    module: "Session",
-    file: hold,
-    find: "(isDeep ? Effect.andThen(Effect.yieldNow, effect) : effect)",
-    replace:
-      "(isDeep ? Effect.andThen(Effect.yieldNow, effect) : effect, { uninterruptible: (restore(Effect.void) as unknown) === Effect.void })",
-    rule: "a revocation ends work where nothing else may"
+    find: "isRestoring ? undefined : uninterruptible",
+    replace: "undefined",
+    rule: "work that may not be interrupted is not, by revocations either"
   },
   {
     module: "Session",
@@ -445,5 +438,6 @@ export const mutants: ReadonlyArray<Mutant> = [
   ...shutdown,
   ...time,
   ...embeddings,
-  ...transport
+  ...transport,
+  ...target
 ]

@@ -1,7 +1,7 @@
 /** Requests that a simulated server handles: what each of them does, and what truly came of it. */
 import { Deadline, Session, type SessionError, SessionLeaks, SessionRegistry, type Shutdown } from "@clawback/core"
 import { Simulation } from "@clawback/testing"
-import { type Cause, Context, Data, Effect, Exit, type Fiber, Queue, Scope, Stream } from "effect"
+import { type Cause, Data, Effect, Exit, type Fiber, Queue, Scope, Stream } from "effect"
 import { HttpServerResponse } from "effect/http"
 import { keepsSpan, type Records } from "./records.ts"
 
@@ -49,9 +49,6 @@ export class Served {
     return isStruck || isClosing || this.hasFailed || at >= this.until || this.session?.revoked !== undefined
   })
 }
-
-/** The request that a fiber works for. */
-export const Serving = Context.Reference<Served | undefined>("test/Serving", { defaultValue: () => undefined })
 
 /** What requests hold, and whether it came back. */
 export class Held {
@@ -196,7 +193,7 @@ const handlers = (served: Served, held: Held): Record<string, Answer> => ({
   })
 })
 
-export const kinds = ["text", "child", "scoped", "inBody", "session", "detached"] as const
+const kinds = ["text", "child", "scoped", "inBody", "session", "detached"] as const
 
 /** What a server does for a request, under a span as any server has one. */
 export const handler = (served: Served, held: Held): Answer =>

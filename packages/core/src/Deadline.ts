@@ -37,7 +37,7 @@ import type * as Fiber from "effect/Fiber"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import { cutOff } from "./internal/cutOff.ts"
-import { Current, type Deadline, inForce, make } from "./internal/deadline.ts"
+import { Current, type Deadline, inForce, leave, make } from "./internal/deadline.ts"
 import { LimitedPump } from "./internal/limitedPump.ts"
 import * as Monotonic from "./internal/monotonic.ts"
 import { type End, openIn, type Pulled } from "./internal/pump.ts"
@@ -91,15 +91,9 @@ const earliest = (budget: Duration.Duration, fiber: Fiber.Fiber<unknown, unknown
     : { deadline: make(at, budget, fiber), isInherited: false }
 }
 
-/**
- * How long whoever set an inherited deadline has to interrupt us, before we take it that nobody will. Its timer is due at
- * the same moment as ours, up to a rounding.
- */
-const grace = Duration.millis(10)
-
 /** The end that time has run out, unless somebody further out fails for it. */
 const afterGrace = <E>({ isInherited }: Limit, end: Effect.Effect<never, E>): Effect.Effect<never, E> =>
-  isInherited ? Effect.andThen(Effect.sleep(grace), end) : end
+  isInherited ? leave(end) : end
 
 /** Ends an effect when a deadline passes, and waits for its releases. */
 const until = <A, E, R>(

@@ -24,7 +24,7 @@
  * Effect.runPromiseExit(program.pipe(Effect.provide(Live))).then(console.log)
  * ```
  */
-import type * as Cause from "effect/Cause"
+import * as Cause from "effect/Cause"
 import * as Context from "effect/Context"
 import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
@@ -101,10 +101,16 @@ const executeFailed =
         : new HttpClientError.TransportError({ request, cause, description: cause.message })
     })
 
+/** The scope around a call. One that is closed, as around a finalizer, holds nothing any more. */
+const openAround = (context: Context.Context<never>): Scope.Scope | undefined => {
+  const scope = Context.getOrUndefined(context, Scope.Scope)
+  return scope?.state._tag === "Closed" ? undefined : scope
+}
+
 /**
  * The transport as a client.
  *
- * A response lives in the `Scope` around its call; where there is none, in the given one, which is the layer's. It ends
+ * A response lives in the `Scope` around its call; where there is none that is open, in the given one, which is the layer's. It ends
  * earlier with its body: read to the end, failed, given up or interrupted.
  *
  * Nobody need read a body. That of an error (status 400 and above) is read into memory at once, up to 64 KiB, and gives
@@ -124,7 +130,7 @@ export const toHttpClient = (
     const own = Context.get(context, Scope.Scope)
     const client = HttpClient.make((request, url, signal, fiber) =>
       Effect.uninterruptibleMask((restore) =>
-        Effect.flatMap(Lifetime.fork(Context.getOrElse(fiber.context, Scope.Scope, () => own)), (lifetime) => {
+        Effect.flatMap(Lifetime.fork(openAround(fiber.context) ?? own), (lifetime) => {
           const execute = Effect.flatMap(encode(request), (sent) => transport.execute({ ...sent, url: url.href }))
           return Effect.matchCauseEffect(restore(Scope.provide(execute, lifetime.scope)), {
             onFailure: (cause) =>
@@ -185,9 +191,12 @@ const sendFailed = (
   }
 }
 
+/** Effect's clients fail where a response has no body. */
 const readFailed = (origin: string) => (error: HttpClientError.HttpClientError | Cause.Done) =>
   error._tag === "Done"
     ? error
+    : error.reason._tag === "EmptyBodyError"
+    ? Cause.Done()
     : new TransportError.ConnectionLost({ origin, phase: "body", cause: causeOf(error) })
 
 /** An exchange over a client: the scope that its response lives in, and the moment at which that begins to close. */

@@ -7,8 +7,10 @@
  *
  * A session can be revoked from outside (`SessionRegistry.revoke`): whoever works in it is interrupted, and gets
  * `SessionRevoked` as a typed error, never a bare interruption. For that, the work of `use`, `scoped` and `stream` runs
- * on a fiber of its own: what it forks as a child ends with it. A revocation interrupts the work also where interruption is
- * not allowed around it, in a finalizer for one; what it must not cut in two is made uninterruptible inside of the work.
+ * on a fiber of its own: what it forks as a child ends with it. Work that nothing may interrupt, such as that of a session
+ * in a finalizer or in `Effect.uninterruptible`, is not interrupted by a revocation either: it goes on to its end, though
+ * what it holds is released under it when the revocation's deadline has passed. Work that may never end needs a limit:
+ * `Deadline.within` ends it also there.
  *
  * A release may use all of this itself, as one that takes a call to another machine does. It runs without the deadlines of
  * the work, and what it opens is not refused, whatever was revoked around it, be the registry closed or the quota used up.

@@ -24,7 +24,7 @@ import * as Deadline from "./Deadline.ts"
 import * as Alarm from "./internal/alarm.ts"
 import { atMost } from "./internal/atMost.ts"
 import { type Connections, type Entry, make as makeConnections } from "./internal/connections.ts"
-import { inForce } from "./internal/deadline.ts"
+import { inForce, leave } from "./internal/deadline.ts"
 import * as Hold from "./internal/hold.ts"
 import { keepAliveMillis } from "./internal/keepAlive.ts"
 import type { Entry as Held } from "./internal/ledger.ts"
@@ -191,7 +191,7 @@ const settle = (
   }
   if (!progress.isSent || received?.isEnded === true) return giveBack()
   if (exchange === undefined || received === undefined) return discard()
-  const abort = Effect.andThen(exchange.abort, Effect.suspend(discard))
+  const abort = Effect.ensuring(exchange.abort, Effect.suspend(discard))
   // A reader that waits would wait for as long as the drain has taken its place.
   if (Exit.hasInterrupts(exit) || received.isReading || received.left > drainLimit) return abort
   const drain = Pull.catchDone(Effect.forever(exchange.pull, { disableYield: true }), () => Effect.void)
@@ -223,7 +223,7 @@ export const make: (wire: Wire, options?: Options) => Effect.Effect<Transport["S
       const limit = request.timeouts?.firstToken
       const sentAt = alarm.now
       if (deadline !== undefined && deadline.at <= sentAt) {
-        return Effect.fail(new Deadline.DeadlineExceeded({ budget: deadline.budget }))
+        return leave(Effect.fail(new Deadline.DeadlineExceeded({ budget: deadline.budget })))
       }
       progress.isSent = true
       if (limit !== undefined) {
@@ -309,7 +309,7 @@ export const make: (wire: Wire, options?: Options) => Effect.Effect<Transport["S
           check(request)
           const deadline = inForce(fiber)
           if (deadline !== undefined && deadline.at <= alarm.now) {
-            return Effect.fail(new Deadline.DeadlineExceeded({ budget: deadline.budget }))
+            return leave(Effect.fail(new Deadline.DeadlineExceeded({ budget: deadline.budget })))
           }
           const progress = new Progress(url, request, connections)
           return Effect.flatMap(

@@ -4,7 +4,7 @@ import { setFlagsFromString } from "node:v8"
 import { runInNewContext } from "node:vm"
 
 setFlagsFromString("--expose-gc")
-export const collect: () => void = runInNewContext("gc")
+const collect: () => void = runInNewContext("gc")
 
 const turn = Effect.promise(() => new Promise<void>((resolve) => setTimeout(resolve, 5)))
 

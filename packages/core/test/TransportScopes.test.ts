@@ -57,7 +57,7 @@ const survives = (
         return Effect.andThen(gate.await, Transport.bytes(response))
       })
       const all = yield* settled(
-        yield* Effect.forkChild(Effect.all([hold, hold].map(Effect.scoped), { concurrency: max }))
+        yield* Effect.forkChild(Effect.all([Effect.scoped(hold), Effect.scoped(hold)], { concurrency: max }))
       )
       assert.isTrue(all !== undefined && Exit.isSuccess(all), `${at}, to use all connections: ${all ?? "it hangs"}`)
       assert.deepStrictEqual(yield* SessionRegistry.counts, { connection: max }, at)

@@ -243,7 +243,7 @@ export const server = (
     const fork = Effect.runForkWith(yield* Effect.context<never>())
     const onAnswer = ({ method = "", url = "" }: Http.IncomingMessage, closed: Effect.Effect<void>) =>
       // Told to end, it goes on to wait: whoever answers is told as well.
-      fork(Shutdown.admit({ kind: "answer", name: `${method} ${url.split("?")[0]}` })(Effect.uninterruptible(closed)))
+      fork(Effect.uninterruptible(Shutdown.admit({ kind: "answer", name: `${method} ${url.split("?")[0]}` })(closed)))
     const connections = yield* Effect.acquireRelease(
       Effect.sync(() => new Connections(server, onAnswer)),
       (connections) => Effect.sync(() => connections.forget())

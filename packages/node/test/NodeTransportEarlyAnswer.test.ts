@@ -5,6 +5,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect, Layer, Stream } from "effect"
 import { TestClock } from "effect/testing"
 import type * as Net from "node:net"
+import { setImmediate as nextTurn, setTimeout as sleep } from "node:timers/promises"
 import { Upload } from "../src/internal/upload.ts"
 import { eventually } from "./eventually.ts"
 import * as Servers from "./Servers.ts"
@@ -36,13 +37,14 @@ const hasty = (readRest: (socket: Net.Socket) => void) =>
 
 const never = (socket: Net.Socket) => void socket.pause()
 
-const slowly = (socket: Net.Socket) => {
+const slowly = (socket: Net.Socket): void => {
+  if (socket.destroyed) return
   socket.pause()
-  const timer = setInterval(() => {
+  const readSome = sleep(50).then(() => {
     socket.resume()
-    setImmediate(() => socket.pause())
-  }, 50)
-  socket.once("close", () => clearInterval(timer))
+    return nextTurn()
+  })
+  void readSome.then(() => slowly(socket))
 }
 
 const chunk = new Uint8Array(1024 * 1024).fill(121)

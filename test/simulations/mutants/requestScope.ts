@@ -84,12 +84,6 @@ export const mutants: ReadonlyArray<Mutant> = [
     "cache.span?._tag === \"Span\" && cache.stackFrame === null as any ? stripped(context) : context"
   ),
   of(
-    lasting,
-    "what is hidden in a context is kept by it",
-    "  return Context.makeUnsafe(services)\n",
-    "  return span === undefined ? context : Context.add(context, Tracer.ParentSpan, idsOf(span)) as typeof context\n"
-  ),
-  of(
     ledger,
     "a record keeps the ids of a span, not the span",
     "    this.traceId = span?.traceId\n",

@@ -47,7 +47,12 @@ export class Entry implements Timer {
 
   /** Whether another request may be sent on it now. */
   isUsable(now: number): boolean {
-    return this.at > now && this.connection.isUsable()
+    try {
+      return this.at > now && this.connection.isUsable()
+    } catch {
+      // A wire may have a bug. Its connection must not keep its place for that.
+      return false
+    }
   }
 }
 
@@ -216,7 +221,7 @@ export const make = Effect.fnUntraced(function*(wire: Wire, alarm: Alarm, option
       )
     // Not as work in a session: it is held, whether or not anybody uses it.
     const fiber = runFork(Effect.scoped(Effect.flatMap(
-      Session.acquire({ kind: "connection", name: origin }, wire.connect(url), (connection) => {
+      Session.acquire({ kind: "connection", name: origin }, Effect.suspend(() => wire.connect(url)), (connection) => {
         if (phase === "connecting") metrics.leave(phase)
         metrics.enter(phase = "closing")
         return atMost(Effect.andThen(connection.close, connection.closed), options.closeTimeout)

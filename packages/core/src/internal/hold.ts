@@ -125,6 +125,12 @@ export const interruptWhenRevoked = (entry: Entry, fiber: Fiber.Fiber<unknown, u
 /** What `Effect.uninterruptibleMask` gives: interruption is as it was outside. */
 export type Mask = <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
 
+const uninterruptible = { uninterruptible: true } as const
+
+/** There are two of these, one for where interruption is allowed outside: what the last one did is remembered. */
+let knownMask: Mask | undefined
+let isRestoring = false
+
 /** So many sessions inside of each other run, end and are interrupted on one stack; then a turn of the scheduler is taken. */
 const depthOfStack = 32
 
@@ -132,8 +138,7 @@ const depthOfStack = 32
  * Runs an effect that a revocation of the session interrupts, and that then fails with `SessionRevoked`.
  *
  * A fiber cannot take back an interruption of itself, so the effect gets a fiber of its own, at once. Call it inside of
- * an effect, where interruption is not allowed; `restore` decides whether whoever waits for the effect can be interrupted,
- * which ends the effect. A revocation ends it in any case.
+ * an effect, where interruption is not allowed; `restore` decides whether the effect can be interrupted.
  */
 export const region = <A, E, R>(
   entry: Entry,
@@ -142,8 +147,15 @@ export const region = <A, E, R>(
   restore: Mask
 ): Effect.Effect<A, E | SessionRevoked> => {
   if (entry.revoked !== undefined) return Effect.fail(entry.revoked)
+  if (restore !== knownMask) {
+    knownMask = restore
+    isRestoring = restore(Effect.void) !== Effect.void
+  }
   const isDeep = entry.depth % depthOfStack === depthOfStack - 1
-  const fiber = Effect.runForkWith(context)(isDeep ? Effect.andThen(Effect.yieldNow, effect) : effect)
+  const fiber = Effect.runForkWith(context)(
+    isDeep ? Effect.andThen(Effect.yieldNow, effect) : effect,
+    isRestoring ? undefined : uninterruptible
+  )
   const exit = fiber.pollUnsafe()
   if (exit !== undefined) return revokedOr(entry, exit)
   const stopListening = interruptWhenRevoked(entry, fiber)

@@ -115,6 +115,6 @@ export class RequestWork {
   }
 
   private endHandler(): Effect.Effect<void> {
-    return this.handler?.end() ?? Effect.void
+    return this.handler?.end ?? Effect.void
   }
 }

@@ -1,5 +1,6 @@
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
+import type * as Exit from "effect/Exit"
 import * as Cookies from "effect/http/Cookies"
 import * as Headers from "effect/http/Headers"
 import * as HttpClientError from "effect/http/HttpClientError"
@@ -11,6 +12,7 @@ import * as Inspectable from "effect/Inspectable"
 import * as Option from "effect/Option"
 import { pipeArguments } from "effect/Pipeable"
 import type * as Schema from "effect/Schema"
+import * as Semaphore from "effect/Semaphore"
 import * as Stream from "effect/Stream"
 import type * as Transport from "../Transport.ts"
 import type { UnreadBodyClosed } from "../TransportError.ts"
@@ -32,9 +34,12 @@ export class TransportResponse extends Inspectable.Class implements HttpClientRe
   readonly remoteAddress = Option.none<string>()
   private readonly source: Transport.Response
   private readonly body: UnreadBody
-  private readonly close: Lifetime["close"]
-  /** Read once, given to whoever asks. */
+  private readonly lifetime: Lifetime
+  /** Read once, given to all who ask: those who ask meanwhile wait for it. */
   private whole: ArrayBuffer | undefined
+  private readonly turn = Semaphore.makeUnsafe(1)
+  /** Whether somebody reads the body: the exchange ends with that reader, and not with another one. */
+  private isRead = false
 
   constructor(
     request: HttpClientRequest.HttpClientRequest,
@@ -50,7 +55,17 @@ export class TransportResponse extends Inspectable.Class implements HttpClientRe
     this.headers = Headers.fromInput(source.headers)
     this.source = source
     this.body = body
-    this.close = lifetime.close
+    this.lifetime = lifetime
+  }
+
+  /** Begins to read. Returns what the end of this reader does. */
+  private begin(): (exit: Exit.Exit<unknown, unknown>) => Effect.Effect<void> {
+    if (this.isRead) return () => Effect.void
+    this.isRead = true
+    return (exit) => {
+      this.isRead = false
+      return this.lifetime.close(exit)
+    }
   }
 
   get cookies() {
@@ -74,19 +89,21 @@ export class TransportResponse extends Inspectable.Class implements HttpClientRe
   get stream(): Stream.Stream<Uint8Array, Failed> {
     const body = Effect.mapError(this.body.pull, (error) => Cause.isDone(error) ? error : this.lost(error))
     return Stream.scoped(
-      Stream.unwrap(Effect.as(Effect.addFinalizer(this.close), Stream.fromPull(Effect.succeed(body))))
+      Stream.unwrap(
+        Effect.as(Effect.suspend(() => Effect.addFinalizer(this.begin())), Stream.fromPull(Effect.succeed(body)))
+      )
     )
   }
 
   get arrayBuffer(): Effect.Effect<ArrayBuffer, Failed> {
-    return Effect.suspend(() => {
+    return this.turn.withPermit(Effect.suspend(() => {
       if (this.whole !== undefined) return Effect.succeed(this.whole)
       const read = Effect.map(
         readBytes(this.body.pull, Infinity),
         (bytes) => this.whole = Uint8Array.from(bytes).buffer
       )
-      return Effect.onExit(Effect.mapError(read, this.lost), this.close)
-    })
+      return Effect.onExit(Effect.mapError(read, this.lost), this.begin())
+    }))
   }
 
   get text(): Effect.Effect<string, Failed> {

@@ -46,23 +46,17 @@ export class WorkFiber<out E> {
           this.isOver = true
           if (!isDone) resume(besideDefects(exit, failed))
         })
-        return Effect.suspend(() => this.end())
+        return this.end
       })
     )
   }
 
-  /**
-   * Ends the fiber and everything that was forked on it. Waits for that, unless the fiber that calls this is a part of
-   * it: to be called on the fiber that wants it ended, at that moment.
-   */
-  end(): Effect.Effect<void> {
+  /** Ends the fiber and everything that was forked on it, and waits for that. */
+  readonly end: Effect.Effect<void> = Effect.suspend(() => {
     this.isOver = true
     const { fiber } = this
-    if (fiber === undefined || fiber.pollUnsafe() !== undefined) return Effect.void
-    return this.isCalledFromWithin
-      ? Effect.sync(() => fiber.interruptUnsafe())
-      : Effect.andThen(Fiber.interrupt(fiber), defectsOf(fiber))
-  }
+    return fiber === undefined ? Effect.void : Effect.andThen(Fiber.interrupt(fiber), defectsOf(fiber))
+  })
 
   /** A context for what is a part of the fiber without being forked on it. */
   part<R>(context: Context.Context<R>): Context.Context<R> {
