@@ -10,6 +10,7 @@ import { fork } from "node:child_process"
 import { availableParallelism } from "node:os"
 import { join } from "node:path"
 import { argv, exit } from "node:process"
+import { clearTimeout, setTimeout as after } from "node:timers"
 import { parseArgs } from "node:util"
 import { mutants as ofTable } from "../test/differential/mutants.ts"
 import { mutants as ofMachines } from "../test/exhaustive/mutants.ts"
@@ -44,7 +45,7 @@ const ask = (child: ReturnType<typeof judge>, job: Job) =>
   new Promise<Verdict>((resolve) => {
     let said = ""
     child.stderr?.on("data", (chunk) => said += String(chunk))
-    const timer = setTimeout(() => child.kill("SIGKILL"), patience)
+    const timer = after(() => child.kill("SIGKILL"), patience)
     const onExit = (_: number | null, signal: NodeJS.Signals | null) => {
       clearTimeout(timer)
       const reason = said.split("\n").find((line) => /^\w*Error/.test(line)) ?? said.split("\n")[0] ?? ""

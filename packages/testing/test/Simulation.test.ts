@@ -307,7 +307,7 @@ describe("A scope that the nemesis may close", () => {
         Effect.gen(function*() {
           yield* Effect.sleep("1 second")
           isReleased = true
-          if (Exit.isFailure(exit)) yield* Effect.die("broken")
+          if (Exit.isFailure(exit)) return yield* Effect.die("broken")
         }))
       const nemesis = yield* Simulation.closeAtAnyStep(scope, { exit: Exit.fail("closed") })
       yield* Effect.sleep(1)
@@ -326,7 +326,7 @@ describe("A scope that the nemesis may close", () => {
       const nemesis = yield* Simulation.closeAtAnyStep(closed)
       yield* Effect.repeat(Effect.yieldNow, { times: 20 })
       yield* Simulation.heal
-      yield* Simulation.closeAtAnyStep(open)
+      yield* Effect.asVoid(Simulation.closeAtAnyStep(open))
       yield* Effect.repeat(Effect.yieldNow, { times: 20 })
       yield* Simulation.check("left alone", !(yield* nemesis) && open.state._tag !== "Closed")
     })
