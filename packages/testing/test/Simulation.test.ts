@@ -307,7 +307,7 @@ describe("A scope that the nemesis may close", () => {
         Effect.gen(function*() {
           yield* Effect.sleep("1 second")
           isReleased = true
-          if (Exit.isFailure(exit)) yield* Effect.die("broken")
+          if (Exit.isFailure(exit)) return yield* Effect.die("broken")
         }))
       const nemesis = yield* Simulation.closeAtAnyStep(scope, { exit: Exit.fail("closed") })
       yield* Effect.sleep(1)
