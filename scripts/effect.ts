@@ -32,7 +32,9 @@ const run = spawnSync("npm", [...command.split(" "), "--list-files"], {
 if (run.error !== undefined) throw run.error
 const report: Report = JSON.parse(run.stdout)
 
-for (const { column, file, line, message, name, severity } of report.diagnostics) {
+/** The programs of strangers stay as strangers write them. */
+const own = report.diagnostics.filter(({ file }) => !relative(".", file).startsWith("test/hostile/"))
+for (const { column, file, line, message, name, severity } of own) {
   console.error(`${relative(".", file)}:${line}:${column} ${severity} effect(${name}): ${message}`)
 }
 
@@ -41,6 +43,6 @@ const blind = globSync(["{packages/*/,}{src,test}/**/*.ts", "{examples,scripts}/
   .filter((file) => !seen.has(file))
 for (const file of blind) console.error(`${file} error: no tsconfig includes this file, so nothing checks it`)
 
-const failures = report.diagnostics.filter((_) => _.severity !== "message").length + blind.length
+const failures = own.filter((_) => _.severity !== "message").length + blind.length
 console.log(`Effect diagnostics: ${seen.size} files, ${failures} failures`)
-exit(failures === 0 ? run.status ?? 1 : 1)
+exit(failures === 0 ? 0 : 1)

@@ -9,7 +9,7 @@ import type { Handler, Reply } from "./memoryServer.ts"
 export class Chat extends Context.Service<Chat, {
   readonly generate: Effect.Effect<string, unknown>
   readonly stream: Stream.Stream<string, unknown>
-}>()("@clawback/test/differential/Chat") {}
+}>()("clawback/test/differential/chat") {}
 
 const url = "http://server.test/v1/chat/completions"
 const prompt = "Why do sockets leak?"

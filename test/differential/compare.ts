@@ -51,6 +51,8 @@ const oursOf = ({ output, reasons }: Outcome, mode: Mode): Declared | undefined 
 
 const isOf = ({ matches }: Declared, { error, tag }: Reason, mode: Mode) => tag === "Fail" && matches(error, mode)
 
+const isInterrupted = ({ reasons }: Outcome) => reasons.some(({ tag }) => tag === "Interrupt")
+
 /**
  * Whether a declared difference is all that differs: errors of ours stand where Effect alone says that it was interrupted,
  * or where it would still be waiting. What else went wrong must be what goes wrong there, too.
@@ -65,7 +67,6 @@ const isMeant = async (
   const { reasons } = outcome
   const answered = withoutAnswer(outcome.output)
   // Who was not interrupted himself is not told that he was, unless something of his that lives in the scope was.
-  const isInterrupted = ({ reasons }: Pick<Outcome, "reasons">) => reasons.some(({ tag }) => tag === "Interrupt")
   if (mode === "revoke" && isInterrupted(outcome)) return false
   if (mode === "close" && isInterrupted(outcome) && !(await plain.can(isInterrupted))) return false
   if (reasons.length === 0 && answered.length === outcome.output.length) return false

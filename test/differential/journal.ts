@@ -26,7 +26,7 @@ export const show = (value: unknown): string => {
 }
 
 /** Lets others run, so many times. */
-export const turns = (count: number): Effect.Effect<void> =>
+const turns = (count: number): Effect.Effect<void> =>
   count <= 0 ? Effect.void : Effect.flatMap(Effect.yieldNow, () => turns(count - 1))
 
 export class Journal {

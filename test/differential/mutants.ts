@@ -7,9 +7,9 @@ export const mutants: ReadonlyArray<Mutant> = [
   {
     module,
     file: "packages/core/src/Transport.ts",
-    find: "      if (isReleased(session)) return Effect.fail(Hold.whyEnded(session))\n      const { request",
-    replace: "      const { request",
-    rule: "nothing is sent for a call whose scope another fiber has closed"
+    find: `const isReleased = ({ state }: Session.Session): boolean => state !== "open"`,
+    replace: `const isReleased = ({ state }: Session.Session): boolean => state === "acquiring"`,
+    rule: "a call whose scope another fiber has closed goes no further"
   },
   {
     module,
@@ -21,10 +21,8 @@ export const mutants: ReadonlyArray<Mutant> = [
   {
     module,
     file: "packages/core/src/internal/pump.ts",
-    find:
-      "    this.isEnding = true\n    this.onEnding?.()\n    const { fiber } = this\n    if (fiber === undefined) {\n      this.finish(Exit.interrupt())\n      return Effect.void\n    }",
-    replace:
-      "    const { fiber } = this\n    if (fiber === undefined) return Effect.void\n    this.isEnding = true\n    this.onEnding?.()",
+    find: "    if (fiber === undefined) {\n      this.finish(Exit.interrupt())\n      return Effect.void\n    }",
+    replace: "    if (fiber === undefined) {\n      this.isEnding = false\n      return Effect.void\n    }",
     rule: "a stream whose scope is closed before its first pull does not begin"
   },
   {
@@ -56,6 +54,13 @@ export const mutants: ReadonlyArray<Mutant> = [
     replace:
       "        Deadline.withinStream(endpoint.timeouts.total ?? Timeouts.defaults.total),\n        Session.stream(info)\n      )\n    return Observation.stream((fiber) => begin(fiber, request, true), attempts, latest.completion).pipe(",
     rule: "a call holds nothing past its limit, though its reader is away"
+  },
+  {
+    module,
+    file: "packages/core/src/internal/pump.ts",
+    find: "Effect.andThen(pump.stop(exit), pump.untold(exit))",
+    replace: "pump.stop(exit)",
+    rule: "what a stream dies of while its reader is interrupted is told to the one that closes the scope"
   },
   {
     module,

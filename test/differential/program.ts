@@ -34,7 +34,7 @@ export interface Wrap {
 }
 
 /** How a run is disturbed: its main fiber is interrupted, or something is done by another fiber. */
-export type Strike = "interrupt" | Effect.Effect<unknown>
+type Strike = "interrupt" | Effect.Effect<unknown>
 
 export interface Running {
   readonly main: Effect.Effect<unknown, unknown, Services>

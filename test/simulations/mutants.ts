@@ -3,6 +3,7 @@ import type { Mutant } from "../support/mutant.ts"
 import { mutants as embeddings } from "./mutants/embeddings.ts"
 import { mutants as requestScope } from "./mutants/requestScope.ts"
 import { mutants as shutdown } from "./mutants/shutdown.ts"
+import { mutants as target } from "./mutants/target.ts"
 import { mutants as time } from "./mutants/time.ts"
 import { mutants as transport } from "./mutants/transport.ts"
 
@@ -437,5 +438,6 @@ export const mutants: ReadonlyArray<Mutant> = [
   ...shutdown,
   ...time,
   ...embeddings,
-  ...transport
+  ...transport,
+  ...target
 ]

@@ -301,7 +301,7 @@ class SessionPump<A, E, R> extends Pump<A, E, R, SessionRevoked> {
   /** There is nothing left to release, so this takes no step of anybody's. */
   protected override onEnd(exit: Exit.Exit<unknown, unknown>) {
     this.release.end()
-    Hold.close(this.entry, exit, this.leave)
+    return Hold.close(this.entry, exit, this.leave)
   }
 }
 

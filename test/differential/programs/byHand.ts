@@ -4,6 +4,8 @@ import { Tool, Toolkit } from "effect/ai"
 import { effect, type Program, stream, type Tools } from "../program.ts"
 
 const forStreams = { form: "stream", modes: ["interrupt", "revoke"] } as const
+/** In a scope that somebody else closes. */
+const inForeignScope = { form: "stream", modes: ["interrupt", "close", "revoke"] } as const
 
 const search = Tool.make("search", { parameters: Schema.Struct({ q: Schema.String }), success: Schema.String })
 const kit = Toolkit.make(search)
@@ -57,13 +59,13 @@ export const programs: ReadonlyArray<Program> = [
       yield* Effect.flatMap(pull, tools.say)
       yield* Effect.sleep(50)
       yield* tools.say("enough")
-    }), forStreams),
+    }), inForeignScope),
   effect("by hand", "a stream that is opened and never pulled", (tools) =>
     Effect.gen(function*() {
-      yield* Stream.toPull(tools.wrap.stream(counted(tools)))
+      yield* Effect.asVoid(Stream.toPull(tools.wrap.stream(counted(tools))))
       yield* tools.say("opened")
       yield* Effect.sleep(10)
-    }), forStreams),
+    }), inForeignScope),
   effect("by hand", "pulled by one fiber after the other", (tools) =>
     Effect.gen(function*() {
       const pull = yield* Stream.toPull(tools.wrap.stream(counted(tools)))
@@ -71,7 +73,7 @@ export const programs: ReadonlyArray<Program> = [
         yield* tools.say(yield* Fiber.join(yield* Effect.forkChild(pull)))
       }
       yield* tools.say(yield* Effect.map(Effect.exit(pull), ({ _tag }) => _tag))
-    }), forStreams),
+    }), inForeignScope),
   effect("by hand", "pulled after the end", (tools) =>
     Effect.gen(function*() {
       const pull = yield* Stream.toPull(tools.wrap.stream(Stream.unwrap(Effect.as(tools.hold("a"), Stream.make(1)))))

@@ -18,7 +18,9 @@ const readerOf = (tools: Tools) =>
   )
 
 const read = <A>(reader: ReadableStreamDefaultReader<A>) =>
-  Effect.tryPromise({ try: () => reader.read(), catch: (error) => error })
+  Effect.callback<Awaited<ReturnType<typeof reader.read>>, unknown>((resume) => {
+    reader.read().then((next) => resume(Effect.succeed(next)), (error) => resume(Effect.fail(error)))
+  })
 
 /** A runtime over a service that is held, disposed of with the scope. */
 const runtimeOf = (service: Effect.Effect<unknown, never, Scope.Scope>) =>

@@ -84,12 +84,12 @@ export const programs: ReadonlyArray<Program> = [
   effect("scope", "an acquisition that fails", ({ hold, say, wrap }) =>
     Effect.gen(function*() {
       yield* hold("a")
-      yield* wrap.acquire(Effect.andThen(Effect.sleep(5), Effect.fail("none left")), () => say("never"))
+      return yield* wrap.acquire(Effect.andThen(Effect.sleep(5), Effect.fail("none left")), () => say("never"))
     }), everyMode),
   effect("scope", "an acquisition that dies", ({ hold, say, wrap }) =>
     Effect.gen(function*() {
       yield* hold("a")
-      yield* wrap.acquire(Effect.andThen(Effect.sleep(5), Effect.die("a bug")), () => say("never"))
+      return yield* wrap.acquire(Effect.andThen(Effect.sleep(5), Effect.die("a bug")), () => say("never"))
     }), everyMode),
   effect("scope", "finalizers in order", ({ say }) =>
     Effect.gen(function*() {
@@ -112,7 +112,7 @@ export const programs: ReadonlyArray<Program> = [
         yield* Effect.addFinalizer(() => say("below"))
         yield* Effect.addFinalizer(() => Effect.orDie(Effect.fail("finalizer")))
         yield* hold("a")
-        yield* Effect.fail("work")
+        return yield* Effect.fail("work")
       }))
   ),
   effect(

@@ -317,16 +317,6 @@ describe("TLS", () => {
   )
 
   program(
-    "a FaultyProvider over TLS counts a client that hung up in the handshake as gone",
-    () =>
-      Effect.gen(function*() {
-        const server = yield* FaultyProvider.make({ tls: true })
-        expect(yield* outcome(fetchText(yield* transportOf(), server.url))).toBe("ConnectFailed")
-        yield* server.until(({ accepted, open }) => accepted === 1 && open === 0, "3 seconds")
-      })
-  )
-
-  program(
     "an answer that is cut over TLS is lost, and one without an end is aborted as its reader leaves",
     () =>
       Effect.gen(function*() {

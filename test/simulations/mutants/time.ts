@@ -44,7 +44,7 @@ export const mutants: ReadonlyArray<Mutant> = [
   {
     module: "Deadline",
     file: deadline,
-    find: "isInherited ? Effect.andThen(Effect.sleep(grace), end) : end",
+    find: "isInherited ? leave(end) : end",
     replace: "isInherited ? end : end",
     rule: "who set the earliest deadline hears of it"
   },

@@ -71,7 +71,7 @@ export const mutants: ReadonlyArray<Mutant> = [
   {
     module: "Transport",
     file: transport,
-    find: "const abort = Effect.andThen(exchange.abort, Effect.suspend(discard))",
+    find: "const abort = Effect.ensuring(exchange.abort, Effect.suspend(discard))",
     replace: "const abort = exchange.abort",
     rule: "a connection whose answer was given up is closed"
   },

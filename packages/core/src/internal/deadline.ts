@@ -1,7 +1,8 @@
 import * as Context from "effect/Context"
-import * as Duration from "effect/Duration"
+import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type * as Fiber from "effect/Fiber"
+import * as Monotonic from "./monotonic.ts"
 import * as Releasing from "./releasing.ts"
 
 type AnyFiber = Fiber.Fiber<unknown, unknown>
@@ -42,11 +43,21 @@ export const inForce = (fiber: AnyFiber): Deadline | undefined => {
 }
 
 /**
- * How long the one that set a deadline has to interrupt the work inside of it, before that takes it that nobody will. Its
- * timer is due at the same moment, up to a rounding.
+ * How many milliseconds the one that set a deadline has to interrupt the work inside of it, before that takes it that nobody
+ * will. Its timer is due at the same moment, up to a rounding.
  */
-const grace = Duration.millis(10)
+const grace = 10
 
-/** Leaves an error to the one that set the deadline, and fails with it only where that does not interrupt the work. */
+/**
+ * Leaves an error to the one that set the deadline, and fails with it only where that does not interrupt the work. A timer
+ * that is set after the processor was busy for long may fire at once, so it is the clock that decides.
+ */
 export const leave = <E>(end: Effect.Effect<never, E>): Effect.Effect<never, E> =>
-  Effect.andThen(Effect.sleep(grace), end)
+  Effect.clockWith((clock) => {
+    const until = Monotonic.millis(clock) + grace
+    const wait: Effect.Effect<never, E> = Effect.suspend(() => {
+      const left = Math.ceil(until - Monotonic.millis(clock))
+      return left > 0 ? Effect.andThen(Effect.sleep(left), wait) : end
+    })
+    return wait
+  })

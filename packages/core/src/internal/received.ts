@@ -1,6 +1,5 @@
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
-import * as Exit from "effect/Exit"
 import * as Pull from "effect/Pull"
 import type { Session } from "../Session.ts"
 import type { SessionRevoked } from "../SessionError.ts"
@@ -49,13 +48,9 @@ export class Received {
 
 type Body = Pull.Pull<Chunks, ConnectionLost | BodyTooLarge | SessionRevoked>
 
-const twoReaders = new Error(
-  "A body has one reader at a time, and this one is being read already. Read it once, and share the result."
+const secondReader = Effect.die(
+  new Error("A body has one reader at a time, and this one is being read already. Read it once, and share the result.")
 )
-
-/** Whether a reader ended since another one reads. That is no end of the body. */
-export const isSecondReader = (exit: Exit.Exit<unknown, unknown>): boolean =>
-  Exit.isFailure(exit) && exit.cause.reasons.some((reason) => Cause.isDieReason(reason) && reason.defect === twoReaders)
 
 /**
  * The body as it is pulled: counted, cut off where it is larger than allowed, and its loss explained.
@@ -93,7 +88,7 @@ export const counted = (
   return Effect.suspend(() => {
     if (received.isEnded) return Cause.done()
     if (session.state !== "open") return Effect.fail(Hold.whyEnded(session))
-    if (received.isReading) return Effect.die(twoReaders)
+    if (received.isReading) return secondReader
     received.isReading = true
     return reading
   })

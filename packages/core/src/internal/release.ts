@@ -15,7 +15,9 @@ const defaultRetry: Required<Info>["releaseRetry"] = Schedule.exponential("50 mi
 const attempt = ({ release, value }: Held, exit: Exit.Exit<unknown, unknown>): Effect.Effect<unknown, unknown> => {
   try {
     const released = release(value, exit)
-    return Effect.isEffect(released) ? released : Effect.die(new TypeError("A release must be an effect"))
+    return Exit.isExit(released) || Effect.isEffect(released)
+      ? released
+      : Effect.die(new TypeError("A release must be an effect"))
   } catch (defect) {
     return Effect.die(defect)
   }
@@ -57,10 +59,16 @@ export const release = (entry: Entry, exit: Exit.Exit<unknown, unknown>, leave: 
     const { services } = held
     const releasing = new Releasing.Release(entry, fiber)
     releasing.begin()
-    fiber.setContext((services instanceof Unowned ? services.context : services).pipe(
-      Context.add(Releasing.Current, releasing),
-      Context.add(Deadline.Current, undefined)
-    ))
+    const context = Context.add(
+      services instanceof Unowned ? services.context : services,
+      Releasing.Current,
+      releasing
+    )
+    fiber.setContext(
+      Context.get(context, Deadline.Current) === undefined
+        ? context
+        : Context.add(context, Deadline.Current, undefined)
+    )
     const end = () => {
       releasing.end()
       fiber.setContext(outer)

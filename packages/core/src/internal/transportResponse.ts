@@ -19,7 +19,6 @@ import type { UnreadBodyClosed } from "../TransportError.ts"
 import * as Interop from "./interop.ts"
 import type { Lifetime } from "./lifetime.ts"
 import { readBytes } from "./readBytes.ts"
-import { isSecondReader } from "./received.ts"
 import type { UnreadBody } from "./unreadBody.ts"
 
 type Failed = HttpClientError.HttpClientError
@@ -39,6 +38,8 @@ export class TransportResponse extends Inspectable.Class implements HttpClientRe
   /** Read once, given to all who ask: those who ask meanwhile wait for it. */
   private whole: ArrayBuffer | undefined
   private readonly turn = Semaphore.makeUnsafe(1)
+  /** Whether somebody reads the body: the exchange ends with that reader, and not with another one. */
+  private isRead = false
 
   constructor(
     request: HttpClientRequest.HttpClientRequest,
@@ -57,9 +58,15 @@ export class TransportResponse extends Inspectable.Class implements HttpClientRe
     this.lifetime = lifetime
   }
 
-  /** The end of a reader is that of the body, unless another one reads. */
-  private readonly close = (exit: Exit.Exit<unknown, unknown>) =>
-    isSecondReader(exit) ? Effect.void : this.lifetime.close(exit)
+  /** Begins to read. Returns what the end of this reader does. */
+  private begin(): (exit: Exit.Exit<unknown, unknown>) => Effect.Effect<void> {
+    if (this.isRead) return () => Effect.void
+    this.isRead = true
+    return (exit) => {
+      this.isRead = false
+      return this.lifetime.close(exit)
+    }
+  }
 
   get cookies() {
     const header = this.source.headers["set-cookie"]
@@ -82,7 +89,9 @@ export class TransportResponse extends Inspectable.Class implements HttpClientRe
   get stream(): Stream.Stream<Uint8Array, Failed> {
     const body = Effect.mapError(this.body.pull, (error) => Cause.isDone(error) ? error : this.lost(error))
     return Stream.scoped(
-      Stream.unwrap(Effect.as(Effect.addFinalizer(this.close), Stream.fromPull(Effect.succeed(body))))
+      Stream.unwrap(
+        Effect.as(Effect.suspend(() => Effect.addFinalizer(this.begin())), Stream.fromPull(Effect.succeed(body)))
+      )
     )
   }
 
@@ -93,7 +102,7 @@ export class TransportResponse extends Inspectable.Class implements HttpClientRe
         readBytes(this.body.pull, Infinity),
         (bytes) => this.whole = Uint8Array.from(bytes).buffer
       )
-      return Effect.onExit(Effect.mapError(read, this.lost), this.close)
+      return Effect.onExit(Effect.mapError(read, this.lost), this.begin())
     }))
   }
 

@@ -155,7 +155,8 @@ export const make = Effect.fnUntraced(function*(options: Options): Effect.fn.Ret
     )
     : Http.createServer(httpOptions, onRequest)
   server.on("clientError", (_, socket) => socket.destroy())
-  server.on("tlsClientError", (_, socket) => socket.destroy())
+  // What is below TLS knows nothing of that.
+  server.on("tlsClientError", (_, secure) => connections.get(originOf(secure))?.socket.destroy())
   // What goes wrong below TLS is told above it.
   server.on("secureConnection", (secure: Net.Socket) => {
     const connection = connections.get(originOf(secure))
