@@ -10,7 +10,6 @@ import { fork } from "node:child_process"
 import { availableParallelism } from "node:os"
 import { join } from "node:path"
 import { argv, exit } from "node:process"
-import { clearTimeout, setTimeout as after } from "node:timers"
 import { parseArgs } from "node:util"
 import { mutants as ofTable } from "../test/differential/mutants.ts"
 import { mutants as ofMachines } from "../test/exhaustive/mutants.ts"
@@ -45,15 +44,17 @@ const ask = (child: ReturnType<typeof judge>, job: Job) =>
   new Promise<Verdict>((resolve) => {
     let said = ""
     child.stderr?.on("data", (chunk) => said += String(chunk))
-    const timer = after(() => child.kill("SIGKILL"), patience)
+    const patient = AbortSignal.timeout(patience)
+    const onLate = () => child.kill("SIGKILL")
+    patient.addEventListener("abort", onLate)
     const onExit = (_: number | null, signal: NodeJS.Signals | null) => {
-      clearTimeout(timer)
+      patient.removeEventListener("abort", onLate)
       const reason = said.split("\n").find((line) => /^\w*Error/.test(line)) ?? said.split("\n")[0] ?? ""
       resolve({ outcome: "invalid", detail: signal === "SIGKILL" ? "it never ended" : `it crashed: ${reason}` })
     }
     child.once("exit", onExit)
     child.once("message", (verdict: Verdict) => {
-      clearTimeout(timer)
+      patient.removeEventListener("abort", onLate)
       child.off("exit", onExit)
       child.stderr?.removeAllListeners("data")
       resolve(verdict)

@@ -4,7 +4,7 @@
  *
  * One world begins with a ledger that is about to make room: what closed ones leave behind is cleared away under it.
  */
-import { type Entry, Ledger, nearest } from "../../packages/core/src/internal/ledger.ts"
+import { type Entry, Ledger, nearest, revokedAround } from "../../packages/core/src/internal/ledger.ts"
 import { type Machine, must, type Operation } from "../support/enumerate.ts"
 
 const users = [{ tenant: "a" }, { tenant: "a" }, { tenant: "b" }] as const
@@ -37,9 +37,32 @@ interface Limits {
 const current = ({ last }: World): ReadonlyArray<Opened> =>
   last.filter((one) => one !== undefined).filter(({ isOpen }) => isOpen).toSorted((a, b) => a.entry.id - b.entry.id)
 
+/** A session and all that it was opened inside of. */
+const lineage = (session: Opened | undefined): ReadonlyArray<Opened> =>
+  session === undefined ? [] : [session, ...lineage(session.inside)]
+
+const isRevokedAround = (session: Opened | undefined): boolean => lineage(session).some(({ isRevoked }) => isRevoked)
+
+/**
+ * Takes back what an entry remembers of having been looked at: that is counted in revocations of the process, of which
+ * those in other worlds are some.
+ */
+const settle = (world: World) => {
+  for (const { entry } of world.last.flatMap(lineage)) {
+    entry.soundAt = 0
+    if (entry.isRevoked) entry["revocation"] = "revoked"
+  }
+}
+
 const open = (user: number, inside: number | undefined) => (world: World) => {
   const tenant = users[user]?.tenant ?? "a"
   const parent = inside === undefined ? undefined : world.last[inside]
+  must(
+    "nothing is opened inside of what is revoked, and all else may be",
+    (revokedAround(parent?.entry) !== undefined) === isRevokedAround(parent)
+  )
+  settle(world)
+  if (isRevokedAround(parent)) return
   const id = ++world.opened
   const caller = { tenant, subject: undefined, conversation: undefined, tags: undefined }
   const entry = world.ledger.open(
@@ -55,6 +78,7 @@ const open = (user: number, inside: number | undefined) => (world: World) => {
   must("a session keeps none that was closed around it", entry.parent?.isOpen !== false)
   must("a session keeps none that was closed around it", parent?.entry.parent?.isOpen !== false)
   world.last[user] = { entry, user, tenant, inside: alive(parent), isOpen: true, isRevoked: false }
+  settle(world)
 }
 
 const close = (user: number) => (world: World) => {

@@ -139,7 +139,8 @@ const goOn = (i: number) => (world: World) => {
     return end(world, caller)
   }
   if (remaining(world, i) < rules.minimum) {
-    must("no attempt begins without the time for it", isRetry ? isEnded(refused, "deadline") : Exit.isExit(refused))
+    const isRefused = isRetry ? isEnded(refused, "deadline") : refused !== undefined
+    must("no attempt begins without the time for it", isRefused)
     return end(world, caller)
   }
   must("a call goes on when its wait is over", refused === undefined)

@@ -414,6 +414,13 @@ export const mutants: ReadonlyArray<Mutant> = [
   {
     module: "Ledger",
     file: ledger,
+    find: "    revocations++\n",
+    replace: "",
+    rule: "nothing is opened inside of what is revoked"
+  },
+  {
+    module: "Ledger",
+    file: ledger,
     find: "  while (at !== undefined && !sessions.has(at)) at = at.parent\n  return at",
     replace: "  return at",
     rule: "it knows which of several is around"
