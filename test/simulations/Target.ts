@@ -89,6 +89,10 @@ const serve = Effect.gen(function*() {
     yield* Simulation.latency(0, pause)
     if (chunks.length > 0 && (yield* Simulation.fault("silence", 0.05))) return yield* Effect.never
     if (chunks.length > 0 && (yield* Simulation.fault("the connection is lost", 0.03))) return yield* lost("body")
+    if (chunks.length === 2 && (yield* Simulation.fault("the finish comes as the limit passes", 0.2))) {
+      const now = yield* Clock.currentTimeMillis
+      if (call !== undefined) yield* Effect.sleep(Math.max(0, call.endsAt - now))
+    }
     if (chunks.length === 1 && (yield* Simulation.fault("the usage is forgotten", 0.2))) return yield* Effect.never
     const chunk = chunks.shift()
     return chunk === undefined ? yield* Cause.done() : [chunk] as const
@@ -260,7 +264,7 @@ const model = Target.layer(OpenAi.target("gpt-5", {
   baseUrl: origin,
   credential: Credential.redacted("a key", Redacted.make("sk-test")),
   retry: Retry.jittered({ attempts: 2, base: 20 }),
-  timeouts: { total, firstToken: limit, idle: limit }
+  timeouts: { total, firstToken: limit, idle: 2 * limit }
 })).pipe(Layer.provide(Layer.succeed(Transport.Transport, Transport.Transport.of({ execute: () => serve }))))
 
 const program = Effect.suspend(() =>
@@ -285,6 +289,7 @@ export default {
     "the connection is lost",
     "silence",
     "the usage is forgotten",
+    "the finish comes as the limit passes",
     "release is slow",
     "reader is slow",
     "reader does not come back",

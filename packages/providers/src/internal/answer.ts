@@ -28,7 +28,10 @@ type Events = Pull.Pull<readonly [ChatEvent.ChatEvent, ...Array<ChatEvent.ChatEv
 export class Answer {
   /** Nothing more came after the answer though it should have, so nothing more will. */
   private isGivenUp = false
-  private completed: ReadonlyArray<ChatEvent.ChatEvent> | undefined
+  /** What was decoded and has not come to the reader. A limit may pass in between. */
+  private undelivered: Array<ChatEvent.ChatEvent> = []
+  /** The same of the one that observes the call. */
+  private unobserved: Array<ChatEvent.ChatEvent> = []
   private readonly decoder: Codec.Decoder
   private readonly response: Transport.Response
 
@@ -37,7 +40,7 @@ export class Answer {
     this.decoder = decoder
   }
 
-  private get isWhole(): boolean {
+  get isWhole(): boolean {
     return this.decoder.isFinished && this.decoder.failure === undefined
   }
 
@@ -45,10 +48,10 @@ export class Answer {
   readonly pull: Events = Effect.suspend(() => {
     if (this.decoder.failure !== undefined) return Effect.fail(this.decoder.failure)
     if (this.decoder.isDone) return Cause.done()
-    return Effect.flatMap(
-      this.decoder.isFinished ? this.rest : this.more,
-      ([first, ...rest]) => first === undefined ? this.pull : Effect.succeed([first, ...rest])
-    )
+    return Effect.flatMap(this.decoder.isFinished ? this.rest : this.more, () => {
+      const [first, ...rest] = this.undelivered
+      return first === undefined ? this.pull : Effect.succeed([first, ...rest])
+    })
   })
 
   /** Reads what follows the answer, which is nothing but the body's end, so that the connection can be used again. */
@@ -60,40 +63,49 @@ export class Answer {
 
   private readonly more = Effect.suspend(() =>
     Effect.matchEffect(this.response.body, {
-      onSuccess: (chunks) => Effect.sync(() => chunks.flatMap((chunk) => this.decoder.push(chunk))),
-      onFailure: (end) => Cause.isDone(end) ? Effect.sync(() => this.decoder.end()) : Effect.fail(end)
+      onSuccess: (chunks) =>
+        Effect.sync(() => {
+          for (const chunk of chunks) this.keep(this.decoder.push(chunk))
+        }),
+      onFailure: (end) => Cause.isDone(end) ? Effect.sync(() => this.keep(this.decoder.end())) : Effect.fail(end)
     })
   )
 
   /** All that follows the finish. The answer is whole, so neither silence nor a lost connection can spoil it any more. */
   private readonly rest = Effect.suspend(() => {
-    const events: Array<ChatEvent.ChatEvent> = []
-    const read: Effect.Effect<void, Transport.BodyError> = Effect.flatMap(this.more, (some) => {
-      events.push(...some)
-      return this.decoder.isDone || this.decoder.failure !== undefined ? Effect.void : read
-    })
-    const giveUp = Effect.sync(() => void events.push(...this.giveUp()))
+    const read: Effect.Effect<void, Transport.BodyError> = Effect.flatMap(
+      this.more,
+      () => this.decoder.isDone || this.decoder.failure !== undefined ? Effect.void : read
+    )
+    const giveUp = Effect.sync(() => this.giveUp())
     return Effect.flatMap(
       leavingTime(usageTimeout),
       (duration) =>
-        Effect.map(
-          Effect.timeoutOrElse(Effect.catchTag(read, "ConnectionLost", () => giveUp), {
-            duration,
-            orElse: () => giveUp
-          }),
-          () => events
-        )
+        Effect.timeoutOrElse(Effect.catchTag(read, "ConnectionLost", () => giveUp), { duration, orElse: () => giveUp })
     )
   })
 
-  /** The events that complete the answer where nothing more is read: undefined where it is not whole. */
-  get completion(): ReadonlyArray<ChatEvent.ChatEvent> | undefined {
-    return this.completed ?? (this.isWhole ? this.completed = this.giveUp() : undefined)
+  /** Takes what is left for the reader, or for the one that observes the call, where nothing more is read. */
+  takeRest(of: "unobserved" | "undelivered"): ReadonlyArray<ChatEvent.ChatEvent> {
+    this.giveUp()
+    return this.take(of)
   }
 
-  private giveUp(): ReadonlyArray<ChatEvent.ChatEvent> {
+  /** What has come to the reader, or to the one that observes the call, is not left for it. */
+  take(of: "unobserved" | "undelivered"): ReadonlyArray<ChatEvent.ChatEvent> {
+    const taken = this[of]
+    this[of] = []
+    return taken
+  }
+
+  private giveUp(): void {
     this.isGivenUp = true
-    return this.decoder.end()
+    this.keep(this.decoder.end())
+  }
+
+  private keep(events: ReadonlyArray<ChatEvent.ChatEvent>): void {
+    this.undelivered.push(...events)
+    this.unobserved.push(...events)
   }
 }
 
@@ -113,11 +125,10 @@ export class Latest {
     return new SessionRevoked({ id: 0, kind, session: name, reason: error.reason })
   }
 
-  /** A limit that passes once the answer is whole is its end, since it has its finish already: what then comes last. */
-  readonly completion = (error: unknown): ReadonlyArray<ChatEvent.ChatEvent> | undefined =>
-    error instanceof Timeouts.IdleTimeout || error instanceof Deadline.DeadlineExceeded
-      ? this.answer?.completion
-      : undefined
+  /** Whether a limit has passed once the answer was whole, which is its end then: it has its finish already. */
+  readonly isWholeAt = (error: unknown): boolean =>
+    (error instanceof Timeouts.IdleTimeout || error instanceof Deadline.DeadlineExceeded) &&
+    this.answer?.isWhole === true
 }
 
 /** Ends a call's stream, where a limit leaves its answer whole. */
@@ -125,13 +136,14 @@ export const endWhole =
   (latest: Latest) =>
   (self: Stream.Stream<ChatEvent.ChatEvent, CallError>): Stream.Stream<ChatEvent.ChatEvent, CallError> =>
     Stream.transformPull(self, (pull) =>
-      Effect.sync(() => {
-        let isComplete = false
-        return Effect.catch(pull, (error): Events => {
-          const events = latest.completion(error)
-          if (events === undefined) return Effect.fail(Cause.isDone(error) ? error : latest.named(error))
-          const [first, ...rest] = isComplete ? [] : events
-          isComplete = true
+      Effect.succeed(Effect.matchEffect(pull, {
+        onSuccess: (events) => {
+          latest.answer?.take("undelivered")
+          return Effect.succeed(events)
+        },
+        onFailure: (error): Events => {
+          if (!latest.isWholeAt(error)) return Effect.fail(Cause.isDone(error) ? error : latest.named(error))
+          const [first, ...rest] = latest.answer?.takeRest("undelivered") ?? []
           return first === undefined ? Cause.done() : Effect.succeed([first, ...rest])
-        })
-      }))
+        }
+      })))

@@ -80,7 +80,7 @@ export const stream = (
         endpoint.retry === undefined ? identity : Retry.stream(endpoint.retry),
         Session.stream(info)
       )
-    return Observation.stream((fiber) => begin(fiber, request, true), attempts, latest.completion).pipe(
+    return Observation.stream((fiber) => begin(fiber, request, true), attempts, latest).pipe(
       Deadline.withinStream(endpoint.timeouts.total ?? Timeouts.defaults.total),
       endWhole(latest)
     )

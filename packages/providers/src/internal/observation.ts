@@ -18,6 +18,7 @@ import type { ChatEvent } from "../ChatEvent.ts"
 import type * as ChatRequest from "../ChatRequest.ts"
 import type { EmbeddingDelivery } from "../Codec.ts"
 import type { EmbeddingRequest } from "../Embedding.ts"
+import type { Latest } from "./answer.ts"
 import { type AnyFiber, Call, secondsOf } from "./call.ts"
 import type { Endpoint } from "./endpoint.ts"
 
@@ -141,22 +142,25 @@ const givenUp = (closed: Exit.Exit<unknown, unknown>): Exit.Exit<unknown, unknow
   return error instanceof Deadline.DeadlineExceeded ? Exit.fail(error) : Exit.interrupt()
 }
 
-/** A stream that is a call. `completion` says what completes its answer, where the error that ended it leaves it whole. */
+/** A stream that is a call. */
 export const stream = <E, R>(
   begin: (fiber: AnyFiber) => Call,
   f: (call: Call) => Stream.Stream<ChatEvent, E, R>,
-  completion: (error: unknown) => ReadonlyArray<ChatEvent> | undefined
+  latest: Latest
 ): Stream.Stream<ChatEvent, E, R> =>
   watch((fiber) => {
     const call = begin(fiber)
     return {
       stream: f(call),
-      onElements: (events) => call.events(events),
+      onElements: (events) => {
+        latest.answer?.take("unobserved")
+        call.events(events)
+      },
       onEnd: (end, closed) => {
         const exit = end ?? givenUp(closed)
-        const events = completion(Option.getOrUndefined(Exit.findErrorOption(exit)))
-        if (events !== undefined) call.events(events)
-        call.end(events === undefined ? exit : Exit.void)
+        const isWhole = latest.isWholeAt(Option.getOrUndefined(Exit.findErrorOption(exit)))
+        if (isWhole) call.events(latest.answer?.takeRest("unobserved") ?? [])
+        call.end(isWhole ? Exit.void : exit)
       }
     }
   })
