@@ -1,12 +1,13 @@
 /** The collector, asked for, to see what is kept alive by whom. */
 import { Effect } from "effect"
+import { setTimeout as sleep } from "node:timers/promises"
 import { setFlagsFromString } from "node:v8"
 import { runInNewContext } from "node:vm"
 
 setFlagsFromString("--expose-gc")
 const collect: () => void = runInNewContext("gc")
 
-const turn = Effect.promise(() => new Promise<void>((resolve) => setTimeout(resolve, 5)))
+const turn = Effect.promise(() => sleep(5))
 
 /**
  * Collects until something holds, for a second at the most. Answers whether it did. What was looked at in this turn of

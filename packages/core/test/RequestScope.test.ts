@@ -207,7 +207,7 @@ const making = (ends: Array<string>) =>
         yield* Queue.offer(queue, new TextEncoder().encode(String(n)))
       }
       yield* Queue.end(queue)
-      yield* Effect.never
+      return yield* Effect.never
     }).pipe(Effect.onExit((exit) => Effect.sync(() => ends.push(Exit.hasInterrupts(exit) ? "interrupted" : "ended"))))
     return { make, stream: Stream.fromQueue(queue) }
   })

@@ -185,7 +185,7 @@ describe("The garbage collector", () => {
       return pull
     })
     return Effect.gen(function*() {
-      yield* read
+      yield* Effect.asVoid(read)
       const kept = yield* read
       let found: ReadonlyArray<SessionRegistry.Leak> = []
       yield* collectUntil(Effect.map(SessionRegistry.leaks, (leaks) => (found = leaks).length > 0))

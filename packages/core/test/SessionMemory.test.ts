@@ -25,13 +25,13 @@ const noticed = <E>(lose: Effect.Effect<unknown, E>) =>
     const count = Effect.map(SessionRegistry.leaks, (leaks) => leaks.length)
     yield* collectUntil(Effect.map(count, (count) => count >= 10))
     return yield* count
-  }).pipe(Effect.provide(SessionRegistry.layer({ sampleAll: true })), Effect.provide(quiet))
+  }).pipe(Effect.provide(SessionRegistry.layer({ sampleAll: true }).pipe(Layer.provideMerge(quiet))))
 
 const waysOfLosing: Record<string, Effect.Effect<unknown, unknown>> = {
   "plain": open,
   "under a span": Effect.withSpan(open, "open"),
   "under spans inside of each other": open.pipe(Effect.withSpan("inner"), Effect.withSpan("outer")),
-  "by a traced function": Effect.fn("open")(() => open)(),
+  "by a traced function": Effect.suspend(Effect.fn("open")(() => open)),
   "under a span that links to another": Effect.useSpan(
     "linked",
     (span) => Effect.map(open.pipe(Effect.withSpan("open"), Effect.linkSpans(span)), (opened) => [opened, span])
@@ -106,7 +106,7 @@ describe("A session that has ended", () => {
       assert.isTrue(yield* collectUntil(areLost))
       assert.deepStrictEqual(handles.map(({ session }) => session.isOpen), [false, true])
       assert.strictEqual(handles[0]?.session.attributes, undefined)
-    }).pipe(Effect.provide(SessionRegistry.layer()), Effect.provide(quiet)))
+    }).pipe(Effect.provide(SessionRegistry.layer().pipe(Layer.provideMerge(quiet)))))
 
   it.live("keeps nothing of what a slow reader of changes is told", () =>
     Effect.gen(function*() {

@@ -5,6 +5,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect, Exit, Layer, Logger, Metric, Queue, Scope, Stream } from "effect"
 import { LanguageModel } from "effect/ai"
 import { TestClock } from "effect/testing"
+import { setTimeout as sleep } from "node:timers/promises"
 import { setFlagsFromString } from "node:v8"
 import { runInNewContext } from "node:vm"
 import * as FakeTransport from "./support/fakeTransport.ts"
@@ -69,7 +70,7 @@ describe("A reader that was dropped", () => {
     let found: ReadonlyArray<SessionRegistry.Leak> = []
     for (let tries = 0; tries < 50 && found.length === 0; tries++) {
       collect()
-      yield* Effect.promise(() => new Promise((resolve) => setTimeout(resolve, 5)))
+      yield* Effect.promise(() => sleep(5))
       found = yield* SessionRegistry.leaks
     }
     return found
