@@ -101,16 +101,10 @@ const executeFailed =
         : new HttpClientError.TransportError({ request, cause, description: cause.message })
     })
 
-/** The scope around a call. One that is closed, as around a finalizer, holds nothing any more. */
-const openAround = (context: Context.Context<never>): Scope.Scope | undefined => {
-  const scope = Context.getOrUndefined(context, Scope.Scope)
-  return scope?.state._tag === "Closed" ? undefined : scope
-}
-
 /**
  * The transport as a client.
  *
- * A response lives in the `Scope` around its call; where there is none that is open, in the given one, which is the layer's. It ends
+ * A response lives in the `Scope` around its call; where there is none, in the given one, which is the layer's. It ends
  * earlier with its body: read to the end, failed, given up or interrupted.
  *
  * Nobody need read a body. That of an error (status 400 and above) is read into memory at once, up to 64 KiB, and gives
@@ -119,6 +113,8 @@ const openAround = (context: Context.Context<never>): Scope.Scope | undefined =>
  * nobody has begun to read it, it is read into memory up to 64 KiB, and so gives its connection back if that was all. What
  * is larger is held until it is read, its scope closes, or the collector finds that the response is lost; `Effect.scoped`
  * around each call ends it at once.
+ *
+ * In a scope that is closed nothing is sent. A finalizer runs in one: put `Effect.scoped` around a call that it makes.
  *
  * No trace headers are sent, since servers of others have no use for them. What went wrong is the `cause` of the
  * `HttpClientError`'s reason.
@@ -130,7 +126,7 @@ export const toHttpClient = (
     const own = Context.get(context, Scope.Scope)
     const client = HttpClient.make((request, url, signal, fiber) =>
       Effect.uninterruptibleMask((restore) =>
-        Effect.flatMap(Lifetime.fork(openAround(fiber.context) ?? own), (lifetime) => {
+        Effect.flatMap(Lifetime.fork(Context.getOrElse(fiber.context, Scope.Scope, () => own)), (lifetime) => {
           const execute = Effect.flatMap(encode(request), (sent) => transport.execute({ ...sent, url: url.href }))
           return Effect.matchCauseEffect(restore(Scope.provide(execute, lifetime.scope)), {
             onFailure: (cause) =>

@@ -223,7 +223,7 @@ export const make: (wire: Wire, options?: Options) => Effect.Effect<Transport["S
       const limit = request.timeouts?.firstToken
       const sentAt = alarm.now
       if (deadline !== undefined && deadline.at <= sentAt) {
-        return leave(Effect.fail(new Deadline.DeadlineExceeded({ budget: deadline.budget })))
+        return Effect.fail(new Deadline.DeadlineExceeded({ budget: deadline.budget }))
       }
       progress.isSent = true
       if (limit !== undefined) {

@@ -8,7 +8,7 @@ import type * as Fiber from "effect/Fiber"
 import * as Random from "effect/Random"
 import * as Deadline from "../Deadline.ts"
 import type { Advice, Declared, Ended, Policy, Reach, Why } from "../Retry.ts"
-import { inForce, leave } from "./deadline.ts"
+import { inForce } from "./deadline.ts"
 import * as Monotonic from "./monotonic.ts"
 import { decide, hasTime } from "./retryRules.ts"
 
@@ -76,7 +76,7 @@ export class Call<EP, E extends EP | Declared> {
     const deadline = inForce(fiber)
     if (deadline !== undefined && !hasTime(this.policy.rules, this.remaining(fiber))) {
       return this.last === undefined
-        ? leave(Effect.fail(new Deadline.DeadlineExceeded({ budget: deadline.budget })))
+        ? Effect.fail(new Deadline.DeadlineExceeded({ budget: deadline.budget }))
         : this.end(this.last, "deadline")
     }
     return undefined

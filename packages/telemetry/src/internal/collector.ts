@@ -67,7 +67,8 @@ const governed = (client: HttpClient.HttpClient): HttpClient.HttpClient => {
     HttpClient.tap((response) => response.arrayBuffer),
     HttpClient.filterStatusOk,
     HttpClient.transform((sent, { url }) =>
-      Effect.retry(sent, again).pipe(
+      // The last flush comes in a scope that is closing, in which a client may refuse to begin anything.
+      Effect.retry(Effect.scoped(sent), again).pipe(
         Effect.timeout(patience),
         Effect.onExit((exit) => tell(url, exit)),
         Effect.orDie
