@@ -13,14 +13,14 @@ export const mutants: ReadonlyArray<Mutant> = [
   },
   {
     module,
-    file: "packages/core/src/internal/connections.ts",
+    file: "packages/core/src/internal/transport/connections.ts",
     find: "      pool.offers.ask(pool.waiting)\n",
     replace: "",
     rule: "as many calls as connections can each be tried again"
   },
   {
     module,
-    file: "packages/core/src/internal/pump.ts",
+    file: "packages/core/src/internal/session/streamFiber.ts",
     find: "    if (fiber === undefined) {\n      this.finish(Exit.interrupt())\n      return Effect.void\n    }",
     replace: "    if (fiber === undefined) {\n      this.isEnding = false\n      return Effect.void\n    }",
     rule: "a stream whose scope is closed before its first pull does not begin"
@@ -34,14 +34,14 @@ export const mutants: ReadonlyArray<Mutant> = [
   },
   {
     module,
-    file: "packages/core/src/internal/pump.ts",
+    file: "packages/core/src/internal/session/streamFiber.ts",
     find: "Effect.map(pull, (elements) => this.give(elements))",
     replace: "Effect.map(Effect.flatMap(Effect.forkChild(pull), Fiber.join), (elements) => this.give(elements))",
     rule: "what a stream forks lives as long as the stream"
   },
   {
     module,
-    file: "packages/core/src/internal/requestWork.ts",
+    file: "packages/core/src/internal/request/work.ts",
     find: "return this.handler.run(work)",
     replace: "return Effect.ensuring(this.handler.run(work), this.endHandler())",
     rule: "what a handler forks lives as long as the request"
@@ -57,14 +57,14 @@ export const mutants: ReadonlyArray<Mutant> = [
   },
   {
     module,
-    file: "packages/core/src/internal/pump.ts",
+    file: "packages/core/src/internal/session/streamFiber.ts",
     find: "Effect.andThen(pump.stop(exit), pump.untold(exit))",
     replace: "pump.stop(exit)",
     rule: "what a stream dies of while its reader is interrupted is told to the one that closes the scope"
   },
   {
     module,
-    file: "packages/core/src/internal/cutOff.ts",
+    file: "packages/core/src/internal/time/cutOff.ts",
     find:
       "return fiber.pollUnsafe() === undefined ? Effect.andThen(Fiber.interrupt(fiber), defectsOf(fiber)) : undefined",
     replace: "return fiber.pollUnsafe() === undefined ? Effect.sync(() => fiber.interruptUnsafe()) : undefined",

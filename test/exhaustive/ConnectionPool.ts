@@ -4,7 +4,7 @@
  *
  * The shell around the machine is the model's: who is woken owns a grant, and gives it back if interrupted.
  */
-import { ConnectionPool, type Grant, type Wake } from "../../packages/core/src/internal/connectionPool.ts"
+import { ConnectionPool, type Grant, type Wake } from "../../packages/core/src/internal/transport/machine.ts"
 import { type Machine, must, type Operation } from "../support/enumerate.ts"
 
 const callers = [0, 1, 2] as const

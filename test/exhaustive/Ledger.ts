@@ -4,7 +4,7 @@
  *
  * One world begins with a ledger that is about to make room: what closed ones leave behind is cleared away under it.
  */
-import { type Entry, Ledger, nearest, revokedAround } from "../../packages/core/src/internal/ledger.ts"
+import { type Entry, Ledger, nearest, revokedAround } from "../../packages/core/src/internal/session/ledger.ts"
 import { type Machine, must, type Operation } from "../support/enumerate.ts"
 
 const users = [{ tenant: "a" }, { tenant: "a" }, { tenant: "b" }] as const

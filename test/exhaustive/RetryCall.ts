@@ -6,9 +6,9 @@
  */
 import { Deadline, Retry } from "@clawback/core"
 import { Cause, Clock, Data, Duration, Effect, Exit, type Fiber, Random } from "effect"
-import { RetryBudget } from "../../packages/core/src/internal/retryBudget.ts"
-import { Call } from "../../packages/core/src/internal/retryCall.ts"
-import type { Rules } from "../../packages/core/src/internal/retryRules.ts"
+import { RetryBudget } from "../../packages/core/src/internal/retry/budget.ts"
+import { Call } from "../../packages/core/src/internal/retry/call.ts"
+import type { Rules } from "../../packages/core/src/internal/retry/rules.ts"
 import { type Machine, must, type Operation } from "../support/enumerate.ts"
 
 class Failure extends Data.TaggedError("Failure")<{ readonly retry: Retry.Advice }> {}

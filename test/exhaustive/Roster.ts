@@ -1,5 +1,5 @@
 /** Three users of a roster, who enter, leave, leave again, and close it. */
-import { type Place, Roster } from "../../packages/core/src/internal/roster.ts"
+import { type Place, Roster } from "../../packages/core/src/internal/tasks/machine.ts"
 import { type Machine, must, type Operation } from "../support/enumerate.ts"
 
 const users = [0, 1, 2] as const

@@ -8,7 +8,7 @@ import {
   type Registration,
   Stopping,
   type Ticket
-} from "../../packages/core/src/internal/stopping.ts"
+} from "../../packages/core/src/internal/shutdown/machine.ts"
 import { type Machine, must, type Operation } from "../support/enumerate.ts"
 
 const order = ["running", ...phases, "done"] as const

@@ -1,13 +1,13 @@
 /** Mistakes in the machines, one for each rule, which walking all their interleavings must notice: `npm run mutate`. */
 import type { Mutant } from "../support/mutant.ts"
 
-const pool = "packages/core/src/internal/connectionPool.ts"
-const stopping = "packages/core/src/internal/stopping.ts"
-const call = "packages/core/src/internal/retryCall.ts"
-const rules = "packages/core/src/internal/retryRules.ts"
-const budget = "packages/core/src/internal/retryBudget.ts"
-const ledger = "packages/core/src/internal/ledger.ts"
-const roster = "packages/core/src/internal/roster.ts"
+const pool = "packages/core/src/internal/transport/machine.ts"
+const stopping = "packages/core/src/internal/shutdown/machine.ts"
+const call = "packages/core/src/internal/retry/call.ts"
+const rules = "packages/core/src/internal/retry/rules.ts"
+const budget = "packages/core/src/internal/retry/budget.ts"
+const ledger = "packages/core/src/internal/session/ledger.ts"
+const roster = "packages/core/src/internal/tasks/machine.ts"
 
 export const mutants: ReadonlyArray<Mutant> = [
   {

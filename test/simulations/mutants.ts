@@ -9,12 +9,12 @@ import { mutants as transport } from "./mutants/transport.ts"
 
 const session = "packages/core/src/Session.ts"
 const registry = "packages/core/src/SessionRegistry.ts"
-const hold = "packages/core/src/internal/hold.ts"
-const ledger = "packages/core/src/internal/ledger.ts"
-const release = "packages/core/src/internal/release.ts"
-const takeBack = "packages/core/src/internal/takeBack.ts"
-const pump = "packages/core/src/internal/pump.ts"
-const matcher = "packages/core/src/internal/matcher.ts"
+const hold = "packages/core/src/internal/session/lifecycle.ts"
+const ledger = "packages/core/src/internal/session/ledger.ts"
+const release = "packages/core/src/internal/session/release.ts"
+const takeBack = "packages/core/src/internal/session/forceRelease.ts"
+const pump = "packages/core/src/internal/session/streamFiber.ts"
+const matcher = "packages/core/src/internal/session/filter.ts"
 
 export const mutants: ReadonlyArray<Mutant> = [
   {

@@ -5,7 +5,7 @@
  */
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
-import { copied } from "./internal/callers.ts"
+import { copied } from "./internal/session/callers.ts"
 
 export interface Caller {
   /** Who pays: quotas are per tenant. Here and below, what is no text is a `RangeError`. */

@@ -9,8 +9,8 @@
  * Every exporter of Effect's metrics shows them. The unit travels as the attribute `unit`, which they all know.
  */
 import type * as Context from "effect/Context"
-import * as Names from "./internal/names.ts"
-import { Observed } from "./internal/observed.ts"
+import * as Names from "./internal/metrics/names.ts"
+import { Observed } from "./internal/metrics/observed.ts"
 import * as OptionCheck from "./OptionCheck.ts"
 
 export type Kind = "counter" | "gauge" | "histogram"

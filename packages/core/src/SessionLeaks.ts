@@ -7,7 +7,7 @@
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import * as Time from "./internal/time.ts"
+import * as Time from "./internal/time/format.ts"
 import * as OptionCheck from "./OptionCheck.ts"
 import * as SessionRegistry from "./SessionRegistry.ts"
 

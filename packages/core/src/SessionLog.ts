@@ -8,9 +8,9 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Stream from "effect/Stream"
-import { endsIn } from "./internal/atMost.ts"
-import { subscribe } from "./internal/changes.ts"
-import * as Time from "./internal/time.ts"
+import { subscribe } from "./internal/session/changes.ts"
+import { endsIn } from "./internal/time/atMost.ts"
+import * as Time from "./internal/time/format.ts"
 import * as SessionRegistry from "./SessionRegistry.ts"
 
 export interface Options {

@@ -1,10 +1,10 @@
 /** What a shutdown came to: what ended, what was cut short, what is stuck, and the code to exit with. */
 import * as Cause from "effect/Cause"
 import type * as Duration from "effect/Duration"
-import type { Phase } from "./internal/stopping.ts"
-import * as Time from "./internal/time.ts"
+import type { Phase } from "./internal/shutdown/machine.ts"
+import * as Time from "./internal/time/format.ts"
 
-export type { Phase, State } from "./internal/stopping.ts"
+export type { Phase, State } from "./internal/shutdown/machine.ts"
 
 /** What Node can be told to stop by, with the exit code of a process that it cut short: 128 and the signal's number. */
 export const signals = { SIGHUP: 129, SIGINT: 130, SIGTERM: 143, SIGBREAK: 149 } as const

@@ -4,7 +4,7 @@
  */
 import * as Schema from "effect/Schema"
 import type { DeadlineExceeded } from "./Deadline.ts"
-import * as Urls from "./internal/urls.ts"
+import * as Urls from "./internal/transport/urls.ts"
 import type * as Retry from "./Retry.ts"
 import type { SessionError } from "./SessionError.ts"
 import type * as Timeouts from "./Timeouts.ts"

@@ -2,10 +2,10 @@
 import type { Mutant } from "../../support/mutant.ts"
 
 const requestScope = "packages/core/src/RequestScope.ts"
-const requestWork = "packages/core/src/internal/requestWork.ts"
-const workFiber = "packages/core/src/internal/workFiber.ts"
-const lasting = "packages/core/src/internal/lasting.ts"
-const ledger = "packages/core/src/internal/ledger.ts"
+const requestWork = "packages/core/src/internal/request/work.ts"
+const workFiber = "packages/core/src/internal/request/workFiber.ts"
+const lasting = "packages/core/src/internal/session/releaseContext.ts"
+const ledger = "packages/core/src/internal/session/ledger.ts"
 const session = "packages/core/src/Session.ts"
 
 const of = (file: string, rule: string, find: string, replace: string): Mutant => ({

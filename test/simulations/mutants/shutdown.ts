@@ -1,14 +1,14 @@
 /** Mistakes in the order, the limits and the bookkeeping of shutdowns and of tasks. */
 import type { Mutant } from "../../support/mutant.ts"
 
-const coordinator = "packages/core/src/internal/coordinator.ts"
-const stopping = "packages/core/src/internal/stopping.ts"
-const phases = "packages/core/src/internal/phases.ts"
-const underWay = "packages/core/src/internal/underWay.ts"
-const admission = "packages/core/src/internal/admission.ts"
-const ledger = "packages/core/src/internal/ledger.ts"
+const coordinator = "packages/core/src/internal/shutdown/coordinator.ts"
+const stopping = "packages/core/src/internal/shutdown/machine.ts"
+const phases = "packages/core/src/internal/shutdown/phases.ts"
+const underWay = "packages/core/src/internal/shutdown/underWay.ts"
+const admission = "packages/core/src/internal/shutdown/admission.ts"
+const ledger = "packages/core/src/internal/session/ledger.ts"
 const tasks = "packages/core/src/Tasks.ts"
-const roster = "packages/core/src/internal/roster.ts"
+const roster = "packages/core/src/internal/tasks/machine.ts"
 
 export const mutants: ReadonlyArray<Mutant> = [
   {

@@ -2,15 +2,15 @@
 import type { Mutant } from "../../support/mutant.ts"
 
 const deadline = "packages/core/src/Deadline.ts"
-const alarm = "packages/core/src/internal/alarm.ts"
-const cutOff = "packages/core/src/internal/cutOff.ts"
-const pump = "packages/core/src/internal/pump.ts"
+const alarm = "packages/core/src/internal/time/timers.ts"
+const cutOff = "packages/core/src/internal/time/cutOff.ts"
+const pump = "packages/core/src/internal/session/streamFiber.ts"
 const timeouts = "packages/core/src/Timeouts.ts"
 const retry = "packages/core/src/Retry.ts"
-const budget = "packages/core/src/internal/retryBudget.ts"
-const call = "packages/core/src/internal/retryCall.ts"
-const rules = "packages/core/src/internal/retryRules.ts"
-const attempts = "packages/core/src/internal/retryStream.ts"
+const budget = "packages/core/src/internal/retry/budget.ts"
+const call = "packages/core/src/internal/retry/call.ts"
+const rules = "packages/core/src/internal/retry/rules.ts"
+const attempts = "packages/core/src/internal/retry/stream.ts"
 
 export const mutants: ReadonlyArray<Mutant> = [
   {

@@ -1,13 +1,13 @@
 /** Mistakes in what connects, sends and reads: the transport, and the client's view of it. */
 import type { Mutant } from "../../support/mutant.ts"
 
-const pool = "packages/core/src/internal/connectionPool.ts"
-const connections = "packages/core/src/internal/connections.ts"
+const pool = "packages/core/src/internal/transport/machine.ts"
+const connections = "packages/core/src/internal/transport/connections.ts"
 const transport = "packages/core/src/Transport.ts"
-const received = "packages/core/src/internal/received.ts"
-const unread = "packages/core/src/internal/unreadBody.ts"
-const offers = "packages/core/src/internal/offers.ts"
-const lifetime = "packages/core/src/internal/lifetime.ts"
+const received = "packages/core/src/internal/transport/received.ts"
+const unread = "packages/core/src/internal/transport/unreadBody.ts"
+const offers = "packages/core/src/internal/transport/offers.ts"
+const lifetime = "packages/core/src/internal/transport/lifetime.ts"
 const view = "packages/core/src/HttpClientView.ts"
 
 export const mutants: ReadonlyArray<Mutant> = [

@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { TestClock } from "effect/testing"
-import * as Alarm from "../../src/internal/alarm.ts"
+import * as Alarm from "../../src/internal/time/timers.ts"
 import { turn } from "../Moments.ts"
 
 const alarm = Effect.withFiber((fiber) => Effect.succeed(Alarm.of(fiber)))

@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as fc from "fast-check"
-import { ConnectionPool, type Grant, type Wake } from "../../src/internal/connectionPool.ts"
+import { ConnectionPool, type Grant, type Wake } from "../../src/internal/transport/machine.ts"
 
 interface Connection {
   readonly id: number

@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Context, Effect } from "effect"
 import * as fc from "fast-check"
-import { type Entry, Ledger, revokedAround } from "../../src/internal/ledger.ts"
+import { type Entry, Ledger, revokedAround } from "../../src/internal/session/ledger.ts"
 
 /** Opens inside of the n-th open one, or of none; or closes the n-th of all that there ever were. */
 type Step = { readonly inside: number | undefined } | { readonly close: number }

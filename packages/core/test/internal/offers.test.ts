@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Offers } from "../../src/internal/offers.ts"
+import { Offers } from "../../src/internal/transport/offers.ts"
 
 /** Offers that note who was asked. */
 const make = () => {

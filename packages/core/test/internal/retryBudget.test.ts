@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as fc from "fast-check"
-import { RetryBudget } from "../../src/internal/retryBudget.ts"
+import { RetryBudget } from "../../src/internal/retry/budget.ts"
 
 const step = fc.constantFrom("deposit" as const, "withdraw", "refund")
 

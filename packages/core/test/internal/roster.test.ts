@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as fc from "fast-check"
-import { type Place, Roster } from "../../src/internal/roster.ts"
+import { type Place, Roster } from "../../src/internal/tasks/machine.ts"
 
 const step = fc.oneof(
   fc.constant({ _tag: "Enter" as const }),

@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as fc from "fast-check"
-import { type Phase, phases, type State, Stopping, type Ticket } from "../../src/internal/stopping.ts"
+import { type Phase, phases, type State, Stopping, type Ticket } from "../../src/internal/shutdown/machine.ts"
 
 type Step =
   | { readonly _tag: "Admit"; readonly inside: number | undefined }

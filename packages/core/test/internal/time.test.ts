@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Duration } from "effect"
-import { format } from "../../src/internal/time.ts"
+import { format } from "../../src/internal/time/format.ts"
 
 describe("a length of time for a reader", () => {
   it.each([

@@ -1,0 +1,154 @@
+/** One retried call: its attempts, what it owes to the budget, and what is done when an attempt failed. */
+import * as Cause from "effect/Cause"
+import * as Clock from "effect/Clock"
+import * as Context from "effect/Context"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import type * as Fiber from "effect/Fiber"
+import * as Random from "effect/Random"
+import * as Deadline from "../../Deadline.ts"
+import type { Advice, Declared, Ended, Policy, Reach, Why } from "../../Retry.ts"
+import { inForce } from "../time/deadline.ts"
+import * as Monotonic from "../time/monotonic.ts"
+import { decide, hasTime } from "./rules.ts"
+
+type AnyFiber = Fiber.Fiber<unknown, unknown>
+
+/** What a cause says about why there was no further attempt. */
+export const EndedKey: Context.Reference<Ended | undefined> = Context.Reference<Ended | undefined>(
+  "@clawback/core/Retry/Ended",
+  { defaultValue: () => undefined }
+)
+
+const isDeclared = (error: unknown): error is Declared => {
+  if (typeof error !== "object" || error === null || !("retry" in error)) return false
+  const { retry } = error
+  return typeof retry === "object" && retry !== null && "isTransient" in retry && "reach" in retry
+}
+
+/** From what is free to repeat to what must not be repeated. */
+const reaches: ReadonlyArray<Reach> = ["unsent", "answered", "unanswered", "delivered"]
+
+/** In milliseconds. What is left of a wait and is less stems from rounding: a sleep of no time would never end it. */
+const nanosecond = 1e-6
+
+const retryAfterOf = (advice: Advice): number =>
+  advice.retryAfter === undefined ? 0 : Math.max(0, Duration.toMillis(advice.retryAfter))
+
+/** What to say of both: the less hopeful of each. */
+const worse = (a: Advice, b: Advice): Advice => ({
+  reach: reaches.indexOf(a.reach) > reaches.indexOf(b.reach) ? a.reach : b.reach,
+  isTransient: a.isTransient && b.isTransient,
+  retryAfter: Duration.millis(Math.max(retryAfterOf(a), retryAfterOf(b)))
+})
+
+/** `EP` is what the policy can judge by itself, `E` what the call can fail with. */
+export class Call<EP, E extends EP | Declared> {
+  private attempts = 0
+  /** Whether a retry was taken from the budget that has not begun. */
+  private isPaid = false
+  private last: Cause.Cause<E> | undefined
+  /** When the next attempt may begin, in monotonic milliseconds. */
+  private notBefore = -Infinity
+  /** How the call has ended: whoever asks again is told the same. */
+  private ended: Effect.Effect<never, E> | undefined
+  private readonly policy: Policy<EP>
+  private readonly isIdempotent: boolean
+
+  constructor(policy: Policy<EP>, isIdempotent: boolean) {
+    this.policy = policy
+    this.isIdempotent = isIdempotent
+  }
+
+  /** Whether the next attempt may begin: if not, how the call goes on without, by a wait and then `again`, or ends. */
+  admit<A, E2, R>(
+    fiber: AnyFiber,
+    again: Effect.Effect<A, E2, R>
+  ): Effect.Effect<A, E | E2 | Deadline.DeadlineExceeded, R> | undefined {
+    if (this.ended !== undefined) return this.ended
+    const wait = this.notBefore - Monotonic.millis(fiber.getRef(Clock.Clock))
+    if (wait >= nanosecond) return Effect.andThen(Effect.sleep(wait), again)
+    // What was given back when the wait was interrupted is taken again.
+    if (this.last !== undefined && !this.isPaid) {
+      if (!this.policy.budget.withdraw()) return this.end(this.last, "budget")
+      this.isPaid = true
+    }
+    const deadline = inForce(fiber)
+    if (deadline !== undefined && !hasTime(this.policy.rules, this.remaining(fiber))) {
+      return this.last === undefined
+        ? Effect.fail(new Deadline.DeadlineExceeded({ budget: deadline.budget }))
+        : this.end(this.last, "deadline")
+    }
+    return undefined
+  }
+
+  /** An attempt that was admitted has begun. */
+  begin(): void {
+    this.isPaid = false
+    this.attempts++
+  }
+
+  succeeded(): void {
+    this.policy.budget.deposit()
+  }
+
+  /**
+   * Decides what follows a failed attempt, whose scope is closed: a wait from now on, or the end. Judging an error runs code
+   * of the user's: where that throws, the call ends with the defect.
+   */
+  failed(fiber: AnyFiber, cause: Cause.Cause<E>): void {
+    try {
+      this.judge(fiber, cause)
+    } catch (defect) {
+      this.ended = Effect.die(defect)
+    }
+  }
+
+  private judge(fiber: AnyFiber, cause: Cause.Cause<E>): void {
+    const advice = this.advice(cause)
+    const decision = decide(this.policy.rules, {
+      attempts: this.attempts,
+      advice,
+      retryAfter: advice === undefined ? 0 : retryAfterOf(advice),
+      isIdempotent: this.isIdempotent,
+      remaining: this.remaining(fiber),
+      draw: fiber.getRef(Random.Random).nextDoubleUnsafe()
+    })
+    if (decision._tag === "End") return void this.end(cause, decision.why)
+    if (!this.policy.budget.withdraw()) return void this.end(cause, "budget")
+    this.isPaid = true
+    this.last = cause
+    this.notBefore = Monotonic.millis(fiber.getRef(Clock.Clock)) + decision.millis
+  }
+
+  end(cause: Cause.Cause<E>, why: Why): Effect.Effect<never, E> {
+    if (Cause.hasInterruptsOnly(cause)) return this.ended = Effect.failCause(cause)
+    const ended: Ended = { attempts: this.attempts, why }
+    return this.ended = Effect.failCause(Cause.annotate(cause, EndedKey.context(ended), { overwrite: true }))
+  }
+
+  /** Gives back what was taken for an attempt that did not begin. */
+  settle(): undefined {
+    if (this.isPaid) this.policy.budget.refund()
+    this.isPaid = false
+  }
+
+  private remaining(fiber: AnyFiber): number {
+    const deadline = inForce(fiber)
+    return deadline === undefined ? Infinity : deadline.at - Monotonic.millis(fiber.getRef(Clock.Clock))
+  }
+
+  /** What the errors say, if all that went wrong are errors. */
+  private advice(cause: Cause.Cause<E>): Advice | undefined {
+    let all: Advice | undefined
+    for (const reason of cause.reasons) {
+      if (Cause.isDieReason(reason)) return undefined
+      if (!Cause.isFailReason(reason)) continue
+      const error: EP | Declared = reason.error
+      const advice = isDeclared(error) ? error.retry : this.policy.classify?.(error)
+      if (advice === undefined) return undefined
+      all = all === undefined ? advice : worse(all, advice)
+    }
+    return all
+  }
+}

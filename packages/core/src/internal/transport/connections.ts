@@ -1,0 +1,324 @@
+import type * as Context from "effect/Context"
+import * as Deferred from "effect/Deferred"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
+import * as Random from "effect/Random"
+import * as Scope from "effect/Scope"
+import { Attribute, SpanName } from "../../Conventions.ts"
+import { type Deadline, DeadlineExceeded } from "../../Deadline.ts"
+import * as Session from "../../Session.ts"
+import type { SessionError } from "../../SessionError.ts"
+import * as Span from "../../Span.ts"
+import * as Timeouts from "../../Timeouts.ts"
+import { type ConnectFailed, type ProxyFailed, QueueFull, TransportClosed } from "../../TransportError.ts"
+import type { Connection, Wire } from "../../Wire.ts"
+import { atMost } from "../time/atMost.ts"
+import type { Alarm, Timer } from "../time/timers.ts"
+import { ConnectionPool, type Grant, type Wake } from "./machine.ts"
+import { PoolMetrics } from "./metrics.ts"
+import { Offers } from "./offers.ts"
+import * as Urls from "./urls.ts"
+
+/** A connection as the pool knows it. The fiber holds it: interrupting that closes it. */
+export class Entry implements Timer {
+  readonly connection: Connection
+  readonly fiber: Fiber.Fiber<unknown, unknown>
+  readonly pool: Pool
+  /** From when on it is not used for another request. */
+  readonly expiresAt: number
+  /** Whether it has carried a request already, so that its server may have left it since. */
+  isReused = false
+  /** How long it may be idle, as was said when it was given back last. */
+  idleMillis = 0
+  /** Until when it may be idle, or given to whoever waited for it. */
+  at = Infinity
+  readonly ring = () => {
+    if (this.pool.retire(this)) discard(this)
+  }
+
+  constructor(connection: Connection, fiber: Fiber.Fiber<unknown, unknown>, pool: Pool, expiresAt: number) {
+    this.connection = connection
+    this.fiber = fiber
+    this.pool = pool
+    this.expiresAt = expiresAt
+  }
+
+  /** Whether another request may be sent on it now. */
+  isUsable(now: number): boolean {
+    try {
+      return this.at > now && this.connection.isUsable()
+    } catch {
+      // A wire may have a bug. Its connection must not keep its place for that.
+      return false
+    }
+  }
+}
+
+type CheckoutError =
+  | QueueFull
+  | Timeouts.QueueTimeout
+  | ConnectFailed
+  | ProxyFailed
+  | Timeouts.ConnectTimeout
+  | TransportClosed
+  | DeadlineExceeded
+  | SessionError
+
+/** The connections of a transport, by origin. */
+export interface Connections {
+  /**
+   * A connection that nobody else uses. What can be had at once is taken at once, so to be run where it is made. Only
+   * waiting and connecting run under `restore`.
+   */
+  readonly checkout: (
+    url: URL,
+    timeouts: Pick<Timeouts.Timeouts, "queue" | "connect">,
+    deadline: Deadline | undefined,
+    restore: Session.Restore
+  ) => Effect.Effect<Entry, CheckoutError>
+  /** Ends the use of a connection that another request may follow on, if one does within as many milliseconds. */
+  readonly giveBack: (entry: Entry, idleMillis: number) => void
+  /** Ends the use of a connection that is good for nothing more. */
+  readonly discard: (entry: Entry) => void
+}
+
+/** A caller that waits, until it is woken or its time is up. */
+class Waiter implements Timer {
+  readonly woken = Deferred.makeUnsafe<Grant<Entry>, Timeouts.QueueTimeout | DeadlineExceeded | TransportClosed>()
+  grant: Grant<Entry> | undefined = undefined
+  readonly at: number
+  private readonly pool: Pool
+  private readonly tooLate: () => Timeouts.QueueTimeout | DeadlineExceeded
+
+  constructor(at: number, pool: Pool, tooLate: Waiter["tooLate"]) {
+    this.at = at
+    this.pool = pool
+    this.tooLate = tooLate
+  }
+
+  get until() {
+    return this.at
+  }
+
+  readonly ring = () => {
+    if (this.pool.leave(this)) Deferred.doneUnsafe(this.woken, Exit.fail(this.tooLate()))
+  }
+}
+
+class Pool extends ConnectionPool<Entry, Waiter> {
+  readonly origin: string
+  readonly metrics: PoolMetrics
+  readonly offers = new Offers()
+
+  constructor(max: number, maxWaiting: number, origin: string, context: Context.Context<never>) {
+    super(max, maxWaiting)
+    this.origin = origin
+    this.metrics = new PoolMetrics(this, origin, context)
+  }
+}
+
+const wake = (woken: Wake<Entry, Waiter> | undefined) => {
+  if (woken === undefined) return
+  woken.waiter.grant = woken.grant
+  Deferred.doneUnsafe(woken.waiter.woken, Exit.succeed(woken.grant))
+}
+
+const discard = (entry: Entry) => entry.fiber.interruptUnsafe()
+
+/** Connections that were made together end at different moments: each lives for its share of the last fifth less. */
+const lifetimeSpread = 0.2
+
+export const make = Effect.fnUntraced(function*(wire: Wire, alarm: Alarm, options: {
+  readonly max: number
+  readonly maxWaiting: number
+  readonly maxLifetime: Duration.Duration
+  readonly closeTimeout: Duration.Duration
+}): Effect.fn.Return<Connections, never, Scope.Scope> {
+  const context = yield* Effect.context<never>()
+  const runFork = Effect.runForkWith(context)
+  const random = yield* Random.Random
+  const holders = yield* Scope.fork(yield* Effect.scope, "parallel")
+  const maxLifetime = Duration.toMillis(options.maxLifetime)
+  const pools = new Map<string, Pool>()
+  /** Who waits for a connection that is being set up. */
+  const opening = new Map<Deferred.Deferred<Entry, CheckoutError>, string>()
+  let isClosed = false
+  yield* Effect.addFinalizer(() =>
+    Effect.sync(() => {
+      isClosed = true
+      for (const [origin, pool] of pools) {
+        for (const waiter of pool.drain()) Deferred.doneUnsafe(waiter.woken, Exit.fail(new TransportClosed({ origin })))
+      }
+      for (const [ready, origin] of opening) Deferred.doneUnsafe(ready, Exit.fail(new TransportClosed({ origin })))
+    })
+  )
+
+  const poolOf = (url: URL): Pool => {
+    const known = pools.get(url.origin)
+    if (known !== undefined) return known
+    const pool = new Pool(options.max, options.maxWaiting, Urls.originOf(url), context)
+    pools.set(pool.origin, pool)
+    return pool
+  }
+
+  const giveBack = (entry: Entry, idleMillis: number) => {
+    const { pool } = entry
+    const now = alarm.now
+    entry.isReused = true
+    entry.idleMillis = idleMillis
+    entry.at = entry.expiresAt
+    if (!entry.isUsable(now) || (idleMillis <= 0 && pool.waiting === 0)) return discard(entry)
+    const woken = pool.give(entry, now)
+    if (woken !== undefined) return wake(woken)
+    entry.at = Math.min(now + idleMillis, entry.expiresAt)
+    alarm.set(entry)
+  }
+
+  const gone = (origin: string, pool: Pool, entry: Entry | undefined) => {
+    if (entry !== undefined) alarm.clear(entry)
+    wake(pool.gone(entry, alarm.now))
+    if (!pool.isEmpty || pools.get(origin) !== pool) return
+    pools.delete(origin)
+    pool.metrics.stop()
+  }
+
+  /**
+   * One fiber holds one connection, from its first packet to its last: the pool counts it out when that fiber ends. It
+   * runs in the transport's context, and nothing in here knows the call that asked for it, since it outlives that.
+   */
+  const open = (url: URL, pool: Pool, limit: Duration.Duration, ready: Deferred.Deferred<Entry, CheckoutError>) => {
+    const { origin } = url
+    let entry: Entry | undefined
+    const { metrics } = pool
+    const startedAt = alarm.now
+    let phase: "connecting" | "open" | "closing" = "connecting"
+    metrics.enter(phase)
+
+    const held = (connection: Connection) =>
+      connection.ready.pipe(
+        Effect.timeoutOrElse({
+          duration: limit,
+          orElse: () => {
+            const exit = Exit.fail(new Timeouts.ConnectTimeout({ origin, limit }))
+            // What does not open may not close either: who asked for it does not wait for that as well.
+            Deferred.doneUnsafe(ready, exit)
+            return exit
+          }
+        }),
+        Effect.andThen(Effect.withFiber((fiber) => {
+          metrics.leave("connecting")
+          phase = "open"
+          metrics.connected(alarm.now - startedAt)
+          const lifetime = maxLifetime * (1 - lifetimeSpread * random.nextDoubleUnsafe())
+          Deferred.doneUnsafe(
+            ready,
+            Exit.succeed(entry = new Entry(connection, fiber, pool, alarm.now + lifetime))
+          )
+          return connection.closed
+        }))
+      )
+    // Not as work in a session: it is held, whether or not anybody uses it.
+    const fiber = runFork(Effect.scoped(Effect.flatMap(
+      Session.acquire({ kind: "connection", name: origin }, Effect.suspend(() => wire.connect(url)), (connection) => {
+        if (phase === "connecting") metrics.leave(phase)
+        metrics.enter(phase = "closing")
+        return atMost(Effect.andThen(connection.close, connection.closed), options.closeTimeout)
+      }),
+      ({ awaitRevoked, value }) => Effect.raceFirst(held(value), Effect.flatMap(awaitRevoked, Effect.fail))
+    )))
+    fiber.addObserver((exit) => {
+      if (phase !== "open") metrics.leave(phase)
+      gone(origin, pool, entry)
+      Deferred.doneUnsafe(
+        ready,
+        Exit.isSuccess(exit) || Exit.hasInterrupts(exit)
+          ? Exit.fail(new TransportClosed({ origin }))
+          : Exit.failCause(exit.cause)
+      )
+    })
+    Fiber.runIn(fiber, holders)
+    return fiber
+  }
+
+  const connect = (url: URL, pool: Pool, limit: Duration.Duration, restore: Session.Restore) =>
+    Effect.suspend(() => {
+      const { origin } = url
+      // Who was let in just before the transport closed may come here after that.
+      if (isClosed) {
+        gone(origin, pool, undefined)
+        return Effect.fail(new TransportClosed({ origin }))
+      }
+      const ready = Deferred.makeUnsafe<Entry, CheckoutError>()
+      const fiber = open(url, pool, limit, ready)
+      opening.set(ready, origin)
+      const awaited = Span.around(SpanName.connect, {
+        attributes: {
+          [Attribute.serverAddress]: url.hostname,
+          [Attribute.serverPort]: Number(url.port) || (url.protocol === "https:" ? 443 : 80)
+        }
+      })(restore(Deferred.await(ready)))
+      return Effect.onExitPrimitive(awaited, (exit) => {
+        opening.delete(ready)
+        // A caller that leaves takes along what was being made for it.
+        if (Exit.isFailure(exit)) fiber.interruptUnsafe()
+        return undefined
+      })
+    })
+
+  const checkout: Connections["checkout"] = (url, timeouts, deadline, restore) => {
+    if (isClosed) return Effect.fail(new TransportClosed({ origin: Urls.originOf(url) }))
+    const pool = poolOf(url)
+    const { origin } = pool
+
+    const fulfil = (grant: Grant<Entry>) => {
+      if (grant._tag === "Open") {
+        const limit = Duration.fromInputUnsafe(timeouts.connect ?? Timeouts.defaults.connect)
+        // Without the query of the request, which the connection outlives.
+        return connect(new URL(origin), pool, limit, restore)
+      }
+      const entry = grant.connection
+      alarm.clear(entry)
+      if (entry.isUsable(alarm.now)) return Effect.succeed(entry)
+      // One that died while idle counts until it is closed, which has a time limit only when we close it.
+      discard(entry)
+      return checkout(url, timeouts, deadline, restore)
+    }
+
+    let grant = pool.take()
+    if (grant === undefined) {
+      pool.offers.ask(pool.waiting)
+      // What was given up at once may be taken at once.
+      grant = pool.take()
+    }
+    if (grant !== undefined) return fulfil(grant)
+
+    const now = alarm.now
+    const limit = Duration.fromInputUnsafe(timeouts.queue ?? Timeouts.defaults.queue)
+    const until = Math.min(now + Duration.toMillis(limit), deadline?.at ?? Infinity)
+    const waiter = new Waiter(until, pool, () => {
+      pool.metrics.timedOut()
+      return deadline !== undefined && deadline.at <= until
+        ? new DeadlineExceeded({ budget: deadline.budget })
+        : new Timeouts.QueueTimeout({ origin, limit, connections: pool.connections, waiting: pool.waiting })
+    })
+    if (!pool.enqueue(waiter)) {
+      return Effect.fail(new QueueFull({ origin, connections: pool.connections, waiting: pool.waiting }))
+    }
+    alarm.set(waiter)
+    return Effect.flatMap(
+      Effect.onExitPrimitive(Span.around(SpanName.wait)(restore(Deferred.await(waiter.woken))), (exit) => {
+        alarm.clear(waiter)
+        if (Exit.isSuccess(exit)) pool.metrics.waited(alarm.now - now)
+        if (Exit.isSuccess(exit) || pool.leave(waiter) || waiter.grant === undefined) return undefined
+        if (waiter.grant._tag === "Open") gone(origin, pool, undefined)
+        else giveBack(waiter.grant.connection, waiter.grant.connection.idleMillis)
+        return undefined
+      }),
+      fulfil
+    )
+  }
+
+  return { checkout, giveBack, discard }
+})

@@ -1,0 +1,149 @@
+/**
+ * The body of a client's response, which nobody need read.
+ *
+ * Programs for an `HttpClient` drop responses that they do not like: a retry does, a redirect does. Their connections must
+ * come back all the same, or as many calls as connections that retry wait for each other. So the body of an error is read
+ * at once, up to `limit`, and one that is larger is closed when another call has to wait for a connection. A success is
+ * read ahead, up to `limit`, when another call has to wait, and never dropped. What somebody has begun to read is theirs.
+ *
+ * The abort signal, the transport and the scope know this object. So it must know neither the response that the program
+ * holds nor the fiber that asked for it: once both are lost, the collector finds that, and Effect's client aborts.
+ */
+import type * as Cause from "effect/Cause"
+import type * as Context from "effect/Context"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
+import type * as Pull from "effect/Pull"
+import * as Scope from "effect/Scope"
+import type * as Transport from "../../Transport.ts"
+import { UnreadBodyClosed } from "../../TransportError.ts"
+import type { Chunks } from "../../Wire.ts"
+import type { Lifetime } from "./lifetime.ts"
+import { lengthOf } from "./received.ts"
+
+const limit = 64 * 1024
+/** How long a body that is small, or may be, is waited for when another call wants its connection. */
+const patience = Duration.millis(250)
+
+type BodyError = Transport.BodyError | UnreadBodyClosed
+
+export class UnreadBody {
+  private readonly source: Transport.Response
+  private readonly length: number
+  private readonly lifetime: Lifetime
+  private readonly context: Context.Context<never>
+  private isBegun = false
+  /** What was read ahead, and how it ended, if it did. */
+  private chunks: Array<Uint8Array> = []
+  private size = 0
+  private end: Exit.Exit<never, BodyError | Cause.Done> | undefined
+  /** Reads ahead, if that goes on. */
+  private fiber: Fiber.Fiber<unknown> | undefined
+  private takeBack: (() => void) | undefined
+
+  /** `context` is what closing and reading ahead run in: not that of a call. */
+  constructor(method: string, source: Transport.Response, lifetime: Lifetime, context: Context.Context<never>) {
+    this.source = source
+    this.length = lengthOf(method, source.status, source.headers["content-length"])
+    this.lifetime = lifetime
+    this.context = context
+  }
+
+  private get isError() {
+    return this.source.status >= 400
+  }
+
+  /** Ends the exchange when the signal says so. Begins to read ahead what is an error. */
+  follow(signal: AbortSignal): Effect.Effect<void> {
+    const stopFollowing = Effect.suspend(() => {
+      signal.removeEventListener("abort", this.abort)
+      this.takeBack?.()
+      // What is left is for the transport to drain or to abort.
+      return this.fiber === undefined ? Effect.void : Fiber.interrupt(this.fiber)
+    })
+    return Effect.map(Scope.addFinalizer(this.lifetime.scope, stopFollowing), () => {
+      // Another fiber may have closed it since the head came.
+      if (this.lifetime.isOver) return
+      if (signal.aborted) return this.abort()
+      signal.addEventListener("abort", this.abort, { once: true })
+      if (this.isError && !this.isLarge) this.readAhead()
+      if (this.end === undefined && (this.isError || !this.isLarge)) this.takeBack = this.source.onWanted?.(this.offer)
+    })
+  }
+
+  private readonly abort = () => this.closeWith(Exit.interrupt())
+
+  private closeWith(exit: Exit.Exit<unknown, unknown>) {
+    Effect.runForkWith(this.context)(this.lifetime.close(exit))
+  }
+
+  /** Whether there is more of it than is read ahead. */
+  private get isLarge() {
+    return this.size > limit || (this.length > limit && this.length < Infinity)
+  }
+
+  private readAhead() {
+    const step = Effect.matchCause(this.source.body, {
+      onFailure: (cause) => {
+        this.end ??= Exit.failCause(cause)
+      },
+      onSuccess: (chunks) => {
+        for (const chunk of chunks) {
+          this.chunks.push(chunk)
+          this.size += chunk.byteLength
+        }
+      }
+    })
+    const isWanted = () => !this.isBegun && this.end === undefined && !this.isLarge
+    const fiber = Effect.runForkWith(this.context)(
+      Effect.whileLoop({ while: isWanted, body: () => step, step: () => {} })
+    )
+    this.fiber = fiber
+    fiber.addObserver(() => {
+      this.fiber = undefined
+      if (this.end !== undefined) this.closeWith(Exit.void)
+    })
+  }
+
+  /** Another call waits for a connection. */
+  private readonly offer = (): boolean => {
+    if (this.isBegun || this.end !== undefined) return false
+    if (!this.isError) {
+      this.readAhead()
+      return this.end !== undefined
+    }
+    const { fiber } = this
+    // As much as may be of it was read at once.
+    if (fiber === undefined) return this.drop()
+    Effect.runForkWith(this.context)(Effect.timeoutOption(Fiber.await(fiber), patience)).addObserver(() => {
+      if (!this.isBegun && this.end === undefined && !this.lifetime.isOver) this.drop()
+    })
+    return false
+  }
+
+  private drop(): boolean {
+    this.end = Exit.fail(new UnreadBodyClosed({ status: this.source.status }))
+    this.chunks = []
+    this.abort()
+    return true
+  }
+
+  private get next(): Pull.Pull<Chunks, BodyError> {
+    const [first, ...others] = this.chunks
+    if (first === undefined) return this.end ?? this.source.body
+    this.chunks = []
+    return Effect.succeed([first, ...others])
+  }
+
+  /** The body, for its reader. What was read ahead comes first. */
+  readonly pull: Pull.Pull<Chunks, BodyError> = Effect.suspend(() => {
+    if (!this.isBegun) {
+      this.isBegun = true
+      this.takeBack?.()
+    }
+    const { fiber } = this
+    return fiber === undefined ? this.next : Effect.andThen(Fiber.await(fiber), Effect.suspend(() => this.next))
+  })
+}
