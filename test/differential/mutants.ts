@@ -48,7 +48,7 @@ export const mutants: ReadonlyArray<Mutant> = [
   },
   {
     module,
-    file: "packages/providers/src/internal/attempt.ts",
+    file: "packages/providers/src/internal/call/pipeline.ts",
     find:
       "        Session.stream(info)\n      )\n    return Observation.stream((fiber) => begin(fiber, request, true), attempts, latest).pipe(\n      Deadline.withinStream(endpoint.timeouts.total ?? Timeouts.defaults.total),",
     replace:

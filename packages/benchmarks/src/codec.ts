@@ -15,7 +15,7 @@ import { join } from "node:path"
 import { parseArgs } from "node:util"
 import OpenAI from "openai"
 import { Pool } from "undici"
-import { EventStream } from "../../providers/src/internal/eventStream.ts"
+import { EventStream } from "../../providers/src/internal/framing/sse.ts"
 import { interleave } from "./internal/measure.ts"
 import { atMostTimes, conclude } from "./internal/report.ts"
 

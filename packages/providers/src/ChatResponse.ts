@@ -2,7 +2,7 @@
 import type * as Option from "effect/Option"
 import type { ChatEvent, FinishReason, Used } from "./ChatEvent.ts"
 import type { AssistantPart, Extras } from "./ChatRequest.ts"
-import * as Fold from "./internal/fold.ts"
+import * as Fold from "./internal/model/fold.ts"
 
 /** One answer. There are several only where several were asked for. */
 export interface Choice {

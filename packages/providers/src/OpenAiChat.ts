@@ -26,17 +26,17 @@
  * message goes back to the provider with a history.
  */
 import type * as Codec from "./Codec.ts"
-import { bearer } from "./internal/headers.ts"
-import { decodeRequest } from "./internal/openAiChatDecodeRequest.ts"
-import { decodeResponse } from "./internal/openAiChatDecodeResponse.ts"
-import { encodeRequest } from "./internal/openAiChatEncodeRequest.ts"
-import { encodeResponse } from "./internal/openAiChatEncodeResponse.ts"
-import { OpenAiChatEncoder } from "./internal/openAiChatEncodeStream.ts"
-import { protocol } from "./internal/openAiChatProtocol.ts"
-import { OpenAiChatStream } from "./internal/openAiChatStream.ts"
-import { encodeError } from "./internal/openAiEncodeError.ts"
-import { classify } from "./internal/openAiErrors.ts"
-import { limits } from "./internal/openAiLimits.ts"
+import { bearer } from "./internal/http/headers.ts"
+import { classify } from "./internal/protocols/openAi/decodeError.ts"
+import { encodeError } from "./internal/protocols/openAi/encodeError.ts"
+import { limits } from "./internal/protocols/openAi/limits.ts"
+import { decodeRequest } from "./internal/protocols/openAiChat/decodeRequest.ts"
+import { decodeResponse } from "./internal/protocols/openAiChat/decodeResponse.ts"
+import { OpenAiChatStream } from "./internal/protocols/openAiChat/decodeStream.ts"
+import { encodeRequest } from "./internal/protocols/openAiChat/encodeRequest.ts"
+import { encodeResponse } from "./internal/protocols/openAiChat/encodeResponse.ts"
+import { OpenAiChatEncoder } from "./internal/protocols/openAiChat/encodeStream.ts"
+import { protocol } from "./internal/protocols/openAiChat/extras.ts"
 
 export const codec: Codec.Codec = {
   protocol,

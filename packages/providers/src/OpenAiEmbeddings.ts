@@ -7,11 +7,17 @@
  * base64 are rounded to 32-bit floats, which is what models compute with.
  */
 import type * as Codec from "./Codec.ts"
-import { bearer } from "./internal/headers.ts"
-import { decodeRequest, decodeResponse, encodeRequest, encodeResponse, protocol } from "./internal/openAiEmbeddings.ts"
-import { encodeError } from "./internal/openAiEncodeError.ts"
-import { classify } from "./internal/openAiErrors.ts"
-import { limits } from "./internal/openAiLimits.ts"
+import { bearer } from "./internal/http/headers.ts"
+import { classify } from "./internal/protocols/openAi/decodeError.ts"
+import { encodeError } from "./internal/protocols/openAi/encodeError.ts"
+import { limits } from "./internal/protocols/openAi/limits.ts"
+import {
+  decodeRequest,
+  decodeResponse,
+  encodeRequest,
+  encodeResponse,
+  protocol
+} from "./internal/protocols/openAiEmbeddings/openAiEmbeddings.ts"
 
 export const codec: Codec.EmbeddingCodec = {
   protocol,

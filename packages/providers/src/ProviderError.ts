@@ -31,7 +31,7 @@ import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import type { Unsupported } from "./Codec.ts"
-import * as Internal from "./internal/aiError.ts"
+import * as Internal from "./internal/effect/aiError.ts"
 
 /** What the provider said: its status, its message and codes, and the name by which it can find the request. */
 const said = {

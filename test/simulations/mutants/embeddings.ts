@@ -1,10 +1,10 @@
 /** Mistakes in how texts share requests. */
 import type { Mutant } from "../../support/mutant.ts"
 
-const resolver = "packages/providers/src/internal/cancellableResolver.ts"
-const waiting = "packages/providers/src/internal/waiting.ts"
-const model = "packages/providers/src/internal/embeddingModel.ts"
-const attempt = "packages/providers/src/internal/attempt.ts"
+const resolver = "packages/providers/src/internal/effect/cancellableResolver.ts"
+const waiting = "packages/providers/src/internal/effect/waiting.ts"
+const model = "packages/providers/src/internal/effect/embeddingModel.ts"
+const attempt = "packages/providers/src/internal/call/pipeline.ts"
 
 export const mutants: ReadonlyArray<Mutant> = [
   {

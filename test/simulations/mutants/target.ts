@@ -1,9 +1,9 @@
 /** Mistakes in streamed calls of a model. */
 import type { Mutant } from "../../support/mutant.ts"
 
-const attempt = "packages/providers/src/internal/attempt.ts"
-const answer = "packages/providers/src/internal/answer.ts"
-const observation = "packages/providers/src/internal/observation.ts"
+const attempt = "packages/providers/src/internal/call/pipeline.ts"
+const answer = "packages/providers/src/internal/call/answer.ts"
+const observation = "packages/providers/src/internal/call/observation.ts"
 
 export const mutants: ReadonlyArray<Mutant> = [
   {

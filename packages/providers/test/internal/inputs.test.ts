@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as fc from "fast-check"
-import { split } from "../../src/internal/inputs.ts"
+import { split } from "../../src/internal/effect/inputs.ts"
 
 const bytes = (texts: ReadonlyArray<string>) => new TextEncoder().encode(texts.join("")).length
 

@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as fc from "fast-check"
-import { Waiting } from "../../src/internal/waiting.ts"
+import { Waiting } from "../../src/internal/effect/waiting.ts"
 
 /** What may happen, in any order: a batch of these requests begins, or one of them is abandoned. */
 const steps = fc.array(

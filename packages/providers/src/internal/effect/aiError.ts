@@ -1,0 +1,86 @@
+import * as AiError from "effect/ai/AiError"
+import * as Option from "effect/Option"
+import type { CallError, Said } from "../../ProviderError.ts"
+
+/** What an `AiError` was made of, to tell our errors from others that a reason may have as its `cause`. */
+const origins = new WeakSet<object>()
+
+const isOrigin = (error: unknown): error is CallError =>
+  typeof error === "object" && error !== null && origins.has(error)
+
+const http = ({ detail, status }: Said) => ({ http: { response: { status, headers: {} }, body: detail } })
+
+const network = (error: CallError, url: string) =>
+  new AiError.NetworkError({
+    reason: "TransportError",
+    method: "POST",
+    url,
+    description: error.message
+  })
+
+const reasonOf = (error: CallError, url: string): AiError.AiErrorReason => {
+  const description = error.message
+  switch (error._tag) {
+    case "AuthenticationFailed":
+      return new AiError.AuthenticationError({ kind: "InvalidKey", description, ...http(error) })
+    case "PermissionDenied":
+    case "RegionBlocked":
+      return new AiError.AuthenticationError({ kind: "InsufficientPermissions", description, ...http(error) })
+    case "CredentialUnavailable":
+      return new AiError.AuthenticationError({ kind: "MissingKey", description })
+    case "QuotaExhausted":
+      return new AiError.QuotaExhaustedError(http(error))
+    case "RateLimited":
+      return new AiError.RateLimitError({
+        ...http(error),
+        ...(error.retryAfter !== undefined && { retryAfter: error.retryAfter })
+      })
+    case "Overloaded":
+    case "ProviderFailed":
+      return new AiError.InternalProviderError({ description, ...http(error) })
+    case "ContentFiltered":
+      return new AiError.ContentPolicyError({ description, ...http(error) })
+    case "ModelNotFound":
+    case "ContextTooLong":
+    case "RequestRejected":
+      return new AiError.InvalidRequestError({ description, ...http(error) })
+    case "Unsupported":
+      return new AiError.InvalidUserInputError({ description })
+    case "InvalidRequest":
+      return new AiError.InvalidRequestError({ description })
+    case "InvalidResponse":
+    case "StreamTruncated":
+    case "BodyTooLarge":
+    case "HeadersTooLarge":
+      return new AiError.InvalidResponseError({ description })
+    case "InvalidUrl":
+      return new AiError.NetworkError({ reason: "InvalidUrlError", method: "POST", url: error.url, description })
+    case "ConnectFailed":
+    case "ProxyFailed":
+    case "ConnectTimeout":
+    case "ConnectionLost":
+    case "RequestBodyFailed":
+    case "QueueTimeout":
+    case "QueueFull":
+    case "FirstTokenTimeout":
+    case "IdleTimeout":
+      return network(error, url)
+    // Nobody waits for a retry any more, so these must not look as if one helped.
+    case "DeadlineExceeded":
+    case "QuotaExceeded":
+    case "SessionRevoked":
+    case "TransportClosed":
+      return new AiError.UnknownError({ description })
+  }
+}
+
+/** The error is its reason's `cause`, as `new Error(message, { cause })` makes it, and stays so where an `AiError` is made anew. */
+export const toAiError = (error: CallError, method: string, url: string): AiError.AiError => {
+  const reason = reasonOf(error, url)
+  origins.add(error)
+  Object.defineProperty(reason, "cause", { value: error, writable: true, configurable: true, enumerable: false })
+  return AiError.make({ module: "Clawback", method, reason })
+}
+
+export const fromAiError = ({ reason }: AiError.AiError): Option.Option<CallError> =>
+  isOrigin(reason.cause) ? Option.some(reason.cause) : Option.none()

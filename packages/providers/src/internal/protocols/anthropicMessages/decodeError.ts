@@ -1,0 +1,93 @@
+import type { Peer, Received } from "../../../Codec.ts"
+import * as ProviderError from "../../../ProviderError.ts"
+import * as From from "../../json/json.ts"
+import { excerpt, invalidResponse } from "../../model/invalidResponse.ts"
+import { waitOf } from "./limits.ts"
+
+/** The status that goes with each type, for errors that come after the status of a success was sent. */
+const statuses: ReadonlyMap<string | undefined, number> = new Map([
+  ["invalid_request_error", 400],
+  ["authentication_error", 401],
+  ["billing_error", 402],
+  ["permission_error", 403],
+  ["forbidden", 403],
+  ["not_found_error", 404],
+  ["conflict_error", 409],
+  ["request_too_large", 413],
+  ["rate_limit_error", 429],
+  ["api_error", 500],
+  ["timeout_error", 504],
+  ["overloaded_error", 529]
+])
+
+/** Codes by which it says that money is missing, not time. */
+const quotaCodes = new Set([
+  "enforced_spend_limit_reached",
+  "contract_spend_limit_reached",
+  "linked_organization_billing_unavailable",
+  "linked_organization_spend_limit_reached"
+])
+
+/** Where it has no code for a thing, what it says is all there is to tell it by. */
+const quotaTexts = /credit balance is too low|specified API usage limits|(?:extra usage is|usage credits are) required/i
+const lengthTexts = /prompt is too long|exceeds? (?:the )?(?:context limit|context window|model's context)/i
+const filterTexts = /blocked by content filtering policy/i
+
+/** What was not found: the model, or the whole address, unless it is a thing that the request names. */
+const isModelMissing = (code: string | undefined, detail: string): boolean =>
+  code !== "thread_not_found" && !/\b(?:file|container|skill)\b/i.test(detail)
+
+interface Facts {
+  readonly status: number
+  readonly type: string | undefined
+  readonly code: string | undefined
+  readonly detail: string
+}
+
+const isQuota = ({ code, detail, status, type }: Facts): boolean =>
+  status === 402 || type === "billing_error" || (code !== undefined && quotaCodes.has(code)) ||
+  ((status === 400 || status === 429) && quotaTexts.test(detail))
+
+const is = (facts: Facts, type: string, ...status: ReadonlyArray<number>): boolean =>
+  facts.type === type || status.includes(facts.status)
+
+/** The error that a response means whose status is not a success, or that came in the middle of a stream. */
+export const classify = (peer: Peer, { body, headers, status: answered }: Received): ProviderError.ProviderError => {
+  const response = From.object(From.parse(body))
+  const error = From.object(response?.["error"])
+  const type = From.string(error?.["type"])
+  const isSuccess = answered >= 200 && answered < 300
+  const status = isSuccess ? statuses.get(type) ?? 500 : answered
+  if (status < 400) {
+    return invalidResponse(peer, `status ${status}, which is neither a success nor an error`, body)
+  }
+  const told = From.string(error?.["message"]) ?? body.trim()
+  const code = From.string(From.object(error?.["details"])?.["error_code"]) ?? type
+  const requestId = From.string(headers["request-id"]) ?? From.string(response?.["request_id"])
+  const facts: Facts = { status, type, code, detail: told }
+  const said: ProviderError.Said = {
+    provider: peer.provider,
+    status,
+    detail: excerpt(peer.redact(told)),
+    code: code === undefined ? undefined : peer.redact(code),
+    requestId: requestId === undefined ? undefined : peer.redact(requestId)
+  }
+  const waiting = { ...said, retryAfter: waitOf(headers) }
+  if (isQuota(facts)) return new ProviderError.QuotaExhausted(said)
+  if (is(facts, "rate_limit_error", 429)) return new ProviderError.RateLimited(waiting)
+  if (is(facts, "overloaded_error", 503, 529)) return new ProviderError.Overloaded(waiting)
+  if (is(facts, "authentication_error", 401)) return new ProviderError.AuthenticationFailed(said)
+  // Not in the reference: how the API turns away who calls from a country that it does not serve.
+  if (type === "forbidden" && /request not allowed/i.test(told)) return new ProviderError.RegionBlocked(said)
+  if (is(facts, "permission_error", 403) || code === "organization_on_hold") {
+    return new ProviderError.PermissionDenied(said)
+  }
+  if (status === 404) {
+    return isModelMissing(code, told) ? new ProviderError.ModelNotFound(said) : new ProviderError.RequestRejected(said)
+  }
+  // 408 and 409: the provider gave up waiting, or something else changed meanwhile; neither is about the request.
+  if (status >= 500 || status === 408 || status === 409) return new ProviderError.ProviderFailed(waiting)
+  if (lengthTexts.test(told)) return new ProviderError.ContextTooLong(said)
+  if (filterTexts.test(told)) return new ProviderError.ContentFiltered(said)
+  return new ProviderError.RequestRejected(said)
+}

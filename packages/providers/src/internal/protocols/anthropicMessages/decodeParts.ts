@@ -1,0 +1,139 @@
+import type {
+  AssistantPart,
+  NativePart,
+  ReasoningPart,
+  TextPart,
+  ToolCallPart,
+  ToolMessage,
+  UserPart
+} from "../../../ChatRequest.ts"
+import type { Json, JsonObject } from "../../../Json.ts"
+import * as From from "../../json/json.ts"
+import { keep, protocol } from "./extras.ts"
+import { array, at, boolean, malformed, name, object, optional, text } from "./read.ts"
+import { decodeSource } from "./source.ts"
+
+const knownOfText = new Set(["text", "type"])
+const knownOfImage = new Set(["source", "type"])
+const knownOfDocument = new Set(["source", "title", "type"])
+const knownOfCall = new Set(["id", "input", "name", "type"])
+const knownOfThinking = new Set(["data", "signature", "thinking", "type"])
+const knownOfResult = new Set(["content", "is_error", "tool_use_id", "type"])
+
+const textPart = (block: JsonObject, path: string): TextPart => ({
+  type: "text",
+  text: text(block["text"], at(path, "text")),
+  ...keep(block, knownOfText)
+})
+
+const native = (value: JsonObject): NativePart => ({ type: "native", protocol, value })
+
+const image = (block: JsonObject): UserPart => {
+  const source = decodeSource(block["source"])
+  return source === undefined ? native(block) : { type: "image", source, ...keep(block, knownOfImage) }
+}
+
+const document = (block: JsonObject, path: string): UserPart => {
+  const source = decodeSource(block["source"])
+  if (source === undefined) return native(block)
+  const name = optional(block, "title", path, text)
+  return { type: "file", source, ...(name !== undefined && { name }), ...keep(block, knownOfDocument) }
+}
+
+/** The type of a block, which each has. */
+export const typeOf = (block: JsonObject, path: string): string => name(block["type"], at(path, "type"))
+
+export const userPart = (block: JsonObject, path: string): UserPart => {
+  switch (typeOf(block, path)) {
+    case "text":
+      return textPart(block, path)
+    case "image":
+      return image(block)
+    case "document":
+      return document(block, path)
+    default:
+      return native(block)
+  }
+}
+
+/** By whom a call was made is worth keeping where it was not the model itself. */
+const isDirect = (caller: Json | undefined): boolean => From.object(caller)?.["type"] === "direct"
+
+/** What is left of a tool call for the extras. */
+export const callExtras = (block: JsonObject) =>
+  keep(isDirect(block["caller"]) ? { ...block, caller: null } : block, knownOfCall)
+
+const toolCall = (block: JsonObject, path: string): ToolCallPart => ({
+  type: "tool-call",
+  id: name(block["id"], at(path, "id")),
+  name: name(block["name"], at(path, "name")),
+  arguments: JSON.stringify(object(block["input"], at(path, "input"))),
+  ...callExtras(block)
+})
+
+const thinking = (block: JsonObject, path: string): ReasoningPart => {
+  const signature = optional(block, "signature", path, text) ?? ""
+  return {
+    type: "reasoning",
+    text: text(block["thinking"], at(path, "thinking")),
+    ...(signature !== "" && { signature }),
+    ...keep(block, knownOfThinking)
+  }
+}
+
+const redactedThinking = (block: JsonObject, path: string): ReasoningPart => ({
+  type: "reasoning",
+  text: "",
+  redacted: text(block["data"], at(path, "data")),
+  ...keep(block, knownOfThinking)
+})
+
+export const assistantPart = (block: JsonObject, path: string): AssistantPart => {
+  switch (typeOf(block, path)) {
+    case "text":
+      return textPart(block, path)
+    case "thinking":
+      return thinking(block, path)
+    case "redacted_thinking":
+      return redactedThinking(block, path)
+    case "tool_use":
+      return toolCall(block, path)
+    default:
+      return native(block)
+  }
+}
+
+/** One text without anything else to say about it is no list of parts. */
+export const plain = <Part extends { readonly type: string }>(
+  parts: ReadonlyArray<Part | TextPart>
+): string | ReadonlyArray<Part | TextPart> => {
+  const [part] = parts
+  return parts.length === 1 && part !== undefined && "text" in part && part.type === "text" && part.extras === undefined
+    ? part.text
+    : parts
+}
+
+/** A content: a text, or a list of blocks. */
+export const content = <Part extends { readonly type: string }>(
+  value: Json | undefined,
+  path: string,
+  part: (block: JsonObject, path: string) => Part
+): string | ReadonlyArray<Part | TextPart> =>
+  typeof value === "string"
+    ? value
+    : plain(array(value, path).map((block, index) => part(object(block, at(path, index)), at(path, index))))
+
+export const toolMessage = (block: JsonObject, path: string): ToolMessage => {
+  const isError = optional(block, "is_error", path, boolean)
+  return {
+    role: "tool",
+    toolCallId: name(block["tool_use_id"], at(path, "tool_use_id")),
+    content: optional(block, "content", path, (value, path) => content(value, path, userPart)) ?? "",
+    ...(isError !== undefined && { isError }),
+    ...keep(block, knownOfResult)
+  }
+}
+
+/** Of the system's parts all are text. */
+export const systemPart = (block: JsonObject, path: string): TextPart =>
+  typeOf(block, path) === "text" ? textPart(block, path) : malformed(at(path, "type"), "must be text")

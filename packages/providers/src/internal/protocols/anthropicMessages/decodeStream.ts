@@ -1,0 +1,198 @@
+import type { Codec } from "../../../Codec.ts"
+import type { Json, JsonObject } from "../../../Json.ts"
+import { StreamDecoder } from "../../framing/streamDecoder.ts"
+import * as From from "../../json/json.ts"
+import { classify } from "./decodeError.ts"
+import { callExtras } from "./decodeParts.ts"
+import { keep, protocol } from "./extras.ts"
+import { responseExtras } from "./response.ts"
+import { finishOf } from "./stopReason.ts"
+import { latest, used } from "./usage.ts"
+
+/** A block that has begun. */
+interface Block {
+  readonly start: JsonObject
+  /** The tool call that it is. */
+  readonly call: number | undefined
+  /** What came of its input, in the order in which it came. */
+  readonly input: Array<string>
+  signature: string
+}
+
+/** The JSON of a block's input: what came piece by piece, or else what it began with. */
+const inputOf = ({ input, start }: Block): Json | undefined => {
+  const written = input.join("")
+  return written === "" ? start["input"] : (From.parse(written) as Json | undefined) ?? written
+}
+
+const isFilled = (value: Json | undefined): boolean => From.isObject(value) && Object.keys(value).length > 0
+
+/**
+ * Reads a stream: text, thinking and tool calls as they come, and blocks that only this protocol knows in one piece, once
+ * they are complete. The finish is told when the message has stopped, since only then is it whole.
+ */
+export class AnthropicStreamDecoder extends StreamDecoder implements ReturnType<Codec["makeDecoder"]> {
+  private isStarted = false
+  private calls = 0
+  private usage: JsonObject = {}
+  private stop: { readonly reason: string; readonly sequence: string | undefined } | undefined
+  private extras: JsonObject = {}
+  private readonly blocks = new Map<number, Block>()
+
+  protected onEvent(event: string, data: string): void {
+    if (event === "ping") return
+    if (event === "error") return this.failWith(data)
+    const value = From.object(From.parse(data))
+    if (value === undefined) return this.fail("an event that is not a JSON object", data)
+    switch (value["type"]) {
+      case "message_start":
+        return this.onStart(value, data)
+      case "content_block_start":
+      case "content_block_delta":
+      case "content_block_stop":
+      case "message_delta":
+      case "message_stop":
+        if (!this.isStarted) return this.fail("an event before the message's start", data)
+        return this.onMessage(value["type"], value, data)
+      case "error":
+        return this.failWith(data)
+      // New kinds of events are to be expected, and to be left out.
+      default:
+        return
+    }
+  }
+
+  private onStart(event: JsonObject, data: string) {
+    const message = From.object(event["message"])
+    if (this.isStarted || message === undefined) return this.fail("a start that is none", data)
+    this.isStarted = true
+    // What it says of the output was counted before there was any.
+    const { output_tokens: _, output_tokens_details: __, ...input } = From.object(message["usage"]) ?? {}
+    this.usage = input
+    this.emit({
+      _tag: "Started",
+      id: From.string(message["id"]),
+      model: From.string(message["model"]),
+      ...responseExtras(message)
+    })
+  }
+
+  private onMessage(type: string, event: JsonObject, data: string) {
+    if (type === "message_delta") return this.onMessageDelta(event)
+    if (type === "message_stop") return this.onMessageStop()
+    const index = From.count(event["index"])
+    if (index === undefined) return this.fail("a content block without its number", data)
+    if (type === "content_block_start") return this.onBlockStart(index, event, data)
+    const block = this.blocks.get(index)
+    if (block === undefined) return this.fail("a piece of a content block that has not begun", data)
+    if (type === "content_block_delta") return this.onDelta(block, event, data)
+    this.blocks.delete(index)
+    return this.onBlockStop(block)
+  }
+
+  private onBlockStart(index: number, event: JsonObject, data: string) {
+    const start = From.object(event["content_block"])
+    const type = From.string(start?.["type"])
+    if (start === undefined || type === undefined) return this.fail("a content block without a type", data)
+    if (this.blocks.has(index)) return this.fail("a content block that has begun already", data)
+    const call = type === "tool_use" ? this.calls++ : undefined
+    this.blocks.set(index, { start, call, input: [], signature: From.string(start["signature"]) ?? "" })
+    switch (type) {
+      case "text":
+        return this.onText(start["text"])
+      case "thinking":
+        return this.onThinking(start["thinking"])
+      case "redacted_thinking":
+        if (typeof start["data"] !== "string") return this.fail("redacted thinking without its data", data)
+        return this.emit({ _tag: "ReasoningSigned", redacted: start["data"] })
+      case "tool_use":
+        return this.onCall(call ?? 0, start, data)
+    }
+  }
+
+  private onCall(index: number, start: JsonObject, data: string) {
+    const id = From.string(start["id"])
+    const name = From.string(start["name"])
+    if (id === undefined || name === undefined) return this.fail("a tool call that begins without id or name", data)
+    this.emit({ _tag: "ToolCallStarted", index, id, name, ...callExtras(start) })
+  }
+
+  private onDelta(block: Block, event: JsonObject, data: string) {
+    const delta = From.object(event["delta"])
+    switch (delta?.["type"]) {
+      case "text_delta":
+        return this.onText(delta["text"])
+      case "thinking_delta":
+        return this.onThinking(delta["thinking"])
+      case "signature_delta":
+        block.signature = From.string(delta["signature"]) ?? block.signature
+        return
+      case "input_json_delta":
+        return this.onInput(block, delta["partial_json"], data)
+      case "citations_delta":
+        return this.emit({ _tag: "Native", protocol, value: delta, isNote: true })
+    }
+  }
+
+  private onInput(block: Block, piece: unknown, data: string) {
+    if (typeof piece !== "string") return this.fail("a tool's input that is not a text", data)
+    if (piece === "") return
+    block.input.push(piece)
+    if (block.call !== undefined) this.emit({ _tag: "ToolCallDelta", index: block.call, arguments: piece })
+  }
+
+  private onBlockStop(block: Block) {
+    const { call, input, signature, start } = block
+    switch (start["type"]) {
+      case "text":
+      case "redacted_thinking":
+        return
+      case "thinking":
+        if (signature !== "") this.emit({ _tag: "ReasoningSigned", signature })
+        return
+      case "tool_use":
+        // Some servers send the whole input at once, where the API sends an empty one.
+        if (call !== undefined && input.length === 0 && isFilled(start["input"])) {
+          this.emit({ _tag: "ToolCallDelta", index: call, arguments: JSON.stringify(start["input"]) })
+        }
+        return
+      default: {
+        const whole = inputOf(block)
+        this.emit({ _tag: "Native", protocol, value: whole === undefined ? start : { ...start, input: whole } })
+      }
+    }
+  }
+
+  private onMessageDelta(event: JsonObject) {
+    const { stop_reason, stop_sequence, ...rest } = From.object(event["delta"]) ?? {}
+    this.usage = latest(this.usage, From.object(event["usage"]) ?? {})
+    this.extras = { ...this.extras, ...rest }
+    const reason = From.string(stop_reason)
+    if (reason !== undefined) {
+      this.stop = { reason, sequence: typeof stop_sequence === "string" ? stop_sequence : undefined }
+    }
+  }
+
+  private onMessageStop() {
+    for (const block of this.blocks.values()) this.onBlockStop(block)
+    this.blocks.clear()
+    this.isFinished = true
+    this.emit({ _tag: "Finished", ...finishOf(this.stop?.reason ?? "", this.stop?.sequence), ...keep(this.extras) })
+    const usage = used(this.usage)
+    if (usage !== undefined) this.emit(usage)
+    this.done()
+  }
+
+  private onText(text: unknown) {
+    if (typeof text === "string" && text !== "") this.emit({ _tag: "TextDelta", text })
+  }
+
+  private onThinking(text: unknown) {
+    if (typeof text === "string" && text !== "") this.emit({ _tag: "ReasoningDelta", text })
+  }
+
+  /** The provider says that it failed, after it had begun to answer. */
+  private failWith(data: string) {
+    this.failure ??= classify(this.peer, { status: 200, headers: {}, body: data })
+  }
+}

@@ -1,0 +1,89 @@
+import type { AssistantPart, NativePart, TextPart, ToolCallPart, ToolMessage, UserPart } from "../../../ChatRequest.ts"
+import type { JsonObject } from "../../../Json.ts"
+import * as From from "../../json/json.ts"
+import { extrasOf, protocol, unsupported } from "./extras.ts"
+import { encodeSource } from "./source.ts"
+
+const text = (part: TextPart): JsonObject => ({ ...extrasOf(part), type: "text", text: part.text })
+
+const native = ({ protocol: origin, value }: NativePart): ReadonlyArray<JsonObject> => {
+  if (origin !== protocol) return unsupported(`a part that only ${origin} knows`)
+  // Says something about a text that was said before it, and is no block.
+  return value["type"] === "citations_delta" ? [] : [value]
+}
+
+/** The API refuses texts without a character, which say nothing anyway. */
+const isEmpty = (part: TextPart): boolean => part.text === "" && part.extras === undefined
+
+const userBlocks = (part: UserPart): ReadonlyArray<JsonObject> => {
+  switch (part.type) {
+    case "text":
+      return isEmpty(part) ? [] : [text(part)]
+    case "image":
+      return [{ ...extrasOf(part), type: "image", source: encodeSource(part) }]
+    case "file":
+      return [{
+        ...extrasOf(part),
+        type: "document",
+        source: encodeSource(part),
+        ...From.fields({ title: part.name })
+      }]
+    case "native":
+      return native(part)
+  }
+}
+
+/** The arguments as the object that the protocol wants. */
+const input = (written: string): JsonObject => {
+  if (written.trim() === "") return {}
+  const value = From.parse(written)
+  // So the vendor proposes to tell a model about JSON of its own that is none.
+  return From.isObject(value) ? value : { INVALID_JSON: written }
+}
+
+export const toolUse = (part: ToolCallPart): JsonObject => ({
+  ...extrasOf(part),
+  type: "tool_use",
+  id: part.id,
+  name: part.name,
+  input: input(part.arguments)
+})
+
+/** A text that is said, in whichever part, with what is known about it. */
+export const content = (
+  parts: string | ReadonlyArray<UserPart>
+): ReadonlyArray<JsonObject> =>
+  typeof parts === "string" ? userBlocks({ type: "text", text: parts }) : parts.flatMap(userBlocks)
+
+export const assistantBlocks = (part: AssistantPart): ReadonlyArray<JsonObject> => {
+  switch (part.type) {
+    case "text":
+      return isEmpty(part) ? [] : [text(part)]
+    case "refusal":
+      return part.text === "" ? [] : [{ type: "text", text: part.text }]
+    case "reasoning":
+      if (part.redacted !== undefined) return [{ ...extrasOf(part), type: "redacted_thinking", data: part.redacted }]
+      // Unsigned, it is another provider's, which the API refuses.
+      if (part.signature === undefined) return []
+      return [{ ...extrasOf(part), type: "thinking", thinking: part.text, signature: part.signature }]
+    case "tool-call":
+      return [toolUse(part)]
+    case "native":
+      return native(part)
+  }
+}
+
+/** One text without anything else to say about it needs no block. */
+export const plain = (blocks: ReadonlyArray<JsonObject>): string | ReadonlyArray<JsonObject> => {
+  const [block] = blocks
+  const isPlain = blocks.length === 1 && block?.["type"] === "text" && Object.keys(block).length === 2
+  return isPlain ? String(block["text"]) : blocks
+}
+
+export const toolResult = (message: ToolMessage): JsonObject => ({
+  ...extrasOf(message),
+  type: "tool_result",
+  tool_use_id: message.toolCallId,
+  content: message.content === "" ? "" : plain(content(message.content)),
+  ...From.fields({ is_error: message.isError })
+})

@@ -1,0 +1,107 @@
+import type { ChatRequest, Format, NativeTool, Reasoning, Tool, ToolChoice } from "../../../ChatRequest.ts"
+import type { Delivery } from "../../../Codec.ts"
+import type { Json, JsonObject } from "../../../Json.ts"
+import * as From from "../../json/json.ts"
+import { encodeMessages } from "./encodeMessages.ts"
+import { extrasOf, protocol, unsupported } from "./extras.ts"
+
+/** Room for an answer where none is asked for: the most that every model of this protocol gives, old ones included. */
+const defaultAnswerTokens = 4096
+/** Room for thinking where its effort is asked for and not its length. */
+const defaultThinkingTokens = 16_384
+
+const isNative = (tool: Tool): tool is NativeTool => "protocol" in tool
+
+const encodeTool = (tool: Tool): JsonObject => {
+  if (isNative(tool)) {
+    return tool.protocol === protocol ? tool.definition : unsupported(`a tool that only ${tool.protocol} knows`)
+  }
+  const { description, name, parameters, strict } = tool
+  return {
+    ...extrasOf(tool),
+    name,
+    ...From.fields({ description, strict }),
+    input_schema: parameters["type"] === undefined ? { type: "object", ...parameters } : parameters
+  }
+}
+
+const choices = { auto: "auto", none: "none", required: "any" } as const
+
+const toolChoice = (choice: ToolChoice | undefined, isParallel: boolean | undefined): JsonObject | undefined => {
+  if (choice === undefined && isParallel === undefined) return undefined
+  const kind: JsonObject = typeof choice === "object"
+    ? { type: "tool", name: choice.tool }
+    : { type: choices[choice ?? "auto"] }
+  return choice === "none" || isParallel === undefined ? kind : { ...kind, disable_parallel_tool_use: !isParallel }
+}
+
+/** The word for it here: less than the least there is, is the least. */
+const effortOf = ({ effort }: Reasoning): string | undefined =>
+  effort === "none" ? undefined : effort === "minimal" ? "low" : effort
+
+const budgetOf = ({ budgetTokens, effort }: Reasoning): number | undefined =>
+  budgetTokens ?? (effort === "none" ? 0 : undefined)
+
+const thinking = (reasoning: Reasoning): JsonObject | undefined => {
+  const budget = budgetOf(reasoning)
+  if (budget === 0) return { type: "disabled" }
+  if (budget !== undefined) return { type: "enabled", budget_tokens: budget }
+  return effortOf(reasoning) === undefined ? undefined : { type: "adaptive" }
+}
+
+const format = (format: Format): JsonObject =>
+  format.type === "json-schema"
+    ? { type: "json_schema", schema: format.schema }
+    : unsupported("JSON of any shape; give the schema that it is to have")
+
+const outputConfig = (request: ChatRequest): JsonObject | undefined => {
+  const effort = request.reasoning && effortOf(request.reasoning)
+  return effort === undefined && request.format === undefined
+    ? undefined
+    : From.fields({ effort, format: request.format && format(request.format) })
+}
+
+/** A field of which the extras may have a part, which is the more special one. Null there leaves the field out. */
+const joined = (known: JsonObject | undefined, extra: Json | undefined): Json | undefined =>
+  extra === null ? undefined : known === undefined ? extra : { ...known, ...From.object(extra) }
+
+const refuseWhatCannotBeSaid = (request: ChatRequest): void => {
+  if ((request.choices ?? 1) !== 1) unsupported("several answers to one request")
+  if (request.seed !== undefined) unsupported("a seed")
+  if ((request.presencePenalty ?? 0) !== 0) unsupported("a presence penalty")
+  if ((request.frequencyPenalty ?? 0) !== 0) unsupported("a frequency penalty")
+}
+
+const room = (reasoning: Reasoning): number =>
+  defaultAnswerTokens + (budgetOf(reasoning) ?? (effortOf(reasoning) === undefined ? 0 : defaultThinkingTokens))
+
+/** How the answer comes is not for the extras to say, and what they say of what we know is joined to it. */
+const ours = new Set(["stream", "thinking", "output_config", "metadata", "tool_choice"])
+
+export const encodeRequest = (request: ChatRequest, delivery: Delivery): JsonObject => {
+  refuseWhatCannotBeSaid(request)
+  const reasoning = request.reasoning ?? {}
+  const tools = request.tools ?? []
+  const extras = extrasOf(request)
+  const choice = tools.length === 0 ? undefined : toolChoice(request.toolChoice, request.parallelToolCalls)
+  const user = request.user === undefined ? undefined : { user_id: request.user }
+  return {
+    ...From.others(extras, ours),
+    model: request.model,
+    max_tokens: request.maxOutputTokens ?? room(reasoning),
+    ...encodeMessages(request.messages),
+    ...From.fields({
+      temperature: request.temperature,
+      top_p: request.topP,
+      top_k: request.topK,
+      stop_sequences: request.stop,
+      service_tier: request.serviceTier,
+      tools: tools.length === 0 ? undefined : tools.map(encodeTool),
+      tool_choice: joined(choice, extras["tool_choice"]),
+      thinking: joined(thinking(reasoning), extras["thinking"]),
+      output_config: joined(outputConfig(request), extras["output_config"]),
+      metadata: joined(user, extras["metadata"]),
+      stream: delivery.stream ? true : undefined
+    })
+  }
+}

@@ -1,0 +1,81 @@
+import type * as Wire from "@clawback/core/Wire"
+import * as Duration from "effect/Duration"
+import type { RateLimit, RateLimits } from "../../../RateLimit.ts"
+import { retryAfter } from "../../http/retryAfter.ts"
+
+/** What a response says of one limit, field by field. */
+interface Told {
+  readonly dimension: string
+  readonly fields: { [field: string]: string }
+}
+
+const header = /^anthropic-(?:ratelimit-)?([a-z\d-]+)-(limit|remaining|reset|utilization|status)$/
+
+const single = (value: Wire.Headers[string]): string | undefined => {
+  const first = typeof value === "string" ? value : value?.[0]
+  return first?.trim() === "" ? undefined : first?.trim()
+}
+
+const told = (headers: Wire.Headers): ReadonlyArray<Told> => {
+  const found = new Map<string, Told>()
+  for (const [name, value] of Object.entries(headers)) {
+    const [, dimension, field] = header.exec(name) ?? []
+    const text = single(value)
+    if (dimension === undefined || field === undefined || text === undefined) continue
+    const known = found.get(dimension) ?? { dimension, fields: {} }
+    known.fields[field] = text
+    found.set(dimension, known)
+  }
+  return [...found.values()]
+}
+
+const amount = (text: string | undefined): number | undefined =>
+  text !== undefined && /^\d+(\.\d+)?$/.test(text) ? Number(text) : undefined
+
+/** RFC 3339, or, for the windows of a plan, seconds since 1970. */
+const instant = (text: string): number => {
+  if (/^\d{9,11}$/.test(text)) return Number(text) * 1000
+  return /^\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d/.test(text) ? Date.parse(text) : Number.NaN
+}
+
+/** How long until then, counted by the clock that wrote it: the response's `date`. */
+const until = (text: string | undefined, headers: Wire.Headers): Duration.Duration | undefined => {
+  if (text === undefined) return undefined
+  const left = instant(text) - Date.parse(single(headers["date"]) ?? "")
+  return Number.isNaN(left) ? undefined : Duration.millis(Math.max(0, left))
+}
+
+/** Of a window only the share that is used up is told: it is as one, of which there is left what is not used. */
+const share = (utilization: string | undefined) => {
+  const used = amount(utilization)
+  return used === undefined ? undefined : { limit: 1, remaining: Math.max(0, 1 - used) }
+}
+
+/** The window of a plan that is used up, and of several the one that is open again last. */
+const rejectedFor = (all: ReadonlyArray<Told>, headers: Wire.Headers): Duration.Duration | undefined =>
+  all.filter(({ dimension, fields }) => dimension.startsWith("unified") && fields["status"] === "rejected")
+    .map(({ fields }) => until(fields["reset"], headers))
+    .reduce(
+      (latest, reset) => latest === undefined || reset === undefined ? latest ?? reset : Duration.max(latest, reset),
+      undefined
+    )
+
+const rateLimit = ({ dimension, fields }: Told, headers: Wire.Headers): RateLimit => ({
+  dimension,
+  limit: amount(fields["limit"]) ?? share(fields["utilization"])?.limit,
+  remaining: amount(fields["remaining"]) ?? share(fields["utilization"])?.remaining,
+  resetAfter: until(fields["reset"], headers)
+})
+
+/** How long the response asks to wait: for as long as it says, or until a plan's window is open again, if that is later. */
+export const waitOf = (headers: Wire.Headers): Duration.Duration | undefined => {
+  const asked = retryAfter(headers)
+  const rejected = rejectedFor(told(headers), headers)
+  return asked === undefined || rejected === undefined ? asked ?? rejected : Duration.max(asked, rejected)
+}
+
+export const limits = (headers: Wire.Headers): RateLimits => ({
+  limits: told(headers).filter(({ fields }) => Object.keys(fields).some((field) => field !== "status"))
+    .map((limit) => rateLimit(limit, headers)),
+  retryAfter: waitOf(headers)
+})

@@ -1,0 +1,43 @@
+import type { FinishReason } from "../../../ChatEvent.ts"
+
+const reasons = {
+  end_turn: "stop",
+  stop_sequence: "stop",
+  max_tokens: "length",
+  model_context_window_exceeded: "length",
+  tool_use: "tool-calls",
+  refusal: "content-filter",
+  // The provider broke its own long work off; sent back as it is, it goes on.
+  pause_turn: "other"
+} as const satisfies Record<string, FinishReason>
+
+interface Finish {
+  readonly reason: FinishReason
+  readonly raw: string
+  readonly stopSequence?: string | undefined
+}
+
+const isKnown = (raw: string): raw is keyof typeof reasons => Object.hasOwn(reasons, raw)
+
+export const finishOf = (raw: string, stopSequence: string | undefined): Finish => ({
+  reason: isKnown(raw) ? reasons[raw] : "other",
+  raw,
+  ...(stopSequence !== undefined && { stopSequence })
+})
+
+/** Clients of this protocol are told to expect reasons that they do not know. */
+export const stopReason = ({ raw, reason, stopSequence }: Finish): string => {
+  if (isKnown(raw) && reasons[raw] === reason) return raw
+  switch (reason) {
+    case "stop":
+      return stopSequence === undefined ? "end_turn" : "stop_sequence"
+    case "length":
+      return "max_tokens"
+    case "tool-calls":
+      return "tool_use"
+    case "content-filter":
+      return "refusal"
+    case "other":
+      return raw === "" ? "end_turn" : raw
+  }
+}

@@ -1,0 +1,50 @@
+import type { Used } from "../../../ChatEvent.ts"
+import type { JsonObject } from "../../../Json.ts"
+import * as From from "../../json/json.ts"
+
+/** Both are of the input, and neither is in its count: `cached ⊂ input` is another protocol's way. */
+const total = (input: number | undefined, ...others: ReadonlyArray<number | undefined>): number | undefined =>
+  input === undefined ? undefined : others.reduce<number>((sum, count) => sum + (count ?? 0), input)
+
+/** What a provider counted. */
+export const used = (value: unknown): Used | undefined => {
+  const raw = From.usage(value)
+  if (raw === undefined) return undefined
+  const cached = From.count(raw["cache_read_input_tokens"])
+  const written = From.count(raw["cache_creation_input_tokens"])
+  const input = From.count(raw["input_tokens"])
+  const output = From.count(raw["output_tokens"])
+  return {
+    _tag: "Used",
+    inputTokens: total(input, cached, written),
+    cachedInputTokens: cached,
+    cacheWriteTokens: written,
+    outputTokens: output,
+    reasoningTokens: From.count(From.object(raw["output_tokens_details"])?.["thinking_tokens"]),
+    raw
+  }
+}
+
+/** The counts of a stream are cumulative, so that of two the later one stands, unless it says nothing. */
+export const latest = (earlier: JsonObject, later: JsonObject): JsonObject => ({
+  ...earlier,
+  ...Object.fromEntries(Object.entries(later).filter(([, value]) => value !== null))
+})
+
+/** The count as the protocol has it, which has no word for what nobody counted: that is zero. */
+export const encodeUsage = (usage: Omit<Used, "_tag"> | undefined): JsonObject => {
+  const cached = usage?.cachedInputTokens
+  const written = usage?.cacheWriteTokens
+  return {
+    input_tokens: Math.max(0, (usage?.inputTokens ?? 0) - (cached ?? 0) - (written ?? 0)),
+    cache_creation_input_tokens: written ?? null,
+    cache_read_input_tokens: cached ?? null,
+    cache_creation: null,
+    output_tokens: usage?.outputTokens ?? 0,
+    output_tokens_details: usage?.reasoningTokens === undefined ? null : { thinking_tokens: usage.reasoningTokens },
+    server_tool_use: null,
+    service_tier: null,
+    inference_geo: null,
+    speed: null
+  }
+}

@@ -1,0 +1,100 @@
+import type * as Wire from "@clawback/core/Wire"
+import type { Peer, Received } from "../../../Codec.ts"
+import * as ProviderError from "../../../ProviderError.ts"
+import * as From from "../../json/json.ts"
+import { excerpt, invalidResponse } from "../../model/invalidResponse.ts"
+import { errorOf, messageOf } from "./errorBody.ts"
+import { retryAfter } from "./limits.ts"
+
+/** What a code or a type means wherever it comes, which the status alone does not tell. */
+const meanings: ReadonlyMap<string, ProviderError.ProviderError["_tag"]> = new Map([
+  // Money is missing, not time.
+  ["insufficient_quota", "QuotaExhausted"],
+  ["billing_hard_limit_reached", "QuotaExhausted"],
+  ["credit_balance_exhausted", "QuotaExhausted"],
+  ["organization_spend_limit_exceeded", "QuotaExhausted"],
+  ["project_spend_limit_exceeded", "QuotaExhausted"],
+  ["organization_usage_limit_exceeded", "QuotaExhausted"],
+  ["rate_limit_exceeded", "RateLimited"],
+  ["invalid_api_key", "AuthenticationFailed"],
+  ["permission_denied", "PermissionDenied"],
+  ["unsupported_country_region_territory", "RegionBlocked"],
+  ["model_not_found", "ModelNotFound"],
+  ["context_length_exceeded", "ContextTooLong"],
+  ["content_filter", "ContentFiltered"],
+  ["content_policy_violation", "ContentFiltered"],
+  ["slow_down", "Overloaded"]
+])
+
+const byStatus = (status: number): ProviderError.ProviderError["_tag"] | undefined => {
+  if (status === 401) return "AuthenticationFailed"
+  if (status === 402) return "QuotaExhausted"
+  if (status === 403) return "PermissionDenied"
+  if (status === 404) return "ModelNotFound"
+  if (status === 429) return "RateLimited"
+  if (status === 503 || status === 529) return "Overloaded"
+  // 408 and 409: the provider gave up waiting for a lock or for the rest of the request; neither is about its content.
+  if (status >= 500 || status === 408 || status === 409) return "ProviderFailed"
+  return status >= 400 ? "RequestRejected" : undefined
+}
+
+/** Compatible servers that have no code for it say it in these words. */
+const tooLong =
+  /maximum context length|context (?:length|window) (?:exceed|of)|prompt is too long|exceeds? the (?:model's )?(?:maximum )?context/i
+
+const requestIdOf = (peer: Peer, headers: Wire.Headers): string | undefined => {
+  const id = From.string(headers["x-request-id"])
+  return id === undefined ? undefined : peer.redact(id)
+}
+
+/** The error that a response means whose status is not a success, or that came in the middle of a stream. */
+export const classify = (peer: Peer, received: Received): ProviderError.ProviderError => {
+  const { body, headers } = received
+  const parsed = From.object(From.parse(body))
+  const error = errorOf(parsed) ?? parsed
+  const isSuccess = received.status >= 200 && received.status < 300
+  // Where the status was sent before the error came about, some servers repeat what it would have been as a code.
+  const late = isSuccess ? From.count(error?.["code"]) : undefined
+  const status = late !== undefined && late >= 400 && late < 600 ? late : received.status
+  const type = From.string(error?.["type"])
+  const code = From.string(error?.["code"]) ?? type
+  const message = messageOf(error)
+  const said: ProviderError.Said = {
+    provider: peer.provider,
+    status,
+    detail: excerpt(peer.redact(message ?? body.trim())),
+    code: code === undefined ? undefined : peer.redact(code),
+    requestId: requestIdOf(peer, headers)
+  }
+  const tag = meanings.get(code ?? "") ?? meanings.get(type ?? "") ??
+    (status === 400 && message !== undefined && tooLong.test(message) ? "ContextTooLong" : byStatus(status)) ??
+    // A success whose stream turned into an error: the provider's fault unless it says that it was the request's.
+    (isSuccess ? type === "invalid_request_error" ? "RequestRejected" : "ProviderFailed" : undefined)
+  const waiting = { ...said, retryAfter: retryAfter(headers, message) }
+  switch (tag) {
+    case "QuotaExhausted":
+      return new ProviderError.QuotaExhausted(said)
+    case "AuthenticationFailed":
+      return new ProviderError.AuthenticationFailed(said)
+    case "PermissionDenied":
+      return new ProviderError.PermissionDenied(said)
+    case "RegionBlocked":
+      return new ProviderError.RegionBlocked(said)
+    case "ModelNotFound":
+      return new ProviderError.ModelNotFound(said)
+    case "ContextTooLong":
+      return new ProviderError.ContextTooLong(said)
+    case "ContentFiltered":
+      return new ProviderError.ContentFiltered(said)
+    case "RequestRejected":
+      return new ProviderError.RequestRejected(said)
+    case "RateLimited":
+      return new ProviderError.RateLimited(waiting)
+    case "Overloaded":
+      return new ProviderError.Overloaded(waiting)
+    case "ProviderFailed":
+      return new ProviderError.ProviderFailed(waiting)
+    default:
+      return invalidResponse(peer, `status ${status}, which is neither a success nor an error`, body)
+  }
+}

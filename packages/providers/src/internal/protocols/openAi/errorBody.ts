@@ -1,0 +1,24 @@
+import type { Json, JsonObject } from "../../../Json.ts"
+import * as From from "../../json/json.ts"
+
+/** What the body of an error says: in OpenAI's form, or in vLLM's and Mistral's, where it is the body itself. */
+export const errorOf = (body: JsonObject | undefined): JsonObject | undefined => {
+  const error = body?.["error"]
+  if (From.isObject(error)) return error
+  const message = From.string(error)
+  if (message !== undefined) return { message }
+  return body?.["object"] === "error" ? body : undefined
+}
+
+const text = (message: Json | undefined): string | undefined => {
+  if (typeof message === "string") return From.string(message)
+  const details = From.isObject(message) ? message["detail"] : message
+  if (!Array.isArray(details)) return undefined
+  return From.string(
+    details.map((detail) => From.string(From.object(detail)?.["msg"])).filter((text) => text !== undefined).join("; ")
+  )
+}
+
+/** In words, also where they are FastAPI's list of what is wrong with a request. */
+export const messageOf = (error: JsonObject | undefined): string | undefined =>
+  text(error?.["message"]) ?? text(error?.["detail"])

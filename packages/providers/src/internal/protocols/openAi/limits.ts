@@ -1,0 +1,64 @@
+import type * as Wire from "@clawback/core/Wire"
+import * as Duration from "effect/Duration"
+import type { Received } from "../../../Codec.ts"
+import type { RateLimit, RateLimits } from "../../../RateLimit.ts"
+import * as RetryAfter from "../../http/retryAfter.ts"
+import * as From from "../../json/json.ts"
+import { errorOf } from "./errorBody.ts"
+
+const unitMillis: ReadonlyMap<string, number> = new Map([
+  ["h", 3_600_000],
+  ["m", 60_000],
+  ["s", 1_000],
+  ["ms", 1],
+  ["us", 1e-3],
+  ["µs", 1e-3],
+  ["ns", 1e-6]
+])
+
+/** A duration as Go writes it: `1h2m3.5s`, `120ms`. A mere number, as some compatible servers send it, is of seconds. */
+const goDuration = (text: string): Duration.Duration | undefined => {
+  if (!/^(?:\d+(?:\.\d+)?(?:h|ms|m|s|us|µs|ns))+$/.test(text)) {
+    return /^\d+(?:\.\d+)?$/.test(text) ? Duration.millis(Number(text) * 1_000) : undefined
+  }
+  let millis = 0
+  for (const [, number, unit = ""] of text.matchAll(/(\d+(?:\.\d+)?)(h|ms|m|s|us|µs|ns)/g)) {
+    millis += Number(number) * (unitMillis.get(unit) ?? NaN)
+  }
+  return Number.isFinite(millis) ? Duration.millis(millis) : undefined
+}
+
+/** Not all who limit say so in a header. */
+const inWords = (message: string | undefined): Duration.Duration | undefined => {
+  const found = /try again in ([\d.]+(?:h|ms|m|s)(?:[\d.hms]*))/i.exec(message ?? "")?.[1]
+  return found === undefined ? undefined : goDuration(found.replace(/\.+$/, ""))
+}
+
+/** How long to wait: by the headers, else by the words of the error. */
+export const retryAfter = (headers: Wire.Headers, message: string | undefined): Duration.Duration | undefined =>
+  RetryAfter.retryAfter(headers) ?? inWords(message)
+
+const header = /^x-ratelimit-(limit|remaining|reset)-([a-z][a-z0-9-]*)$/
+
+/** Limits come as three headers each, whose names end with what is limited. */
+export const limits = ({ body, headers, status }: Received): RateLimits => {
+  const found = new Map<string, { limit?: string; remaining?: string; reset?: string }>()
+  for (const [name, value] of Object.entries(headers)) {
+    const [, field, dimension] = header.exec(name.toLowerCase()) ?? []
+    const text = typeof value === "string" ? value : value?.[0]
+    if (dimension === undefined || text === undefined) continue
+    found.set(dimension, { ...found.get(dimension), [field as "limit"]: text.trim() })
+  }
+  const error = status >= 400 ? errorOf(From.object(From.parse(body))) : undefined
+  return {
+    limits: [...found].map(([dimension, { limit, remaining, reset }]): RateLimit => ({
+      dimension,
+      limit: limit === undefined ? undefined : wholeNumber(limit),
+      remaining: remaining === undefined ? undefined : wholeNumber(remaining),
+      resetAfter: reset === undefined ? undefined : goDuration(reset)
+    })),
+    retryAfter: retryAfter(headers, From.string(error?.["message"]))
+  }
+}
+
+const wholeNumber = (text: string): number | undefined => /^\d+$/.test(text) ? From.count(Number(text)) : undefined

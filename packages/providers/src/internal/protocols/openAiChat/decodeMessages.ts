@@ -1,0 +1,134 @@
+import type { AssistantMessage, AssistantPart, Message, ToolCallPart, ToolMessage } from "../../../ChatRequest.ts"
+import type { Json, JsonObject } from "../../../Json.ts"
+import { others } from "../../json/json.ts"
+import { callExtras } from "./decodeChoice.ts"
+import * as Content from "./decodeParts.ts"
+import { extrasOf, protocol, reasoningNames } from "./extras.ts"
+
+const { read } = Content
+
+const knownInMessage = new Set(["role", "content"])
+const knownInTool = new Set(["role", "content", "tool_call_id"])
+const knownInFunction = new Set(["role", "content", "name"])
+const knownInAssistant = new Set([
+  "role",
+  "content",
+  "refusal",
+  "tool_calls",
+  "function_call",
+  ...reasoningNames
+])
+
+const details = (value: Json | undefined, path: string, input: "arguments" | "input") => {
+  const call = read.object(value, path)
+  return {
+    name: read.name(call["name"], `${path}.name`),
+    arguments: read.string(call[input], `${path}.${input}`)
+  }
+}
+
+const toolCall = (value: Json, path: string): ToolCallPart => {
+  const call = read.object(value, path)
+  const id = read.name(call["id"], `${path}.id`)
+  const type = read.optional(call["type"], (value) => read.string(value, `${path}.type`)) ?? "function"
+  if (type !== "function" && type !== "custom") return read.fail(`${path}.type`, "must be \"function\" or \"custom\"")
+  const said = type === "custom"
+    ? details(call["custom"], `${path}.custom`, "input")
+    : details(call["function"], `${path}.function`, "arguments")
+  return { type: "tool-call", id, ...said, ...callExtras(call) }
+}
+
+/** Messages of a history in their order, of which one may answer an earlier one. */
+class Messages {
+  readonly decoded: Array<Message> = []
+  /** The call to which a result without an id belongs: before calls had ids, there was one at a time. */
+  private lastCall = ""
+
+  add(value: Json, index: number): void {
+    const path = `messages[${index}]`
+    const message = read.object(value, path)
+    this.decoded.push(this.message(message, path, index))
+  }
+
+  private message(message: JsonObject, path: string, index: number): Message {
+    const role = read.name(message["role"], `${path}.role`)
+    switch (role) {
+      case "system":
+      case "developer": {
+        const unknown = others(message, knownInMessage)
+        const extras = role === "developer" ? { ...unknown, role } : unknown
+        return {
+          role: "system",
+          content: Content.content(message["content"], `${path}.content`, Content.systemPart),
+          ...(extras && { extras: { [protocol]: extras } })
+        }
+      }
+      case "user":
+        return {
+          role,
+          content: Content.content(message["content"], `${path}.content`, Content.userPart),
+          ...extrasOf(message, knownInMessage)
+        }
+      case "assistant":
+        return this.assistant(message, path, index)
+      case "tool":
+        return this.tool(message, path, read.name(message["tool_call_id"], `${path}.tool_call_id`), knownInTool)
+      case "function":
+        read.name(message["name"], `${path}.name`)
+        return this.tool(message, path, this.lastCall || read.fail(path, "answers no function_call"), knownInFunction)
+      default:
+        return read.fail(`${path}.role`, "must be system, developer, user, assistant, tool or function")
+    }
+  }
+
+  private tool(message: JsonObject, path: string, toolCallId: string, known: ReadonlySet<string>): ToolMessage {
+    return {
+      role: "tool",
+      toolCallId,
+      // The result of a function may be null, which the one of a tool may not.
+      content: message["content"] === null
+        ? ""
+        : Content.content(message["content"], `${path}.content`, Content.userPart),
+      ...extrasOf(message, known)
+    }
+  }
+
+  private assistant(message: JsonObject, path: string, index: number): AssistantMessage {
+    const content = read.optional(
+      message["content"],
+      (value) => Content.content(value, `${path}.content`, Content.assistantPart)
+    )
+    const before: Array<AssistantPart> = []
+    for (const name of reasoningNames) {
+      const value = message[name]
+      if (typeof value !== "string" || value === "") continue
+      before.push({ type: "reasoning", text: value, extras: { [protocol]: { name } } })
+      break
+    }
+    const refusal = read.optional(message["refusal"], (value) => read.string(value, `${path}.refusal`))
+    const after: Array<AssistantPart> = refusal === undefined || refusal === ""
+      ? []
+      : [{ type: "refusal", text: refusal }]
+    const calls = read.optional(message["tool_calls"], (value) => read.array(value, `${path}.tool_calls`)) ?? []
+    for (const [number, call] of calls.entries()) after.push(toolCall(call, `${path}.tool_calls[${number}]`))
+    const legacy = message["function_call"]
+    if (legacy !== undefined && legacy !== null) {
+      this.lastCall = `call_${index}`
+      after.push({ type: "tool-call", id: this.lastCall, ...details(legacy, `${path}.function_call`, "arguments") })
+    }
+    const extras = extrasOf(message, knownInAssistant)
+    const isAlone = before.length === 0 && after.length === 0
+    if (isAlone && content !== undefined) return { role: "assistant", content, ...extras }
+    const said: ReadonlyArray<AssistantPart> = typeof content === "string"
+      // Beside a tool call, an empty text says nothing.
+      ? content === "" ? [] : [{ type: "text", text: content }]
+      : content ?? []
+    return { role: "assistant", content: before.concat(said, after), ...extras }
+  }
+}
+
+export const decodeMessages = (values: ReadonlyArray<Json>): ReadonlyArray<Message> => {
+  const messages = new Messages()
+  for (const [index, value] of values.entries()) messages.add(value, index)
+  return messages.decoded
+}

@@ -1,0 +1,185 @@
+import type * as Result from "effect/Result"
+import type { ChatRequest, Extras, Format, FunctionTool, Tool, ToolChoice } from "../../../ChatRequest.ts"
+import { type Delivery, RequestInvalid } from "../../../Codec.ts"
+import type { Json, JsonObject } from "../../../Json.ts"
+import { isObject, others, parse, present } from "../../json/json.ts"
+import { orRefusal } from "../../json/refusal.ts"
+import { decodeMessages } from "./decodeMessages.ts"
+import { read } from "./decodeParts.ts"
+import { extrasOf, protocol } from "./extras.ts"
+
+const knownInTool = new Set(["type", "function"])
+const knownInFunction = new Set(["name", "description", "parameters", "strict"])
+
+const functionTool = (value: Json | undefined, path: string, outer: JsonObject | undefined): FunctionTool => {
+  const details = read.object(value, path)
+  const unknown = others(details, knownInFunction)
+  const extras = unknown === undefined ? outer : { ...outer, function: unknown }
+  return present({
+    name: read.name(details["name"], `${path}.name`),
+    description: read.optional(details["description"], (value) => read.string(value, `${path}.description`)),
+    parameters: read.optional(details["parameters"], (value) => read.object(value, `${path}.parameters`)) ??
+      { type: "object", properties: {} },
+    strict: read.optional(details["strict"], (value) => read.boolean(value, `${path}.strict`)),
+    extras: extras && { [protocol]: extras }
+  })
+}
+
+const tool = (value: Json, path: string): Tool => {
+  const tool = read.object(value, path)
+  return read.name(tool["type"], `${path}.type`) === "function"
+    ? functionTool(tool["function"], `${path}.function`, others(tool, knownInTool))
+    : { protocol, definition: tool }
+}
+
+const words = new Set(["auto", "none", "required"])
+
+const isWord = (value: Json | undefined): value is "auto" | "none" | "required" =>
+  typeof value === "string" && words.has(value)
+
+/** Undefined where it is of a form that only this protocol has. */
+const toolChoice = (value: Json | undefined, legacy: Json | undefined): ToolChoice | undefined => {
+  if (isWord(value)) return value
+  if (typeof value === "string") return read.fail("tool_choice", "must be auto, none, required or an object")
+  if (isObject(value) && value["type"] === "function") {
+    return {
+      tool: read.name(read.object(value["function"], "tool_choice.function")["name"], "tool_choice.function.name")
+    }
+  }
+  if (value !== undefined && value !== null) return read.object(value, "tool_choice") && undefined
+  if (isWord(legacy)) return legacy
+  return read.optional(legacy, (value) => ({
+    tool: read.name(read.object(value, "function_call")["name"], "function_call.name")
+  }))
+}
+
+/** Undefined where it is of a form that only this protocol has. */
+const format = (value: Json | undefined): Format | undefined => {
+  const type = read.optional(
+    value,
+    (value) => read.name(read.object(value, "response_format")["type"], "response_format.type")
+  )
+  if (type === "json_object") return { type: "json" }
+  if (type !== "json_schema" || !isObject(value)) return undefined
+  const path = "response_format.json_schema"
+  const details = read.object(value["json_schema"], path)
+  return present({
+    type: "json-schema" as const,
+    name: read.name(details["name"], `${path}.name`),
+    description: read.optional(details["description"], (value) => read.string(value, `${path}.description`)),
+    schema: read.optional(details["schema"], (value) => read.object(value, `${path}.schema`)) ?? {},
+    strict: read.optional(details["strict"], (value) => read.boolean(value, `${path}.strict`))
+  })
+}
+
+const stop = (value: Json): ReadonlyArray<string> =>
+  typeof value === "string"
+    ? [value]
+    : read.array(value, "stop").map((text, index) => read.string(text, `stop[${index}]`))
+
+const number = (body: JsonObject, name: string) => read.optional(body[name], (value) => read.number(value, name))
+const count = (body: JsonObject, name: string) => read.optional(body[name], (value) => read.count(value, name))
+const string = (body: JsonObject, name: string) => read.optional(body[name], (value) => read.string(value, name))
+const boolean = (body: JsonObject, name: string) => read.optional(body[name], (value) => read.boolean(value, name))
+const array = (body: JsonObject, name: string) => read.optional(body[name], (value) => read.array(value, name))
+
+const delivery = (body: JsonObject): Delivery => {
+  const options = read.optional(body["stream_options"], (value) => read.object(value, "stream_options"))
+  return {
+    stream: boolean(body, "stream") ?? false,
+    includeUsage: read.optional(
+      options?.["include_usage"],
+      (value) => read.boolean(value, "stream_options.include_usage")
+    ) ?? false
+  }
+}
+
+const known: ReadonlySet<string> = new Set([
+  "model",
+  "messages",
+  "tools",
+  "functions",
+  "function_call",
+  "parallel_tool_calls",
+  "max_completion_tokens",
+  "temperature",
+  "top_p",
+  "top_k",
+  "presence_penalty",
+  "frequency_penalty",
+  "stop",
+  "seed",
+  "n",
+  "reasoning_effort",
+  "service_tier",
+  "user",
+  "stream",
+  "stream_options",
+  "tool_choice",
+  "response_format",
+  "max_tokens"
+])
+
+const knownOptions = new Set(["include_usage"])
+
+/** What this protocol has and the model does not, under the names that it came by. */
+const extras = (body: JsonObject, request: Omit<ChatRequest, "extras">): { readonly extras?: Extras } => {
+  const {
+    max_completion_tokens: limit,
+    max_tokens: older,
+    response_format: form,
+    stream_options: stream,
+    tool_choice: choice
+  } = body
+  const options = isObject(stream) ? others(stream, knownOptions) : undefined
+  return extrasOf(
+    {
+      ...others(body, known),
+      ...(options && { stream_options: options }),
+      ...(request.toolChoice === undefined && isObject(choice) && { tool_choice: choice }),
+      ...(request.format === undefined && isObject(form) && form["type"] !== "text" && { response_format: form }),
+      // Both at once is for the provider to judge.
+      ...(typeof limit === "number" && typeof older === "number" && { max_tokens: older })
+    },
+    new Set()
+  )
+}
+
+const decode = (body: JsonObject): ChatRequest => {
+  const messages = read.array(body["messages"], "messages")
+  if (messages.length === 0) read.fail("messages", "must not be empty")
+  const tools = array(body, "tools")?.map((value, index) => tool(value, `tools[${index}]`)) ??
+    array(body, "functions")?.map((value, index) => functionTool(value, `functions[${index}]`, undefined))
+  const effort = string(body, "reasoning_effort")
+  const request: ChatRequest = present({
+    model: read.name(body["model"], "model"),
+    messages: decodeMessages(messages),
+    tools,
+    toolChoice: toolChoice(body["tool_choice"], body["function_call"]),
+    format: format(body["response_format"]),
+    parallelToolCalls: boolean(body, "parallel_tool_calls"),
+    maxOutputTokens: count(body, "max_completion_tokens") ?? count(body, "max_tokens"),
+    temperature: number(body, "temperature"),
+    topP: number(body, "top_p"),
+    topK: number(body, "top_k"),
+    presencePenalty: number(body, "presence_penalty"),
+    frequencyPenalty: number(body, "frequency_penalty"),
+    stop: read.optional(body["stop"], stop),
+    seed: number(body, "seed"),
+    choices: count(body, "n"),
+    reasoning: effort === undefined ? undefined : { effort },
+    serviceTier: string(body, "service_tier"),
+    user: string(body, "user")
+  })
+  return { ...request, ...extras(body, request) }
+}
+
+/** A client's request. What it leaves out or sets to null is left out. */
+export const decodeRequest = (
+  body: string
+): Result.Result<{ readonly request: ChatRequest; readonly delivery: Delivery }, RequestInvalid> =>
+  orRefusal(RequestInvalid, () => {
+    const parsed = parse(body)
+    if (!isObject(parsed)) return read.fail("", "the body must be a JSON object")
+    return { request: decode(parsed), delivery: delivery(parsed) }
+  })

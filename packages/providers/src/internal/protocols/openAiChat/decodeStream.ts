@@ -1,0 +1,143 @@
+import type { ChatEvent, Used } from "../../../ChatEvent.ts"
+import type { Peer } from "../../../Codec.ts"
+import type { JsonObject } from "../../../Json.ts"
+import { StreamDecoder } from "../../framing/streamDecoder.ts"
+import * as From from "../../json/json.ts"
+import { classify } from "../openAi/decodeError.ts"
+import { errorOf } from "../openAi/errorBody.ts"
+import * as Response from "./decodeChoice.ts"
+import { legacyId } from "./decodeResponse.ts"
+import { extrasOf, protocol } from "./extras.ts"
+import { ToolCalls } from "./toolCalls.ts"
+
+/** One of the answers. */
+class Choice {
+  readonly calls = new ToolCalls()
+  readonly place: Response.Place
+  isFinished = false
+
+  constructor(number: number) {
+    this.place = number === 0 ? {} : { choice: number }
+  }
+}
+
+const knownInChunk: ReadonlySet<string> = new Set([...Response.knownInResponse, "created"])
+
+export class OpenAiChatStream extends StreamDecoder {
+  private id = "0"
+  private isStarted = false
+  private usage: Used | undefined
+  /** Whether the usage is of the whole answer: it came with the finish or after it, or the server said that all is said. */
+  private isUsageFinal = false
+  private readonly choices = new Map<number, Choice>()
+  private readonly expected: number
+  /** Answers that have begun and not finished, and those that have. */
+  private open = 0
+  private finished = 0
+  /** What was said of the whole answer, besides what is known; some servers repeat it in every chunk. */
+  private readonly told = new Set(knownInChunk)
+  private readonly emitted = (event: ChatEvent) => this.emit(event)
+
+  constructor(peer: Peer, choices = 1) {
+    super(peer)
+    this.expected = choices
+  }
+
+  /** Usage comes once, last: some servers repeat it in every chunk, and the last is right. */
+  protected override done(): void {
+    super.done()
+    if (this.usage !== undefined && this.isUsageFinal) this.emit(this.usage)
+  }
+
+  protected override onEvent(event: string, data: string): void {
+    if (event === "error") return this.failWith(data)
+    if (data.length < 32 && data.trim() === "[DONE]") return this.onDone()
+    const chunk = From.parse(data)
+    if (!From.isObject(chunk)) return this.fail("an event that is not a JSON object", data)
+    if (chunk["error"] !== undefined && errorOf(chunk) !== undefined) return this.failWith(data)
+    if (this.isStarted) this.onMore(chunk)
+    else this.onFirst(chunk)
+    const usage = chunk["usage"]
+    if (usage !== undefined && usage !== null) this.usage = Response.used(usage) ?? this.usage
+    for (const choice of From.array(chunk["choices"])) if (From.isObject(choice)) this.onChoice(choice, data)
+    if (usage !== undefined && usage !== null) this.isUsageFinal = this.isFinished
+  }
+
+  /** Some servers give fewer answers than were asked for: those that began must have finished. */
+  private onDone() {
+    if (this.open > 0 || this.finished === 0) return
+    this.isFinished = true
+    this.isUsageFinal = true
+    this.done()
+  }
+
+  /** The provider says that it failed, after it had begun to answer. */
+  private failWith(data: string) {
+    this.failure = classify(this.peer, { status: 200, headers: {}, body: data })
+  }
+
+  private onFirst(chunk: JsonObject) {
+    const id = From.string(chunk["id"])
+    if (id === undefined && !Array.isArray(chunk["choices"])) return
+    this.isStarted = true
+    this.id = id ?? this.id
+    const extras = extrasOf(chunk, Response.knownInResponse)
+    for (const name of Object.keys(extras.extras?.[protocol] ?? {})) this.told.add(name)
+    this.emit({ _tag: "Started", id, model: From.string(chunk["model"]), ...extras })
+  }
+
+  private onMore(chunk: JsonObject) {
+    const response = From.others(chunk, this.told)
+    if (response === undefined) return
+    for (const name of Object.keys(response)) this.told.add(name)
+    this.emit(Response.note({ response }, {}))
+  }
+
+  private choice(number: number): Choice {
+    const known = this.choices.get(number)
+    if (known !== undefined) return known
+    const choice = new Choice(number)
+    this.choices.set(number, choice)
+    this.open++
+    this.isFinished = false
+    return choice
+  }
+
+  private onChoice(value: JsonObject, data: string) {
+    const choice = this.choice(From.count(value["index"]) ?? 0)
+    const delta = From.object(value["delta"])
+    if (delta !== undefined) {
+      Response.said(delta, choice.place, this.emitted)
+      const calls = delta["tool_calls"]
+      if (calls !== undefined) { for (const fragment of From.array(calls)) this.onToolCall(choice, fragment, data) }
+      const legacy = delta["function_call"]
+      if (From.isObject(legacy)) {
+        const id = legacyId(this.id, choice.place.choice ?? 0)
+        this.onToolCall(choice, { index: 0, id, function: legacy }, data)
+      }
+    }
+    Response.aboutChoice(value, choice.place, this.emitted)
+    const reason = From.string(value["finish_reason"])
+    if (reason === undefined || choice.isFinished || this.failure !== undefined) return
+    choice.isFinished = true
+    this.open--
+    this.finished++
+    this.isFinished = this.open === 0 && this.finished >= this.expected
+    this.emit(Response.finished(reason, choice.place))
+  }
+
+  private onToolCall({ calls, place }: Choice, value: unknown, data: string) {
+    if (this.failure !== undefined) return
+    const fragment = From.object(value) ?? {}
+    const found = calls.find(fragment)
+    if (found === undefined) return this.fail("a tool call that begins without id or name", data)
+    const { call: { id, index, name }, isNew } = found
+    if (isNew) this.emit({ _tag: "ToolCallStarted", index, id, name, ...Response.callExtras(fragment), ...place })
+    const custom = From.object(fragment["custom"])
+    const text = custom === undefined
+      ? Response.argumentsText(From.object(fragment["function"]))
+      : From.string(custom["input"])
+    if (text === null) return this.fail("a tool call whose arguments are not a text", data)
+    if (text !== undefined && text !== "") this.emit({ _tag: "ToolCallDelta", index, arguments: text, ...place })
+  }
+}

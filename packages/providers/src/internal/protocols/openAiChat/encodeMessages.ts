@@ -1,0 +1,137 @@
+import type {
+  AssistantMessage,
+  AssistantPart,
+  Message,
+  SystemMessage,
+  TextPart,
+  ToolCallPart,
+  ToolMessage,
+  UserPart
+} from "../../../ChatRequest.ts"
+import type { Json, JsonObject } from "../../../Json.ts"
+import { isObject } from "../../json/json.ts"
+import * as Content from "./encodeParts.ts"
+import { own, reasoningNames } from "./extras.ts"
+import { mergeFields } from "./mergeFields.ts"
+
+const parts = <P>(content: string | ReadonlyArray<P>, encode: (part: P) => JsonObject): Json =>
+  typeof content === "string" ? content : content.map(encode)
+
+const system = ({ content, extras }: SystemMessage): JsonObject => {
+  const { role, ...rest } = own(extras)
+  return { ...rest, role: role === "developer" ? role : "system", content: parts(content, Content.text) }
+}
+
+export const toolCall = ({ arguments: text, extras, id, name }: ToolCallPart): JsonObject => {
+  const unknown = own(extras)
+  return unknown["type"] === "custom"
+    ? { ...unknown, id, type: "custom", custom: { name, input: text } }
+    : { ...unknown, id, type: "function", function: { name, arguments: text } }
+}
+
+const isPlain = (part: JsonObject | undefined): part is { readonly type: "text"; readonly text: string } =>
+  part?.["type"] === "text" && Object.keys(part).length === 2
+
+/** Plain texts in a row are one, since many servers take nothing but a text for what the model said. */
+const addText = (part: JsonObject, said: Array<JsonObject>): void => {
+  const last = said.at(-1)
+  if (!isPlain(part)) said.push(part)
+  else if (isPlain(last)) said[said.length - 1] = { type: "text", text: last.text + part.text }
+  else if (part.text !== "") said.push(part)
+}
+
+/** A message of the model's, as it stands both in a history and in an answer. */
+export const spoken = (content: ReadonlyArray<AssistantPart>): JsonObject => {
+  const said: Array<JsonObject> = []
+  const calls: Array<JsonObject> = []
+  const message: Array<JsonObject> = []
+  const reasoning = new Map<string, string>()
+  let refusal: string | undefined
+  for (const part of content) {
+    switch (part.type) {
+      case "text":
+        addText(Content.text(part), said)
+        break
+      case "refusal":
+        refusal = (refusal ?? "") + part.text
+        break
+      case "reasoning": {
+        const name = own(part.extras)["name"]
+        if (reasoningNames.some((known) => known === name)) {
+          reasoning.set(String(name), (reasoning.get(String(name)) ?? "") + part.text)
+        }
+        break
+      }
+      case "tool-call":
+        calls.push(toolCall(part))
+        break
+      case "native": {
+        const value = Content.native(part)
+        const fields = value["message"]
+        if (typeof value["type"] === "string") said.push(value)
+        // What is about an answer as a whole has no place in a message.
+        else if (isObject(fields)) message.push(fields)
+        break
+      }
+    }
+  }
+  const [first] = said
+  return {
+    ...mergeFields(message),
+    content: first === undefined ? null : said.length === 1 && isPlain(first) ? first.text : said,
+    ...Object.fromEntries(reasoning),
+    ...(refusal !== undefined && { refusal }),
+    ...(calls.length > 0 && { tool_calls: calls })
+  }
+}
+
+/** Undefined where there is nothing that could be said here, since a message of nothing is refused. */
+const assistant = ({ content, extras }: AssistantMessage): JsonObject | undefined => {
+  const message: JsonObject = {
+    ...own(extras),
+    role: "assistant",
+    ...(typeof content === "string" ? { content } : spoken(content))
+  }
+  return message["content"] === null && Object.keys(message).length === 2 ? undefined : message
+}
+
+/** What of a tool's result the message of a tool has no place for. */
+type Shown = Exclude<UserPart, { readonly type: "text" }>
+
+const isText = (part: UserPart): part is TextPart => part.type === "text"
+
+const tool = ({ content, extras, toolCallId }: ToolMessage, shown: Array<UserPart>): JsonObject => {
+  const text = typeof content === "string" ? content : content.filter(isText)
+  const others = typeof content === "string" ? [] : content.filter((part): part is Shown => !isText(part))
+  if (others.length > 0) shown.push({ type: "text", text: `From the tool call ${toolCallId}:` })
+  for (const part of others) shown.push(part)
+  const body = typeof text === "string" ? text : text.length === 0 ? "" : text.map(Content.text)
+  return { ...own(extras), role: "tool", tool_call_id: toolCallId, content: body }
+}
+
+/**
+ * The messages as OpenAI takes them. Tools answer in text alone there: what else their results hold is shown in a message of
+ * the user's, behind the results of the same turn.
+ */
+export const encodeMessages = (messages: ReadonlyArray<Message>): ReadonlyArray<JsonObject> => {
+  const encoded: Array<JsonObject> = []
+  let shown: Array<UserPart> = []
+  const show = () => {
+    if (shown.length > 0) encoded.push({ role: "user", content: shown.map(Content.userPart) })
+    shown = []
+  }
+  for (const message of messages) {
+    if (message.role === "tool") {
+      encoded.push(tool(message, shown))
+      continue
+    }
+    show()
+    if (message.role === "system") encoded.push(system(message))
+    else if (message.role === "assistant") {
+      const spoken = assistant(message)
+      if (spoken !== undefined) encoded.push(spoken)
+    } else encoded.push({ ...own(message.extras), role: "user", content: parts(message.content, Content.userPart) })
+  }
+  show()
+  return encoded
+}

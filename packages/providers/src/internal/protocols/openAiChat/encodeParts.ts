@@ -1,0 +1,53 @@
+import type { FilePart, ImagePart, NativePart, TextPart, UserPart } from "../../../ChatRequest.ts"
+import type { JsonObject } from "../../../Json.ts"
+import * as DataUrl from "../../http/dataUrl.ts"
+import { fields } from "../../json/json.ts"
+import { own, protocol, unsupported } from "./extras.ts"
+
+export const native = (part: NativePart): JsonObject =>
+  part.protocol === protocol ? part.value : unsupported(`a part of the protocol ${part.protocol}`)
+
+export const text = ({ extras, text }: TextPart): JsonObject => ({ ...own(extras), type: "text", text })
+
+const image = ({ detail, extras, source }: ImagePart): JsonObject => {
+  const url = "fileId" in source
+    ? unsupported("an image that was uploaded before, by its id")
+    : "url" in source
+    ? source.url
+    : DataUrl.format(source)
+  return { ...own(extras), type: "image_url", image_url: fields({ url, detail }) }
+}
+
+/** The names that OpenAI has for the formats of sounds, where they are not those of the media types. */
+const soundFormats: ReadonlyMap<string, string> = new Map([
+  ["audio/mpeg", "mp3"],
+  ["audio/mp3", "mp3"],
+  ["audio/wav", "wav"],
+  ["audio/wave", "wav"],
+  ["audio/x-wav", "wav"]
+])
+
+const file = ({ extras, name, source }: FilePart): JsonObject => {
+  if ("url" in source) return unsupported("a file by its URL")
+  if ("fileId" in source) {
+    return { ...own(extras), type: "file", file: fields({ file_id: source.fileId, filename: name }) }
+  }
+  if (source.mediaType.startsWith("audio/")) {
+    const format = soundFormats.get(source.mediaType) ?? source.mediaType.slice("audio/".length)
+    return { ...own(extras), type: "input_audio", input_audio: { data: source.data, format } }
+  }
+  return { ...own(extras), type: "file", file: fields({ file_data: DataUrl.format(source), filename: name }) }
+}
+
+export const userPart = (part: UserPart): JsonObject => {
+  switch (part.type) {
+    case "text":
+      return text(part)
+    case "image":
+      return image(part)
+    case "file":
+      return file(part)
+    case "native":
+      return native(part)
+  }
+}

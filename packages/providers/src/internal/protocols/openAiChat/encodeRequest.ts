@@ -1,0 +1,85 @@
+import type * as Result from "effect/Result"
+import type { ChatRequest, Format, Reasoning, Tool, ToolChoice } from "../../../ChatRequest.ts"
+import { type Delivery, Unsupported } from "../../../Codec.ts"
+import type { Json, JsonObject } from "../../../Json.ts"
+import { fields, object } from "../../json/json.ts"
+import { orRefusal } from "../../json/refusal.ts"
+import { encodeMessages } from "./encodeMessages.ts"
+import { own, protocol, unsupported } from "./extras.ts"
+
+const tool = (tool: Tool): JsonObject => {
+  if ("protocol" in tool) {
+    return tool.protocol === protocol ? tool.definition : unsupported(`a tool of the protocol ${tool.protocol}`)
+  }
+  const { description, extras, name, parameters, strict } = tool
+  const { function: details, ...rest } = own(extras)
+  return {
+    ...rest,
+    type: "function",
+    function: { ...object(details), ...fields({ name, description, parameters, strict }) }
+  }
+}
+
+const toolChoice = (choice: ToolChoice): Json =>
+  typeof choice === "string" ? choice : { type: "function", function: { name: choice.tool } }
+
+const format = (format: Format): Json => {
+  if (format.type === "json") return { type: "json_object" }
+  const { description, name, schema, strict } = format
+  return { type: "json_schema", json_schema: fields({ name, description, schema, strict }) }
+}
+
+/** OpenAI takes no number of tokens: the words stand for roughly these. */
+const effort = ({ budgetTokens, effort }: Reasoning): string | undefined =>
+  effort ??
+    (budgetTokens === undefined
+      ? undefined
+      : budgetTokens === 0
+      ? "none"
+      : budgetTokens <= 2_048
+      ? "low"
+      : budgetTokens <= 8_192
+      ? "medium"
+      : "high")
+
+/** The JSON body. What the request leaves undefined is left out. */
+export const encodeRequest = (
+  request: ChatRequest,
+  delivery: Delivery
+): Result.Result<JsonObject, Unsupported> =>
+  orRefusal(Unsupported, () => {
+    const tools = request.tools ?? []
+    // How the answer is to come is not the request's to say: we must read it.
+    const { stream: _, stream_options: options, ...extras } = own(request.extras)
+    const streamOptions = { ...object(options), ...(delivery.includeUsage && { include_usage: true }) }
+    return {
+      ...extras,
+      model: request.model,
+      messages: encodeMessages(request.messages),
+      // Without tools, whatever is said about tools is refused.
+      ...(tools.length > 0 && fields({
+        tools: tools.map(tool),
+        tool_choice: request.toolChoice && toolChoice(request.toolChoice),
+        parallel_tool_calls: request.parallelToolCalls
+      })),
+      ...fields({
+        response_format: request.format && format(request.format),
+        max_completion_tokens: request.maxOutputTokens,
+        temperature: request.temperature,
+        top_p: request.topP,
+        top_k: request.topK,
+        presence_penalty: request.presencePenalty,
+        frequency_penalty: request.frequencyPenalty,
+        stop: request.stop,
+        seed: request.seed,
+        n: request.choices,
+        reasoning_effort: request.reasoning && effort(request.reasoning),
+        service_tier: request.serviceTier,
+        user: request.user
+      }),
+      ...(delivery.stream && {
+        stream: true,
+        ...(Object.keys(streamOptions).length > 0 && { stream_options: streamOptions })
+      })
+    }
+  })

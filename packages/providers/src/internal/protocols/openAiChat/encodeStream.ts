@@ -1,0 +1,98 @@
+import type { ChatEvent } from "../../../ChatEvent.ts"
+import type { Delivery, Encoder } from "../../../Codec.ts"
+import type { Json, JsonObject } from "../../../Json.ts"
+import type { ProviderError } from "../../../ProviderError.ts"
+import { isObject, string } from "../../json/json.ts"
+import { encodeError } from "../openAi/encodeError.ts"
+import { toolCall } from "./encodeMessages.ts"
+import { finishReason, usage } from "./encodeResponse.ts"
+import { own, protocol } from "./extras.ts"
+
+const event = (data: JsonObject) => `data: ${JSON.stringify(data)}\n\n`
+
+/** Chunks as OpenAI's server sends them: each repeats what is said of the whole answer. */
+export class OpenAiChatEncoder implements Encoder {
+  private readonly includeUsage: boolean
+  private envelope: JsonObject = { id: "", object: "chat.completion.chunk", created: 0, model: "" }
+  private readonly begun = new Set<number>()
+  /** Calls of tools without a schema. */
+  private readonly custom = new Set<string>()
+
+  constructor({ includeUsage }: Delivery) {
+    this.includeUsage = includeUsage
+  }
+
+  push(events: ReadonlyArray<ChatEvent>): string {
+    let text = ""
+    for (const event of events) text += this.encode(event)
+    return text
+  }
+
+  end(): string {
+    return "data: [DONE]\n\n"
+  }
+
+  fail(error: ProviderError): string {
+    return event(encodeError(error).body)
+  }
+
+  private encode(said: ChatEvent): string {
+    switch (said._tag) {
+      case "Started":
+        this.envelope = { ...this.envelope, id: said.id ?? "", model: said.model ?? "", ...own(said.extras) }
+        return this.begin(0)
+      case "TextDelta":
+        return this.delta(said.choice, { content: said.text })
+      case "RefusalDelta":
+        return this.delta(said.choice, { refusal: said.text })
+      case "ReasoningDelta":
+        return this.delta(said.choice, { [string(own(said.extras)["name"]) ?? "reasoning_content"]: said.text })
+      case "ReasoningSigned":
+        // Nobody but the provider that signed it can make anything of it.
+        return ""
+      case "ToolCallStarted": {
+        const { choice, extras, id, index, name } = said
+        const call = toolCall({ type: "tool-call", id, name, arguments: "", extras })
+        if (call["type"] === "custom") this.custom.add(`${choice ?? 0}/${index}`)
+        return this.delta(choice, { tool_calls: [{ index, ...call }] })
+      }
+      case "ToolCallDelta": {
+        const { arguments: text, choice, index } = said
+        const isCustom = this.custom.has(`${choice ?? 0}/${index}`)
+        const fragment = isCustom ? { custom: { input: text } } : { function: { arguments: text } }
+        return this.delta(choice, { tool_calls: [{ index, ...fragment }] })
+      }
+      case "Native":
+        return said.protocol === protocol ? this.native(said.choice, said.value) : ""
+      case "Finished":
+        return this.begin(said.choice ?? 0) +
+          this.chunk([{ index: said.choice ?? 0, delta: {}, logprobs: null, finish_reason: finishReason(said) }])
+      case "Used":
+        return this.includeUsage ? this.chunk([], { usage: usage(said) }) : ""
+    }
+  }
+
+  private native(choice: number | undefined, value: JsonObject): string {
+    const { choice: about, message, response } = value
+    if (typeof value["type"] === "string") return this.delta(choice, { content: [value] })
+    if (isObject(message)) return this.delta(choice, message)
+    if (isObject(response)) return this.chunk([], response)
+    return isObject(about) ? this.delta(choice, {}, about) : ""
+  }
+
+  private delta(choice = 0, delta: JsonObject, about: JsonObject = {}): string {
+    return this.begin(choice) + this.chunk([{ index: choice, delta, logprobs: null, finish_reason: null, ...about }])
+  }
+
+  /** Each answer begins by saying whose it is. */
+  private begin(index: number): string {
+    if (this.begun.has(index)) return ""
+    this.begun.add(index)
+    const delta = { role: "assistant", content: "", refusal: null }
+    return this.chunk([{ index, delta, logprobs: null, finish_reason: null }])
+  }
+
+  private chunk(choices: ReadonlyArray<Json>, fields: JsonObject = {}): string {
+    return event({ ...this.envelope, choices, ...(this.includeUsage && { usage: null }), ...fields })
+  }
+}

@@ -1,0 +1,23 @@
+import type { Extras } from "../../../ChatRequest.ts"
+import { Unsupported } from "../../../Codec.ts"
+import type { JsonObject } from "../../../Json.ts"
+import { others } from "../../json/json.ts"
+
+/** Under this name, extras and native parts of OpenAI's chat completions are kept. */
+export const protocol = "openai-chat"
+
+/** The extras of this protocol. */
+export const own = (extras: Extras | undefined): JsonObject => extras?.[protocol] ?? {}
+
+/** What is not known, as extras. */
+export const extrasOf = (value: JsonObject, known: ReadonlySet<string>): { readonly extras?: Extras } => {
+  const unknown = others(value, known)
+  return unknown === undefined ? {} : { extras: { [protocol]: unknown } }
+}
+
+export const unsupported = (detail: string): never => {
+  throw new Unsupported({ protocol, detail })
+}
+
+/** By these names, compatible servers give the model's thinking. OpenAI's own reference has none. */
+export const reasoningNames = ["reasoning_content", "reasoning"] as const
