@@ -146,7 +146,7 @@ const run = (things: Things, node: Node): Effect.Effect<void, SessionError.Sessi
     case "acquire":
       return Effect.scoped(minded)
     case "stream":
-      return Stream.fromEffect(Effect.asVoid(minded)).pipe(Session.stream(info("stream")), Stream.runDrain)
+      return Stream.fromEffect(Effect.asVoid(minded)).pipe(Session.scopedStream(info("stream")), Stream.runDrain)
   }
 }
 

@@ -50,9 +50,9 @@ export const mutants: ReadonlyArray<Mutant> = [
     module,
     file: "packages/providers/src/internal/call/pipeline.ts",
     find:
-      "        Session.stream(info)\n      )\n    return Observation.stream((fiber) => begin(fiber, request, true), attempts, latest).pipe(\n      Deadline.withinStream(endpoint.timeouts.total ?? Timeouts.defaults.total),",
+      "        Session.scopedStream(info)\n      )\n    return Observation.stream((fiber) => begin(fiber, request, true), attempts, latest).pipe(\n      Deadline.withinStream(endpoint.timeouts.total ?? Timeouts.defaults.total),",
     replace:
-      "        Deadline.withinStream(endpoint.timeouts.total ?? Timeouts.defaults.total),\n        Session.stream(info)\n      )\n    return Observation.stream((fiber) => begin(fiber, request, true), attempts, latest).pipe(",
+      "        Deadline.withinStream(endpoint.timeouts.total ?? Timeouts.defaults.total),\n        Session.scopedStream(info)\n      )\n    return Observation.stream((fiber) => begin(fiber, request, true), attempts, latest).pipe(",
     rule: "a call holds nothing past its limit, though its reader is away"
   },
   {

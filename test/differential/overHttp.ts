@@ -128,7 +128,7 @@ const inSession = Layer.effect(
   Chat,
   Effect.map(Chat, ({ generate, stream }) => ({
     generate: Session.scoped({ kind: "work", name: "of the table" })(generate),
-    stream: Session.stream({ kind: "work", name: "of the table" })(stream)
+    stream: Session.scopedStream({ kind: "work", name: "of the table" })(stream)
   }))
 )
 
@@ -140,7 +140,7 @@ export const models: ReadonlyArray<Wrapper> = [
     (world) => Layer.provideMerge(ofLanguageModel, target({ retry: Retry.jittered() })(world))
   ),
   viaModel(
-    "Session.stream and Session.scoped around a target",
+    "Session.scopedStream and Session.scoped around a target",
     (world) => inSession.pipe(Layer.provide(ofTarget), Layer.provideMerge(target()(world)))
   )
 ]

@@ -88,41 +88,41 @@ const aroundEffect = (name: string, isSession: boolean, effect: AroundEffect): W
 })
 
 // A scope is taken out of what they need, which a generic signature cannot say.
-const sessionStream = Session.stream(info) as AroundStream
+const sessionStream = Session.scopedStream(info) as AroundStream
 const admitStream = Shutdown.admitStream(info) as AroundStream
-const timeoutsStream: AroundStream = (self) => Timeouts.stream<never>({ timeouts })(self as never)
+const timeoutsStream: AroundStream = (self) => Timeouts.applyStream<never>({ timeouts })(self as never)
 const deadlineStream: AroundStream = (self) => Deadline.withinStream(long)(self)
-const retryStream: AroundStream = (self) => Retry.stream(Retry.jittered())(self)
+const retryStream: AroundStream = (self) => Retry.applyStream(Retry.jittered())(self)
 
 const sessionScoped = Session.scoped(info) as AroundEffect
 const sessionUse: AroundEffect = (self) => Session.use(info, Effect.void, () => Effect.void, () => self)
 const deadline: AroundEffect = (self) => Deadline.within(long)(self)
-const retry: AroundEffect = (self) => Retry.effect(Retry.jittered())(self)
+const retry: AroundEffect = (self) => Retry.apply(Retry.jittered())(self)
 const admit: AroundEffect = (self) => Shutdown.admit(info)(self)
 
 export const aroundWork: ReadonlyArray<Wrapper> = [
-  aroundStream("Session.stream", true, sessionStream),
-  aroundStream("Timeouts.stream", false, timeoutsStream),
+  aroundStream("Session.scopedStream", true, sessionStream),
+  aroundStream("Timeouts.applyStream", false, timeoutsStream),
   aroundStream("Deadline.withinStream", false, deadlineStream),
-  aroundStream("Retry.stream", false, retryStream),
+  aroundStream("Retry.applyStream", false, retryStream),
   aroundStream("Shutdown.admitStream", true, admitStream),
-  aroundStream("Session.stream(Deadline.withinStream)", true, (self) => sessionStream(deadlineStream(self))),
+  aroundStream("Session.scopedStream(Deadline.withinStream)", true, (self) => sessionStream(deadlineStream(self))),
   aroundStream(
-    "Deadline.withinStream(Session.stream(Timeouts.stream))",
+    "Deadline.withinStream(Session.scopedStream(Timeouts.applyStream))",
     true,
     (self) => deadlineStream(sessionStream(timeoutsStream(self)))
   ),
   aroundStream(
-    "Retry.stream(Session.stream(Timeouts.stream))",
+    "Retry.applyStream(Session.scopedStream(Timeouts.applyStream))",
     true,
     (self) => retryStream(sessionStream(timeoutsStream(self)))
   ),
   aroundEffect("Session.scoped", true, sessionScoped),
   aroundEffect("Session.use", true, sessionUse),
   aroundEffect("Deadline.within", false, deadline),
-  aroundEffect("Retry.effect", false, retry),
+  aroundEffect("Retry.apply", false, retry),
   aroundEffect("Shutdown.admit", true, admit),
-  aroundEffect("Deadline.within(Retry.effect(Session.scoped))", true, (self) => deadline(retry(sessionScoped(self)))),
+  aroundEffect("Deadline.within(Retry.apply(Session.scoped))", true, (self) => deadline(retry(sessionScoped(self)))),
   aroundEffect("Shutdown.admit(Deadline.within)", true, (self) => admit(deadline(self))),
   {
     ...plain,

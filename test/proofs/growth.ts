@@ -48,7 +48,7 @@ const calls = (url: string): Growth.Calls => {
     Deadline.within("30 seconds")(Governed.whole(request(url, name), policy))
   const stream = (name: keyof typeof behaviors) =>
     Governed.stream(request(url, name), policy).pipe(
-      Timeouts.stream({ timeouts: {} }),
+      Timeouts.applyStream({ timeouts: {} }),
       Deadline.withinStream("30 seconds")
     )
   return {

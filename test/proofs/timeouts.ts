@@ -128,7 +128,7 @@ const attemptsThatFit = Effect.fnUntraced(function*(provider: Provider) {
       return Governed.execute({ method: "GET", url: `${provider.url}/${how}/${id}`, headers: {} })
     })
     const since = now()
-    const exit = yield* attempt.pipe(Retry.effect(policy), Effect.scoped, Deadline.within(budget), Effect.exit)
+    const exit = yield* attempt.pipe(Retry.apply(policy), Effect.scoped, Deadline.within(budget), Effect.exit)
     const why = Exit.isFailure(exit) ? Retry.ended(exit.cause)?.why : undefined
     return { id, left, why, took: now() - since, deadline: since + budget }
   })

@@ -268,12 +268,12 @@ const run = (
   budget: number
 ) => {
   const declared = call.isIdempotent ? Retry.idempotent() : (<A, E, R>(self: Effect.Effect<A, E, R>) => self)
-  const stream = source(call, keys).pipe(Retry.stream(policy))
+  const stream = source(call, keys).pipe(Retry.applyStream(policy))
   const retried = kind === "stream"
     ? read(Deadline.withinStream(budget)(stream), call)
     : kind === "bare stream"
     ? Effect.scoped(Effect.flatMap(Effect.scope, (scope) => readIn(scope, uncut(budget)(stream), call)))
-    : Effect.scoped(attempt(call, keys).pipe(Retry.effect(policy), Deadline.within(budget)))
+    : Effect.scoped(attempt(call, keys).pipe(Retry.apply(policy), Deadline.within(budget)))
   // Where chance has no say in the wait, it is known until when a retry that was taken cannot have begun.
   const left = Effect.map(Clock.currentTimeMillis, (now) => {
     const asked = Duration.toMillis(call.last?.retry.retryAfter ?? 0)

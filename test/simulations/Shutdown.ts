@@ -247,7 +247,7 @@ const bystander = (truth: Truth, isInside: boolean): Effect.Effect<void, Session
       }))
     const run = {
       scoped: Session.scoped(info)(work),
-      stream: Stream.fromEffect(work).pipe(Session.stream(info), Stream.runDrain),
+      stream: Stream.fromEffect(work).pipe(Session.scopedStream(info), Stream.runDrain),
       held: Effect.scoped(
         Effect.flatMap(
           Session.acquire(info, Effect.void, () => Effect.void),

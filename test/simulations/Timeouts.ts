@@ -74,7 +74,7 @@ const readIn = Effect.fnUntraced(function*(book: Book, scope: Scope.Scope) {
   const idle = yield* Simulation.choose(idles)
   const total = yield* Simulation.choose(totals)
   const limited = source(book).pipe(
-    Timeouts.stream<string>({ timeouts: { firstToken, idle }, isOutput: (element) => element === "output" }),
+    Timeouts.applyStream<string>({ timeouts: { firstToken, idle }, isOutput: (element) => element === "output" }),
     Deadline.withinStream(total)
   )
   const pull = yield* Scope.provide(Stream.toPull(limited), scope)
@@ -145,7 +145,7 @@ const read = (book: Book) =>
 /** What forks is never slower than its limits, so that they pass for what was lost of it. */
 const readForked = Effect.gen(function*() {
   const idle = yield* Simulation.choose([2 * pace, 10 * pace])
-  const limited = Timeouts.stream<string>({ timeouts: { firstToken: idle, idle } })
+  const limited = Timeouts.applyStream<string>({ timeouts: { firstToken: idle, idle } })
   const exit = yield* readForking(limited)
   const isLimit = Option.isSome(Exit.findErrorOption(exit))
   yield* Simulation.check("what a stream forks lives as long as the stream", !isLimit, () => String(exit))

@@ -141,7 +141,9 @@ export const run = (url: string, call: Call, random: () => number): Effect.Effec
       }
       case "revoke": {
         const info = { kind: "user", name: call.id }
-        const used = way.kind === "stream" ? Stream.runDrain(Session.stream(info)(talk)) : Session.scoped(info)(answer)
+        const used = way.kind === "stream"
+          ? Stream.runDrain(Session.scopedStream(info)(talk))
+          : Session.scoped(info)(answer)
         return Effect.gen(function*() {
           const fiber = yield* Effect.forkChild(used)
           yield* stopped

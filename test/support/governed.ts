@@ -20,8 +20,8 @@ export const execute = Effect.fnUntraced(function*(request: Transport.Request) {
 
 /** The whole body as text. */
 export const whole = (request: Transport.Request, policy: Retry.Policy) =>
-  execute(request).pipe(Effect.flatMap(Transport.text), Retry.effect(policy), Effect.scoped)
+  execute(request).pipe(Effect.flatMap(Transport.text), Retry.apply(policy), Effect.scoped)
 
 /** The body's pieces. */
 export const stream = (request: Transport.Request, policy: Retry.Policy) =>
-  Stream.unwrap(Effect.map(execute(request), Transport.stream)).pipe(Retry.stream(policy))
+  Stream.unwrap(Effect.map(execute(request), Transport.stream)).pipe(Retry.applyStream(policy))

@@ -209,7 +209,7 @@ export const holding = (book: Book, tenant: string | undefined) => {
         const handle = yield* Session.acquire({ kind: "acquired", name: "streams" }, take, book.put)
         return Stream.mapEffect(Stream.make(1, 2, 3), (n) => Effect.as(minding(handle), n))
       }))
-    ).pipe(Session.stream({ kind: "streamed", name }))
+    ).pipe(Session.scopedStream({ kind: "streamed", name }))
 
   const streamed = (depth: number): Effect.Effect<void, Failure> =>
     Effect.gen(function*() {
@@ -239,9 +239,10 @@ export const holding = (book: Book, tenant: string | undefined) => {
     })
 
   /** Whose elements come from what it forks. */
-  const forked = Effect.flatMap(readForking(Session.stream({ kind: "streamed", name: "forked" })), (exit) => exit).pipe(
-    Simulation.phase("reading what is forked")
-  )
+  const forked = Effect.flatMap(readForking(Session.scopedStream({ kind: "streamed", name: "forked" })), (exit) => exit)
+    .pipe(
+      Simulation.phase("reading what is forked")
+    )
 
   /** Reads once, without ever closing anything, and is lost. Inside of nothing, since that would end before it. */
   const dropped = Effect.uninterruptibleMask((restore) =>

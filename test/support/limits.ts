@@ -40,7 +40,7 @@ const call = (
     const { execute } = yield* Transport.Transport
     const response = yield* execute({ method: "GET", url, headers: FaultyProvider.header(behavior), timeouts: all })
     return Transport.stream(response).pipe(
-      Timeouts.stream<Uint8Array>({
+      Timeouts.applyStream<Uint8Array>({
         timeouts: all,
         startedAt: response.sentAt,
         isOutput: (bytes) => text.decode(bytes).includes("data:")

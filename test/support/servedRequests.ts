@@ -179,7 +179,7 @@ const handlers = (served: Served, held: Held): Record<string, Answer> => ({
   session: Effect.gen(function*() {
     const { body, make } = yield* making(served, held)
     yield* Effect.forkChild(part(served, "child", make))
-    return HttpServerResponse.stream(Session.stream({ kind: "streamed", name: "body" })(body))
+    return HttpServerResponse.stream(Session.scopedStream({ kind: "streamed", name: "body" })(body))
   }),
 
   detached: Effect.gen(function*() {

@@ -50,7 +50,7 @@ const elements = smoke ? 20 : 200
 const numbers = () => Stream.fromEffectRepeat(Effect.as(Effect.yieldNow, 1))
 const heldPlain = (count: number) =>
   Stream.unwrap(Effect.as(Effect.acquireRelease(acquire, nothing), Stream.take(numbers(), count)))
-const held = (count: number) => Session.stream(info)(Stream.take(numbers(), count))
+const held = (count: number) => Session.scopedStream(info)(Stream.take(numbers(), count))
 
 const streaming = interleave(rounds(101), {
   ours: nanosPerRun(runs / 20, () => Stream.runDrain(held(1))),

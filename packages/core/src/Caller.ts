@@ -5,6 +5,8 @@
  */
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
+import { dual } from "effect/Function"
+import * as Stream from "effect/Stream"
 import { copied } from "./internal/session/callers.ts"
 
 export interface Caller {
@@ -23,12 +25,28 @@ export const Current: Context.Reference<Caller | undefined> = Context.Reference<
   { defaultValue: () => undefined }
 )
 
+const merged = (outer: Caller | undefined, caller: Caller): Caller =>
+  outer === undefined ? copied(caller) : copied(outer, caller)
+
 /**
  * Runs an effect on behalf of a caller. What the given one leaves out is taken from the one in force. Its fields are copied,
  * so an object that holds more than these is not kept.
  */
-export const provide = (caller: Caller) => <A, E, R>(self: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
-  Effect.flatMap(
-    Current,
-    (outer) => Effect.provideService(self, Current, outer === undefined ? copied(caller) : copied(outer, caller))
-  )
+export const provide: {
+  (caller: Caller): <A, E, R>(self: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
+  <A, E, R>(self: Effect.Effect<A, E, R>, caller: Caller): Effect.Effect<A, E, R>
+} = dual(
+  2,
+  <A, E, R>(self: Effect.Effect<A, E, R>, caller: Caller): Effect.Effect<A, E, R> =>
+    Effect.flatMap(Current, (outer) => Effect.provideService(self, Current, merged(outer, caller)))
+)
+
+/** Runs a stream on behalf of a caller. What the given one leaves out is taken from the one in force at the first pull. */
+export const provideStream: {
+  (caller: Caller): <A, E, R>(self: Stream.Stream<A, E, R>) => Stream.Stream<A, E, R>
+  <A, E, R>(self: Stream.Stream<A, E, R>, caller: Caller): Stream.Stream<A, E, R>
+} = dual(
+  2,
+  <A, E, R>(self: Stream.Stream<A, E, R>, caller: Caller): Stream.Stream<A, E, R> =>
+    Stream.unwrap(Effect.map(Current, (outer) => Stream.provideService(self, Current, merged(outer, caller))))
+)

@@ -112,18 +112,26 @@ const until = <A, E, R>(
     )
   )
 
+/** Like `dual`, but checks the duration where it is given, also when there is no `self` yet. */
+const checkedDual = (limited: (budget: Duration.Duration) => (self: any) => unknown) => {
+  const of = (duration: Duration.Input) => limited(OptionCheck.duration("deadline", duration))
+  return (...args: [duration: Duration.Input] | [self: any, duration: Duration.Input]): any =>
+    args.length === 1 ? of(args[0]) : of(args[1])(args[0])
+}
+
 /**
  * Runs an effect under a deadline. An earlier one that is in force already stays so, and raises its own error. The deadline
  * interrupts the effect even where interruption is not allowed around it, so that what is acquired can have one.
  */
-export const within = (duration: Duration.Input) => {
-  const budget = OptionCheck.duration("deadline", duration)
-  return <A, E, R>(self: Effect.Effect<A, E, R>): Effect.Effect<A, E | DeadlineExceeded, R> =>
-    Effect.withFiber((fiber) => {
-      const limit = earliest(budget, fiber)
-      return isNever(limit) ? self : until(self, limit)
-    })
-}
+export const within: {
+  (duration: Duration.Input): <A, E, R>(self: Effect.Effect<A, E, R>) => Effect.Effect<A, E | DeadlineExceeded, R>
+  <A, E, R>(self: Effect.Effect<A, E, R>, duration: Duration.Input): Effect.Effect<A, E | DeadlineExceeded, R>
+} = checkedDual((budget) => <A, E, R>(self: Effect.Effect<A, E, R>): Effect.Effect<A, E | DeadlineExceeded, R> =>
+  Effect.withFiber((fiber) => {
+    const limit = earliest(budget, fiber)
+    return isNever(limit) ? self : until(self, limit)
+  })
+)
 
 /** A stream that a deadline ends, while it is pulled and while its reader is away. */
 class DeadlinePump<A, E, R> extends LimitedPump<A, E, R, DeadlineExceeded> {
@@ -165,9 +173,16 @@ class DeadlinePump<A, E, R> extends LimitedPump<A, E, R, DeadlineExceeded> {
  * interrupted ends nothing: the stream's work goes on, and the next pull gets what came of it. A stream whose scope is
  * closed by another fiber fails with `SessionRevoked`, also where its reader pulls only then.
  */
-export const withinStream = (duration: Duration.Input) => {
-  const budget = OptionCheck.duration("deadline", duration)
-  return <A, E, R>(self: Stream.Stream<A, E, R>): Stream.Stream<A, E | DeadlineExceeded | SessionRevoked, R> =>
+export const withinStream: {
+  (
+    duration: Duration.Input
+  ): <A, E, R>(self: Stream.Stream<A, E, R>) => Stream.Stream<A, E | DeadlineExceeded | SessionRevoked, R>
+  <A, E, R>(
+    self: Stream.Stream<A, E, R>,
+    duration: Duration.Input
+  ): Stream.Stream<A, E | DeadlineExceeded | SessionRevoked, R>
+} = checkedDual(
+  (budget) => <A, E, R>(self: Stream.Stream<A, E, R>): Stream.Stream<A, E | DeadlineExceeded | SessionRevoked, R> =>
     Stream.fromChannel(
       Channel.fromTransform((_, scope) =>
         Effect.withFiber((fiber): Effect.Effect<Pulled<A, E | DeadlineExceeded | SessionRevoked, R>, never, R> => {
@@ -178,4 +193,4 @@ export const withinStream = (duration: Duration.Input) => {
         })
       )
     )
-}
+)

@@ -1,7 +1,7 @@
 /**
  * Trying again, where that can help and can do no harm.
  *
- * A `Policy` is a value, applied to any effect (`effect`) or stream (`stream`). Whether a failure is tried again is not
+ * A `Policy` is a value, applied to any effect (`apply`) or stream (`applyStream`). Whether a failure is tried again is not
  * the policy's to know: each error of ours declares it in `retry`, by how far the attempt got and whether the next one
  * may fare better; `classify` says it for errors that are not ours.
  *
@@ -48,8 +48,8 @@
  * )
  *
  * const program = Effect.gen(function*() {
- *   yield* Console.log(yield* flaky.pipe(Retry.effect(policy), Deadline.within("10 seconds")))
- *   yield* numbers.pipe(Retry.stream(policy), Stream.runForEach((n) => Console.log(n)))
+ *   yield* Console.log(yield* flaky.pipe(Retry.apply(policy), Deadline.within("10 seconds")))
+ *   yield* numbers.pipe(Retry.applyStream(policy), Stream.runForEach((n) => Console.log(n)))
  * }).pipe(Effect.catchCause((cause) => Console.log(Retry.ended(cause)))) // { attempts: 2, why: "delivered" }
  *
  * Effect.runPromise(program)
@@ -64,6 +64,7 @@ import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import { dual } from "effect/Function"
 import * as Random from "effect/Random"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
@@ -189,20 +190,32 @@ const newKey: Effect.Effect<string> = Effect.withFiber((fiber) => Effect.succeed
  * Declares that what is called may be sent twice and does its work once: by its nature, or since the other side honours
  * the key. Give the key that the operation was stored with, if it has one; otherwise a random one is made.
  */
-export const idempotent = (key?: string) => <A, E, R>(self: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
-  Effect.flatMap(
-    key === undefined ? newKey : Effect.succeed(key),
-    (value) => Effect.provideService(self, CurrentKey, { value, isHonoured: true })
-  )
+export const idempotent: {
+  (key?: string): <A, E, R>(self: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
+  <A, E, R>(self: Effect.Effect<A, E, R>, key?: string): Effect.Effect<A, E, R>
+} = dual(
+  ([self]) => Effect.isEffect(self),
+  <A, E, R>(self: Effect.Effect<A, E, R>, key?: string): Effect.Effect<A, E, R> =>
+    Effect.flatMap(
+      key === undefined ? newKey : Effect.succeed(key),
+      (value) => Effect.provideService(self, CurrentKey, { value, isHonoured: true })
+    )
+)
 
 /** The same for a stream. A random key is made anew each time that the stream is run. */
-export const idempotentStream = (key?: string) => <A, E, R>(self: Stream.Stream<A, E, R>): Stream.Stream<A, E, R> =>
-  Stream.unwrap(
-    Effect.map(
-      key === undefined ? newKey : Effect.succeed(key),
-      (value) => Stream.provideService(self, CurrentKey, { value, isHonoured: true })
+export const idempotentStream: {
+  (key?: string): <A, E, R>(self: Stream.Stream<A, E, R>) => Stream.Stream<A, E, R>
+  <A, E, R>(self: Stream.Stream<A, E, R>, key?: string): Stream.Stream<A, E, R>
+} = dual(
+  ([self]) => Stream.isStream(self),
+  <A, E, R>(self: Stream.Stream<A, E, R>, key?: string): Stream.Stream<A, E, R> =>
+    Stream.unwrap(
+      Effect.map(
+        key === undefined ? newKey : Effect.succeed(key),
+        (value) => Stream.provideService(self, CurrentKey, { value, isHonoured: true })
+      )
     )
-  )
+)
 
 /**
  * Why a call that failed was not tried again: the error cannot be helped (`permanent`), output had been `delivered`, it
@@ -234,9 +247,20 @@ const inScope = <A, E, R>(self: Effect.Effect<A, E, R>, outer: Scope.Scope): Eff
  * Tries an effect again where that can help. It fails with the last error, and with `DeadlineExceeded` only where not
  * even a first attempt had the time.
  */
-export const effect =
-  <EP>(policy: Policy<EP>) =>
-  <A, E extends EP | Declared, R>(self: Effect.Effect<A, E, R>): Effect.Effect<A, E | DeadlineExceeded, R> =>
+export const apply: {
+  <EP>(
+    policy: Policy<EP>
+  ): <A, E extends EP | Declared, R>(self: Effect.Effect<A, E, R>) => Effect.Effect<A, E | DeadlineExceeded, R>
+  <EP, A, E extends EP | Declared, R>(
+    self: Effect.Effect<A, E, R>,
+    policy: Policy<EP>
+  ): Effect.Effect<A, E | DeadlineExceeded, R>
+} = dual(
+  2,
+  <EP, A, E extends EP | Declared, R>(
+    self: Effect.Effect<A, E, R>,
+    policy: Policy<EP>
+  ): Effect.Effect<A, E | DeadlineExceeded, R> =>
     Effect.withFiber((fiber) => {
       const given = fiber.getRef(CurrentKey)
       const call = new Call<EP, E>(policy, given?.isHonoured === true)
@@ -262,6 +286,7 @@ export const effect =
       const key = { value: Key.make(fiber.getRef(Random.Random)), isHonoured: false }
       return Effect.provideService(settled, CurrentKey, key)
     })
+)
 
 /**
  * Tries a stream again that failed before its first element. Once an element has reached the reader, the stream's own
@@ -271,9 +296,20 @@ export const effect =
  * itself can be gone on with, or with the rest of the wait. An attempt that was left while it opened is closed, does not
  * count, and is opened anew.
  */
-export const stream =
-  <EP>(policy: Policy<EP>) =>
-  <A, E extends EP | Declared, R>(self: Stream.Stream<A, E, R>): Stream.Stream<A, E | DeadlineExceeded, R> =>
+export const applyStream: {
+  <EP>(
+    policy: Policy<EP>
+  ): <A, E extends EP | Declared, R>(self: Stream.Stream<A, E, R>) => Stream.Stream<A, E | DeadlineExceeded, R>
+  <EP, A, E extends EP | Declared, R>(
+    self: Stream.Stream<A, E, R>,
+    policy: Policy<EP>
+  ): Stream.Stream<A, E | DeadlineExceeded, R>
+} = dual(
+  2,
+  <EP, A, E extends EP | Declared, R>(
+    self: Stream.Stream<A, E, R>,
+    policy: Policy<EP>
+  ): Stream.Stream<A, E | DeadlineExceeded, R> =>
     Stream.fromChannel(Channel.fromTransform((_, scope) =>
       Effect.withFiber((fiber) => {
         const given = fiber.getRef(CurrentKey)
@@ -282,3 +318,4 @@ export const stream =
         return Effect.succeed(new Attempts(named, new Call<EP, E>(policy, given?.isHonoured === true), scope).pull)
       })
     ))
+)

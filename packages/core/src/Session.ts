@@ -6,7 +6,7 @@
  * children are released before their parent.
  *
  * A session can be revoked from outside (`SessionRegistry.revoke`): whoever works in it is interrupted, and gets
- * `SessionRevoked` as a typed error, never a bare interruption. For that, the work of `use`, `scoped` and `stream` runs
+ * `SessionRevoked` as a typed error, never a bare interruption. For that, the work of `use`, `scoped` and `scopedStream` runs
  * on a fiber of its own: what it forks as a child ends with it. Work that nothing may interrupt, such as that of a session
  * in a finalizer or in `Effect.uninterruptible`, is not interrupted by a revocation either: it goes on to its end, though
  * what it holds is released under it when the revocation's deadline has passed. Work that may never end needs a limit:
@@ -17,7 +17,7 @@
  * That ends with the release. A finalizer in the scope of `scoped` is a part of its release, and so is all that a stream does
  * once it is told to end. One inside of other work is a part of the work, and opens nothing once that was revoked.
  *
- * Choose `use` where a function can hold it, `scoped` to group what an effect acquires, `stream` for as long as a
+ * Choose `use` where a function can hold it, `scoped` to group what an effect acquires, `scopedStream` for as long as a
  * stream is read, and `acquire` where a `Scope` of yours decides.
  */
 import * as Channel from "effect/Channel"
@@ -25,6 +25,7 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
+import { dual } from "effect/Function"
 import { NodeInspectSymbol } from "effect/Inspectable"
 import type * as Schedule from "effect/Schedule"
 import * as Scope from "effect/Scope"
@@ -179,11 +180,17 @@ export const use = <A, E, R, B, E2, R2, E3 = never, R3 = never>(
   )
 }
 
-/** Groups what `effect` acquires into one session, which takes the place of its `Scope` and ends with it. */
-export const scoped =
-  (info: Info) =>
-  <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E | SessionError, Exclude<R, Scope.Scope>> =>
-    use(info, Scope.make(), Scope.close, (scope) => Scope.provide(effect, scope))
+/** Groups what an effect acquires into one session, which takes the place of its `Scope` and ends with it. */
+export const scoped: {
+  (
+    info: Info
+  ): <A, E, R>(self: Effect.Effect<A, E, R>) => Effect.Effect<A, E | SessionError, Exclude<R, Scope.Scope>>
+  <A, E, R>(self: Effect.Effect<A, E, R>, info: Info): Effect.Effect<A, E | SessionError, Exclude<R, Scope.Scope>>
+} = dual(
+  2,
+  <A, E, R>(self: Effect.Effect<A, E, R>, info: Info): Effect.Effect<A, E | SessionError, Exclude<R, Scope.Scope>> =>
+    use(info, Scope.make(), Scope.close, (scope) => Scope.provide(self, scope))
+)
 
 /** Made apart, so that a scope that keeps it keeps nothing of what was acquired, once that was released. */
 const closing = (entry: Entry, registry: SessionRegistry) => (exit: Exit.Exit<unknown, unknown>) =>
@@ -327,9 +334,14 @@ const stopping = (pump: Stoppable, entry: Entry, registry: SessionRegistry) => (
  * interrupted ends nothing: the stream's work goes on, and the next pull gets what came of it. A stream whose scope is
  * closed by another fiber fails with `SessionRevoked`, also where its reader pulls only then.
  */
-export const stream =
-  (info: Info) =>
-  <A, E, R>(self: Stream.Stream<A, E, R>): Stream.Stream<A, E | SessionError, Exclude<R, Scope.Scope>> => {
+export const scopedStream: {
+  (
+    info: Info
+  ): <A, E, R>(self: Stream.Stream<A, E, R>) => Stream.Stream<A, E | SessionError, Exclude<R, Scope.Scope>>
+  <A, E, R>(self: Stream.Stream<A, E, R>, info: Info): Stream.Stream<A, E | SessionError, Exclude<R, Scope.Scope>>
+} = dual(
+  2,
+  <A, E, R>(self: Stream.Stream<A, E, R>, info: Info): Stream.Stream<A, E | SessionError, Exclude<R, Scope.Scope>> => {
     const site = Site.sample()
     return Stream.fromChannel(
       Channel.fromTransform((_, scope) =>
@@ -347,3 +359,4 @@ export const stream =
       )
     )
   }
+)

@@ -21,7 +21,7 @@
  * nor is work that has a fiber of its own call it, since nobody can tell whether it waits for that.
  *
  * Work that nobody admitted is not waited for: it goes on until its program is interrupted. What is under way then in a
- * session (`Session.use`, `scoped`, `stream`, a call of a model) and does not come to its end was cut short, and is named
+ * session (`Session.use`, `scoped`, `scopedStream`, a call of a model) and does not come to its end was cut short, and is named
  * like admitted work; what is merely held (`Session.acquire`, a connection) was not. Work outside of any session, or in a
  * registry other than that of whoever asked for the shutdown, is not seen: admit it.
  *
@@ -48,6 +48,7 @@ import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import { dual } from "effect/Function"
 import * as Layer from "effect/Layer"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
@@ -161,31 +162,50 @@ const admission = (info: Session.Info) => Effect.map(Shutdown, (shutdown) => new
  * Fails with `ShuttingDown` once admission has stopped, except inside of work that is in flight. What has not ended when
  * the drain is over fails with `SessionRevoked`, so that it can still end its answer as its protocol wants.
  */
-export const admit =
-  (info: Session.Info) =>
-  <A, E, R>(self: Effect.Effect<A, E, R>): Effect.Effect<A, E | ShuttingDown | SessionError, R> =>
+export const admit: {
+  (
+    info: Session.Info
+  ): <A, E, R>(self: Effect.Effect<A, E, R>) => Effect.Effect<A, E | ShuttingDown | SessionError, R>
+  <A, E, R>(self: Effect.Effect<A, E, R>, info: Session.Info): Effect.Effect<A, E | ShuttingDown | SessionError, R>
+} = dual(
+  2,
+  <A, E, R>(self: Effect.Effect<A, E, R>, info: Session.Info): Effect.Effect<A, E | ShuttingDown | SessionError, R> =>
     Session.use(
       info,
       admission(info),
       (admission, exit) => admission.giveBack(Exit.isSuccess(exit)),
       (admission) => Effect.flatMap(admission.take, (ticket) => Effect.provideService(self, InFlight, ticket))
     )
+)
 
 /**
  * The same for a stream: in flight from its first pull until it ends, fails or is given up. One that was set up and is pulled
  * only after the shutdown fails with `SessionRevoked`.
  */
-export const admitStream = (info: Session.Info) =>
-<A, E, R>(
-  self: Stream.Stream<A, E, R>
-): Stream.Stream<A, E | ShuttingDown | SessionError, Exclude<R, Scope.Scope>> =>
-  Session.stream(info)(Stream.unwrap(Effect.gen(function*() {
-    const { take } = yield* Effect.acquireRelease(
-      admission(info),
-      (admission, exit) => admission.giveBack(Exit.isSuccess(exit))
-    )
-    return Stream.provideService(self, InFlight, yield* take)
-  })))
+export const admitStream: {
+  (
+    info: Session.Info
+  ): <A, E, R>(
+    self: Stream.Stream<A, E, R>
+  ) => Stream.Stream<A, E | ShuttingDown | SessionError, Exclude<R, Scope.Scope>>
+  <A, E, R>(
+    self: Stream.Stream<A, E, R>,
+    info: Session.Info
+  ): Stream.Stream<A, E | ShuttingDown | SessionError, Exclude<R, Scope.Scope>>
+} = dual(
+  2,
+  <A, E, R>(
+    self: Stream.Stream<A, E, R>,
+    info: Session.Info
+  ): Stream.Stream<A, E | ShuttingDown | SessionError, Exclude<R, Scope.Scope>> =>
+    Session.scopedStream(info)(Stream.unwrap(Effect.gen(function*() {
+      const { take } = yield* Effect.acquireRelease(
+        admission(info),
+        (admission, exit) => admission.giveBack(Exit.isSuccess(exit))
+      )
+      return Stream.provideService(self, InFlight, yield* take)
+    })))
+)
 
 /**
  * Has a shutdown do something in one of its phases, for as long as the surrounding scope is open.
@@ -193,9 +213,15 @@ export const admitStream = (info: Session.Info) =>
  * The scope's own releases come when it closes, as ever: this is for what must come earlier, or at a time of its own. A
  * scope that closes while the finalizer runs waits for it. Where the phase has begun already, it runs at once.
  */
-export const addFinalizer =
-  (options: FinalizerOptions) =>
-  <E, R>(finalizer: Effect.Effect<unknown, E, R>): Effect.Effect<void, E, R | Scope.Scope> => {
+export const addFinalizer: {
+  (options: FinalizerOptions): <E, R>(self: Effect.Effect<unknown, E, R>) => Effect.Effect<void, E, R | Scope.Scope>
+  <E, R>(self: Effect.Effect<unknown, E, R>, options: FinalizerOptions): Effect.Effect<void, E, R | Scope.Scope>
+} = dual(
+  2,
+  <E, R>(
+    finalizer: Effect.Effect<unknown, E, R>,
+    options: FinalizerOptions
+  ): Effect.Effect<void, E, R | Scope.Scope> => {
     const site = Site.sample()
     const { name } = options
     const phase = OptionCheck.choice("phase", options.phase, phases)
@@ -220,6 +246,7 @@ export const addFinalizer =
       })
     )
   }
+)
 
 /** Begins the shutdown in force unless it has begun, and waits for its report. */
 export const shutdown = (reason: string): Effect.Effect<Report> =>

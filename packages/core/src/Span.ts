@@ -14,6 +14,7 @@ import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
+import { dual } from "effect/Function"
 import * as LogLevel from "effect/LogLevel"
 import * as Option from "effect/Option"
 import * as References from "effect/References"
@@ -120,8 +121,12 @@ export const end = (
 }
 
 /** A span around an effect, where somebody traces. */
-export const around =
-  (name: string, options?: Options) => <A, E, R>(self: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
+export const around: {
+  (name: string, options?: Options): <A, E, R>(self: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
+  <A, E, R>(self: Effect.Effect<A, E, R>, name: string, options?: Options): Effect.Effect<A, E, R>
+} = dual(
+  ([self]) => Effect.isEffect(self),
+  <A, E, R>(self: Effect.Effect<A, E, R>, name: string, options?: Options): Effect.Effect<A, E, R> =>
     Effect.withFiber((fiber) =>
       // One that has begun must not be interrupted before its end is arranged.
       isTraced(fiber) ?
@@ -134,3 +139,4 @@ export const around =
         }) :
         self
     )
+)

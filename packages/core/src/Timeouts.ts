@@ -20,7 +20,7 @@
  * const answer = Stream.concat(Stream.make("ping", "some", "words"), Stream.never)
  *
  * const program = answer.pipe(
- *   Timeouts.stream<string>({
+ *   Timeouts.applyStream<string>({
  *     timeouts: { firstToken: "1 second", idle: "50 millis" },
  *     isOutput: (element) => element !== "ping"
  *   }),
@@ -36,6 +36,7 @@ import type * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type * as Fiber from "effect/Fiber"
+import { dual } from "effect/Function"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import { LimitedPump } from "./internal/session/limitedStream.ts"
@@ -171,7 +172,7 @@ class TimedPump<A, E, R> extends LimitedPump<A, E, R, FirstTokenTimeout | IdleTi
   private readonly limits: Limits<A>
 
   constructor(stream: Stream.Stream<A, E, R>, opener: Fiber.Fiber<unknown, unknown>, limits: Limits<A>) {
-    super("Timeouts.stream", stream, opener, opener.context as Context.Context<R>)
+    super("Timeouts.applyStream", stream, opener, opener.context as Context.Context<R>)
     this.limits = limits
     this.firstAt = (limits.startedAt ?? this.alarm.now) + Duration.toMillis(limits.firstToken)
     this.idle = Duration.toMillis(limits.idle)
@@ -215,9 +216,19 @@ class TimedPump<A, E, R> extends LimitedPump<A, E, R, FirstTokenTimeout | IdleTi
  * interrupted ends nothing: the stream's work goes on, without a limit until the next pull, which gets what came of it.
  * A stream whose scope is closed by another fiber fails with `SessionRevoked`, also where its reader pulls only then.
  */
-export const stream = <A>(options: StreamOptions<A>) =>
-<E, R>(
-  self: Stream.Stream<A, E, R>
+export const applyStream: {
+  <A>(
+    options: StreamOptions<A>
+  ): <E, R>(
+    self: Stream.Stream<A, E, R>
+  ) => Stream.Stream<A, E | FirstTokenTimeout | IdleTimeout | SessionRevoked, R>
+  <A, E, R>(
+    self: Stream.Stream<A, E, R>,
+    options: StreamOptions<A>
+  ): Stream.Stream<A, E | FirstTokenTimeout | IdleTimeout | SessionRevoked, R>
+} = dual(2, <A, E, R>(
+  self: Stream.Stream<A, E, R>,
+  options: StreamOptions<A>
 ): Stream.Stream<A, E | FirstTokenTimeout | IdleTimeout | SessionRevoked, R> => {
   if (Number.isNaN(options.startedAt)) {
     throw OptionCheck.wrong("startedAt", options.startedAt, "monotonic milliseconds")
@@ -232,4 +243,4 @@ export const stream = <A>(options: StreamOptions<A>) =>
   return Stream.fromChannel(
     Channel.fromTransform((_, scope) => Effect.withFiber((fiber) => openIn(new TimedPump(self, fiber, limits), scope)))
   )
-}
+})

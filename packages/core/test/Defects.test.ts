@@ -41,13 +41,13 @@ describe("A release that dies while work is ended", () => {
 
   it.effect("by a limit of a stream is told beside the error", () =>
     Effect.gen(function*() {
-      const stream = Timeouts.stream({ timeouts: { idle: "1 second" } })(dyingStream)
+      const stream = Timeouts.applyStream({ timeouts: { idle: "1 second" } })(dyingStream)
       assert.deepStrictEqual(told(yield* outcome(Stream.runDrain(stream))), ["IdleTimeout", "release"])
     }))
 
   it.effect("by a reader who stops is told to the reader of a session's stream", () =>
     Effect.gen(function*() {
-      const exit = yield* Effect.exit(dyingStream.pipe(Session.stream(info), Stream.take(1), Stream.runDrain))
+      const exit = yield* Effect.exit(dyingStream.pipe(Session.scopedStream(info), Stream.take(1), Stream.runDrain))
       assert.deepStrictEqual(told(exit), ["release"])
     }))
 })

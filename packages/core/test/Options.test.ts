@@ -99,9 +99,13 @@ const settings: ReadonlyArray<Setting> = [
     noDurations,
     (value) => Timeouts.check({ [name]: value })
   ]),
-  ["timeouts.firstToken", noDurations, (value) => Timeouts.stream({ timeouts: { firstToken: value } })(Stream.never)],
-  ["timeouts.idle", noDurations, (value) => Timeouts.stream({ timeouts: { idle: value } })(Stream.never)],
-  ["startedAt", [NaN], (value) => Timeouts.stream({ timeouts: {}, startedAt: value })(Stream.never)],
+  [
+    "timeouts.firstToken",
+    noDurations,
+    (value) => Timeouts.applyStream({ timeouts: { firstToken: value } })(Stream.never)
+  ],
+  ["timeouts.idle", noDurations, (value) => Timeouts.applyStream({ timeouts: { idle: value } })(Stream.never)],
+  ["startedAt", [NaN], (value) => Timeouts.applyStream({ timeouts: {}, startedAt: value })(Stream.never)],
   ["attempts", [0, ...noCounts], (value) => Retry.jittered({ attempts: value })],
   ["base", noFinites, (value) => Retry.jittered({ base: value })],
   ["max", noDurations, (value) => Retry.jittered({ max: value })],

@@ -147,7 +147,7 @@ describe("RequestScope.http (B16)", () => {
     Effect.gen(function*() {
       const stream = Stream.make("one").pipe(
         Stream.concat(Stream.never),
-        Session.stream(info),
+        Session.scopedStream(info),
         Stream.catchTag("SessionRevoked", ({ reason }) => Stream.make(`error: ${reason}`)),
         Stream.encodeText
       )
@@ -179,7 +179,7 @@ describe("RequestScope.http (B16)", () => {
         Effect.map(SessionRegistry.list(info), (found) => void parents.push(...found.map(({ parent }) => parent))),
         Effect.succeed(Uint8Array.of(1))
       ))
-      const streamed = HttpServerResponse.stream(stream.pipe(Session.stream(info)), {
+      const streamed = HttpServerResponse.stream(stream.pipe(Session.scopedStream(info)), {
         status: 201,
         contentType: "text/event-stream",
         headers: { "x-own": "kept" }
@@ -380,7 +380,7 @@ const numbers = (count: number, every: Duration.Input) =>
   HttpServerResponse.stream(
     Stream.range(1, count).pipe(
       Stream.mapEffect((n) => Effect.as(Effect.sleep(every), String(n))),
-      Session.stream(info),
+      Session.scopedStream(info),
       Stream.catchTag("SessionRevoked", () => Stream.make("error")),
       Stream.encodeText,
       Stream.orDie
@@ -512,7 +512,7 @@ class Numbers extends RpcGroup.make(
 describe("RequestScope.Rpc (B16)", () => {
   const mayEnd = Deferred.makeUnsafe<void>()
   const Handlers = Numbers.toLayer({
-    count: () => Stream.concat(Stream.make(1, 2), Stream.never).pipe(Session.stream(info)),
+    count: () => Stream.concat(Stream.make(1, 2), Stream.never).pipe(Session.scopedStream(info)),
     hang: () => Effect.never,
     // A child that takes its time to end.
     fork: () =>

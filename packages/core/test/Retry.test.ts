@@ -54,11 +54,11 @@ const isDone = Effect.succeed("done")
 const classify = (error: string): Retry.Advice | undefined =>
   error === "busy" ? { reach: "answered", isTransient: true } : undefined
 
-describe("Retry.effect (B6): how far an attempt got", () => {
+describe("Retry.apply (B6): how far an attempt got", () => {
   it.effect("what was not sent is sent again, until it goes well", () =>
     Effect.gen(function*() {
       const { at, effect } = attempts(Effect.fail(unsent), Effect.fail(unsent), isDone)
-      assert.deepStrictEqual(yield* run(Retry.effect(policy())(effect)), Exit.succeed("done"))
+      assert.deepStrictEqual(yield* run(Retry.apply(policy())(effect)), Exit.succeed("done"))
       assert.strictEqual(at.length, 3)
     }))
 
@@ -66,7 +66,7 @@ describe("Retry.effect (B6): how far an attempt got", () => {
     Effect.gen(function*() {
       const last = trouble("answered")
       const { at, effect } = attempts(Effect.fail(unsent), Effect.fail(unsent), Effect.fail(last))
-      const exit = yield* run(Retry.effect(policy())(effect))
+      const exit = yield* run(Retry.apply(policy())(effect))
       assert.strictEqual(errorOf(exit), last)
       assert.strictEqual(at.length, 3)
       assert.deepStrictEqual(endedOf(exit), { attempts: 3, why: "attempts" })
@@ -84,7 +84,7 @@ describe("Retry.effect (B6): how far an attempt got", () => {
         ]
       ) {
         const { at, effect } = attempts(Effect.fail(error), Effect.fail(error))
-        const exit = yield* run(Retry.effect(policy({ resend: "always" }))(effect))
+        const exit = yield* run(Retry.apply(policy({ resend: "always" }))(effect))
         assert.deepStrictEqual([at.length, endedOf(exit)], [1, { attempts: 1, why: "permanent" }])
       }
     }))
@@ -96,7 +96,7 @@ describe("Retry.effect (B6): how far an attempt got", () => {
         within: <A, E, R>(self: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R> = (self) => self
       ) {
         const { effect } = attempts(Effect.fail(trouble("unanswered")), isDone)
-        return endedOf(yield* run(within(Retry.effect(policy(options))(effect))))?.why ?? "done"
+        return endedOf(yield* run(within(Retry.apply(policy(options))(effect))))?.why ?? "done"
       })
       assert.strictEqual(yield* outcome({}), "unanswered")
       assert.strictEqual(yield* outcome({}, Retry.idempotent()), "done")
@@ -108,19 +108,19 @@ describe("Retry.effect (B6): how far an attempt got", () => {
   it.effect("output that was delivered is never repeated, whatever else is allowed", () =>
     Effect.gen(function*() {
       const { at, effect } = attempts(Effect.fail(trouble("delivered")), isDone)
-      const exit = yield* run(Retry.idempotent()(Retry.effect(policy({ resend: "always" }))(effect)))
+      const exit = yield* run(Retry.idempotent()(Retry.apply(policy({ resend: "always" }))(effect)))
       assert.deepStrictEqual([at.length, endedOf(exit)], [1, { attempts: 1, why: "delivered" }])
     }))
 
   it.effect("an error that gives no advice is tried again only if the policy knows it", () =>
     Effect.gen(function*() {
       const first = attempts(Effect.fail("busy"), isDone)
-      assert.deepStrictEqual(endedOf(yield* run(Retry.effect(policy())(first.effect))), {
+      assert.deepStrictEqual(endedOf(yield* run(Retry.apply(policy())(first.effect))), {
         attempts: 1,
         why: "permanent"
       })
       const second = attempts(Effect.fail("busy"), Effect.fail("wrong"))
-      const exit = yield* run(Retry.effect(Retry.jittered({ classify }))(second.effect))
+      const exit = yield* run(Retry.apply(Retry.jittered({ classify }))(second.effect))
       assert.deepStrictEqual([second.at.length, endedOf(exit)], [2, { attempts: 2, why: "permanent" }])
     }))
 
@@ -129,7 +129,7 @@ describe("Retry.effect (B6): how far an attempt got", () => {
       const beside = Effect.ensuring(Effect.fail(unsent), Effect.die("broken"))
       for (const end of [Effect.die("broken"), beside]) {
         const { at, effect } = attempts<string, Trouble>(end, isDone)
-        assert.isTrue(Exit.hasDies(yield* run(Retry.effect(policy())(effect))))
+        assert.isTrue(Exit.hasDies(yield* run(Retry.apply(policy())(effect))))
         assert.strictEqual(at.length, 1)
       }
     }))
@@ -144,7 +144,7 @@ describe("Retry.effect (B6): how far an attempt got", () => {
       const whys: Array<string | undefined> = []
       for (const cause of causes) {
         const { effect } = attempts<string, Trouble>(Effect.failCause(cause), isDone)
-        whys.push(endedOf(yield* run(Retry.effect(policy())(effect)))?.why)
+        whys.push(endedOf(yield* run(Retry.apply(policy())(effect)))?.why)
       }
       assert.deepStrictEqual(whys, ["delivered", "unanswered", "permanent"])
     }))
@@ -153,17 +153,17 @@ describe("Retry.effect (B6): how far an attempt got", () => {
 const needs = (minimum: Duration.Input) => {
   const { at, effect } = attempts(Effect.andThen(Effect.sleep("6 seconds"), Effect.fail(unsent)), isDone)
   return Effect.map(
-    run(effect.pipe(Retry.effect(policy({ minimum })), Deadline.within("10 seconds"))),
+    run(effect.pipe(Retry.apply(policy({ minimum })), Deadline.within("10 seconds"))),
     (exit) => [at.length, endedOf(exit)?.why]
   )
 }
 
-describe("Retry.effect (B6): waiting", () => {
+describe("Retry.apply (B6): waiting", () => {
   it.effect("waits are drawn from zero up to a limit that doubles, and that has a limit itself", () =>
     Effect.gen(function*() {
       const starts = Effect.fnUntraced(function*(draw: number) {
         const { at, effect } = attempts(Effect.fail(unsent))
-        const call = Retry.effect(policy({ attempts: 6, max: "5 seconds" }))(effect)
+        const call = Retry.apply(policy({ attempts: 6, max: "5 seconds" }))(effect)
         const start = yield* Clock.currentTimeMillis
         const fiber = yield* Effect.forkChild(Effect.exit(drawing(draw)(call)))
         yield* TestClock.adjust("1 minute")
@@ -179,14 +179,14 @@ describe("Retry.effect (B6): waiting", () => {
     Effect.gen(function*() {
       const { at, effect } = attempts(Effect.fail(trouble("answered", Duration.seconds(30))), isDone)
       const start = yield* Clock.currentTimeMillis
-      yield* run(Retry.effect(policy({ max: "2 seconds" }))(effect))
+      yield* run(Retry.apply(policy({ max: "2 seconds" }))(effect))
       assert.deepStrictEqual(at.map((time) => time - start), [0, 30_999])
     }))
 
   it.effect("a wait longer than the policy has patience for ends the call at once", () =>
     Effect.gen(function*() {
       const { at, effect } = attempts(Effect.fail(trouble("answered", Duration.seconds(61))), isDone)
-      const fiber = yield* Effect.forkChild(Effect.exit(Retry.effect(policy())(effect)))
+      const fiber = yield* Effect.forkChild(Effect.exit(Retry.apply(policy())(effect)))
       yield* TestClock.adjust(0)
       const exit = yield* Fiber.join(fiber)
       assert.deepStrictEqual([at.length, endedOf(exit)], [1, { attempts: 1, why: "retryAfter" }])
@@ -197,7 +197,7 @@ describe("Retry.effect (B6): waiting", () => {
       const last = trouble("answered", Duration.seconds(10))
       const { effect } = attempts(Effect.fail(last), isDone)
       const fiber = yield* Effect.forkChild(
-        Effect.exit(effect.pipe(Retry.effect(policy()), Deadline.within("10 seconds")))
+        Effect.exit(effect.pipe(Retry.apply(policy()), Deadline.within("10 seconds")))
       )
       yield* TestClock.adjust(0)
       const exit = fiber.pollUnsafe()
@@ -211,7 +211,7 @@ describe("Retry.effect (B6): waiting", () => {
     Effect.gen(function*() {
       const { at, effect } = attempts(Effect.fail(unsent), isDone)
       const start = yield* Clock.currentTimeMillis
-      const call = effect.pipe(Retry.effect(policy({ base: "1 hour", max: "1 hour" })), Deadline.within("10 seconds"))
+      const call = effect.pipe(Retry.apply(policy({ base: "1 hour", max: "1 hour" })), Deadline.within("10 seconds"))
       assert.deepStrictEqual(yield* run(call), Exit.succeed("done"))
       assert.deepStrictEqual(at.map((time) => time - start), [0, 9990])
     }))
@@ -226,7 +226,7 @@ describe("Retry.effect (B6): waiting", () => {
     Effect.gen(function*() {
       const { at, effect } = attempts(isDone)
       const exit = yield* run(
-        effect.pipe(Retry.effect(policy({ minimum: "11 seconds" })), Deadline.within("10 seconds"))
+        effect.pipe(Retry.apply(policy({ minimum: "11 seconds" })), Deadline.within("10 seconds"))
       )
       assert.deepStrictEqual(exit, Exit.fail(new Deadline.DeadlineExceeded({ budget: Duration.seconds(10) })))
       assert.isEmpty(at)
@@ -236,7 +236,7 @@ describe("Retry.effect (B6): waiting", () => {
     Effect.gen(function*() {
       const budget = Retry.budget({ reserve: 5 })
       const { at, effect } = attempts(Effect.fail(unsent))
-      const fiber = yield* Effect.forkChild(drawing(0.999)(Retry.effect(policy({ budget }))(effect)))
+      const fiber = yield* Effect.forkChild(drawing(0.999)(Retry.apply(policy({ budget }))(effect)))
       yield* TestClock.adjust("900 millis")
       assert.strictEqual(budget.left, 4)
       yield* Fiber.interrupt(fiber)
@@ -261,12 +261,12 @@ const holding = (failures: number) => {
   return { held, effect }
 }
 
-describe("Retry.effect (A4): what attempts hold", () => {
+describe("Retry.apply (A4): what attempts hold", () => {
   it.effect("nothing is held during a wait, and what the last attempt holds stays until the scope closes", () =>
     Effect.gen(function*() {
       const { effect, held } = holding(2)
       const scope = yield* Scope.make()
-      const fiber = yield* Retry.effect(policy())(effect).pipe(Scope.provide(scope), drawing(0.999), Effect.forkChild)
+      const fiber = yield* Retry.apply(policy())(effect).pipe(Scope.provide(scope), drawing(0.999), Effect.forkChild)
       yield* TestClock.adjust("500 millis")
       assert.deepStrictEqual([fiber.pollUnsafe(), held.size], [undefined, 0])
       yield* TestClock.adjust("1 minute")
@@ -278,14 +278,14 @@ describe("Retry.effect (A4): what attempts hold", () => {
   it.effect("calls that hold nothing leave nothing in the scope that they ran in", () =>
     Effect.gen(function*() {
       const scope = yield* Scope.make()
-      const call = Retry.effect(policy())(Effect.void)
+      const call = Retry.apply(policy())(Effect.void)
       for (let i = 0; i < 3; i++) yield* Scope.provide(call, scope)
       assert.strictEqual(scope.state._tag, "Empty")
     }))
 })
 
 const failing = (budget: Retry.Budget) =>
-  Effect.map(run(Retry.effect(policy({ budget, attempts: 4 }))(Effect.fail(unsent))), endedOf)
+  Effect.map(run(Retry.apply(policy({ budget, attempts: 4 }))(Effect.fail(unsent))), endedOf)
 
 describe("Retry.budget (B6)", () => {
   it.effect("all policies that share one are limited together", () =>
@@ -300,7 +300,7 @@ describe("Retry.budget (B6)", () => {
     Effect.gen(function*() {
       const budget = Retry.budget({ reserve: 2, ratio: 0.1 })
       yield* failing(budget)
-      const succeed = Retry.effect(policy({ budget }))(Effect.void)
+      const succeed = Retry.apply(policy({ budget }))(Effect.void)
       yield* Effect.repeat(succeed, { times: 8 })
       assert.strictEqual(budget.left, 0)
       yield* succeed
@@ -335,8 +335,8 @@ describe("Retry.CurrentKey (B6)", () => {
 
   it.effect("is made once for a call, the same on every attempt, and another for another call", () =>
     Effect.gen(function*() {
-      const first = yield* keysOf(Retry.effect(policy()))
-      const second = yield* keysOf(Retry.effect(policy()))
+      const first = yield* keysOf(Retry.apply(policy()))
+      const second = yield* keysOf(Retry.apply(policy()))
       assert.strictEqual(first.length, 3)
       assert.match(first[0] ?? "", /^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/)
       assert.deepStrictEqual([new Set(first).size, new Set(second).size, new Set([...first, ...second]).size], [
@@ -348,27 +348,27 @@ describe("Retry.CurrentKey (B6)", () => {
 
   it.effect("is not made anew by retries inside of retries", () =>
     Effect.gen(function*() {
-      const seen = yield* keysOf((self) => Retry.effect(policy())(Retry.effect(policy())(self)))
+      const seen = yield* keysOf((self) => Retry.apply(policy())(Retry.apply(policy())(self)))
       assert.deepStrictEqual([seen.length, new Set(seen).size], [9, 1])
     }))
 
   it.effect("that comes from outside makes a call idempotent only if it was declared so", () =>
     Effect.gen(function*() {
       const { at, effect } = attempts(Effect.fail(trouble("unanswered")), isDone)
-      const nested = Retry.effect(policy())(Retry.effect(policy())(effect))
+      const nested = Retry.apply(policy())(Retry.apply(policy())(effect))
       assert.strictEqual(endedOf(yield* run(nested))?.why, "unanswered")
       assert.strictEqual(at.length, 1)
     }))
 
   it.effect("is the caller's, if the caller has one", () =>
     Effect.gen(function*() {
-      const seen = yield* keysOf((self) => Retry.idempotent("order 17")(Retry.effect(policy())(self)))
+      const seen = yield* keysOf((self) => Retry.idempotent("order 17")(Retry.apply(policy())(self)))
       assert.deepStrictEqual(seen, ["order 17", "order 17", "order 17"])
     }))
 
   it.effect("is not in force outside of the call", () =>
     Effect.gen(function*() {
-      yield* Retry.effect(policy())(Effect.void)
+      yield* Retry.apply(policy())(Effect.void)
       assert.isUndefined(yield* readKey)
     }))
 })
@@ -391,12 +391,12 @@ const read = <A, E>(stream: Stream.Stream<A, E>) => {
   )
 }
 
-describe("Retry.stream (B6)", () => {
+describe("Retry.applyStream (B6)", () => {
   it.effect("a stream that fails before its first element is tried again, after a wait", () =>
     Effect.gen(function*() {
       const { at, stream } = streams(Stream.fail(unsent), Stream.fail(unsent), Stream.make("a", "b"))
       const start = yield* Clock.currentTimeMillis
-      const { exit, seen } = yield* read(Retry.stream(policy())(stream))
+      const { exit, seen } = yield* read(Retry.applyStream(policy())(stream))
       assert.deepStrictEqual([exit, seen], [Exit.void, ["a", "b"]])
       assert.deepStrictEqual(at.map((time) => time - start), [0, 999, 2997])
     }))
@@ -405,7 +405,7 @@ describe("Retry.stream (B6)", () => {
     Effect.gen(function*() {
       const { at, stream } = streams(Stream.concat(Stream.make("a"), Stream.fail(unsent)), Stream.make("b"))
       const { exit, seen } = yield* read(
-        stream.pipe(Retry.stream(policy({ resend: "always" })), Retry.idempotentStream())
+        stream.pipe(Retry.applyStream(policy({ resend: "always" })), Retry.idempotentStream())
       )
       assert.deepStrictEqual([at.length, seen, endedOf(exit)], [1, ["a"], { attempts: 1, why: "delivered" }])
     }))
@@ -413,23 +413,23 @@ describe("Retry.stream (B6)", () => {
   it.effect("a stream without elements is whole", () =>
     Effect.gen(function*() {
       const { at, stream } = streams(Stream.empty)
-      const { exit, seen } = yield* read(Retry.stream(policy())(stream))
+      const { exit, seen } = yield* read(Retry.applyStream(policy())(stream))
       assert.deepStrictEqual([exit, seen, at.length], [Exit.void, [], 1])
     }))
 
   it.effect("its last error comes, and knows how many attempts there were", () =>
     Effect.gen(function*() {
-      const { exit } = yield* read(Retry.stream(policy())(Stream.fail(unsent)))
+      const { exit } = yield* read(Retry.applyStream(policy())(Stream.fail(unsent)))
       assert.deepStrictEqual(endedOf(exit), { attempts: 3, why: "attempts" })
     }))
 
   it.effect("what may have been processed is asked for again only in a call that is idempotent", () =>
     Effect.gen(function*() {
       const lost = trouble("unanswered")
-      const first = yield* read(Retry.stream(policy())(streams(Stream.fail(lost), Stream.make("a")).stream))
+      const first = yield* read(Retry.applyStream(policy())(streams(Stream.fail(lost), Stream.make("a")).stream))
       assert.strictEqual(endedOf(first.exit)?.why, "unanswered")
       const { stream } = streams(Stream.fail(lost), Stream.make("a"))
-      const second = yield* read(stream.pipe(Retry.stream(policy()), Retry.idempotentStream()))
+      const second = yield* read(stream.pipe(Retry.applyStream(policy()), Retry.idempotentStream()))
       assert.deepStrictEqual(second.seen, ["a"])
     }))
 
@@ -441,7 +441,7 @@ describe("Retry.stream (B6)", () => {
         Stream.fromEffect(Effect.andThen(readKey, Effect.fail(unsent))),
         Stream.mapEffect(Stream.rechunk(Stream.make("a", "b"), 1), () => readKey)
       )
-      yield* read(Retry.stream(policy())(stream))
+      yield* read(Retry.applyStream(policy())(stream))
       assert.deepStrictEqual([keys.length, new Set(keys).size, keys[0] === undefined], [3, 1, false])
     }))
 
@@ -453,7 +453,7 @@ describe("Retry.stream (B6)", () => {
         Stream.unwrap(Effect.as(hold, Stream.fail(unsent))),
         Stream.unwrap(Effect.as(hold, Stream.concat(Stream.make("a"), Stream.never)))
       )
-      const fiber = yield* Stream.runDrain(Retry.stream(policy())(stream)).pipe(drawing(0.999), Effect.forkChild)
+      const fiber = yield* Stream.runDrain(Retry.applyStream(policy())(stream)).pipe(drawing(0.999), Effect.forkChild)
       yield* TestClock.adjust("500 millis")
       assert.strictEqual(held, 0)
       yield* TestClock.adjust("500 millis")
@@ -466,7 +466,7 @@ describe("Retry.stream (B6)", () => {
     Effect.gen(function*() {
       const asks = trouble("answered", Duration.seconds(10))
       const { at, stream } = streams(Stream.fail(asks), Stream.make("a"))
-      const { exit } = yield* read(stream.pipe(Retry.stream(policy()), Deadline.withinStream("10 seconds")))
+      const { exit } = yield* read(stream.pipe(Retry.applyStream(policy()), Deadline.withinStream("10 seconds")))
       assert.deepStrictEqual([at.length, endedOf(exit)], [1, { attempts: 1, why: "deadline" }])
     }))
 
@@ -474,16 +474,16 @@ describe("Retry.stream (B6)", () => {
     Effect.gen(function*() {
       const budget = Retry.budget({ reserve: 2, ratio: 0.5 })
       const { stream } = streams(Stream.fail(unsent), Stream.fail(unsent), Stream.rechunk(Stream.make(1, 2, 3, 4), 1))
-      yield* read(Retry.stream(policy({ budget }))(stream))
+      yield* read(Retry.applyStream(policy({ budget }))(stream))
       assert.strictEqual(budget.left, 0)
-      yield* read(Retry.stream(policy({ budget }))(Stream.rechunk(Stream.make(1, 2, 3), 1)))
+      yield* read(Retry.applyStream(policy({ budget }))(Stream.rechunk(Stream.make(1, 2, 3), 1)))
       assert.strictEqual(budget.left, 1)
     }))
 
   it.effect("a wait that is given up gives back the retry that was not made", () =>
     Effect.gen(function*() {
       const budget = Retry.budget({ reserve: 5 })
-      const stream = Retry.stream(policy({ budget }))(Stream.fail(unsent))
+      const stream = Retry.applyStream(policy({ budget }))(Stream.fail(unsent))
       const fiber = yield* Stream.runDrain(stream).pipe(drawing(0.999), Effect.forkChild)
       yield* TestClock.adjust("500 millis")
       assert.strictEqual(budget.left, 4)
@@ -495,7 +495,7 @@ describe("Retry.stream (B6)", () => {
     Effect.gen(function*() {
       const { at, stream } = streams(Stream.fail(unsent))
       const budget = Retry.budget({ reserve: 1, ratio: 0 })
-      const pull = yield* Stream.toPull(Retry.stream(policy({ budget }))(stream))
+      const pull = yield* Stream.toPull(Retry.applyStream(policy({ budget }))(stream))
       const impatient = drawing(0.999)(Effect.exit(Effect.timeout(pull, "100 millis")))
       const pulls = yield* Effect.forkChild(Effect.all(Array.from({ length: 20 }, () => impatient)))
       yield* TestClock.adjust("10 seconds")
@@ -512,7 +512,7 @@ describe("Retry.stream (B6)", () => {
         Stream.unwrap(Effect.as(slow, Stream.fail(trouble("answered", Duration.seconds(10))))),
         Stream.make("a")
       )
-      const pull = yield* Stream.toPull(Retry.stream(policy())(stream))
+      const pull = yield* Stream.toPull(Retry.applyStream(policy())(stream))
       const impatient = drawing(0)(Effect.exit(Effect.timeout(pull, "1 second")))
       yield* Effect.forkChild(Effect.andThen(impatient, drawing(0)(pull)))
       yield* TestClock.adjust("1 minute")
@@ -522,7 +522,7 @@ describe("Retry.stream (B6)", () => {
   it.effect("a reader who comes back too late for the attempt that it waited for leaves the budget as it was", () =>
     Effect.gen(function*() {
       const budget = Retry.budget({ reserve: 5 })
-      const retried = Retry.stream(policy({ budget, minimum: "5 seconds" }))(Stream.fail(unsent))
+      const retried = Retry.applyStream(policy({ budget, minimum: "5 seconds" }))(Stream.fail(unsent))
       const pull = yield* Stream.toPull(retried)
       const fiber = yield* Effect.forkChild(drawing(0.999)(pull))
       yield* TestClock.adjust("500 millis")
@@ -543,7 +543,7 @@ describe("Retry.stream (B6)", () => {
           Effect.map(Effect.sleep("3 seconds"), () => Effect.sync(() => ["a", ++openings] as const))
         )
       ))
-      const pull = yield* Stream.toPull(Retry.stream(policy())(stream))
+      const pull = yield* Stream.toPull(Retry.applyStream(policy())(stream))
       const first = yield* Effect.forkChild(pull)
       yield* TestClock.adjust("2 seconds")
       assert.strictEqual(held, 1)
@@ -558,7 +558,7 @@ describe("Retry.stream (B6)", () => {
     Effect.gen(function*() {
       const broken = Effect.acquireRelease(Effect.void, () => Effect.die("broken"))
       const { at, stream } = streams(Stream.unwrap(Effect.as(broken, Stream.fail(unsent))))
-      const { exit } = yield* read(Retry.stream(policy())(stream))
+      const { exit } = yield* read(Retry.applyStream(policy())(stream))
       assert.deepStrictEqual([at.length, endedOf(exit)], [1, { attempts: 1, why: "permanent" }])
       assert.isTrue(Exit.isFailure(exit) && Exit.hasDies(exit))
     }))
@@ -566,7 +566,7 @@ describe("Retry.stream (B6)", () => {
   it.effect("each run is a call of its own", () =>
     Effect.gen(function*() {
       const { at, stream } = streams(Stream.fail(unsent))
-      const retried = Retry.stream(policy())(stream)
+      const retried = Retry.applyStream(policy())(stream)
       yield* read(retried)
       yield* read(retried)
       assert.strictEqual(at.length, 6)

@@ -26,14 +26,14 @@ describe("Retry's types (B6)", () => {
   it(
     "a retried effect fails with what it failed with before, or with the deadline that left it no time",
     compiled(() => {
-      expectTypeOf(Retry.effect(ofAny)(call)).toEqualTypeOf<
+      expectTypeOf(Retry.apply(ofAny)(call)).toEqualTypeOf<
         Effect.Effect<
           number,
           TransportError.ConnectFailed | Timeouts.FirstTokenTimeout | Deadline.DeadlineExceeded,
           Scope.Scope
         >
       >()
-      expectTypeOf(Retry.stream(ofAny)(reading)).toEqualTypeOf<
+      expectTypeOf(Retry.applyStream(ofAny)(reading)).toEqualTypeOf<
         Stream.Stream<number, TransportError.ConnectFailed | Deadline.DeadlineExceeded>
       >()
     })
@@ -42,14 +42,14 @@ describe("Retry's types (B6)", () => {
   it(
     "a deadline around it adds nothing that is not in there",
     compiled(() => {
-      expectTypeOf(Deadline.within("1 second")(Retry.effect(ofAny)(call))).toEqualTypeOf(Retry.effect(ofAny)(call))
+      expectTypeOf(Deadline.within("1 second")(Retry.apply(ofAny)(call))).toEqualTypeOf(Retry.apply(ofAny)(call))
     })
   )
 
   it(
     "a deadline around a stream adds only that its scope may be closed under it",
     compiled(() => {
-      expectTypeOf(Deadline.withinStream("1 second")(Retry.stream(ofAny)(reading))).toEqualTypeOf<
+      expectTypeOf(Deadline.withinStream("1 second")(Retry.applyStream(ofAny)(reading))).toEqualTypeOf<
         Stream.Stream<
           number,
           TransportError.ConnectFailed | Deadline.DeadlineExceeded | SessionError.SessionRevoked
@@ -69,14 +69,14 @@ describe("Retry's types (B6)", () => {
   it(
     "a policy judges its own errors and those that give advice, and no others",
     compiled(() => {
-      expectTypeOf(Retry.effect(ofForeign)(foreign)).toEqualTypeOf<
+      expectTypeOf(Retry.apply(ofForeign)(foreign)).toEqualTypeOf<
         Effect.Effect<number, Foreign | TransportError.ConnectFailed | Deadline.DeadlineExceeded>
       >()
-      expectTypeOf(Retry.effect(ofForeign)(call)).toEqualTypeOf(Retry.effect(ofAny)(call))
-      type Judged = Parameters<ReturnType<typeof Retry.effect<number>>>[0]
+      expectTypeOf(Retry.apply(ofForeign)(call)).toEqualTypeOf(Retry.apply(ofAny)(call))
+      type Judged = Parameters<ReturnType<typeof Retry.apply<number>>>[0]
       expectTypeOf<typeof call>().toExtend<Judged>()
       expectTypeOf<typeof foreign>().not.toExtend<Judged>()
-      type JudgedStream = Parameters<ReturnType<typeof Retry.stream<number>>>[0]
+      type JudgedStream = Parameters<ReturnType<typeof Retry.applyStream<number>>>[0]
       expectTypeOf<typeof reading>().toExtend<JudgedStream>()
       expectTypeOf<typeof foreignReading>().not.toExtend<JudgedStream>()
       expectTypeOf<Retry.Policy>().toExtend<Retry.Policy<Foreign>>()

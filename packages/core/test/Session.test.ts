@@ -277,8 +277,8 @@ const acquiring = (stock: Stock) =>
     Effect.as(held(stock, "inner"), Stream.range(1, 3).pipe(Stream.rechunk(1), Stream.tap(() => Effect.yieldNow)))
   )
 
-describe("Session.stream (A4)", () => {
-  const stream = Session.stream({ kind: "stream", name: "s" })
+describe("Session.scopedStream (A4)", () => {
+  const stream = Session.scopedStream({ kind: "stream", name: "s" })
 
   it.effect("is not open before the first pull, and closed after the end", () =>
     Effect.gen(function*() {

@@ -172,9 +172,9 @@ describe("The garbage collector", () => {
   }, 20_000)
 
   it.live.each<readonly [string, (stream: Stream.Stream<number>) => Stream.Stream<number, unknown>]>([
-    ["a stream", Session.stream(info)],
-    ["one inside of a limit", (stream) => Deadline.withinStream("1 hour")(Session.stream(info)(stream))],
-    ["one around a limit", (stream) => Session.stream(info)(Deadline.withinStream("1 hour")(stream))]
+    ["a stream", Session.scopedStream(info)],
+    ["one inside of a limit", (stream) => Deadline.withinStream("1 hour")(Session.scopedStream(info)(stream))],
+    ["one around a limit", (stream) => Session.scopedStream(info)(Deadline.withinStream("1 hour")(stream))]
   ])("finds that the reader of %s is gone (B3)", ([, wrap]) => {
     const stock = new Stock()
     const numbers = Stream.rechunk(Stream.range(1, 3), 1)

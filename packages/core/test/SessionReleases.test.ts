@@ -33,9 +33,9 @@ const forms: Record<string, (release: Effect.Effect<void>) => Effect.Effect<unkn
       Effect.andThen(Effect.acquireRelease(Effect.void, () => release), Effect.never).pipe(Deadline.within("1 minute"))
     ),
   "in a stream that is pulled": (release) =>
-    Stream.runDrain(Session.stream(info)(Stream.ensuring(Stream.never, release))),
+    Stream.runDrain(Session.scopedStream(info)(Stream.ensuring(Stream.never, release))),
   "in a stream whose reader is away": (release) =>
-    Session.stream(info)(
+    Session.scopedStream(info)(
       Stream.concat(Stream.scoped(Stream.fromEffect(Effect.addFinalizer(() => release))), Stream.never)
     )
       .pipe(Stream.runForEach(() => Effect.never))

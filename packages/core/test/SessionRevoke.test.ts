@@ -46,7 +46,7 @@ describe("SessionRegistry.revoke (B2)", () => {
   it.effect("fails the reader of a stream, even one that waits for an element that never comes", () =>
     Effect.gen(function*() {
       const fiber = yield* Effect.forkChild(
-        Stream.runDrain(Session.stream(info)(Stream.concat(Stream.make(1), Stream.never)))
+        Stream.runDrain(Session.scopedStream(info)(Stream.concat(Stream.make(1), Stream.never)))
       )
       yield* turn(5)
       yield* revokeAll
@@ -114,7 +114,7 @@ describe("SessionRegistry.revoke (B2)", () => {
         ).pipe(
           Effect.tapErrorTag("SessionRevoked", ({ id }) => Effect.sync(() => told[name] = id))
         )
-      const streamed = Stream.runDrain(Session.stream({ kind: "part", name: "stream" })(Stream.never)).pipe(
+      const streamed = Stream.runDrain(Session.scopedStream({ kind: "part", name: "stream" })(Stream.never)).pipe(
         Effect.tapErrorTag(
           "SessionRevoked",
           (error) => Effect.sync(() => assert.deepInclude(error, { kind: "part", session: "stream" }))
@@ -339,7 +339,7 @@ describe("SessionRegistry.revoke (B2)", () => {
           yield* Session.acquire(info, stock.take, stock.put)
           yield* Session.use(info, stock.take, stock.put, () => turn(3))
           const held = Stream.unwrap(Effect.as(Session.acquire(info, stock.take, stock.put), Stream.make(1, 2)))
-          yield* Stream.runForEach(Session.stream(info)(held), () => turn(2))
+          yield* Stream.runForEach(Session.scopedStream(info)(held), () => turn(2))
         }))
         const fiber = yield* Effect.forkChild(nested)
         yield* turn(turns)
@@ -447,7 +447,7 @@ describe("What a review has found", () => {
         }))
         return Stream.fromQueue(queue)
       }))
-      const seen = yield* Stream.runCollect(Session.stream(info)(produced))
+      const seen = yield* Stream.runCollect(Session.scopedStream(info)(produced))
       assert.deepStrictEqual(Array.from(seen), [1, 2, 3])
     }).pipe(isolated))
 
@@ -455,9 +455,9 @@ describe("What a review has found", () => {
     Effect.gen(function*() {
       const stock = new Stock()
       const held = Stream.unwrap(Effect.as(Effect.acquireRelease(stock.take, stock.put), Stream.make(1, 2)))
-      const busy = yield* Effect.forkChild(Stream.runForEach(Session.stream(info)(held), () => Effect.never))
+      const busy = yield* Effect.forkChild(Stream.runForEach(Session.scopedStream(info)(held), () => Effect.never))
       const idle = yield* Effect.forkChild(
-        Stream.runDrain(Session.stream(info)(Stream.fromPull<never, never, never, never, never>(Effect.never)))
+        Stream.runDrain(Session.scopedStream(info)(Stream.fromPull<never, never, never, never, never>(Effect.never)))
       )
       yield* turn(10)
       const { revoked, stuck } = yield* SessionRegistry.revoke({}, { reason: "test", deadline: 0 })

@@ -136,7 +136,7 @@ describe("Shutdown", () => {
     Effect.gen(function*() {
       const program = [
         Session.scoped(job("outer"))(Session.scoped(job("inner"))(Effect.never)),
-        Stream.runDrain(Session.stream(job("stream"))(Stream.never)),
+        Stream.runDrain(Session.scopedStream(job("stream"))(Stream.never)),
         Effect.uninterruptible(Session.scoped(job("ends"))(Effect.sleep("15100 millis"))),
         Session.scoped(job("over"))(Effect.sleep("1 second")),
         Effect.scoped(Effect.andThen(Session.acquire(job("held"), Effect.void, () => Effect.void), Effect.never)),

@@ -17,15 +17,15 @@ const long = "1 hour"
 
 type Streamed = Stream.Stream<number, unknown>
 
-const session = Session.stream(info)
+const session = Session.scopedStream(info)
 const admitted = Shutdown.admitStream(info)
-const timed = Timeouts.stream<number>({ timeouts: { firstToken: long, idle: long } })
+const timed = Timeouts.applyStream<number>({ timeouts: { firstToken: long, idle: long } })
 const within = Deadline.withinStream(long)
 
 const wrappers: ReadonlyArray<readonly [string, (stream: Streamed) => Streamed]> = [
-  ["Session.stream", (stream) => session(stream)],
+  ["Session.scopedStream", (stream) => session(stream)],
   ["Shutdown.admitStream", (stream) => admitted(stream)],
-  ["Timeouts.stream", (stream) => timed(stream)],
+  ["Timeouts.applyStream", (stream) => timed(stream)],
   ["Deadline.withinStream", (stream) => within(stream)],
   ["all of them", (stream) => within(session(admitted(timed(stream))))]
 ]
@@ -201,7 +201,7 @@ describe.each(wrappers)("%s", (_, wrap) => {
     }).pipe(isolated))
 })
 
-describe("Session.stream", () => {
+describe("Session.scopedStream", () => {
   it.effect("is released when the stream ends, though its reader is away", () =>
     Effect.gen(function*() {
       const { pull } = yield* opened(

@@ -30,10 +30,10 @@ const read = <A, E>(stream: Stream.Stream<A, E>, pause: Duration.Input = 0) =>
     return { seen, fiber }
   })
 
-describe("Timeouts.stream: firstToken (B5)", () => {
+describe("Timeouts.applyStream: firstToken (B5)", () => {
   it.effect("ends a stream that gives nothing, at its limit and not before", () =>
     Effect.gen(function*() {
-      const { fiber } = yield* read(Timeouts.stream({ timeouts: limits })(Stream.never))
+      const { fiber } = yield* read(Timeouts.applyStream({ timeouts: limits })(Stream.never))
       yield* TestClock.adjust("9999 millis")
       assert.isUndefined(fiber.pollUnsafe())
       yield* TestClock.adjust("1 millis")
@@ -42,7 +42,7 @@ describe("Timeouts.stream: firstToken (B5)", () => {
 
   it.effect("allows more time than idle does before the first output", () =>
     Effect.gen(function*() {
-      const { fiber, seen } = yield* read(Timeouts.stream({ timeouts: limits })(after([9, "a"], [1, "b"])))
+      const { fiber, seen } = yield* read(Timeouts.applyStream({ timeouts: limits })(after([9, "a"], [1, "b"])))
       yield* TestClock.adjust("10 seconds")
       assert.deepStrictEqual([fiber.pollUnsafe(), seen], [Exit.void, ["a", "b"]])
     }))
@@ -50,7 +50,7 @@ describe("Timeouts.stream: firstToken (B5)", () => {
   it.effect("is not put off by elements that are no output", () =>
     Effect.gen(function*() {
       const { fiber, seen } = yield* read(
-        Timeouts.stream({ timeouts: limits, isOutput: (element) => element !== "ping" })(forever(4, "ping"))
+        Timeouts.applyStream({ timeouts: limits, isOutput: (element) => element !== "ping" })(forever(4, "ping"))
       )
       yield* TestClock.adjust("10 seconds")
       assert.deepStrictEqual([fiber.pollUnsafe(), seen], [firstToken, ["ping", "ping"]])
@@ -61,7 +61,7 @@ describe("Timeouts.stream: firstToken (B5)", () => {
       const clock = yield* Clock.Clock
       const startedAt = Number(clock.monotonicTimeNanosUnsafe()) / 1e6
       yield* TestClock.adjust("7 seconds")
-      const { fiber } = yield* read(Timeouts.stream({ timeouts: limits, startedAt })(Stream.never))
+      const { fiber } = yield* read(Timeouts.applyStream({ timeouts: limits, startedAt })(Stream.never))
       yield* TestClock.adjust("2999 millis")
       assert.isUndefined(fiber.pollUnsafe())
       yield* TestClock.adjust("1 millis")
@@ -70,18 +70,18 @@ describe("Timeouts.stream: firstToken (B5)", () => {
 
   it.effect("counts anew each time that the stream is run", () =>
     Effect.gen(function*() {
-      const stream = Timeouts.stream({ timeouts: limits })(after([6, "a"]))
+      const stream = Timeouts.applyStream({ timeouts: limits })(after([6, "a"]))
       const { fiber, seen } = yield* read(Stream.concat(stream, stream))
       yield* TestClock.adjust("12 seconds")
       assert.deepStrictEqual([fiber.pollUnsafe(), seen], [Exit.void, ["a", "a"]])
     }))
 })
 
-describe("Timeouts.stream: idle (B5)", () => {
+describe("Timeouts.applyStream: idle (B5)", () => {
   it.effect("ends a stream that has begun and falls silent, and keeps what came", () =>
     Effect.gen(function*() {
       const stream = Stream.concat(after([1, "a"], [2, "b"]), Stream.never)
-      const { fiber, seen } = yield* read(Timeouts.stream({ timeouts: limits })(stream))
+      const { fiber, seen } = yield* read(Timeouts.applyStream({ timeouts: limits })(stream))
       yield* TestClock.adjust("5999 millis")
       assert.isUndefined(fiber.pollUnsafe())
       yield* TestClock.adjust("1 millis")
@@ -90,7 +90,7 @@ describe("Timeouts.stream: idle (B5)", () => {
 
   it.effect("starts again with each output, so that a lively stream may last", () =>
     Effect.gen(function*() {
-      const { fiber, seen } = yield* read(Timeouts.stream({ timeouts: limits })(Stream.take(forever(2, "x"), 50)))
+      const { fiber, seen } = yield* read(Timeouts.applyStream({ timeouts: limits })(Stream.take(forever(2, "x"), 50)))
       yield* TestClock.adjust("100 seconds")
       assert.deepStrictEqual([fiber.pollUnsafe(), seen.length], [Exit.void, 50])
     }))
@@ -99,7 +99,7 @@ describe("Timeouts.stream: idle (B5)", () => {
     Effect.gen(function*() {
       const stream = Stream.concat(after([1, "a"]), forever(1, "ping"))
       const { fiber, seen } = yield* read(
-        Timeouts.stream({ timeouts: limits, isOutput: (element) => element !== "ping" })(stream)
+        Timeouts.applyStream({ timeouts: limits, isOutput: (element) => element !== "ping" })(stream)
       )
       yield* TestClock.adjust("4 seconds")
       assert.deepStrictEqual(fiber.pollUnsafe(), idle)
@@ -111,7 +111,7 @@ describe("Timeouts.stream: idle (B5)", () => {
     Effect.gen(function*() {
       const stream = after([1, "a"], [2, "ping"], [0, "b"], [2, "ping"], [0, "c"])
       const { fiber, seen } = yield* read(
-        Timeouts.stream({ timeouts: limits, isOutput: (element: string) => element !== "ping" })(stream)
+        Timeouts.applyStream({ timeouts: limits, isOutput: (element: string) => element !== "ping" })(stream)
       )
       yield* TestClock.adjust("5 seconds")
       assert.deepStrictEqual([fiber.pollUnsafe(), seen.length], [Exit.void, 5])
@@ -121,7 +121,10 @@ describe("Timeouts.stream: idle (B5)", () => {
     Effect.gen(function*() {
       const fiber = yield* Stream.make("announcement", "output").pipe(
         Stream.rechunk(1),
-        Timeouts.stream<string>({ timeouts: { firstToken: "1 second" }, isOutput: (element) => element === "output" }),
+        Timeouts.applyStream<string>({
+          timeouts: { firstToken: "1 second" },
+          isOutput: (element) => element === "output"
+        }),
         Stream.runForEach(() => Effect.sleep("5 seconds")),
         Effect.forkChild
       )
@@ -131,7 +134,7 @@ describe("Timeouts.stream: idle (B5)", () => {
 
   it.effect("does not punish a slow reader", () =>
     Effect.gen(function*() {
-      const stream = Timeouts.stream({ timeouts: limits })(after([1, "a"], [1, "b"], [1, "c"]))
+      const stream = Timeouts.applyStream({ timeouts: limits })(after([1, "a"], [1, "b"], [1, "c"]))
       const { fiber, seen } = yield* read(stream, "1 minute")
       yield* TestClock.adjust("3 minutes")
       yield* TestClock.adjust("3 seconds")
@@ -142,7 +145,7 @@ describe("Timeouts.stream: idle (B5)", () => {
     Effect.gen(function*() {
       const stream = after([1, "a"], [1, "ping"], [1, "ping"], [0, "b"])
       const { fiber, seen } = yield* read(
-        Timeouts.stream({ timeouts: limits, isOutput: (element: string) => element !== "ping" })(stream),
+        Timeouts.applyStream({ timeouts: limits, isOutput: (element: string) => element !== "ping" })(stream),
         "1 minute"
       )
       yield* TestClock.adjust("5 minutes")
@@ -156,14 +159,14 @@ describe("Timeouts.stream: idle (B5)", () => {
         isReleased = true
       })
       const stream = Stream.concat(Stream.make("a"), Stream.never).pipe(Stream.ensuring(release))
-      const { fiber } = yield* read(Timeouts.stream({ timeouts: limits })(stream))
+      const { fiber } = yield* read(Timeouts.applyStream({ timeouts: limits })(stream))
       yield* TestClock.adjust("3 seconds")
       assert.deepStrictEqual([fiber.pollUnsafe(), isReleased], [idle, true])
     }))
 
   it.effect("passes the stream's own end and failure on", () =>
     Effect.gen(function*() {
-      const guard = Timeouts.stream({ timeouts: limits })
+      const guard = Timeouts.applyStream({ timeouts: limits })
       assert.deepStrictEqual(yield* Stream.runCollect(guard(Stream.make(1, 2))), [1, 2])
       assert.deepStrictEqual(yield* Stream.runCollect(guard(Stream.empty)), [])
       assert.deepStrictEqual(yield* Effect.exit(Stream.runDrain(guard(Stream.fail("no")))), Exit.fail("no"))
@@ -173,7 +176,7 @@ describe("Timeouts.stream: idle (B5)", () => {
 const total = (budget: Duration.Input) =>
   Exit.fail(new Deadline.DeadlineExceeded({ budget: Duration.fromInputUnsafe(budget) }))
 
-describe("Timeouts.stream: with a deadline (B5)", () => {
+describe("Timeouts.applyStream: with a deadline (B5)", () => {
   const begun = Stream.concat(after([1, "a"]), Stream.never)
 
   it.effect("whichever of them passes first raises its own error, at its own time", () =>
@@ -186,12 +189,12 @@ describe("Timeouts.stream: with a deadline (B5)", () => {
           [begun, "5 seconds", 4000, idle]
         ] as const
       ) {
-        const timed = Timeouts.stream<string>({ timeouts: limits })(stream)
+        const timed = Timeouts.applyStream<string>({ timeouts: limits })(stream)
         for (
           const call of [
             Stream.runDrain(Deadline.withinStream(budget)(timed)),
             Deadline.within(budget)(Stream.runDrain(timed)),
-            Stream.runDrain(Timeouts.stream<string>({ timeouts: limits })(Deadline.withinStream(budget)(stream)))
+            Stream.runDrain(Timeouts.applyStream<string>({ timeouts: limits })(Deadline.withinStream(budget)(stream)))
           ]
         ) {
           const fiber = yield* Effect.forkChild(call)
@@ -204,10 +207,10 @@ describe("Timeouts.stream: with a deadline (B5)", () => {
     }))
 })
 
-describe("Timeouts.stream: opening (B5)", () => {
+describe("Timeouts.applyStream: opening (B5)", () => {
   it.effect("a stream that does not open runs into the first limit", () =>
     Effect.gen(function*() {
-      const { fiber } = yield* read(Timeouts.stream({ timeouts: limits })(Stream.fromPull(Effect.never)))
+      const { fiber } = yield* read(Timeouts.applyStream({ timeouts: limits })(Stream.fromPull(Effect.never)))
       yield* TestClock.adjust("10 seconds")
       assert.deepStrictEqual(fiber.pollUnsafe(), firstToken)
     }))
@@ -216,9 +219,9 @@ describe("Timeouts.stream: opening (B5)", () => {
 describe("Timeouts.defaults (B5)", () => {
   it.effect("hold where nothing is set", () =>
     Effect.gen(function*() {
-      const { fiber: silent } = yield* read(Timeouts.stream({ timeouts: {} })(Stream.never))
+      const { fiber: silent } = yield* read(Timeouts.applyStream({ timeouts: {} })(Stream.never))
       const { fiber: stalled } = yield* read(
-        Timeouts.stream({ timeouts: {} })(Stream.concat(Stream.make("a"), Stream.never))
+        Timeouts.applyStream({ timeouts: {} })(Stream.concat(Stream.make("a"), Stream.never))
       )
       yield* TestClock.adjust("1 minute")
       assert.isUndefined(silent.pollUnsafe())

@@ -66,7 +66,7 @@ const scopedRoutes = Layer.mergeAll(
         Stream.range(1, Number(count)).pipe(
           Stream.mapEffect((n) => Effect.as(Effect.sleep(20), event("number", String(n)))),
           Stream.concat(Stream.make(event("done", String(count)))),
-          Session.stream({ kind: "stream", name: `to ${count}` }),
+          Session.scopedStream({ kind: "stream", name: `to ${count}` }),
           Stream.catch(({ _tag, message }) => Stream.make(event("error", JSON.stringify({ _tag, message })))),
           Stream.encodeText
         ),

@@ -128,7 +128,7 @@ describe("ProviderError.advice (B6)", () => {
     Effect.gen(function*() {
       const outside = Retry.jittered({ base: 0, classify: ProviderError.advice })
       const fake = FakeTransport.make(refused, answer)
-      const { exit } = yield* run(Effect.provide(Retry.effect(outside)(generate), over(fake)))
+      const { exit } = yield* run(Effect.provide(Retry.apply(outside)(generate), over(fake)))
       assert.deepStrictEqual([Exit.isSuccess(exit), fake.requests.length], [true, 2])
       assert.strictEqual(new Set(keysOf(fake)).size, 1)
     }))

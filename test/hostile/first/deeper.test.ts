@@ -141,7 +141,7 @@ it.effect("a release that is retried by a policy can do so after the deadline of
     const exit = yield* Session.use(
       job,
       things.take,
-      (id) => Retry.effect(Retry.jittered())(things.give(id)),
+      (id) => Retry.apply(Retry.jittered())(things.give(id)),
       () => Effect.never
     ).pipe(Deadline.within("1 second"), endsWithin("1 minute"))
     expect(tagOf(exit)).toBe("DeadlineExceeded")
@@ -286,7 +286,7 @@ it.effect("a stream whose reader sleeps is given back in time, and he is told wh
     const fiber = yield* Effect.forkDetach(
       Stream.unwrap(Effect.as(Effect.acquireRelease(things.take, things.give), Stream.range(1, 5))).pipe(
         Stream.rechunk(1),
-        Session.stream({ kind: "feed", name: "x" }),
+        Session.scopedStream({ kind: "feed", name: "x" }),
         Stream.runForEach(() => Effect.sleep("1 hour"))
       ),
       { startImmediately: true }
@@ -392,7 +392,7 @@ it.effect("limits of parts of a millisecond end what waits", () =>
       const exit = yield* endsWithin("1 second")(Deadline.within(tiny)(Effect.never))
       expect([tiny, tagOf(exit)]).toEqual([tiny, "DeadlineExceeded"])
       const stream = yield* endsWithin("1 second")(
-        Stream.never.pipe(Timeouts.stream({ timeouts: { firstToken: tiny } }), Stream.runDrain)
+        Stream.never.pipe(Timeouts.applyStream({ timeouts: { firstToken: tiny } }), Stream.runDrain)
       )
       expect([tiny, tagOf(stream)]).toEqual([tiny, "FirstTokenTimeout"])
       const both = yield* endsWithin("1 second")(Stream.never.pipe(Deadline.withinStream(tiny), Stream.runDrain))
@@ -406,7 +406,7 @@ it.effect("a wait of a retry that a deadline cuts to a part of a millisecond end
     for (let i = 0; i < 12; i++) {
       yield* endsWithin("1 second")(Effect.sleep(i / 7))
       const exit = yield* Effect.fail(error).pipe(
-        Retry.effect(Retry.jittered({ attempts: 10, base: "10 seconds", budget: Retry.unlimited })),
+        Retry.apply(Retry.jittered({ attempts: 10, base: "10 seconds", budget: Retry.unlimited })),
         Deadline.within(3 + i / 3),
         Random.withSeed(i),
         endsWithin("1 minute")

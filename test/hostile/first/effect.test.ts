@@ -646,7 +646,7 @@ it.effect("a stream of sessions that is grouped, aggregated, debounced and peele
   const source = () =>
     Stream.range(1, 40).pipe(
       Stream.tap(() => Effect.sleep("1 millis")),
-      Session.stream(job),
+      Session.scopedStream(job),
       Stream.tap(() => Effect.asVoid(Effect.exit(used(things, Effect.void))))
     )
   const programs: ReadonlyArray<Effect.Effect<unknown, unknown>> = [
@@ -685,7 +685,7 @@ it.effect("a pull that is kept after its scope has closed fails or ends, and ope
   return apart(Effect.gen(function*() {
     const stream = Stream.unwrap(Effect.map(held(things), () => Stream.range(1, 1_000_000))).pipe(
       Stream.rechunk(1),
-      Session.stream({ kind: "feed", name: "x" })
+      Session.scopedStream({ kind: "feed", name: "x" })
     )
     const pull = yield* Effect.scoped(Effect.tap(Stream.toPull(stream), (pull) => pull))
     const never = yield* Effect.scoped(Stream.toPull(stream))
@@ -701,7 +701,7 @@ it.effect("a stream that revokes its own session while it is read ends with the 
   return apart(Effect.gen(function*() {
     const exit = yield* Stream.range(1, 100).pipe(
       Stream.rechunk(1),
-      Session.stream({ kind: "feed", name: "x" }),
+      Session.scopedStream({ kind: "feed", name: "x" }),
       Stream.tap((n) => n === 5 ? SessionRegistry.revoke({ kind: "feed" }, { reason: "five" }) : Effect.void),
       Stream.runDrain,
       endsWithin("1 minute")
@@ -716,7 +716,7 @@ it.effect("a stream that revokes its own session from inside of itself ends with
     const exit = yield* Stream.range(1, 100).pipe(
       Stream.rechunk(1),
       Stream.tap((n) => n === 5 ? SessionRegistry.revoke({ kind: "feed" }, { reason: "five" }) : Effect.void),
-      Session.stream({ kind: "feed", name: "x" }),
+      Session.scopedStream({ kind: "feed", name: "x" }),
       Stream.runDrain,
       endsWithin("1 minute")
     )
@@ -731,7 +731,7 @@ it.effect("a stream of a session that is caught goes on with the next, over and 
       Stream.suspend(() =>
         rounds++ < 200
           ? Stream.concat(Stream.make(rounds), Stream.fail("cut")).pipe(
-            Session.stream({ kind: "feed", name: "x" }),
+            Session.scopedStream({ kind: "feed", name: "x" }),
             Stream.tap(() =>
               Effect.map(SessionRegistry.counts, (counts) => {
                 most = Math.max(most, counts["feed"] ?? 0)

@@ -88,7 +88,7 @@ it.effect("a task does not inherit the deadline, the session or the idempotency 
           )
         }))
         yield* task.await
-      })).pipe(Retry.effect(Retry.jittered()), Deadline.within("1 minute"))
+      })).pipe(Retry.apply(Retry.jittered()), Deadline.within("1 minute"))
     expect(seen).toEqual([Duration.infinity, undefined, undefined])
   }))))
 
@@ -103,7 +103,7 @@ it.effect("two different calls inside of one that is retried do not go out under
   return apart(
     Effect.gen(function*() {
       const ask = (content: string) => Effect.exit(Target.generate({ messages: [{ role: "user", content }] }))
-      yield* Effect.andThen(ask("first question"), ask("second question")).pipe(Retry.effect(Retry.jittered()))
+      yield* Effect.andThen(ask("first question"), ask("second question")).pipe(Retry.apply(Retry.jittered()))
       expect(keys.length).toBe(2)
       expect(new Set(keys).size).toBe(2)
     }).pipe(Effect.provide(Layer.provide(Target.layer(OpenAi.target("gpt-5-mini")), transport)))
@@ -197,7 +197,7 @@ it.effect("a program that goes on in a child session of each of its streams keep
     let most = 0
     for (let i = 0; i < 50; i++) {
       yield* Stream.make(1, 2).pipe(
-        Session.stream({ kind: "feed", name: "x" }),
+        Session.scopedStream({ kind: "feed", name: "x" }),
         Stream.mapEffect(() => Session.use(job, Effect.void, () => Effect.void, () => SessionRegistry.list())),
         Stream.runForEach((all) =>
           Effect.sync(() => {
@@ -221,7 +221,7 @@ it.effect("what comes after a deadline, a retry or a caller in the same fiber se
       >
     ) {
       yield* Session.use(job, Effect.void, () => Effect.void, () => end).pipe(
-        Retry.effect(Retry.jittered()),
+        Retry.apply(Retry.jittered()),
         Deadline.within("1 minute"),
         Caller.provide({ tenant: "acme" }),
         Effect.exit
@@ -229,9 +229,9 @@ it.effect("what comes after a deadline, a retry or a caller in the same fiber se
       expect(yield* look).toEqual(none)
     }
     const stream = Stream.fromEffect(look).pipe(
-      Session.stream(job),
+      Session.scopedStream(job),
       Deadline.withinStream("1 minute"),
-      Retry.stream(Retry.jittered()),
+      Retry.applyStream(Retry.jittered()),
       Stream.flatMap(() => Stream.fromEffect(look))
     )
     expect(yield* Stream.runCollect(stream)).toEqual([none])
@@ -270,7 +270,7 @@ it.effect("an effect that fails in one attempt under a scope that has closed alr
     const exit = yield* Effect.andThen(
       Session.acquire(job, things.take, things.give),
       Effect.suspend(() => ++tries < 2 ? Effect.fail(refused()) : Effect.void)
-    ).pipe(Retry.effect(Retry.jittered({ base: 1 })), Scope.provide(scope), endsWithin("1 minute"))
+    ).pipe(Retry.apply(Retry.jittered({ base: 1 })), Scope.provide(scope), endsWithin("1 minute"))
     expect(tagOf(exit)).toMatch(/success|interrupt/)
     things.settled()
   }))
@@ -283,7 +283,7 @@ it.effect("the same policy, options and session description can be frozen and sh
       Retry.jittered(Object.freeze({ base: 1, budget: Retry.budget(Object.freeze({ reserve: 3 })) }))
     )
     const info = Object.freeze({ ...job, attributes: Object.freeze({ model: "x" }) })
-    const work = Session.use(info, things.take, things.give, () => Effect.fail(refused())).pipe(Retry.effect(policy))
+    const work = Session.use(info, things.take, things.give, () => Effect.fail(refused())).pipe(Retry.apply(policy))
     const exit = yield* endsWithin("1 minute")(Effect.exit(work))
     expect(Exit.isSuccess(exit) && tagOf(exit.value)).toBe("ConnectFailed")
     things.settled()
@@ -295,9 +295,9 @@ it.effect("a stream with every limit around it that is left at every element giv
   return apart(Effect.gen(function*() {
     const stream = Stream.unwrap(Effect.as(Session.acquire(job, things.take, things.give), Stream.range(1, 10))).pipe(
       Stream.rechunk(1),
-      Session.stream({ kind: "feed", name: "x" }),
-      Timeouts.stream({ timeouts: { firstToken: "1 second", idle: "1 second" } }),
-      Retry.stream(Retry.jittered()),
+      Session.scopedStream({ kind: "feed", name: "x" }),
+      Timeouts.applyStream({ timeouts: { firstToken: "1 second", idle: "1 second" } }),
+      Retry.applyStream(Retry.jittered()),
       Deadline.withinStream("1 minute"),
       Shutdown.admitStream({ kind: "answer", name: "x" })
     )
@@ -312,9 +312,9 @@ it.effect("a stream with every limit around it that is left at every element giv
 it.effect("layers of limits around a stream in each order end with the first that passes, and hold nothing", () => {
   const things = new Things()
   const layers: ReadonlyArray<(self: Stream.Stream<number, unknown>) => Stream.Stream<number, unknown>> = [
-    Session.stream({ kind: "feed", name: "x" }),
-    Timeouts.stream({ timeouts: { firstToken: "2 seconds", idle: "2 seconds" } }),
-    (self) => Retry.stream(Retry.jittered())(self as Stream.Stream<number, never>),
+    Session.scopedStream({ kind: "feed", name: "x" }),
+    Timeouts.applyStream({ timeouts: { firstToken: "2 seconds", idle: "2 seconds" } }),
+    (self) => Retry.applyStream(Retry.jittered())(self as Stream.Stream<number, never>),
     Deadline.withinStream("3 seconds"),
     Shutdown.admitStream({ kind: "answer", name: "x" })
   ]
@@ -350,7 +350,7 @@ it.effect("a revocation from inside of each kind of hook ends all the same", () 
       Session.use(job, things.take, things.give, () => Effect.uninterruptible(revoke)),
       Session.use(job, things.take, things.give, () => Effect.flatMap(Effect.forkChild(revoke), Fiber.join)),
       Session.use(job, things.take, things.give, () => Deadline.within("1 second")(revoke)),
-      Session.use(job, things.take, things.give, () => Retry.effect(Retry.jittered())(revoke)),
+      Session.use(job, things.take, things.give, () => Retry.apply(Retry.jittered())(revoke)),
       Session.use(
         job,
         things.take,
@@ -363,8 +363,8 @@ it.effect("a revocation from inside of each kind of hook ends all the same", () 
         things.give,
         () => Effect.promise(() => Promise.resolve()).pipe(Effect.andThen(revoke))
       ),
-      Stream.runDrain(Session.stream(job)(Stream.ensuring(Stream.make(1), revoke))),
-      Stream.runDrain(Stream.onEnd(Session.stream(job)(Stream.make(1)), revoke)),
+      Stream.runDrain(Session.scopedStream(job)(Stream.ensuring(Stream.make(1), revoke))),
+      Stream.runDrain(Stream.onEnd(Session.scopedStream(job)(Stream.make(1)), revoke)),
       Effect.scoped(Effect.flatMap(Session.acquire(job, things.take, things.give), () => revoke)),
       Effect.scoped(Effect.andThen(Session.acquire(job, things.take, things.give), Effect.addFinalizer(() => revoke)))
     ]

@@ -617,7 +617,7 @@ it.effect("an acquisition that forks a child, and ends, keeps nothing of it", ()
   })))
 
 it.effect("a stream of a session that is run twice at once has two sessions", () => {
-  const stream = Session.stream(job)(Stream.tap(Stream.range(1, 10), () => Effect.yieldNow))
+  const stream = Session.scopedStream(job)(Stream.tap(Stream.range(1, 10), () => Effect.yieldNow))
   return apart(Effect.gen(function*() {
     const [one, other] = yield* Effect.all([Stream.runCollect(stream), Stream.runCollect(stream)], {
       concurrency: "unbounded"

@@ -182,12 +182,12 @@ it("sessions, deadlines, limits, retries and tasks under a nemesis leave nothing
           if (yield* Simulation.fault("refused", 0.3)) return yield* refused()
           yield* Stream.range(1, 3).pipe(
             Stream.tap(() => Simulation.latency(0, 4)),
-            Session.stream({ kind: "feed", name: "x" }),
-            Timeouts.stream({ timeouts: { firstToken: "20 millis", idle: "20 millis" } }),
+            Session.scopedStream({ kind: "feed", name: "x" }),
+            Timeouts.applyStream({ timeouts: { firstToken: "20 millis", idle: "20 millis" } }),
             Stream.runDrain
           )
         })
-    ).pipe(Retry.effect(Retry.jittered({ base: "2 millis" })), Deadline.within("15 millis"))
+    ).pipe(Retry.apply(Retry.jittered({ base: "2 millis" })), Deadline.within("15 millis"))
     yield* Effect.gen(function*() {
       const users = yield* Effect.forEach([1, 2, 3, 4], () => Simulation.fork(Effect.exit(work)))
       const tasks = yield* Effect.forkChild(Effect.scoped(Effect.gen(function*() {

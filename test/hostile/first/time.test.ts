@@ -48,7 +48,7 @@ it.live("deadlines, limits and looks in the far future do not come at once", () 
       expect(yield* Deadline.within(far)(work)).toBe("done")
       const stream = Stream.fromEffect(work)
       expect(yield* Stream.runHead(Deadline.withinStream(far)(stream))).toMatchObject({ value: "done" })
-      expect(yield* Stream.runHead(stream.pipe(Timeouts.stream({ timeouts: { firstToken: far, idle: far } }))))
+      expect(yield* Stream.runHead(stream.pipe(Timeouts.applyStream({ timeouts: { firstToken: far, idle: far } }))))
         .toMatchObject({ value: "done" })
     }
   }))
@@ -242,7 +242,7 @@ it("limits of time that are no durations are refused where they are set", () => 
   for (const value of bad) {
     if (value === undefined) continue
     for (const name of ["firstToken", "idle"]) {
-      const made = thrown(() => Timeouts.stream(wrong({ timeouts: { [name]: value } }))(Stream.empty))
+      const made = thrown(() => Timeouts.applyStream(wrong({ timeouts: { [name]: value } }))(Stream.empty))
       // What is null is not set.
       expect([name, value, made]).toEqual([
         name,
@@ -262,7 +262,7 @@ it.effect("a judge of output that throws fails the stream with a defect, and wha
   return apart(Effect.gen(function*() {
     const exit = yield* Stream.unwrap(Effect.as(Session.acquire(job, things.take, things.give), Stream.make(1, 2)))
       .pipe(
-        Timeouts.stream<number>({
+        Timeouts.applyStream<number>({
           timeouts: {},
           isOutput: () => {
             throw new Error("cannot judge")
@@ -281,7 +281,10 @@ it.effect("a stream of nothing but comments runs into the limit of the first out
   return apart(Effect.gen(function*() {
     const comments = Stream.repeat(Stream.make("ping"), Schedule.spaced("1 second"))
     const exit = yield* Stream.unwrap(Effect.as(Session.acquire(job, things.take, things.give), comments)).pipe(
-      Timeouts.stream<string>({ timeouts: { firstToken: "10 seconds" }, isOutput: (element) => element !== "ping" }),
+      Timeouts.applyStream<string>({
+        timeouts: { firstToken: "10 seconds" },
+        isOutput: (element) => element !== "ping"
+      }),
       Stream.runDrain,
       endsWithin("11 seconds")
     )
@@ -294,7 +297,7 @@ it.effect("a reader who is away for a year has not made the stream idle", () =>
   apart(Effect.gen(function*() {
     const exit = yield* Stream.range(1, 3).pipe(
       Stream.rechunk(1),
-      Timeouts.stream({ timeouts: { firstToken: "1 second", idle: "1 second" } }),
+      Timeouts.applyStream({ timeouts: { firstToken: "1 second", idle: "1 second" } }),
       Stream.runForEach(() => Effect.sleep("365 days")),
       endsWithin("2000 days")
     )
@@ -303,7 +306,7 @@ it.effect("a reader who is away for a year has not made the stream idle", () =>
 
 it.effect("limits of zero let through what has come already, and nothing that has not", () =>
   apart(Effect.gen(function*() {
-    const none = Timeouts.stream<number>({ timeouts: { firstToken: 0, idle: 0 } })
+    const none = Timeouts.applyStream<number>({ timeouts: { firstToken: 0, idle: 0 } })
     expect(yield* Stream.runCollect(none(Stream.rechunk(Stream.range(1, 100), 1)))).toHaveLength(100)
     const exit = yield* endsWithin("1 second")(Stream.runDrain(none(Stream.concat(Stream.make(1), Stream.never))))
     expect(tagOf(exit)).toBe("IdleTimeout")
@@ -313,7 +316,7 @@ it.effect("a start in the past, the future and beyond time gives a typed end", (
   apart(Effect.gen(function*() {
     for (const startedAt of [-Infinity, -1, 0, 1]) {
       const exit = yield* Stream.never.pipe(
-        Timeouts.stream({ timeouts: { firstToken: "1 second" }, startedAt }),
+        Timeouts.applyStream({ timeouts: { firstToken: "1 second" }, startedAt }),
         Stream.runDrain,
         endsWithin("5 seconds")
       )
@@ -321,7 +324,7 @@ it.effect("a start in the past, the future and beyond time gives a typed end", (
     }
     for (const startedAt of [Number.NaN, wrong("12"), wrong(null)]) {
       const exit = yield* Effect.suspend(() =>
-        Stream.never.pipe(Timeouts.stream({ timeouts: { firstToken: "1 second" }, startedAt }), Stream.runDrain)
+        Stream.never.pipe(Timeouts.applyStream({ timeouts: { firstToken: "1 second" }, startedAt }), Stream.runDrain)
       ).pipe(endsWithin("1 hour"))
       expect([startedAt, tagOf(exit)]).toEqual([startedAt, expect.stringMatching(/RangeError|FirstTokenTimeout/)])
     }
@@ -330,8 +333,8 @@ it.effect("a start in the past, the future and beyond time gives a typed end", (
 it.effect("limits inside of limits and of deadlines end at the first that passes, in every order", () =>
   apart(Effect.gen(function*() {
     const silent = Stream.never
-    const limit = Timeouts.stream({ timeouts: { firstToken: "3 seconds" } })
-    const shorter = Timeouts.stream({ timeouts: { firstToken: "2 seconds" } })
+    const limit = Timeouts.applyStream({ timeouts: { firstToken: "3 seconds" } })
+    const shorter = Timeouts.applyStream({ timeouts: { firstToken: "2 seconds" } })
     const deadline = Deadline.withinStream("1 second")
     const longer = Deadline.withinStream("9 seconds")
     const tag = (stream: Stream.Stream<unknown, unknown>) =>
@@ -402,7 +405,7 @@ it.effect("errors that look as if they gave advice, and do not, pass through as 
     for (const [i, error] of odd.entries()) {
       let attempts = 0
       const exit = yield* endsWithin("1 hour")(
-        Retry.effect(policy)(Effect.suspend(() => {
+        Retry.apply(policy)(Effect.suspend(() => {
           attempts++
           return Effect.fail(wrong(error))
         }))
@@ -413,7 +416,7 @@ it.effect("errors that look as if they gave advice, and do not, pass through as 
       expect([i, isAsItWas, attempts <= 3]).toEqual([i, true, true])
       let runs = 0
       const fails = Stream.suspend(() => ++runs > 10 ? Stream.die("again and again") : Stream.fail(wrong(error)))
-      const stream = yield* endsWithin("1 hour")(Stream.runDrain(Retry.stream(policy)(fails)))
+      const stream = yield* endsWithin("1 hour")(Stream.runDrain(Retry.applyStream(policy)(fails)))
       expect([i, runs <= 3]).toEqual([i, true])
       expect([i, Exit.isFailure(stream) && stream.cause.reasons[0]?._tag]).toEqual([i, reason?._tag])
     }
@@ -436,7 +439,7 @@ it.effect("advice to wait that is no time fails at once or waits in bounds, and 
       ]
     ) {
       const error = { retry: { reach: "answered", isTransient: true, retryAfter } }
-      const exit = yield* endsWithin("10 minutes")(Retry.effect(Retry.jittered())(Effect.fail(wrong(error))))
+      const exit = yield* endsWithin("10 minutes")(Retry.apply(Retry.jittered())(Effect.fail(wrong(error))))
       const reason = Exit.isFailure(exit) ? exit.cause.reasons[0] : undefined
       expect([retryAfter, reason?._tag === "Die" || reason?._tag === "Fail" && reason.error === error]).toEqual([
         retryAfter,
@@ -444,7 +447,7 @@ it.effect("advice to wait that is no time fails at once or waits in bounds, and 
       ])
       let runs = 0
       const fails = Stream.suspend(() => ++runs > 10 ? Stream.die("again and again") : Stream.fail(wrong(error)))
-      const stream = yield* endsWithin("10 minutes")(Stream.runDrain(Retry.stream(Retry.jittered())(fails)))
+      const stream = yield* endsWithin("10 minutes")(Stream.runDrain(Retry.applyStream(Retry.jittered())(fails)))
       expect([retryAfter, runs <= 3]).toEqual([retryAfter, true])
       expect([retryAfter, Exit.isFailure(stream) && stream.cause.reasons[0]?._tag]).toEqual([retryAfter, reason?._tag])
     }
@@ -459,7 +462,7 @@ it.effect("a classifier that throws ends the call with a defect, and leaves noth
       }
     })
     const exit = yield* Effect.scoped(
-      Retry.effect(policy)(
+      Retry.apply(policy)(
         Effect.andThen(Session.acquire(job, things.take, things.give), Effect.fail("x"))
       )
     ).pipe(endsWithin("1 hour"))
@@ -483,7 +486,7 @@ it.effect("a classifier that throws ends a stream with a defect, and leaves noth
       )
     ).pipe(
       Stream.mapError((error) => error as undefined),
-      Retry.stream(policy),
+      Retry.applyStream(policy),
       Stream.runDrain,
       endsWithin("1 hour")
     )
@@ -501,7 +504,7 @@ it.effect("two hundred calls that share a budget make no more retries than it ha
       max: 0,
       budget: Retry.budget({ ratio: 1, reserve: 10 })
     })
-    const call = Retry.effect(policy)(Effect.suspend(() => {
+    const call = Retry.apply(policy)(Effect.suspend(() => {
       attempts++
       return Effect.fail(refused())
     }))
@@ -519,7 +522,7 @@ it.effect("two thousand attempts without a wait neither overflow nor keep others
     const policy = Retry.jittered({ attempts: 2000, base: 0, max: 0, budget: Retry.unlimited })
     const other = yield* Effect.forkChild(Effect.forever(Effect.andThen(Effect.sync(() => turns++), Effect.yieldNow)))
     const exit = yield* Effect.exit(
-      Retry.effect(policy)(Effect.suspend(() => {
+      Retry.apply(policy)(Effect.suspend(() => {
         attempts++
         return Effect.fail(refused())
       }))
@@ -537,7 +540,7 @@ it.effect("nothing is held between two attempts, and one attempt's worth at the 
   let tries = 0
   return apart(Effect.gen(function*() {
     yield* Effect.scoped(Effect.gen(function*() {
-      yield* Retry.effect(Retry.jittered({ base: "1 second", attempts: 5 }))(
+      yield* Retry.apply(Retry.jittered({ base: "1 second", attempts: 5 }))(
         Effect.gen(function*() {
           expect(yield* SessionRegistry.counts).toEqual({})
           yield* Session.acquire(job, things.take, things.give)
@@ -556,7 +559,7 @@ it.effect("an attempt that interrupts itself, or dies, is not tried again", () =
     for (const end of [Effect.interrupt, Effect.die("bad"), Effect.sync((): never => wrong(undefined as never))]) {
       let attempts = 0
       yield* endsWithin("1 hour")(
-        Retry.effect(Retry.jittered())(Effect.suspend(() => {
+        Retry.apply(Retry.jittered())(Effect.suspend(() => {
           attempts++
           return end
         }))
@@ -571,7 +574,7 @@ it.effect("chance that is one, below none or no number makes no wait longer than
       const random = { nextDoubleUnsafe: () => n, nextIntUnsafe: () => n }
       const exit = yield* endsWithin("1 minute")(
         Effect.provideService(
-          Retry.effect(Retry.jittered({ base: "1 second", attempts: 4 }))(Effect.fail(refused())),
+          Retry.apply(Retry.jittered({ base: "1 second", attempts: 4 }))(Effect.fail(refused())),
           Random.Random,
           wrong(random)
         )
@@ -582,7 +585,7 @@ it.effect("chance that is one, below none or no number makes no wait longer than
 
 it.effect("a wait between attempts can be interrupted, and in a region that forbids it, it ends", () =>
   apart(Effect.gen(function*() {
-    const call = Retry.effect(Retry.jittered({ base: "5 seconds" }))(Effect.fail(refused()))
+    const call = Retry.apply(Retry.jittered({ base: "5 seconds" }))(Effect.fail(refused()))
     const fiber = yield* Effect.forkChild(call, { startImmediately: true })
     yield* settle
     expect(tagOf(yield* endsWithin("1 second")(Fiber.interrupt(fiber)))).toBe("success")
@@ -595,7 +598,7 @@ it.effect("one call that is made by many at once counts for each by itself, with
     const call = Effect.flatMap(Retry.CurrentKey, (key) => {
       keys.add(key!.value)
       return Effect.fail(refused())
-    }).pipe(Retry.effect(Retry.jittered({ base: 1, budget: Retry.unlimited })))
+    }).pipe(Retry.apply(Retry.jittered({ base: 1, budget: Retry.unlimited })))
     const exits = yield* endsWithin("1 hour")(
       Effect.all(Array.from({ length: 50 }, () => Effect.exit(call)), { concurrency: "unbounded" })
     )
@@ -609,8 +612,8 @@ it.effect("one call that is made by many at once counts for each by itself, with
 it.effect("one failure that two calls share tells of each call what became of that one", () =>
   apart(Effect.gen(function*() {
     const failure = Exit.fail(refused())
-    const often = yield* endsWithin("1 hour")(Retry.effect(Retry.jittered({ attempts: 5, base: 1 }))(failure))
-    const once = yield* endsWithin("1 hour")(Retry.effect(Retry.jittered({ attempts: 1 }))(failure))
+    const often = yield* endsWithin("1 hour")(Retry.apply(Retry.jittered({ attempts: 5, base: 1 }))(failure))
+    const once = yield* endsWithin("1 hour")(Retry.apply(Retry.jittered({ attempts: 1 }))(failure))
     expect(Retry.ended((often as Exit.Failure<never, unknown>).cause)).toEqual({ attempts: 5, why: "attempts" })
     expect(Retry.ended((once as Exit.Failure<never, unknown>).cause)).toEqual({ attempts: 1, why: "attempts" })
     expect(Retry.ended((failure as Exit.Failure<never, unknown>).cause)).toBe(undefined)
@@ -625,7 +628,7 @@ it.effect("a deadline ends a call at the wait that does not fit, with the error 
     })
     const at = yield* Clock.currentTimeMillis
     const exit = yield* endsWithin("1 hour")(Effect.exit(call.pipe(
-      Retry.effect(Retry.jittered()),
+      Retry.apply(Retry.jittered()),
       Deadline.within("10 seconds"),
       Effect.ensuring(Effect.map(Clock.currentTimeMillis, (now) => expect(now - at).toBeLessThan(2000)))
     )))
@@ -642,7 +645,7 @@ it.effect("a stream that is retried and whose pulls are interrupted again and ag
         yield* Session.acquire(job, things.take, things.give)
         yield* Effect.sleep("1 second")
         return ++tries < 3 ? Stream.fail(refused()) : Stream.concat(Stream.make(1), Stream.never)
-      })).pipe(Retry.stream(Retry.jittered({ base: "1 second", attempts: 10 })))
+      })).pipe(Retry.applyStream(Retry.jittered({ base: "1 second", attempts: 10 })))
       const pull = yield* Stream.toPull(stream)
       for (let i = 0; i < 10; i++) {
         const fiber = yield* Effect.forkChild(pull, { startImmediately: true })
@@ -661,7 +664,7 @@ it.effect("a stream that is retried and whose pulls are interrupted again and ag
 it.effect("a call that is made at a moment between two milliseconds is tried again as at any other", () =>
   apart(Effect.gen(function*() {
     const call = Effect.andThen(Effect.sleep(0.3), Effect.fail(refused())).pipe(
-      Retry.effect(Retry.jittered({ base: "2 millis", attempts: 6 }))
+      Retry.apply(Retry.jittered({ base: "2 millis", attempts: 6 }))
     )
     const exit = yield* Effect.andThen(Effect.sleep(1 / 7), call).pipe(Random.withSeed(1), endsWithin("1 hour"))
     expect(tagOf(exit)).toBe("ConnectFailed")
@@ -675,7 +678,7 @@ it.effect("a stream that fails after its first element is not run again, whateve
       return Stream.concat(Stream.make(1), Stream.fail(refused()))
     })
     const exit = yield* endsWithin("1 hour")(
-      Stream.runDrain(Retry.stream(Retry.jittered({ resend: "always" }))(stream))
+      Stream.runDrain(Retry.applyStream(Retry.jittered({ resend: "always" }))(stream))
     )
     expect(tagOf(exit)).toBe("ConnectFailed")
     expect(runs).toBe(1)
@@ -690,7 +693,7 @@ it.effect("an attempt whose scope hangs at its close can be interrupted no more 
     const call = Effect.andThen(
       Session.acquire(job, things.take, (id) => Effect.andThen(Deferred.await(go), things.give(id))),
       Effect.fail(refused())
-    ).pipe(Retry.effect(Retry.jittered({ base: 1 })), Scope.provide(scope))
+    ).pipe(Retry.apply(Retry.jittered({ base: 1 })), Scope.provide(scope))
     const fiber = yield* Effect.forkChild(call, { startImmediately: true })
     yield* settle
     fiber.interruptUnsafe()
@@ -716,9 +719,9 @@ it.effect("retries around retries around sessions end, and every session with th
     const policy = () => Retry.jittered({ attempts: 3, base: 1, budget: Retry.unlimited })
     const work = Session.use(job, things.take, things.give, () => Effect.fail(refused()))
     const exit = yield* work.pipe(
-      Retry.effect(policy()),
-      Retry.effect(policy()),
-      Retry.effect(policy()),
+      Retry.apply(policy()),
+      Retry.apply(policy()),
+      Retry.apply(policy()),
       endsWithin("1 hour")
     )
     expect(tagOf(exit)).toBe("ConnectFailed")

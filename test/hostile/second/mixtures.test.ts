@@ -225,7 +225,7 @@ describe("mixtures", () => {
               retry: ProviderError.advice(error) ?? { reach: "answered" as const, isTransient: false }
             })
           ),
-          Retry.stream(policy as Retry.Policy<unknown>),
+          Retry.applyStream(policy as Retry.Policy<unknown>),
           Stream.runCount,
           Effect.provideContext(context)
         )
@@ -241,9 +241,9 @@ describe("mixtures", () => {
         const provider = yield* speaking({ say: () => endless })
         const context = yield* Layer.build(modelAt(provider))
         const run = Target.stream(ask).pipe(
-          Timeouts.stream({ timeouts: { firstToken: "5 seconds", idle: "5 seconds" } }),
-          Session.stream({ kind: "feed", name: "x" }),
-          Retry.stream(Retry.jittered()),
+          Timeouts.applyStream({ timeouts: { firstToken: "5 seconds", idle: "5 seconds" } }),
+          Session.scopedStream({ kind: "feed", name: "x" }),
+          Retry.applyStream(Retry.jittered()),
           Deadline.withinStream("150 millis"),
           Stream.runDrain,
           Caller.provide({ tenant: "a" }),

@@ -635,7 +635,7 @@ describe("a wire of one's own", () => {
   )
 
   program(
-    "a body that is pulled through Timeouts.stream is cut when it is idle, and its connection closed",
+    "a body that is pulled through Timeouts.applyStream is cut when it is idle, and its connection closed",
     () =>
       Effect.gen(function*() {
         const first = pieces("a")
@@ -648,7 +648,7 @@ describe("a wire of one's own", () => {
           const response = yield* transport.execute({ method: "GET", url: "http://a.test", headers: {} })
           const { Stream } = yield* Effect.promise(() => import("effect"))
           yield* Transport.stream(response).pipe(
-            Timeouts.stream({ timeouts: { idle: "20 millis" } }),
+            Timeouts.applyStream({ timeouts: { idle: "20 millis" } }),
             Stream.runDrain
           )
         })))

@@ -10,9 +10,9 @@ export const mutants: ReadonlyArray<Mutant> = [
     module: "Target",
     file: attempt,
     find:
-      "        Session.stream(info)\n      )\n    return Observation.stream((fiber) => begin(fiber, request, true), attempts, latest).pipe(\n      Deadline.withinStream(endpoint.timeouts.total ?? Timeouts.defaults.total),\n",
+      "        Session.scopedStream(info)\n      )\n    return Observation.stream((fiber) => begin(fiber, request, true), attempts, latest).pipe(\n      Deadline.withinStream(endpoint.timeouts.total ?? Timeouts.defaults.total),\n",
     replace:
-      "        identity\n      )\n    return Observation.stream((fiber) => begin(fiber, request, true), attempts, latest).pipe(\n      Deadline.withinStream(endpoint.timeouts.total ?? Timeouts.defaults.total),\n      Session.stream(info),\n",
+      "        identity\n      )\n    return Observation.stream((fiber) => begin(fiber, request, true), attempts, latest).pipe(\n      Deadline.withinStream(endpoint.timeouts.total ?? Timeouts.defaults.total),\n      Session.scopedStream(info),\n",
     rule: "the deadline of a call is outside of its session"
   },
   {

@@ -73,12 +73,16 @@ export const stream = (
         // As a finalizer, so that a whole answer is not lost to a limit that passes only now.
         yield* Effect.addFinalizer(() => end)
         return Stream.fromPull(Effect.succeed(pull)).pipe(
-          Timeouts.stream({ timeouts: endpoint.timeouts, startedAt: response.sentAt, isOutput: ChatEvent.isOutput })
+          Timeouts.applyStream({
+            timeouts: endpoint.timeouts,
+            startedAt: response.sentAt,
+            isOutput: ChatEvent.isOutput
+          })
         )
       })).pipe(
         Observation.streamAttempt(call),
-        endpoint.retry === undefined ? identity : Retry.stream(endpoint.retry),
-        Session.stream(info)
+        endpoint.retry === undefined ? identity : Retry.applyStream(endpoint.retry),
+        Session.scopedStream(info)
       )
     return Observation.stream((fiber) => begin(fiber, request, true), attempts, latest).pipe(
       Deadline.withinStream(endpoint.timeouts.total ?? Timeouts.defaults.total),
@@ -112,7 +116,7 @@ const whole = <A>(endpoint: Endpoint, exchange: Exchange<A>): Effect.Effect<A, C
       return answer
     }).pipe(
       Observation.attempt(call),
-      endpoint.retry === undefined ? identity : Retry.effect(endpoint.retry),
+      endpoint.retry === undefined ? identity : Retry.apply(endpoint.retry),
       Session.scoped(callInfo(endpoint, exchange.model)),
       Deadline.within(endpoint.timeouts.total ?? Timeouts.defaults.total)
     ))
