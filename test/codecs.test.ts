@@ -1,19 +1,19 @@
-/** What every codec must hold. `npm run prove -- codecs` does more of the same. */
+/** What every protocol must hold. `npm run prove -- codecs` does more of the same. */
 import { assert, describe, it } from "vitest"
 import { codecs, fuzz, generatedRoundTrips, recordedRoundTrips } from "./support/codecs.ts"
 
 // A busy machine takes its time.
-describe.each(codecs)("the codec $protocol", { timeout: 60_000 }, (codec) => {
+describe.each(codecs)("the protocol $name", { timeout: 60_000 }, (protocol) => {
   it("says recorded conversations so that it understands them again (C1)", () => {
-    assert.isAtLeast(recordedRoundTrips(codec), 10)
+    assert.isAtLeast(recordedRoundTrips(protocol), 10)
   })
 
   it("says conversations with parallel calls, thinking and images so that it understands them again (C1)", () => {
-    generatedRoundTrips(codec, 500, 0x5eed)
+    generatedRoundTrips(protocol, 500, 0x5eed)
   })
 
   it("makes of whatever a server sends a value or a typed error, however it is cut (C7)", () => {
-    const { errors, values } = fuzz(codec, 1_000, 0x5eed)
+    const { errors, values } = fuzz(protocol, 1_000, 0x5eed)
     assert.isAbove(values, 0)
     assert.isAbove(errors["InvalidResponse"] ?? 0, 0)
     assert.isAbove(errors["StreamTruncated"] ?? 0, 0)

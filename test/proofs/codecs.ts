@@ -2,9 +2,9 @@
  * That codecs understand what they say, and survive whatever is sent to them.
  *
  * `npm run prove -- codecs [--scale small|full]`: full, the default, takes ten thousand conversations and a hundred thousand
- * responses that no server should send, for each codec; small takes a hundredth. Its last line is JSON.
+ * responses that no server should send, for each protocol; small takes a hundredth. Its last line is JSON.
  */
-import type { Codec } from "@clawback/providers"
+import type { Protocol } from "@clawback/providers"
 import { exit, memoryUsage } from "node:process"
 import { codecs, fuzz, generatedRoundTrips, recordedRoundTrips } from "../support/codecs.ts"
 import { growth } from "../support/growth.ts"
@@ -27,20 +27,20 @@ const heap = () => {
   return memoryUsage().heapUsed
 }
 
-const prove = (codec: Codec.Codec) => {
-  const recorded = recordedRoundTrips(codec)
-  const generated = generatedRoundTrips(codec, conversations, seed)
-  console.log(`${codec.protocol}: ${recorded} recorded and ${generated} generated conversations are understood again`)
-  fuzz(codec, 100, seed)
+const prove = (protocol: Protocol.ChatProtocol) => {
+  const recorded = recordedRoundTrips(protocol)
+  const generated = generatedRoundTrips(protocol, conversations, seed)
+  console.log(`${protocol.name}: ${recorded} recorded and ${generated} generated conversations are understood again`)
+  fuzz(protocol, 100, seed)
   const before = heap()
-  const fuzzed = fuzz(codec, responses, seed)
+  const fuzzed = fuzz(protocol, responses, seed)
   const heapLeft = heap() - before
-  console.log(`${codec.protocol}: ${fuzzed.responses} responses, at most ${fuzzed.slowestMillis.toFixed(1)} ms each`)
+  console.log(`${protocol.name}: ${fuzzed.responses} responses, at most ${fuzzed.slowestMillis.toFixed(1)} ms each`)
   console.log(`  ${JSON.stringify(fuzzed.errors)}, ${fuzzed.values} values, ${heapLeft} bytes left`)
-  const grown = growth(codec)
+  const grown = growth(protocol)
   for (const { name, ratio } of grown) console.log(`  ${name}: ${ratio.toFixed(2)} times as long as in eight pieces`)
   const met = heapLeft <= mostLeft && grown.every(({ name, ratio }) => ratio <= mostGrowth(name))
-  return { protocol: codec.protocol, met, recorded, generated, ...fuzzed, heapLeft, grown }
+  return { protocol: protocol.name, met, recorded, generated, ...fuzzed, heapLeft, grown }
 }
 
 const results = codecs.map(prove)

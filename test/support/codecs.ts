@@ -1,5 +1,5 @@
-/** What every codec must hold, whatever its protocol: to be run a little by the tests, and much by the proof. */
-import { AnthropicMessages, type ChatRequest, ChatResponse, type Codec, OpenAiChat } from "@clawback/providers"
+/** What every protocol must hold: to be run a little by the tests, and much by the proof. */
+import { AnthropicMessages, type ChatRequest, ChatResponse, OpenAiChat, type Protocol } from "@clawback/providers"
 import { Option, Result } from "effect"
 import * as fc from "fast-check"
 import { deepStrictEqual } from "node:assert/strict"
@@ -8,24 +8,24 @@ import { chatRequest, meaning } from "./chatRequests.ts"
 import { conversations, type WireMessage } from "./conversations.ts"
 import { seeded } from "./random.ts"
 
-export const codecs: ReadonlyArray<Codec.Codec> = [OpenAiChat.codec, AnthropicMessages.codec]
+export const codecs: ReadonlyArray<Protocol.ChatProtocol> = [OpenAiChat.protocol, AnthropicMessages.protocol]
 
-const peer: Codec.Peer = { provider: "provider", redact: (text) => text }
-const delivery: Codec.Delivery = { stream: true, includeUsage: true }
-const received = (body: string, status = 200): Codec.Received => ({
+const peer: Protocol.Peer = { provider: "provider", redact: (text) => text }
+const delivery: Protocol.Delivery = { stream: true, includeUsage: true }
+const received = (body: string, status = 200): Protocol.HttpResponse => ({
   status,
   headers: { "content-type": "application/json", "retry-after": "7" },
   body
 })
 
-const assertRoundTrip = (codec: Codec.Codec, request: ChatRequest.ChatRequest) => {
-  const body = JSON.stringify(Result.getOrThrow(codec.encodeRequest(request, delivery)))
-  const decoded = Result.getOrThrow(codec.decodeRequest(body))
+const assertRoundTrip = (protocol: Protocol.ChatProtocol, request: ChatRequest.ChatRequest) => {
+  const body = JSON.stringify(Result.getOrThrow(protocol.encodeRequest(request, delivery)))
+  const decoded = Result.getOrThrow(protocol.decodeRequest(body))
   deepStrictEqual(meaning(decoded.request), meaning(request))
   deepStrictEqual(decoded.delivery, delivery)
   // What it once understood stays as it is.
-  const again = JSON.stringify(Result.getOrThrow(codec.encodeRequest(decoded.request, delivery)))
-  deepStrictEqual(Result.getOrThrow(codec.decodeRequest(again)), decoded)
+  const again = JSON.stringify(Result.getOrThrow(protocol.encodeRequest(decoded.request, delivery)))
+  deepStrictEqual(Result.getOrThrow(protocol.decodeRequest(again)), decoded)
 }
 
 const fromWire = (message: WireMessage): ChatRequest.Message => {
@@ -51,24 +51,24 @@ const fromWire = (message: WireMessage): ChatRequest.Message => {
 }
 
 /** The conversations that others recorded. Tells how many there are. */
-export const recordedRoundTrips = (codec: Codec.Codec): number => {
+export const recordedRoundTrips = (protocol: Protocol.ChatProtocol): number => {
   const all = conversations()
   for (const { messages } of all) {
-    assertRoundTrip(codec, { model: "model-1", maxOutputTokens: 100, messages: messages.map(fromWire) })
+    assertRoundTrip(protocol, { model: "model-1", maxOutputTokens: 100, messages: messages.map(fromWire) })
   }
   return all.length
 }
 
 /** Conversations made up by a seed. */
-export const generatedRoundTrips = (codec: Codec.Codec, runs: number, seed: number): number => {
-  fc.assert(fc.property(chatRequest, (request) => assertRoundTrip(codec, request)), { numRuns: runs, seed })
+export const generatedRoundTrips = (protocol: Protocol.ChatProtocol, runs: number, seed: number): number => {
+  fc.assert(fc.property(chatRequest, (request) => assertRoundTrip(protocol, request)), { numRuns: runs, seed })
   return runs
 }
 
 const utf8 = (text: string) => new TextEncoder().encode(text)
 
 /** Answers as this protocol has them: in one piece, as a stream, and errors. */
-const corpus = (codec: Codec.Codec): ReadonlyArray<string> => {
+const corpus = (protocol: Protocol.ChatProtocol): ReadonlyArray<string> => {
   const usage = {
     inputTokens: 7,
     cachedInputTokens: 3,
@@ -90,9 +90,9 @@ const corpus = (codec: Codec.Codec): ReadonlyArray<string> => {
     )
   )
   return responses.flatMap((response) => {
-    const encoder = codec.makeEncoder(delivery)
+    const encoder = protocol.makeEncoder(delivery)
     return [
-      JSON.stringify(codec.encodeResponse(response)),
+      JSON.stringify(protocol.encodeResponse(response)),
       encoder.push(ChatResponse.toEvents(response)) + encoder.end()
     ]
   }).concat(
@@ -175,9 +175,9 @@ export interface Fuzzed {
  * Responses that no server should send. Each must come to a value, which can be said again, or to a typed error, and a
  * stream must come to the same wherever it is cut. Whatever is thrown is a defect, and goes on.
  */
-export const fuzz = (codec: Codec.Codec, runs: number, seed: number): Fuzzed => {
+export const fuzz = (protocol: Protocol.ChatProtocol, runs: number, seed: number): Fuzzed => {
   const random = seeded(seed)
-  const all = corpus(codec)
+  const all = corpus(protocol)
   const errors: Record<string, number> = {}
   let values = 0
   let slowestMillis = 0
@@ -189,28 +189,28 @@ export const fuzz = (codec: Codec.Codec, runs: number, seed: number): Fuzzed => 
     const chunks = cut(bytes, random)
     const before = cpuUsage()
 
-    const whole = codec.decodeResponse(peer, received(text))
+    const whole = protocol.decodeResponse(peer, received(text))
     if (Result.isSuccess(whole)) {
       values++
-      JSON.stringify(codec.encodeResponse(whole.success))
+      JSON.stringify(protocol.encodeResponse(whole.success))
     } else failed(whole.failure)
 
-    const decoder = codec.makeDecoder(peer)
+    const decoder = protocol.makeDecoder(peer)
     const events = chunks.flatMap((chunk) => decoder.push(chunk)).concat(decoder.end())
     if (decoder.failure === undefined) {
       values++
       deepStrictEqual(decoder.isDone, true)
       deepStrictEqual(Option.isSome(ChatResponse.fromEvents(events)), true)
     } else failed(decoder.failure)
-    codec.makeEncoder(delivery).push(events)
+    protocol.makeEncoder(delivery).push(events)
 
-    failed(codec.classify(peer, received(text, 400 + run % 200)))
-    codec.limits(received(text, 429))
-    const request = codec.decodeRequest(text)
-    if (Result.isSuccess(request)) codec.encodeRequest(request.success.request, request.success.delivery)
+    failed(protocol.classify(peer, received(text, 400 + run % 200)))
+    protocol.limits(received(text, 429))
+    const request = protocol.decodeRequest(text)
+    if (Result.isSuccess(request)) protocol.encodeRequest(request.success.request, request.success.delivery)
     slowestMillis = Math.max(slowestMillis, cpuUsage(before).user / 1_000)
 
-    const once = codec.makeDecoder(peer)
+    const once = protocol.makeDecoder(peer)
     const same = [...once.push(bytes), ...once.end()]
     deepStrictEqual(JSON.stringify(same), JSON.stringify(events))
     deepStrictEqual(once.failure?._tag, decoder.failure?._tag)

@@ -1,22 +1,22 @@
 /** How the time that decoding takes grows with what is decoded, for input that is made to be slow. */
-import type { Codec } from "@clawback/providers"
+import type { Protocol } from "@clawback/providers"
 import { threadCpuUsage } from "node:process"
 
-const peer: Codec.Peer = { provider: "provider", redact: (text) => text }
+const peer: Protocol.Peer = { provider: "provider", redact: (text) => text }
 const utf8 = (text: string) => new TextEncoder().encode(text)
 
-type Decode = (codec: Codec.Codec) => unknown
+type Decode = (protocol: Protocol.ChatProtocol) => unknown
 
 const stream = (text: string, size: number): Decode => {
   const bytes = utf8(text)
-  return (codec) => {
-    const decoder = codec.makeDecoder(peer)
+  return (protocol) => {
+    const decoder = protocol.makeDecoder(peer)
     for (let at = 0; at < bytes.length; at += size) decoder.push(bytes.subarray(at, at + size))
     return decoder.end()
   }
 }
 
-const whole = (body: string): Decode => (codec) => codec.decodeResponse(peer, { status: 200, headers: {}, body })
+const whole = (body: string): Decode => (protocol) => protocol.decodeResponse(peer, { status: 200, headers: {}, body })
 
 const calls = (length: number) =>
   Array.from({ length }, (_, index) => ({ index: 0, id: `call_${index}`, function: { name: "f", arguments: "{}" } }))
@@ -68,14 +68,14 @@ const shapes: Readonly<Record<string, (size: number) => Decode>> = {
         stop_reason: "end_turn"
       })
     ),
-  "results in one message": (size) => (codec) =>
-    codec.decodeRequest(JSON.stringify({
+  "results in one message": (size) => (protocol) =>
+    protocol.decodeRequest(JSON.stringify({
       model: "m",
       max_tokens: 1,
       messages: [{ role: "user", content: results(size) }]
     })),
-  "messages of one turn": (size) => (codec) =>
-    codec.encodeRequest(
+  "messages of one turn": (size) => (protocol) =>
+    protocol.encodeRequest(
       { model: "m", messages: Array.from({ length: size }, () => ({ role: "user", content: "x" })) },
       { stream: true, includeUsage: true }
     ),
@@ -83,9 +83,9 @@ const shapes: Readonly<Record<string, (size: number) => Decode>> = {
 }
 
 /** Milliseconds of the processor that this thread took: other work on the machine, and other threads, take none of it. */
-const timesTaking = (codec: Codec.Codec, decode: Decode, times: number): number => {
+const timesTaking = (protocol: Protocol.ChatProtocol, decode: Decode, times: number): number => {
   const before = threadCpuUsage()
-  for (let time = 0; time < times; time++) decode(codec)
+  for (let time = 0; time < times; time++) decode(protocol)
   // Only their sum is measured; which of it was whose, the kernel estimates.
   const { system, user } = threadCpuUsage(before)
   return (user + system) / 1_000
@@ -106,15 +106,15 @@ export interface Growth {
   readonly ratio: number
 }
 
-export const growth = (codec: Codec.Codec): ReadonlyArray<Growth> =>
+export const growth = (protocol: Protocol.ChatProtocol): ReadonlyArray<Growth> =>
   Object.entries(shapes).map(([name, make]) => {
     const small = make(size)
     const large = make(factor * size)
     let times = 1
-    while (timesTaking(codec, large, times) < enough) times *= 2
+    while (timesTaking(protocol, large, times) < enough) times *= 2
     const ratios = Array.from(
       { length: rounds },
-      () => timesTaking(codec, large, times) / timesTaking(codec, small, times * factor)
+      () => timesTaking(protocol, large, times) / timesTaking(protocol, small, times * factor)
     )
     return { name, ratio: median(ratios) }
   })

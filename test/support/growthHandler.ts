@@ -27,7 +27,7 @@ const faults = {
 }
 
 const protocol = (
-  { encodeResponse }: typeof OpenAiChat.codec,
+  { encodeResponse }: typeof OpenAiChat.protocol,
   talks: typeof talking,
   busy: VendorErrors.VendorError,
   limited: VendorErrors.VendorError,
@@ -56,14 +56,14 @@ const vendorError = (name: string): VendorErrors.VendorError => {
 }
 
 const openAi = protocol(
-  OpenAiChat.codec,
+  OpenAiChat.protocol,
   talking,
   vendorError("openai.slow_down"),
   vendorError("openai.rate_limit_exceeded"),
   vendorError("openai.invalid_api_key")
 )
 const anthropic = protocol(
-  AnthropicMessages.codec,
+  AnthropicMessages.protocol,
   talkingAnthropic,
   vendorError("anthropic.overloaded_error"),
   vendorError("anthropic.rate_limit_error"),

@@ -1,12 +1,12 @@
 /**
- * What it costs to decode answers: streamed events, and whole answers, through our transport and codec, over undici with
+ * What it costs to decode answers: streamed events, and whole answers, through our transport and protocol, over undici with
  * nothing but `JSON.parse`, and beside OpenAI's own SDK. The framing of events alone, beside Effect's.
  *
  * Told is the time of the client's processor; the server is a process of its own.
  */
 import { Transport } from "@clawback/core"
 import { NodeTransport } from "@clawback/node"
-import { ChatEvent, type ChatRequest, type Codec, OpenAiChat } from "@clawback/providers"
+import { ChatEvent, type ChatRequest, OpenAiChat, type Protocol } from "@clawback/providers"
 import { Cause, Effect, Result, type Scope } from "effect"
 import * as Sse from "effect/encoding/Sse"
 import { fork } from "node:child_process"
@@ -29,8 +29,8 @@ const child = fork(join(import.meta.dirname, "internal/chatServer.ts"))
 const [port] = await once(child, "message")
 const origin = `http://127.0.0.1:${port}`
 
-const { codec } = OpenAiChat
-const peer: Codec.Peer = { provider: "openai", redact: (text) => text }
+const { protocol } = OpenAiChat
+const peer: Protocol.Peer = { provider: "openai", redact: (text) => text }
 const request: ChatRequest.ChatRequest = {
   model: "gpt-5",
   messages: [{ role: "system", content: "Be brief." }, { role: "user", content: "Why do sockets leak?" }],
@@ -38,7 +38,7 @@ const request: ChatRequest.ChatRequest = {
 }
 const headers = { authorization: "Bearer sk-nobody", "content-type": "application/json" }
 const bodyOf = (stream: boolean) =>
-  JSON.stringify(Result.getOrThrow(codec.encodeRequest(request, { stream, includeUsage: stream })))
+  JSON.stringify(Result.getOrThrow(protocol.encodeRequest(request, { stream, includeUsage: stream })))
 
 const execute = (path: string, stream: boolean) =>
   Effect.flatMap(
@@ -48,7 +48,7 @@ const execute = (path: string, stream: boolean) =>
 
 const streamed = Effect.scoped(Effect.gen(function*() {
   const response = yield* execute(`/${events}`, true)
-  const decoder = codec.makeDecoder(peer)
+  const decoder = protocol.makeDecoder(peer)
   let found = 0
   const read: Effect.Effect<void, Transport.BodyError> = Effect.matchCauseEffect(response.body, {
     onSuccess: (chunks) => {
@@ -67,7 +67,7 @@ const streamed = Effect.scoped(Effect.gen(function*() {
 const typed = Effect.scoped(Effect.gen(function*() {
   const response = yield* execute("/", false)
   const { headers, status } = response
-  const decoded = codec.decodeResponse(peer, { status, headers, body: yield* Transport.text(response) })
+  const decoded = protocol.decodeResponse(peer, { status, headers, body: yield* Transport.text(response) })
   if (Result.getOrThrow(decoded).usage?.outputTokens !== 180) throw new Error("It was counted wrong")
 }))
 

@@ -22,7 +22,7 @@ import * as Target from "./Target.ts"
  */
 export const provider: Target.Provider = {
   name: "anthropic",
-  codec: AnthropicMessages.codec,
+  protocol: AnthropicMessages.protocol,
   apiKey: "ANTHROPIC_API_KEY",
   baseUrlName: "ANTHROPIC_BASE_URL",
   baseUrl: "https://api.anthropic.com",

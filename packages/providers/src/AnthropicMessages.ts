@@ -47,7 +47,6 @@
  * the first is told.
  */
 import * as Result from "effect/Result"
-import * as Codec from "./Codec.ts"
 import { bearer, header } from "./internal/http/headers.ts"
 import * as From from "./internal/json/json.ts"
 import { orRefusal } from "./internal/json/refusal.ts"
@@ -58,30 +57,31 @@ import { AnthropicStreamDecoder } from "./internal/protocols/anthropicMessages/d
 import { encodeError } from "./internal/protocols/anthropicMessages/encodeError.ts"
 import { encodeRequest } from "./internal/protocols/anthropicMessages/encodeRequest.ts"
 import { AnthropicStreamEncoder } from "./internal/protocols/anthropicMessages/encodeStream.ts"
-import { protocol } from "./internal/protocols/anthropicMessages/extras.ts"
+import { protocol as name } from "./internal/protocols/anthropicMessages/extras.ts"
 import { limits } from "./internal/protocols/anthropicMessages/limits.ts"
 import { decodeResponse, encodeResponse } from "./internal/protocols/anthropicMessages/response.ts"
 import type { Json } from "./Json.ts"
+import * as Protocol from "./Protocol.ts"
 
 /** Some servers send an error under the status of a success. */
 const isError = (value: Json | undefined): boolean =>
   From.object(value)?.["type"] === "error" || From.isObject(From.object(value)?.["error"])
 
-export const codec: Codec.Codec = {
-  protocol,
+export const protocol: Protocol.ChatProtocol = {
+  name,
   path: "/v1/messages",
   headers: (secret) => ({ "x-api-key": secret, "anthropic-version": "2023-06-01" }),
   // Its own SDK bears it as a token since 1.0.
   credential: (headers) => header(headers, "x-api-key") ?? bearer(headers),
 
-  encodeRequest: (request, delivery) => orRefusal(Codec.Unsupported, () => encodeRequest(request, delivery)),
-  decodeRequest: (body) => orRefusal(Codec.RequestInvalid, () => decodeRequest(From.parse(body))),
+  encodeRequest: (request, delivery) => orRefusal(Protocol.Unsupported, () => encodeRequest(request, delivery)),
+  decodeRequest: (body) => orRefusal(Protocol.RequestInvalid, () => decodeRequest(From.parse(body))),
 
   decodeResponse: (peer, response) => {
     const value = From.parse(response.body)
     if (response.status < 200 || response.status >= 300 || isError(value)) return Result.fail(classify(peer, response))
     return Result.mapError(
-      orRefusal(Codec.RequestInvalid, () => decodeResponse(value)),
+      orRefusal(Protocol.RequestInvalid, () => decodeResponse(value)),
       ({ detail, path }) => invalidResponse(peer, `${path || "what"} ${detail}`, response.body)
     )
   },

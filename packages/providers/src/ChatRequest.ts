@@ -40,7 +40,7 @@ export interface FilePart {
   readonly extras?: Extras | undefined
 }
 
-/** A part that one protocol knows and this model does not. Another protocol's codec refuses or leaves it out. */
+/** A part that one protocol knows and this model does not. Another protocol refuses or leaves it out. */
 export interface NativePart {
   readonly type: "native"
   readonly protocol: string
@@ -143,7 +143,7 @@ export type Format =
     readonly strict?: boolean | undefined
   }
 
-/** How much the model thinks before it speaks. Protocols take one of the two; a codec translates the other. */
+/** How much the model thinks before it speaks. Protocols take one of the two; a protocol translates the other. */
 export interface Reasoning {
   /** In the provider's own words: `"low"`, `"medium"`, `"high"`, … */
   readonly effort?: string | undefined

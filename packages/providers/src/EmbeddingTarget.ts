@@ -32,18 +32,18 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import type * as Scope from "effect/Scope"
-import type { EmbeddingCodec, EmbeddingDelivery } from "./Codec.ts"
 import type { EmbeddingRequest, EmbeddingResponse } from "./Embedding.ts"
 import * as Endpoint from "./internal/call/endpoint.ts"
 import * as Observation from "./internal/call/observation.ts"
 import * as Attempt from "./internal/call/pipeline.ts"
 import * as View from "./internal/effect/embeddingModel.ts"
+import type { EmbeddingDelivery, EmbeddingProtocol } from "./Protocol.ts"
 import type { CallError } from "./ProviderError.ts"
 import type * as Target from "./Target.ts"
 
-/** What there is to know of a provider of vectors: a row of data over a codec. */
+/** What there is to know of a provider of vectors: a row of data over a protocol. */
 export interface Provider extends Pick<Target.Provider, "name" | "apiKey" | "baseUrlName" | "baseUrl"> {
-  readonly codec: EmbeddingCodec
+  readonly protocol: EmbeddingProtocol
   /** How vectors are asked for. In whichever form they come, they are read. */
   readonly delivery: EmbeddingDelivery
   /**

@@ -20,7 +20,7 @@ import * as Target from "./Target.ts"
  */
 export const provider: Target.Provider = {
   name: "openai",
-  codec: OpenAiChat.codec,
+  protocol: OpenAiChat.protocol,
   apiKey: "OPENAI_API_KEY",
   baseUrlName: "OPENAI_BASE_URL",
   baseUrl: "https://api.openai.com/v1",
@@ -34,7 +34,7 @@ export const provider: Target.Provider = {
  */
 export const embeddingProvider: EmbeddingTarget.Provider = {
   name: provider.name,
-  codec: OpenAiEmbeddings.codec,
+  protocol: OpenAiEmbeddings.protocol,
   apiKey: provider.apiKey,
   baseUrlName: provider.baseUrlName,
   baseUrl: provider.baseUrl,

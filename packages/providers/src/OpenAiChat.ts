@@ -25,7 +25,6 @@
  * probabilities), `{ response: … }` in the whole answer; another form is a part of the content. Only what stands in the
  * message goes back to the provider with a history.
  */
-import type * as Codec from "./Codec.ts"
 import { bearer } from "./internal/http/headers.ts"
 import { classify } from "./internal/protocols/openAi/decodeError.ts"
 import { encodeError } from "./internal/protocols/openAi/encodeError.ts"
@@ -36,10 +35,11 @@ import { OpenAiChatStream } from "./internal/protocols/openAiChat/decodeStream.t
 import { encodeRequest } from "./internal/protocols/openAiChat/encodeRequest.ts"
 import { encodeResponse } from "./internal/protocols/openAiChat/encodeResponse.ts"
 import { OpenAiChatEncoder } from "./internal/protocols/openAiChat/encodeStream.ts"
-import { protocol } from "./internal/protocols/openAiChat/extras.ts"
+import { protocol as name } from "./internal/protocols/openAiChat/extras.ts"
+import type * as Protocol from "./Protocol.ts"
 
-export const codec: Codec.Codec = {
-  protocol,
+export const protocol: Protocol.ChatProtocol = {
+  name,
   path: "/chat/completions",
   headers: (secret) => ({ authorization: `Bearer ${secret}` }),
   credential: bearer,

@@ -6,7 +6,6 @@
  * Merges: one text, or the tokens of one, are a list of one; fields that are null are left out; numbers that travel as
  * base64 are rounded to 32-bit floats, which is what models compute with.
  */
-import type * as Codec from "./Codec.ts"
 import { bearer } from "./internal/http/headers.ts"
 import { classify } from "./internal/protocols/openAi/decodeError.ts"
 import { encodeError } from "./internal/protocols/openAi/encodeError.ts"
@@ -16,11 +15,12 @@ import {
   decodeResponse,
   encodeRequest,
   encodeResponse,
-  protocol
+  protocol as name
 } from "./internal/protocols/openAiEmbeddings/openAiEmbeddings.ts"
+import type * as Protocol from "./Protocol.ts"
 
-export const codec: Codec.EmbeddingCodec = {
-  protocol,
+export const protocol: Protocol.EmbeddingProtocol = {
+  name,
   path: "/embeddings",
   headers: (secret) => ({ authorization: `Bearer ${secret}` }),
   credential: bearer,

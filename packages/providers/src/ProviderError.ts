@@ -30,8 +30,8 @@ import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
-import type { Unsupported } from "./Codec.ts"
 import * as Internal from "./internal/effect/aiError.ts"
+import type { Unsupported } from "./Protocol.ts"
 
 /** What the provider said: its status, its message and codes, and the name by which it can find the request. */
 const said = {

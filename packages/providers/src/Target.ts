@@ -39,18 +39,18 @@ import * as Stream from "effect/Stream"
 import type { ChatEvent } from "./ChatEvent.ts"
 import type { ChatRequest, Parameters } from "./ChatRequest.ts"
 import type { ChatResponse } from "./ChatResponse.ts"
-import type { Codec } from "./Codec.ts"
 import * as Endpoint from "./internal/call/endpoint.ts"
 import * as Observation from "./internal/call/observation.ts"
 import * as Attempt from "./internal/call/pipeline.ts"
 import * as View from "./internal/effect/languageModel.ts"
+import type { ChatProtocol } from "./Protocol.ts"
 import type { CallError } from "./ProviderError.ts"
 
-/** What there is to know of a provider: a row of data over a codec. */
+/** What there is to know of a provider: a row of data over a protocol. */
 export interface Provider {
   /** As it is called in errors and sessions: `"openai"`. */
   readonly name: string
-  readonly codec: Codec
+  readonly protocol: ChatProtocol
   /** What its key is called in an application's configuration. */
   readonly apiKey: string
   /** What its base URL is called there, and what that is where nothing is configured. */
@@ -118,7 +118,7 @@ export const make = <E = never, R = never>(
 
 const chatModel = (
   { model, options, provider }: Target<unknown, unknown>,
-  endpoint: Endpoint.Endpoint<Codec>,
+  endpoint: Endpoint.Endpoint<ChatProtocol>,
   calls: Observation.Calls
 ) => {
   const begin: Attempt.BeginChat = (fiber, request, stream) =>

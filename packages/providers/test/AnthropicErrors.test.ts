@@ -7,13 +7,13 @@ import {
   PermissionDeniedError,
   RateLimitError
 } from "@anthropic-ai/sdk"
-import { AnthropicMessages, type Codec, ProviderError, type RateLimit } from "@clawback/providers"
+import { AnthropicMessages, type Protocol, ProviderError, type RateLimit } from "@clawback/providers"
 import { assert, describe, it } from "@effect/vitest"
 import { Duration } from "effect"
 import * as Sdk from "./support/anthropicSdk.ts"
 
-const { codec } = AnthropicMessages
-const peer: Codec.Peer = { provider: "anthropic", redact: (text) => text.replaceAll("sk-secret", "<redacted>") }
+const { protocol } = AnthropicMessages
+const peer: Protocol.Peer = { provider: "anthropic", redact: (text) => text.replaceAll("sk-secret", "<redacted>") }
 
 type Tag = ProviderError.ProviderError["_tag"]
 type Headers = Readonly<Record<string, string>>
@@ -22,7 +22,7 @@ const error = (type: string, message = "Oops", details?: object) =>
   JSON.stringify({ type: "error", error: { type, message, ...(details && { details }) }, request_id: "req_body" })
 const coded = (type: string, error_code: string) => error(type, "Oops", { error_code })
 const classify = (status: number, body: string, headers: Headers = {}) =>
-  codec.classify(peer, { status, headers, body })
+  protocol.classify(peer, { status, headers, body })
 
 const date = (seconds: number) => `Sun, 22 Nov 2026 12:00:${String(seconds).padStart(2, "0")} GMT`
 const noon = Date.parse(date(0)) / 1000
@@ -210,7 +210,7 @@ const limit = (
 describe("limits", () => {
   // B6
   const answered = { date: date(0) }
-  const limits = (headers: Headers) => codec.limits({ status: 200, headers: { ...answered, ...headers }, body: "" })
+  const limits = (headers: Headers) => protocol.limits({ status: 200, headers: { ...answered, ...headers }, body: "" })
   const one = (dimension: string, fields: Headers): Headers =>
     Object.fromEntries(
       Object.entries(fields).map(([field, value]) => [`anthropic-ratelimit-${dimension}-${field}`, value])
@@ -261,7 +261,7 @@ describe("limits", () => {
 
   it("have no time where the response has no date", () => {
     const headers = one("requests", { limit: "1", remaining: "0", reset: "2026-11-22T12:00:01Z" })
-    assert.deepStrictEqual(codec.limits({ status: 200, headers, body: "" }).limits, [
+    assert.deepStrictEqual(protocol.limits({ status: 200, headers, body: "" }).limits, [
       limit("requests", 1, 0, undefined)
     ])
   })
@@ -346,7 +346,7 @@ describe("an error that is answered", () => {
       "ProviderFailed"
     ]
   ])("is understood by the vendor's SDK and by ourselves: $_tag", async (failure, status, sdkError, tag) => {
-    const reply = codec.encodeError(failure)
+    const reply = protocol.encodeError(failure)
     assert.strictEqual(reply.status, status)
     const told = await Sdk.decodedError(reply)
     assert.instanceOf(told, APIError)
@@ -360,12 +360,12 @@ describe("an error that is answered", () => {
   })
 
   it("says what the error says where the provider said nothing", () => {
-    const { body } = codec.encodeError(new ProviderError.Overloaded({ ...waiting, detail: "" }))
+    const { body } = protocol.encodeError(new ProviderError.Overloaded({ ...waiting, detail: "" }))
     assert.include(JSON.stringify(body), "overloaded")
   })
 
   it("ends a stream that had begun, for the vendor's SDK as for us", async () => {
-    const encoder = codec.makeEncoder({ stream: true, includeUsage: true })
+    const encoder = protocol.makeEncoder({ stream: true, includeUsage: true })
     const failure = new ProviderError.Overloaded(waiting)
     const text = encoder.push([
       { _tag: "Started", id: "msg_1", model: "claude" },
@@ -374,7 +374,7 @@ describe("an error that is answered", () => {
     const told = await Sdk.decodedStream(text).then(() => undefined, (error: unknown) => error)
     assert.instanceOf(told, APIError)
     assert.strictEqual(told.type, "overloaded_error")
-    const decoder = codec.makeDecoder(peer)
+    const decoder = protocol.makeDecoder(peer)
     const events = decoder.push(new TextEncoder().encode(text))
     assert.deepStrictEqual(events.map(({ _tag }) => _tag), ["Started", "TextDelta"])
     assert.strictEqual(decoder.failure?._tag, "Overloaded")

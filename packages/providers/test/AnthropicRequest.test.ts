@@ -1,11 +1,11 @@
-import { AnthropicMessages, type ChatRequest, Codec } from "@clawback/providers"
+import { AnthropicMessages, type ChatRequest, Protocol } from "@clawback/providers"
 import { assert, describe, it } from "@effect/vitest"
 import { Result } from "effect"
 import { cases } from "./support/anthropicRequests.ts"
 import * as Sdk from "./support/anthropicSdk.ts"
 
-const { codec } = AnthropicMessages
-const inOnePiece: Codec.Delivery = { stream: false, includeUsage: true }
+const { protocol } = AnthropicMessages
+const inOnePiece: Protocol.Delivery = { stream: false, includeUsage: true }
 
 const asking: ChatRequest.ChatRequest = {
   model: "claude-sonnet-5-5",
@@ -14,13 +14,13 @@ const asking: ChatRequest.ChatRequest = {
 }
 
 const encode = (request: Partial<ChatRequest.ChatRequest>, delivery = inOnePiece) =>
-  codec.encodeRequest({ ...asking, ...request }, delivery)
+  protocol.encodeRequest({ ...asking, ...request }, delivery)
 
 /** A body as its bytes would be read: without fields that are undefined. */
 const sent = (request: Partial<ChatRequest.ChatRequest>, delivery = inOnePiece) =>
   JSON.parse(JSON.stringify(Result.getOrThrow(encode(request, delivery))))
 
-const decode = (body: unknown) => codec.decodeRequest(JSON.stringify(body))
+const decode = (body: unknown) => protocol.decodeRequest(JSON.stringify(body))
 
 /** Without the fields that are undefined. */
 const plain = <A>(value: A): A => JSON.parse(JSON.stringify(value))
@@ -62,7 +62,7 @@ describe("a request", () => {
   })
 
   it("carries its key and the version of the API in its head", () => {
-    assert.deepStrictEqual(codec.headers("sk-1"), { "x-api-key": "sk-1", "anthropic-version": "2023-06-01" })
+    assert.deepStrictEqual(protocol.headers("sk-1"), { "x-api-key": "sk-1", "anthropic-version": "2023-06-01" })
   })
 })
 
@@ -90,7 +90,7 @@ describe("what the protocol has no way to say", () => {
     ["another protocol's tool", { tools: [{ protocol: "openai-chat", definition: {} }] }, /openai-chat/]
   ])("is not sent: %s", (_, request, detail) => {
     const failure = Result.getOrThrow(Result.flip(encode(request)))
-    assert.instanceOf(failure, Codec.Unsupported)
+    assert.instanceOf(failure, Protocol.Unsupported)
     assert.match(failure.detail, detail)
   })
 })
@@ -148,14 +148,14 @@ describe("a body that is no request", () => {
     ["with a stream that is neither", { ...body, stream: "yes" }, "stream"]
   ])("is refused with the place of what is wrong: %s", (_, body, path) => {
     const failure = Result.getOrThrow(Result.flip(decode(body)))
-    assert.instanceOf(failure, Codec.RequestInvalid)
+    assert.instanceOf(failure, Protocol.RequestInvalid)
     assert.deepInclude(failure, { protocol: "anthropic-messages", path } as object)
   })
 
   it.each(["", "{", "nonsense", "[".repeat(100_000), `{"a":${"[".repeat(9999)}${"]".repeat(9999)}}`])(
     "is refused where it is not JSON or nests without end",
     (text) => {
-      assert.instanceOf(Result.getOrThrow(Result.flip(codec.decodeRequest(text))), Codec.RequestInvalid)
+      assert.instanceOf(Result.getOrThrow(Result.flip(protocol.decodeRequest(text))), Protocol.RequestInvalid)
     }
   )
 })

@@ -1,4 +1,10 @@
-import { AnthropicMessages, type ChatEvent, type ChatRequest, type ChatResponse, type Codec } from "@clawback/providers"
+import {
+  AnthropicMessages,
+  type ChatEvent,
+  type ChatRequest,
+  type ChatResponse,
+  type Protocol
+} from "@clawback/providers"
 import { assert, describe, it } from "@effect/vitest"
 import { Result } from "effect"
 import * as fc from "fast-check"
@@ -8,12 +14,14 @@ import * as Sdk from "./support/anthropicSdk.ts"
 import { cases } from "./support/anthropicStreams.ts"
 import { anyRequest, sequence } from "./support/anyRequest.ts"
 
-const { codec } = AnthropicMessages
-const peer: Codec.Peer = { provider: "anthropic", redact: (text) => text }
-const delivery: Codec.Delivery = { stream: false, includeUsage: true }
+const { protocol } = AnthropicMessages
+const peer: Protocol.Peer = { provider: "anthropic", redact: (text) => text }
+const delivery: Protocol.Delivery = { stream: false, includeUsage: true }
 
 const again = (request: ChatRequest.ChatRequest): ChatRequest.ChatRequest =>
-  Result.getOrThrow(codec.decodeRequest(JSON.stringify(Result.getOrThrow(codec.encodeRequest(request, delivery)))))
+  Result.getOrThrow(
+    protocol.decodeRequest(JSON.stringify(Result.getOrThrow(protocol.encodeRequest(request, delivery))))
+  )
     .request
 
 const plain = <A>(value: A): A => JSON.parse(JSON.stringify(value))
@@ -73,13 +81,13 @@ describe("a request comes back as it went", () => {
 })
 
 const decode = (text: string) => {
-  const decoder = codec.makeDecoder(peer)
+  const decoder = protocol.makeDecoder(peer)
   const events = [...decoder.push(new TextEncoder().encode(text)), ...decoder.end()]
   return { events, failure: decoder.failure }
 }
 
 const encode = (events: ReadonlyArray<ChatEvent.ChatEvent>, size = 1) => {
-  const encoder = codec.makeEncoder({ stream: true, includeUsage: true })
+  const encoder = protocol.makeEncoder({ stream: true, includeUsage: true })
   let text = ""
   for (let at = 0; at < events.length; at += size) text += encoder.push(events.slice(at, at + size))
   return text + encoder.end()
@@ -202,16 +210,16 @@ describe("a whole answer", () => {
   it.each(whole)("is what the vendor's SDK makes of it: $name", async ({ text }) => {
     const body = await bodyOf(text)
     const response = Result.getOrThrow(
-      codec.decodeResponse(peer, { status: 200, headers: {}, body: JSON.stringify(body) })
+      protocol.decodeResponse(peer, { status: 200, headers: {}, body: JSON.stringify(body) })
     )
     assert.deepStrictEqual(ofResponse(response), ofSdk(body))
   })
 
   it.each(whole)("is read by the vendor's SDK and ourselves as we write it: $name", async ({ text }) => {
     const read = (body: unknown): ChatResponse.ChatResponse =>
-      Result.getOrThrow(codec.decodeResponse(peer, { status: 200, headers: {}, body: JSON.stringify(body) }))
+      Result.getOrThrow(protocol.decodeResponse(peer, { status: 200, headers: {}, body: JSON.stringify(body) }))
     const response = read(await bodyOf(text))
-    const written = plain(codec.encodeResponse(response))
+    const written = plain(protocol.encodeResponse(response))
     assert.deepStrictEqual(ofSdk(await Sdk.decodedBody(written)), counted(ofResponse(response)))
     const { usage, ...rest } = read(written)
     const { usage: before, ...others } = response
@@ -228,7 +236,7 @@ describe("a whole answer", () => {
       container: { id: "c" }
     }
     const response = Result.getOrThrow(
-      codec.decodeResponse(peer, { status: 200, headers: {}, body: JSON.stringify(body) })
+      protocol.decodeResponse(peer, { status: 200, headers: {}, body: JSON.stringify(body) })
     )
     const [choice] = response.choices
     assert.deepStrictEqual(choice.finish, {
@@ -242,7 +250,10 @@ describe("a whole answer", () => {
       protocol: "anthropic-messages",
       value: { type: "citations_delta", citation: {} }
     }
-    const written = codec.encodeResponse({ ...response, choices: [{ ...choice, content: [...choice.content, note] }] })
+    const written = protocol.encodeResponse({
+      ...response,
+      choices: [{ ...choice, content: [...choice.content, note] }]
+    })
     assert.deepInclude(written, { stop_details, container: { id: "c" } })
     assert.deepStrictEqual(written["content"], [{ citations: null, type: "text", text: "No." }])
   })
@@ -272,12 +283,14 @@ describe("a whole answer", () => {
       "InvalidResponse"
     ]
   ])("fails with what is wrong with it: %s", (_, body, tag) => {
-    const failure = Result.getOrThrow(Result.flip(codec.decodeResponse(peer, { status: 200, headers: {}, body })))
+    const failure = Result.getOrThrow(Result.flip(protocol.decodeResponse(peer, { status: 200, headers: {}, body })))
     assert.strictEqual(failure._tag, tag)
   })
 
   it("fails with the error where its status is one", () => {
-    const failure = Result.getOrThrow(Result.flip(codec.decodeResponse(peer, { status: 529, headers: {}, body: "" })))
+    const failure = Result.getOrThrow(
+      Result.flip(protocol.decodeResponse(peer, { status: 529, headers: {}, body: "" }))
+    )
     assert.strictEqual(failure._tag, "Overloaded")
   })
 })

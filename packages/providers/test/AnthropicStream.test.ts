@@ -1,4 +1,4 @@
-import { AnthropicMessages, type ChatEvent, type Codec } from "@clawback/providers"
+import { AnthropicMessages, type ChatEvent, type Protocol } from "@clawback/providers"
 import { LLMock } from "@copilotkit/aimock"
 import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
 import { Result } from "effect"
@@ -8,11 +8,11 @@ import * as Sdk from "./support/anthropicSdk.ts"
 import { cases } from "./support/anthropicStreams.ts"
 import * as Wire from "./support/anthropicWire.ts"
 
-const peer: Codec.Peer = { provider: "anthropic", redact: (text) => text.replaceAll("sk-secret", "<redacted>") }
+const peer: Protocol.Peer = { provider: "anthropic", redact: (text) => text.replaceAll("sk-secret", "<redacted>") }
 const utf8 = (text: string): Uint8Array<ArrayBuffer> => new TextEncoder().encode(text)
 
 const decode = (chunks: Iterable<Uint8Array>) => {
-  const decoder = AnthropicMessages.codec.makeDecoder(peer)
+  const decoder = AnthropicMessages.protocol.makeDecoder(peer)
   const events: Array<ChatEvent.ChatEvent> = []
   for (const chunk of chunks) events.push(...decoder.push(chunk))
   events.push(...decoder.end())
@@ -102,7 +102,7 @@ describe("a stream of another server", () => {
   const ask = async (index: number, stream: boolean) => {
     const response = await fetch(`${mock.url}/v1/messages`, {
       method: "POST",
-      headers: { "content-type": "application/json", ...AnthropicMessages.codec.headers("sk-nobody") },
+      headers: { "content-type": "application/json", ...AnthropicMessages.protocol.headers("sk-nobody") },
       body: JSON.stringify({
         model: "claude-sonnet-5-5",
         max_tokens: 100,
@@ -129,7 +129,7 @@ describe("a stream of another server", () => {
       assert.deepInclude(answer.usage, { input: 10 + index, output: 3 + index })
 
       const body = await ask(index, false)
-      const response = AnthropicMessages.codec.decodeResponse(peer, { status: 200, headers: {}, body })
+      const response = AnthropicMessages.protocol.decodeResponse(peer, { status: 200, headers: {}, body })
       const inOnePiece = ofResponse(Result.getOrThrow(response))
       assert.deepStrictEqual(inOnePiece, ofSdk(await Sdk.decodedBody(JSON.parse(body))))
       assert.deepStrictEqual({ ...inOnePiece, id: "" }, { ...answer, id: "" })
@@ -206,7 +206,7 @@ const used = (text: string) => whole(text).events.find(({ _tag }) => _tag === "U
 
 describe("the events of a stream", () => {
   it("come with the bytes that complete them, thinking and calls piece by piece", () => {
-    const decoder = AnthropicMessages.codec.makeDecoder(peer)
+    const decoder = AnthropicMessages.protocol.makeDecoder(peer)
     const push = (text: string) => decoder.push(utf8(text)).map(({ _tag }) => _tag)
     assert.deepStrictEqual(push(Wire.starts()), ["Started"])
     assert.deepStrictEqual(push(Wire.ping), [])

@@ -34,7 +34,7 @@ const over = (fake: Fake, options: EmbeddingTarget.Options = {}) =>
 
 /** What a server answers with these vectors. */
 const vectors = (embeddings: ReadonlyArray<ReadonlyArray<number>>, inputTokens?: number) =>
-  FakeTransport.json(JSON.stringify(OpenAiEmbeddings.codec.encodeResponse({
+  FakeTransport.json(JSON.stringify(OpenAiEmbeddings.protocol.encodeResponse({
     model: "text-embedding-3-small-1",
     embeddings,
     usage: inputTokens === undefined ? undefined : { inputTokens, raw: {} }

@@ -1,14 +1,14 @@
-import { type Codec, OpenAiChat, ProviderError } from "@clawback/providers"
+import { OpenAiChat, type Protocol, ProviderError } from "@clawback/providers"
 import { assert, describe, it } from "@effect/vitest"
 import { Duration } from "effect"
 import * as OpenAiSdk from "./support/openAiSdk.ts"
 
-const peer: Codec.Peer = { provider: "openai", redact: (text) => text }
+const peer: Protocol.Peer = { provider: "openai", redact: (text) => text }
 
 const error = (fields: { readonly type?: string; readonly code?: string | null }) =>
   JSON.stringify({ error: { message: "Oops", type: "invalid_request_error", param: null, code: null, ...fields } })
 const classify = (status: number, body: string, headers: Record<string, string> = {}) =>
-  OpenAiChat.codec.classify(peer, { status, headers, body })
+  OpenAiChat.protocol.classify(peer, { status, headers, body })
 
 const date = (seconds: number) => `Sun, 22 Nov 2026 12:00:${String(seconds).padStart(2, "0")} GMT`
 
@@ -166,7 +166,7 @@ describe("classification", () => {
 const inWords = (message: string) => JSON.stringify({ error: { message, code: "rate_limit_exceeded" } })
 
 const limits = (headers: Record<string, string>, status = 200, body = "") =>
-  OpenAiChat.codec.limits({ status, headers, body })
+  OpenAiChat.protocol.limits({ status, headers, body })
 
 describe("limits", () => {
   it("are read by what is limited", () => {
@@ -258,7 +258,7 @@ const sendable: ReadonlyArray<readonly [ProviderError.ProviderError, number, Pro
 
 describe("an error that a server of ours answers", () => {
   it.each(sendable)("%s is what it was to our clients, and to OpenAI's SDK", async (error, status, tag) => {
-    const { body, headers, status: sent } = OpenAiChat.codec.encodeError(error)
+    const { body, headers, status: sent } = OpenAiChat.protocol.encodeError(error)
     const text = JSON.stringify(body)
     const failure = classify(sent, text, { ...headers })
     assert.strictEqual(failure._tag, tag)
@@ -270,10 +270,10 @@ describe("an error that a server of ours answers", () => {
   })
 
   it.each(sendable)("%s is the same where a stream has begun", async (error, _, tag) => {
-    const encoder = OpenAiChat.codec.makeEncoder({ stream: true, includeUsage: true })
+    const encoder = OpenAiChat.protocol.makeEncoder({ stream: true, includeUsage: true })
     const bytes = encoder.push([{ _tag: "Started", id: "a", model: "m" }, { _tag: "TextDelta", text: "Well" }]) +
       encoder.fail(error)
-    const decoder = OpenAiChat.codec.makeDecoder(peer)
+    const decoder = OpenAiChat.protocol.makeDecoder(peer)
     assert.deepStrictEqual(decoder.push(new TextEncoder().encode(bytes)).at(-1), { _tag: "TextDelta", text: "Well" })
     assert.strictEqual(decoder.failure?._tag, tag)
     const theirs = await OpenAiSdk.chunks(new TextEncoder().encode(bytes)).then(() => undefined, String)

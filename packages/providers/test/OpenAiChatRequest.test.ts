@@ -37,7 +37,7 @@ describe("the encoder of a request", () => {
       messages: [{ role: "user", content: [{ type: "file", source: { url: "https://a.test/b.pdf" } }] }]
     }]
   ])("refuses %s, typed", (_, fields) => {
-    const result = OpenAiChat.codec.encodeRequest(request(fields), { stream: false, includeUsage: false })
+    const result = OpenAiChat.protocol.encodeRequest(request(fields), { stream: false, includeUsage: false })
     assert.deepInclude(
       Result.getOrThrow(Result.flip(result)),
       { _tag: "Unsupported", protocol: "openai-chat" } as object

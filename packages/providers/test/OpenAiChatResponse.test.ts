@@ -1,9 +1,9 @@
-import { ChatResponse, type Codec, OpenAiChat } from "@clawback/providers"
+import { ChatResponse, OpenAiChat, type Protocol } from "@clawback/providers"
 import { assert, describe, it } from "@effect/vitest"
 import { Result } from "effect"
 import { started, stopped, text, thought, tokens, used } from "./support/openAiWire.ts"
 
-const peer: Codec.Peer = { provider: "openai", redact: (text) => text }
+const peer: Protocol.Peer = { provider: "openai", redact: (text) => text }
 
 const body = (message: object, fields: object = {}) =>
   JSON.stringify({
@@ -19,7 +19,7 @@ const body = (message: object, fields: object = {}) =>
     }],
     ...fields
   })
-const decode = (body: string) => OpenAiChat.codec.decodeResponse(peer, { status: 200, headers: {}, body })
+const decode = (body: string) => OpenAiChat.protocol.decodeResponse(peer, { status: 200, headers: {}, body })
 const eventsOf = (body: string) => ChatResponse.toEvents(Result.getOrThrow(decode(body)))
 
 const call = (id: string, name: string, text: string) => ({
@@ -73,7 +73,7 @@ describe("the decoder of a whole answer", () => {
   })
 
   it("reads no deeper than can be written again", () => {
-    const { length } = JSON.stringify(OpenAiChat.codec.encodeResponse(Result.getOrThrow(decode(nested(400)))))
+    const { length } = JSON.stringify(OpenAiChat.protocol.encodeResponse(Result.getOrThrow(decode(nested(400)))))
     assert.isAbove(length, 800)
     assert.strictEqual(failureOf(nested(600)), "InvalidResponse")
     assert.strictEqual(failureOf("[".repeat(1_000_000)), "InvalidResponse")

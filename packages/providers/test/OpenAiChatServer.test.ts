@@ -1,12 +1,12 @@
-/** The half of the codec with which servers of ours answer, held against what OpenAI's SDK makes of it. */
-import { type ChatEvent, ChatResponse, type Codec, OpenAiChat } from "@clawback/providers"
+/** The half of the protocol with which servers of ours answer, held against what OpenAI's SDK makes of it. */
+import { type ChatEvent, ChatResponse, OpenAiChat, type Protocol } from "@clawback/providers"
 import { assert, describe, it } from "@effect/vitest"
 import { Option, Result } from "effect"
 import { ofChunks, ofCompletion, ofEvents } from "./support/openAiAnswer.ts"
 import * as OpenAiSdk from "./support/openAiSdk.ts"
 
-const { codec } = OpenAiChat
-const peer: Codec.Peer = { provider: "openai", redact: (text) => text }
+const { protocol } = OpenAiChat
+const peer: Protocol.Peer = { provider: "openai", redact: (text) => text }
 const utf8 = (text: string): Uint8Array<ArrayBuffer> => new TextEncoder().encode(text)
 
 const named = (name: string) => ({ "openai-chat": { name } })
@@ -112,12 +112,12 @@ const cases: ReadonlyArray<readonly [string, ChatResponse.ChatResponse]> = [
 ]
 
 const streamed = (events: ReadonlyArray<ChatEvent.ChatEvent>, includeUsage = true): string => {
-  const encoder = codec.makeEncoder({ stream: true, includeUsage })
+  const encoder = protocol.makeEncoder({ stream: true, includeUsage })
   return encoder.push(events) + encoder.end()
 }
 
 const decoded = (text: string, choices = 1): ReadonlyArray<ChatEvent.ChatEvent> => {
-  const decoder = codec.makeDecoder(peer, choices)
+  const decoder = protocol.makeDecoder(peer, choices)
   const events = [...decoder.push(utf8(text)), ...decoder.end()]
   assert.isUndefined(decoder.failure)
   return events
@@ -125,9 +125,9 @@ const decoded = (text: string, choices = 1): ReadonlyArray<ChatEvent.ChatEvent> 
 
 describe("an answer that a server of ours gives", () => {
   it.each(cases)("in one piece, %s, is what it was to our clients, and to OpenAI's SDK", async (name, response) => {
-    const body = JSON.stringify(codec.encodeResponse(response))
+    const body = JSON.stringify(protocol.encodeResponse(response))
     assert.deepStrictEqual(
-      Result.getOrThrow(codec.decodeResponse(peer, { status: 200, headers: {}, body })),
+      Result.getOrThrow(protocol.decodeResponse(peer, { status: 200, headers: {}, body })),
       response
     )
     assert.deepStrictEqual(ofCompletion(await OpenAiSdk.whole(body)), ofEvents(ChatResponse.toEvents(response)), name)
@@ -161,9 +161,9 @@ describe("an answer that a server of ours gives", () => {
       [{ type: "reasoning", text: "Hm.", extras: named("reasoning_content") }, { type: "text", text: "a" }],
       { extras: { "openai-chat": { created: 0 } }, usage }
     )
-    const body = JSON.stringify(codec.encodeResponse(foreign))
+    const body = JSON.stringify(protocol.encodeResponse(foreign))
     assert.deepStrictEqual(
-      Result.getOrThrow(codec.decodeResponse(peer, { status: 200, headers: {}, body })),
+      Result.getOrThrow(protocol.decodeResponse(peer, { status: 200, headers: {}, body })),
       expected
     )
     const events = decoded(streamed(ChatResponse.toEvents(foreign)))
@@ -190,7 +190,7 @@ describe("an answer that came with the probability of each token", () => {
     const response = Option.getOrThrow(ChatResponse.fromEvents(decoded(told)))
     const [first] = response.choices[0].content
     assert.deepStrictEqual(first, { type: "text", text: "ab" })
-    const { choices } = ofCompletion(await OpenAiSdk.whole(JSON.stringify(codec.encodeResponse(response))))
+    const { choices } = ofCompletion(await OpenAiSdk.whole(JSON.stringify(protocol.encodeResponse(response))))
     assert.deepStrictEqual(choices.map(({ text, tokens }) => ({ text, tokens })), [{ text: "ab", tokens: ["a", "b"] }])
   })
 })
@@ -200,7 +200,7 @@ const chunk = (index: number, finish: string | null) =>
 
 describe("several answers", () => {
   it("are not whole where one of them has no finish, whatever the server says", () => {
-    const decoder = codec.makeDecoder(peer, 2)
+    const decoder = protocol.makeDecoder(peer, 2)
     decoder.push(utf8(chunk(0, "stop") + chunk(1, null) + "data: [DONE]\n\n"))
     assert.isFalse(decoder.isDone)
     decoder.end()
@@ -212,7 +212,7 @@ describe("several answers", () => {
       .split(/(?<=\n\n)/)
     const untilFirst = [first, ...rest.slice(0, 2)].join("")
     for (const [choices, isFinished] of [[1, true], [2, false]] as const) {
-      const decoder = codec.makeDecoder(peer, choices)
+      const decoder = protocol.makeDecoder(peer, choices)
       decoder.push(utf8(untilFirst))
       assert.strictEqual(decoder.isFinished, isFinished)
       decoder.end()

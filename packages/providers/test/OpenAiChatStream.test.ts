@@ -256,7 +256,7 @@ describe("the decoder of a stream", () => {
   })
 
   it("knows that the answer is whole as soon as [DONE] has come", () => {
-    const decoder = OpenAiChat.codec.makeDecoder(peer)
+    const decoder = OpenAiChat.protocol.makeDecoder(peer)
     decoder.push(utf8(plain.slice(0, -done.length)))
     assert.isFalse(decoder.isDone)
     decoder.push(utf8(done))
@@ -433,7 +433,7 @@ describe("the decoder of a stream", () => {
   })
 
   it("says nothing more once it has failed", () => {
-    const decoder = OpenAiChat.codec.makeDecoder(peer)
+    const decoder = OpenAiChat.protocol.makeDecoder(peer)
     decoder.push(utf8(malformed))
     const { failure } = decoder
     assert.deepStrictEqual(decoder.push(utf8(plain)), [])

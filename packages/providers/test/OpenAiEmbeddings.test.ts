@@ -1,12 +1,12 @@
-import { type Codec, type Embedding, OpenAiEmbeddings } from "@clawback/providers"
+import { type Embedding, OpenAiEmbeddings, type Protocol } from "@clawback/providers"
 import { assert, describe, it } from "@effect/vitest"
 import { Result } from "effect"
 import * as fc from "fast-check"
 import type OpenAI from "openai"
 import * as OpenAiSdk from "./support/openAiSdk.ts"
 
-const { codec } = OpenAiEmbeddings
-const peer: Codec.Peer = { provider: "openai", redact: (text) => text }
+const { protocol } = OpenAiEmbeddings
+const peer: Protocol.Peer = { provider: "openai", redact: (text) => text }
 const model = "text-embedding-3-small"
 
 const requests: ReadonlyArray<readonly [string, Embedding.EmbeddingRequest, OpenAI.EmbeddingCreateParams]> = [
@@ -29,14 +29,14 @@ describe("a request of embeddings", () => {
     it.each(requests)(
       "of %s is what OpenAI's SDK sends, and is understood again (C1)",
       async (_, request, parameters) => {
-        const encoded = Result.getOrThrow(codec.encodeRequest(request, { encoding }))
+        const encoded = Result.getOrThrow(protocol.encodeRequest(request, { encoding }))
         const sent = await OpenAiSdk.sent(
           (sdk) => sdk.embeddings.create({ ...parameters, encoding_format: encoding }),
           empty
         )
         assert.deepStrictEqual(encoded as unknown, sent)
         const extras = request.extras && { extras: { "openai-embeddings": { input_type: "query" } } }
-        assert.deepStrictEqual(Result.getOrThrow(codec.decodeRequest(JSON.stringify(encoded))), {
+        assert.deepStrictEqual(Result.getOrThrow(protocol.decodeRequest(JSON.stringify(encoded))), {
           request: { ...request, ...extras },
           delivery: { encoding }
         })
@@ -48,7 +48,7 @@ describe("a request of embeddings", () => {
     ["one text", "a", ["a"]],
     ["the tokens of one", [1, 2], [[1, 2]]]
   ])("takes %s for a list of one, and asks for numbers unless told otherwise", (_, input, expected) => {
-    assert.deepStrictEqual(Result.getOrThrow(codec.decodeRequest(JSON.stringify({ model, input }))), {
+    assert.deepStrictEqual(Result.getOrThrow(protocol.decodeRequest(JSON.stringify({ model, input }))), {
       request: { model, input: expected },
       delivery: { encoding: "float" }
     })
@@ -65,7 +65,7 @@ describe("a request of embeddings", () => {
     ["dimensions", { model, input: "a", dimensions: "many" }],
     ["encoding_format", { model, input: "a", encoding_format: "hex" }]
   ])("says that it is %s that is wrong with %j", (path, body) => {
-    const failure = Result.getOrThrow(Result.flip(codec.decodeRequest(JSON.stringify(body))))
+    const failure = Result.getOrThrow(Result.flip(protocol.decodeRequest(JSON.stringify(body))))
     assert.deepInclude(failure, { _tag: "RequestInvalid", path } as object)
   })
 })
@@ -76,11 +76,11 @@ const response: Embedding.EmbeddingResponse = {
   usage: { inputTokens: 5, raw: { prompt_tokens: 5, total_tokens: 5 } }
 }
 
-const decode = (body: string, status = 200) => codec.decodeResponse(peer, { status, headers: {}, body })
+const decode = (body: string, status = 200) => protocol.decodeResponse(peer, { status, headers: {}, body })
 
 describe("an answer of embeddings", () => {
   it.each(["float", "base64"] as const)("in the form %s is understood again, and by OpenAI's SDK", async (encoding) => {
-    const body = codec.encodeResponse(response, { encoding })
+    const body = protocol.encodeResponse(response, { encoding })
     assert.deepStrictEqual(Result.getOrThrow(decode(JSON.stringify(body))), response)
     const sdk = OpenAiSdk.client(() =>
       new Response(JSON.stringify(body), { headers: { "content-type": "application/json" } })
@@ -93,7 +93,7 @@ describe("an answer of embeddings", () => {
   })
 
   it("rounds what travels as base64 to 32 bits", () => {
-    const body = codec.encodeResponse({ ...response, embeddings: [[0.1]] }, { encoding: "base64" })
+    const body = protocol.encodeResponse({ ...response, embeddings: [[0.1]] }, { encoding: "base64" })
     assert.deepStrictEqual(Result.getOrThrow(decode(JSON.stringify(body))).embeddings, [[Math.fround(0.1)]])
   })
 
@@ -147,10 +147,12 @@ describe("whatever is sent", () => {
     fc.assert(
       fc.property(body, (text) => {
         const response = decode(text)
-        if (Result.isSuccess(response)) JSON.stringify(codec.encodeResponse(response.success, { encoding: "base64" }))
+        if (Result.isSuccess(response)) {
+          JSON.stringify(protocol.encodeResponse(response.success, { encoding: "base64" }))
+        }
         tags.add(Result.isSuccess(response) ? "value" : response.failure._tag)
-        const request = codec.decodeRequest(text)
-        if (Result.isSuccess(request)) codec.encodeRequest(request.success.request, request.success.delivery)
+        const request = protocol.decodeRequest(text)
+        if (Result.isSuccess(request)) protocol.encodeRequest(request.success.request, request.success.delivery)
         tags.add(Result.isSuccess(request) ? "request" : request.failure._tag)
       }),
       { numRuns: 2_000, seed: 0x5eed }

@@ -1,4 +1,4 @@
-import { AnthropicMessages, ChatResponse, type Codec, OpenAiChat, OpenAiEmbeddings } from "@clawback/providers"
+import { AnthropicMessages, ChatResponse, OpenAiChat, OpenAiEmbeddings, type Protocol } from "@clawback/providers"
 import { assert, describe, it } from "@effect/vitest"
 import { Option, Result } from "effect"
 
@@ -6,8 +6,8 @@ const peer = { provider: "test", redact: (text: string) => text }
 
 const whole = (body: object) => ({ status: 200, headers: {}, body: JSON.stringify(body) })
 
-const streamed = (codec: Codec.Codec, events: ReadonlyArray<object>) => {
-  const decoder = codec.makeDecoder(peer)
+const streamed = (protocol: Protocol.ChatProtocol, events: ReadonlyArray<object>) => {
+  const decoder = protocol.makeDecoder(peer)
   const text = events.map((event) => `data: ${JSON.stringify(event)}\n\n`).join("")
   const decoded = [...decoder.push(new TextEncoder().encode(text)), ...decoder.end()]
   assert.isUndefined(decoder.failure)
@@ -16,24 +16,24 @@ const streamed = (codec: Codec.Codec, events: ReadonlyArray<object>) => {
 
 const content = [{ type: "text", text: "Because." }]
 
-/** What each codec makes of what a provider says that it used. */
+/** What each protocol makes of what a provider says that it used. */
 const decoders: ReadonlyArray<readonly [string, (usage: object | null) => unknown]> = [
   ["OpenAiChat, in one piece", (usage) => {
     const choices = [{ index: 0, message: { role: "assistant", content: "Because." }, finish_reason: "stop" }]
-    return Result.getOrThrow(OpenAiChat.codec.decodeResponse(peer, whole({ id: "1", model: "m", choices, usage })))
+    return Result.getOrThrow(OpenAiChat.protocol.decodeResponse(peer, whole({ id: "1", model: "m", choices, usage })))
       .usage
   }],
   ["OpenAiChat, streamed", (usage) =>
-    streamed(OpenAiChat.codec, [
+    streamed(OpenAiChat.protocol, [
       { id: "1", model: "m", choices: [{ index: 0, delta: { content: "Because." }, finish_reason: "stop" }] },
       { id: "1", model: "m", choices: [], usage }
     ])],
   ["AnthropicMessages, in one piece", (usage) => {
     const body = { id: "1", type: "message", role: "assistant", model: "m", content, stop_reason: "end_turn", usage }
-    return Result.getOrThrow(AnthropicMessages.codec.decodeResponse(peer, whole(body))).usage
+    return Result.getOrThrow(AnthropicMessages.protocol.decodeResponse(peer, whole(body))).usage
   }],
   ["AnthropicMessages, streamed", (usage) =>
-    streamed(AnthropicMessages.codec, [
+    streamed(AnthropicMessages.protocol, [
       {
         type: "message_start",
         message: { id: "1", type: "message", role: "assistant", model: "m", content: [], usage }
@@ -46,7 +46,7 @@ const decoders: ReadonlyArray<readonly [string, (usage: object | null) => unknow
   ["OpenAiEmbeddings", (usage) => {
     const data = [{ object: "embedding", index: 0, embedding: [1] }]
     return Result.getOrThrow(
-      OpenAiEmbeddings.codec.decodeResponse(peer, whole({ object: "list", model: "m", data, usage }))
+      OpenAiEmbeddings.protocol.decodeResponse(peer, whole({ object: "list", model: "m", data, usage }))
     ).usage
   }]
 ]

@@ -29,10 +29,10 @@ import * as AnthropicMessages from "@clawback/providers/AnthropicMessages"
 import type * as ChatEvent from "@clawback/providers/ChatEvent"
 import type * as ChatRequest from "@clawback/providers/ChatRequest"
 import * as ChatResponse from "@clawback/providers/ChatResponse"
-import type * as Codec from "@clawback/providers/Codec"
 import type * as Embedding from "@clawback/providers/Embedding"
 import * as OpenAiChat from "@clawback/providers/OpenAiChat"
 import * as OpenAiEmbeddings from "@clawback/providers/OpenAiEmbeddings"
+import type * as Protocol from "@clawback/providers/Protocol"
 import * as ProviderError from "@clawback/providers/ProviderError"
 import * as Duration from "effect/Duration"
 import * as Redacted from "effect/Redacted"
@@ -84,10 +84,10 @@ export const credential = (key: string): Credential.Credential =>
   Credential.redacted("a key for tests", Redacted.make(key))
 
 /** What all protocols of a provider have, whatever is asked by them. */
-type Protocol = Pick<Codec.Codec, "credential" | "encodeError" | "headers" | "path" | "protocol">
+type Protocol = Pick<Protocol.ChatProtocol, "credential" | "encodeError" | "headers" | "name" | "path">
 
-const refuse = (codec: Protocol, error: ProviderError.ProviderError): Behavior.Behavior => {
-  const { body, headers, status } = codec.encodeError(error)
+const refuse = (protocol: Protocol, error: ProviderError.ProviderError): Behavior.Behavior => {
+  const { body, headers, status } = protocol.encodeError(error)
   return Behavior.status(status, { body, headers })
 }
 
@@ -100,20 +100,20 @@ const said = (detail: string, status: number) => ({
 })
 
 /** Whether the key is right, and the headers beside it, such as a version, are there. */
-const isAuthorized = (codec: Protocol, { headers }: Received, key: string | undefined): boolean => {
-  const credential = codec.credential(headers)
-  const others = Object.keys(codec.headers("")).filter((name) => name !== "authorization" && name !== "x-api-key")
+const isAuthorized = (protocol: Protocol, { headers }: Received, key: string | undefined): boolean => {
+  const credential = protocol.credential(headers)
+  const others = Object.keys(protocol.headers("")).filter((name) => name !== "authorization" && name !== "x-api-key")
   return credential !== undefined && (key === undefined || credential === key) &&
     others.every((name) => headers[name] !== undefined)
 }
 
 const streamed = (
-  codec: Codec.Codec,
+  protocol: Protocol.ChatProtocol,
   response: ChatResponse.ChatResponse,
-  delivery: Codec.Delivery,
+  delivery: Protocol.Delivery,
   { every, pieceSize = 16 }: Options
 ): Behavior.Behavior => {
-  const encoder = codec.makeEncoder(delivery)
+  const encoder = protocol.makeEncoder(delivery)
   const events: ReadonlyArray<ChatEvent.ChatEvent> = ChatResponse.toEvents(response)
   const texts = [...Pieces.cut(events, pieceSize).map((event) => encoder.push([event])), encoder.end()]
   return Pieces.behavior(
@@ -126,7 +126,7 @@ const rejected = (detail: string, status = 400) => new ProviderError.RequestReje
 
 /** A protocol, and what is answered to a request that is in order by its head. */
 interface Speaker {
-  readonly codec: Protocol
+  readonly protocol: Protocol
   /** The whole path, which our clients have in two parts: the one above the protocol's is in the base URL. */
   readonly path: string
   /** What its vendor says of a path that it does not know. */
@@ -140,34 +140,34 @@ const openAiNotFound = (method: string, path: string) => ({
 
 const anthropicNotFound = () => ({ type: "error", error: { type: "not_found_error", message: "Not Found" } })
 
-const chat = (codec: Codec.Codec, path: string, notFound: Speaker["notFound"]): Speaker => ({
-  codec,
+const chat = (protocol: Protocol.ChatProtocol, path: string, notFound: Speaker["notFound"]): Speaker => ({
+  protocol,
   path,
   notFound,
   answer: (received, options) => {
-    const decoded = codec.decodeRequest(received.body)
+    const decoded = protocol.decodeRequest(received.body)
     if (Result.isFailure(decoded)) return rejected(decoded.failure.message)
     const { delivery, request } = decoded.success
-    const wrong = objection(codec.protocol, request, received)
+    const wrong = objection(protocol.name, request, received)
     if (wrong !== undefined) return rejected(wrong)
     const told = options.say(request, received)
     if (typeof told === "object" && ("_tag" in told || "steps" in told)) return told
     const response = typeof told === "string" ? answer(told, request) : told
     return delivery.stream
-      ? streamed(codec, response, delivery, options)
-      : Behavior.json(codec.encodeResponse(response))
+      ? streamed(protocol, response, delivery, options)
+      : Behavior.json(protocol.encodeResponse(response))
   }
 })
 
-const embeddings = (codec: Codec.EmbeddingCodec): Speaker => ({
-  codec,
+const embeddings = (protocol: Protocol.EmbeddingProtocol): Speaker => ({
+  protocol,
   path: "/v1/embeddings",
   notFound: openAiNotFound,
   answer: (received, { embed = (text, { dimensions }) => vectorOf(text, dimensions) }) => {
-    const decoded = codec.decodeRequest(received.body)
+    const decoded = protocol.decodeRequest(received.body)
     if (Result.isFailure(decoded)) return rejected(decoded.failure.message)
     const { delivery, request } = decoded.success
-    const wrong = embeddingObjection(codec.protocol, request, received)
+    const wrong = embeddingObjection(protocol.name, request, received)
     if (wrong !== undefined) return rejected(wrong)
     const vectors: Array<ReadonlyArray<number>> = []
     let inputTokens = 0
@@ -178,26 +178,26 @@ const embeddings = (codec: Codec.EmbeddingCodec): Speaker => ({
       inputTokens += typeof input === "string" ? Pieces.tokens(input) : input.length
     }
     const usage = { inputTokens, raw: {} }
-    return Behavior.json(codec.encodeResponse({ model: request.model, embeddings: vectors, usage }, delivery))
+    return Behavior.json(protocol.encodeResponse({ model: request.model, embeddings: vectors, usage }, delivery))
   }
 })
 
 const speakers: ReadonlyArray<Speaker> = [
-  chat(OpenAiChat.codec, "/v1/chat/completions", openAiNotFound),
-  chat(AnthropicMessages.codec, "/v1/messages", anthropicNotFound),
-  embeddings(OpenAiEmbeddings.codec)
+  chat(OpenAiChat.protocol, "/v1/chat/completions", openAiNotFound),
+  chat(AnthropicMessages.protocol, "/v1/messages", anthropicNotFound),
+  embeddings(OpenAiEmbeddings.protocol)
 ]
 
-const speak = ({ answer, codec }: Speaker, options: Options, received: Received): Behavior.Behavior => {
-  if (received.method !== "POST") return refuse(codec, rejected(`${received.method} is not allowed here`, 405))
-  if (!isAuthorized(codec, received, options.key)) {
+const speak = ({ answer, protocol }: Speaker, options: Options, received: Received): Behavior.Behavior => {
+  if (received.method !== "POST") return refuse(protocol, rejected(`${received.method} is not allowed here`, 405))
+  if (!isAuthorized(protocol, received, options.key)) {
     return refuse(
-      codec,
+      protocol,
       new ProviderError.AuthenticationFailed(said("The key or a header beside it is missing or wrong", 401))
     )
   }
   const told = answer(received, options)
-  return "_tag" in told ? refuse(codec, told) : told
+  return "_tag" in told ? refuse(protocol, told) : told
 }
 
 /**

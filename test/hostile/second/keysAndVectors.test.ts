@@ -395,7 +395,7 @@ describe("embeddings", () => {
     () =>
       Effect.gen(function*() {
         const bytes = Buffer.from(new Float32Array([Number.NaN, Infinity, 1]).buffer).toString("base64")
-        const decoded = OpenAiEmbeddings.codec.decodeResponse({ provider: "p", redact: (text) => text }, {
+        const decoded = OpenAiEmbeddings.protocol.decodeResponse({ provider: "p", redact: (text) => text }, {
           status: 200,
           headers: {},
           body: JSON.stringify(vector({ embedding: bytes }))
@@ -453,7 +453,7 @@ describe("codecs by themselves", () => {
     "a decoder that is pushed after its end, ended twice, or given nothing, does no harm",
     () =>
       Effect.sync(() => {
-        const decoder = OpenAiChat.codec.makeDecoder(peer)
+        const decoder = OpenAiChat.protocol.makeDecoder(peer)
         decoder.push(new Uint8Array(0))
         decoder.end()
         expect(decoder.failure?._tag).toBe("StreamTruncated")
@@ -466,7 +466,7 @@ describe("codecs by themselves", () => {
     "a decoder is not made slow by a megabyte of one-byte pushes, or a long line in small pieces",
     () =>
       Effect.sync(() => {
-        const decoder = OpenAiChat.codec.makeDecoder(peer)
+        const decoder = OpenAiChat.protocol.makeDecoder(peer)
         const started = performance.now()
         const piece = new TextEncoder().encode("data: ".padEnd(64, "x"))
         for (let n = 0; n < 16_000; n++) decoder.push(piece)
@@ -477,7 +477,7 @@ describe("codecs by themselves", () => {
 
   program("a redact that throws is a defect or an error, but no hang of a decoder", () =>
     Effect.sync(() => {
-      const decoder = OpenAiChat.codec.makeDecoder({
+      const decoder = OpenAiChat.protocol.makeDecoder({
         provider: "p",
         redact: () => {
           throw new Error("redact")
@@ -509,7 +509,7 @@ describe("codecs by themselves", () => {
           "{\"__proto__\":null}"
         ]
       ) {
-        const decoded = OpenAiChat.codec.decodeRequest(body)
+        const decoded = OpenAiChat.protocol.decodeRequest(body)
         expect(Result.isFailure(decoded) && decoded.failure._tag).toBe("RequestInvalid")
       }
     }))

@@ -5,7 +5,7 @@ export interface Case {
   readonly name: string
   readonly request: Partial<ChatRequest.ChatRequest>
   readonly parameters: object
-  /** What comes back where it is not what was sent: the merges that the codec lists. */
+  /** What comes back where it is not what was sent: the merges that the protocol lists. */
   readonly back?: Partial<ChatRequest.ChatRequest>
 }
 

@@ -1,8 +1,8 @@
 /** Streams as our decoder reads them. */
-import { type ChatEvent, type Codec, OpenAiChat, type ProviderError } from "@clawback/providers"
+import { type ChatEvent, OpenAiChat, type Protocol, type ProviderError } from "@clawback/providers"
 import { utf8 } from "./openAiWire.ts"
 
-export const peer: Codec.Peer = { provider: "openai", redact: (text) => text }
+export const peer: Protocol.Peer = { provider: "openai", redact: (text) => text }
 
 /** The bytes from each cut to the next. */
 export const cut = (bytes: Uint8Array, cuts: ReadonlyArray<number>): ReadonlyArray<Uint8Array> =>
@@ -15,7 +15,7 @@ export interface Decoded {
 }
 
 export const decode = (chunks: ReadonlyArray<Uint8Array>): Decoded => {
-  const decoder = OpenAiChat.codec.makeDecoder(peer)
+  const decoder = OpenAiChat.protocol.makeDecoder(peer)
   const events = [...chunks.flatMap((chunk) => decoder.push(chunk)), ...decoder.end()]
   return { events, isDone: decoder.isDone, failure: decoder.failure }
 }

@@ -360,4 +360,4 @@ export const cases: ReadonlyArray<Case> = [
 ]
 
 export const encode = (request: ChatRequest.ChatRequest, stream: boolean): unknown =>
-  Result.getOrThrow(OpenAiChat.codec.encodeRequest(request, { stream, includeUsage: stream }))
+  Result.getOrThrow(OpenAiChat.protocol.encodeRequest(request, { stream, includeUsage: stream }))

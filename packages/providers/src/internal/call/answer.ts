@@ -10,7 +10,7 @@ import * as Effect from "effect/Effect"
 import type * as Pull from "effect/Pull"
 import * as Stream from "effect/Stream"
 import type * as ChatEvent from "../../ChatEvent.ts"
-import type * as Codec from "../../Codec.ts"
+import type * as Protocol from "../../Protocol.ts"
 import type { CallError } from "../../ProviderError.ts"
 import { leavingTime } from "./leavingTime.ts"
 
@@ -32,10 +32,10 @@ export class Answer {
   private undelivered: Array<ChatEvent.ChatEvent> = []
   /** The same of the one that observes the call. */
   private unobserved: Array<ChatEvent.ChatEvent> = []
-  private readonly decoder: Codec.Decoder
+  private readonly decoder: Protocol.Decoder
   private readonly response: Transport.Response
 
-  constructor(response: Transport.Response, decoder: Codec.Decoder) {
+  constructor(response: Transport.Response, decoder: Protocol.Decoder) {
     this.response = response
     this.decoder = decoder
   }

@@ -7,14 +7,14 @@ import * as Transport from "@clawback/core/Transport"
 import * as Config from "effect/Config"
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
-import type { Codec } from "../../Codec.ts"
+import type { ChatProtocol } from "../../Protocol.ts"
 import type { CallError } from "../../ProviderError.ts"
 import type * as Target from "../../Target.ts"
 import * as BaseUrl from "./baseUrl.ts"
 import * as CallMetrics from "./metrics.ts"
 
 /** What every protocol has, whatever is asked by it. */
-export type Protocol = Pick<Codec, "path" | "headers" | "classify">
+export type Protocol = Pick<ChatProtocol, "path" | "headers" | "classify">
 
 /** What is asked of a model. */
 export type Operation = "chat" | "embeddings"
@@ -23,7 +23,7 @@ export type Operation = "chat" | "embeddings"
 export interface Endpoint<out C extends Protocol = Protocol> {
   readonly provider: string
   readonly operation: Operation
-  readonly codec: C
+  readonly protocol: C
   readonly url: URL
   /** Where it is, for errors and spans: without the query, which may hold a secret, and which a part of `url` would keep. */
   readonly address: URL
@@ -38,7 +38,7 @@ export interface Endpoint<out C extends Protocol = Protocol> {
 }
 
 /** What a provider's row says of where it is. */
-type Place<C> = Pick<Target.Provider, "name" | "apiKey" | "baseUrlName" | "baseUrl"> & { readonly codec: C }
+type Place<C> = Pick<Target.Provider, "name" | "apiKey" | "baseUrlName" | "baseUrl"> & { readonly protocol: C }
 
 const configuredBaseUrl = ({ baseUrl, baseUrlName }: Place<unknown>): Config.Config<string> =>
   Config.map(Config.withDefault(Config.String(baseUrlName), ""), (text) => text.trim() || baseUrl)
@@ -53,12 +53,12 @@ export const open = Effect.fnUntraced(function*<C extends Protocol, E, R>(
   const credential: Credential.Credential<E | Credential.CredentialUnavailable | SessionError, R> =
     options.credential ?? Credential.config(provider.apiKey)
   const url = yield* Effect.fromResult(
-    BaseUrl.below(options.baseUrl ?? (yield* configuredBaseUrl(provider)), provider.codec.path)
+    BaseUrl.below(options.baseUrl ?? (yield* configuredBaseUrl(provider)), provider.protocol.path)
   )
   return {
     provider: provider.name,
     operation,
-    codec: provider.codec,
+    protocol: provider.protocol,
     url,
     address: new URL(url.origin + url.pathname),
     source: yield* credential.open,

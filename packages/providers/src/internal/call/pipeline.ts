@@ -11,9 +11,9 @@ import * as Stream from "effect/Stream"
 import * as ChatEvent from "../../ChatEvent.ts"
 import type * as ChatRequest from "../../ChatRequest.ts"
 import type * as ChatResponse from "../../ChatResponse.ts"
-import type * as Codec from "../../Codec.ts"
 import type * as Embedding from "../../Embedding.ts"
 import type { JsonObject } from "../../Json.ts"
+import type * as Protocol from "../../Protocol.ts"
 import type { CallError, ProviderError } from "../../ProviderError.ts"
 import { invalidResponse } from "../model/invalidResponse.ts"
 import { Answer, endWhole, Latest } from "./answer.ts"
@@ -33,8 +33,8 @@ const isEventStream = ({ headers }: Transport.Response): boolean => {
 }
 
 /** What a success means whose body is no stream, where one was asked for: an error, if it says so. */
-const notAStream = (codec: Codec.Codec, peer: Codec.Peer, received: Codec.Received) => {
-  const decoded = codec.decodeResponse(peer, received)
+const notAStream = (protocol: Protocol.ChatProtocol, peer: Protocol.Peer, received: Protocol.HttpResponse) => {
+  const decoded = protocol.decodeResponse(peer, received)
   return Result.isFailure(decoded) && decoded.failure._tag !== "InvalidResponse"
     ? decoded.failure
     : invalidResponse(peer, "a body that is no event stream", received.body)
@@ -50,7 +50,7 @@ export type BeginChat = (fiber: AnyFiber, request: ChatRequest.ChatRequest, stre
  * The deadline is outside of the session: when it passes, the session is released though its reader may be away.
  */
 export const stream = (
-  endpoint: Endpoint<Codec.Codec>,
+  endpoint: Endpoint<Protocol.ChatProtocol>,
   request: ChatRequest.ChatRequest,
   begin: BeginChat
 ): Stream.Stream<ChatEvent.ChatEvent, CallError> =>
@@ -60,16 +60,16 @@ export const stream = (
     const attempts = (call: Call) =>
       Stream.unwrap(Effect.gen(function*() {
         const { response, peer } = yield* send(endpoint, {
-          body: endpoint.codec.encodeRequest(request, { stream: true, includeUsage: true }),
+          body: endpoint.protocol.encodeRequest(request, { stream: true, includeUsage: true }),
           accept: "text/event-stream",
           timeouts: { ...endpoint.timeouts, firstToken: endpoint.timeouts.firstToken ?? Timeouts.defaults.firstToken }
         }, call)
         if (!isEventStream(response)) {
           const { headers, status } = response
-          return yield* notAStream(endpoint.codec, peer, { status, headers, body: yield* errorBody(response) })
+          return yield* notAStream(endpoint.protocol, peer, { status, headers, body: yield* errorBody(response) })
         }
         call.streaming()
-        const { end, pull } = latest.answer = new Answer(response, endpoint.codec.makeDecoder(peer, request.choices))
+        const { end, pull } = latest.answer = new Answer(response, endpoint.protocol.makeDecoder(peer, request.choices))
         // As a finalizer, so that a whole answer is not lost to a limit that passes only now.
         yield* Effect.addFinalizer(() => end)
         return Stream.fromPull(Effect.succeed(pull)).pipe(
@@ -93,8 +93,8 @@ export const stream = (
 /** An answer in one piece: how it is asked for and read. */
 interface Exchange<A> {
   readonly model: string
-  readonly encode: () => Result.Result<JsonObject, Codec.Unsupported>
-  readonly decode: (peer: Codec.Peer, received: Codec.Received) => Result.Result<A, ProviderError>
+  readonly encode: () => Result.Result<JsonObject, Protocol.Unsupported>
+  readonly decode: (peer: Protocol.Peer, received: Protocol.HttpResponse) => Result.Result<A, ProviderError>
   readonly begin: (fiber: AnyFiber) => Call
   readonly answered: (call: Call, answer: A) => void
 }
@@ -123,30 +123,30 @@ const whole = <A>(endpoint: Endpoint, exchange: Exchange<A>): Effect.Effect<A, C
 
 /** A chat's answer in one piece. */
 export const generate = (
-  endpoint: Endpoint<Codec.Codec>,
+  endpoint: Endpoint<Protocol.ChatProtocol>,
   request: ChatRequest.ChatRequest,
   begin: BeginChat
 ): Effect.Effect<ChatResponse.ChatResponse, CallError> =>
   whole(endpoint, {
     model: request.model,
-    encode: () => endpoint.codec.encodeRequest(request, { stream: false, includeUsage: false }),
-    decode: endpoint.codec.decodeResponse,
+    encode: () => endpoint.protocol.encodeRequest(request, { stream: false, includeUsage: false }),
+    decode: endpoint.protocol.decodeResponse,
     begin: (fiber) => begin(fiber, request, false),
     answered: (call, answer) => call.answered(answer)
   })
 
 /** Vectors, as many as there are inputs. */
 export const embed = (
-  endpoint: Endpoint<Codec.EmbeddingCodec>,
+  endpoint: Endpoint<Protocol.EmbeddingProtocol>,
   request: Embedding.EmbeddingRequest,
-  delivery: Codec.EmbeddingDelivery,
+  delivery: Protocol.EmbeddingDelivery,
   begin: (fiber: AnyFiber) => Call
 ): Effect.Effect<Embedding.EmbeddingResponse, CallError> =>
   whole(endpoint, {
     model: request.model,
-    encode: () => endpoint.codec.encodeRequest(request, delivery),
+    encode: () => endpoint.protocol.encodeRequest(request, delivery),
     decode: (peer, received) =>
-      Result.flatMap(endpoint.codec.decodeResponse(peer, received), (response) =>
+      Result.flatMap(endpoint.protocol.decodeResponse(peer, received), (response) =>
         response.embeddings.length === request.input.length ? Result.succeed(response) : Result.fail(
           invalidResponse(
             peer,

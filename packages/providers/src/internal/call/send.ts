@@ -12,8 +12,8 @@ import * as Hash from "effect/Hash"
 import * as Redacted from "effect/Redacted"
 import type * as Result from "effect/Result"
 import type * as Scope from "effect/Scope"
-import type * as Codec from "../../Codec.ts"
 import type { JsonObject } from "../../Json.ts"
+import type * as Protocol from "../../Protocol.ts"
 import { type CallError, InvalidResponse } from "../../ProviderError.ts"
 import type { Endpoint } from "./endpoint.ts"
 import { leavingTime } from "./leavingTime.ts"
@@ -85,7 +85,7 @@ const unreadable = (response: Transport.Response): string | undefined => {
 
 /** What is asked, and how long each stage on the way may take. */
 export interface Outgoing {
-  readonly body: Result.Result<JsonObject, Codec.Unsupported>
+  readonly body: Result.Result<JsonObject, Protocol.Unsupported>
   readonly accept: string
   readonly timeouts: Timeouts.Timeouts
 }
@@ -112,11 +112,11 @@ export const send = Effect.fnUntraced(function*(
   outgoing: Outgoing,
   call: Call
 ): Effect.fn.Return<
-  { readonly response: Transport.Response; readonly peer: Codec.Peer },
+  { readonly response: Transport.Response; readonly peer: Protocol.Peer },
   CallError,
   Scope.Scope
 > {
-  const { codec } = endpoint
+  const { protocol } = endpoint
   const body = JSON.stringify(yield* Effect.fromResult(outgoing.body))
   const secret = yield* leaseSecret(endpoint)
   const key = yield* Retry.CurrentKey
@@ -129,7 +129,7 @@ export const send = Effect.fnUntraced(function*(
     method: "POST",
     url: endpoint.url.href,
     headers: {
-      ...codec.headers(secret),
+      ...protocol.headers(secret),
       "content-type": "application/json",
       ...(key !== undefined && { "idempotency-key": nameOf(key, body) }),
       accept: outgoing.accept
@@ -144,5 +144,5 @@ export const send = Effect.fnUntraced(function*(
     return yield* new InvalidResponse({ provider: peer.provider, detail: peer.redact(detail), excerpt: "" })
   }
   const error = encodingOf(response) === undefined ? yield* errorBody(response) : ""
-  return yield* codec.classify(peer, { status, headers: yield* dated(response), body: error })
+  return yield* protocol.classify(peer, { status, headers: yield* dated(response), body: error })
 })

@@ -8,7 +8,7 @@ import * as Stream from "effect/Stream"
 import type { ChatEvent } from "../../ChatEvent.ts"
 import type * as ChatRequest from "../../ChatRequest.ts"
 import * as ChatResponse from "../../ChatResponse.ts"
-import type { Codec } from "../../Codec.ts"
+import type { ChatProtocol } from "../../Protocol.ts"
 import type { CallError } from "../../ProviderError.ts"
 import type { Endpoint } from "../call/endpoint.ts"
 import * as Observation from "../call/observation.ts"
@@ -44,7 +44,7 @@ const pullParts = (
 
 /** An endpoint and a model, seen as Effect's `LanguageModel`. The transformer makes schemas such as the provider takes. */
 export const make = (
-  endpoint: Endpoint<Codec>,
+  endpoint: Endpoint<ChatProtocol>,
   calls: Observation.Calls,
   model: string,
   parameters: ChatRequest.Parameters,

@@ -1,5 +1,5 @@
 import type { ChatEvent } from "../../ChatEvent.ts"
-import type { Decoder, Peer } from "../../Codec.ts"
+import type { Decoder, Peer } from "../../Protocol.ts"
 import * as ProviderError from "../../ProviderError.ts"
 import { invalidResponse } from "../model/invalidResponse.ts"
 import { EventStream } from "./sse.ts"

@@ -1,5 +1,5 @@
-import { RequestInvalid } from "../../Codec.ts"
 import type { Json, JsonObject } from "../../Json.ts"
+import { RequestInvalid } from "../../Protocol.ts"
 import { isObject } from "./json.ts"
 
 /** Reads a request that a client wrote, field by field. What is not what it must be is thrown as `RequestInvalid`. */

@@ -1,4 +1,4 @@
-import type { Peer } from "../../Codec.ts"
+import type { Peer } from "../../Protocol.ts"
 import * as ProviderError from "../../ProviderError.ts"
 
 const excerptLength = 200

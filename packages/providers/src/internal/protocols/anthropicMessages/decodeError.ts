@@ -1,4 +1,4 @@
-import type { Peer, Received } from "../../../Codec.ts"
+import type { HttpResponse, Peer } from "../../../Protocol.ts"
 import * as ProviderError from "../../../ProviderError.ts"
 import * as From from "../../json/json.ts"
 import { excerpt, invalidResponse } from "../../model/invalidResponse.ts"
@@ -52,7 +52,10 @@ const is = (facts: Facts, type: string, ...status: ReadonlyArray<number>): boole
   facts.type === type || status.includes(facts.status)
 
 /** The error that a response means whose status is not a success, or that came in the middle of a stream. */
-export const classify = (peer: Peer, { body, headers, status: answered }: Received): ProviderError.ProviderError => {
+export const classify = (
+  peer: Peer,
+  { body, headers, status: answered }: HttpResponse
+): ProviderError.ProviderError => {
   const response = From.object(From.parse(body))
   const error = From.object(response?.["error"])
   const type = From.string(error?.["type"])

@@ -1,6 +1,6 @@
 import type { ChatRequest, Extras, Format, Reasoning, Tool, ToolChoice } from "../../../ChatRequest.ts"
-import type { Delivery } from "../../../Codec.ts"
 import type { Json, JsonObject } from "../../../Json.ts"
+import type { Delivery } from "../../../Protocol.ts"
 import * as From from "../../json/json.ts"
 import { decodeMessages } from "./decodeMessages.ts"
 import { keep, protocol } from "./extras.ts"

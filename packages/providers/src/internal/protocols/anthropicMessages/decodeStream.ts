@@ -1,5 +1,5 @@
-import type { Codec } from "../../../Codec.ts"
 import type { Json, JsonObject } from "../../../Json.ts"
+import type { ChatProtocol } from "../../../Protocol.ts"
 import { StreamDecoder } from "../../framing/streamDecoder.ts"
 import * as From from "../../json/json.ts"
 import { classify } from "./decodeError.ts"
@@ -31,7 +31,7 @@ const isFilled = (value: Json | undefined): boolean => From.isObject(value) && O
  * Reads a stream: text, thinking and tool calls as they come, and blocks that only this protocol knows in one piece, once
  * they are complete. The finish is told when the message has stopped, since only then is it whole.
  */
-export class AnthropicStreamDecoder extends StreamDecoder implements ReturnType<Codec["makeDecoder"]> {
+export class AnthropicStreamDecoder extends StreamDecoder implements ReturnType<ChatProtocol["makeDecoder"]> {
   private isStarted = false
   private calls = 0
   private usage: JsonObject = {}

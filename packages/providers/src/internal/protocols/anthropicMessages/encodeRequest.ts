@@ -1,6 +1,6 @@
 import type { ChatRequest, Format, NativeTool, Reasoning, Tool, ToolChoice } from "../../../ChatRequest.ts"
-import type { Delivery } from "../../../Codec.ts"
 import type { Json, JsonObject } from "../../../Json.ts"
+import type { Delivery } from "../../../Protocol.ts"
 import * as From from "../../json/json.ts"
 import { encodeMessages } from "./encodeMessages.ts"
 import { extrasOf, protocol, unsupported } from "./extras.ts"

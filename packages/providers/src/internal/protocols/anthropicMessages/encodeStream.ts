@@ -1,6 +1,6 @@
 import type { ChatEvent, Finished, Native, Started, Used } from "../../../ChatEvent.ts"
-import type { Encoder } from "../../../Codec.ts"
 import type { JsonObject } from "../../../Json.ts"
+import type { Encoder } from "../../../Protocol.ts"
 import type { ProviderError } from "../../../ProviderError.ts"
 import { errorBody } from "./encodeError.ts"
 import { extrasOf, protocol } from "./extras.ts"

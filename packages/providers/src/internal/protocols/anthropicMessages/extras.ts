@@ -1,6 +1,6 @@
 import type { Extras } from "../../../ChatRequest.ts"
-import { Unsupported } from "../../../Codec.ts"
 import type { JsonObject } from "../../../Json.ts"
+import { Unsupported } from "../../../Protocol.ts"
 import * as From from "../../json/json.ts"
 
 /** Under this name, extras and native parts of Anthropic's Messages are kept. */

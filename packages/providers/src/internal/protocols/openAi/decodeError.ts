@@ -1,5 +1,5 @@
 import type * as Wire from "@clawback/core/Wire"
-import type { Peer, Received } from "../../../Codec.ts"
+import type { HttpResponse, Peer } from "../../../Protocol.ts"
 import * as ProviderError from "../../../ProviderError.ts"
 import * as From from "../../json/json.ts"
 import { excerpt, invalidResponse } from "../../model/invalidResponse.ts"
@@ -48,7 +48,7 @@ const requestIdOf = (peer: Peer, headers: Wire.Headers): string | undefined => {
 }
 
 /** The error that a response means whose status is not a success, or that came in the middle of a stream. */
-export const classify = (peer: Peer, received: Received): ProviderError.ProviderError => {
+export const classify = (peer: Peer, received: HttpResponse): ProviderError.ProviderError => {
   const { body, headers } = received
   const parsed = From.object(From.parse(body))
   const error = errorOf(parsed) ?? parsed

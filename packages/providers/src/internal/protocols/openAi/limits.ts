@@ -1,6 +1,6 @@
 import type * as Wire from "@clawback/core/Wire"
 import * as Duration from "effect/Duration"
-import type { Received } from "../../../Codec.ts"
+import type { HttpResponse } from "../../../Protocol.ts"
 import type { RateLimit, RateLimits } from "../../../RateLimit.ts"
 import * as RetryAfter from "../../http/retryAfter.ts"
 import * as From from "../../json/json.ts"
@@ -41,7 +41,7 @@ export const retryAfter = (headers: Wire.Headers, message: string | undefined): 
 const header = /^x-ratelimit-(limit|remaining|reset)-([a-z][a-z0-9-]*)$/
 
 /** Limits come as three headers each, whose names end with what is limited. */
-export const limits = ({ body, headers, status }: Received): RateLimits => {
+export const limits = ({ body, headers, status }: HttpResponse): RateLimits => {
   const found = new Map<string, { limit?: string; remaining?: string; reset?: string }>()
   for (const [name, value] of Object.entries(headers)) {
     const [, field, dimension] = header.exec(name.toLowerCase()) ?? []

@@ -1,7 +1,7 @@
 import type * as Result from "effect/Result"
 import type { ChatRequest, Extras, Format, FunctionTool, Tool, ToolChoice } from "../../../ChatRequest.ts"
-import { type Delivery, RequestInvalid } from "../../../Codec.ts"
 import type { Json, JsonObject } from "../../../Json.ts"
+import { type Delivery, RequestInvalid } from "../../../Protocol.ts"
 import { isObject, others, parse, present } from "../../json/json.ts"
 import { orRefusal } from "../../json/refusal.ts"
 import { decodeMessages } from "./decodeMessages.ts"

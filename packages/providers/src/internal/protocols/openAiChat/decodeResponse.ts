@@ -1,8 +1,8 @@
 import * as Result from "effect/Result"
 import type { ChatEvent } from "../../../ChatEvent.ts"
 import type { ChatResponse } from "../../../ChatResponse.ts"
-import type { Peer, Received } from "../../../Codec.ts"
 import type { Json, JsonObject } from "../../../Json.ts"
+import type { HttpResponse, Peer } from "../../../Protocol.ts"
 import type { ProviderError } from "../../../ProviderError.ts"
 import * as From from "../../json/json.ts"
 import { fromEvents } from "../../model/fold.ts"
@@ -72,7 +72,7 @@ const decode = (response: JsonObject | undefined): ReadonlyArray<ChatEvent> | st
   return events
 }
 
-export const decodeResponse = (peer: Peer, received: Received): Result.Result<ChatResponse, ProviderError> => {
+export const decodeResponse = (peer: Peer, received: HttpResponse): Result.Result<ChatResponse, ProviderError> => {
   const body = From.object(From.parse(received.body))
   // Some servers send an error under the status of a success.
   if (errorOf(body) !== undefined) return Result.fail(classify(peer, received))

@@ -1,6 +1,6 @@
 import type { ChatEvent, Used } from "../../../ChatEvent.ts"
-import type { Peer } from "../../../Codec.ts"
 import type { JsonObject } from "../../../Json.ts"
+import type { Peer } from "../../../Protocol.ts"
 import { StreamDecoder } from "../../framing/streamDecoder.ts"
 import * as From from "../../json/json.ts"
 import { classify } from "../openAi/decodeError.ts"

@@ -1,7 +1,7 @@
 import type * as Result from "effect/Result"
 import type { ChatRequest, Format, Reasoning, Tool, ToolChoice } from "../../../ChatRequest.ts"
-import { type Delivery, Unsupported } from "../../../Codec.ts"
 import type { Json, JsonObject } from "../../../Json.ts"
+import { type Delivery, Unsupported } from "../../../Protocol.ts"
 import { fields, object } from "../../json/json.ts"
 import { orRefusal } from "../../json/refusal.ts"
 import { encodeMessages } from "./encodeMessages.ts"

@@ -1,6 +1,6 @@
 import type { ChatEvent } from "../../../ChatEvent.ts"
-import type { Delivery, Encoder } from "../../../Codec.ts"
 import type { Json, JsonObject } from "../../../Json.ts"
+import type { Delivery, Encoder } from "../../../Protocol.ts"
 import type { ProviderError } from "../../../ProviderError.ts"
 import { isObject, string } from "../../json/json.ts"
 import { encodeError } from "../openAi/encodeError.ts"

@@ -1,6 +1,6 @@
 import type { Extras } from "../../../ChatRequest.ts"
-import { Unsupported } from "../../../Codec.ts"
 import type { JsonObject } from "../../../Json.ts"
+import { Unsupported } from "../../../Protocol.ts"
 import { others } from "../../json/json.ts"
 
 /** Under this name, extras and native parts of OpenAI's chat completions are kept. */

@@ -1,7 +1,13 @@
 import * as Result from "effect/Result"
-import { type EmbeddingDelivery, type Peer, type Received, RequestInvalid, type Unsupported } from "../../../Codec.ts"
 import type { EmbeddingRequest, EmbeddingResponse } from "../../../Embedding.ts"
 import type { Json, JsonObject } from "../../../Json.ts"
+import {
+  type EmbeddingDelivery,
+  type HttpResponse,
+  type Peer,
+  RequestInvalid,
+  type Unsupported
+} from "../../../Protocol.ts"
 import type { ProviderError } from "../../../ProviderError.ts"
 import * as Floats from "../../json/floats.ts"
 import * as From from "../../json/json.ts"
@@ -88,7 +94,7 @@ const vectorsOf = (data: ReadonlyArray<Json>): ReadonlyArray<ReadonlyArray<numbe
 
 const knownInResponse = new Set(["object", "data", "model", "usage"])
 
-export const decodeResponse = (peer: Peer, received: Received): Result.Result<EmbeddingResponse, ProviderError> => {
+export const decodeResponse = (peer: Peer, received: HttpResponse): Result.Result<EmbeddingResponse, ProviderError> => {
   const body = From.object(From.parse(received.body))
   if (errorOf(body) !== undefined) return Result.fail(classify(peer, received))
   const data = body?.["data"]

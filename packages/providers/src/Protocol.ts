@@ -1,7 +1,7 @@
 /**
  * A wire protocol, both ways: one half is our clients', the other our servers'.
  *
- * Pure: values go in and come out, and nothing else happens. Whatever bytes come in, a codec answers with a value or a typed
+ * Pure: values go in and come out, and nothing else happens. Whatever bytes come in, a protocol answers with a value or a typed
  * error, in time and memory proportional to them.
  */
 import type * as Retry from "@clawback/core/Retry"
@@ -23,7 +23,7 @@ export interface Peer {
 }
 
 /** A response's head and its body as text. */
-export interface Received {
+export interface HttpResponse {
   readonly status: number
   readonly headers: Wire.Headers
   readonly body: string
@@ -82,9 +82,9 @@ export interface Encoder {
   readonly fail: (error: ProviderError) => string
 }
 
-export interface Codec {
+export interface ChatProtocol {
   /** The protocol's name, under which `extras` and native parts are kept. */
-  readonly protocol: string
+  readonly name: string
   /** What follows a provider's base URL. */
   readonly path: string
   /** The headers that a request needs besides its content type, its credential among them. */
@@ -97,7 +97,7 @@ export interface Codec {
     body: string
   ) => Result.Result<{ readonly request: ChatRequest; readonly delivery: Delivery }, RequestInvalid>
 
-  readonly decodeResponse: (peer: Peer, response: Received) => Result.Result<ChatResponse, ProviderError>
+  readonly decodeResponse: (peer: Peer, response: HttpResponse) => Result.Result<ChatResponse, ProviderError>
   readonly encodeResponse: (response: ChatResponse) => JsonObject
 
   /** `choices`: how many answers were asked for, all of which must finish. Default: as many as begin, and at least one. */
@@ -105,7 +105,7 @@ export interface Codec {
   readonly makeEncoder: (delivery: Delivery) => Encoder
 
   /** What a response means that is no success: status, headers and body decide together. */
-  readonly classify: (peer: Peer, response: Received) => ProviderError
+  readonly classify: (peer: Peer, response: HttpResponse) => ProviderError
   /** The error as a server of this protocol answers it. */
   readonly encodeError: (error: ProviderError) => {
     readonly status: number
@@ -113,7 +113,7 @@ export interface Codec {
     readonly body: JsonObject
   }
   /** What a response says about limits, be it a success or not. */
-  readonly limits: (response: Received) => RateLimits
+  readonly limits: (response: HttpResponse) => RateLimits
 }
 
 /** How vectors are to come: as numbers, or as base64 of 32-bit floats, least significant byte first, which is far shorter. */
@@ -122,8 +122,8 @@ export interface EmbeddingDelivery {
 }
 
 /** A wire protocol of embeddings, both ways. */
-export interface EmbeddingCodec
-  extends Pick<Codec, "protocol" | "path" | "headers" | "credential" | "classify" | "encodeError" | "limits">
+export interface EmbeddingProtocol
+  extends Pick<ChatProtocol, "name" | "path" | "headers" | "credential" | "classify" | "encodeError" | "limits">
 {
   readonly encodeRequest: (
     request: EmbeddingRequest,
@@ -133,6 +133,6 @@ export interface EmbeddingCodec
     body: string
   ) => Result.Result<{ readonly request: EmbeddingRequest; readonly delivery: EmbeddingDelivery }, RequestInvalid>
   /** Vectors are read in either form, since not every server heeds what was asked for. */
-  readonly decodeResponse: (peer: Peer, response: Received) => Result.Result<EmbeddingResponse, ProviderError>
+  readonly decodeResponse: (peer: Peer, response: HttpResponse) => Result.Result<EmbeddingResponse, ProviderError>
   readonly encodeResponse: (response: EmbeddingResponse, delivery: EmbeddingDelivery) => JsonObject
 }
