@@ -74,5 +74,7 @@ const server = createServer((request, response) => {
   })
 })
 
+// Clients that wait for their turn keep their connections.
+server.keepAliveTimeout = 600_000
 server.listen(0, "127.0.0.1", () => process.send?.((server.address() as AddressInfo).port))
 process.on("disconnect", () => process.exit())

@@ -39,8 +39,11 @@ export const install = () => {
   execFileSync(command!, [...before, "ci", "--no-audit", "--no-fund"], { cwd: folder, stdio: "ignore" })
 }
 
-/** Loads a peer. Its types are not there before it is installed, so the caller says what it needs of it. */
-export const load = async <A>(name: string): Promise<A> => {
+/** Loads modules as a program in that folder would. */
+export const loaderOf = (folder: string) => {
   const require = createRequire(join(folder, "package.json"))
-  return await import(pathToFileURL(require.resolve(name)).href)
+  return async <A>(name: string): Promise<A> => await import(pathToFileURL(require.resolve(name)).href)
 }
+
+/** Loads a peer. Its types are not there before it is installed, so the caller says what it needs of it. */
+export const load = loaderOf(folder)

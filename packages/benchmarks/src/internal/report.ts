@@ -25,6 +25,10 @@ export const atMostAdded = (limit: number, compared: Compared): Target =>
 export const atMostTimes = (limit: number, compared: Compared): Target =>
   judge(compared, `ours / peer <= ${limit}`, (ours, peer) => ours / peer, limit, "x")
 
+/** Ours must do `limit` times what the peer does. */
+export const atLeastTimes = (limit: number, compared: Compared): Target =>
+  judge(compared, `ours / peer >= ${limit}`, (ours, peer) => ours / peer, limit, "x", (value) => value >= limit)
+
 /**
  * Judged by the median of what the rounds came to, each pair of one round compared with each other: what slows a round
  * down slows both of its halves.
@@ -34,10 +38,11 @@ const judge = (
   target: string,
   compare: (ours: number, peer: number) => number,
   limit: number,
-  comparedUnit: string
+  comparedUnit: string,
+  isMet: (value: number) => boolean = (value) => value <= limit
 ): Target => {
   const compared = ours.map((value, round) => compare(value, peer[round] ?? NaN))
-  const met = quantile(compared, 0.5) <= limit
+  const met = isMet(quantile(compared, 0.5))
   console.log(
     [
       `${met ? "met " : "MISS"}  ${name}: ${show(quantile(compared, 0.5))} ${comparedUnit}`,
