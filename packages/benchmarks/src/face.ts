@@ -10,7 +10,7 @@
  * - `--only target,undici` runs some of the clients, `--width 16` sets how many calls are in flight.
  * - `--load calls,streams,cold` runs some of the loads.
  * - `--base DIR` also runs the clients of ours that another checkout has, and compares with them.
- * - `--rounds 25`, `--warm-up 14` (seconds) set how long it takes.
+ * - `--rounds 25`, `--warm-up 14` (seconds of each client's CPU) set how long it takes.
  */
 import { execFileSync } from "node:child_process"
 import type { ChildProcess } from "node:child_process"
@@ -38,8 +38,8 @@ const { base, smoke } = options
 const width = Number(options.width)
 const loads = options.load.split(",")
 const rounds = Number(options.rounds ?? (smoke ? 1 : 25))
-const warmUp = Number(options["warm-up"] ?? (smoke ? 0.02 : 14)) * 1000
-const windowMillis = smoke ? 20 : 700
+const warmUp = Number(options["warm-up"] ?? (smoke ? 0 : 14))
+const window: Order = { width, millis: smoke ? 20 : 700, calls: Infinity }
 const coldCalls = smoke ? 20 : 1000
 const coldRounds = smoke ? 1 : 9
 
@@ -98,10 +98,12 @@ type Samples = ReadonlyMap<string, ReadonlyArray<number>>
 const measure = async (clients: ReadonlyArray<Client>, delivery: "whole" | "streamed"): Promise<Samples> => {
   const running: Array<{ readonly name: string; readonly child: ChildProcess; readonly samples: Array<number> }> = []
   for (const client of clients) running.push({ name: client.name, child: await started(client, delivery), samples: [] })
-  for (const { child } of running) await work(child, { width, millis: warmUp, calls: Infinity })
+  for (const { child } of running) {
+    for (let used = 0; used <= warmUp * 1e6;) used += (await work(child, window)).cpu
+  }
   for (let round = 0; round < rounds; round++) {
     for (const { child, samples } of round % 2 === 0 ? running : running.toReversed()) {
-      const { calls, cpu } = await work(child, { width, millis: windowMillis, calls: Infinity })
+      const { calls, cpu } = await work(child, window)
       samples.push(cpu / calls)
     }
   }
