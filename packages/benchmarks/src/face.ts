@@ -20,7 +20,7 @@ import type { Done, Order } from "./internal/face/client.ts"
 import { events } from "./internal/face/work.ts"
 import { quantile } from "./internal/measure.ts"
 import * as Peers from "./internal/peers.ts"
-import { received, startClient, startServer } from "./internal/processes.ts"
+import { received, startPinned, startServer, startUnpinned } from "./internal/processes.ts"
 import { atLeastTimes, atMostTimes, conclude, type Target } from "./internal/report.ts"
 
 const { values: options } = parseArgs({
@@ -79,6 +79,7 @@ const clientsOf = (ours: ReadonlyArray<string>, others: ReadonlyArray<string>): 
 const server = startServer(join(import.meta.dirname, "internal/chatServer.ts"))
 const origin = `http://127.0.0.1:${await received<number>(server)}`
 
+const startClient = smoke ? startUnpinned : startPinned
 const program = join(import.meta.dirname, "internal/face/client.ts")
 
 const started = async ({ checkout, client }: Client, delivery: "whole" | "streamed") => {
@@ -96,8 +97,13 @@ const work = async (child: ChildProcess, order: Order): Promise<Done> => {
 type Samples = ReadonlyMap<string, ReadonlyArray<number>>
 
 const measure = async (clients: ReadonlyArray<Client>, delivery: "whole" | "streamed"): Promise<Samples> => {
-  const running: Array<{ readonly name: string; readonly child: ChildProcess; readonly samples: Array<number> }> = []
-  for (const client of clients) running.push({ name: client.name, child: await started(client, delivery), samples: [] })
+  const running = await Promise.all(
+    clients.map(async (client) => ({
+      name: client.name,
+      child: await started(client, delivery),
+      samples: new Array<number>()
+    }))
+  )
   for (const { child } of running) {
     for (let used = 0; used <= warmUp * 1e6;) used += (await work(child, window)).cpu
   }
@@ -192,7 +198,7 @@ if (loads.includes("cold")) {
     child.disconnect()
     return cpu
   }
-  const clients = clientsOf(streamFaces, ["openai", "undici"])
+  const clients = clientsOf(streamFaces, ["openai"])
   const calls = await measureCold(new Map(clients.map((client) => [client.name, () => first(client)])))
   const name = `cold, CPU of the first ${coldCalls} calls, over`
   atMost(calls, 1.2, `Target, ${name} openai`, "target", "openai")

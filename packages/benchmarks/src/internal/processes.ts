@@ -21,14 +21,16 @@ const cores = readCores()
 /** Starts a program of ours with a message channel. It imports built packages: the source condition is not passed on. */
 const start = (core: number | undefined, program: string, ...args: ReadonlyArray<string>): ChildProcess => {
   const command = [process.execPath, program, ...args]
-  const [file = "", ...rest] = core === undefined || cores.length < 2
-    ? command
-    : ["taskset", "-c", String(core), ...command]
+  const [file = "", ...rest] = core === undefined ? command : ["taskset", "-c", String(core), ...command]
   return spawn(file, rest, { stdio: ["ignore", "inherit", "inherit", "ipc"], serialization: "advanced" })
 }
 
+/** Starts a client, on any core. */
+export const startUnpinned = (program: string, ...args: ReadonlyArray<string>): ChildProcess =>
+  start(undefined, program, ...args)
+
 /** Starts a client. All clients share one core, so only one of them may work at a time. */
-export const startClient = (program: string, ...args: ReadonlyArray<string>): ChildProcess =>
+export const startPinned = (program: string, ...args: ReadonlyArray<string>): ChildProcess =>
   start(cores[0], program, ...args)
 
 /** Starts a server, on another core than the clients'. */
