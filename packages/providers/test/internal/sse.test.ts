@@ -8,7 +8,7 @@ type Event = readonly [name: string, data: string]
 
 const ours = (pieces: ReadonlyArray<string>): ReadonlyArray<Event> => {
   const events: Array<Event> = []
-  const stream = new EventStream(1_000_000, (name, data) => events.push([name, data]))
+  const stream = new EventStream(1_000_000, ({ data, event }) => events.push([event, data]))
   for (const piece of pieces) assert.isTrue(stream.feed(piece))
   return events
 }

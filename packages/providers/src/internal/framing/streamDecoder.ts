@@ -2,49 +2,49 @@ import type { ChatEvent } from "../../ChatEvent.ts"
 import type { Decoder, Peer } from "../../Protocol.ts"
 import * as ProviderError from "../../ProviderError.ts"
 import { invalidResponse } from "../model/invalidResponse.ts"
-import { EventStream } from "./sse.ts"
-import { Utf8 } from "./utf8.ts"
-
-/** A single event larger than this is no answer of a chat model. */
-const maxEventSize = 10 * 1024 * 1024
+import type { FrameReader, Framing } from "./framing.ts"
 
 /**
- * What the decoders of all event streams have in common: framing (server-sent events, HTML standard §9.2), and how a
- * stream ends. A protocol says in `onEvent` what its events mean.
+ * What the stream decoders of all protocols share: reading frames, and how a stream ends. A protocol says in `onFrame` what
+ * its frames mean, by `emit`, `isFinished`, `done` and `fail`.
  */
-export abstract class StreamDecoder implements Decoder {
+export abstract class StreamDecoder<Frame> implements Decoder {
   isFinished = false
   isDone = false
   failure: ProviderError.ProviderError | undefined
   protected readonly peer: Peer
   private events: Array<ChatEvent> = []
   private delivered = 0
-  private readonly bytes = new Utf8()
-  private readonly stream = new EventStream(maxEventSize, (event, data) => {
-    if (!this.isOver) this.onEvent(event, data)
-  })
+  private readonly reader: FrameReader
 
-  constructor(peer: Peer) {
+  constructor(peer: Peer, framing: Framing<Frame>) {
     this.peer = peer
+    this.reader = framing.makeReader((frame) => {
+      if (!this.isOver) this.onFrame(frame)
+    })
   }
 
   push(chunk: Uint8Array): ReadonlyArray<ChatEvent> {
     if (this.isOver) return []
-    if (!this.bytes.feed(chunk, this.feed) && !this.isOver) this.fail("bytes that are not UTF-8", "")
+    this.check(this.reader.push(chunk))
     return this.take()
   }
 
   end(): ReadonlyArray<ChatEvent> {
     if (this.isOver) return []
-    if (this.isFinished) this.done()
-    else {
-      this.failure = new ProviderError.StreamTruncated({ provider: this.peer.provider, delivered: this.delivered })
+    this.check(this.reader.end())
+    if (this.isOver) return this.take()
+    if (this.isFinished) {
+      this.done()
+      return this.take()
     }
-    return this.take()
+    const events = this.take()
+    this.failure = new ProviderError.StreamTruncated({ provider: this.peer.provider, delivered: this.delivered })
+    return events
   }
 
-  /** One event of the stream; never after the end or a failure. */
-  protected abstract onEvent(event: string, data: string): void
+  /** One frame of the stream. It is not called after the end or a failure. */
+  protected abstract onFrame(frame: Frame): void
 
   /** The answer is whole and nothing more will come. */
   protected done(): void {
@@ -56,17 +56,17 @@ export abstract class StreamDecoder implements Decoder {
   }
 
   /** The provider broke its own format. */
-  protected fail(detail: string, data: string): void {
-    this.failure ??= invalidResponse(this.peer, detail, data)
+  protected fail(detail: string, text: string): void {
+    this.failure ??= invalidResponse(this.peer, detail, text)
   }
 
   private get isOver(): boolean {
     return this.isDone || this.failure !== undefined
   }
 
-  private readonly feed = (text: string): boolean => {
-    if (!this.stream.feed(text)) this.fail(`an event of more than ${maxEventSize} characters`, "")
-    return !this.isOver
+  /** What comes after the end of an answer need not be valid. */
+  private check(fault: string | undefined): void {
+    if (fault !== undefined && !this.isOver) this.fail(fault, "")
   }
 
   private take(): ReadonlyArray<ChatEvent> {

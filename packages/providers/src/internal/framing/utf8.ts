@@ -26,14 +26,14 @@ const decode = (bytes: Uint8Array): string | undefined => {
 }
 
 /**
- * Decodes UTF-8 piece by piece, a whole piece at a time. Where a piece has bytes that are none, its lines are taken one by
- * one, so that they do not take along what came before them.
+ * Decodes UTF-8 piece by piece, a whole piece at a time. If a piece has bytes that are not UTF-8, its lines are decoded one by
+ * one, so that the lines before those bytes are not lost.
  */
 export class Utf8 {
   /** The beginning of a character. */
   private rest: Uint8Array = new Uint8Array(0)
 
-  /** Gives the text to `take` until that returns false. False as well where bytes are not UTF-8. */
+  /** Passes the text to `take`. Returns false if the bytes are not UTF-8, or if `take` returned false, which stops it. */
   feed(piece: Uint8Array, take: (text: string) => boolean): boolean {
     const bytes = this.rest.length === 0 ? piece : concat(this.rest, piece)
     const left = unfinished(bytes)
@@ -41,6 +41,11 @@ export class Utf8 {
     const whole = left === 0 ? bytes : bytes.subarray(0, bytes.length - left)
     const text = decode(whole)
     return text === undefined ? this.feedLines(whole, take) : take(text)
+  }
+
+  /** No character has begun that is not complete. */
+  get isWhole(): boolean {
+    return this.rest.length === 0
   }
 
   private feedLines(bytes: Uint8Array, take: (text: string) => boolean): boolean {

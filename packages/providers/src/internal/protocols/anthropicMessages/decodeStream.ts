@@ -1,5 +1,6 @@
 import type { Json, JsonObject } from "../../../Json.ts"
-import type { ChatProtocol } from "../../../Protocol.ts"
+import type { Peer } from "../../../Protocol.ts"
+import { sse, type SseEvent } from "../../framing/sse.ts"
 import { StreamDecoder } from "../../framing/streamDecoder.ts"
 import * as From from "../../json/json.ts"
 import { classify } from "./decodeError.ts"
@@ -31,7 +32,7 @@ const isFilled = (value: Json | undefined): boolean => From.isObject(value) && O
  * Reads a stream: text, thinking and tool calls as they come, and blocks that only this protocol knows in one piece, once
  * they are complete. The finish is told when the message has stopped, since only then is it whole.
  */
-export class AnthropicStreamDecoder extends StreamDecoder implements ReturnType<ChatProtocol["makeDecoder"]> {
+export class AnthropicStreamDecoder extends StreamDecoder<SseEvent> {
   private isStarted = false
   private calls = 0
   private usage: JsonObject = {}
@@ -39,7 +40,11 @@ export class AnthropicStreamDecoder extends StreamDecoder implements ReturnType<
   private extras: JsonObject = {}
   private readonly blocks = new Map<number, Block>()
 
-  protected onEvent(event: string, data: string): void {
+  constructor(peer: Peer) {
+    super(peer, sse)
+  }
+
+  protected override onFrame({ data, event }: SseEvent): void {
     if (event === "ping") return
     if (event === "error") return this.failWith(data)
     const value = From.object(From.parse(data))

@@ -2,6 +2,7 @@ import type { ChatEvent, Finished, Native, Started, Used } from "../../../ChatEv
 import type { JsonObject } from "../../../Json.ts"
 import type { Encoder } from "../../../Protocol.ts"
 import type { ProviderError } from "../../../ProviderError.ts"
+import * as Sse from "../../framing/sse.ts"
 import { errorBody } from "./encodeError.ts"
 import { extrasOf, protocol } from "./extras.ts"
 import { envelope } from "./response.ts"
@@ -10,7 +11,7 @@ import { encodeUsage } from "./usage.ts"
 
 type Open = "text" | "thinking" | "tool_use"
 
-const line = (event: JsonObject): string => `event: ${String(event["type"])}\ndata: ${JSON.stringify(event)}\n\n`
+const line = (event: JsonObject): string => Sse.write({ event: String(event["type"]), data: JSON.stringify(event) })
 
 /** A tool call whose turn has not come: blocks come one after the other, even where calls come mixed. */
 interface Waiting {

@@ -1,6 +1,7 @@
 import type { ChatEvent, Used } from "../../../ChatEvent.ts"
 import type { JsonObject } from "../../../Json.ts"
 import type { Peer } from "../../../Protocol.ts"
+import { sse, type SseEvent } from "../../framing/sse.ts"
 import { StreamDecoder } from "../../framing/streamDecoder.ts"
 import * as From from "../../json/json.ts"
 import { classify } from "../openAi/decodeError.ts"
@@ -23,7 +24,7 @@ class Choice {
 
 const knownInChunk: ReadonlySet<string> = new Set([...Response.knownInResponse, "created"])
 
-export class OpenAiChatStream extends StreamDecoder {
+export class OpenAiChatStream extends StreamDecoder<SseEvent> {
   private id = "0"
   private isStarted = false
   private usage: Used | undefined
@@ -39,7 +40,7 @@ export class OpenAiChatStream extends StreamDecoder {
   private readonly emitted = (event: ChatEvent) => this.emit(event)
 
   constructor(peer: Peer, choices = 1) {
-    super(peer)
+    super(peer, sse)
     this.expected = choices
   }
 
@@ -49,7 +50,7 @@ export class OpenAiChatStream extends StreamDecoder {
     if (this.usage !== undefined && this.isUsageFinal) this.emit(this.usage)
   }
 
-  protected override onEvent(event: string, data: string): void {
+  protected override onFrame({ data, event }: SseEvent): void {
     if (event === "error") return this.failWith(data)
     if (data.length < 32 && data.trim() === "[DONE]") return this.onDone()
     const chunk = From.parse(data)

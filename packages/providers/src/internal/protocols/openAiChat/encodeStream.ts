@@ -2,13 +2,14 @@ import type { ChatEvent } from "../../../ChatEvent.ts"
 import type { Json, JsonObject } from "../../../Json.ts"
 import type { Delivery, Encoder } from "../../../Protocol.ts"
 import type { ProviderError } from "../../../ProviderError.ts"
+import * as Sse from "../../framing/sse.ts"
 import { isObject, string } from "../../json/json.ts"
 import { encodeError } from "../openAi/encodeError.ts"
 import { toolCall } from "./encodeMessages.ts"
 import { finishReason, usage } from "./encodeResponse.ts"
 import { own, protocol } from "./extras.ts"
 
-const event = (data: JsonObject) => `data: ${JSON.stringify(data)}\n\n`
+const event = (data: JsonObject) => Sse.write({ event: "message", data: JSON.stringify(data) })
 
 /** Chunks as OpenAI's server sends them: each repeats what is said of the whole answer. */
 export class OpenAiChatEncoder implements Encoder {
@@ -29,7 +30,7 @@ export class OpenAiChatEncoder implements Encoder {
   }
 
   end(): string {
-    return "data: [DONE]\n\n"
+    return Sse.write({ event: "message", data: "[DONE]" })
   }
 
   fail(error: ProviderError): string {
