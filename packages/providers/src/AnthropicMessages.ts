@@ -46,26 +46,18 @@
  * `msg_unnamed`; calls that came mixed are told one after the other, and end where something else is said; of several answers
  * the first is told.
  */
-import * as Result from "effect/Result"
 import { bearer, header } from "./internal/http/headers.ts"
-import * as From from "./internal/json/json.ts"
-import { orRefusal } from "./internal/json/refusal.ts"
-import { invalidResponse } from "./internal/model/invalidResponse.ts"
 import { classify } from "./internal/protocols/anthropicMessages/decodeError.ts"
 import { decodeRequest } from "./internal/protocols/anthropicMessages/decodeRequest.ts"
-import { AnthropicStreamDecoder } from "./internal/protocols/anthropicMessages/decodeStream.ts"
+import { decodeResponse } from "./internal/protocols/anthropicMessages/decodeResponse.ts"
+import { AnthropicMessagesDecoder } from "./internal/protocols/anthropicMessages/decodeStream.ts"
 import { encodeError } from "./internal/protocols/anthropicMessages/encodeError.ts"
 import { encodeRequest } from "./internal/protocols/anthropicMessages/encodeRequest.ts"
-import { AnthropicStreamEncoder } from "./internal/protocols/anthropicMessages/encodeStream.ts"
+import { encodeResponse } from "./internal/protocols/anthropicMessages/encodeResponse.ts"
+import { AnthropicMessagesEncoder } from "./internal/protocols/anthropicMessages/encodeStream.ts"
 import { protocol as name } from "./internal/protocols/anthropicMessages/extras.ts"
 import { limits } from "./internal/protocols/anthropicMessages/limits.ts"
-import { decodeResponse, encodeResponse } from "./internal/protocols/anthropicMessages/response.ts"
-import type { Json } from "./Json.ts"
-import * as Protocol from "./Protocol.ts"
-
-/** Some servers send an error under the status of a success. */
-const isError = (value: Json | undefined): boolean =>
-  From.object(value)?.["type"] === "error" || From.isObject(From.object(value)?.["error"])
+import type * as Protocol from "./Protocol.ts"
 
 export const protocol: Protocol.ChatProtocol = {
   name,
@@ -73,24 +65,13 @@ export const protocol: Protocol.ChatProtocol = {
   headers: (secret) => ({ "x-api-key": secret, "anthropic-version": "2023-06-01" }),
   // Its own SDK bears it as a token since 1.0.
   credential: (headers) => header(headers, "x-api-key") ?? bearer(headers),
-
-  encodeRequest: (request, delivery) => orRefusal(Protocol.Unsupported, () => encodeRequest(request, delivery)),
-  decodeRequest: (body) => orRefusal(Protocol.RequestInvalid, () => decodeRequest(From.parse(body))),
-
-  decodeResponse: (peer, response) => {
-    const value = From.parse(response.body)
-    if (response.status < 200 || response.status >= 300 || isError(value)) return Result.fail(classify(peer, response))
-    return Result.mapError(
-      orRefusal(Protocol.RequestInvalid, () => decodeResponse(value)),
-      ({ detail, path }) => invalidResponse(peer, `${path || "what"} ${detail}`, response.body)
-    )
-  },
+  encodeRequest,
+  decodeRequest,
+  decodeResponse,
   encodeResponse,
-
-  makeDecoder: (peer) => new AnthropicStreamDecoder(peer),
-  makeEncoder: () => new AnthropicStreamEncoder(),
-
+  makeDecoder: (peer) => new AnthropicMessagesDecoder(peer),
+  makeEncoder: () => new AnthropicMessagesEncoder(),
   classify,
   encodeError,
-  limits: ({ headers }) => limits(headers)
+  limits
 }

@@ -31,7 +31,7 @@ import { encodeError } from "./internal/protocols/openAi/encodeError.ts"
 import { limits } from "./internal/protocols/openAi/limits.ts"
 import { decodeRequest } from "./internal/protocols/openAiChat/decodeRequest.ts"
 import { decodeResponse } from "./internal/protocols/openAiChat/decodeResponse.ts"
-import { OpenAiChatStream } from "./internal/protocols/openAiChat/decodeStream.ts"
+import { OpenAiChatDecoder } from "./internal/protocols/openAiChat/decodeStream.ts"
 import { encodeRequest } from "./internal/protocols/openAiChat/encodeRequest.ts"
 import { encodeResponse } from "./internal/protocols/openAiChat/encodeResponse.ts"
 import { OpenAiChatEncoder } from "./internal/protocols/openAiChat/encodeStream.ts"
@@ -47,7 +47,7 @@ export const protocol: Protocol.ChatProtocol = {
   decodeRequest,
   decodeResponse,
   encodeResponse,
-  makeDecoder: (peer, choices) => new OpenAiChatStream(peer, choices),
+  makeDecoder: (peer, choices) => new OpenAiChatDecoder(peer, choices),
   makeEncoder: (delivery) => new OpenAiChatEncoder(delivery),
   classify,
   encodeError,

@@ -10,13 +10,11 @@ import { bearer } from "./internal/http/headers.ts"
 import { classify } from "./internal/protocols/openAi/decodeError.ts"
 import { encodeError } from "./internal/protocols/openAi/encodeError.ts"
 import { limits } from "./internal/protocols/openAi/limits.ts"
-import {
-  decodeRequest,
-  decodeResponse,
-  encodeRequest,
-  encodeResponse,
-  protocol as name
-} from "./internal/protocols/openAiEmbeddings/openAiEmbeddings.ts"
+import { decodeRequest } from "./internal/protocols/openAiEmbeddings/decodeRequest.ts"
+import { decodeResponse } from "./internal/protocols/openAiEmbeddings/decodeResponse.ts"
+import { encodeRequest } from "./internal/protocols/openAiEmbeddings/encodeRequest.ts"
+import { encodeResponse } from "./internal/protocols/openAiEmbeddings/encodeResponse.ts"
+import { protocol as name } from "./internal/protocols/openAiEmbeddings/extras.ts"
 import type * as Protocol from "./Protocol.ts"
 
 export const protocol: Protocol.EmbeddingProtocol = {

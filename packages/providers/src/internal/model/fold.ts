@@ -1,7 +1,7 @@
 import * as Option from "effect/Option"
 import type { ChatEvent, Finished, Used } from "../../ChatEvent.ts"
 import type { AssistantPart, ReasoningPart, RefusalPart, TextPart, ToolCallPart } from "../../ChatRequest.ts"
-import type { ChatResponse, Choice } from "../../ChatResponse.ts"
+import type { ChatResponse, Choice } from "./chatResponse.ts"
 
 type Writable<T> = { -readonly [K in keyof T]: T[K] }
 

@@ -1,7 +1,9 @@
+import * as Base64 from "effect/encoding/Base64"
 import type {
   AssistantPart,
   NativePart,
   ReasoningPart,
+  Source,
   TextPart,
   ToolCallPart,
   ToolMessage,
@@ -11,7 +13,6 @@ import type { Json, JsonObject } from "../../../Json.ts"
 import * as From from "../../json/json.ts"
 import { keep, protocol } from "./extras.ts"
 import { array, at, boolean, malformed, name, object, optional, text } from "./read.ts"
-import { decodeSource } from "./source.ts"
 
 const knownOfText = new Set(["text", "type"])
 const knownOfImage = new Set(["source", "type"])
@@ -27,6 +28,25 @@ const textPart = (block: JsonObject, path: string): TextPart => ({
 })
 
 const native = (value: JsonObject): NativePart => ({ type: "native", protocol, value })
+
+/** Undefined where it is none that the model has. */
+const decodeSource = (value: Json | undefined): Source | undefined => {
+  const source = From.object(value)
+  const [url, fileId, mediaType] = [source?.["url"], source?.["file_id"], source?.["media_type"]]
+  const data = source?.["data"]
+  switch (source?.["type"]) {
+    case "url":
+      return typeof url === "string" ? { url } : undefined
+    case "file":
+      return typeof fileId === "string" ? { fileId } : undefined
+    case "base64":
+      return typeof mediaType === "string" && typeof data === "string" ? { mediaType, data } : undefined
+    case "text":
+      return typeof data === "string" ? { mediaType: "text/plain", data: Base64.encode(data) } : undefined
+    default:
+      return undefined
+  }
+}
 
 const image = (block: JsonObject): UserPart => {
   const source = decodeSource(block["source"])

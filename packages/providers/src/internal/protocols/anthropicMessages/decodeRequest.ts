@@ -1,7 +1,9 @@
+import type * as Result from "effect/Result"
 import type { ChatRequest, Extras, Format, Reasoning, Tool, ToolChoice } from "../../../ChatRequest.ts"
 import type { Json, JsonObject } from "../../../Json.ts"
-import type { Delivery } from "../../../Protocol.ts"
+import { type Delivery, RequestInvalid } from "../../../Protocol.ts"
 import * as From from "../../json/json.ts"
+import { orRefusal } from "../../json/refusal.ts"
 import { decodeMessages } from "./decodeMessages.ts"
 import { keep, protocol } from "./extras.ts"
 import { array, at, boolean, count, malformed, name, number, object, optional, text } from "./read.ts"
@@ -110,10 +112,12 @@ const known = new Set([
 const knownOfMetadata = new Set(["user_id"])
 const knownOfChoice = new Set(["type", "name", "disable_parallel_tool_use"])
 
-/** The request that a body of this protocol is. */
-export const decodeRequest = (
-  value: Json | undefined
-): { readonly request: ChatRequest; readonly delivery: Delivery } => {
+interface Decoded {
+  readonly request: ChatRequest
+  readonly delivery: Delivery
+}
+
+const decode = (value: Json | undefined): Decoded => {
   const body = object(value, "")
   const choice = optional(body, "tool_choice", "", object)
   const output = optional(body, "output_config", "", object)
@@ -148,3 +152,6 @@ export const decodeRequest = (
   }
   return { request, delivery: { stream: optional(body, "stream", "", boolean) ?? false, includeUsage: true } }
 }
+
+export const decodeRequest = (body: string): Result.Result<Decoded, RequestInvalid> =>
+  orRefusal(RequestInvalid, () => decode(From.parse(body)))

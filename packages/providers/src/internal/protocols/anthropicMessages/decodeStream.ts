@@ -5,9 +5,9 @@ import { StreamDecoder } from "../../framing/streamDecoder.ts"
 import * as From from "../../json/json.ts"
 import { classify } from "./decodeError.ts"
 import { callExtras } from "./decodeParts.ts"
+import { responseExtras } from "./decodeResponse.ts"
 import { keep, protocol } from "./extras.ts"
-import { responseExtras } from "./response.ts"
-import { finishOf } from "./stopReason.ts"
+import { finishOf } from "./finishReason.ts"
 import { latest, used } from "./usage.ts"
 
 /** A block that has begun. */
@@ -32,7 +32,7 @@ const isFilled = (value: Json | undefined): boolean => From.isObject(value) && O
  * Reads a stream: text, thinking and tool calls as they come, and blocks that only this protocol knows in one piece, once
  * they are complete. The finish is told when the message has stopped, since only then is it whole.
  */
-export class AnthropicStreamDecoder extends StreamDecoder<SseEvent> {
+export class AnthropicMessagesDecoder extends StreamDecoder<SseEvent> {
   private isStarted = false
   private calls = 0
   private usage: JsonObject = {}

@@ -1,8 +1,38 @@
-import type { AssistantPart, NativePart, TextPart, ToolCallPart, ToolMessage, UserPart } from "../../../ChatRequest.ts"
+import * as Base64 from "effect/encoding/Base64"
+import * as Result from "effect/Result"
+import type {
+  AssistantPart,
+  FilePart,
+  ImagePart,
+  NativePart,
+  TextPart,
+  ToolCallPart,
+  ToolMessage,
+  UserPart
+} from "../../../ChatRequest.ts"
 import type { JsonObject } from "../../../Json.ts"
 import * as From from "../../json/json.ts"
 import { extrasOf, protocol, unsupported } from "./extras.ts"
-import { encodeSource } from "./source.ts"
+
+const isPlainText = (mediaType: string): boolean => /^text\/plain\s*(;|$)/i.test(mediaType)
+
+/** Plain text stands as it is; all else is base64. */
+const plainText = (data: string): JsonObject => ({
+  type: "text",
+  media_type: "text/plain",
+  data: Result.getOrElse(Base64.decodeString(data), () => unsupported("a plain text file that is not base64"))
+})
+
+/** Where an image or a document comes from, as the protocol says it. */
+const encodeSource = ({ source, type }: ImagePart | FilePart): JsonObject => {
+  if ("url" in source) return { type: "url", url: source.url }
+  if ("fileId" in source) return { type: "file", file_id: source.fileId }
+  const { data, mediaType } = source
+  if (/^(audio|video)\//i.test(mediaType)) return unsupported(`a file of the type ${mediaType}`)
+  return type === "file" && isPlainText(mediaType)
+    ? plainText(data)
+    : { type: "base64", media_type: mediaType, data }
+}
 
 const text = (part: TextPart): JsonObject => ({ ...extrasOf(part), type: "text", text: part.text })
 

@@ -1,7 +1,9 @@
+import type * as Result from "effect/Result"
 import type { ChatRequest, Format, NativeTool, Reasoning, Tool, ToolChoice } from "../../../ChatRequest.ts"
 import type { Json, JsonObject } from "../../../Json.ts"
-import type { Delivery } from "../../../Protocol.ts"
+import { type Delivery, Unsupported } from "../../../Protocol.ts"
 import * as From from "../../json/json.ts"
+import { orRefusal } from "../../json/refusal.ts"
 import { encodeMessages } from "./encodeMessages.ts"
 import { extrasOf, protocol, unsupported } from "./extras.ts"
 
@@ -78,7 +80,7 @@ const room = (reasoning: Reasoning): number =>
 /** How the answer comes is not for the extras to say, and what they say of what we know is joined to it. */
 const ours = new Set(["stream", "thinking", "output_config", "metadata", "tool_choice"])
 
-export const encodeRequest = (request: ChatRequest, delivery: Delivery): JsonObject => {
+const encode = (request: ChatRequest, delivery: Delivery): JsonObject => {
   refuseWhatCannotBeSaid(request)
   const reasoning = request.reasoning ?? {}
   const tools = request.tools ?? []
@@ -105,3 +107,6 @@ export const encodeRequest = (request: ChatRequest, delivery: Delivery): JsonObj
     })
   }
 }
+
+export const encodeRequest = (request: ChatRequest, delivery: Delivery): Result.Result<JsonObject, Unsupported> =>
+  orRefusal(Unsupported, () => encode(request, delivery))

@@ -4,9 +4,9 @@ import type { Encoder } from "../../../Protocol.ts"
 import type { ProviderError } from "../../../ProviderError.ts"
 import * as Sse from "../../framing/sse.ts"
 import { errorBody } from "./encodeError.ts"
+import { envelope } from "./encodeResponse.ts"
 import { extrasOf, protocol } from "./extras.ts"
-import { envelope } from "./response.ts"
-import { stopReason } from "./stopReason.ts"
+import { finishReason } from "./finishReason.ts"
 import { encodeUsage } from "./usage.ts"
 
 type Open = "text" | "thinking" | "tool_use"
@@ -23,7 +23,7 @@ interface Waiting {
  * Writes a stream as the provider does: one block after the other, and at the end why it stopped and what was used. Of
  * several answers only the first is told.
  */
-export class AnthropicStreamEncoder implements Encoder {
+export class AnthropicMessagesEncoder implements Encoder {
   private out = ""
   private isStarted = false
   private index = -1
@@ -53,7 +53,7 @@ export class AnthropicStreamEncoder implements Encoder {
         container,
         stop_details: null,
         ...(finished && extrasOf(finished)),
-        stop_reason: finished === undefined ? "end_turn" : stopReason(finished),
+        stop_reason: finished === undefined ? "end_turn" : finishReason(finished),
         stop_sequence: finished?.stopSequence ?? null
       },
       usage: encodeUsage(used)

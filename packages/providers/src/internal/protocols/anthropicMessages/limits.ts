@@ -1,5 +1,6 @@
 import type * as Wire from "@clawback/core/Wire"
 import * as Duration from "effect/Duration"
+import type { HttpResponse } from "../../../Protocol.ts"
 import type { RateLimit, RateLimits } from "../../../RateLimit.ts"
 import { retryAfter } from "../../http/retryAfter.ts"
 
@@ -74,7 +75,7 @@ export const waitOf = (headers: Wire.Headers): Duration.Duration | undefined => 
   return asked === undefined || rejected === undefined ? asked ?? rejected : Duration.max(asked, rejected)
 }
 
-export const limits = (headers: Wire.Headers): RateLimits => ({
+export const limits = ({ headers }: HttpResponse): RateLimits => ({
   limits: told(headers).filter(({ fields }) => Object.keys(fields).some((field) => field !== "status"))
     .map((limit) => rateLimit(limit, headers)),
   retryAfter: waitOf(headers)

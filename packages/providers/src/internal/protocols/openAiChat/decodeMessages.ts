@@ -1,11 +1,10 @@
 import type { AssistantMessage, AssistantPart, Message, ToolCallPart, ToolMessage } from "../../../ChatRequest.ts"
 import type { Json, JsonObject } from "../../../Json.ts"
 import { others } from "../../json/json.ts"
-import { callExtras } from "./decodeChoice.ts"
 import * as Content from "./decodeParts.ts"
+import { callExtras } from "./decodeResponse.ts"
 import { extrasOf, protocol, reasoningNames } from "./extras.ts"
-
-const { read } = Content
+import { read } from "./read.ts"
 
 const knownInMessage = new Set(["role", "content"])
 const knownInTool = new Set(["role", "content", "tool_call_id"])

@@ -2,10 +2,8 @@ import type { AssistantPart, FilePart, ImagePart, Source, TextPart, UserPart } f
 import type { Json, JsonObject } from "../../../Json.ts"
 import * as DataUrl from "../../http/dataUrl.ts"
 import { present } from "../../json/json.ts"
-import { RequestReader } from "../../json/requestReader.ts"
 import { extrasOf, protocol } from "./extras.ts"
-
-export const read = new RequestReader(protocol)
+import { read } from "./read.ts"
 
 const source = (url: string): Source => DataUrl.parse(url) ?? { url }
 

@@ -5,8 +5,8 @@ import { type Delivery, RequestInvalid } from "../../../Protocol.ts"
 import { isObject, others, parse, present } from "../../json/json.ts"
 import { orRefusal } from "../../json/refusal.ts"
 import { decodeMessages } from "./decodeMessages.ts"
-import { read } from "./decodeParts.ts"
 import { extrasOf, protocol } from "./extras.ts"
+import { read } from "./read.ts"
 
 const knownInTool = new Set(["type", "function"])
 const knownInFunction = new Set(["name", "description", "parameters", "strict"])

@@ -9,18 +9,109 @@ import { fromEvents } from "../../model/fold.ts"
 import { invalidResponse } from "../../model/invalidResponse.ts"
 import { classify } from "../openAi/decodeError.ts"
 import { errorOf } from "../openAi/errorBody.ts"
-import * as Response from "./decodeChoice.ts"
-import { extrasOf } from "./extras.ts"
+import { extrasOf, protocol, reasoningNames } from "./extras.ts"
+import { finishOf } from "./finishReason.ts"
+import { used } from "./usage.ts"
+
+/** Which answer it is that is read: nothing is said of the first. */
+export type Place = { readonly choice?: number }
+
+/** The arguments of a tool call, which are JSON in a text. Undefined where there are none; null where they are no text. */
+export const argumentsText = (details: JsonObject | undefined): string | null | undefined => {
+  const value = details?.["arguments"]
+  return value === undefined || value === null ? undefined : typeof value === "string" ? value : null
+}
+
+export const note = (value: JsonObject, place: Place): ChatEvent => ({
+  _tag: "Native",
+  protocol,
+  value,
+  isNote: true,
+  ...place
+})
+
+/** Compatible servers send parts as well, of which most are text. */
+const contentParts = (parts: ReadonlyArray<Json>, place: Place, emit: (event: ChatEvent) => void): void => {
+  for (const part of parts) {
+    const type = From.isObject(part) ? part["type"] : undefined
+    const text = From.isObject(part) ? From.string(part["text"]) : undefined
+    const refusal = From.isObject(part) ? From.string(part["refusal"]) : undefined
+    if (text !== undefined && (type === "text" || type === undefined)) emit({ _tag: "TextDelta", text, ...place })
+    else if (type === "refusal" && refusal !== undefined) emit({ _tag: "RefusalDelta", text: refusal, ...place })
+    else if (From.isObject(part) && typeof type === "string" && type !== "text") emit(note(part, place))
+  }
+}
+
+const known: ReadonlySet<string> = new Set([
+  "role",
+  "content",
+  "refusal",
+  "tool_calls",
+  "function_call",
+  ...reasoningNames
+])
+
+/** Not in OpenAI's reference. Some servers say the same under both names. */
+const reasoning = (message: JsonObject, place: Place, emit: (event: ChatEvent) => void): void => {
+  const text = From.string(message["reasoning_content"])
+  const other = From.string(message["reasoning"])
+  if (text === undefined && other === undefined) return
+  const name = text === undefined ? "reasoning" : "reasoning_content"
+  emit({ _tag: "ReasoningDelta", text: text ?? other ?? "", extras: { [protocol]: { name } }, ...place })
+}
+
+/** Text, reasoning and refusal have the same names in a whole message as in a delta. */
+export const said = (message: JsonObject, place: Place, emit: (event: ChatEvent) => void): void => {
+  reasoning(message, place, emit)
+  const content = message["content"]
+  if (typeof content === "string") {
+    if (content !== "") emit({ _tag: "TextDelta", text: content, ...place })
+  } else if (Array.isArray(content)) contentParts(content, place, emit)
+  const refusal = message["refusal"]
+  if (typeof refusal === "string" && refusal !== "") emit({ _tag: "RefusalDelta", text: refusal, ...place })
+  const others = From.others(message, known)
+  if (others !== undefined) emit(note({ message: others }, place))
+}
+
+const knownInChoice: ReadonlySet<string> = new Set(["index", "delta", "message", "finish_reason"])
+
+/** What else an answer carries, such as log probabilities. */
+export const aboutChoice = (choice: JsonObject, place: Place, emit: (event: ChatEvent) => void): void => {
+  const others = From.others(choice, knownInChoice)
+  if (others !== undefined) emit(note({ choice: others }, place))
+}
+
+export const knownInResponse: ReadonlySet<string> = new Set([
+  "id",
+  "object",
+  "model",
+  "choices",
+  "usage",
+  "error",
+  // Padding, which hides how long the texts are from who watches the connection.
+  "obfuscation"
+])
+
+const knownInCall: ReadonlySet<string> = new Set(["index", "id", "function", "custom"])
+
+/** What else a call carries: signatures that the provider wants back, or that it is a call of a tool without a schema. */
+export const callExtras = (call: JsonObject): { readonly extras?: { readonly [protocol]: JsonObject } } => {
+  const others = From.others(call, knownInCall)
+  if (others === undefined) return {}
+  const { type, ...rest } = others
+  const extras: JsonObject = type === undefined || type === "function" ? rest : others
+  return Object.keys(extras).length === 0 ? {} : { extras: { [protocol]: extras } }
+}
 
 /** A tool call of an answer that came in one piece. A string says what is wrong with it. */
-const toolCall = (value: Json, index: number, place: Response.Place, events: Array<ChatEvent>): string | undefined => {
+const toolCall = (value: Json, index: number, place: Place, events: Array<ChatEvent>): string | undefined => {
   const call = From.object(value) ?? {}
   const details = From.object(call["function"]) ?? From.object(call["custom"])
   const id = From.string(call["id"])
   const name = From.string(details?.["name"])
   if (id === undefined || name === undefined) return `tool_calls[${index}] has no id or no name`
-  events.push({ _tag: "ToolCallStarted", index, id, name, ...Response.callExtras(call), ...place })
-  const text = From.isObject(call["function"]) ? Response.argumentsText(details) : From.string(details?.["input"])
+  events.push({ _tag: "ToolCallStarted", index, id, name, ...callExtras(call), ...place })
+  const text = From.isObject(call["function"]) ? argumentsText(details) : From.string(details?.["input"])
   if (text === null) return `tool_calls[${index}] has arguments that are not a text`
   if (text !== undefined && text !== "") events.push({ _tag: "ToolCallDelta", index, arguments: text, ...place })
   return undefined
@@ -33,7 +124,7 @@ const choice = (value: Json, number: number, id: string, events: Array<ChatEvent
   const reason = From.string(choice["finish_reason"])
   if (reason === undefined) return `no choices[${number}].finish_reason`
   const place = number === 0 ? {} : { choice: number }
-  Response.said(message, place, (event) => events.push(event))
+  said(message, place, (event) => events.push(event))
   const calls = From.array(message["tool_calls"])
   for (const [index, value] of calls.entries()) {
     const wrong = toolCall(value, index, place, events)
@@ -47,8 +138,8 @@ const choice = (value: Json, number: number, id: string, events: Array<ChatEvent
       return `choices[${number}].message.function_call has no name, or arguments that are not a text`
     }
   }
-  Response.aboutChoice(choice, place, (event) => events.push(event))
-  events.push(Response.finished(reason, place))
+  aboutChoice(choice, place, (event) => events.push(event))
+  events.push({ _tag: "Finished", ...finishOf(reason), ...place })
   return undefined
 }
 
@@ -59,7 +150,7 @@ export const legacyId = (response: string, choice: number): string => `call_${re
 const decode = (response: JsonObject | undefined): ReadonlyArray<ChatEvent> | string => {
   if (response === undefined) return "not a JSON object"
   const id = From.string(response["id"])
-  const extras = extrasOf(response, Response.knownInResponse)
+  const extras = extrasOf(response, knownInResponse)
   const events: Array<ChatEvent> = [{ _tag: "Started", id, model: From.string(response["model"]), ...extras }]
   const choices = From.array(response["choices"])
   if (choices.length === 0) return "no choices[0].message"
@@ -67,7 +158,7 @@ const decode = (response: JsonObject | undefined): ReadonlyArray<ChatEvent> | st
     const wrong = choice(value, number, id ?? "0", events)
     if (wrong !== undefined) return wrong
   }
-  const usage = Response.used(response["usage"])
+  const usage = used(response["usage"])
   if (usage !== undefined) events.push(usage)
   return events
 }

@@ -6,10 +6,11 @@ import { StreamDecoder } from "../../framing/streamDecoder.ts"
 import * as From from "../../json/json.ts"
 import { classify } from "../openAi/decodeError.ts"
 import { errorOf } from "../openAi/errorBody.ts"
-import * as Response from "./decodeChoice.ts"
-import { legacyId } from "./decodeResponse.ts"
+import * as Response from "./decodeResponse.ts"
 import { extrasOf, protocol } from "./extras.ts"
+import { finishOf } from "./finishReason.ts"
 import { ToolCalls } from "./toolCalls.ts"
+import { used } from "./usage.ts"
 
 /** One of the answers. */
 class Choice {
@@ -24,7 +25,7 @@ class Choice {
 
 const knownInChunk: ReadonlySet<string> = new Set([...Response.knownInResponse, "created"])
 
-export class OpenAiChatStream extends StreamDecoder<SseEvent> {
+export class OpenAiChatDecoder extends StreamDecoder<SseEvent> {
   private id = "0"
   private isStarted = false
   private usage: Used | undefined
@@ -59,7 +60,7 @@ export class OpenAiChatStream extends StreamDecoder<SseEvent> {
     if (this.isStarted) this.onMore(chunk)
     else this.onFirst(chunk)
     const usage = chunk["usage"]
-    if (usage !== undefined && usage !== null) this.usage = Response.used(usage) ?? this.usage
+    if (usage !== undefined && usage !== null) this.usage = used(usage) ?? this.usage
     for (const choice of From.array(chunk["choices"])) if (From.isObject(choice)) this.onChoice(choice, data)
     if (usage !== undefined && usage !== null) this.isUsageFinal = this.isFinished
   }
@@ -113,7 +114,7 @@ export class OpenAiChatStream extends StreamDecoder<SseEvent> {
       if (calls !== undefined) { for (const fragment of From.array(calls)) this.onToolCall(choice, fragment, data) }
       const legacy = delta["function_call"]
       if (From.isObject(legacy)) {
-        const id = legacyId(this.id, choice.place.choice ?? 0)
+        const id = Response.legacyId(this.id, choice.place.choice ?? 0)
         this.onToolCall(choice, { index: 0, id, function: legacy }, data)
       }
     }
@@ -124,7 +125,7 @@ export class OpenAiChatStream extends StreamDecoder<SseEvent> {
     this.open--
     this.finished++
     this.isFinished = this.open === 0 && this.finished >= this.expected
-    this.emit(Response.finished(reason, choice.place))
+    this.emit({ _tag: "Finished", ...finishOf(reason), ...choice.place })
   }
 
   private onToolCall({ calls, place }: Choice, value: unknown, data: string) {

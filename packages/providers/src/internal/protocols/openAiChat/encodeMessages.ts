@@ -12,7 +12,6 @@ import type { Json, JsonObject } from "../../../Json.ts"
 import { isObject } from "../../json/json.ts"
 import * as Content from "./encodeParts.ts"
 import { own, reasoningNames } from "./extras.ts"
-import { mergeFields } from "./mergeFields.ts"
 
 const parts = <P>(content: string | ReadonlyArray<P>, encode: (part: P) => JsonObject): Json =>
   typeof content === "string" ? content : content.map(encode)
@@ -77,7 +76,7 @@ export const spoken = (content: ReadonlyArray<AssistantPart>): JsonObject => {
   }
   const [first] = said
   return {
-    ...mergeFields(message),
+    ...Content.mergeFields(message),
     content: first === undefined ? null : said.length === 1 && isPlain(first) ? first.text : said,
     ...Object.fromEntries(reasoning),
     ...(refusal !== undefined && { refusal }),

@@ -1,38 +1,12 @@
-import type { FinishReason, Used } from "../../../ChatEvent.ts"
 import type { AssistantPart } from "../../../ChatRequest.ts"
 import type { ChatResponse, Choice } from "../../../ChatResponse.ts"
 import type { Json, JsonObject } from "../../../Json.ts"
-import { fields, isObject } from "../../json/json.ts"
+import { isObject } from "../../json/json.ts"
 import { spoken } from "./encodeMessages.ts"
+import { mergeFields } from "./encodeParts.ts"
 import { own, protocol } from "./extras.ts"
-import { mergeFields } from "./mergeFields.ts"
-
-const reasons: Readonly<Record<Exclude<FinishReason, "other">, string>> = {
-  "stop": "stop",
-  "length": "length",
-  "tool-calls": "tool_calls",
-  "content-filter": "content_filter"
-}
-
-/** OpenAI's word, or, where it has none, the provider's own. */
-export const finishReason = ({ raw, reason }: Choice["finish"]): string => reason === "other" ? raw : reasons[reason]
-
-/** The count as it came, if it came by this protocol. What was not counted is left out, since it is not zero. */
-export const usage = ({ cacheWriteTokens, cachedInputTokens, inputTokens, outputTokens, raw, reasoningTokens }: Omit<
-  Used,
-  "_tag"
->): JsonObject => {
-  if ("prompt_tokens" in raw || "completion_tokens" in raw) return raw
-  const input = fields({ cached_tokens: cachedInputTokens, cache_write_tokens: cacheWriteTokens })
-  const output = fields({ reasoning_tokens: reasoningTokens })
-  return fields({
-    prompt_tokens: inputTokens,
-    completion_tokens: outputTokens,
-    total_tokens: inputTokens === undefined || outputTokens === undefined ? undefined : inputTokens + outputTokens,
-    prompt_tokens_details: Object.keys(input).length > 0 ? input : undefined,
-    completion_tokens_details: Object.keys(output).length > 0 ? output : undefined
-  })
-}
+import { finishReason } from "./finishReason.ts"
+import { encodeUsage } from "./usage.ts"
 
 /** What other protocols know and this one does not has no place in its answers. */
 const ours = (part: AssistantPart): boolean => part.type !== "native" || part.protocol === protocol
@@ -71,7 +45,7 @@ export const encodeResponse = (response: ChatResponse): JsonObject => {
     created,
     model: response.model ?? "",
     choices: response.choices.map(choice),
-    ...(response.usage && { usage: usage(response.usage) }),
+    ...(response.usage && { usage: encodeUsage(response.usage) }),
     ...mergeFields(response.choices.map(({ content }) => native(content, "response"))),
     ...extras
   }

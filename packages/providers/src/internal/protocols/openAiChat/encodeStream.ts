@@ -6,8 +6,9 @@ import * as Sse from "../../framing/sse.ts"
 import { isObject, string } from "../../json/json.ts"
 import { encodeError } from "../openAi/encodeError.ts"
 import { toolCall } from "./encodeMessages.ts"
-import { finishReason, usage } from "./encodeResponse.ts"
 import { own, protocol } from "./extras.ts"
+import { finishReason } from "./finishReason.ts"
+import { encodeUsage } from "./usage.ts"
 
 const event = (data: JsonObject) => Sse.write({ event: "message", data: JSON.stringify(data) })
 
@@ -69,7 +70,7 @@ export class OpenAiChatEncoder implements Encoder {
         return this.begin(said.choice ?? 0) +
           this.chunk([{ index: said.choice ?? 0, delta: {}, logprobs: null, finish_reason: finishReason(said) }])
       case "Used":
-        return this.includeUsage ? this.chunk([], { usage: usage(said) }) : ""
+        return this.includeUsage ? this.chunk([], { usage: encodeUsage(said) }) : ""
     }
   }
 

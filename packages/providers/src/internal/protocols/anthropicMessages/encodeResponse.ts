@@ -1,56 +1,10 @@
 import type { AssistantPart } from "../../../ChatRequest.ts"
 import type { ChatResponse } from "../../../ChatResponse.ts"
-import type { Json, JsonObject } from "../../../Json.ts"
-import * as From from "../../json/json.ts"
-import { assistantPart } from "./decodeParts.ts"
+import type { JsonObject } from "../../../Json.ts"
 import { toolUse } from "./encodeParts.ts"
-import { extrasOf, keep, protocol } from "./extras.ts"
-import { array, at, name, object, optional, text } from "./read.ts"
-import { finishOf, stopReason } from "./stopReason.ts"
-import { encodeUsage, used } from "./usage.ts"
-
-const usageOf = (value: Json | undefined): ChatResponse["usage"] => {
-  const counted = used(value)
-  if (counted === undefined) return undefined
-  const { _tag: _, ...usage } = counted
-  return usage
-}
-
-const known = new Set([
-  "content",
-  "id",
-  "model",
-  "role",
-  "stop_details",
-  "stop_reason",
-  "stop_sequence",
-  "type",
-  "usage"
-])
-
-/** What else the provider said of a message as a whole. */
-export const responseExtras = (message: JsonObject) => keep(message, known)
-
-/** The answer that a body is. */
-export const decodeResponse = (value: Json | undefined): ChatResponse => {
-  const body = object(value, "")
-  const stopSequence = optional(body, "stop_sequence", "", text)
-  return {
-    id: From.string(body["id"]),
-    model: From.string(body["model"]),
-    choices: [{
-      content: array(body["content"], "content").map((block, index) =>
-        assistantPart(object(block, at("content", index)), at("content", index))
-      ),
-      finish: {
-        ...finishOf(name(body["stop_reason"], "stop_reason"), stopSequence),
-        ...keep({ stop_details: body["stop_details"] ?? null })
-      }
-    }],
-    usage: usageOf(body["usage"]),
-    ...responseExtras(body)
-  }
-}
+import { extrasOf, protocol } from "./extras.ts"
+import { finishReason } from "./finishReason.ts"
+import { encodeUsage } from "./usage.ts"
 
 /** A part as the provider says it, which in turn is not as a client sends it back. */
 const blocks = (part: AssistantPart): ReadonlyArray<JsonObject> => {
@@ -89,7 +43,7 @@ export const encodeResponse = (response: ChatResponse): JsonObject => {
     ...extrasOf(response),
     ...extrasOf(finish),
     content: content.flatMap(blocks),
-    stop_reason: stopReason(finish),
+    stop_reason: finishReason(finish),
     stop_sequence: finish.stopSequence ?? null,
     usage: encodeUsage(response.usage)
   }

@@ -26,7 +26,7 @@ export const finishOf = (raw: string, stopSequence: string | undefined): Finish 
 })
 
 /** Clients of this protocol are told to expect reasons that they do not know. */
-export const stopReason = ({ raw, reason, stopSequence }: Finish): string => {
+export const finishReason = ({ raw, reason, stopSequence }: Finish): string => {
   if (isKnown(raw) && reasons[raw] === reason) return raw
   switch (reason) {
     case "stop":

@@ -1,0 +1,69 @@
+import * as Result from "effect/Result"
+import type { ChatResponse } from "../../../ChatResponse.ts"
+import type { Json, JsonObject } from "../../../Json.ts"
+import { type HttpResponse, type Peer, RequestInvalid } from "../../../Protocol.ts"
+import type { ProviderError } from "../../../ProviderError.ts"
+import * as From from "../../json/json.ts"
+import { orRefusal } from "../../json/refusal.ts"
+import { invalidResponse } from "../../model/invalidResponse.ts"
+import { classify } from "./decodeError.ts"
+import { assistantPart } from "./decodeParts.ts"
+import { keep } from "./extras.ts"
+import { finishOf } from "./finishReason.ts"
+import { array, at, name, object, optional, text } from "./read.ts"
+import { used } from "./usage.ts"
+
+const usageOf = (value: Json | undefined): ChatResponse["usage"] => {
+  const counted = used(value)
+  if (counted === undefined) return undefined
+  const { _tag: _, ...usage } = counted
+  return usage
+}
+
+const known = new Set([
+  "content",
+  "id",
+  "model",
+  "role",
+  "stop_details",
+  "stop_reason",
+  "stop_sequence",
+  "type",
+  "usage"
+])
+
+/** What else the provider said of a message as a whole. */
+export const responseExtras = (message: JsonObject) => keep(message, known)
+
+const decode = (value: Json | undefined): ChatResponse => {
+  const body = object(value, "")
+  const stopSequence = optional(body, "stop_sequence", "", text)
+  return {
+    id: From.string(body["id"]),
+    model: From.string(body["model"]),
+    choices: [{
+      content: array(body["content"], "content").map((block, index) =>
+        assistantPart(object(block, at("content", index)), at("content", index))
+      ),
+      finish: {
+        ...finishOf(name(body["stop_reason"], "stop_reason"), stopSequence),
+        ...keep({ stop_details: body["stop_details"] ?? null })
+      }
+    }],
+    usage: usageOf(body["usage"]),
+    ...responseExtras(body)
+  }
+}
+
+/** Some servers send an error under the status of a success. */
+const isError = (value: Json | undefined): boolean =>
+  From.object(value)?.["type"] === "error" || From.isObject(From.object(value)?.["error"])
+
+export const decodeResponse = (peer: Peer, response: HttpResponse): Result.Result<ChatResponse, ProviderError> => {
+  const value = From.parse(response.body)
+  if (response.status < 200 || response.status >= 300 || isError(value)) return Result.fail(classify(peer, response))
+  return Result.mapError(
+    orRefusal(RequestInvalid, () => decode(value)),
+    ({ detail, path }) => invalidResponse(peer, `${path || "what"} ${detail}`, response.body)
+  )
+}

@@ -1,0 +1,40 @@
+import type { Used } from "../../../ChatEvent.ts"
+import type { Json, JsonObject } from "../../../Json.ts"
+import * as From from "../../json/json.ts"
+
+/** What a provider counted. */
+export const used = (value: Json | undefined): Used | undefined => {
+  const usage = From.usage(value)
+  if (usage === undefined) return undefined
+  const input = From.object(usage["prompt_tokens_details"])
+  return {
+    _tag: "Used",
+    inputTokens: From.count(usage["prompt_tokens"]),
+    // The other two are DeepSeek's and Moonshot's.
+    cachedInputTokens: From.count(input?.["cached_tokens"]) ?? From.count(usage["prompt_cache_hit_tokens"]) ??
+      From.count(usage["cached_tokens"]),
+    cacheWriteTokens: From.count(input?.["cache_write_tokens"]),
+    outputTokens: From.count(usage["completion_tokens"]),
+    reasoningTokens: From.count(From.object(usage["completion_tokens_details"])?.["reasoning_tokens"]),
+    raw: usage
+  }
+}
+
+/** The count as it came, if it came by this protocol. What was not counted is left out, since it is not zero. */
+export const encodeUsage = (
+  { cacheWriteTokens, cachedInputTokens, inputTokens, outputTokens, raw, reasoningTokens }: Omit<
+    Used,
+    "_tag"
+  >
+): JsonObject => {
+  if ("prompt_tokens" in raw || "completion_tokens" in raw) return raw
+  const input = From.fields({ cached_tokens: cachedInputTokens, cache_write_tokens: cacheWriteTokens })
+  const output = From.fields({ reasoning_tokens: reasoningTokens })
+  return From.fields({
+    prompt_tokens: inputTokens,
+    completion_tokens: outputTokens,
+    total_tokens: inputTokens === undefined || outputTokens === undefined ? undefined : inputTokens + outputTokens,
+    prompt_tokens_details: Object.keys(input).length > 0 ? input : undefined,
+    completion_tokens_details: Object.keys(output).length > 0 ? output : undefined
+  })
+}

@@ -1,0 +1,46 @@
+import type * as Result from "effect/Result"
+import type { EmbeddingRequest } from "../../../Embedding.ts"
+import type { Json } from "../../../Json.ts"
+import { type EmbeddingDelivery, RequestInvalid } from "../../../Protocol.ts"
+import * as From from "../../json/json.ts"
+import { orRefusal } from "../../json/refusal.ts"
+import { extrasOf } from "./extras.ts"
+import { read } from "./read.ts"
+
+const tokens = (value: Json, path: string): ReadonlyArray<number> =>
+  read.array(value, path).map((token, index) => read.count(token, `${path}[${index}]`))
+
+/** One text, or the tokens of one, stand for a list of one. */
+const input = (value: Json | undefined): EmbeddingRequest["input"] => {
+  if (typeof value === "string") return [value]
+  const inputs = read.array(value, "input")
+  const [first] = inputs
+  if (first === undefined) return read.fail("input", "must not be empty")
+  if (typeof first === "number") return [tokens(inputs, "input")]
+  return typeof first === "string"
+    ? inputs.map((text, index) => read.string(text, `input[${index}]`))
+    : inputs.map((list, index) => tokens(list, `input[${index}]`))
+}
+
+const encodingFormat = (value: Json): EmbeddingDelivery["encoding"] =>
+  value === "float" || value === "base64" ? value : read.fail("encoding_format", "must be float or base64")
+
+const known = new Set(["model", "input", "dimensions", "user", "encoding_format"])
+
+export const decodeRequest = (
+  body: string
+): Result.Result<{ readonly request: EmbeddingRequest; readonly delivery: EmbeddingDelivery }, RequestInvalid> =>
+  orRefusal(RequestInvalid, () => {
+    const parsed = From.parse(body)
+    if (!From.isObject(parsed)) return read.fail("", "the body must be a JSON object")
+    return {
+      request: From.present({
+        model: read.name(parsed["model"], "model"),
+        input: input(parsed["input"]),
+        dimensions: read.optional(parsed["dimensions"], (value) => read.count(value, "dimensions")),
+        user: read.optional(parsed["user"], (value) => read.string(value, "user")),
+        ...extrasOf(parsed, known)
+      }),
+      delivery: { encoding: read.optional(parsed["encoding_format"], encodingFormat) ?? "float" }
+    }
+  })

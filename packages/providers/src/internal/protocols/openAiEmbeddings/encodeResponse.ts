@@ -1,0 +1,21 @@
+import type { EmbeddingResponse } from "../../../Embedding.ts"
+import type { JsonObject } from "../../../Json.ts"
+import type { EmbeddingDelivery } from "../../../Protocol.ts"
+import * as Floats from "../../json/floats.ts"
+import { protocol } from "./extras.ts"
+import { encodeUsage } from "./usage.ts"
+
+export const encodeResponse = (
+  { embeddings, extras, model, usage }: EmbeddingResponse,
+  { encoding }: EmbeddingDelivery
+): JsonObject => ({
+  ...extras?.[protocol],
+  object: "list",
+  data: embeddings.map((vector, index) => ({
+    object: "embedding",
+    index,
+    embedding: encoding === "base64" ? Floats.encode(vector) : vector
+  })),
+  model: model ?? "",
+  ...(usage && { usage: encodeUsage(usage) })
+})
