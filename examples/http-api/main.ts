@@ -5,15 +5,13 @@
  * the provider is told to stop. `curl http://localhost:3000/held` shows what is held. `PORT` says where to listen; 0 is any port that is free.
  */
 import { SessionRegistry } from "@clawback/core"
-import * as RequestScope from "@clawback/core/RequestScope"
 import { NodeShutdown, NodeTransport } from "@clawback/node"
+import * as NodeServer from "@clawback/node/NodeServer"
 import { OpenAi } from "@clawback/providers"
-import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
 import { Config, Effect, Layer, Schema, Stream } from "effect"
 import { LanguageModel } from "effect/ai"
 import { HttpRouter } from "effect/http"
 import { HttpApi, HttpApiBuilder, HttpApiEndpoint, HttpApiGroup, HttpApiSchema } from "effect/http-api"
-import { createServer } from "node:http"
 import { Provider } from "../standIn.ts"
 
 /** What a client gets to know of a failure. What the provider said, and where it is, is for the log. */
@@ -48,20 +46,13 @@ const Chat = HttpApiBuilder.group(Api, "chat", (handlers) =>
 
 const Model = OpenAi.layer({ model: "gpt-5-mini" }).pipe(Layer.provide([NodeTransport.layer(), Provider]))
 
-/** Stops with the process: it listens no more, and no connection that is idle or silent holds up the end. */
+/** Each request is a session with a deadline. What it holds is released when its client goes, and a shutdown drains it. */
 const Server = Layer.unwrap(Effect.gen(function*() {
   const port = yield* Config.withDefault(Config.Int("PORT"), 3000)
-  const server = createServer()
-  yield* NodeShutdown.server(server)
-  return NodeHttpServer.layer(() => server, { port, host: "127.0.0.1" })
+  return NodeServer.layer({ port, host: "127.0.0.1", deadline: "2 minutes" })
 }))
 
-const Served = HttpRouter.serve(Layer.mergeAll(
-  HttpApiBuilder.layer(Api).pipe(Layer.provide(Chat)),
-  // Each request is a session with a deadline; what it holds ends with it, or when its client goes. Those that are under way
-  // when the process is told to stop are drained.
-  RequestScope.layer({ deadline: "2 minutes" })
-)).pipe(
+const Served = HttpRouter.serve(HttpApiBuilder.layer(Api).pipe(Layer.provide(Chat))).pipe(
   Layer.provide(Server),
   Layer.provide(Model)
 )

@@ -17,10 +17,7 @@
  * begins is admitted as part of it. Once admission has stopped, a request is answered with 503, `Retry-After` and
  * `Connection: close`, and a remote call fails with `ShuttingDown`. What has not ended when the drain is over is revoked.
  *
- * This is about requests, and knows nothing of listeners and connections: a `node:http` server wants `NodeShutdown.server`
- * as well. Without it the server listens until the program is interrupted, and a connection that says nothing, or half of a
- * request, holds up the end: Effect's server waits for it for up to 20 seconds, the phase `interrupt` does not. So the
- * program is named as stuck, its outer layers are not closed, and the process exits with 1.
+ * For a server on Node.js, `NodeServer.layer` of `@clawback/node` does all this, and stops its listener and connections too.
  *
  * A WebSocket is one request, in flight until it is closed. One that stays open uses up the whole drain and is then closed
  * with 1001, so have it end when `Shutdown.changes` says `"stop"` if it may. What comes over it after that is not part of the

@@ -60,6 +60,7 @@ import { writeSync } from "node:fs"
 import type * as Http from "node:http"
 import process from "node:process"
 import { Connections } from "./internal/connections.ts"
+import { stopWithShutdown } from "./internal/stopping.ts"
 
 export type Options = Shutdown.Options & {
   /**
@@ -219,20 +220,15 @@ export const runMain: {
 )
 
 /**
- * Has a shutdown stop a `node:http` server, for as long as the surrounding scope is open: to be called before it listens.
+ * Stops a plain `node:http` server with the process, for as long as the surrounding scope is open. Call it before the
+ * server listens. An Effect HTTP app needs `NodeServer.layer` instead, which does this and more.
  *
- * Each answer is admitted (as a session of kind `"answer"`, beside the `"request"` of a `RequestScope`), and in flight until
- * its last byte is sent or its client is gone, so that a drain waits for it. At `stop` the server listens no more, and idle connections are closed; those with an answer under way are
- * told `Connection: close` where its head is not sent yet, and closed as soon as it is done. At `close` every connection
- * that is left is destroyed.
+ * Each request is admitted as a session of the kind `"request"`, until its response is sent or its client is gone. At `stop`
+ * the listener and the idle connections are closed, and a connection in use is closed after its response. At `interrupt`,
+ * responses that their clients do not read are dropped. At `close`, every connection that is left is destroyed.
  *
- * An answer that goes on is not cut by this: wrap what produces it into `Shutdown.admitStream`, and what its protocol says
- * last can follow the `SessionRevoked`. Requests that come on open connections once admission has stopped are not refused
- * by this either: `Shutdown.admit` fails with `ShuttingDown`, which a handler answers by 503. A `RequestScope` does both. It
- * admits requests; this closes listeners and connections, and a server wants both. Without this, a connection that says
- * nothing, or half of a request, holds up the end: Effect's server waits for it longer than the phase `interrupt` does, so
- * that the program is named as stuck, its outer layers are not closed, and the exit code is 1. Where both are used, a report
- * counts each request twice: as a `"request"`, and as the `"answer"` to it.
+ * The server's handlers are not interrupted, and later requests on open connections are not rejected. A handler does both
+ * itself: `Shutdown.admit` and `Shutdown.admitStream` fail with `ShuttingDown` or `SessionRevoked`.
  */
 export const server = (
   server: Http.Server,
@@ -241,15 +237,12 @@ export const server = (
   Effect.gen(function*() {
     const { name = "http server" } = options
     const fork = Effect.runForkWith(yield* Effect.context<never>())
-    const onAnswer = ({ method = "", url = "" }: Http.IncomingMessage, closed: Effect.Effect<void>) =>
-      // Told to end, it goes on to wait: whoever answers is told as well.
-      fork(Effect.uninterruptible(Shutdown.admit({ kind: "answer", name: `${method} ${url.split("?")[0]}` })(closed)))
+    const admit = ({ method = "", url = "" }: Http.IncomingMessage, over: Effect.Effect<void>) =>
+      // Keeps waiting after the revocation: the handler is interrupted separately.
+      fork(Effect.uninterruptible(Shutdown.admit({ kind: "request", name: `${method} ${url.split("?")[0]}` })(over)))
     const connections = yield* Effect.acquireRelease(
-      Effect.sync(() => new Connections(server, onAnswer)),
-      (connections) => Effect.sync(() => connections.forget())
+      Effect.sync(() => new Connections(server, ["request"], admit)),
+      (connections) => Effect.sync(() => connections.detach())
     )
-    const finalizer = (phase: "stop" | "close", run: () => void) =>
-      Shutdown.addFinalizer({ phase, name: `${name}: ${phase}` })(Effect.sync(run))
-    yield* finalizer("stop", () => connections.stop())
-    yield* finalizer("close", () => connections.destroy())
+    yield* stopWithShutdown(connections, name)
   })

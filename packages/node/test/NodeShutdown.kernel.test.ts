@@ -1,81 +1,16 @@
-import * as NodeProbes from "@clawback/node/NodeProbes"
-import { Effect } from "effect"
 import type { ChildProcess } from "node:child_process"
 import { once } from "node:events"
-import * as Http from "node:http"
-import * as Net from "node:net"
 import { join } from "node:path"
 import { performance } from "node:perf_hooks"
 import process from "node:process"
 import { setImmediate, setTimeout } from "node:timers/promises"
-import { assert, describe, it, onTestFinished } from "vitest"
+import { assert, describe, it } from "vitest"
 import * as Stopped from "../../../test/support/stopped.ts"
+import { connectionsTo, get, isRefused, lastEvent, openStreams, until } from "./clients.ts"
 
 const program = join(import.meta.dirname, "ShutdownProgram.ts")
 const start = (name: string, options: object = {}) => Stopped.start(program, name, JSON.stringify(options))
 const running = (name: string, options: object = {}) => Stopped.running(program, name, JSON.stringify(options))
-
-/** The body of an answer, and whether it came to its end by the rules of HTTP. */
-interface Answer {
-  readonly status: number | undefined
-  readonly body: string
-  readonly isWhole: boolean
-}
-
-const get = (port: number, path: string, onData: () => void = () => {}): Promise<Answer> =>
-  new Promise((resolve, reject) => {
-    Http.get({ port, path, host: "127.0.0.1", agent: false, headers: { connection: "keep-alive" } }, (response) => {
-      let body = ""
-      response.setEncoding("utf8").on("data", (chunk: string) => {
-        body += chunk
-        onData()
-      })
-      response.on("error", () => {})
-      response.on("close", () => resolve({ status: response.statusCode, body, isWhole: response.complete }))
-    }).on("error", reject)
-  })
-
-/** Opens so many streams, and waits until each has begun. */
-const openStreams = async (port: number, path: string, count: number, onEnd: () => void = () => {}) => {
-  const answers: Array<Promise<Answer>> = []
-  const open = () =>
-    new Promise<void>((began) => {
-      answers.push(get(port, path, began).finally(onEnd))
-    })
-  await Promise.all(Array.from({ length: count }, open))
-  return { answers: Promise.all(answers) }
-}
-
-/** The process is another one: it tells nobody how far it is. */
-const until = async (holds: () => Promise<boolean>): Promise<void> => {
-  if (await holds()) return
-  await setTimeout(20)
-  return until(holds)
-}
-
-const isRefused = (port: number) =>
-  new Promise<boolean>((resolve) => {
-    const socket = Net.connect({ port, host: "127.0.0.1" })
-    socket.once("connect", () => {
-      socket.destroy()
-      resolve(false)
-    })
-    socket.once("error", () => resolve(true))
-  })
-
-/** What this process's kernel knows of connections to a port, but for those that are over (TIME_WAIT). */
-const connectionsTo = async (port: number) =>
-  (await Effect.runPromise(NodeProbes.sockets())).filter(({ remotePort }) => remotePort === port)
-
-/** A connection that says this, and no more. */
-const connect = async (port: number, said: string) => {
-  const socket = Net.connect({ port, host: "127.0.0.1" })
-  onTestFinished(() => void socket.destroy())
-  socket.on("error", () => {})
-  await once(socket, "connect")
-  socket.write(said)
-  return socket
-}
 
 /** Signals until nobody is there any more. */
 const signalToTheEnd = async (child: ChildProcess): Promise<void> => {
@@ -92,8 +27,6 @@ const isAlive = (pid: number) => {
     return false
   }
 }
-
-const lastEvent = ({ body }: Answer) => body.trimEnd().split("\n\n").at(-1)?.split("\n")[0]
 
 describe("NodeShutdown.runMain, a server with 50 open streams (B13)", { timeout: 60_000 }, () => {
   it("SIGTERM drains them, is unready meanwhile, and leaves nothing that listens", async () => {
@@ -168,82 +101,6 @@ describe("NodeShutdown.runMain, a server with 50 open streams (B13)", { timeout:
     assert.match(output, /stuck:\n\s+finalizer hung finalizer/)
     assert.isBelow(endedAt - at, 5000)
     assert.isTrue(await isRefused(port))
-  })
-})
-
-describe("NodeShutdown.runMain, a server whose requests have a scope, and nothing else", { timeout: 60_000 }, () => {
-  it("SIGTERM drains 10 open streams, and sends others elsewhere meanwhile", async () => {
-    const { child, ended, port } = await running("server of requests")
-    let open = 10
-    const { answers } = await openStreams(port, "/numbers/100", 10, () => open--)
-    child.kill("SIGTERM")
-    await until(async () => (await get(port, "/numbers/1")).status === 503)
-    assert.strictEqual(open, 10)
-    const all = await answers
-    const at = performance.now()
-    assert.deepStrictEqual(new Set(all.map(lastEvent)), new Set(["event: done"]))
-    assert.isTrue(all.every(({ isWhole }) => isWhole))
-    const { code, output, at: endedAt } = await ended
-    assert.strictEqual(code, 0, output)
-    assert.match(output, /\(SIGTERM\): 1\d ended by themselves, 0 interrupted, 0 forced, 0 failed, 0 stuck/)
-    assert.isBelow(endedAt - at, 4000)
-  })
-
-  it("those that do not end in time are ended in their own protocol, and named", async () => {
-    const { child, ended, port } = await running("server of requests", { drain: "300 millis" })
-    const hanging = get(port, "/hang")
-    const { answers } = await openStreams(port, "/numbers/100000", 10)
-    child.kill("SIGTERM")
-    const all = await answers
-    assert.deepStrictEqual(new Set(all.map(lastEvent)), new Set(["event: error"]))
-    assert.isTrue(all.every(({ body, isWhole }) => isWhole && body.includes("SessionRevoked")))
-    assert.deepInclude(await hanging, { status: 503, isWhole: true })
-    const { code, output } = await ended
-    assert.strictEqual(code, 143, output)
-    assert.match(output, /0 ended by themselves, 11 interrupted, 0 forced, 0 failed, 0 stuck/)
-    assert.match(output, /interrupted:\n[^]*\s+request #\d+ GET \/numbers\/100000/)
-  })
-
-  it("a WebSocket is let go of at the end of the drain, and named", async () => {
-    const { child, ended, port } = await running("server of requests", { drain: "300 millis" })
-    const socket = new WebSocket(`ws://127.0.0.1:${port}/socket`)
-    await once(socket, "open")
-    const closed = once(socket, "close")
-    child.kill("SIGTERM")
-    const [event] = await closed
-    assert.strictEqual(event.code, 1001)
-    const { code, output } = await ended
-    assert.strictEqual(code, 143, output)
-    assert.match(output, /interrupted:\n\s+request #\d+ GET \/socket/)
-  })
-})
-
-describe("NodeShutdown.server, beside the scope of each request", { timeout: 60_000 }, () => {
-  it.each([
-    ["nothing", ""],
-    ["half of a request", "GET /numbers/1 HTTP/1.1\r\nhost: "],
-    ["no more after its answer", "GET /numbers/1 HTTP/1.1\r\nhost: localhost\r\n\r\n"]
-  ])("a connection that says %s does not hold up the end", async (_, said) => {
-    const { child, ended, port } = await running("server of requests that is closed")
-    const socket = await connect(port, said)
-    if (said.endsWith("\r\n\r\n")) await once(socket, "data")
-    // The server has taken the connection once it has answered on a later one.
-    await get(port, "/numbers/1")
-    child.kill("SIGTERM")
-    const { code, output } = await ended
-    assert.strictEqual(code, 0, output)
-    assert.include(output, "outer layer closed")
-  })
-
-  it("an answer that its client does not read is cut short, and named", async () => {
-    const { child, ended, port } = await running("server of requests that is closed", { drain: "300 millis" })
-    const socket = await connect(port, "GET /flood HTTP/1.1\r\nhost: localhost\r\n\r\n")
-    await once(socket, "readable")
-    child.kill("SIGTERM")
-    const { code, output } = await ended
-    assert.strictEqual(code, 143, output)
-    assert.match(output, /interrupted:\n[^]*request #\d+ GET \/flood/)
-    assert.include(output, "outer layer closed")
   })
 })
 

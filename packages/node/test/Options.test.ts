@@ -1,4 +1,5 @@
 import { NodeMetrics, NodeProxy, NodeShutdown, NodeTransport } from "@clawback/node"
+import * as NodeServer from "@clawback/node/NodeServer"
 import { assert, describe, it } from "@effect/vitest"
 import { Cause, ConfigProvider, Effect, Exit, Layer, Metric, Redacted } from "effect"
 
@@ -6,6 +7,8 @@ import { Cause, ConfigProvider, Effect, Exit, Layer, Metric, Redacted } from "ef
 type Setting = readonly [name: string, wrong: ReadonlyArray<unknown>, set: (value: any) => unknown]
 
 const transport = (options: NodeTransport.Options) => Layer.build(NodeTransport.layer(options))
+
+const served = (options: NodeServer.Options) => Layer.build(NodeServer.layer({ port: 0, ...options }))
 
 const noUrls = [
   "",
@@ -31,6 +34,8 @@ const settings: ReadonlyArray<Setting> = [
     [-1, NaN, "soon", "-1 seconds", "Infinity"],
     (value) => NodeShutdown.runMain(Effect.void, { ceiling: value })
   ],
+  ["gracefulShutdownTimeout", [-1, NaN, "soon"], (value) => served({ gracefulShutdownTimeout: value })],
+  ["deadline", [-1, NaN, "soon"], (value) => served({ deadline: value })],
   ["interval", [-1, 0, NaN, "soon"], (value) =>
     Layer.build(NodeMetrics.layer).pipe(
       Effect.provideService(NodeMetrics.interval, value),

@@ -1,13 +1,10 @@
 /** Programs for NodeShutdown to run and stop: `node ShutdownProgram.ts NAME [OPTIONS as JSON]`. */
 import { Session, Shutdown } from "@clawback/core"
-import * as RequestScope from "@clawback/core/RequestScope"
 import { NodeShutdown } from "@clawback/node"
 import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
 import { Console, Data, Effect, Layer, Runtime, Stream } from "effect"
-import { HttpRouter, HttpServerRequest, HttpServerResponse } from "effect/http"
-import { Socket } from "effect/socket"
+import { HttpRouter, HttpServerResponse } from "effect/http"
 import { spawn } from "node:child_process"
-import type * as Http from "node:http"
 import { createServer } from "node:http"
 import type { AddressInfo } from "node:net"
 import process, { argv } from "node:process"
@@ -56,52 +53,6 @@ const server = (hung: boolean) => {
   return Layer.launch(Server)
 }
 
-/** The same numbers, of which nobody says that they are to be drained but the scope of the request. */
-const scopedRoutes = Layer.mergeAll(
-  HttpRouter.add(
-    "GET",
-    "/numbers/:count",
-    Effect.map(HttpRouter.params, ({ count }) =>
-      HttpServerResponse.stream(
-        Stream.range(1, Number(count)).pipe(
-          Stream.mapEffect((n) => Effect.as(Effect.sleep(20), event("number", String(n)))),
-          Stream.concat(Stream.make(event("done", String(count)))),
-          Session.scopedStream({ kind: "stream", name: `to ${count}` }),
-          Stream.catch(({ _tag, message }) => Stream.make(event("error", JSON.stringify({ _tag, message })))),
-          Stream.encodeText
-        ),
-        { contentType: "text/event-stream" }
-      ))
-  ),
-  HttpRouter.add("GET", "/hang", Effect.never),
-  HttpRouter.add(
-    "GET",
-    "/flood",
-    HttpServerResponse.stream(Stream.forever(Stream.make(new Uint8Array(65_536))))
-  ),
-  HttpRouter.add(
-    "GET",
-    "/socket",
-    Effect.gen(function*() {
-      const socket = yield* Effect.flatMap(HttpServerRequest.HttpServerRequest, ({ upgrade }) => upgrade)
-      yield* Stream.runDrain(Socket.toStream(socket))
-      return HttpServerResponse.empty()
-    })
-  ),
-  RequestScope.layer()
-)
-
-const scopedServer = (stop: (http: Http.Server) => Layer.Layer<never>) => {
-  const http = createServer()
-  http.on("listening", () => process.send?.({ port: (http.address() as AddressInfo).port }))
-  return HttpRouter.serve(scopedRoutes, { disableLogger: true, disableListenLog: true }).pipe(
-    Layer.provide(NodeHttpServer.layer(() => http, { port: 0, host: "127.0.0.1" })),
-    Layer.provide(stop(http)),
-    Layer.provide(Layer.effectDiscard(Effect.addFinalizer(() => Console.log("outer layer closed")))),
-    Layer.launch
-  )
-}
-
 const hangs = (phase: "persist" | "close") =>
   Layer.effectDiscard(Shutdown.addFinalizer({ phase, name: "hung finalizer" })(Effect.never))
 
@@ -125,8 +76,6 @@ const exitsSlowly = Effect.sync(() =>
 const programs: Readonly<Record<string, Effect.Effect<unknown, unknown>>> = {
   server: server(false),
   "server that hangs": server(true),
-  "server of requests": scopedServer(() => Layer.empty),
-  "server of requests that is closed": scopedServer((http) => Layer.effectDiscard(NodeShutdown.server(http))),
   idle: forever,
   hangs: Effect.provide(forever, hangs("persist")),
   "scope hangs": Effect.scoped(Effect.andThen(Effect.addFinalizer(() => Effect.never), forever)),

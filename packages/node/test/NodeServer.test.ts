@@ -1,0 +1,114 @@
+import { Caller, SessionRegistry } from "@clawback/core"
+import * as NodeServer from "@clawback/node/NodeServer"
+import { assert, describe, it } from "@effect/vitest"
+import { Context, Duration, Effect, Exit, Fiber, Layer, Scope } from "effect"
+import { HttpRouter, HttpServer, HttpServerResponse } from "effect/http"
+import * as Https from "node:https"
+import { text } from "node:stream/consumers"
+import { selfSigned } from "./certificate.ts"
+import { type Answer, connect, get, isRefused } from "./clients.ts"
+
+const listen = { port: 0, host: "127.0.0.1" }
+const quiet = { disableLogger: true, disableListenLog: true }
+
+const portOf = ({ address }: HttpServer.HttpServer["Service"]) => "port" in address ? address.port : 0
+
+/** Serves an app until the test closes the scope, or ends. */
+const serve = (app: Layer.Layer<never, never, HttpServer.HttpServer>, options: Partial<NodeServer.Options> = {}) =>
+  Effect.gen(function*() {
+    const scope = yield* Effect.acquireRelease(Scope.make(), (scope) => Scope.close(scope, Exit.void))
+    const served = Layer.provideMerge(app, NodeServer.layer({ ...listen, ...options }))
+    const context = yield* Layer.buildWithScope(served, scope)
+    return { scope, port: portOf(Context.get(context, HttpServer.HttpServer)) }
+  })
+
+/** Sends a request, and goes on once the server handles it. */
+const asked = (port: number, path: string): Effect.Effect<Fiber.Fiber<Answer>, never, Scope.Scope> =>
+  Effect.gen(function*() {
+    const response = yield* Effect.forkScoped(Effect.promise(() => get(port, path)), { startImmediately: true })
+    yield* Effect.repeat(Effect.delay(SessionRegistry.list({ kind: "request" }), "10 millis"), {
+      until: ({ length }) => length > 0
+    })
+    return response
+  })
+
+const seconds = ([duration]: readonly [Duration.Duration, unknown]) => Duration.toSeconds(duration)
+
+const slow = HttpRouter.add("GET", "/slow", Effect.as(Effect.sleep("300 millis"), HttpServerResponse.text("done")))
+const hang = HttpRouter.add("GET", "/hang", Effect.never)
+const isolated = Effect.provide(SessionRegistry.layer())
+
+describe("NodeServer.layer", () => {
+  it.live("waits for its requests when it closes, and for no connection without a request", () =>
+    Effect.gen(function*() {
+      const { port, scope } = yield* serve(HttpRouter.serve(slow, quiet))
+      yield* Effect.promise(() => connect(port, ""))
+      yield* Effect.promise(() => connect(port, "GET /slow HTTP/1.1\r\nhost: "))
+      const response = yield* asked(port, "/slow")
+      const closing = yield* Effect.timed(Scope.close(scope, Exit.void))
+      assert.deepInclude(yield* Fiber.join(response), { status: 200, body: "done", isWhole: true })
+      assert.isBelow(seconds(closing), 10)
+      assert.isTrue(yield* Effect.promise(() => isRefused(port)))
+      assert.deepStrictEqual(yield* SessionRegistry.list(), [])
+    }).pipe(Effect.scoped, isolated))
+
+  it.live("interrupts a request that outlasts `gracefulShutdownTimeout`", () =>
+    Effect.gen(function*() {
+      const { port, scope } = yield* serve(HttpRouter.serve(hang, quiet), { gracefulShutdownTimeout: "200 millis" })
+      const response = yield* asked(port, "/hang")
+      const closing = yield* Effect.timed(Scope.close(scope, Exit.void))
+      assert.deepInclude(yield* Fiber.join(response), { status: 503, isWhole: true })
+      assert.isBelow(seconds(closing), 10)
+      assert.deepStrictEqual(yield* SessionRegistry.list(), [])
+    }).pipe(Effect.scoped, isolated))
+
+  it.live("gives each request its deadline and its caller, by what its environment knows", () =>
+    Effect.gen(function*() {
+      class Tenant extends Context.Service<Tenant, string>()("test/Tenant") {}
+      const who = HttpRouter.add(
+        "GET",
+        "/who",
+        Effect.map(Caller.Current, (caller) => HttpServerResponse.text(caller?.tenant ?? ""))
+      )
+      const scope = yield* Effect.scope
+      const server = NodeServer.layer({
+        ...listen,
+        deadline: "200 millis",
+        caller: () => Effect.map(Tenant, (tenant) => ({ tenant }))
+      })
+      const served = Layer.provideMerge(HttpRouter.serve(Layer.mergeAll(who, hang), quiet), server)
+      const context = yield* Layer.buildWithScope(served.pipe(Layer.provide(Layer.succeed(Tenant)("acme"))), scope)
+      const port = portOf(Context.get(context, HttpServer.HttpServer))
+      assert.strictEqual((yield* Effect.promise(() => get(port, "/who"))).body, "acme")
+      assert.strictEqual((yield* Effect.promise(() => get(port, "/hang"))).status, 504)
+    }).pipe(Effect.scoped, isolated))
+
+  it.live("serves a bare handler, which a client that leaves interrupts", () =>
+    Effect.gen(function*() {
+      const { port } = yield* serve(HttpServer.serve(Effect.never))
+      const socket = yield* Effect.promise(() => connect(port, "GET / HTTP/1.1\r\nhost: localhost\r\n\r\n"))
+      yield* Effect.repeat(Effect.delay(SessionRegistry.list(), "10 millis"), { until: ({ length }) => length > 0 })
+      socket.destroy()
+      yield* Effect.repeat(Effect.delay(SessionRegistry.list(), "10 millis"), { until: ({ length }) => length === 0 })
+    }).pipe(Effect.scoped, isolated))
+
+  it.live("serves and drains over TLS", () =>
+    Effect.gen(function*() {
+      const certificate = selfSigned("localhost")
+      const { port, scope } = yield* serve(HttpRouter.serve(slow, quiet), {
+        createServer: () => Https.createServer(certificate)
+      })
+      const agent = new Https.Agent({ keepAlive: true, ca: certificate.cert, servername: "localhost" })
+      const fetched = Effect.callback<string>((resume) => {
+        Https.get({ port, path: "/slow", host: "127.0.0.1", agent }, (response) => {
+          resume(Effect.promise(() => text(response)))
+        })
+      })
+      assert.strictEqual(yield* fetched, "done")
+      const response = yield* Effect.forkScoped(fetched, { startImmediately: true })
+      yield* Effect.repeat(Effect.delay(SessionRegistry.list(), "10 millis"), { until: ({ length }) => length > 0 })
+      const closing = yield* Effect.timed(Scope.close(scope, Exit.void))
+      assert.strictEqual(yield* Fiber.join(response), "done")
+      assert.isBelow(seconds(closing), 10)
+    }).pipe(Effect.scoped, isolated))
+})
