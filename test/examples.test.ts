@@ -65,7 +65,6 @@ describe("examples", { timeout: 60_000 }, () => {
     child.kill("SIGTERM")
     assert.match(await staying.text(), /data: "later one\."\n\n$/)
     assert.deepStrictEqual(await exited, [0, null])
-    // As a request and as the answer to it.
-    assert.match(output(), / 2 ended by themselves, 0 interrupted, 0 forced, 0 failed, 0 stuck/)
+    assert.match(output(), / 1 ended by themselves, 0 interrupted, 0 forced, 0 failed, 0 stuck/)
   })
 })
