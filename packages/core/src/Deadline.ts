@@ -147,7 +147,7 @@ class DeadlinePump<A, E, R> extends LimitedPump<A, E, R, DeadlineExceeded> {
     )
     this.limit = limit
     this.at = limit.deadline.at
-    this.alarm.set(this)
+    this.timers.set(this)
   }
 
   protected override error() {
@@ -155,7 +155,7 @@ class DeadlinePump<A, E, R> extends LimitedPump<A, E, R, DeadlineExceeded> {
   }
 
   protected override onPull() {
-    if (this.alarm.now >= this.at) this.ring()
+    if (this.timers.now >= this.at) this.fire()
   }
 
   protected override told(end: End<E | DeadlineExceeded | SessionRevoked>) {

@@ -174,7 +174,7 @@ class TimedPump<A, E, R> extends LimitedPump<A, E, R, FirstTokenTimeout | IdleTi
   constructor(stream: Stream.Stream<A, E, R>, opener: Fiber.Fiber<unknown, unknown>, limits: Limits<A>) {
     super("Timeouts.applyStream", stream, opener, opener.context as Context.Context<R>)
     this.limits = limits
-    this.firstAt = (limits.startedAt ?? this.alarm.now) + Duration.toMillis(limits.firstToken)
+    this.firstAt = (limits.startedAt ?? this.timers.now) + Duration.toMillis(limits.firstToken)
     this.idle = Duration.toMillis(limits.idle)
   }
 
@@ -184,27 +184,27 @@ class TimedPump<A, E, R> extends LimitedPump<A, E, R, FirstTokenTimeout | IdleTi
   }
 
   protected override onPull() {
-    this.pulledAt = this.alarm.now
+    this.pulledAt = this.timers.now
   }
 
   /** Also where no time is left: there may be output that is about to come. */
   protected override onWait() {
     this.at = this.hasOutput ? this.pulledAt + this.idle - this.waited : this.firstAt
-    this.alarm.set(this)
+    this.timers.set(this)
   }
 
   protected override onLeave() {
-    this.alarm.clear(this)
-    this.waited += this.alarm.now - this.pulledAt
+    this.timers.clear(this)
+    this.waited += this.timers.now - this.pulledAt
   }
 
   protected override onElements(elements: readonly [A, ...Array<A>]) {
-    this.alarm.clear(this)
+    this.timers.clear(this)
     if (elements.some(this.limits.isOutput)) {
       this.hasOutput = true
       this.waited = 0
     } else {
-      this.waited += this.alarm.now - this.pulledAt
+      this.waited += this.timers.now - this.pulledAt
     }
   }
 }

@@ -25,7 +25,7 @@ import type { Entry as Held } from "./internal/session/ledger.ts"
 import * as Hold from "./internal/session/lifecycle.ts"
 import { atMost } from "./internal/time/atMost.ts"
 import { inForce, leave } from "./internal/time/deadline.ts"
-import * as Alarm from "./internal/time/timers.ts"
+import * as Timers from "./internal/time/timers.ts"
 import { type Connections, type Entry, make as makeConnections } from "./internal/transport/connections.ts"
 import { keepAliveMillis } from "./internal/transport/keepAlive.ts"
 import { readBytes } from "./internal/transport/readBytes.ts"
@@ -121,7 +121,7 @@ const drainLimit = 64 * 1024
 const drainTimeout = Duration.millis(250)
 
 /** What an exchange goes through, from when it has a connection. */
-class Progress implements Alarm.Timer {
+class Progress implements Timers.Timer {
   /** None where it was lost before anything was sent, and another is being waited for. */
   entry: Entry | undefined = undefined
   isSent = false
@@ -130,6 +130,7 @@ class Progress implements Alarm.Timer {
   /** Why we broke it off ourselves. */
   failure: Timeouts.FirstTokenTimeout | undefined = undefined
   at = Infinity
+  slot = Timers.unset
   readonly url: URL
   readonly request: Request
   private readonly connections: Connections
@@ -141,7 +142,7 @@ class Progress implements Alarm.Timer {
   }
 
   /** The head did not come in time: closing the connection makes whoever waits for it fail. */
-  readonly ring = () => {
+  readonly fire = () => {
     const limit = this.request.timeouts?.firstToken
     if (this.entry === undefined || limit === undefined) return
     this.failure = new Timeouts.FirstTokenTimeout({ limit: Duration.fromInputUnsafe(limit) })
@@ -172,12 +173,12 @@ const explain = (session: Session.Session, progress: Progress) => <E>(error: E) 
 /** Ends the use of a connection, in the way that leaves the most of it and asks the least of the sender. */
 const settle = (
   connections: Connections,
-  alarm: Alarm.Alarm,
+  timers: Timers.Timers,
   progress: Progress,
   idleMillis: number,
   exit: Exit.Exit<unknown, unknown>
 ): Effect.Effect<void> => {
-  alarm.clear(progress)
+  timers.clear(progress)
   const { entry, exchange, received } = progress
   if (entry === undefined) return Effect.void
   const giveBack = (): Effect.Effect<void> => {
@@ -201,8 +202,8 @@ const settle = (
 /** Makes a transport over a wire. Its connections are closed with the scope; calls that still run lose theirs. */
 export const make: (wire: Wire, options?: Options) => Effect.Effect<Transport["Service"], never, Scope.Scope> = Effect
   .fnUntraced(function*(wire, options = {}) {
-    const alarm = yield* Effect.withFiber((fiber) => Effect.succeed(Alarm.of(fiber)))
-    const connections = yield* makeConnections(wire, alarm, {
+    const timers = yield* Effect.withFiber((fiber) => Effect.succeed(Timers.of(fiber)))
+    const connections = yield* makeConnections(wire, timers, {
       max: OptionCheck.count("connections", options.connections ?? 128, 1),
       maxWaiting: OptionCheck.count("maxWaiting", options.maxWaiting ?? 1024, 0),
       maxLifetime: OptionCheck.duration("maxLifetime", options.maxLifetime ?? "5 minutes"),
@@ -221,14 +222,14 @@ export const make: (wire: Wire, options?: Options) => Effect.Effect<Transport["S
       if (isReleased(session)) return Effect.fail(Hold.whyEnded(session))
       const { request, url } = progress
       const limit = request.timeouts?.firstToken
-      const sentAt = alarm.now
+      const sentAt = timers.now
       if (deadline !== undefined && deadline.at <= sentAt) {
         return Effect.fail(new Deadline.DeadlineExceeded({ budget: deadline.budget }))
       }
       progress.isSent = true
       if (limit !== undefined) {
         progress.at = sentAt + Duration.toMillis(Duration.fromInputUnsafe(limit))
-        alarm.set(progress)
+        timers.set(progress)
       }
       const head = entry.connection.send({
         method: request.method,
@@ -238,13 +239,13 @@ export const make: (wire: Wire, options?: Options) => Effect.Effect<Transport["S
       })
       return Effect.matchCauseEffect(head, {
         onFailure: (cause) => {
-          alarm.clear(progress)
+          timers.clear(progress)
           return entry.isReused && wasNotSent(cause)
             ? onAnother(progress, entry, session, deadline)
             : Effect.failCause(Cause.map(cause, explain(session, progress)))
         },
         onSuccess: (exchange): Effect.Effect<Response, TransportError> => {
-          alarm.clear(progress)
+          timers.clear(progress)
           // It came while its connection was being closed, for having come too late or with its scope.
           if (progress.failure !== undefined || isReleased(session)) {
             return Effect.andThen(exchange.abort, Effect.fail(progress.failure ?? Hold.whyEnded(session)))
@@ -308,7 +309,7 @@ export const make: (wire: Wire, options?: Options) => Effect.Effect<Transport["S
           // Before anything is taken: what is wrong with a request must not cost a connection's place.
           check(request)
           const deadline = inForce(fiber)
-          if (deadline !== undefined && deadline.at <= alarm.now) {
+          if (deadline !== undefined && deadline.at <= timers.now) {
             return leave(Effect.fail(new Deadline.DeadlineExceeded({ budget: deadline.budget })))
           }
           const progress = new Progress(url, request, connections)
@@ -320,7 +321,7 @@ export const make: (wire: Wire, options?: Options) => Effect.Effect<Transport["S
                   progress.entry = entry
                   return entry
                 }),
-              (_, exit) => settle(connections, alarm, progress, idleMillis, exit)
+              (_, exit) => settle(connections, timers, progress, idleMillis, exit)
             ),
             ({ session, value }) => send(progress, value, session, deadline)
           )

@@ -2,7 +2,7 @@
 import type { Mutant } from "../../support/mutant.ts"
 
 const deadline = "packages/core/src/Deadline.ts"
-const alarm = "packages/core/src/internal/time/timers.ts"
+const timers = "packages/core/src/internal/time/timers.ts"
 const cutOff = "packages/core/src/internal/time/cutOff.ts"
 const pump = "packages/core/src/internal/session/streamFiber.ts"
 const timeouts = "packages/core/src/Timeouts.ts"
@@ -30,7 +30,7 @@ export const mutants: ReadonlyArray<Mutant> = [
   {
     module: "Deadline",
     file: deadline,
-    find: "    this.alarm.set(this)\n",
+    find: "    this.timers.set(this)\n",
     replace: "",
     rule: "a stream holds nothing past its deadline, though its reader is away"
   },
@@ -66,17 +66,17 @@ export const mutants: ReadonlyArray<Mutant> = [
   },
   {
     module: "Deadline",
-    file: alarm,
+    file: timers,
     find: "if (timer.at >= this.wakesAt) return",
     replace: "if (this.wakesAt < Infinity) return",
-    rule: "the alarm goes by the earliest of its timers"
+    rule: "the fiber of the timers wakes for the earliest of them"
   },
   {
     module: "Deadline",
-    file: alarm,
-    find: "    this.wakesAt = next\n",
+    file: timers,
+    find: "    this.wakesAt = heap.earliest\n",
     replace: "    this.wakesAt = Infinity\n",
-    rule: "the alarm goes on to the next of its timers"
+    rule: "the fiber of the timers sleeps again until the next of them"
   },
   {
     module: "Timeouts",
@@ -95,7 +95,7 @@ export const mutants: ReadonlyArray<Mutant> = [
   {
     module: "Timeouts",
     file: timeouts,
-    find: "    } else {\n      this.waited += this.alarm.now - this.pulledAt\n",
+    find: "    } else {\n      this.waited += this.timers.now - this.pulledAt\n",
     replace: "    } else {\n",
     rule: "what is no output does not start the idle clock again"
   },

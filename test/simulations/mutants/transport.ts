@@ -108,14 +108,14 @@ export const mutants: ReadonlyArray<Mutant> = [
   {
     module: "Transport",
     file: connections,
-    find: "    entry.at = Math.min(now + idleMillis, entry.expiresAt)\n    alarm.set(entry)",
+    find: "    entry.at = Math.min(now + idleMillis, entry.expiresAt)\n    timers.set(entry)",
     replace: "    entry.at = Math.min(now + idleMillis, entry.expiresAt)",
     rule: "a connection that nobody uses is closed in time"
   },
   {
     module: "Transport",
     file: connections,
-    find: "    alarm.set(waiter)\n",
+    find: "    timers.set(waiter)\n",
     replace: "",
     rule: "whoever waits has a limit of their own"
   },
@@ -136,7 +136,7 @@ export const mutants: ReadonlyArray<Mutant> = [
   {
     module: "Transport",
     file: transport,
-    find: "        alarm.set(progress)\n",
+    find: "        timers.set(progress)\n",
     replace: "",
     rule: "a head is waited for no longer than it may take"
   },

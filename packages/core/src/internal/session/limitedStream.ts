@@ -2,15 +2,16 @@ import type * as Context from "effect/Context"
 import type * as Fiber from "effect/Fiber"
 import type * as Stream from "effect/Stream"
 import { SessionRevoked } from "../../SessionError.ts"
-import * as Alarm from "../time/timers.ts"
+import * as Timers from "../time/timers.ts"
 import { failBeside } from "./defects.ts"
 import { scopeClosedReason } from "./lifecycle.ts"
 import { type End, Pump } from "./streamFiber.ts"
 
 /** A stream that ends with an error when a moment has come. */
-export abstract class LimitedPump<A, E, R, E2> extends Pump<A, E, R, E2 | SessionRevoked> implements Alarm.Timer {
+export abstract class LimitedPump<A, E, R, E2> extends Pump<A, E, R, E2 | SessionRevoked> implements Timers.Timer {
   abstract readonly at: number
-  protected readonly alarm: Alarm.Alarm
+  slot = Timers.unset
+  protected readonly timers: Timers.Timers
   protected readonly context: Context.Context<R>
   /** The error of the limit that has passed. */
   protected passed: E2 | undefined
@@ -25,13 +26,13 @@ export abstract class LimitedPump<A, E, R, E2> extends Pump<A, E, R, E2 | Sessio
     super(stream, opener)
     this.name = name
     this.context = context
-    this.alarm = Alarm.of(opener)
+    this.timers = Timers.of(opener)
   }
 
   /** The error of the limit that passes now. */
   protected abstract error(): E2
 
-  ring(): void {
+  fire(): void {
     this.passed ??= this.error()
     this.interruptUnsafe()
   }
@@ -45,6 +46,6 @@ export abstract class LimitedPump<A, E, R, E2> extends Pump<A, E, R, E2 | Sessio
   }
 
   protected override onEnd(): void {
-    this.alarm.clear(this)
+    this.timers.clear(this)
   }
 }

@@ -2,7 +2,7 @@ import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import { besideDefects, defectsOf } from "../session/defects.ts"
-import * as Alarm from "./timers.ts"
+import * as Timers from "./timers.ts"
 
 /**
  * Runs an effect until a moment in monotonic milliseconds, on a fiber of its own. When that comes, interrupts it, waits for
@@ -27,18 +27,19 @@ export const cutOff = <A, E, R, A2, E2, R2>(
   const exit = fiber.pollUnsafe()
   if (exit !== undefined) return exit
   let isOver = false
-  const alarm = Alarm.of(parent)
-  const timer: Alarm.Timer = {
+  const timers = Timers.of(parent)
+  const timer: Timers.Timer = {
     at,
-    ring: () => {
+    slot: Timers.unset,
+    fire: () => {
       isOver = true
       fiber.interruptUnsafe()
     }
   }
-  alarm.set(timer)
+  timers.set(timer)
   return Effect.flatMap(
     Effect.onExitPrimitive(restore(Fiber.await(fiber)), () => {
-      alarm.clear(timer)
+      timers.clear(timer)
       return fiber.pollUnsafe() === undefined ? Effect.andThen(Fiber.interrupt(fiber), defectsOf(fiber)) : undefined
     }),
     (exit): Effect.Effect<A | A2, E | E2, R2> => isOver ? besideDefects(exit, restore(orElse())) : exit

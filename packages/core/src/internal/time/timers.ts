@@ -6,30 +6,30 @@ import * as Effect from "effect/Effect"
 import type * as Fiber from "effect/Fiber"
 import { Scheduler } from "effect/Scheduler"
 import * as Monotonic from "./monotonic.ts"
+import { type Timed, TimerHeap } from "./timerHeap.ts"
 
-/** What is to happen at a moment, unless it is cleared before. */
-export interface Timer {
-  /** Monotonic milliseconds. */
-  readonly at: number
-  readonly ring: () => void
+export { unset } from "./timerHeap.ts"
+
+/** Fires once at its moment, unless it is cleared before. */
+export interface Timer extends Timed {
+  readonly fire: () => void
 }
 
 /**
- * Many timers on one fiber, for limits that almost never pass: setting and clearing one costs no fiber and no timer of
- * the platform.
+ * Many timers on one fiber. Most limits never pass, so setting and clearing a timer costs no fiber and no timer of the
+ * platform.
  *
- * The fiber sleeps until the earliest moment that it knows of, and starts over only where an earlier one is set; what was
- * cleared in the meantime makes it wake once for nothing. It lives while there are timers, so nothing has to close it,
- * and nothing is held when there are none.
+ * The fiber sleeps until the earliest moment that it knows, and restarts only when an earlier timer is set. If the
+ * earliest timer is cleared, the fiber wakes once for nothing. It runs only while there are timers, so it needs no scope.
  */
-export class Alarm {
-  private readonly timers = new Set<Timer>()
+export class Timers {
+  private readonly heap = new TimerHeap<Timer>()
   private readonly clock: Clock.Clock
   private readonly runFork: (effect: Effect.Effect<void>) => Fiber.Fiber<void>
   private fiber: Fiber.Fiber<void> | undefined
   /** When the fiber wakes. */
   private wakesAt = Infinity
-  private isRinging = false
+  private isFiring = false
 
   constructor(clock: Clock.Clock, scheduler: Scheduler) {
     this.clock = clock
@@ -38,24 +38,24 @@ export class Alarm {
     )
   }
 
-  /** Monotonic milliseconds of the clock that it goes by. */
+  /** Monotonic milliseconds of the clock that the timers use. */
   get now(): number {
     return Monotonic.millis(this.clock)
   }
 
   set(timer: Timer): void {
-    this.timers.add(timer)
+    this.heap.set(timer)
     if (timer.at >= this.wakesAt) return
     this.wakesAt = timer.at
-    // Where it is the fiber itself that sets it, it looks when it goes to sleep next.
-    if (this.isRinging) return
+    // The fiber itself reads the moment before it sleeps again.
+    if (this.isFiring) return
     this.fiber?.interruptUnsafe()
     this.fiber = this.runFork(this.watch)
   }
 
-  /** Clearing one that rang, or was never set, does nothing. */
+  /** Does nothing if the timer has fired or was never set. */
   clear(timer: Timer): void {
-    if (!this.timers.delete(timer) || this.timers.size > 0 || this.isRinging) return
+    if (!this.heap.remove(timer) || this.heap.size > 0 || this.isFiring) return
     this.wakesAt = Infinity
     this.fiber?.interruptUnsafe()
     this.fiber = undefined
@@ -64,48 +64,39 @@ export class Alarm {
   private readonly watch: Effect.Effect<void> = Effect.suspend(() =>
     this.wakesAt === Infinity
       ? Effect.void
-      // Whole milliseconds: a clock that stands still for less than one would be asked for ever.
+      // Whole milliseconds: with a clock that stands still for less than one, the fiber would never sleep.
       : Effect.flatMap(Effect.sleep(Duration.millis(Math.max(0, Math.ceil(this.wakesAt - this.now)))), () => {
-        this.ring()
+        this.fireDue()
         return this.watch
       })
   )
 
-  /** Rings for those whose moment has come, in one step. */
-  private ring() {
-    const at = this.now
-    const due: Array<Timer> = []
-    let next = Infinity
-    for (const timer of this.timers) {
-      if (timer.at <= at) due.push(timer)
-      else if (timer.at < next) next = timer.at
-    }
-    this.wakesAt = next
-    this.isRinging = true
-    for (const timer of due) if (this.timers.delete(timer)) this.ringFor(timer)
-    this.isRinging = false
-    if (this.timers.size === 0) this.wakesAt = Infinity
+  /** Fires all timers whose moment has come, in one step. A timer may clear another one that is due. */
+  private fireDue() {
+    const { heap, now } = this
+    this.isFiring = true
+    for (const timer of heap.due(now)) if (heap.remove(timer)) this.fireOne(timer)
+    this.isFiring = false
+    this.wakesAt = heap.earliest
   }
 
-  /** What it wakes goes on in the same step, up to whoever observes a fiber's end; should that throw, others still wait. */
-  private ringFor(timer: Timer) {
+  /** A timer may wake fibers, and so run their observers, in the same step. If one throws, the others still fire. */
+  private fireOne(timer: Timer) {
     try {
-      timer.ring()
+      timer.fire()
     } catch (defect) {
-      this.runFork(
-        Effect.logError("Something threw that observes a fiber, when a limit of time ended it", Cause.die(defect))
-      )
+      this.runFork(Effect.logError("An observer of a fiber threw when a time limit ended the fiber", Cause.die(defect)))
     }
   }
 }
 
-/** One for all that goes by one clock. */
-const alarms = new WeakMap<Clock.Clock, Alarm>()
+/** The timers of each clock. */
+const timersByClock = new WeakMap<Clock.Clock, Timers>()
 
-/** The alarm of a fiber's clock. */
-export const of = (fiber: Fiber.Fiber<unknown, unknown>): Alarm => {
+/** The timers of a fiber's clock. */
+export const of = (fiber: Fiber.Fiber<unknown, unknown>): Timers => {
   const clock = fiber.getRef(Clock.Clock)
-  let alarm = alarms.get(clock)
-  if (alarm === undefined) alarms.set(clock, alarm = new Alarm(clock, fiber.getRef(Scheduler)))
-  return alarm
+  let timers = timersByClock.get(clock)
+  if (timers === undefined) timersByClock.set(clock, timers = new Timers(clock, fiber.getRef(Scheduler)))
+  return timers
 }

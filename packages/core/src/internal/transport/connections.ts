@@ -15,7 +15,7 @@ import * as Timeouts from "../../Timeouts.ts"
 import { type ConnectFailed, type ProxyFailed, QueueFull, TransportClosed } from "../../TransportError.ts"
 import type { Connection, Wire } from "../../Wire.ts"
 import { atMost } from "../time/atMost.ts"
-import type { Alarm, Timer } from "../time/timers.ts"
+import { type Timer, type Timers, unset } from "../time/timers.ts"
 import { ConnectionPool, type Grant, type Wake } from "./machine.ts"
 import { PoolMetrics } from "./metrics.ts"
 import { Offers } from "./offers.ts"
@@ -34,7 +34,8 @@ export class Entry implements Timer {
   idleMillis = 0
   /** Until when it may be idle, or given to whoever waited for it. */
   at = Infinity
-  readonly ring = () => {
+  slot = unset
+  readonly fire = () => {
     if (this.pool.retire(this)) discard(this)
   }
 
@@ -89,6 +90,7 @@ class Waiter implements Timer {
   readonly woken = Deferred.makeUnsafe<Grant<Entry>, Timeouts.QueueTimeout | DeadlineExceeded | TransportClosed>()
   grant: Grant<Entry> | undefined = undefined
   readonly at: number
+  slot = unset
   private readonly pool: Pool
   private readonly tooLate: () => Timeouts.QueueTimeout | DeadlineExceeded
 
@@ -102,7 +104,7 @@ class Waiter implements Timer {
     return this.at
   }
 
-  readonly ring = () => {
+  readonly fire = () => {
     if (this.pool.leave(this)) Deferred.doneUnsafe(this.woken, Exit.fail(this.tooLate()))
   }
 }
@@ -130,7 +132,7 @@ const discard = (entry: Entry) => entry.fiber.interruptUnsafe()
 /** Connections that were made together end at different moments: each lives for its share of the last fifth less. */
 const lifetimeSpread = 0.2
 
-export const make = Effect.fnUntraced(function*(wire: Wire, alarm: Alarm, options: {
+export const make = Effect.fnUntraced(function*(wire: Wire, timers: Timers, options: {
   readonly max: number
   readonly maxWaiting: number
   readonly maxLifetime: Duration.Duration
@@ -165,7 +167,7 @@ export const make = Effect.fnUntraced(function*(wire: Wire, alarm: Alarm, option
 
   const giveBack = (entry: Entry, idleMillis: number) => {
     const { pool } = entry
-    const now = alarm.now
+    const now = timers.now
     entry.isReused = true
     entry.idleMillis = idleMillis
     entry.at = entry.expiresAt
@@ -173,12 +175,12 @@ export const make = Effect.fnUntraced(function*(wire: Wire, alarm: Alarm, option
     const woken = pool.give(entry, now)
     if (woken !== undefined) return wake(woken)
     entry.at = Math.min(now + idleMillis, entry.expiresAt)
-    alarm.set(entry)
+    timers.set(entry)
   }
 
   const gone = (origin: string, pool: Pool, entry: Entry | undefined) => {
-    if (entry !== undefined) alarm.clear(entry)
-    wake(pool.gone(entry, alarm.now))
+    if (entry !== undefined) timers.clear(entry)
+    wake(pool.gone(entry, timers.now))
     if (!pool.isEmpty || pools.get(origin) !== pool) return
     pools.delete(origin)
     pool.metrics.stop()
@@ -192,7 +194,7 @@ export const make = Effect.fnUntraced(function*(wire: Wire, alarm: Alarm, option
     const { origin } = url
     let entry: Entry | undefined
     const { metrics } = pool
-    const startedAt = alarm.now
+    const startedAt = timers.now
     let phase: "connecting" | "open" | "closing" = "connecting"
     metrics.enter(phase)
 
@@ -210,11 +212,11 @@ export const make = Effect.fnUntraced(function*(wire: Wire, alarm: Alarm, option
         Effect.andThen(Effect.withFiber((fiber) => {
           metrics.leave("connecting")
           phase = "open"
-          metrics.connected(alarm.now - startedAt)
+          metrics.connected(timers.now - startedAt)
           const lifetime = maxLifetime * (1 - lifetimeSpread * random.nextDoubleUnsafe())
           Deferred.doneUnsafe(
             ready,
-            Exit.succeed(entry = new Entry(connection, fiber, pool, alarm.now + lifetime))
+            Exit.succeed(entry = new Entry(connection, fiber, pool, timers.now + lifetime))
           )
           return connection.closed
         }))
@@ -279,8 +281,8 @@ export const make = Effect.fnUntraced(function*(wire: Wire, alarm: Alarm, option
         return connect(new URL(origin), pool, limit, restore)
       }
       const entry = grant.connection
-      alarm.clear(entry)
-      if (entry.isUsable(alarm.now)) return Effect.succeed(entry)
+      timers.clear(entry)
+      if (entry.isUsable(timers.now)) return Effect.succeed(entry)
       // One that died while idle counts until it is closed, which has a time limit only when we close it.
       discard(entry)
       return checkout(url, timeouts, deadline, restore)
@@ -294,7 +296,7 @@ export const make = Effect.fnUntraced(function*(wire: Wire, alarm: Alarm, option
     }
     if (grant !== undefined) return fulfil(grant)
 
-    const now = alarm.now
+    const now = timers.now
     const limit = Duration.fromInputUnsafe(timeouts.queue ?? Timeouts.defaults.queue)
     const until = Math.min(now + Duration.toMillis(limit), deadline?.at ?? Infinity)
     const waiter = new Waiter(until, pool, () => {
@@ -306,11 +308,11 @@ export const make = Effect.fnUntraced(function*(wire: Wire, alarm: Alarm, option
     if (!pool.enqueue(waiter)) {
       return Effect.fail(new QueueFull({ origin, connections: pool.connections, waiting: pool.waiting }))
     }
-    alarm.set(waiter)
+    timers.set(waiter)
     return Effect.flatMap(
       Effect.onExitPrimitive(Span.around(SpanName.wait)(restore(Deferred.await(waiter.woken))), (exit) => {
-        alarm.clear(waiter)
-        if (Exit.isSuccess(exit)) pool.metrics.waited(alarm.now - now)
+        timers.clear(waiter)
+        if (Exit.isSuccess(exit)) pool.metrics.waited(timers.now - now)
         if (Exit.isSuccess(exit) || pool.leave(waiter) || waiter.grant === undefined) return undefined
         if (waiter.grant._tag === "Open") gone(origin, pool, undefined)
         else giveBack(waiter.grant.connection, waiter.grant.connection.idleMillis)
