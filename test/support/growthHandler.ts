@@ -1,5 +1,5 @@
 /** A provider of both protocols that does as the prompt says: the name of what is wanted stands in brackets before it. */
-import { AnthropicMessages, type ChatRequest, type ChatResponse, OpenAiChat } from "@clawback/providers"
+import { AnthropicMessages, type ChatRequest, type ChatResponse, OpenAiChat, type Protocol } from "@clawback/providers"
 import { Behavior, Dialect, type FaultyProvider, VendorErrors } from "@clawback/testing"
 import { talking, talkingAnthropic } from "./talking.ts"
 
@@ -27,7 +27,7 @@ const faults = {
 }
 
 const protocol = (
-  { encodeResponse }: typeof OpenAiChat.protocol,
+  { encodeResponse }: Protocol.ChatProtocol,
   talks: typeof talking,
   busy: VendorErrors.VendorError,
   limited: VendorErrors.VendorError,

@@ -14,8 +14,8 @@
  * - Of `reasoning`, a `budgetTokens` becomes an effort: 0 `none`, up to 2,048 `low`, up to 8,192 `medium`, else `high`.
  * - `toolChoice` and `parallelToolCalls` go only with tools, without which OpenAI refuses them.
  *
- * `maxOutputTokens` goes as `max_completion_tokens`; for a server that knows only `max_tokens`, put that into the extras.
- * `topK` goes as `top_k`, which OpenAI itself refuses and many compatible servers take.
+ * In what compatible servers differ from OpenAI's is a quirk: `make({ maxTokensField: "max_tokens" })` is the protocol of a
+ * server that knows only `max_tokens`. By default, `topK` goes as `top_k`, which OpenAI itself refuses and many servers take.
  *
  * And of what a client wrote, that: `max_tokens` is `max_completion_tokens`; `functions` and calls of them are tools, whose
  * calls get ids of their own; `stop` is a list; fields that are null, and a `response_format` of text, are left out; a tool
@@ -36,20 +36,37 @@ import { encodeRequest } from "./internal/protocols/openAiChat/encodeRequest.ts"
 import { encodeResponse } from "./internal/protocols/openAiChat/encodeResponse.ts"
 import { OpenAiChatEncoder } from "./internal/protocols/openAiChat/encodeStream.ts"
 import { protocol as name } from "./internal/protocols/openAiChat/extras.ts"
+import * as Internal from "./internal/protocols/openAiChat/quirks.ts"
 import type * as Protocol from "./Protocol.ts"
 
-export const protocol: Protocol.ChatProtocol = {
-  name,
-  path: "/chat/completions",
-  headers: (secret) => ({ authorization: `Bearer ${secret}` }),
-  credential: bearer,
-  encodeRequest,
-  decodeRequest,
-  decodeResponse,
-  encodeResponse,
-  makeDecoder: (peer, choices) => new OpenAiChatDecoder(peer, choices),
-  makeEncoder: (delivery) => new OpenAiChatEncoder(delivery),
-  classify,
-  encodeError,
-  limits
+/** In what servers of this protocol differ. A provider declares its own, and the protocol asks them. */
+export type Quirks = Internal.Quirks
+
+/** A form of this protocol. Its quirks are data: read them, or make another form of them. */
+export interface OpenAiChat extends Protocol.ChatProtocol {
+  readonly quirks: Quirks
 }
+
+/** The protocol of servers with these quirks. A quirk that is left out is OpenAI's. */
+export const make = (quirks?: Partial<Quirks>): OpenAiChat => {
+  const all: Quirks = { ...Internal.defaults, ...quirks }
+  return {
+    name,
+    quirks: all,
+    path: "/chat/completions",
+    headers: (secret) => ({ authorization: `Bearer ${secret}` }),
+    credential: bearer,
+    encodeRequest: encodeRequest(all),
+    decodeRequest: decodeRequest(all),
+    decodeResponse: decodeResponse(all),
+    encodeResponse: encodeResponse(all),
+    makeDecoder: (peer, choices) => new OpenAiChatDecoder(all, peer, choices),
+    makeEncoder: (delivery) => new OpenAiChatEncoder(all, delivery),
+    classify,
+    encodeError,
+    limits
+  }
+}
+
+/** The protocol of OpenAI's own server, and of most compatible ones. */
+export const protocol: OpenAiChat = make()

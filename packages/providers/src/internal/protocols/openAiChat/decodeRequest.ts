@@ -6,6 +6,7 @@ import { isObject, others, parse, present } from "../../json/json.ts"
 import { orRefusal } from "../../json/refusal.ts"
 import { decodeMessages } from "./decodeMessages.ts"
 import { extrasOf, protocol } from "./extras.ts"
+import type { Quirks } from "./quirks.ts"
 import { read } from "./read.ts"
 
 const knownInTool = new Set(["type", "function"])
@@ -38,8 +39,9 @@ const isWord = (value: Json | undefined): value is "auto" | "none" | "required" 
   typeof value === "string" && words.has(value)
 
 /** Undefined where it is of a form that only this protocol has. */
-const toolChoice = (value: Json | undefined, legacy: Json | undefined): ToolChoice | undefined => {
+const toolChoice = (quirks: Quirks, value: Json | undefined, legacy: Json | undefined): ToolChoice | undefined => {
   if (isWord(value)) return value
+  if (value === quirks.requiredTool) return "required"
   if (typeof value === "string") return read.fail("tool_choice", "must be auto, none, required or an object")
   if (isObject(value) && value["type"] === "function") {
     return {
@@ -83,18 +85,17 @@ const string = (body: JsonObject, name: string) => read.optional(body[name], (va
 const boolean = (body: JsonObject, name: string) => read.optional(body[name], (value) => read.boolean(value, name))
 const array = (body: JsonObject, name: string) => read.optional(body[name], (value) => read.array(value, name))
 
-const delivery = (body: JsonObject): Delivery => {
+const delivery = (quirks: Quirks, body: JsonObject): Delivery => {
   const options = read.optional(body["stream_options"], (value) => read.object(value, "stream_options"))
-  return {
-    stream: boolean(body, "stream") ?? false,
-    includeUsage: read.optional(
-      options?.["include_usage"],
-      (value) => read.boolean(value, "stream_options.include_usage")
-    ) ?? false
-  }
+  const stream = boolean(body, "stream") ?? false
+  const asked = read.optional(
+    options?.["include_usage"],
+    (value) => read.boolean(value, "stream_options.include_usage")
+  )
+  return { stream, includeUsage: quirks.usage === "include_usage" ? asked ?? false : stream }
 }
 
-const known: ReadonlySet<string> = new Set([
+const common: ReadonlyArray<string> = [
   "model",
   "messages",
   "tools",
@@ -108,7 +109,6 @@ const known: ReadonlySet<string> = new Set([
   "presence_penalty",
   "frequency_penalty",
   "stop",
-  "seed",
   "n",
   "reasoning_effort",
   "service_tier",
@@ -118,12 +118,23 @@ const known: ReadonlySet<string> = new Set([
   "tool_choice",
   "response_format",
   "max_tokens"
-])
+]
+
+const knownFields = {
+  seed: new Set([...common, "seed"]),
+  random_seed: new Set([...common, "random_seed"])
+} satisfies Record<Quirks["seedField"], ReadonlySet<string>>
+
+const known = ({ seedField }: Quirks): ReadonlySet<string> => knownFields[seedField]
 
 const knownOptions = new Set(["include_usage"])
 
 /** What this protocol has and the model does not, under the names that it came by. */
-const extras = (body: JsonObject, request: Omit<ChatRequest, "extras">): { readonly extras?: Extras } => {
+const extras = (
+  quirks: Quirks,
+  body: JsonObject,
+  request: Omit<ChatRequest, "extras">
+): { readonly extras?: Extras } => {
   const {
     max_completion_tokens: limit,
     max_tokens: older,
@@ -134,7 +145,7 @@ const extras = (body: JsonObject, request: Omit<ChatRequest, "extras">): { reado
   const options = isObject(stream) ? others(stream, knownOptions) : undefined
   return extrasOf(
     {
-      ...others(body, known),
+      ...others(body, known(quirks)),
       ...(options && { stream_options: options }),
       ...(request.toolChoice === undefined && isObject(choice) && { tool_choice: choice }),
       ...(request.format === undefined && isObject(form) && form["type"] !== "text" && { response_format: form }),
@@ -145,7 +156,7 @@ const extras = (body: JsonObject, request: Omit<ChatRequest, "extras">): { reado
   )
 }
 
-const decode = (body: JsonObject): ChatRequest => {
+const decode = (quirks: Quirks, body: JsonObject): ChatRequest => {
   const messages = read.array(body["messages"], "messages")
   if (messages.length === 0) read.fail("messages", "must not be empty")
   const tools = array(body, "tools")?.map((value, index) => tool(value, `tools[${index}]`)) ??
@@ -155,7 +166,7 @@ const decode = (body: JsonObject): ChatRequest => {
     model: read.name(body["model"], "model"),
     messages: decodeMessages(messages),
     tools,
-    toolChoice: toolChoice(body["tool_choice"], body["function_call"]),
+    toolChoice: toolChoice(quirks, body["tool_choice"], body["function_call"]),
     format: format(body["response_format"]),
     parallelToolCalls: boolean(body, "parallel_tool_calls"),
     maxOutputTokens: count(body, "max_completion_tokens") ?? count(body, "max_tokens"),
@@ -165,21 +176,21 @@ const decode = (body: JsonObject): ChatRequest => {
     presencePenalty: number(body, "presence_penalty"),
     frequencyPenalty: number(body, "frequency_penalty"),
     stop: read.optional(body["stop"], stop),
-    seed: number(body, "seed"),
+    seed: number(body, quirks.seedField),
     choices: count(body, "n"),
     reasoning: effort === undefined ? undefined : { effort },
     serviceTier: string(body, "service_tier"),
     user: string(body, "user")
   })
-  return { ...request, ...extras(body, request) }
+  return { ...request, ...extras(quirks, body, request) }
 }
 
 /** A client's request. What it leaves out or sets to null is left out. */
-export const decodeRequest = (
-  body: string
-): Result.Result<{ readonly request: ChatRequest; readonly delivery: Delivery }, RequestInvalid> =>
-  orRefusal(RequestInvalid, () => {
-    const parsed = parse(body)
-    if (!isObject(parsed)) return read.fail("", "the body must be a JSON object")
-    return { request: decode(parsed), delivery: delivery(parsed) }
-  })
+export const decodeRequest =
+  (quirks: Quirks) =>
+  (body: string): Result.Result<{ readonly request: ChatRequest; readonly delivery: Delivery }, RequestInvalid> =>
+    orRefusal(RequestInvalid, () => {
+      const parsed = parse(body)
+      if (!isObject(parsed)) return read.fail("", "the body must be a JSON object")
+      return { request: decode(quirks, parsed), delivery: delivery(quirks, parsed) }
+    })

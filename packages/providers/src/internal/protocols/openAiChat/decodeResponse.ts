@@ -11,6 +11,7 @@ import { classify } from "../openAi/decodeError.ts"
 import { errorOf } from "../openAi/errorBody.ts"
 import { extrasOf, protocol, reasoningNames } from "./extras.ts"
 import { finishOf } from "./finishReason.ts"
+import type { Quirks } from "./quirks.ts"
 import { used } from "./usage.ts"
 
 /** Which answer it is that is read: nothing is said of the first. */
@@ -51,18 +52,24 @@ const known: ReadonlySet<string> = new Set([
   ...reasoningNames
 ])
 
+/** The declared name first. */
+const namesOf = ({ reasoningField }: Quirks): ReadonlyArray<string> =>
+  reasoningField === "reasoning" ? reversedNames : reasoningNames
+
+const reversedNames = reasoningNames.toReversed()
+
 /** Not in OpenAI's reference. Some servers say the same under both names. */
-const reasoning = (message: JsonObject, place: Place, emit: (event: ChatEvent) => void): void => {
-  const text = From.string(message["reasoning_content"])
-  const other = From.string(message["reasoning"])
-  if (text === undefined && other === undefined) return
-  const name = text === undefined ? "reasoning" : "reasoning_content"
-  emit({ _tag: "ReasoningDelta", text: text ?? other ?? "", extras: { [protocol]: { name } }, ...place })
+const reasoning = (quirks: Quirks, message: JsonObject, place: Place, emit: (event: ChatEvent) => void): void => {
+  for (const name of namesOf(quirks)) {
+    const text = From.string(message[name])
+    if (text === undefined) continue
+    return emit({ _tag: "ReasoningDelta", text, extras: { [protocol]: { name } }, ...place })
+  }
 }
 
 /** Text, reasoning and refusal have the same names in a whole message as in a delta. */
-export const said = (message: JsonObject, place: Place, emit: (event: ChatEvent) => void): void => {
-  reasoning(message, place, emit)
+export const said = (quirks: Quirks, message: JsonObject, place: Place, emit: (event: ChatEvent) => void): void => {
+  reasoning(quirks, message, place, emit)
   const content = message["content"]
   if (typeof content === "string") {
     if (content !== "") emit({ _tag: "TextDelta", text: content, ...place })
@@ -117,14 +124,20 @@ const toolCall = (value: Json, index: number, place: Place, events: Array<ChatEv
   return undefined
 }
 
-const choice = (value: Json, number: number, id: string, events: Array<ChatEvent>): string | undefined => {
+const choice = (
+  quirks: Quirks,
+  value: Json,
+  number: number,
+  id: string,
+  events: Array<ChatEvent>
+): string | undefined => {
   const choice = From.object(value)
   const message = From.object(choice?.["message"])
   if (choice === undefined || message === undefined) return `no choices[${number}].message`
   const reason = From.string(choice["finish_reason"])
   if (reason === undefined) return `no choices[${number}].finish_reason`
   const place = number === 0 ? {} : { choice: number }
-  said(message, place, (event) => events.push(event))
+  said(quirks, message, place, (event) => events.push(event))
   const calls = From.array(message["tool_calls"])
   for (const [index, value] of calls.entries()) {
     const wrong = toolCall(value, index, place, events)
@@ -147,7 +160,7 @@ const choice = (value: Json, number: number, id: string, events: Array<ChatEvent
 export const legacyId = (response: string, choice: number): string => `call_${response}_${choice}`
 
 /** The events of an answer that came in one piece. A string says what is wrong with it. */
-const decode = (response: JsonObject | undefined): ReadonlyArray<ChatEvent> | string => {
+const decode = (quirks: Quirks, response: JsonObject | undefined): ReadonlyArray<ChatEvent> | string => {
   if (response === undefined) return "not a JSON object"
   const id = From.string(response["id"])
   const extras = extrasOf(response, knownInResponse)
@@ -155,7 +168,7 @@ const decode = (response: JsonObject | undefined): ReadonlyArray<ChatEvent> | st
   const choices = From.array(response["choices"])
   if (choices.length === 0) return "no choices[0].message"
   for (const [number, value] of choices.entries()) {
-    const wrong = choice(value, number, id ?? "0", events)
+    const wrong = choice(quirks, value, number, id ?? "0", events)
     if (wrong !== undefined) return wrong
   }
   const usage = used(response["usage"])
@@ -163,11 +176,12 @@ const decode = (response: JsonObject | undefined): ReadonlyArray<ChatEvent> | st
   return events
 }
 
-export const decodeResponse = (peer: Peer, received: HttpResponse): Result.Result<ChatResponse, ProviderError> => {
-  const body = From.object(From.parse(received.body))
-  // Some servers send an error under the status of a success.
-  if (errorOf(body) !== undefined) return Result.fail(classify(peer, received))
-  const events = decode(body)
-  if (typeof events === "string") return Result.fail(invalidResponse(peer, events, received.body))
-  return Result.fromOption(fromEvents(events), () => invalidResponse(peer, "an answer without an end", received.body))
-}
+export const decodeResponse =
+  (quirks: Quirks) => (peer: Peer, received: HttpResponse): Result.Result<ChatResponse, ProviderError> => {
+    const body = From.object(From.parse(received.body))
+    // Some servers send an error under the status of a success.
+    if (errorOf(body) !== undefined) return Result.fail(classify(peer, received))
+    const events = decode(quirks, body)
+    if (typeof events === "string") return Result.fail(invalidResponse(peer, events, received.body))
+    return Result.fromOption(fromEvents(events), () => invalidResponse(peer, "an answer without an end", received.body))
+  }

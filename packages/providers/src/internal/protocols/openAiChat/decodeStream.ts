@@ -9,8 +9,9 @@ import { errorOf } from "../openAi/errorBody.ts"
 import * as Response from "./decodeResponse.ts"
 import { extrasOf, protocol } from "./extras.ts"
 import { finishOf } from "./finishReason.ts"
+import type { Quirks } from "./quirks.ts"
 import { ToolCalls } from "./toolCalls.ts"
-import { used } from "./usage.ts"
+import { usageOf, used } from "./usage.ts"
 
 /** One of the answers. */
 class Choice {
@@ -26,6 +27,7 @@ class Choice {
 const knownInChunk: ReadonlySet<string> = new Set([...Response.knownInResponse, "created"])
 
 export class OpenAiChatDecoder extends StreamDecoder<SseEvent> {
+  private readonly quirks: Quirks
   private id = "0"
   private isStarted = false
   private usage: Used | undefined
@@ -40,8 +42,9 @@ export class OpenAiChatDecoder extends StreamDecoder<SseEvent> {
   private readonly told = new Set(knownInChunk)
   private readonly emitted = (event: ChatEvent) => this.emit(event)
 
-  constructor(peer: Peer, choices = 1) {
+  constructor(quirks: Quirks, peer: Peer, choices = 1) {
     super(peer, sse)
+    this.quirks = quirks
     this.expected = choices
   }
 
@@ -59,7 +62,7 @@ export class OpenAiChatDecoder extends StreamDecoder<SseEvent> {
     if (chunk["error"] !== undefined && errorOf(chunk) !== undefined) return this.failWith(data)
     if (this.isStarted) this.onMore(chunk)
     else this.onFirst(chunk)
-    const usage = chunk["usage"]
+    const usage = usageOf(this.quirks, chunk)
     if (usage !== undefined && usage !== null) this.usage = used(usage) ?? this.usage
     for (const choice of From.array(chunk["choices"])) if (From.isObject(choice)) this.onChoice(choice, data)
     if (usage !== undefined && usage !== null) this.isUsageFinal = this.isFinished
@@ -109,7 +112,7 @@ export class OpenAiChatDecoder extends StreamDecoder<SseEvent> {
     const choice = this.choice(From.count(value["index"]) ?? 0)
     const delta = From.object(value["delta"])
     if (delta !== undefined) {
-      Response.said(delta, choice.place, this.emitted)
+      Response.said(this.quirks, delta, choice.place, this.emitted)
       const calls = delta["tool_calls"]
       if (calls !== undefined) { for (const fragment of From.array(calls)) this.onToolCall(choice, fragment, data) }
       const legacy = delta["function_call"]

@@ -2,6 +2,7 @@ import type {
   AssistantMessage,
   AssistantPart,
   Message,
+  ReasoningPart,
   SystemMessage,
   TextPart,
   ToolCallPart,
@@ -12,17 +13,19 @@ import type { Json, JsonObject } from "../../../Json.ts"
 import { isObject } from "../../json/json.ts"
 import * as Content from "./encodeParts.ts"
 import { own, reasoningNames } from "./extras.ts"
+import { type Quirks, reasoningName, toolId } from "./quirks.ts"
 
 const parts = <P>(content: string | ReadonlyArray<P>, encode: (part: P) => JsonObject): Json =>
   typeof content === "string" ? content : content.map(encode)
 
-const system = ({ content, extras }: SystemMessage): JsonObject => {
+const system = (quirks: Quirks, { content, extras }: SystemMessage): JsonObject => {
   const { role, ...rest } = own(extras)
-  return { ...rest, role: role === "developer" ? role : "system", content: parts(content, Content.text) }
+  return { ...rest, role: role === "developer" ? role : quirks.systemRole, content: parts(content, Content.text) }
 }
 
-export const toolCall = ({ arguments: text, extras, id, name }: ToolCallPart): JsonObject => {
+export const toolCall = (quirks: Quirks, { arguments: text, extras, id: given, name }: ToolCallPart): JsonObject => {
   const unknown = own(extras)
+  const id = toolId(quirks, given)
   return unknown["type"] === "custom"
     ? { ...unknown, id, type: "custom", custom: { name, input: text } }
     : { ...unknown, id, type: "function", function: { name, arguments: text } }
@@ -39,8 +42,16 @@ const addText = (part: JsonObject, said: Array<JsonObject>): void => {
   else if (part.text !== "") said.push(part)
 }
 
+/** The name under which a server of this protocol sent the thinking. */
+const receivedName = ({ extras }: ReasoningPart): string | undefined => {
+  const { name } = own(extras)
+  return reasoningNames.find((known) => known === name)
+}
+
+const isSigned = ({ redacted, signature }: ReasoningPart): boolean => redacted !== undefined || signature !== undefined
+
 /** A message of the model's, as it stands both in a history and in an answer. */
-export const spoken = (content: ReadonlyArray<AssistantPart>): JsonObject => {
+export const spoken = (quirks: Quirks, content: ReadonlyArray<AssistantPart>): JsonObject => {
   const said: Array<JsonObject> = []
   const calls: Array<JsonObject> = []
   const message: Array<JsonObject> = []
@@ -55,14 +66,12 @@ export const spoken = (content: ReadonlyArray<AssistantPart>): JsonObject => {
         refusal = (refusal ?? "") + part.text
         break
       case "reasoning": {
-        const name = own(part.extras)["name"]
-        if (reasoningNames.some((known) => known === name)) {
-          reasoning.set(String(name), (reasoning.get(String(name)) ?? "") + part.text)
-        }
+        const name = reasoningName(quirks, { received: receivedName(part), isSigned: isSigned(part) })
+        if (name !== undefined) reasoning.set(name, (reasoning.get(name) ?? "") + part.text)
         break
       }
       case "tool-call":
-        calls.push(toolCall(part))
+        calls.push(toolCall(quirks, part))
         break
       case "native": {
         const value = Content.native(part)
@@ -85,11 +94,11 @@ export const spoken = (content: ReadonlyArray<AssistantPart>): JsonObject => {
 }
 
 /** Undefined where there is nothing that could be said here, since a message of nothing is refused. */
-const assistant = ({ content, extras }: AssistantMessage): JsonObject | undefined => {
+const assistant = (quirks: Quirks, { content, extras }: AssistantMessage): JsonObject | undefined => {
   const message: JsonObject = {
     ...own(extras),
     role: "assistant",
-    ...(typeof content === "string" ? { content } : spoken(content))
+    ...(typeof content === "string" ? { content } : spoken(quirks, content))
   }
   return message["content"] === null && Object.keys(message).length === 2 ? undefined : message
 }
@@ -99,7 +108,9 @@ type Shown = Exclude<UserPart, { readonly type: "text" }>
 
 const isText = (part: UserPart): part is TextPart => part.type === "text"
 
-const tool = ({ content, extras, toolCallId }: ToolMessage, shown: Array<UserPart>): JsonObject => {
+const tool = (quirks: Quirks, message: ToolMessage, shown: Array<UserPart>): JsonObject => {
+  const { content, extras } = message
+  const toolCallId = toolId(quirks, message.toolCallId)
   const text = typeof content === "string" ? content : content.filter(isText)
   const others = typeof content === "string" ? [] : content.filter((part): part is Shown => !isText(part))
   if (others.length > 0) shown.push({ type: "text", text: `From the tool call ${toolCallId}:` })
@@ -112,7 +123,7 @@ const tool = ({ content, extras, toolCallId }: ToolMessage, shown: Array<UserPar
  * The messages as OpenAI takes them. Tools answer in text alone there: what else their results hold is shown in a message of
  * the user's, behind the results of the same turn.
  */
-export const encodeMessages = (messages: ReadonlyArray<Message>): ReadonlyArray<JsonObject> => {
+export const encodeMessages = (quirks: Quirks, messages: ReadonlyArray<Message>): ReadonlyArray<JsonObject> => {
   const encoded: Array<JsonObject> = []
   let shown: Array<UserPart> = []
   const show = () => {
@@ -121,13 +132,13 @@ export const encodeMessages = (messages: ReadonlyArray<Message>): ReadonlyArray<
   }
   for (const message of messages) {
     if (message.role === "tool") {
-      encoded.push(tool(message, shown))
+      encoded.push(tool(quirks, message, shown))
       continue
     }
     show()
-    if (message.role === "system") encoded.push(system(message))
+    if (message.role === "system") encoded.push(system(quirks, message))
     else if (message.role === "assistant") {
-      const spoken = assistant(message)
+      const spoken = assistant(quirks, message)
       if (spoken !== undefined) encoded.push(spoken)
     } else encoded.push({ ...own(message.extras), role: "user", content: parts(message.content, Content.userPart) })
   }

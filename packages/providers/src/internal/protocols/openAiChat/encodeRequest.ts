@@ -6,6 +6,7 @@ import { fields, object } from "../../json/json.ts"
 import { orRefusal } from "../../json/refusal.ts"
 import { encodeMessages } from "./encodeMessages.ts"
 import { own, protocol, unsupported } from "./extras.ts"
+import type { Quirks } from "./quirks.ts"
 
 const tool = (tool: Tool): JsonObject => {
   if ("protocol" in tool) {
@@ -20,8 +21,12 @@ const tool = (tool: Tool): JsonObject => {
   }
 }
 
-const toolChoice = (choice: ToolChoice): Json =>
-  typeof choice === "string" ? choice : { type: "function", function: { name: choice.tool } }
+const toolChoice = ({ requiredTool }: Quirks, choice: ToolChoice): Json =>
+  choice === "required"
+    ? requiredTool
+    : typeof choice === "string"
+    ? choice
+    : { type: "function", function: { name: choice.tool } }
 
 const format = (format: Format): Json => {
   if (format.type === "json") return { type: "json_object" }
@@ -43,43 +48,43 @@ const effort = ({ budgetTokens, effort }: Reasoning): string | undefined =>
       : "high")
 
 /** The JSON body. What the request leaves undefined is left out. */
-export const encodeRequest = (
-  request: ChatRequest,
-  delivery: Delivery
-): Result.Result<JsonObject, Unsupported> =>
-  orRefusal(Unsupported, () => {
-    const tools = request.tools ?? []
-    // How the answer is to come is not the request's to say: we must read it.
-    const { stream: _, stream_options: options, ...extras } = own(request.extras)
-    const streamOptions = { ...object(options), ...(delivery.includeUsage && { include_usage: true }) }
-    return {
-      ...extras,
-      model: request.model,
-      messages: encodeMessages(request.messages),
-      // Without tools, whatever is said about tools is refused.
-      ...(tools.length > 0 && fields({
-        tools: tools.map(tool),
-        tool_choice: request.toolChoice && toolChoice(request.toolChoice),
-        parallel_tool_calls: request.parallelToolCalls
-      })),
-      ...fields({
-        response_format: request.format && format(request.format),
-        max_completion_tokens: request.maxOutputTokens,
-        temperature: request.temperature,
-        top_p: request.topP,
-        top_k: request.topK,
-        presence_penalty: request.presencePenalty,
-        frequency_penalty: request.frequencyPenalty,
-        stop: request.stop,
-        seed: request.seed,
-        n: request.choices,
-        reasoning_effort: request.reasoning && effort(request.reasoning),
-        service_tier: request.serviceTier,
-        user: request.user
-      }),
-      ...(delivery.stream && {
-        stream: true,
-        ...(Object.keys(streamOptions).length > 0 && { stream_options: streamOptions })
-      })
-    }
-  })
+export const encodeRequest =
+  (quirks: Quirks) => (request: ChatRequest, delivery: Delivery): Result.Result<JsonObject, Unsupported> =>
+    orRefusal(Unsupported, () => {
+      const tools = request.tools ?? []
+      // How the answer is to come is not the request's to say: we must read it.
+      const { stream: _, stream_options: options, ...extras } = own(request.extras)
+      const isAsked = delivery.includeUsage && quirks.usage === "include_usage"
+      const streamOptions = { ...object(options), ...(isAsked && { include_usage: true }) }
+      if (request.topK !== undefined && quirks.topK === "unsupported") unsupported("a top K")
+      return {
+        ...extras,
+        model: request.model,
+        messages: encodeMessages(quirks, request.messages),
+        // Without tools, whatever is said about tools is refused.
+        ...(tools.length > 0 && fields({
+          tools: tools.map(tool),
+          tool_choice: request.toolChoice && toolChoice(quirks, request.toolChoice),
+          parallel_tool_calls: request.parallelToolCalls
+        })),
+        ...fields({
+          response_format: request.format && format(request.format),
+          [quirks.maxTokensField]: request.maxOutputTokens,
+          temperature: request.temperature,
+          top_p: request.topP,
+          top_k: request.topK,
+          presence_penalty: request.presencePenalty,
+          frequency_penalty: request.frequencyPenalty,
+          stop: request.stop,
+          [quirks.seedField]: request.seed,
+          n: request.choices,
+          reasoning_effort: request.reasoning && effort(request.reasoning),
+          service_tier: request.serviceTier,
+          user: request.user
+        }),
+        ...(delivery.stream && {
+          stream: true,
+          ...(Object.keys(streamOptions).length > 0 && { stream_options: streamOptions })
+        })
+      }
+    })

@@ -6,6 +6,7 @@ import { spoken } from "./encodeMessages.ts"
 import { mergeFields } from "./encodeParts.ts"
 import { own, protocol } from "./extras.ts"
 import { finishReason } from "./finishReason.ts"
+import type { Quirks } from "./quirks.ts"
 import { encodeUsage } from "./usage.ts"
 
 /** What other protocols know and this one does not has no place in its answers. */
@@ -24,8 +25,12 @@ const named = (part: AssistantPart): AssistantPart =>
     ? { ...part, extras: { [protocol]: { name: "reasoning_content" } } }
     : part
 
-const choice = ({ content, finish }: Choice, index: number): Json => {
-  const { content: said = null, refusal = null, ...message } = spoken(content.filter(ours).map(named))
+/** Whether thinking may come back is no matter here: a server sends it, if under no declared name under the received one. */
+const sending = (quirks: Quirks): Quirks =>
+  quirks.reasoningField === "never" ? { ...quirks, reasoningField: "as-received" } : quirks
+
+const choice = (quirks: Quirks) => ({ content, finish }: Choice, index: number): Json => {
+  const { content: said = null, refusal = null, ...message } = spoken(quirks, content.filter(ours).map(named))
   const { logprobs = null, ...others } = native(content, "choice")
   return {
     index,
@@ -37,14 +42,14 @@ const choice = ({ content, finish }: Choice, index: number): Json => {
 }
 
 /** The JSON body of an answer in one piece. It was made at the beginning of time unless the extras know better. */
-export const encodeResponse = (response: ChatResponse): JsonObject => {
+export const encodeResponse = (quirks: Quirks) => (response: ChatResponse): JsonObject => {
   const { created = 0, ...extras } = own(response.extras)
   return {
     id: response.id ?? "",
     object: "chat.completion",
     created,
     model: response.model ?? "",
-    choices: response.choices.map(choice),
+    choices: response.choices.map(choice(sending(quirks))),
     ...(response.usage && { usage: encodeUsage(response.usage) }),
     ...mergeFields(response.choices.map(({ content }) => native(content, "response"))),
     ...extras

@@ -1,4 +1,4 @@
-import type { ChatEvent } from "../../../ChatEvent.ts"
+import type { ChatEvent, ReasoningDelta } from "../../../ChatEvent.ts"
 import type { Json, JsonObject } from "../../../Json.ts"
 import type { Delivery, Encoder } from "../../../Protocol.ts"
 import type { ProviderError } from "../../../ProviderError.ts"
@@ -8,19 +8,25 @@ import { encodeError } from "../openAi/encodeError.ts"
 import { toolCall } from "./encodeMessages.ts"
 import { own, protocol } from "./extras.ts"
 import { finishReason } from "./finishReason.ts"
+import type { Quirks } from "./quirks.ts"
 import { encodeUsage } from "./usage.ts"
 
 const event = (data: JsonObject) => Sse.write({ event: "message", data: JSON.stringify(data) })
 
+const usageFields = (quirks: Quirks, usage: JsonObject): JsonObject =>
+  quirks.usage === "x_groq" ? { x_groq: { usage } } : { usage }
+
 /** Chunks as OpenAI's server sends them: each repeats what is said of the whole answer. */
 export class OpenAiChatEncoder implements Encoder {
+  private readonly quirks: Quirks
   private readonly includeUsage: boolean
   private envelope: JsonObject = { id: "", object: "chat.completion.chunk", created: 0, model: "" }
   private readonly begun = new Set<number>()
   /** Calls of tools without a schema. */
   private readonly custom = new Set<string>()
 
-  constructor({ includeUsage }: Delivery) {
+  constructor(quirks: Quirks, { includeUsage }: Delivery) {
+    this.quirks = quirks
     this.includeUsage = includeUsage
   }
 
@@ -48,13 +54,13 @@ export class OpenAiChatEncoder implements Encoder {
       case "RefusalDelta":
         return this.delta(said.choice, { refusal: said.text })
       case "ReasoningDelta":
-        return this.delta(said.choice, { [string(own(said.extras)["name"]) ?? "reasoning_content"]: said.text })
+        return this.delta(said.choice, { [this.reasoningName(said)]: said.text })
       case "ReasoningSigned":
         // Nobody but the provider that signed it can make anything of it.
         return ""
       case "ToolCallStarted": {
         const { choice, extras, id, index, name } = said
-        const call = toolCall({ type: "tool-call", id, name, arguments: "", extras })
+        const call = toolCall(this.quirks, { type: "tool-call", id, name, arguments: "", extras })
         if (call["type"] === "custom") this.custom.add(`${choice ?? 0}/${index}`)
         return this.delta(choice, { tool_calls: [{ index, ...call }] })
       }
@@ -70,8 +76,15 @@ export class OpenAiChatEncoder implements Encoder {
         return this.begin(said.choice ?? 0) +
           this.chunk([{ index: said.choice ?? 0, delta: {}, logprobs: null, finish_reason: finishReason(said) }])
       case "Used":
-        return this.includeUsage ? this.chunk([], { usage: encodeUsage(said) }) : ""
+        return this.includeUsage ? this.chunk([], usageFields(this.quirks, encodeUsage(said))) : ""
     }
+  }
+
+  private reasoningName({ extras }: ReasoningDelta): string {
+    const { reasoningField } = this.quirks
+    return reasoningField === "as-received" || reasoningField === "never"
+      ? string(own(extras)["name"]) ?? "reasoning_content"
+      : reasoningField
   }
 
   private native(choice: number | undefined, value: JsonObject): string {

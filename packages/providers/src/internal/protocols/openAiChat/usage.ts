@@ -1,6 +1,11 @@
 import type { Used } from "../../../ChatEvent.ts"
 import type { Json, JsonObject } from "../../../Json.ts"
 import * as From from "../../json/json.ts"
+import type { Quirks } from "./quirks.ts"
+
+/** The usage that a chunk of a stream reports, as it came. */
+export const usageOf = (quirks: Quirks, chunk: JsonObject): Json | undefined =>
+  chunk["usage"] ?? (quirks.usage === "x_groq" ? From.object(chunk["x_groq"])?.["usage"] : undefined)
 
 /** What a provider counted. */
 export const used = (value: Json | undefined): Used | undefined => {

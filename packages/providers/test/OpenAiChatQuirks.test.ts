@@ -1,0 +1,263 @@
+/** In what servers of OpenAI's chat completions differ. Each test fails without its quirk. */
+import { type ChatRequest, ChatResponse, OpenAiChat, type Protocol } from "@clawback/providers"
+import { assert, describe, it } from "@effect/vitest"
+import { Result } from "effect"
+
+const peer: Protocol.Peer = { provider: "test", redact: (text) => text }
+const messages: ReadonlyArray<ChatRequest.Message> = [{ role: "user", content: "Why?" }]
+
+const encode = (quirks: Partial<OpenAiChat.Quirks>, fields: Partial<ChatRequest.ChatRequest>, stream = false) =>
+  Result.getOrThrow(
+    OpenAiChat.make(quirks).encodeRequest({ model: "m", messages, ...fields }, {
+      stream,
+      includeUsage: stream
+    })
+  )
+
+const decode = (quirks: Partial<OpenAiChat.Quirks>, fields: object) =>
+  Result.getOrThrow(OpenAiChat.make(quirks).decodeRequest(JSON.stringify({ model: "m", messages, ...fields })))
+
+const assistant = (...content: ReadonlyArray<ChatRequest.AssistantPart>): ChatRequest.Message => ({
+  role: "assistant",
+  content
+})
+
+const sent = (quirks: Partial<OpenAiChat.Quirks>, ...history: ReadonlyArray<ChatRequest.Message>) =>
+  encode(quirks, { messages: history })["messages"]
+
+const streamed = (quirks: Partial<OpenAiChat.Quirks>, chunks: ReadonlyArray<object>) => {
+  const decoder = OpenAiChat.make(quirks).makeDecoder(peer)
+  const text = chunks.map((chunk) => `data: ${JSON.stringify(chunk)}\n\n`).join("") + "data: [DONE]\n\n"
+  return decoder.push(new TextEncoder().encode(text))
+}
+
+const encodeStream = (quirks: Partial<OpenAiChat.Quirks>, response: ChatResponse.ChatResponse) => {
+  const encoder = OpenAiChat.make(quirks).makeEncoder({ stream: true, includeUsage: true })
+  return encoder.push(ChatResponse.toEvents(response)) + encoder.end()
+}
+
+const answer = (...content: ReadonlyArray<ChatRequest.AssistantPart>): ChatResponse.ChatResponse => ({
+  id: "1",
+  model: "m",
+  choices: [{ content, finish: { reason: "stop", raw: "stop" } }],
+  usage: undefined
+})
+
+const noUsage = {
+  inputTokens: undefined,
+  cachedInputTokens: undefined,
+  cacheWriteTokens: undefined,
+  outputTokens: undefined,
+  reasoningTokens: undefined,
+  raw: {}
+}
+
+const thought = (name: string, text = "Hm."): ChatRequest.ReasoningPart => ({
+  type: "reasoning",
+  text,
+  extras: { "openai-chat": { name } }
+})
+
+describe("the quirks of OpenAI's chat completions", () => {
+  it("are data, and OpenAI's where none are given", () => {
+    assert.deepStrictEqual(OpenAiChat.protocol.quirks, {
+      maxTokensField: "max_completion_tokens",
+      reasoningField: "as-received",
+      toolIds: "any",
+      usage: "include_usage",
+      topK: "top_k",
+      systemRole: "system",
+      seedField: "seed",
+      requiredTool: "required"
+    })
+    const { quirks } = OpenAiChat.make({ maxTokensField: "max_tokens" })
+    assert.deepStrictEqual(quirks, { ...OpenAiChat.protocol.quirks, maxTokensField: "max_tokens" })
+  })
+
+  it("name the field of the most tokens", () => {
+    assert.deepInclude(encode({}, { maxOutputTokens: 7 }), { max_completion_tokens: 7 })
+    const body = encode({ maxTokensField: "max_tokens" }, { maxOutputTokens: 7 })
+    assert.deepInclude(body, { max_tokens: 7 })
+    assert.notProperty(body, "max_completion_tokens")
+    assert.strictEqual(decode({ maxTokensField: "max_tokens" }, { max_tokens: 7 }).request.maxOutputTokens, 7)
+  })
+
+  it("name the field of a seed", () => {
+    const quirks = { seedField: "random_seed" } as const
+    const body = encode(quirks, { seed: 7 })
+    assert.deepInclude(body, { random_seed: 7 })
+    assert.notProperty(body, "seed")
+    const { request } = decode(quirks, { random_seed: 7 })
+    assert.strictEqual(request.seed, 7)
+    assert.isUndefined(request.extras)
+  })
+
+  it("name the choice of any tool", () => {
+    const quirks = { requiredTool: "any" } as const
+    const tools = [{ name: "f", parameters: {} }]
+    assert.deepInclude(encode(quirks, { tools, toolChoice: "required" }), { tool_choice: "any" })
+    assert.strictEqual(decode(quirks, { tool_choice: "any" }).request.toolChoice, "required")
+    assert.isTrue(
+      Result.isFailure(OpenAiChat.protocol.decodeRequest(JSON.stringify({ model: "m", messages, tool_choice: "any" })))
+    )
+  })
+
+  it("name the role of instructions, unless they name their own", () => {
+    const history: ReadonlyArray<ChatRequest.Message> = [
+      { role: "system", content: "a" },
+      { role: "system", content: "b", extras: { "openai-chat": { role: "developer" } } }
+    ]
+    const roles = (quirks: Partial<OpenAiChat.Quirks>) =>
+      JSON.stringify(sent(quirks, ...history)).match(/"role":"\w+"/g)
+    assert.deepStrictEqual(roles({}), ["\"role\":\"system\"", "\"role\":\"developer\""])
+    assert.deepStrictEqual(roles({ systemRole: "developer" }), ["\"role\":\"developer\"", "\"role\":\"developer\""])
+  })
+
+  it("refuse a top K for a server that has none", () => {
+    assert.deepInclude(encode({}, { topK: 7 }), { top_k: 7 })
+    const result = OpenAiChat.make({ topK: "unsupported" }).encodeRequest({ model: "m", messages, topK: 7 }, {
+      stream: false,
+      includeUsage: false
+    })
+    assert.strictEqual(Result.getOrThrow(Result.flip(result))._tag, "Unsupported")
+  })
+})
+
+const message = (content: string, fields: object = {}) => ({ role: "assistant", content, ...fields })
+
+describe("the quirk of thinking", () => {
+  const history = [
+    assistant(thought("reasoning"), { type: "text", text: "a" }),
+    assistant({ type: "reasoning", text: "Hm." }, { type: "text", text: "b" }),
+    assistant({ type: "reasoning", text: "Hm.", signature: "x" }, { type: "text", text: "c" })
+  ]
+
+  it("sends it back under the name under which it came, by default", () => {
+    assert.deepStrictEqual(sent({}, ...history), [message("a", { reasoning: "Hm." }), message("b"), message("c")])
+  })
+
+  it("sends it back under the declared name, unless another provider signed it", () => {
+    assert.deepStrictEqual(sent({ reasoningField: "reasoning_content" }, ...history), [
+      message("a", { reasoning_content: "Hm." }),
+      message("b", { reasoning_content: "Hm." }),
+      message("c")
+    ])
+  })
+
+  it("sends none back to a server that refuses it", () => {
+    assert.deepStrictEqual(sent({ reasoningField: "never" }, ...history), [message("a"), message("b"), message("c")])
+  })
+
+  it.each(
+    [
+      ["as-received", "content"],
+      ["never", "content"],
+      ["reasoning_content", "content"],
+      ["reasoning", "plain"]
+    ] as const
+  )("with %s, reads the %s of two fields", (reasoningField, text) => {
+    const fields = { reasoning: "plain", reasoning_content: "content" }
+    const body = { choices: [{ message: { content: "a", ...fields }, finish_reason: "stop" }] }
+    const whole = OpenAiChat.make({ reasoningField }).decodeResponse(peer, {
+      status: 200,
+      headers: {},
+      body: JSON.stringify(body)
+    })
+    assert.deepInclude(Result.getOrThrow(whole).choices[0].content[0], { type: "reasoning", text })
+    const events = streamed({ reasoningField }, [{ id: "1", choices: [{ index: 0, delta: fields }] }])
+    assert.deepInclude(events[1], { _tag: "ReasoningDelta", text })
+  })
+
+  it.each(
+    [
+      ["as-received", "reasoning", "reasoning"],
+      ["never", "reasoning", "reasoning"],
+      ["reasoning_content", "reasoning", "reasoning_content"],
+      ["reasoning", "reasoning_content", "reasoning"]
+    ] as const
+  )("with %s, a server sends what came as %s as %s", (reasoningField, received, name) => {
+    const response = answer(thought(received))
+    assert.include(encodeStream({ reasoningField }, response), `"delta":{"${name}":"Hm."}`)
+    assert.include(JSON.stringify(OpenAiChat.make({ reasoningField }).encodeResponse(response)), `"${name}":"Hm."`)
+  })
+})
+
+const idsOf = (quirks: Partial<OpenAiChat.Quirks>, id: string) =>
+  [
+    ...JSON.stringify(
+      sent(
+        quirks,
+        assistant({ type: "tool-call", id, name: "f", arguments: "{}" }),
+        { role: "tool", toolCallId: id, content: "1" }
+      )
+    ).matchAll(/"(?:tool_call_)?id":"([^"]*)"/g)
+  ].map(([, id]) => id)
+
+describe("the quirk of a tool call's id", () => {
+  const quirks = { toolIds: { alphanumeric: 9 } } as const
+
+  it("keeps an id that the server accepts", () => {
+    assert.deepStrictEqual(idsOf({}, "call_1"), ["call_1", "call_1"])
+    assert.deepStrictEqual(idsOf(quirks, "aB3dE6gH9"), ["aB3dE6gH9", "aB3dE6gH9"])
+  })
+
+  it("sends another id as one that the server accepts, in the call and in its result, and each as its own", () => {
+    const found = new Set<string | undefined>()
+    for (const id of ["", "call_1", "call_2", "toolu_01A09q90qw90lq917835lq9", "aB3dE6g_9", "aB3dE6gH9x"]) {
+      const [call, result] = idsOf(quirks, id)
+      assert.match(call ?? "", /^[0-9A-Za-z]{9}$/)
+      assert.strictEqual(result, call)
+      assert.deepStrictEqual(idsOf(quirks, id), [call, result])
+      found.add(call)
+    }
+    assert.strictEqual(found.size, 6)
+  })
+
+  it("holds for what a server of ours answers", () => {
+    const response = answer({ type: "tool-call", id: "call_1", name: "f", arguments: "{}" })
+    const [id] = idsOf(quirks, "call_1")
+    assert.include(encodeStream(quirks, response), `"id":"${id}"`)
+    assert.include(JSON.stringify(OpenAiChat.make(quirks).encodeResponse(response)), `"id":"${id}"`)
+  })
+})
+
+const used = (quirks: Partial<OpenAiChat.Quirks>, chunks: ReadonlyArray<object>) => {
+  const event = streamed(quirks, chunks).at(-1)
+  return event?._tag === "Used" ? event.outputTokens : undefined
+}
+
+const asks = (quirks: Partial<OpenAiChat.Quirks>) => decode(quirks, { stream: true }).delivery.includeUsage
+
+describe("the quirk of usage", () => {
+  const counted = { prompt_tokens: 3, completion_tokens: 4 }
+  const text = { id: "1", choices: [{ index: 0, delta: { content: "a" } }] }
+  const last = { id: "1", choices: [{ index: 0, delta: {}, finish_reason: "stop" }] }
+
+  it("asks for it, unless the server reports it unasked", () => {
+    assert.deepInclude(encode({}, {}, true), { stream_options: { include_usage: true } })
+    assert.notProperty(encode({ usage: "unasked" }, {}, true), "stream_options")
+    assert.notProperty(encode({ usage: "x_groq" }, {}, true), "stream_options")
+  })
+
+  it("counts a stream as asking for it, where none can ask", () => {
+    assert.deepStrictEqual([{}, { usage: "unasked" }, { usage: "x_groq" }].map((quirks) => asks(quirks as object)), [
+      false,
+      true,
+      true
+    ])
+  })
+
+  it("reads it where the server reports it", () => {
+    const chunks = [text, { ...last, x_groq: { id: "req_1", usage: counted } }]
+    assert.isUndefined(used({}, chunks))
+    assert.strictEqual(used({ usage: "x_groq" }, chunks), 4)
+    assert.strictEqual(used({ usage: "x_groq" }, [text, { ...last, usage: counted }]), 4)
+    assert.strictEqual(used({ usage: "unasked" }, [text, { ...last, usage: counted }]), 4)
+  })
+
+  it("writes it where a client of such a server looks for it", () => {
+    const response = { ...answer({ type: "text", text: "a" }), usage: { ...noUsage, outputTokens: 4 } }
+    assert.include(encodeStream({ usage: "x_groq" }, response), "\"x_groq\":{\"usage\":{\"completion_tokens\":4}}")
+    assert.include(encodeStream({ usage: "unasked" }, response), "\"usage\":{\"completion_tokens\":4}")
+  })
+})
