@@ -4,14 +4,15 @@
  *
  * One world begins with a ledger that is about to make room: what closed ones leave behind is cleared away under it.
  */
-import { type Entry, Ledger, nearest, revokedAround } from "../../packages/core/src/internal/session/ledger.ts"
+import { Ledger } from "../../packages/core/src/internal/session/ledger.ts"
+import { nearest, SessionRecord } from "../../packages/core/src/internal/session/record.ts"
 import { type Machine, must, type Operation } from "../support/enumerate.ts"
 
 const users = [{ tenant: "a" }, { tenant: "a" }, { tenant: "b" }] as const
 const tenants = ["a", "b"] as const
 
 interface Opened {
-  readonly entry: Entry
+  readonly entry: SessionRecord
   readonly user: number
   readonly tenant: string
   /** The session that it was opened inside of. */
@@ -49,7 +50,7 @@ const isRevokedAround = (session: Opened | undefined): boolean => lineage(sessio
  */
 const settle = (world: World) => {
   for (const { entry } of world.last.flatMap(lineage)) {
-    entry.soundAt = 0
+    entry["soundAt"] = 0
     if (entry.isRevoked) entry["revocation"] = "revoked"
   }
 }
@@ -59,7 +60,7 @@ const open = (user: number, inside: number | undefined) => (world: World) => {
   const parent = inside === undefined ? undefined : world.last[inside]
   must(
     "nothing is opened inside of what is revoked, and all else may be",
-    (revokedAround(parent?.entry) !== undefined) === isRevokedAround(parent)
+    (SessionRecord.revokedAround(parent?.entry) !== undefined) === isRevokedAround(parent)
   )
   settle(world)
   if (isRevokedAround(parent)) return
@@ -140,7 +141,7 @@ const nearlyFull = (world: World) => {
     if (i < 17) continue
     open(2, 0)(world)
   }
-  const entries: Array<Entry> = []
+  const entries: Array<SessionRecord> = []
   world.ledger.forEach((entry) => entries.push(entry))
   const kept = new Set(world.last.map((one) => one?.entry))
   for (const entry of entries) if (!kept.has(entry)) world.ledger.close(entry)
@@ -178,7 +179,7 @@ export default {
   laws: {
     "it knows how many are open": (world) => world.ledger.size === current(world).length,
     "it lists what is open, oldest first": (world) => {
-      const entries: Array<Entry> = []
+      const entries: Array<SessionRecord> = []
       world.ledger.forEach((entry) => entries.push(entry))
       const expected = current(world)
       return entries.length === expected.length && entries.every((entry, i) => entry === expected[i]?.entry)

@@ -7,6 +7,7 @@ const call = "packages/core/src/internal/retry/call.ts"
 const rules = "packages/core/src/internal/retry/rules.ts"
 const budget = "packages/core/src/internal/retry/budget.ts"
 const ledger = "packages/core/src/internal/session/ledger.ts"
+const record = "packages/core/src/internal/session/record.ts"
 const roster = "packages/core/src/internal/tasks/machine.ts"
 
 export const mutants: ReadonlyArray<Mutant> = [
@@ -336,16 +337,16 @@ export const mutants: ReadonlyArray<Mutant> = [
   },
   {
     module: "Ledger",
-    file: ledger,
-    find: "while (at !== undefined && !at.isOpen) at = at.parent\n  return at\n}\n\n/** Why nothing",
-    replace: "return at\n}\n\n/** Why nothing",
+    file: record,
+    find: "  while (at !== undefined && !at.isOpen) at = at.parent\n  return at\n",
+    replace: "  return at\n",
     rule: "a session keeps none that was closed around it"
   },
   {
     module: "Ledger",
     file: ledger,
-    find: "if (entry.ledger !== this || !entry.isOpen) return false",
-    replace: "",
+    find: "if (!(record instanceof Entry) || record.ledger !== this || !record.isOpen) return false",
+    replace: "if (!(record instanceof Entry)) return false",
     rule: "a session closes once"
   },
   {
@@ -413,14 +414,14 @@ export const mutants: ReadonlyArray<Mutant> = [
   },
   {
     module: "Ledger",
-    file: ledger,
+    file: record,
     find: "    revocations++\n",
     replace: "",
     rule: "nothing is opened inside of what is revoked"
   },
   {
     module: "Ledger",
-    file: ledger,
+    file: record,
     find: "  while (at !== undefined && !sessions.has(at)) at = at.parent\n  return at",
     replace: "  return at",
     rule: "it knows which of several is around"

@@ -15,12 +15,16 @@ const release = "packages/core/src/internal/session/release.ts"
 const takeBack = "packages/core/src/internal/session/forceRelease.ts"
 const pump = "packages/core/src/internal/session/streamFiber.ts"
 const matcher = "packages/core/src/internal/session/filter.ts"
+const record = "packages/core/src/internal/session/record.ts"
+const kernel = "packages/core/src/internal/session/kernel.ts"
+const changes = "packages/core/src/internal/session/changes.ts"
+const revoke = "packages/core/src/internal/session/revoke.ts"
 
 export const mutants: ReadonlyArray<Mutant> = [
   {
     module: "Session",
     file: session,
-    find: "registry.closeUnsafe(entry)\n      return Effect.failCause(cause)",
+    find: "kernel.close(record)\n      return Effect.failCause(cause)",
     replace: "return Effect.failCause(cause)",
     rule: "a session that acquired nothing is closed"
   },
@@ -29,7 +33,7 @@ export const mutants: ReadonlyArray<Mutant> = [
     file: session,
     find: "Effect.uninterruptibleMask((restore) =>\n    Effect.withFiber((fiber) =>\n",
     replace:
-      "((f: (restore: Hold.Mask) => any) => Effect.suspend(() => f(Effect.interruptible)))((restore) =>\n    Effect.withFiber((fiber) =>\n",
+      "((f: (restore: Lifecycle.Mask) => any) => Effect.suspend(() => f(Effect.interruptible)))((restore) =>\n    Effect.withFiber((fiber) =>\n",
     rule: "use: taking and registering the release are one step"
   },
   {
@@ -37,14 +41,14 @@ export const mutants: ReadonlyArray<Mutant> = [
     file: session,
     find: "Effect.uninterruptibleMask((restore) =>\n    Effect.withFiber((fiber) => {\n",
     replace:
-      "((f: (restore: Hold.Mask) => any) => Effect.suspend(() => f(Effect.interruptible)))((restore) =>\n    Effect.withFiber((fiber) => {\n",
+      "((f: (restore: Lifecycle.Mask) => any) => Effect.suspend(() => f(Effect.interruptible)))((restore) =>\n    Effect.withFiber((fiber) => {\n",
     rule: "acquire: taking and registering the release are one step"
   },
   {
     module: "Session",
     file: session,
-    find: "Effect.as(Scope.addFinalizerExit(scope, close), new Acquired(entry, value, close))",
-    replace: "Effect.succeed(new Acquired(entry, value, close))",
+    find: "Effect.as(Scope.addFinalizerExit(scope, close), new Acquired(record, value, close))",
+    replace: "Effect.succeed(new Acquired(record, value, close))",
     rule: "what was acquired is released with its scope"
   },
   {
@@ -57,15 +61,15 @@ export const mutants: ReadonlyArray<Mutant> = [
   {
     module: "Session",
     file: session,
-    find: "    Hold.interruptWhenRevoked(this.entry, fiber)\n",
+    find: "    Lifecycle.interruptWhenRevoked(this.record, fiber)\n",
     replace: "",
     rule: "a stream that is revoked fails with SessionRevoked"
   },
   {
     module: "Session",
     file: hold,
-    find: "if (entry.state === \"releasing\") {",
-    replace: "if (entry.state === \"closed\") {",
+    find: "if (record.state === \"releasing\") {",
+    replace: "if (record.state === \"closed\") {",
     rule: "exactly one release"
   },
   {
@@ -78,7 +82,7 @@ export const mutants: ReadonlyArray<Mutant> = [
   {
     module: "Session",
     file: hold,
-    find: "if (others.length === 0) return Exit.fail(entry.revoked)",
+    find: "if (others.length === 0) return Exit.fail(record.revoked)",
     replace: "if (others.length === 0) return exit",
     rule: "revocation is a typed error, never a bare interruption"
   },
@@ -92,35 +96,35 @@ export const mutants: ReadonlyArray<Mutant> = [
   {
     module: "Session",
     file: takeBack,
-    find: "  const ready = [...entries].filter((entry) => !inside.has(entry))",
-    replace: "  const ready = [...entries]; inside.clear()",
+    find: "  const ready = [...records].filter((record) => !inside.has(record))",
+    replace: "  const ready = [...records]; inside.clear()",
     rule: "children are taken back before their parent"
   },
   {
     module: "Session",
-    file: registry,
-    find: "for (const entry of [...marked].toReversed()) Hold.tell(entry)",
+    file: revoke,
+    find: "for (const record of [...marked].toReversed()) Lifecycle.tell(record)",
     replace: "{}",
     rule: "users are told before anything is taken from them"
   },
   {
     module: "Session",
     file: takeBack,
-    find: "Hold.close(entry, Exit.fail(entry.revoked), options.leave)",
+    find: "Lifecycle.close(record, Exit.fail(record.revoked), options.leave)",
     replace: "Effect.void",
     rule: "who does not let go in time is released under"
   },
   {
     module: "Session",
-    file: registry,
-    find: "return ledger.tenantSize(tenant) < limit ?",
-    replace: "return ledger.tenantSize(tenant) <= 2 * limit ?",
+    file: kernel,
+    find: "return this.ledger.tenantSize(tenant) < limit ?",
+    replace: "return this.ledger.tenantSize(tenant) <= 2 * limit ?",
     rule: "no tenant exceeds its quota"
   },
   {
     module: "Session",
     file: takeBack,
-    find: "      : Hold.closed(entry)\n",
+    find: "      : Lifecycle.closed(record)\n",
     replace: "      : Effect.void\n",
     rule: "a parent is not taken from under a child that is being acquired"
   },
@@ -140,29 +144,29 @@ export const mutants: ReadonlyArray<Mutant> = [
   },
   {
     module: "Session",
-    file: session,
-    find: "      entry.state = \"open\"\n",
+    file: record,
+    find: "    this.phase = \"open\"\n",
     replace: "",
     rule: "what was acquired can be taken by force"
   },
   {
     module: "Session",
     file: session,
-    find: "Hold.region(entry, Context.add(context, Current, entry), Effect",
-    replace: "Hold.region(entry, context, Effect",
+    find: "Lifecycle.region(record, Context.add(context, Current, record), Effect",
+    replace: "Lifecycle.region(record, context, Effect",
     rule: "what is opened inside of a session becomes its child"
   },
   {
     module: "Session",
     file: session,
-    find: "      Context.add(Current, entry),\n",
+    find: "      Context.add(Current, record),\n",
     replace: "",
     rule: "what is opened inside of a stream becomes its child"
   },
   {
     module: "Session",
     file: session,
-    find: "acquisition(Hold.restoring(entry, restore))",
+    find: "acquisition(Lifecycle.restoring(record, restore))",
     replace: "acquisition(restore)",
     rule: "a revocation ends the part of an acquisition that waits"
   },
@@ -191,7 +195,7 @@ export const mutants: ReadonlyArray<Mutant> = [
   {
     module: "Session",
     file: session,
-    find: "return Hold.revokedOr(this.entry, end)",
+    find: "return Lifecycle.revokedOr(this.record, end)",
     replace: "return end",
     rule: "a reader who waits is told of the revocation, not of an interruption"
   },
@@ -205,35 +209,36 @@ export const mutants: ReadonlyArray<Mutant> = [
   {
     module: "Session",
     file: hold,
-    find: "  if (entry.isRevoked) fiber.interruptUnsafe()\n",
+    find: "  if (record.isRevoked) fiber.interruptUnsafe()\n",
     replace: "",
     rule: "a revocation that comes in the first steps of work is not lost"
   },
   {
     module: "Session",
     file: hold,
-    find: "  if (entry.revoked !== undefined) return Effect.fail(entry.revoked)\n  if (restore",
+    find: "  if (record.revoked !== undefined) return Effect.fail(record.revoked)\n  if (restore",
     replace: "  if (restore",
     rule: "no work begins in what was revoked while it was acquired"
   },
   {
     module: "Session",
     file: hold,
-    find: "if (entry.revoked === undefined || Exit.isSuccess(exit)) return exit",
-    replace: "if (entry.revoked === undefined) return exit; if (Exit.isSuccess(exit)) return Exit.fail(entry.revoked)",
+    find: "if (record.revoked === undefined || Exit.isSuccess(exit)) return exit",
+    replace:
+      "if (record.revoked === undefined) return exit; if (Exit.isSuccess(exit)) return Exit.fail(record.revoked)",
     rule: "a result that came before the end of a revocation stays"
   },
   {
     module: "Session",
     file: hold,
-    find: "if (others.length === 0) return Exit.fail(entry.revoked)",
-    replace: "if (others.length >= 0) return Exit.fail(entry.revoked)",
+    find: "if (others.length === 0) return Exit.fail(record.revoked)",
+    replace: "if (others.length >= 0) return Exit.fail(record.revoked)",
     rule: "an error of the work's own is told in spite of a revocation"
   },
   {
     module: "Session",
     file: hold,
-    find: "own.filter((reason) => !tellsOfRevocation(reason))",
+    find: "own.filter((reason) => !isRevocation(reason))",
     replace: "own.filter(() => true)",
     rule: "work hears of the revocation of its own session, not of one inside"
   },
@@ -261,30 +266,30 @@ export const mutants: ReadonlyArray<Mutant> = [
   {
     module: "Session",
     file: hold,
-    find: "const open = entries.filter(({ isOpen }) => isOpen)",
-    replace: "const open = entries.filter(({ isOpen, isRevoked }) => isOpen && !isRevoked)",
+    find: "const open = records.filter(({ isOpen }) => isOpen)",
+    replace: "const open = records.filter(({ isOpen, isRevoked }) => isOpen && !isRevoked)",
     rule: "whoever waits for a session's end waits until it has ended"
   },
   {
     module: "Session",
     file: hold,
-    find: "    if (entry.isRevoked) return void onRevoked()\n",
+    find: "    if (record.isRevoked) return void onRevoked()\n",
     replace: "",
     rule: "who asks for a revocation after it came is told"
   },
   {
     module: "Session",
-    file: registry,
-    find: "{ startImmediately: true, uninterruptible: true }),\n      Fiber.join",
+    file: revoke,
+    find: "{ startImmediately: true, uninterruptible: true }),\n    Fiber.join",
     replace:
-      "{ startImmediately: true }),\n      (fiber) => Effect.onInterrupt(Fiber.join(fiber), () => Effect.sync(() => fiber.interruptUnsafe()))",
+      "{ startImmediately: true }),\n    (fiber) => Effect.onInterrupt(Fiber.join(fiber), () => Effect.sync(() => fiber.interruptUnsafe()))",
     rule: "a revocation goes on without who asked for it"
   },
   {
     module: "Session",
     file: takeBack,
-    find: "atMost(Hold.allClosed([...marked]), options.grace)",
-    replace: "atMost(Hold.allClosed([...marked]), \"10 millis\" as any)",
+    find: "atMost(Lifecycle.allClosed([...marked]), options.grace)",
+    replace: "atMost(Lifecycle.allClosed([...marked]), \"10 millis\" as any)",
     rule: "users get as long as they were promised"
   },
   {
@@ -296,21 +301,21 @@ export const mutants: ReadonlyArray<Mutant> = [
   },
   {
     module: "Session",
-    file: ledger,
+    file: record,
     find: "while (at !== undefined && !sessions.has(at)) at = at.parent\n  return at\n",
     replace: "return at !== undefined && sessions.has(at) ? at : undefined\n",
     rule: "children come first also where the session between is closed"
   },
   {
     module: "Session",
-    file: registry,
-    find: "for (const listener of onClosed ?? []) listener()",
-    replace: "onClosed",
+    file: kernel,
+    find: "for (const listener of session.forget()) listener()",
+    replace: "session.forget()",
     rule: "whoever waits for a session's end is told of it"
   },
   {
     module: "Session",
-    file: registry,
+    file: kernel,
     find: "    if (around !== undefined) return around\n",
     replace: "",
     rule: "nothing is opened inside of what was revoked"
@@ -318,22 +323,22 @@ export const mutants: ReadonlyArray<Mutant> = [
   {
     module: "Session",
     file: registry,
-    find: "          registry.isClosed = true\n",
+    find: "          kernelOf(registry).shut()\n",
     replace: "",
     rule: "nothing is opened in a registry that is closed"
   },
   {
     module: "Session",
-    file: registry,
-    find: "tell({ _tag: \"Closed\", session: snapshot(session, now()) })",
-    replace: "listeners",
+    file: changes,
+    find: "this.tell({ _tag: \"Closed\", session: snapshot(record, now()) })",
+    replace: "this.listeners",
     rule: "every end is told"
   },
   {
     module: "Session",
-    file: ledger,
-    find: "    if (at.isRevoked) return at.revoked\n    at = at.parent\n",
-    replace: "    return at.revoked\n",
+    file: record,
+    find: "      if (at.isRevoked) return at.revoked\n      at = at.around\n",
+    replace: "      return at.revoked\n",
     rule: "nothing is opened at any depth of what was revoked"
   },
   {
@@ -345,7 +350,7 @@ export const mutants: ReadonlyArray<Mutant> = [
   },
   {
     module: "Session",
-    file: ledger,
+    file: record,
     find: "  while (at !== undefined && !at.isOpen) at = at.parent\n  return at\n",
     replace: "  while (at !== undefined) at = at.parent\n  return at\n",
     rule: "what is opened inside of a session stays inside of it"
@@ -367,7 +372,7 @@ export const mutants: ReadonlyArray<Mutant> = [
   {
     module: "Session",
     file: matcher,
-    find: "of(\"tenant\", entry) && ",
+    find: "of(\"tenant\", record) && ",
     replace: "",
     rule: "a revocation takes nothing of another tenant"
   },
@@ -381,8 +386,8 @@ export const mutants: ReadonlyArray<Mutant> = [
   {
     module: "Session",
     file: ledger,
-    find: "if (slots.length > 2 * --this.size + spare) this.compact()",
-    replace: "if (slots.length > 2 * --this.size + spare) slots.length = this.size",
+    find: "if (slots.length > 2 * --this.length + spare) this.compact()",
+    replace: "if (slots.length > 2 * --this.length + spare) slots.length = this.length",
     rule: "making room leaves the open ones on the ledger"
   },
   {
@@ -402,7 +407,7 @@ export const mutants: ReadonlyArray<Mutant> = [
   {
     module: "Session",
     file: takeBack,
-    find: "    if (!isClosed) options.onStuck(entry)\n",
+    find: "    if (!isClosed) options.onStuck(record)\n",
     replace: "",
     rule: "what is stuck is said to be"
   },
@@ -410,13 +415,13 @@ export const mutants: ReadonlyArray<Mutant> = [
     module: "Session",
     file: takeBack,
     find: "new Set([...marked].filter(({ isOpen }) => isOpen))",
-    replace: "new Set<Entry>()",
+    replace: "new Set<SessionRecord>()",
     rule: "what is held past the deadline is taken"
   },
   {
     module: "Session",
     file: release,
-    find: "again(entry, cause, () => attempt(held, exit))",
+    find: "again(record, cause, () => attempt(held, exit))",
     replace: "Effect.void",
     rule: "a release that dies is not hidden"
   },
@@ -430,8 +435,8 @@ export const mutants: ReadonlyArray<Mutant> = [
   {
     module: "Session",
     file: hold,
-    find: "isWithin(entry) === true ? Effect.void : closed(entry)",
-    replace: "isWithin(entry) === true ? Effect.void : Effect.void",
+    find: "isWithin(record) === true ? Effect.void : closed(record)",
+    replace: "isWithin(record) === true ? Effect.void : Effect.void",
     rule: "who comes second waits for the release"
   },
   ...requestScope,

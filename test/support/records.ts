@@ -1,6 +1,8 @@
 /** What the records of open sessions reach, to see that they keep nothing of those who opened them. */
 import { type Session, SessionRegistry } from "@clawback/core"
 import { Effect, Fiber, Tracer } from "effect"
+import { type Kernel, kernelOf } from "../../packages/core/src/internal/session/kernel.ts"
+import { TypeId } from "../../packages/core/src/internal/session/model.ts"
 
 /** What is left out: fibers keep what they work on, other records are looked at by themselves, the rest is the simulation. */
 const isOpaque = (value: object): boolean =>
@@ -32,13 +34,18 @@ export class Records {
       (registry) =>
         Effect.provideService(effect, SessionRegistry.SessionRegistry, {
           ...registry,
-          openUnsafe: (info, fiber, parent, site) => {
-            const opened = registry.openUnsafe(info, fiber, parent, site)
-            if ("isOpen" in opened) this.all.add(opened)
-            return opened
-          }
+          [TypeId]: this.watched(kernelOf(registry))
         })
     )
+
+  private watched(kernel: Kernel): Kernel {
+    const open: Kernel["open"] = (info, fiber, parent, site) => {
+      const opened = kernel.open(info, fiber, parent, site)
+      if ("isOpen" in opened) this.all.add(opened)
+      return opened
+    }
+    return Object.create(kernel, { open: { value: open } })
+  }
 
   private get open(): ReadonlyArray<Session.Session> {
     for (const session of this.all) if (!session.isOpen) this.all.delete(session)

@@ -1,29 +1,17 @@
 /**
- * Who the work is for. What is opened while a caller is set carries it: registries list, count, limit and revoke by it.
+ * For whom work is done. Sessions that are opened under a caller carry it: registries list, count, limit and revoke by it.
  *
- * A caller is set once, where a request comes in, and inherited by everything that runs inside.
+ * Set it once, where a request comes in: everything that runs inside inherits it.
  */
-import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import { dual } from "effect/Function"
 import * as Stream from "effect/Stream"
-import { copied } from "./internal/session/callers.ts"
+import { copied, Current } from "./internal/session/callers.ts"
+import type { Caller } from "./internal/session/model.ts"
 
-export interface Caller {
-  /** Who pays: quotas are per tenant. Here and below, what is no text is a `RangeError`. */
-  readonly tenant?: string | undefined
-  /** The person concerned, for requests to be forgotten. */
-  readonly subject?: string | undefined
-  readonly conversation?: string | undefined
-  /** Whatever else sets work apart. */
-  readonly tags?: Readonly<Record<string, string>> | undefined
-}
+export type { Caller } from "./internal/session/model.ts"
 
-/** The caller in force; undefined for work that is nobody's in particular. */
-export const Current: Context.Reference<Caller | undefined> = Context.Reference<Caller | undefined>(
-  "@clawback/core/Caller/Current",
-  { defaultValue: () => undefined }
-)
+export { Current } from "./internal/session/callers.ts"
 
 const merged = (outer: Caller | undefined, caller: Caller): Caller =>
   outer === undefined ? copied(caller) : copied(outer, caller)

@@ -12,7 +12,7 @@ import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
 import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
-import type * as Retry from "./Retry.ts"
+import type { Advice } from "./internal/retry/advice.ts"
 import * as Session from "./Session.ts"
 import type { SessionError } from "./SessionError.ts"
 
@@ -23,7 +23,7 @@ export class CredentialUnavailable
     cause: Schema.Defect()
   })
 {
-  get retry(): Retry.Advice {
+  get retry(): Advice {
     return { reach: "unsent", isTransient: false }
   }
   override get message() {

@@ -36,6 +36,7 @@ import * as Effect from "effect/Effect"
 import type * as Fiber from "effect/Fiber"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
+import type { Advice } from "./internal/retry/advice.ts"
 import { LimitedPump } from "./internal/session/limitedStream.ts"
 import { type End, openIn, type Pulled } from "./internal/session/streamFiber.ts"
 import { cutOff } from "./internal/time/cutOff.ts"
@@ -43,7 +44,6 @@ import { Current, type Deadline, inForce, leave, make } from "./internal/time/de
 import * as Time from "./internal/time/format.ts"
 import * as Monotonic from "./internal/time/monotonic.ts"
 import * as OptionCheck from "./OptionCheck.ts"
-import type * as Retry from "./Retry.ts"
 import type { SessionRevoked } from "./SessionError.ts"
 
 export { Current } from "./internal/time/deadline.ts"
@@ -54,7 +54,7 @@ export class DeadlineExceeded extends Schema.TaggedError<DeadlineExceeded>("@cla
   "DeadlineExceeded",
   { budget: Schema.Duration }
 ) {
-  get retry(): Retry.Advice {
+  get retry(): Advice {
     return { reach: "unanswered", isTransient: false }
   }
   override get message() {

@@ -39,7 +39,7 @@ import * as Layer from "effect/Layer"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import * as Interop from "./internal/interop.ts"
-import * as Hold from "./internal/session/lifecycle.ts"
+import * as Lifecycle from "./internal/session/lifecycle.ts"
 import * as Monotonic from "./internal/time/monotonic.ts"
 import { TransportResponse } from "./internal/transport/clientResponse.ts"
 import { Lifetime } from "./internal/transport/lifetime.ts"
@@ -203,7 +203,7 @@ class Lent {
   /** Not every client tells its reader when its call was aborted, and some say that the body had ended. */
   static unlessEnded = ({ awaitRevoked, session, value }: Session.Handle<Lent>) => {
     const ended = Effect.raceFirst(awaitRevoked, Deferred.await(value.isReleased))
-    const failed = Effect.andThen(ended, Effect.suspend(() => Effect.fail(Hold.whyEnded(session))))
+    const failed = Effect.andThen(ended, Effect.suspend(() => Effect.fail(Lifecycle.whyEnded(session))))
     return <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E | SessionRevoked, R> =>
       Effect.suspend(() => session.state === "open" ? Effect.raceFirst(effect, failed) : failed)
   }

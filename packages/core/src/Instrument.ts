@@ -9,36 +9,16 @@
  * Every exporter of Effect's metrics shows them. The unit travels as the attribute `unit`, which they all know.
  */
 import type * as Context from "effect/Context"
+import type { Bounded, Instrument, Labels, Read, Series, Use } from "./internal/metrics/model.ts"
+import * as Model from "./internal/metrics/model.ts"
 import * as Names from "./internal/metrics/names.ts"
 import { Observed } from "./internal/metrics/observed.ts"
 import * as OptionCheck from "./OptionCheck.ts"
 
-export type Kind = "counter" | "gauge" | "histogram"
-
-export interface Instrument<out K extends Kind = Kind, out Label extends string = string> {
-  readonly kind: K
-  /** As OpenTelemetry writes it, with dots. Prometheus gets underscores, the unit and `_total`. */
-  readonly name: string
-  /** In UCUM: `s`, `By`, `1`, or what is counted in braces: `{session}`. */
-  readonly unit: string
-  readonly description: string
-  readonly labels: ReadonlyArray<Label>
-  /** Upper bounds of a histogram's buckets, in the unit. */
-  readonly boundaries?: ReadonlyArray<number> | undefined
-  /** What several sources of one series make together. Default: their sum. */
-  readonly combine?: ((one: number, other: number) => number) | undefined
-}
-
-/** A value for each label; one that is left out is not shown. */
-export type Labels<Label extends string> = { readonly [name in Label]?: string | undefined }
+export type { Bounded, Instrument, Kind, Labels, Read, Series, Use } from "./internal/metrics/model.ts"
 
 /** The value of a label beyond those that are shown apart. The name is OpenTelemetry's for this. */
-export const other: string = Names.other
-
-/** Where one series is counted. Recording is a synchronous step, so that nothing can interrupt it. */
-export interface Series {
-  readonly record: (value: number) => void
-}
+export const other: string = Model.other
 
 /**
  * The series of these labels, to be made once and recorded to often. It is shown from the first record on, for as long as
@@ -49,15 +29,6 @@ export const series = <Label extends string>(
   labels: Labels<Label>,
   context: Context.Context<never>
 ): Series => Names.registryOf(context).root.seriesOf(instrument, labels)
-
-/** A label whose values come from outside. Make one for each label, in a module. */
-export interface Bounded<out Label extends string = string> {
-  readonly label: Label
-  /** How many values one registry shows apart at a time. */
-  readonly limit: number
-  /** The label that this one's values belong to: a model has a provider. */
-  readonly within?: Bounded | undefined
-}
 
 /**
  * Shows `limit` values of a label apart, in each registry of metrics, and every other as `_OTHER`: for origins, and for
@@ -76,22 +47,6 @@ export const bounded = <Label extends string, Outer extends string = never>(
   return { label, limit, within }
 }
 
-/** One user's hold on a value of a bounded label. */
-export interface Use {
-  /** The label as it is shown, and those it is within: a value, or `_OTHER`. */
-  readonly labels: { readonly [label: string]: string }
-  /**
-   * The series of this value and of the other labels. After the value has lost its place, what is recorded to it counts
-   * as `_OTHER`.
-   */
-  readonly series: <Label extends string>(
-    instrument: Instrument<"counter" | "histogram", Label>,
-    others?: Labels<Label>
-  ) => Series
-  /** Ends the use. A second call changes nothing. */
-  readonly release: () => void
-}
-
 /**
  * Uses a value of a bounded label, until it is released.
  *
@@ -104,9 +59,6 @@ export const use = <Label extends string>(
   values: { readonly [label in Label]: string },
   context: Context.Context<never>
 ): Use => Names.registryOf(context).use(bounded, values)
-
-/** What a series is at this moment; the context is that of whoever looks. */
-export type Read = (context: Context.Context<never>) => number
 
 /**
  * Reads a series when somebody looks, instead of recording every change: for what is counted somewhere already.

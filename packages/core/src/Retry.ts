@@ -69,6 +69,7 @@ import * as Random from "effect/Random"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import type { DeadlineExceeded } from "./Deadline.ts"
+import type { Advice, Declared } from "./internal/retry/advice.ts"
 import { RetryBudget } from "./internal/retry/budget.ts"
 import { Call, EndedKey } from "./internal/retry/call.ts"
 import * as Key from "./internal/retry/idempotencyKey.ts"
@@ -76,22 +77,7 @@ import type { Rules } from "./internal/retry/rules.ts"
 import { Attempts } from "./internal/retry/stream.ts"
 import * as OptionCheck from "./OptionCheck.ts"
 
-/** How far an attempt got before it failed. */
-export type Reach = "unsent" | "unanswered" | "answered" | "delivered"
-
-/** What an error says about trying again. */
-export interface Advice {
-  readonly reach: Reach
-  /** Whether the same thing may go well the next time. */
-  readonly isTransient: boolean
-  /** How long to wait at least. */
-  readonly retryAfter?: Duration.Duration | undefined
-}
-
-/** An error that gives its own advice. One that does not is tried again only if `classify` says so. */
-export interface Declared {
-  readonly retry: Advice
-}
+export type { Advice, Declared, Reach } from "./internal/retry/advice.ts"
 
 /**
  * What retries may be taken from. Every policy and call that shares one is limited by it together: at any moment there

@@ -27,82 +27,22 @@ import * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
 import { dual } from "effect/Function"
 import { NodeInspectSymbol } from "effect/Inspectable"
-import type * as Schedule from "effect/Schedule"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
-import type { Caller } from "./Caller.ts"
 import * as Interop from "./internal/interop.ts"
 import * as Releasing from "./internal/session/currentRelease.ts"
-import { Entry, type Held } from "./internal/session/ledger.ts"
-import * as Hold from "./internal/session/lifecycle.ts"
+import type { SessionError, SessionRevoked } from "./internal/session/errors.ts"
+import { type Kernel, kernelOf } from "./internal/session/kernel.ts"
+import * as Lifecycle from "./internal/session/lifecycle.ts"
+import type { Acquisition, Handle, Info, Session } from "./internal/session/model.ts"
+import { type Held, SessionRecord } from "./internal/session/record.ts"
 import { contextOf, Unowned } from "./internal/session/releaseContext.ts"
 import * as Site from "./internal/session/site.ts"
 import { type End, pullOf, Pump, tokenOf } from "./internal/session/streamFiber.ts"
 import { LeakProbe } from "./LeakProbe.ts"
-import type { SessionError, SessionRevoked } from "./SessionError.ts"
 import { SessionRegistry } from "./SessionRegistry.ts"
 
-/** What a session is, as the registry lists it. */
-export interface Info {
-  /** The sort of hold, one word for all of its sort: `"connection"`, `"call"`. Counts are by kind. */
-  readonly kind: string
-  /** Which one of its sort: an origin, a model, a path. Nothing secret belongs in here. */
-  readonly name: string
-  /**
-   * Anything else that an operator would ask about. Held by reference for as long as the session is open, and forgotten
-   * then. Where they are shown, they are copied; `Redacted` values and those under names such as `apiKey` are struck out.
-   */
-  readonly attributes?: Readonly<Record<string, unknown>> | undefined
-  /**
-   * When to try a release again that failed. Default: three times, after 50, 100 and 200 milliseconds. Too few, and a
-   * hiccup leaves something behind; too many, and whoever waits for the end waits with it. A release that dies is not
-   * tried again, and must be safe to run twice where it fails.
-   */
-  readonly releaseRetry?: Schedule.Schedule<unknown, unknown> | undefined
-}
-
-/** An open session's record. `SessionRegistry.list` is the way to look at many. */
-export interface Session {
-  /** Counts up from 1 in each registry. */
-  readonly id: number
-  readonly kind: string
-  readonly name: string
-  readonly attributes: Readonly<Record<string, unknown>> | undefined
-  readonly parent: Session | undefined
-  readonly caller: Caller | undefined
-  readonly fiberId: number
-  readonly span: { readonly traceId: string; readonly spanId: string } | undefined
-  /** Monotonic milliseconds: only differences mean anything. */
-  readonly openedAt: number
-  readonly state: "acquiring" | "open" | "releasing" | "closed"
-  readonly isOpen: boolean
-  /** Set once the session, or one around it, was revoked. */
-  readonly revoked: SessionRevoked | undefined
-}
-
-/** What was acquired, with the session that holds it. Of a copy by `{ ...handle }` only the session and the value are there. */
-export interface Handle<out A> {
-  readonly session: Session
-  readonly value: A
-  /** Waits until the session is revoked. Whoever uses the value should let go of it then: it is released soon after. */
-  readonly awaitRevoked: Effect.Effect<SessionRevoked>
-  /** Releases now instead of with the scope, and waits until that is done. A second time, or in the release, does nothing. */
-  readonly close: Effect.Effect<void>
-  /** The same for `await using`. */
-  readonly [Symbol.asyncDispose]: () => Promise<void>
-}
-
-/**
- * Lets a part of an acquisition be interrupted, by whoever interrupts the work and by a revocation; it then fails with
- * `SessionRevoked`. The part must only wait, not take: an interruption may come after its last step.
- */
-export type Restore = <A, E, R>(part: Effect.Effect<A, E, R>) => Effect.Effect<A, E | SessionRevoked, R>
-
-/**
- * How to get hold of something, which nothing can interrupt. Where that takes long, give a function that says by
- * `restore` which parts of it may be interrupted.
- */
-export type Acquisition<A, E, R> = Effect.Effect<A, E, R> | ((restore: Restore) => Effect.Effect<A, E, R>)
+export type { Acquisition, Handle, Info, Restore, Session } from "./internal/session/model.ts"
 
 /**
  * The session inside of which this fiber works.
@@ -121,35 +61,32 @@ const opened = <A, E, R, B, E2, R2>(
   info: Info,
   site: Error | undefined,
   acquisition: Acquisition<A, E, R>,
-  restore: Hold.Mask,
-  then: (entry: Entry, value: A, registry: SessionRegistry) => Effect.Effect<B, E2, R2>
+  restore: Lifecycle.Mask,
+  then: (record: SessionRecord, value: A, kernel: Kernel) => Effect.Effect<B, E2, R2>
 ): Effect.Effect<B, E | E2 | SessionError, R | R2> => {
-  const registry = fiber.getRef(SessionRegistry)
-  const entry = registry.openUnsafe(info, fiber, fiber.getRef(Current), site)
-  if (!(entry instanceof Entry)) return Effect.fail(entry)
+  const kernel = kernelOf(fiber.getRef(SessionRegistry))
+  const record = kernel.open(info, fiber, fiber.getRef(Current), site)
+  if (!(record instanceof SessionRecord)) return Effect.fail(record)
   const acquire: Effect.Effect<A, E, R> = Effect.isEffect(acquisition)
     ? acquisition
-    : Effect.suspend(() => acquisition(Hold.restoring(entry, restore)))
+    : Effect.suspend(() => acquisition(Lifecycle.restoring(record, restore)))
   return Effect.matchCauseEffectEager(acquire, {
     onFailure: (cause) => {
-      registry.closeUnsafe(entry)
+      kernel.close(record)
       return Effect.failCause(cause)
     },
-    onSuccess: (value) => {
-      entry.state = "open"
-      return then(entry, value, registry)
-    }
+    onSuccess: (value) => then(record, value, kernel)
   })
 }
 
 /** From here on there is something to give back. The release is given what it was made for: this value, this exit. */
 const hold = <A, X, E, R>(
-  entry: Entry,
+  record: SessionRecord,
   value: A,
   release: (value: A, exit: X) => Effect.Effect<unknown, E, R>,
   services: Context.Context<R> | Unowned
 ) => {
-  entry.held = { value, release, services } as unknown as Held
+  record.hold({ value, release, services } as unknown as Held)
 }
 
 /**
@@ -167,12 +104,12 @@ export const use = <A, E, R, B, E2, R2, E3 = never, R3 = never>(
   const site = Site.sample()
   return Effect.uninterruptibleMask((restore) =>
     Effect.withFiber((fiber) =>
-      opened(fiber, info, site, acquire, restore, (entry, value, registry) => {
+      opened(fiber, info, site, acquire, restore, (record, value, kernel) => {
         const context = fiber.context as Context.Context<R2 | R3>
-        hold(entry, value, release, context)
+        hold(record, value, release, context)
         return Effect.onExitPrimitive(
-          Hold.region(entry, Context.add(context, Current, entry), Effect.suspend(() => f(value)), restore),
-          (exit) => Hold.close(entry, exit, registry.closeUnsafe),
+          Lifecycle.region(record, Context.add(context, Current, record), Effect.suspend(() => f(value)), restore),
+          (exit) => Lifecycle.close(record, exit, kernel.close),
           true
         )
       })
@@ -193,22 +130,22 @@ export const scoped: {
 )
 
 /** Made apart, so that a scope that keeps it keeps nothing of what was acquired, once that was released. */
-const closing = (entry: Entry, registry: SessionRegistry) => (exit: Exit.Exit<unknown, unknown>) =>
-  Hold.close(entry, exit, registry.closeUnsafe)
+const closing = (record: SessionRecord, kernel: Kernel) => (exit: Exit.Exit<unknown, unknown>) =>
+  Lifecycle.close(record, exit, kernel.close)
 
 class Acquired<A> implements Handle<A> {
-  readonly session: Entry
+  readonly session: SessionRecord
   readonly value: A
   private readonly release: (exit: Exit.Exit<unknown, unknown>) => Effect.Effect<void>
 
-  constructor(session: Entry, value: A, release: (exit: Exit.Exit<unknown, unknown>) => Effect.Effect<void>) {
+  constructor(session: SessionRecord, value: A, release: (exit: Exit.Exit<unknown, unknown>) => Effect.Effect<void>) {
     this.session = session
     this.value = value
     this.release = release
   }
 
   get awaitRevoked() {
-    return Hold.revoked(this.session)
+    return Lifecycle.revoked(this.session)
   }
 
   get close() {
@@ -246,16 +183,16 @@ export const acquire = <A, E, R, E2 = never, R2 = never>(
     Effect.withFiber((fiber) => {
       // Nothing is acquired where nobody could release it.
       const scope = Context.get(fiber.context as Context.Context<Scope.Scope>, Scope.Scope)
-      return opened(fiber, info, site, acquire, restore, (entry, value, registry) => {
-        const isWatched = entry.site !== undefined
-        hold(entry, value, release, isWatched ? new Unowned(fiber, scope) : contextOf(fiber) as Context.Context<R2>)
-        if (isWatched) Hold.watch(entry, scope, fiber.getRef(LeakProbe))
-        const close = closing(entry, registry)
-        if (entry.revoked !== undefined) {
-          const failure = Exit.fail(entry.revoked)
+      return opened(fiber, info, site, acquire, restore, (record, value, kernel) => {
+        const isWatched = record.site !== undefined
+        hold(record, value, release, isWatched ? new Unowned(fiber, scope) : contextOf(fiber) as Context.Context<R2>)
+        if (isWatched) Lifecycle.watch(record, scope, fiber.getRef(LeakProbe))
+        const close = closing(record, kernel)
+        if (record.revoked !== undefined) {
+          const failure = Exit.fail(record.revoked)
           return Effect.andThen(close(failure), failure)
         }
-        return Effect.as(Scope.addFinalizerExit(scope, close), new Acquired(entry, value, close))
+        return Effect.as(Scope.addFinalizerExit(scope, close), new Acquired(record, value, close))
       })
     })
   )
@@ -264,37 +201,37 @@ export const acquire = <A, E, R, E2 = never, R2 = never>(
 /** A stream inside of a session, which ends when the stream does. */
 class SessionPump<A, E, R> extends Pump<A, E, R, SessionRevoked> {
   readonly context: Context.Context<R>
-  private readonly entry: Entry
-  private readonly leave: (entry: Entry) => void
+  private readonly record: SessionRecord
+  private readonly leave: (record: SessionRecord) => void
   private readonly release: Releasing.Release
 
   constructor(
     stream: Stream.Stream<A, E, R>,
-    entry: Entry,
-    leave: (entry: Entry) => void,
+    record: SessionRecord,
+    leave: (record: SessionRecord) => void,
     opener: Fiber.Fiber<unknown, unknown>
   ) {
     super(stream, opener)
-    this.entry = entry
+    this.record = record
     this.leave = leave
-    this.release = new Releasing.Release(entry, opener)
+    this.release = new Releasing.Release(record, opener)
     this.context = opener.context.pipe(
-      Context.add(Current, entry),
+      Context.add(Current, record),
       Context.add(Releasing.Current, this.release),
       Context.add(Scope.Scope, this.scope)
     ) as Context.Context<R>
   }
 
   protected override outcome(end: End<E>) {
-    return Hold.revokedOr(this.entry, end)
+    return Lifecycle.revokedOr(this.record, end)
   }
 
   protected override closed() {
-    return Hold.whyEnded(this.entry)
+    return Lifecycle.whyEnded(this.record)
   }
 
   protected override onStart(fiber: Fiber.Fiber<unknown, unknown>) {
-    Hold.interruptWhenRevoked(this.entry, fiber)
+    Lifecycle.interruptWhenRevoked(this.record, fiber)
   }
 
   protected override onEnding() {
@@ -302,13 +239,13 @@ class SessionPump<A, E, R> extends Pump<A, E, R, SessionRevoked> {
   }
 
   protected override onPull() {
-    if (this.entry.isRevoked) this.interruptUnsafe()
+    if (this.record.isRevoked) this.interruptUnsafe()
   }
 
   /** There is nothing left to release, so this takes no step of anybody's. */
   protected override onEnd(exit: Exit.Exit<unknown, unknown>) {
     this.release.end()
-    return Hold.close(this.entry, exit, this.leave)
+    return Lifecycle.close(this.record, exit, this.leave)
   }
 }
 
@@ -320,9 +257,9 @@ type Stoppable = {
 const stop = (pump: Stoppable, exit: Exit.Exit<unknown, unknown>) => pump.stop(exit)
 
 /** Work is under way in the session until the stream has stopped, which closes it. A revocation may do so meanwhile. */
-const stopping = (pump: Stoppable, entry: Entry, registry: SessionRegistry) => (exit: Exit.Exit<unknown, unknown>) =>
+const stopping = (pump: Stoppable, record: SessionRecord, kernel: Kernel) => (exit: Exit.Exit<unknown, unknown>) =>
   pump.stop(exit).pipe(
-    Effect.andThen(Effect.suspend(() => Hold.close(entry, exit, registry.closeUnsafe))),
+    Effect.andThen(Effect.suspend(() => Lifecycle.close(record, exit, kernel.close))),
     Effect.andThen(pump.untold(exit))
   )
 
@@ -347,12 +284,12 @@ export const scopedStream: {
       Channel.fromTransform((_, scope) =>
         Effect.uninterruptibleMask((restore) =>
           Effect.withFiber((fiber) =>
-            opened(fiber, info, site, Effect.void, restore, (entry, _, registry) => {
-              const pump = new SessionPump(self, entry, registry.closeUnsafe, fiber)
-              hold(entry, pump, stop, pump.context)
+            opened(fiber, info, site, Effect.void, restore, (record, _, kernel) => {
+              const pump = new SessionPump(self, record, kernel.close, fiber)
+              hold(record, pump, stop, pump.context)
               const pull = pullOf(pump)
-              if (entry.site !== undefined) Hold.watch(entry, tokenOf(fiber) ?? pull, fiber.getRef(LeakProbe))
-              return Effect.as(Scope.addFinalizerExit(scope, stopping(pump, entry, registry)), pull)
+              if (record.site !== undefined) Lifecycle.watch(record, tokenOf(fiber) ?? pull, fiber.getRef(LeakProbe))
+              return Effect.as(Scope.addFinalizerExit(scope, stopping(pump, record, kernel)), pull)
             })
           )
         )

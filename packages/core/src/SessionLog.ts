@@ -9,6 +9,7 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Stream from "effect/Stream"
 import { subscribe } from "./internal/session/changes.ts"
+import { kernelOf } from "./internal/session/kernel.ts"
 import { endsIn } from "./internal/time/atMost.ts"
 import * as Time from "./internal/time/format.ts"
 import * as SessionRegistry from "./SessionRegistry.ts"
@@ -39,7 +40,7 @@ const patience = Duration.seconds(5)
 /** Logs for as long as the layer is open: also what came just before it closes. */
 export const layer = ({ isSignificant = () => true }: Options = {}): Layer.Layer<never> =>
   Layer.effectDiscard(Effect.gen(function*() {
-    const { changes, end } = yield* subscribe(yield* SessionRegistry.SessionRegistry)
+    const { changes, end } = yield* subscribe(kernelOf(yield* SessionRegistry.SessionRegistry).changes)
     const writing = Stream.runForEach(changes, (change) => {
       if (change._tag === "Missed") return write(change)
       const { session } = change

@@ -15,6 +15,7 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import { Attribute, Metrics } from "./Conventions.ts"
 import * as Instrument from "./Instrument.ts"
+import * as SessionObserver from "./SessionObserver.ts"
 import { SessionRegistry } from "./SessionRegistry.ts"
 
 const kinds = Instrument.bounded(Attribute.sessionKind, 64)
@@ -26,7 +27,7 @@ export const layer: Layer.Layer<never> = Layer.effectDiscard(Effect.gen(function
   const stops: Array<() => void> = []
   yield* Effect.acquireRelease(
     Effect.sync(() =>
-      stops.push(registry.watchKinds(({ age, closed, kind, opened }) => {
+      stops.push(SessionObserver.onKind(registry, ({ age, closed, kind, opened }) => {
         const { labels, release } = Instrument.use(kinds, { [Attribute.sessionKind]: kind }, context)
         stops.push(
           release,

@@ -39,10 +39,10 @@ import type * as Fiber from "effect/Fiber"
 import { dual } from "effect/Function"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
+import type { Advice } from "./internal/retry/advice.ts"
 import { LimitedPump } from "./internal/session/limitedStream.ts"
 import { openIn } from "./internal/session/streamFiber.ts"
 import * as OptionCheck from "./OptionCheck.ts"
-import type * as Retry from "./Retry.ts"
 import type { SessionRevoked } from "./SessionError.ts"
 
 export interface Timeouts {
@@ -91,7 +91,7 @@ export class QueueTimeout extends Schema.TaggedError<QueueTimeout>("@clawback/co
   /** Callers that were still waiting. */
   waiting: Schema.Int
 }) {
-  get retry(): Retry.Advice {
+  get retry(): Advice {
     return { reach: "unsent", isTransient: true }
   }
   override get message() {
@@ -107,7 +107,7 @@ export class ConnectTimeout
     limit: Schema.Duration
   })
 {
-  get retry(): Retry.Advice {
+  get retry(): Advice {
     return { reach: "unsent", isTransient: true }
   }
   override get message() {
@@ -122,7 +122,7 @@ export class FirstTokenTimeout
     limit: Schema.Duration
   })
 {
-  get retry(): Retry.Advice {
+  get retry(): Advice {
     return { reach: "unanswered", isTransient: true }
   }
   override get message() {
@@ -135,7 +135,7 @@ export class FirstTokenTimeout
 export class IdleTimeout extends Schema.TaggedError<IdleTimeout>("@clawback/core/IdleTimeout")("IdleTimeout", {
   limit: Schema.Duration
 }) {
-  get retry(): Retry.Advice {
+  get retry(): Advice {
     return { reach: "delivered", isTransient: true }
   }
   override get message() {

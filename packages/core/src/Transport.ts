@@ -21,8 +21,8 @@ import * as Pull from "effect/Pull"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import * as Deadline from "./Deadline.ts"
-import type { Entry as Held } from "./internal/session/ledger.ts"
-import * as Hold from "./internal/session/lifecycle.ts"
+import * as Lifecycle from "./internal/session/lifecycle.ts"
+import type { SessionRecord } from "./internal/session/record.ts"
 import { atMost } from "./internal/time/atMost.ts"
 import { inForce, leave } from "./internal/time/deadline.ts"
 import * as Timers from "./internal/time/timers.ts"
@@ -168,7 +168,7 @@ const isReleased = ({ state }: Session.Session): boolean => state !== "open"
 
 /** Where we ended the exchange ourselves, its connection was closed for that, which explains whatever else went wrong. */
 const explain = (session: Session.Session, progress: Progress) => <E>(error: E) =>
-  progress.failure ?? (session.revoked !== undefined || isReleased(session) ? Hold.whyEnded(session) : error)
+  progress.failure ?? (session.revoked !== undefined || isReleased(session) ? Lifecycle.whyEnded(session) : error)
 
 /** Ends the use of a connection, in the way that leaves the most of it and asks the least of the sender. */
 const settle = (
@@ -219,7 +219,7 @@ export const make: (wire: Wire, options?: Options) => Effect.Effect<Transport["S
       session: Session.Session,
       deadline: Deadline.Deadline | undefined
     ): Effect.Effect<Response, TransportError> => {
-      if (isReleased(session)) return Effect.fail(Hold.whyEnded(session))
+      if (isReleased(session)) return Effect.fail(Lifecycle.whyEnded(session))
       const { request, url } = progress
       const limit = request.timeouts?.firstToken
       const sentAt = timers.now
@@ -248,7 +248,7 @@ export const make: (wire: Wire, options?: Options) => Effect.Effect<Transport["S
           timers.clear(progress)
           // It came while its connection was being closed, for having come too late or with its scope.
           if (progress.failure !== undefined || isReleased(session)) {
-            return Effect.andThen(exchange.abort, Effect.fail(progress.failure ?? Hold.whyEnded(session)))
+            return Effect.andThen(exchange.abort, Effect.fail(progress.failure ?? Lifecycle.whyEnded(session)))
           }
           const { headers, pull, status } = exchange
           const limit = request.maxBodySize ?? maxBodySize
@@ -278,10 +278,10 @@ export const make: (wire: Wire, options?: Options) => Effect.Effect<Transport["S
         progress.isSent = false
         connections.discard(entry)
         const ended = Effect.andThen(
-          Hold.closed(session as Held),
-          Effect.suspend(() => Effect.fail(Hold.whyEnded(session)))
+          Lifecycle.closed(session as SessionRecord),
+          Effect.suspend(() => Effect.fail(Lifecycle.whyEnded(session)))
         )
-        const unlessRevoked = Hold.restoring(session as Held, restore)
+        const unlessRevoked = Lifecycle.restoring(session as SessionRecord, restore)
         return Effect.flatMap(
           connections.checkout(
             progress.url,
@@ -293,7 +293,7 @@ export const make: (wire: Wire, options?: Options) => Effect.Effect<Transport["S
             // Nobody gives back what comes after the release.
             if (isReleased(session)) {
               connections.giveBack(another, idleMillis)
-              return Effect.fail(Hold.whyEnded(session))
+              return Effect.fail(Lifecycle.whyEnded(session))
             }
             progress.entry = another
             return restore(Effect.suspend(() => send(progress, another, session, deadline)))

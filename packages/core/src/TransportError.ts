@@ -4,8 +4,8 @@
  */
 import * as Schema from "effect/Schema"
 import type { DeadlineExceeded } from "./Deadline.ts"
+import type { Advice } from "./internal/retry/advice.ts"
 import * as Urls from "./internal/transport/urls.ts"
-import type * as Retry from "./Retry.ts"
 import type { SessionError } from "./SessionError.ts"
 import type * as Timeouts from "./Timeouts.ts"
 
@@ -18,7 +18,7 @@ export class InvalidUrl extends Schema.TaggedError<InvalidUrl>("@clawback/core/I
   static of(url: string): InvalidUrl {
     return new InvalidUrl({ url: Urls.shown(url) })
   }
-  get retry(): Retry.Advice {
+  get retry(): Advice {
     return { reach: "unsent", isTransient: false }
   }
   override get message() {
@@ -35,7 +35,7 @@ export class InvalidRequest extends Schema.TaggedError<InvalidRequest>("@clawbac
   "InvalidRequest",
   { origin: Schema.String, detail: Schema.String }
 ) {
-  get retry(): Retry.Advice {
+  get retry(): Advice {
     return { reach: "unsent", isTransient: false }
   }
   override get message() {
@@ -49,7 +49,7 @@ export class QueueFull extends Schema.TaggedError<QueueFull>("@clawback/core/Que
   connections: Schema.Int,
   waiting: Schema.Int
 }) {
-  get retry(): Retry.Advice {
+  get retry(): Advice {
     return { reach: "unsent", isTransient: true }
   }
   override get message() {
@@ -64,7 +64,7 @@ export class ConnectFailed extends Schema.TaggedError<ConnectFailed>("@clawback/
   reason: Schema.Literals(["refused", "unresolved", "unreachable", "reset", "tls", "other"]),
   cause: Schema.Defect()
 }) {
-  get retry(): Retry.Advice {
+  get retry(): Advice {
     return { reach: "unsent", isTransient: this.reason !== "tls" }
   }
   override get message() {
@@ -92,7 +92,7 @@ export class ProxyFailed extends Schema.TaggedError<ProxyFailed>("@clawback/core
   status: Schema.UndefinedOr(Schema.Int),
   cause: Schema.Defect()
 }) {
-  get retry(): Retry.Advice {
+  get retry(): Advice {
     return { reach: "unsent", isTransient: this.reason === "unreachable" || this.reason === "broken" }
   }
   override get message() {
@@ -117,7 +117,7 @@ export class ConnectionLost extends Schema.TaggedError<ConnectionLost>("@clawbac
   "ConnectionLost",
   { origin: Schema.String, phase: Schema.Literals(["request", "head", "body"]), cause: Schema.Defect() }
 ) {
-  get retry(): Retry.Advice {
+  get retry(): Advice {
     return { reach: this.phase === "request" ? "unsent" : "unanswered", isTransient: true }
   }
   override get message() {
@@ -137,7 +137,7 @@ export class RequestBodyFailed
     cause: Schema.Defect()
   })
 {
-  get retry(): Retry.Advice {
+  get retry(): Advice {
     return { reach: "unanswered", isTransient: false }
   }
   override get message() {
@@ -153,7 +153,7 @@ export class HeadersTooLarge
     limit: Schema.Int
   })
 {
-  get retry(): Retry.Advice {
+  get retry(): Advice {
     return { reach: "answered", isTransient: false }
   }
   override get message() {
@@ -168,7 +168,7 @@ export class TransportClosed
     origin: Schema.String
   })
 {
-  get retry(): Retry.Advice {
+  get retry(): Advice {
     return { reach: "unsent", isTransient: false }
   }
   override get message() {
@@ -180,7 +180,7 @@ export class TransportClosed
 export class BodyTooLarge extends Schema.TaggedError<BodyTooLarge>("@clawback/core/BodyTooLarge")("BodyTooLarge", {
   limit: Schema.Int
 }) {
-  get retry(): Retry.Advice {
+  get retry(): Advice {
     return { reach: "answered", isTransient: false }
   }
   override get message() {
@@ -199,7 +199,7 @@ export class UnreadBodyClosed
     status: Schema.Int
   })
 {
-  get retry(): Retry.Advice {
+  get retry(): Advice {
     return { reach: "answered", isTransient: false }
   }
   override get message() {

@@ -51,6 +51,19 @@ describe("SessionRegistry.leaks (B3)", () => {
       SessionRegistry.layer({ leakThreshold: (kind) => kind === "slow" ? "1 minute" : undefined, sampleAll: true })
     )))
 
+  it.effect("shows where each session was asked for, in the caller's code first", () =>
+    Effect.gen(function*() {
+      const site = Effect.map(SessionRegistry.list(), ([session]) => session?.owner.site?.split("\n")[0])
+      const sites = [
+        yield* Session.use(info, Effect.void, () => Effect.void, () => site),
+        yield* site.pipe(Session.scoped(info)),
+        yield* Session.scoped(site, info),
+        yield* Stream.runHead(Stream.fromEffect(site).pipe(Session.scopedStream(info))),
+        yield* Stream.runHead(Session.scopedStream(Stream.fromEffect(site), info))
+      ]
+      for (const site of sites) assert.include(JSON.stringify(site), "SessionLeaks.test.ts")
+    }).pipe(Effect.provide(SessionRegistry.layer({ sampleAll: true }))))
+
   it.effect("finds what nobody can release any more, and no longer watches what was released", () => {
     const probe = fakeProbe()
     return Effect.gen(function*() {

@@ -1,6 +1,7 @@
 /** What the registry's records keep alive: nothing of whoever opened the session. Asked of the collector. */
 import * as Caller from "@clawback/core/Caller"
 import * as Session from "@clawback/core/Session"
+import * as SessionObserver from "@clawback/core/SessionObserver"
 import * as SessionRegistry from "@clawback/core/SessionRegistry"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Fiber, Layer, Logger, ManagedRuntime, Option, Schedule, Scope } from "effect"
@@ -112,7 +113,7 @@ describe("A session that has ended", () => {
     Effect.gen(function*() {
       const { SessionRegistry: registry } = SessionRegistry
       const changes: Array<SessionRegistry.Change> = []
-      const stop = (yield* registry).listenUnsafe((change) => void changes.push(change))
+      const stop = SessionObserver.onChange(yield* registry, (change) => void changes.push(change))
       const opening = Effect.gen(function*() {
         const { isLost, value } = treasure()
         const attributes = { value, list: [value], made: () => value }

@@ -1,4 +1,5 @@
 import * as Session from "@clawback/core/Session"
+import * as SessionObserver from "@clawback/core/SessionObserver"
 import * as SessionRegistry from "@clawback/core/SessionRegistry"
 import { assert, describe, it } from "@effect/vitest"
 import { Cause, Effect, Exit, Fiber, Logger } from "effect"
@@ -22,11 +23,11 @@ const listen = (fails: SessionRegistry.Change["_tag"]) =>
   Effect.map(SessionRegistry.SessionRegistry, (registry) => {
     const broken: Array<string> = []
     const sound: Array<string> = []
-    registry.listenUnsafe(({ _tag }) => {
+    SessionObserver.onChange(registry, ({ _tag }) => {
       broken.push(_tag)
       if (_tag === fails) throw new Error(_tag)
     })
-    registry.listenUnsafe(({ _tag }) => sound.push(_tag))
+    SessionObserver.onChange(registry, ({ _tag }) => sound.push(_tag))
     return { broken, sound }
   })
 
@@ -66,7 +67,7 @@ describe("A listener that throws", () => {
       const registry = yield* SessionRegistry.SessionRegistry
       const heard: Array<string> = []
       const watch = () =>
-        registry.watchKinds(({ kind }) => {
+        SessionObserver.onKind(registry, ({ kind }) => {
           heard.push(kind)
           throw new Error(kind)
         })

@@ -3,6 +3,7 @@ import * as SessionRegistry from "@clawback/core/SessionRegistry"
 import { assert, describe, it } from "@effect/vitest"
 import { Duration, Effect, Exit, Fiber, Option, Scope, Stream } from "effect"
 import { TestClock } from "effect/testing"
+import { kernelOf } from "../src/internal/session/kernel.ts"
 import { turn } from "./Moments.ts"
 
 const openIn = (
@@ -10,7 +11,7 @@ const openIn = (
   info: Session.Info,
   fiber: Fiber.Fiber<unknown, unknown>
 ): Session.Session => {
-  const opened = registry.openUnsafe(info, fiber, undefined)
+  const opened = kernelOf(registry).open(info, fiber, undefined)
   return "isOpen" in opened ? opened : assert.fail(opened.message)
 }
 
@@ -189,7 +190,7 @@ describe("SessionRegistry.changes (B1)", () => {
       yield* turn(3)
       const openAndClose = Effect.withFiber((fiber) =>
         Effect.sync(() => {
-          registry.closeUnsafe(openIn(registry, { kind: "a", name: "one" }, fiber))
+          kernelOf(registry).close(openIn(registry, { kind: "a", name: "one" }, fiber))
         })
       )
       yield* openAndClose
@@ -216,7 +217,7 @@ describe("SessionRegistry.changes (B1)", () => {
               looks++
             }
           })
-          registry.closeUnsafe(session)
+          kernelOf(registry).close(session)
         })
       )
       const reader = yield* Effect.forkChild(Stream.runDrain(SessionRegistry.changes))
@@ -281,7 +282,7 @@ describe("SessionRegistry (B1)", () => {
       const twice = yield* Effect.withFiber((fiber) =>
         Effect.sync(() => {
           const session = openIn(registry, { kind: "a", name: "goes" }, fiber)
-          return [registry.closeUnsafe(session), registry.closeUnsafe(session)]
+          return [kernelOf(registry).close(session), kernelOf(registry).close(session)]
         })
       )
       assert.deepStrictEqual([twice, yield* names()], [[true, false], ["stays"]])
@@ -295,7 +296,7 @@ describe("SessionRegistry (B1)", () => {
       yield* Effect.gen(function*() {
         const other = yield* SessionRegistry.SessionRegistry
         yield* open("a", "theirs")
-        assert.isFalse(other.closeUnsafe(session))
+        assert.isFalse(kernelOf(other).close(session))
         assert.deepStrictEqual(yield* names(), ["theirs"])
       }).pipe(Effect.provide(SessionRegistry.layer(), { local: true }))
       assert.deepStrictEqual([session.isOpen, yield* names()], [true, ["mine"]])

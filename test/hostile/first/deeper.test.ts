@@ -10,6 +10,7 @@ import {
   Tasks,
   Timeouts
 } from "@clawback/core"
+import * as SessionObserver from "@clawback/core/SessionObserver"
 import { expect, it } from "@effect/vitest"
 import {
   Context,
@@ -357,7 +358,7 @@ it.effect("a session that is opened in the moment of a metric's reading does not
     const context = yield* Effect.context<never>()
     const registry = yield* SessionRegistry.SessionRegistry
     const kinds: Array<string> = []
-    const stop = registry.watchKinds(({ kind }) => {
+    const stop = SessionObserver.onKind(registry, ({ kind }) => {
       kinds.push(kind)
       if (kinds.length < 5) {
         Effect.runSyncWith(context)(

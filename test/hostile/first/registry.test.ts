@@ -1,4 +1,5 @@
 import { Caller, Session, SessionLeaks, SessionMetrics, SessionRegistry } from "@clawback/core"
+import * as SessionObserver from "@clawback/core/SessionObserver"
 import { expect, it } from "@effect/vitest"
 import {
   Clock,
@@ -16,6 +17,7 @@ import {
   Stream
 } from "effect"
 import { TestClock } from "effect/testing"
+import { kernelOf } from "../../../packages/core/src/internal/session/kernel.ts"
 import { apart, endsWithin, settle, tagOf, Things, wrong } from "./bench.ts"
 
 const job = { kind: "job", name: "nightly" }
@@ -33,7 +35,7 @@ it.effect("a listener that revokes each session as it opens is obeyed, and nothi
   return apart(Effect.gen(function*() {
     const registry = yield* SessionRegistry.SessionRegistry
     const context = yield* Effect.context<never>()
-    const stop = registry.listenUnsafe((change) => {
+    const stop = SessionObserver.onChange(registry, (change) => {
       if (change._tag === "Opened") {
         Effect.runForkWith(context)(registry.revoke({ id: change.session.id }, { reason: "not in my house" }))
       }
@@ -52,7 +54,7 @@ it.effect("a listener that lists the registry sees what it was told of", () => {
   const seen: Array<string> = []
   return apart(Effect.gen(function*() {
     const registry = yield* SessionRegistry.SessionRegistry
-    const stop = registry.listenUnsafe(({ _tag }) => {
+    const stop = SessionObserver.onChange(registry, ({ _tag }) => {
       seen.push(`${_tag} ${Effect.runSync(registry.list()).length} ${JSON.stringify(Effect.runSync(registry.counts))}`)
     })
     yield* Session.use(job, Effect.void, () => Effect.void, () => Effect.void)
@@ -66,7 +68,7 @@ it.effect("a listener that opens a session of its own at each close does not los
   return apart(Effect.gen(function*() {
     const registry = yield* SessionRegistry.SessionRegistry
     const context = yield* Effect.context<never>()
-    const stop = registry.listenUnsafe((change) => {
+    const stop = SessionObserver.onChange(registry, (change) => {
       if (change._tag === "Closed" && change.session.kind === "job") {
         Effect.runSyncWith(context)(
           Session.use({ kind: "audit", name: "x" }, Effect.sync(() => opened++), () => Effect.void, () => Effect.void)
@@ -84,10 +86,10 @@ it.effect("a listener that leaves while it is told, and brings a friend, hears n
   return apart(Effect.gen(function*() {
     const registry = yield* SessionRegistry.SessionRegistry
     let stopFriend = () => {}
-    const stop = registry.listenUnsafe(() => {
+    const stop = SessionObserver.onChange(registry, () => {
       heard.push("first")
       stop()
-      stopFriend = registry.listenUnsafe(() => void heard.push("friend"))
+      stopFriend = SessionObserver.onChange(registry, () => void heard.push("friend"))
     })
     yield* Session.use(job, Effect.void, () => Effect.void, () => Effect.void)
     stopFriend()
@@ -299,7 +301,7 @@ it.effect("attributes that throw do not keep a session from closing while somebo
   return apart(
     Effect.gen(function*() {
       const registry = yield* SessionRegistry.SessionRegistry
-      const stop = registry.listenUnsafe(() => {})
+      const stop = SessionObserver.onChange(registry, () => {})
       const exit = yield* endsWithin("1 minute")(
         Session.use({ ...job, attributes: wrong(attributes) }, things.take, things.give, () => Effect.succeed("done"))
       )
@@ -491,13 +493,13 @@ it.effect("a registry that is told to close a stranger's session, or one twice, 
     const other = Context.get(yield* Layer.build(SessionRegistry.layer()), SessionRegistry.SessionRegistry)
     const handle = yield* Effect.scoped(Effect.gen(function*() {
       const handle = yield* open()
-      expect(other.closeUnsafe(handle.session)).toBe(false)
-      expect(other.closeUnsafe(wrong({ ...handle.session }))).toBe(false)
-      expect(registry.closeUnsafe(wrong(undefined))).toBe(false)
+      expect(kernelOf(other).close(handle.session)).toBe(false)
+      expect(kernelOf(other).close(wrong({ ...handle.session }))).toBe(false)
+      expect(kernelOf(registry).close(wrong(undefined))).toBe(false)
       expect(yield* registry.counts).toEqual({ job: 1 })
       return handle
     }))
-    expect(registry.closeUnsafe(handle.session)).toBe(false)
+    expect(kernelOf(registry).close(handle.session)).toBe(false)
   })))
 
 it.effect("a registry whose layer has closed opens nothing more", () => {

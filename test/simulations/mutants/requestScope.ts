@@ -5,7 +5,7 @@ const requestScope = "packages/core/src/RequestScope.ts"
 const requestWork = "packages/core/src/internal/request/work.ts"
 const workFiber = "packages/core/src/internal/request/workFiber.ts"
 const lasting = "packages/core/src/internal/session/releaseContext.ts"
-const ledger = "packages/core/src/internal/session/ledger.ts"
+const record = "packages/core/src/internal/session/record.ts"
 const session = "packages/core/src/Session.ts"
 
 const of = (file: string, rule: string, find: string, replace: string): Mutant => ({
@@ -84,7 +84,7 @@ export const mutants: ReadonlyArray<Mutant> = [
     "cache.span?._tag === \"Span\" && cache.stackFrame === null as any ? stripped(context) : context"
   ),
   of(
-    ledger,
+    record,
     "a record keeps the ids of a span, not the span",
     "    this.traceId = span?.traceId\n",
     "    this.traceId = span as any\n"
@@ -98,7 +98,7 @@ export const mutants: ReadonlyArray<Mutant> = [
   of(
     session,
     "what is lost is noticed",
-    "if (isWatched) Hold.watch(entry, scope, fiber.getRef(LeakProbe))",
+    "if (isWatched) Lifecycle.watch(record, scope, fiber.getRef(LeakProbe))",
     ""
   )
 ]

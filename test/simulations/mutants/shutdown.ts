@@ -6,7 +6,7 @@ const stopping = "packages/core/src/internal/shutdown/machine.ts"
 const phases = "packages/core/src/internal/shutdown/phases.ts"
 const underWay = "packages/core/src/internal/shutdown/underWay.ts"
 const admission = "packages/core/src/internal/shutdown/admission.ts"
-const ledger = "packages/core/src/internal/session/ledger.ts"
+const record = "packages/core/src/internal/session/record.ts"
 const tasks = "packages/core/src/Tasks.ts"
 const roster = "packages/core/src/internal/tasks/machine.ts"
 
@@ -174,7 +174,7 @@ export const mutants: ReadonlyArray<Mutant> = [
   },
   {
     module: "Shutdown",
-    file: ledger,
+    file: record,
     find: "typeof one !== \"function\" && one.pollUnsafe() === undefined",
     replace: "true",
     rule: "what is merely held is not called work"

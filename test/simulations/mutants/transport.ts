@@ -171,7 +171,7 @@ export const mutants: ReadonlyArray<Mutant> = [
   {
     module: "Transport",
     file: transport,
-    find: "      if (isReleased(session)) return Effect.fail(Hold.whyEnded(session))\n      const { request",
+    find: "      if (isReleased(session)) return Effect.fail(Lifecycle.whyEnded(session))\n      const { request",
     replace: "      const { request",
     rule: "nothing is sent for a call whose scope is closed"
   },
@@ -199,7 +199,7 @@ export const mutants: ReadonlyArray<Mutant> = [
   {
     module: "Transport",
     file: received,
-    find: `    if (session.state !== "open") return Effect.fail(Hold.whyEnded(session))\n`,
+    find: `    if (session.state !== "open") return Effect.fail(Lifecycle.whyEnded(session))\n`,
     replace: "",
     rule: "nothing is read once the exchange is over"
   },

@@ -2,7 +2,7 @@
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
-import type { LeakProbe } from "../LeakProbe.ts"
+import type { LeakProbe } from "./session/model.ts"
 
 export const makeLeakProbe = (): LeakProbe => {
   const registry = new FinalizationRegistry<() => void>((onLost) => onLost())

@@ -1,7 +1,8 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Context, Effect } from "effect"
 import * as fc from "fast-check"
-import { type Entry, Ledger, revokedAround } from "../../src/internal/session/ledger.ts"
+import { Ledger } from "../../src/internal/session/ledger.ts"
+import { SessionRecord } from "../../src/internal/session/record.ts"
 
 /** Opens inside of the n-th open one, or of none; or closes the n-th of all that there ever were. */
 type Step = { readonly inside: number | undefined } | { readonly close: number }
@@ -12,20 +13,22 @@ const step: fc.Arbitrary<Step> = fc.oneof(
 )
 
 const list = (ledger: Ledger, from?: number) => {
-  const entries: Array<Entry> = []
+  const entries: Array<SessionRecord> = []
   ledger.forEach((entry) => entries.push(entry), from)
   return entries
 }
 
-const open = (ledger: Ledger, parent: Entry | undefined) =>
+const of = ({ ledger }: SessionRecord) => ledger instanceof Ledger ? ledger : assert.fail("no ledger")
+
+const open = (ledger: Ledger, parent: SessionRecord | undefined) =>
   ledger.open({ kind: "k", name: "n" }, parent, undefined, undefined, 1, undefined, 0n)
 
 describe("The ledger (B1)", () => {
   it("holds what a map would hold, in the order of opening, whatever is opened and closed", () => {
     fc.assert(fc.property(fc.array(step, { maxLength: 80, size: "max" }), (steps) => {
       const ledger = new Ledger()
-      const model = new Map<number, Entry>()
-      const ever: Array<Entry> = []
+      const model = new Map<number, SessionRecord>()
+      const ever: Array<SessionRecord> = []
       for (const step of steps) {
         if ("close" in step) {
           const entry = ever[step.close]
@@ -51,7 +54,7 @@ describe("The ledger (B1)", () => {
   it("never lists a child before a parent that is open", () => {
     fc.assert(fc.property(fc.array(step, { maxLength: 80, size: "max" }), (steps) => {
       const ledger = new Ledger()
-      const ever: Array<Entry> = []
+      const ever: Array<SessionRecord> = []
       for (const step of steps) {
         if ("close" in step) {
           if (ever[step.close] !== undefined) ledger.close(ever[step.close]!)
@@ -83,8 +86,8 @@ describe("The ledger (B1)", () => {
   it("revokes what matches and what is inside of it, and nothing else, whatever was closed between", () => {
     fc.assert(fc.property(fc.array(step, { maxLength: 80, size: "max" }), fc.nat(80), (steps, chosen) => {
       const ledger = new Ledger()
-      const ever: Array<Entry> = []
-      const parents = new Map<Entry, Entry | undefined>()
+      const ever: Array<SessionRecord> = []
+      const parents = new Map<SessionRecord, SessionRecord | undefined>()
       for (const step of steps) {
         if ("close" in step) {
           if (ever[step.close] !== undefined) ledger.close(ever[step.close]!)
@@ -96,7 +99,7 @@ describe("The ledger (B1)", () => {
         parents.set(ever.at(-1)!, parent)
       }
       const target = ever[chosen % Math.max(1, ever.length)]
-      const isInside = (entry: Entry | undefined): boolean =>
+      const isInside = (entry: SessionRecord | undefined): boolean =>
         entry !== undefined && (entry === target || isInside(parents.get(entry)))
       const taken = ledger.revoke((entry) => entry === target, "test", target?.id)
       // What was opened inside of a closed session hangs on the nearest that was open.
@@ -110,17 +113,17 @@ describe("The ledger (B1)", () => {
     const revoking = fc.record({ revoke: fc.nat(40) })
     fc.assert(fc.property(fc.array(fc.oneof(step, revoking), { maxLength: 80, size: "max" }), (steps) => {
       const [here, there] = [new Ledger(), new Ledger()]
-      const ever: Array<Entry> = []
-      const isRevoked = (entry: Entry | undefined): boolean =>
+      const ever: Array<SessionRecord> = []
+      const isRevoked = (entry: SessionRecord | undefined): boolean =>
         entry !== undefined && (entry.isRevoked || isRevoked(entry.parent))
       for (const step of steps) {
         const entry = ever["close" in step ? step.close : "revoke" in step ? step.revoke : step.inside ?? Infinity]
         if ("close" in step) {
-          if (entry !== undefined) entry.ledger.close(entry)
+          if (entry !== undefined) of(entry).close(entry)
         } else if ("revoke" in step) {
-          if (entry !== undefined) entry.ledger.revoke((one) => one === entry, "test", entry.id)
+          if (entry !== undefined) of(entry).revoke((one) => one === entry, "test", entry.id)
         } else {
-          assert.strictEqual(revokedAround(entry) !== undefined, isRevoked(entry))
+          assert.strictEqual(SessionRecord.revokedAround(entry) !== undefined, isRevoked(entry))
           // What a release opens is opened all the same.
           ever.push(open(ever.length % 3 === 0 ? there : here, entry))
         }
@@ -131,11 +134,11 @@ describe("The ledger (B1)", () => {
   it("keeps nothing of what was closed, and no more room than twice what is open", () => {
     const ledger = new Ledger()
     const first = open(ledger, undefined)
-    first.held = { value: {}, release: () => Effect.void, services: Context.empty() }
+    first.hold({ value: {}, release: () => Effect.void, services: Context.empty() })
     const last = Array.from({ length: 1000 }, () => open(ledger, undefined)).at(-1)!
     for (const entry of list(ledger)) if (entry !== last) ledger.close(entry)
-    assert.deepStrictEqual([first.held, first.onRevoked], [undefined, undefined])
-    assert.isAtMost(last.slot, 2 + 16)
+    assert.deepStrictEqual([first.held, first.users], [undefined, []])
+    assert.isAtMost(last["slot"], 2 + 16)
     assert.strictEqual(ledger.find(last.id), last)
   })
 

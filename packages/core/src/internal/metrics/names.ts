@@ -6,12 +6,9 @@
  */
 import * as Context from "effect/Context"
 import * as Metric from "effect/Metric"
-import type { Bounded, Instrument, Labels, Use } from "../../Instrument.ts"
+import { type Bounded, type Instrument, type Labels, other, type Use } from "./model.ts"
 import type { Observed } from "./observed.ts"
 import { Recorded } from "./recorded.ts"
-
-/** The value of a label beyond those that are shown apart. The name is OpenTelemetry's for this. */
-export const other = "_OTHER"
 
 /** How many names of a level keep their series though they are not used any more. */
 const maxUnused = 16

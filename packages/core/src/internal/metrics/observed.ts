@@ -1,7 +1,7 @@
 /** Series that are read from their sources when an exporter looks. */
 import type * as Context from "effect/Context"
 import * as Metric from "effect/Metric"
-import type { Instrument, Labels, Read } from "../../Instrument.ts"
+import type { Instrument, Labels, Read } from "./model.ts"
 import { attributesOf } from "./recorded.ts"
 
 /** The sources that one observed series is read from. */

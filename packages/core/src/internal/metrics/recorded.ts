@@ -1,7 +1,7 @@
 /** Series that are recorded to. A registry of metrics reads them when an exporter looks. */
 import type * as Context from "effect/Context"
 import * as Metric from "effect/Metric"
-import type { Instrument } from "../../Instrument.ts"
+import type { Instrument } from "./model.ts"
 
 /** The attributes of a series in its registry: its labels with a value, and the unit. */
 export const attributesOf = (

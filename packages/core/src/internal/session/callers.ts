@@ -1,5 +1,13 @@
-import type { Caller } from "../../Caller.ts"
+/** For whom a fiber works, and what a record keeps of that. */
+import * as Context from "effect/Context"
 import * as OptionCheck from "../../OptionCheck.ts"
+import type { Caller } from "./model.ts"
+
+/** The caller in force; undefined for work without one. */
+export const Current: Context.Reference<Caller | undefined> = Context.Reference<Caller | undefined>(
+  "@clawback/core/Caller/Current",
+  { defaultValue: () => undefined }
+)
 
 /** Those made here, which hold nothing else. */
 const copies = new WeakSet<Caller>()
@@ -7,8 +15,8 @@ const copies = new WeakSet<Caller>()
 const names = ["tenant", "subject", "conversation"] as const
 
 /**
- * A caller's own fields, copied: what else the user's object holds must not live for as long as what is opened for it, and
- * what is counted for a tenant must be counted off for the same one.
+ * A copy of a caller's own fields. The other fields of the user's object must not live as long as the sessions opened for
+ * it, and a session must be counted off for the tenant that it was counted for.
  */
 export const copied = (...callers: ReadonlyArray<Caller>): Caller => {
   const copy: { -readonly [K in keyof Caller]: Caller[K] } = {}
@@ -25,6 +33,6 @@ export const copied = (...callers: ReadonlyArray<Caller>): Caller => {
   return copy
 }
 
-/** What a record keeps of a caller, who may have been set without us. */
+/** What a record keeps of a caller, which may have been set by other means than ours. */
 export const kept = (caller: Caller | undefined): Caller | undefined =>
   caller === undefined || copies.has(caller) ? caller : copied(caller)

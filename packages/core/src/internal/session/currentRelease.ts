@@ -1,32 +1,32 @@
 /**
- * The release inside of which a fiber works. It follows the end of work, and is not bound by it: it may open sessions
- * where that work may not any more, and has none of its deadlines.
+ * The release inside of which a fiber works. It comes after the end of the work, and is not bound by it: it may open
+ * sessions where that work may not any more, and has none of its deadlines.
  */
 import * as Context from "effect/Context"
 import type * as Fiber from "effect/Fiber"
-import type { Entry } from "./ledger.ts"
+import type { Releasing, SessionRecord } from "./record.ts"
 
 type AnyFiber = Fiber.Fiber<unknown, unknown>
 
 /**
- * One release. A stream, whose own fiber does both, has it from its start on: it begins when the stream is told to end, as a
- * revocation does.
+ * One release. A stream works and releases on one fiber, so it has its release from the start: that begins when the stream is
+ * interrupted, as by a revocation.
  */
-export class Release {
+export class Release implements Releasing {
   /** The session that is released; undefined once that is done. */
-  private entry: Entry | undefined
+  private record: SessionRecord | undefined
   /** The release that this one, or what comes before it, is a part of. */
   private around: Release | undefined
   private hasBegun = false
 
-  constructor(entry: Entry, fiber: AnyFiber) {
-    this.entry = entry
+  constructor(record: SessionRecord, fiber: AnyFiber) {
+    this.record = record
     this.around = of(fiber)
   }
 
-  /** It, or as long as it has not begun the one around it. */
+  /** This release once it has begun; before that, the one around it. */
   get current(): Release | undefined {
-    return this.hasBegun || this.entry?.isRevoked === true ? this : this.around
+    return this.hasBegun || this.record?.isRevoked === true ? this : this.around
   }
 
   begin(): void {
@@ -34,23 +34,23 @@ export class Release {
   }
 
   get isOver(): boolean {
-    return this.entry === undefined
+    return this.record === undefined
   }
 
-  /** Whether it gives back one of these sessions. */
-  isOfAny(entries: ReadonlySet<Entry>): boolean {
-    return this.entry !== undefined && entries.has(this.entry)
+  /** Whether it releases one of these sessions. */
+  isOfAny(records: ReadonlySet<SessionRecord>): boolean {
+    return this.record !== undefined && records.has(this.record)
   }
 
-  /** Whether it, or one around it, gives back this session. */
-  isWithin(entry: Entry): boolean {
-    return this.entry === entry || this.around?.isWithin(entry) === true
+  /** Whether it, or one around it, releases this session. */
+  isWithin(record: SessionRecord): boolean {
+    return this.record === record || this.around?.isWithin(record) === true
   }
 
-  /** What it left running may remember it for long. */
+  /** Drops what it refers to: a fiber that it left running may keep it for long. */
   end(): void {
     this.hasBegun = true
-    this.entry = undefined
+    this.record = undefined
     this.around = undefined
   }
 }

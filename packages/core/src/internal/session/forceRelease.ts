@@ -3,38 +3,38 @@ import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import { atMost, endsIn } from "../time/atMost.ts"
-import { type Entry, nearest } from "./ledger.ts"
-import * as Hold from "./lifecycle.ts"
+import * as Lifecycle from "./lifecycle.ts"
+import { nearest, type SessionRecord } from "./record.ts"
 
 export interface Options {
-  /** How long users get to let go. */
+  /** How long users get to stop. */
   readonly grace: Duration.Duration
   /** How long a release, or an acquisition that is under way, then gets to end. */
   readonly patience: Duration.Duration
-  readonly leave: (entry: Entry) => void
-  readonly onForced: (entry: Entry) => void
-  readonly onStuck: (entry: Entry) => void
+  readonly leave: (record: SessionRecord) => void
+  readonly onForced: (record: SessionRecord) => void
+  readonly onStuck: (record: SessionRecord) => void
 }
 
-/** So many releases in a row, and others get a turn. */
+/** After so many releases, other fibers get a turn. */
 const batch = 512
 
-/** Releases what is still held, children first: each as soon as all inside of it are closed, or stuck. */
-const force = (entries: ReadonlySet<Entry>, context: Context.Context<never>, options: Options) => {
+/** Releases what is still held, children first: each once all inside of it are closed, or stuck. */
+const force = (records: ReadonlySet<SessionRecord>, context: Context.Context<never>, options: Options) => {
   const runFork = Effect.runForkWith(context)
-  const inside = new Map<Entry, number>()
-  for (const entry of entries) {
-    const around = nearest(entries, entry)
+  const inside = new Map<SessionRecord, number>()
+  for (const record of records) {
+    const around = nearest(records, record)
     if (around !== undefined) inside.set(around, (inside.get(around) ?? 0) + 1)
   }
-  const ready = [...entries].filter((entry) => !inside.has(entry))
-  const unsettled = new Set(entries)
+  const ready = [...records].filter((record) => !inside.has(record))
+  const unsettled = new Set(records)
   let wake: (() => void) | undefined
 
-  const settle = (entry: Entry, isClosed: boolean) => {
-    if (!isClosed) options.onStuck(entry)
-    unsettled.delete(entry)
-    const around = nearest(entries, entry)
+  const settle = (record: SessionRecord, isClosed: boolean) => {
+    if (!isClosed) options.onStuck(record)
+    unsettled.delete(record)
+    const around = nearest(records, record)
     if (around !== undefined) {
       const others = (inside.get(around) ?? 0) - 1
       inside.set(around, others)
@@ -43,18 +43,18 @@ const force = (entries: ReadonlySet<Entry>, context: Context.Context<never>, opt
     wake?.()
   }
 
-  const take = (entry: Entry) => {
-    if (!entry.isOpen) return settle(entry, true)
-    // What is still being acquired cannot be taken away: it is given back as soon as it is there.
-    const isHeld = entry.state === "open"
-    if (isHeld) options.onForced(entry)
+  const take = (record: SessionRecord) => {
+    if (!record.isOpen) return settle(record, true)
+    // What is still being acquired cannot be released: it is released once it is acquired.
+    const isHeld = record.state === "open"
+    if (isHeld) options.onForced(record)
     const ending = isHeld
-      ? Effect.uninterruptible(Effect.suspend(() => Hold.close(entry, Exit.fail(entry.revoked), options.leave)))
-      : Hold.closed(entry)
+      ? Effect.uninterruptible(Effect.suspend(() => Lifecycle.close(record, Exit.fail(record.revoked), options.leave)))
+      : Lifecycle.closed(record)
     const fiber = runFork(ending)
     const exit = fiber.pollUnsafe()
-    if (exit !== undefined) return settle(entry, Exit.isSuccess(exit))
-    runFork(endsIn(fiber, options.patience)).addObserver((exit) => settle(entry, Exit.isSuccess(exit) && exit.value))
+    if (exit !== undefined) return settle(record, Exit.isSuccess(exit))
+    runFork(endsIn(fiber, options.patience)).addObserver((exit) => settle(record, Exit.isSuccess(exit) && exit.value))
   }
 
   const woken = Effect.callback<void>((resume) => {
@@ -67,16 +67,16 @@ const force = (entries: ReadonlySet<Entry>, context: Context.Context<never>, opt
 
   return Effect.gen(function*() {
     while (unsettled.size > 0) {
-      for (const entry of ready.splice(0, batch)) take(entry)
+      for (const record of ready.splice(0, batch)) take(record)
       yield* ready.length > 0 ? Effect.yieldNow : woken
     }
   })
 }
 
-/** Waits for sessions that were told to close, and releases those that have not when time is up. */
-export const takeBack = (marked: ReadonlySet<Entry>, options: Options): Effect.Effect<void> =>
+/** Waits until revoked sessions are closed, and releases those that are still open when the time is over. */
+export const takeBack = (marked: ReadonlySet<SessionRecord>, options: Options): Effect.Effect<void> =>
   Effect.contextWith((context: Context.Context<never>) =>
-    Effect.flatMap(atMost(Hold.allClosed([...marked]), options.grace), (isDone) => {
+    Effect.flatMap(atMost(Lifecycle.allClosed([...marked]), options.grace), (isDone) => {
       if (isDone) return Effect.void
       return force(new Set([...marked].filter(({ isOpen }) => isOpen)), context, options)
     })

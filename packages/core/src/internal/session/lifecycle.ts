@@ -1,63 +1,54 @@
-/** What is done with one session between opening and closing. The registry's ledger says what has happened so far. */
+/** What is done with one session between opening and closing. Its record has the state. */
 import * as Cause from "effect/Cause"
 import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
-import type { LeakProbe } from "../../LeakProbe.ts"
-import type { Restore, Session } from "../../Session.ts"
-import { SessionRevoked } from "../../SessionError.ts"
 import * as Releasing from "./currentRelease.ts"
 import { defectsOf } from "./defects.ts"
-import type { Entry } from "./ledger.ts"
+import { SessionRevoked } from "./errors.ts"
+import type { LeakProbe, Restore, Session } from "./model.ts"
 import * as Observer from "./observer.ts"
+import type { SessionRecord } from "./record.ts"
 import { release } from "./release.ts"
 
-const remove = <A>(listeners: Array<A>, listener: A): void => {
-  const at = listeners.indexOf(listener)
-  if (at >= 0) listeners.splice(at, 1)
-}
-
-/** Waits until each of these sessions is closed, by whoever closes it. */
-export const allClosed = (entries: ReadonlyArray<Entry>): Effect.Effect<void> =>
+/** Waits until each of these sessions is closed, by whichever fiber. */
+export const allClosed = (records: ReadonlyArray<SessionRecord>): Effect.Effect<void> =>
   Effect.callback((resume) => {
-    const open = entries.filter(({ isOpen }) => isOpen)
+    const open = records.filter(({ isOpen }) => isOpen)
     let left = open.length
     if (left === 0) return resume(Effect.void)
     const onClosed = () => {
       if (--left === 0) resume(Effect.void)
     }
-    for (const entry of open) {
-      const listeners = entry.onClosed ??= []
-      listeners.push(onClosed)
-    }
+    for (const record of open) record.addCloseListener(onClosed)
     return Effect.sync(() => {
-      for (const { onClosed: listeners } of open) if (listeners !== undefined) remove(listeners, onClosed)
+      for (const record of open) record.removeCloseListener(onClosed)
     })
   })
 
-/** Waits until a session is closed, by whoever closes it. */
-export const closed = (entry: Entry): Effect.Effect<void> => allClosed([entry])
+/** Waits until a session is closed, by whichever fiber. */
+export const closed = (record: SessionRecord): Effect.Effect<void> => allClosed([record])
 
 /**
- * Gives back what a session holds, and closes it. Whoever comes second waits for the first, unless he is a part of that.
+ * Releases what a session holds, and closes it. A second caller waits for the first, unless it is a part of that release.
  *
- * It begins as it is called: whoever calls runs what it answers with, where interruption is not allowed.
+ * The release begins when this is called. Run the returned effect where interruption is not allowed.
  */
 export const close = (
-  entry: Entry,
+  record: SessionRecord,
   exit: Exit.Exit<unknown, unknown>,
-  leave: (entry: Entry) => void
+  leave: (record: SessionRecord) => void
 ): Effect.Effect<void> => {
-  if (!entry.isOpen) return Effect.void
-  if (entry.state === "releasing") {
-    return Effect.withFiber((fiber) => Releasing.of(fiber)?.isWithin(entry) === true ? Effect.void : closed(entry))
+  if (!record.isOpen) return Effect.void
+  if (record.state === "releasing") {
+    return Effect.withFiber((fiber) => Releasing.of(fiber)?.isWithin(record) === true ? Effect.void : closed(record))
   }
-  entry.state = "releasing"
-  return release(entry, exit, () => leave(entry))
+  record.beginRelease()
+  return release(record, exit, () => leave(record))
 }
 
-/** The reason where nobody revoked a session, but its scope was closed by another fiber while it was still used. */
+/** The reason where nobody revoked a session, but another fiber closed its scope while it was still used. */
 export const scopeClosedReason = "its scope was closed"
 
 /** Why a session that is used after its release can be used no longer. */
@@ -67,59 +58,52 @@ export const whyEnded = (session: Session): SessionRevoked => {
 }
 
 /** Waits until a session is revoked. */
-export const revoked = (entry: Entry): Effect.Effect<SessionRevoked> =>
+export const revoked = (record: SessionRecord): Effect.Effect<SessionRevoked> =>
   Effect.callback((resume) => {
-    const onRevoked = () => entry.revoked !== undefined && resume(Effect.succeed(entry.revoked))
-    if (entry.isRevoked) return void onRevoked()
-    const listeners = entry.onRevoked ??= []
-    listeners.push(onRevoked)
-    return Effect.sync(() => remove(listeners, onRevoked))
+    const onRevoked = () => record.revoked !== undefined && resume(Effect.succeed(record.revoked))
+    if (record.isRevoked) return void onRevoked()
+    record.addUser(onRevoked)
+    return Effect.sync(() => record.removeUser(onRevoked))
   })
 
-// Made apart from `watch`: what they are made in is kept by them, and may not have the scope.
-const abandoning = (entry: Entry) => () => {
-  entry.isAbandoned = entry.isOpen
-}
+// Made apart from `watch`, so that they do not keep its `scope`.
+const abandoning = (record: SessionRecord) => () => record.abandon()
 const stopping = (stop: () => void) => () => Observer.tell(stop, undefined)
 
-/** Notes when the scope that must release a session is lost. A probe that throws does not keep it from being released. */
-export const watch = (entry: Entry, scope: object, probe: LeakProbe): void =>
-  Observer.tell((entry) => {
-    const listeners = entry.onClosed ??= []
-    listeners.push(stopping(probe.watch(scope, abandoning(entry))))
-  }, entry)
+/** Notes when the scope that must release a session is lost. If the probe throws, the session is still released. */
+export const watch = (record: SessionRecord, scope: object, probe: LeakProbe): void =>
+  Observer.tell((record) => record.addCloseListener(stopping(probe.watch(scope, abandoning(record)))), record)
 
-/** Has those let go of a session who must, since it is revoked. */
-export const tell = (entry: Entry): void => {
-  for (const one of entry.onRevoked?.slice() ?? []) {
-    if (typeof one === "function") one()
-    else one.interruptUnsafe()
+/** Interrupts the fibers that work in a revoked session, and calls its other users. */
+export const tell = (record: SessionRecord): void => {
+  for (const user of record.users.slice()) {
+    if (typeof user === "function") user()
+    else user.interruptUnsafe()
   }
 }
 
-const tellsOfRevocation = (reason: Cause.Reason<unknown>): boolean =>
+const isRevocation = (reason: Cause.Reason<unknown>): boolean =>
   Cause.isFailReason(reason) && reason.error instanceof SessionRevoked
 
 /**
- * What a revoked session's work came to: the interruptions that the revocation caused are told as what they were, and so
- * are the revocations of sessions inside, which end first.
+ * The exit of work in a session: where that was revoked, its error replaces the interruptions that the revocation caused,
+ * and the revocations of sessions inside, which end first.
  */
-export const revokedOr = <A, E>(entry: Entry, exit: Exit.Exit<A, E>): Exit.Exit<A, E | SessionRevoked> => {
-  if (entry.revoked === undefined || Exit.isSuccess(exit)) return exit
+export const revokedOr = <A, E>(record: SessionRecord, exit: Exit.Exit<A, E>): Exit.Exit<A, E | SessionRevoked> => {
+  if (record.revoked === undefined || Exit.isSuccess(exit)) return exit
   const own = exit.cause.reasons.filter((reason) => !Cause.isInterruptReason(reason))
-  const others = own.filter((reason) => !tellsOfRevocation(reason))
-  if (others.length === 0) return Exit.fail(entry.revoked)
+  const others = own.filter((reason) => !isRevocation(reason))
+  if (others.length === 0) return Exit.fail(record.revoked)
   const cause = Cause.fromReasons(others)
-  return Exit.failCause(others.length === own.length ? cause : Cause.combine(Cause.fail(entry.revoked), cause))
+  return Exit.failCause(others.length === own.length ? cause : Cause.combine(Cause.fail(record.revoked), cause))
 }
 
-/** Has a revocation of the session interrupt a fiber, until what this answers with is called. */
-export const interruptWhenRevoked = (entry: Entry, fiber: Fiber.Fiber<unknown, unknown>): () => void => {
-  const listeners = entry.onRevoked ??= []
-  listeners.push(fiber)
-  // It may have come while the fiber took its first steps.
-  if (entry.isRevoked) fiber.interruptUnsafe()
-  return () => remove(listeners, fiber)
+/** Makes a revocation of the session interrupt a fiber. Returns how to stop that. */
+export const interruptWhenRevoked = (record: SessionRecord, fiber: Fiber.Fiber<unknown, unknown>): () => void => {
+  record.addUser(fiber)
+  // It may have been revoked while the fiber took its first steps.
+  if (record.isRevoked) fiber.interruptUnsafe()
+  return () => record.removeUser(fiber)
 }
 
 /** What `Effect.uninterruptibleMask` gives: interruption is as it was outside. */
@@ -127,52 +111,52 @@ export type Mask = <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A,
 
 const uninterruptible = { uninterruptible: true } as const
 
-/** There are two of these, one for where interruption is allowed outside: what the last one did is remembered. */
+/** There are two of these, one for where interruption is allowed outside: the answer for the last one is kept. */
 let knownMask: Mask | undefined
 let isRestoring = false
 
-/** So many sessions inside of each other run, end and are interrupted on one stack; then a turn of the scheduler is taken. */
+/** So many nested sessions run, end and are interrupted on one stack; then the scheduler takes a turn. */
 const depthOfStack = 32
 
 /**
  * Runs an effect that a revocation of the session interrupts, and that then fails with `SessionRevoked`.
  *
- * A fiber cannot take back an interruption of itself, so the effect gets a fiber of its own, at once. Call it inside of
+ * A fiber cannot take back an interruption of itself, so the effect gets a fiber of its own, at once. Call this inside of
  * an effect, where interruption is not allowed; `restore` decides whether the effect can be interrupted.
  */
 export const region = <A, E, R>(
-  entry: Entry,
+  record: SessionRecord,
   context: Context.Context<R>,
   effect: Effect.Effect<A, E, R>,
   restore: Mask
 ): Effect.Effect<A, E | SessionRevoked> => {
-  if (entry.revoked !== undefined) return Effect.fail(entry.revoked)
+  if (record.revoked !== undefined) return Effect.fail(record.revoked)
   if (restore !== knownMask) {
     knownMask = restore
     isRestoring = restore(Effect.void) !== Effect.void
   }
-  const isDeep = entry.depth % depthOfStack === depthOfStack - 1
+  const isDeep = record.depth % depthOfStack === depthOfStack - 1
   const fiber = Effect.runForkWith(context)(
     isDeep ? Effect.andThen(Effect.yieldNow, effect) : effect,
     isRestoring ? undefined : uninterruptible
   )
   const exit = fiber.pollUnsafe()
-  if (exit !== undefined) return revokedOr(entry, exit)
-  const stopListening = interruptWhenRevoked(entry, fiber)
+  if (exit !== undefined) return revokedOr(record, exit)
+  const stopListening = interruptWhenRevoked(record, fiber)
   const turning = <A>(self: Effect.Effect<A>): Effect.Effect<A> =>
     isDeep ? Effect.andThen(Effect.yieldNow, Effect.tap(self, Effect.yieldNow)) : self
   const finished = Effect.onInterrupt(
     restore(Fiber.await(fiber)),
-    // What the effect died of while it was interrupted is told next to the interruption.
+    // What the effect died of while it was interrupted is raised next to the interruption.
     () => Effect.andThen(turning(Fiber.interrupt(fiber)), defectsOf(fiber))
   )
   const left = Effect.onExitPrimitive(finished, () => {
     stopListening()
     return undefined
   })
-  return Effect.flatMap(isDeep ? Effect.tap(left, Effect.yieldNow) : left, (exit) => revokedOr(entry, exit))
+  return Effect.flatMap(isDeep ? Effect.tap(left, Effect.yieldNow) : left, (exit) => revokedOr(record, exit))
 }
 
-/** Lets parts of the session's acquisition be interrupted, also by a revocation. */
-export const restoring = (entry: Entry, restore: Mask): Restore => <A, E, R>(part: Effect.Effect<A, E, R>) =>
-  Effect.contextWith((context: Context.Context<R>) => region(entry, context, part, restore))
+/** Makes parts of the session's acquisition interruptible, also by a revocation. */
+export const restoring = (record: SessionRecord, restore: Mask): Restore => <A, E, R>(part: Effect.Effect<A, E, R>) =>
+  Effect.contextWith((context: Context.Context<R>) => region(record, context, part, restore))

@@ -1,9 +1,9 @@
 import type * as Context from "effect/Context"
 import type * as Fiber from "effect/Fiber"
 import type * as Stream from "effect/Stream"
-import { SessionRevoked } from "../../SessionError.ts"
 import * as Timers from "../time/timers.ts"
 import { failBeside } from "./defects.ts"
+import { SessionRevoked } from "./errors.ts"
 import { scopeClosedReason } from "./lifecycle.ts"
 import { type End, Pump } from "./streamFiber.ts"
 

@@ -1,12 +1,12 @@
-/** Those who are told of what happens, in the step in which it does. */
+/** Observers are called in the step of the event. */
 import * as Cause from "effect/Cause"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 
 /**
- * Tells one observer. What it throws is nothing to those it observes: it goes to the log of whoever caused the event, and
- * the observer hears of the next one, too.
+ * Calls an observer. What it throws changes nothing: it is logged by the fiber that caused the event, and the observer is
+ * called for the next event as well.
  */
 export const tell = <A>(observer: (event: A) => void, event: A): void => {
   try {

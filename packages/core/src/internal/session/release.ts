@@ -3,11 +3,11 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Schedule from "effect/Schedule"
-import type { Info } from "../../Session.ts"
-import { ReleaseFailed } from "../../SessionError.ts"
 import * as Deadline from "../time/deadline.ts"
 import * as Releasing from "./currentRelease.ts"
-import type { Entry, Held } from "./ledger.ts"
+import { ReleaseFailed } from "./errors.ts"
+import type { Info } from "./model.ts"
+import type { Held, SessionRecord } from "./record.ts"
 import { Unowned } from "./releaseContext.ts"
 
 const defaultRetry: Required<Info>["releaseRetry"] = Schedule.exponential("50 millis").pipe(Schedule.upTo({ times: 3 }))
@@ -23,11 +23,11 @@ const attempt = ({ release, value }: Held, exit: Exit.Exit<unknown, unknown>): E
   }
 }
 
-/** Has what failed tried again, as the session's info says, and die if it fails to the end. A release that died has. */
-const again = (entry: Entry, cause: Cause.Cause<unknown>, release: () => Effect.Effect<unknown, unknown>) => {
+/** Retries a release that failed, as the session's info says; one that fails to the end becomes a defect, as one that died. */
+const again = (record: SessionRecord, cause: Cause.Cause<unknown>, release: () => Effect.Effect<unknown, unknown>) => {
   const failure = cause.reasons.find(Cause.isFailReason)
   if (failure === undefined) return Effect.failCause(cause as Cause.Cause<never>)
-  const { id, kind, name, releaseRetry = defaultRetry } = entry
+  const { id, kind, name, releaseRetry = defaultRetry } = record
   let isFirst = true
   const next = Effect.suspend((): Effect.Effect<unknown, unknown> => {
     if (!isFirst) return release()
@@ -41,13 +41,17 @@ const again = (entry: Entry, cause: Cause.Cause<unknown>, release: () => Effect.
 }
 
 /**
- * Gives back what a session holds, and leaves whatever comes of that. It begins as it is called, and runs in the context of
- * who acquired it, whoever releases it, but for the deadline.
+ * Releases what a session holds, then calls `leave`, however the release ends. It begins when it is called. It runs in the
+ * context in which the session was acquired, whichever fiber releases it, but without the deadline.
  */
-export const release = (entry: Entry, exit: Exit.Exit<unknown, unknown>, leave: () => void): Effect.Effect<void> => {
-  const { held } = entry
+export const release = (
+  record: SessionRecord,
+  exit: Exit.Exit<unknown, unknown>,
+  leave: () => void
+): Effect.Effect<void> => {
+  const { held } = record
   const released = held === undefined ? Effect.void : attempt(held, exit)
-  // Most releases are done as soon as they are asked for.
+  // Most releases are done at once.
   if (held === undefined || (Exit.isExit(released) && Exit.isSuccess(released))) {
     leave()
     return Effect.void
@@ -57,7 +61,7 @@ export const release = (entry: Entry, exit: Exit.Exit<unknown, unknown>, leave: 
   return Effect.withFiber((fiber) => {
     const outer = fiber.context
     const { services } = held
-    const releasing = new Releasing.Release(entry, fiber)
+    const releasing = new Releasing.Release(record, fiber)
     releasing.begin()
     const context = Context.add(
       services instanceof Unowned ? services.context : services,
@@ -80,7 +84,7 @@ export const release = (entry: Entry, exit: Exit.Exit<unknown, unknown>, leave: 
         end()
         return Effect.void
       },
-      onFailure: (cause) => Effect.asVoid(Effect.onExitPrimitive(again(entry, cause, () => attempt(held, exit)), end))
+      onFailure: (cause) => Effect.asVoid(Effect.onExitPrimitive(again(record, cause, () => attempt(held, exit)), end))
     })
   })
 }

@@ -1,17 +1,17 @@
 /**
- * Where in the code a session is asked for. Only the call itself knows: by the time the effect runs, its caller is no
- * longer on the stack. A stack costs microseconds, so one call in 128 pays, or each while somebody wants all.
+ * Where in the code a session is asked for. The stack is taken in the call: when the effect runs, its caller is no longer on
+ * the stack. A stack costs microseconds, so it is taken for one call in 128, or for each while all are demanded.
  */
 
 const interval = 128
 let calls = 0
 let demands = 0
 
-/** The call's stack, if it is its turn. */
+/** The stack of the call, if this call is sampled. */
 export const sample = (): Error | undefined => {
   if (demands === 0 && ++calls % interval !== 0) return undefined
   const limit = Error.stackTraceLimit
-  Error.stackTraceLimit = 7
+  Error.stackTraceLimit = 8
   const site = new Error("A session was asked for here")
   Error.stackTraceLimit = limit
   // Until its stack was read, an error keeps the functions and fibers that are on it.
@@ -19,7 +19,7 @@ export const sample = (): Error | undefined => {
   return site
 }
 
-/** Every call is sampled until what this answers with is called. */
+/** Samples every call, until the returned function is called. */
 export const demand = (): () => void => {
   let isOver = false
   demands++
@@ -29,8 +29,10 @@ export const demand = (): () => void => {
   }
 }
 
-/** The caller's frames, our own left out. */
+/** The caller's frames, without our own and that of Effect's `dual`. */
 export const format = (site: Error): string =>
   (site.stack ?? "").split("\n").slice(1).map((line) => line.trim())
-    .filter((line) => !/\/core\/(?:src|dist)\/(?:Session\.|Shutdown\.|Tasks\.|internal\/)/.test(line))
+    .filter((line) =>
+      !/\/core\/(?:src|dist)\/(?:Session\.|Shutdown\.|Tasks\.|internal\/)|\/effect\/(?:src|dist)\/Function\./.test(line)
+    )
     .slice(0, 4).join("\n")

@@ -10,7 +10,7 @@ import * as Deadline from "../../Deadline.ts"
 import type { Session } from "../../Session.ts"
 import { type Filter, SessionRegistry, type Snapshot } from "../../SessionRegistry.ts"
 import type { Failure, Held, Phase, PhaseReport } from "../../ShutdownReport.ts"
-import { Entry } from "../session/ledger.ts"
+import { SessionRecord } from "../session/record.ts"
 import * as Site from "../session/site.ts"
 import * as Monotonic from "../time/monotonic.ts"
 import type { Stopping } from "./machine.ts"
@@ -88,7 +88,7 @@ export const heldWork = ({ session }: Pick<Work, "session">, now: number): Held 
   name: session.name,
   id: session.id,
   age: Duration.millis(Math.max(0, now - session.openedAt)),
-  site: session instanceof Entry && session.site !== undefined ? Site.format(session.site) : undefined
+  site: session instanceof SessionRecord && session.site !== undefined ? Site.format(session.site) : undefined
 })
 
 /**

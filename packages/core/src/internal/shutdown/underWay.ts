@@ -2,26 +2,21 @@
 import * as Exit from "effect/Exit"
 import type { Session } from "../../Session.ts"
 import type { SessionRegistry } from "../../SessionRegistry.ts"
-import { Entry, nearest } from "../session/ledger.ts"
+import { kernelOf } from "../session/kernel.ts"
+import { nearest, SessionRecord } from "../session/record.ts"
 
 export class UnderWay {
-  readonly session: Entry
+  readonly session: SessionRecord
   readonly registry: SessionRegistry
   private exit: Exit.Exit<unknown, unknown> | undefined
 
   /** From here on the session's release tells how the work ended. */
-  constructor(session: Entry, registry: SessionRegistry) {
+  constructor(session: SessionRecord, registry: SessionRegistry) {
     this.session = session
     this.registry = registry
-    const { held } = session
-    if (held === undefined) return
-    session.held = {
-      ...held,
-      release: (value, exit) => {
-        this.exit = exit
-        return held.release(value, exit)
-      }
-    }
+    session.overhear((exit) => {
+      this.exit = exit
+    })
   }
 
   /** Whether it has ended, and did not come to its own end. Work that goes on is neither. */
@@ -32,8 +27,8 @@ export class UnderWay {
 
 /** What is under way in a registry outside of admitted work. What it does inside of that is told with it. */
 export const outside = (registry: SessionRegistry, admitted: ReadonlyArray<Session>): ReadonlyArray<UnderWay> => {
-  const known = new Set(admitted.filter((session) => session instanceof Entry))
-  const working = registry.underWayUnsafe()
+  const known = new Set(admitted.filter((session) => session instanceof SessionRecord))
+  const working = kernelOf(registry).underWay
   const all = new Set([...known, ...working])
   return working
     .filter((session) => !known.has(session) && nearest(all, session) === undefined)

@@ -5,7 +5,7 @@ import type { Session } from "../../Session.ts"
 import type { SessionRevoked } from "../../SessionError.ts"
 import { BodyTooLarge, type ConnectionLost } from "../../TransportError.ts"
 import type { Chunks, Headers } from "../../Wire.ts"
-import * as Hold from "../session/lifecycle.ts"
+import * as Lifecycle from "../session/lifecycle.ts"
 
 /** Responses that have no body, whatever length they tell of: that of what another request would get (RFC 9110 §8.6). */
 const hasNone = (method: string, status: number): boolean => method === "HEAD" || status === 204 || status === 304
@@ -71,7 +71,7 @@ export const counted = (
       // Where we ended the exchange ourselves, its connection was closed for that, which explains whatever went wrong. It
       // may look like the end of the body, too.
       if (session.state !== "open" || (session.revoked !== undefined && !isDone)) {
-        if (!Cause.hasInterrupts(cause)) return Effect.fail(Hold.whyEnded(session))
+        if (!Cause.hasInterrupts(cause)) return Effect.fail(Lifecycle.whyEnded(session))
       } else if (isDone) received.isEnded = true
       return Effect.failCause(cause)
     },
@@ -87,7 +87,7 @@ export const counted = (
   })
   return Effect.suspend(() => {
     if (received.isEnded) return Cause.done()
-    if (session.state !== "open") return Effect.fail(Hold.whyEnded(session))
+    if (session.state !== "open") return Effect.fail(Lifecycle.whyEnded(session))
     if (received.isReading) return secondReader
     received.isReading = true
     return reading

@@ -1,4 +1,5 @@
 /** Watches what a program takes from this process and from a registry, and says what of it is there still. */
+import * as SessionObserver from "@clawback/core/SessionObserver"
 import type * as SessionRegistry from "@clawback/core/SessionRegistry"
 import type * as NodeProbes from "@clawback/node/NodeProbes"
 import * as Effect from "effect/Effect"
@@ -41,7 +42,7 @@ export class Watch {
       Effect.sync(() => {
         this.requests.start()
         this.births.start()
-        return [Trail.watch(), this.registry.listenUnsafe((change) => this.hear(change))]
+        return [Trail.watch(), SessionObserver.onChange(this.registry, (change) => this.hear(change))]
       }),
       (stops) =>
         Effect.sync(() => {
