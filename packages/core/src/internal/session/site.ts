@@ -11,7 +11,7 @@ let demands = 0
 export const sample = (): Error | undefined => {
   if (demands === 0 && ++calls % interval !== 0) return undefined
   const limit = Error.stackTraceLimit
-  Error.stackTraceLimit = 8
+  Error.stackTraceLimit = 10
   const site = new Error("A session was asked for here")
   Error.stackTraceLimit = limit
   // Until its stack was read, an error keeps the functions and fibers that are on it.
@@ -29,10 +29,13 @@ export const demand = (): () => void => {
   }
 }
 
-/** The caller's frames, without our own and that of Effect's `dual`. */
+/** Whether a frame is ours, or Effect's. */
+const isOurs = (frame: string): boolean =>
+  /\/core\/(?:src|dist)\/(?:Session\.|Shutdown\.|Tasks\.|internal\/)/.test(frame) ||
+  /\/effect\/(?:src|dist)\//.test(frame)
+
+/** The frames of the caller. */
 export const format = (site: Error): string =>
-  (site.stack ?? "").split("\n").slice(1).map((line) => line.trim())
-    .filter((line) =>
-      !/\/core\/(?:src|dist)\/(?:Session\.|Shutdown\.|Tasks\.|internal\/)|\/effect\/(?:src|dist)\/Function\./.test(line)
-    )
-    .slice(0, 4).join("\n")
+  (site.stack ?? "").split("\n").slice(1).map((line) => line.trim()).filter((line) => !isOurs(line)).slice(0, 4).join(
+    "\n"
+  )
