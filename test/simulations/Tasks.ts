@@ -4,7 +4,8 @@
  * Four starters start six tasks each; tasks fail, die, begin again, never end or do not listen, and are cancelled by
  * whoever started them. The nemesis interrupts starters. What must hold is in the names of the properties.
  */
-import { SessionRegistry, Shutdown, type ShutdownReport, Tasks } from "@clawback/core"
+import { SessionRegistry, Shutdown, Tasks } from "@clawback/core"
+import type * as ShutdownReport from "@clawback/core/ShutdownReport"
 import { Simulation } from "@clawback/testing"
 import { Data, Effect, Exit, Fiber, Layer, Schedule, Scope } from "effect"
 import { sometimesTraced } from "../support/spans.ts"

@@ -1,5 +1,5 @@
 /** What truly happened in a simulated shutdown, and the judgement of its report by that. */
-import type { ShutdownReport } from "@clawback/core"
+import type * as ShutdownReport from "@clawback/core/ShutdownReport"
 import { Simulation } from "@clawback/testing"
 import { Effect } from "effect"
 

@@ -3,7 +3,7 @@
  * `RangeError` that names the option and says what it must be. For whoever makes layers with options like ours.
  *
  * ```ts
- * import { OptionCheck } from "@clawback/core"
+ * import * as OptionCheck from "@clawback/core/OptionCheck"
  *
  * console.log(OptionCheck.duration("grace", "2 seconds"))
  * try {

@@ -1,8 +1,6 @@
 import {
   Caller,
   Deadline,
-  Instrument,
-  OptionCheck,
   Retry,
   SessionLeaks,
   SessionRegistry,
@@ -12,6 +10,8 @@ import {
   Transport
 } from "@clawback/core"
 import * as HttpClientView from "@clawback/core/HttpClientView"
+import * as Instrument from "@clawback/core/Instrument"
+import * as OptionCheck from "@clawback/core/OptionCheck"
 import * as RequestScope from "@clawback/core/RequestScope"
 import * as Session from "@clawback/core/Session"
 import { assert, describe, it } from "@effect/vitest"

@@ -1,5 +1,6 @@
-import { Instrument, Session, SessionRegistry } from "@clawback/core"
+import { Session, SessionRegistry } from "@clawback/core"
 import { Metrics } from "@clawback/core/Conventions"
+import * as Instrument from "@clawback/core/Instrument"
 import { ProcessMetrics, Prometheus } from "@clawback/telemetry"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Layer, Metric } from "effect"

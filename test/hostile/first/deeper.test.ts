@@ -1,7 +1,6 @@
 import {
   Caller,
   Deadline,
-  LeakProbe,
   Retry,
   Session,
   SessionLog,
@@ -10,6 +9,7 @@ import {
   Tasks,
   Timeouts
 } from "@clawback/core"
+import * as LeakProbe from "@clawback/core/LeakProbe"
 import * as SessionObserver from "@clawback/core/SessionObserver"
 import { expect, it } from "@effect/vitest"
 import {

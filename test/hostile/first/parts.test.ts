@@ -1,15 +1,7 @@
-import {
-  Caller,
-  Credential,
-  Instrument,
-  OptionCheck,
-  Session,
-  SessionLog,
-  SessionMetrics,
-  SessionRegistry,
-  Span,
-  Transport
-} from "@clawback/core"
+import { Caller, Credential, Session, SessionLog, SessionMetrics, SessionRegistry, Transport } from "@clawback/core"
+import * as Instrument from "@clawback/core/Instrument"
+import * as OptionCheck from "@clawback/core/OptionCheck"
+import * as Span from "@clawback/core/Span"
 import { OpenAi, Target } from "@clawback/providers"
 import { expect, it } from "@effect/vitest"
 import {

@@ -1,4 +1,5 @@
-import { Caller, Deadline, Session, SessionRegistry, Shutdown, type ShutdownReport, Tasks } from "@clawback/core"
+import { Caller, Deadline, Session, SessionRegistry, Shutdown, Tasks } from "@clawback/core"
+import type * as ShutdownReport from "@clawback/core/ShutdownReport"
 import { expect, it } from "@effect/vitest"
 import { Clock, Context, Deferred, Duration, Effect, Exit, Fiber, Latch, Layer, Schedule, Scope, Stream } from "effect"
 import { TestClock } from "effect/testing"
