@@ -163,6 +163,18 @@ const cut = (bytes: Uint8Array, random: () => number): ReadonlyArray<Uint8Array>
   return chunks
 }
 
+const nothing = utf8("data: {}\n\n")
+
+/** The same stream with an event that says nothing after each, so that none repeats the one before, and each is parsed. */
+const spreadOut = (bytes: Uint8Array): Uint8Array => {
+  const spread: Array<number> = []
+  for (const [index, byte] of bytes.entries()) {
+    spread.push(byte)
+    if (byte === 10 && bytes[index - 1] === 10) spread.push(...nothing)
+  }
+  return Uint8Array.from(spread)
+}
+
 export interface Fuzzed {
   readonly responses: number
   readonly values: number
@@ -173,7 +185,8 @@ export interface Fuzzed {
 
 /**
  * Responses that no server should send. Each must come to a value, which can be said again, or to a typed error, and a
- * stream must come to the same wherever it is cut. Whatever is thrown is a defect, and goes on.
+ * stream must come to the same wherever it is cut, and whether or not each event is parsed. Whatever is thrown is a defect,
+ * and goes on.
  */
 export const fuzz = (protocol: Protocol.ChatProtocol, runs: number, seed: number): Fuzzed => {
   const random = seeded(seed)
@@ -214,6 +227,11 @@ export const fuzz = (protocol: Protocol.ChatProtocol, runs: number, seed: number
     const same = [...once.push(bytes), ...once.end()]
     deepStrictEqual(JSON.stringify(same), JSON.stringify(events))
     deepStrictEqual(once.failure?._tag, decoder.failure?._tag)
+
+    const parsing = protocol.makeDecoder(peer)
+    const parsed = [...parsing.push(spreadOut(bytes)), ...parsing.end()]
+    deepStrictEqual(JSON.stringify(parsed), JSON.stringify(events))
+    deepStrictEqual(parsing.failure?._tag, decoder.failure?._tag)
   }
   return { responses: runs, values, errors, slowestMillis }
 }

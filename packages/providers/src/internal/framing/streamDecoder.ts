@@ -13,7 +13,8 @@ export abstract class StreamDecoder<Frame> implements Decoder {
   isDone = false
   failure: ProviderError.ProviderError | undefined
   protected readonly peer: Peer
-  private events: Array<ChatEvent> = []
+  /** What was emitted and not taken yet. */
+  protected events: Array<ChatEvent> = []
   private delivered = 0
   private readonly reader: FrameReader
 

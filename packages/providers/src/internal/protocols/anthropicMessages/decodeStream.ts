@@ -1,8 +1,9 @@
 import type { Json, JsonObject } from "../../../Json.ts"
 import type { Peer } from "../../../Protocol.ts"
+import { JsonStreamDecoder } from "../../framing/jsonStreamDecoder.ts"
 import { sse, type SseEvent } from "../../framing/sse.ts"
-import { StreamDecoder } from "../../framing/streamDecoder.ts"
 import * as From from "../../json/json.ts"
+import type { Path } from "../../json/repeatedText.ts"
 import { classify } from "./decodeError.ts"
 import { callExtras } from "./decodeParts.ts"
 import { responseExtras } from "./decodeResponse.ts"
@@ -15,7 +16,7 @@ interface Block {
   readonly start: JsonObject
   /** The tool call that it is. */
   readonly call: number | undefined
-  /** What came of its input, in the order in which it came. */
+  /** What came of its input, in the order in which it came. Of a call, only the first piece. */
   readonly input: Array<string>
   signature: string
 }
@@ -28,11 +29,15 @@ const inputOf = ({ input, start }: Block): Json | undefined => {
 
 const isFilled = (value: Json | undefined): boolean => From.isObject(value) && Object.keys(value).length > 0
 
+const textPath: Path = ["delta", "text"]
+const thinkingPath: Path = ["delta", "thinking"]
+const inputPath: Path = ["delta", "partial_json"]
+
 /**
  * Reads a stream: text, thinking and tool calls as they come, and blocks that only this protocol knows in one piece, once
  * they are complete. The finish is told when the message has stopped, since only then is it whole.
  */
-export class AnthropicMessagesDecoder extends StreamDecoder<SseEvent> {
+export class AnthropicMessagesDecoder extends JsonStreamDecoder<SseEvent> {
   private isStarted = false
   private calls = 0
   private usage: JsonObject = {}
@@ -47,6 +52,7 @@ export class AnthropicMessagesDecoder extends StreamDecoder<SseEvent> {
   protected override onFrame({ data, event }: SseEvent): void {
     if (event === "ping") return
     if (event === "error") return this.failWith(data)
+    if (this.isRepeated(data)) return
     const value = From.object(From.parse(data))
     if (value === undefined) return this.fail("an event that is not a JSON object", data)
     switch (value["type"]) {
@@ -90,7 +96,11 @@ export class AnthropicMessagesDecoder extends StreamDecoder<SseEvent> {
     if (type === "content_block_start") return this.onBlockStart(index, event, data)
     const block = this.blocks.get(index)
     if (block === undefined) return this.fail("a piece of a content block that has not begun", data)
-    if (type === "content_block_delta") return this.onDelta(block, event, data)
+    if (type === "content_block_delta") {
+      const path = this.onDelta(block, event, data)
+      if (path !== undefined) this.remember(data, event, path)
+      return
+    }
     this.blocks.delete(index)
     return this.onBlockStop(block)
   }
@@ -122,27 +132,33 @@ export class AnthropicMessagesDecoder extends StreamDecoder<SseEvent> {
     this.emit({ _tag: "ToolCallStarted", index, id, name, ...callExtras(start) })
   }
 
-  private onDelta(block: Block, event: JsonObject, data: string) {
+  /** Where the text stands, if it is all that the event says. */
+  private onDelta(block: Block, event: JsonObject, data: string): Path | undefined {
     const delta = From.object(event["delta"])
     switch (delta?.["type"]) {
       case "text_delta":
-        return this.onText(delta["text"])
+        this.onText(delta["text"])
+        return textPath
       case "thinking_delta":
-        return this.onThinking(delta["thinking"])
+        this.onThinking(delta["thinking"])
+        return thinkingPath
       case "signature_delta":
         block.signature = From.string(delta["signature"]) ?? block.signature
-        return
+        return undefined
       case "input_json_delta":
-        return this.onInput(block, delta["partial_json"], data)
+        this.onInput(block, delta["partial_json"], data)
+        return inputPath
       case "citations_delta":
-        return this.emit({ _tag: "Native", protocol, value: delta, isNote: true })
+        this.emit({ _tag: "Native", protocol, value: delta, isNote: true })
     }
+    return undefined
   }
 
   private onInput(block: Block, piece: unknown, data: string) {
     if (typeof piece !== "string") return this.fail("a tool's input that is not a text", data)
     if (piece === "") return
-    block.input.push(piece)
+    // Of a call's input, what matters at its end is only whether there was any.
+    if (block.call === undefined || block.input.length === 0) block.input.push(piece)
     if (block.call !== undefined) this.emit({ _tag: "ToolCallDelta", index: block.call, arguments: piece })
   }
 

@@ -1,13 +1,14 @@
 import type { ChatEvent, Used } from "../../../ChatEvent.ts"
 import type { JsonObject } from "../../../Json.ts"
 import type { Peer } from "../../../Protocol.ts"
+import { JsonStreamDecoder } from "../../framing/jsonStreamDecoder.ts"
 import { sse, type SseEvent } from "../../framing/sse.ts"
-import { StreamDecoder } from "../../framing/streamDecoder.ts"
 import * as From from "../../json/json.ts"
+import { type Path, valueAt } from "../../json/repeatedText.ts"
 import { classify } from "../openAi/decodeError.ts"
 import { errorOf } from "../openAi/errorBody.ts"
 import * as Response from "./decodeResponse.ts"
-import { extrasOf, protocol } from "./extras.ts"
+import { extrasOf, own, protocol } from "./extras.ts"
 import { finishOf } from "./finishReason.ts"
 import type { Quirks } from "./quirks.ts"
 import { ToolCalls } from "./toolCalls.ts"
@@ -24,9 +25,16 @@ class Choice {
   }
 }
 
+const deltaPath: Path = ["choices", 0, "delta"]
+const contentPath: Path = [...deltaPath, "content"]
+const callPath: Path = [...deltaPath, "tool_calls", 0]
+const customPath: Path = [...callPath, "custom"]
+const inputPath: Path = [...customPath, "input"]
+const argumentsPath: Path = [...callPath, "function", "arguments"]
+
 const knownInChunk: ReadonlySet<string> = new Set([...Response.knownInResponse, "created"])
 
-export class OpenAiChatDecoder extends StreamDecoder<SseEvent> {
+export class OpenAiChatDecoder extends JsonStreamDecoder<SseEvent> {
   private readonly quirks: Quirks
   private id = "0"
   private isStarted = false
@@ -43,7 +51,7 @@ export class OpenAiChatDecoder extends StreamDecoder<SseEvent> {
   private readonly emitted = (event: ChatEvent) => this.emit(event)
 
   constructor(quirks: Quirks, peer: Peer, choices = 1) {
-    super(peer, sse)
+    super(peer, sse, "obfuscation")
     this.quirks = quirks
     this.expected = choices
   }
@@ -56,6 +64,7 @@ export class OpenAiChatDecoder extends StreamDecoder<SseEvent> {
 
   protected override onFrame({ data, event }: SseEvent): void {
     if (event === "error") return this.failWith(data)
+    if (this.isRepeated(data)) return
     if (data.length < 32 && data.trim() === "[DONE]") return this.onDone()
     const chunk = From.parse(data)
     if (!From.isObject(chunk)) return this.fail("an event that is not a JSON object", data)
@@ -66,6 +75,15 @@ export class OpenAiChatDecoder extends StreamDecoder<SseEvent> {
     if (usage !== undefined && usage !== null) this.usage = used(usage) ?? this.usage
     for (const choice of From.array(chunk["choices"])) if (From.isObject(choice)) this.onChoice(choice, data)
     if (usage !== undefined && usage !== null) this.isUsageFinal = this.isFinished
+    this.remember(data, chunk, this.pathOf(chunk))
+  }
+
+  /** Where the text of a chunk stands that says nothing else. */
+  private pathOf(chunk: JsonObject): Path {
+    const event = this.events.at(-1)
+    if (event?._tag === "TextDelta") return contentPath
+    if (event?._tag === "ReasoningDelta") return [...deltaPath, From.string(own(event.extras)["name"]) ?? ""]
+    return From.isObject(valueAt(chunk, customPath)) ? inputPath : argumentsPath
   }
 
   /** Some servers give fewer answers than were asked for: those that began must have finished. */
