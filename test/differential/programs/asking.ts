@@ -108,11 +108,11 @@ export const programs: ReadonlyArray<Program> = [
     ).pipe(Effect.flatMap(say)), ["interrupt", "revoke"]),
   exchange("a call of a fiber on its own, in a scope that closes", ({ say }) =>
     Effect.gen(function*() {
-      const scope = yield* Scope.make()
-      yield* Effect.forkDetach(Effect.ignore(Scope.provide(Effect.flatMap(get("/stalls"), Transport.text), scope)), {
-        startImmediately: true
-      })
-      yield* Scope.close(scope, Exit.void)
+      yield* Effect.acquireUseRelease(Scope.make(), (scope) =>
+        Effect.forkDetach(Effect.ignore(Scope.provide(Effect.flatMap(get("/stalls"), Transport.text), scope)), {
+          startImmediately: true
+        }), (scope) =>
+        Scope.close(scope, Exit.void))
       yield* say(yield* Effect.scoped(Effect.flatMap(get("/a"), Transport.text)))
     }), ["interrupt"]),
   exchange("a body that is sent as it is made", ({ hold, say }) =>
