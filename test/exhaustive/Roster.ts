@@ -50,7 +50,7 @@ const leave = (user: number) => (world: World) => {
 }
 
 const close = (world: World) => {
-  world.roster.isClosed = true
+  world.roster.close()
   world.isClosed = true
 }
 

@@ -2,13 +2,8 @@
  * Work under a shutdown that goes through its phases and that the work itself may wait for; finalizers that are
  * registered, withdrawn and taken; and requests that join, hurry and abandon it. Each is a world, with what it depends on.
  */
-import {
-  type Phase,
-  phases,
-  type Registration,
-  Stopping,
-  type Ticket
-} from "../../packages/core/src/internal/shutdown/machine.ts"
+import { type Registration, Stopping, type Ticket } from "../../packages/core/src/internal/shutdown/machine.ts"
+import { type Phase, phases } from "../../packages/core/src/internal/shutdown/model.ts"
 import { type Machine, must, type Operation } from "../support/enumerate.ts"
 
 const order = ["running", ...phases, "done"] as const
@@ -113,7 +108,7 @@ const begin = (world: World) => {
 }
 
 const request = (world: World) => {
-  const answer = world.stopping.request()
+  const answer = world.stopping.escalate()
   const isOver = world.at === order.length - 1
   if (!isOver) world.requests++
   const first = world.at === 0 ? "begun" : "joined"

@@ -120,7 +120,7 @@ export const mutants: ReadonlyArray<Mutant> = [
   {
     module: "Roster",
     file: roster,
-    find: "    place.state = \"left\"\n",
+    find: "    seat.state = \"left\"\n",
     replace: "",
     rule: "each place knows its state"
   },
@@ -162,8 +162,8 @@ export const mutants: ReadonlyArray<Mutant> = [
   {
     module: "Stopping",
     file: stopping,
-    find: "    if (ticket.isAwaited) this.awaited--\n    if (this.state",
-    replace: "    this.awaited--\n    if (this.state",
+    find: "    if (ticket.isAwaited) this.awaited--\n    if (this.at",
+    replace: "    this.awaited--\n    if (this.at",
     rule: "what is excused is not counted again when it leaves"
   },
   {
@@ -190,15 +190,15 @@ export const mutants: ReadonlyArray<Mutant> = [
   {
     module: "Stopping",
     file: stopping,
-    find: "if (this.state === \"running\") return true",
+    find: "if (this.at === \"running\") return true",
     replace: "",
     rule: "only what leaves during a shutdown is counted"
   },
   {
     module: "Stopping",
     file: stopping,
-    find: "rank(registration.phase) <= rank(this.state)",
-    replace: "rank(registration.phase) < rank(this.state)",
+    find: "rank(registration.phase) <= rank(this.at)",
+    replace: "rank(registration.phase) < rank(this.at)",
     rule: "a finalizer is registered until its phase begins"
   },
   {
@@ -218,7 +218,7 @@ export const mutants: ReadonlyArray<Mutant> = [
   {
     module: "Stopping",
     file: stopping,
-    find: "if (this.state !== \"running\") return false",
+    find: "if (this.at !== \"running\") return false",
     replace: "",
     rule: "a shutdown begins once"
   },
@@ -232,8 +232,8 @@ export const mutants: ReadonlyArray<Mutant> = [
   {
     module: "Stopping",
     file: stopping,
-    find: "return this.isAbandoned || (",
-    replace: "return (this.isAbandoned && phase !== \"close\") || (",
+    find: "return this.hasBeenAbandoned || (",
+    replace: "return (this.hasBeenAbandoned && phase !== \"close\") || (",
     rule: "a third request skips all that is left"
   },
   {

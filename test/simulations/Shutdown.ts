@@ -195,7 +195,7 @@ const signals = (truth: Truth) =>
         const now = yield* Clock.currentTimeMillis
         if (i === 1) truth.hurriedAt = now
         if (i === 2) truth.abandonedAt = now
-        const answer = yield* Shutdown.request({ reason: signal, signal })
+        const answer = yield* Shutdown.escalate({ reason: signal, signal })
         if (answer === "over" && i === 1) truth.hurriedAt = undefined
         if (answer === "over" && i === 2) truth.abandonedAt = undefined
         yield* Simulation.check("it is not ready from the first request on", !(yield* Shutdown.isReady))

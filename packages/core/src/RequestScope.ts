@@ -1,27 +1,26 @@
 /**
- * Gives every request that a server takes a session, a deadline and a caller, and releases all of it when its client goes.
+ * Gives each request of a server a session, a deadline and a caller, and releases what it holds when its client goes.
  *
- * What a handler opens, forks and acquires belongs to its request: it ends with the response's last byte, or when the client
- * disconnects, the deadline passes, or somebody revokes the session (kind `"request"`). So a fiber that the handler or the
- * body forks (`Effect.forkChild`) can make the body. One that is detached outlives the request; what it acquires in the
- * request's scope does not. `layer` serves every route of an
- * `HttpRouter`, those of an `HttpApi` and of an RPC server included; `http` wraps a single handler; `Rpc` is the middleware
- * that does the same for each call of an RPC server.
+ * What a handler opens, forks and acquires belongs to its request. It ends with the last byte of the response, or when the
+ * client disconnects, the deadline passes, or the session (kind `"request"`) is revoked. A fiber that the handler or the body
+ * forks (`Effect.forkChild`) may produce the body. A detached fiber outlives the request; what it acquires in the request's
+ * scope does not. `layer` serves every route of an `HttpRouter`, also those of an `HttpApi` and of an RPC server. `http` wraps
+ * one handler. `Rpc` is the middleware that does the same for each call of an RPC server.
  *
- * A request that is cut short before its response has begun is answered: 504 where the deadline passed, 503 where the
- * session was revoked, 429 where the tenant's quota is used up. A streamed body is cut off at its deadline. When its session
- * is revoked, so are those inside of it: a model's stream fails in there with `SessionRevoked`, and what the body says last
- * of that is sent. One that goes on is cut off when the revocation's own deadline has passed.
+ * A request that is cut short before its response has begun gets an error response: 504 if the deadline passed, 503 if the
+ * session was revoked, 429 if the tenant's quota is used up. A streamed body is cut off at its deadline. If its session is
+ * revoked, the sessions inside are revoked too: a model's stream fails with `SessionRevoked`, and the body may still send a
+ * last event. A body that goes on is cut off when the revocation's own deadline has passed.
  *
- * Each request is admitted to the `Shutdown` in force. It is in flight until its body ends, so a shutdown drains it; what it
- * begins is admitted as part of it. Once admission has stopped, a request is answered with 503, `Retry-After` and
- * `Connection: close`, and a remote call fails with `ShuttingDown`. What has not ended when the drain is over is revoked.
+ * Each request is admitted to the current `Shutdown` until its body ends, so a shutdown drains it. Work that it begins is
+ * admitted as part of it. Once admission has stopped, a request gets 503, `Retry-After` and `Connection: close`, and a remote
+ * call fails with `ShuttingDown`. Requests that have not ended when the drain is over are revoked.
  *
  * For a server on Node.js, `NodeServer.layer` of `@clawback/node` does all this, and stops its listener and connections too.
  *
- * A WebSocket is one request, in flight until it is closed. One that stays open uses up the whole drain and is then closed
- * with 1001, so have it end when `Shutdown.changes` says `"stop"` if it may. What comes over it after that is not part of the
- * request: `Shutdown.admit` refuses it, and so does `Rpc`, to which each call over a socket is a request.
+ * A WebSocket is one request until it is closed. If it stays open, it uses the whole drain and is then closed with 1001: end
+ * it when `Shutdown.changes` emits `"stop"` if you can. Messages that come later are not part of the request: `Shutdown.admit`
+ * rejects them, and so does `Rpc`, for which each call over a socket is a request.
  *
  * Imported by its own path, `@clawback/core/RequestScope`, since Effect's HTTP modules take a while to load.
  */
@@ -31,7 +30,7 @@ import * as Exit from "effect/Exit"
 import type { Headers } from "effect/http/Headers"
 import * as HttpBody from "effect/http/HttpBody"
 import * as HttpRouter from "effect/http/HttpRouter"
-import * as HttpServerRequest from "effect/http/HttpServerRequest"
+import { HttpServerRequest } from "effect/http/HttpServerRequest"
 import * as HttpServerResponse from "effect/http/HttpServerResponse"
 import * as Layer from "effect/Layer"
 import * as RpcMiddleware from "effect/rpc/RpcMiddleware"
@@ -42,10 +41,12 @@ import type { unhandled } from "effect/Types"
 import * as Caller from "./Caller.ts"
 import * as Deadline from "./Deadline.ts"
 import * as Interop from "./internal/interop.ts"
-import { RequestWork } from "./internal/request/work.ts"
-import { InFlight } from "./internal/shutdown/admission.ts"
+import { ScopedRequest } from "./internal/request/scopedRequest.ts"
+import { isUpgrade, untilUpgraded } from "./internal/request/upgrade.ts"
+import { coordinatorOf } from "./internal/shutdown/coordinator.ts"
+import { InFlight } from "./internal/shutdown/inFlight.ts"
 import type { Ticket } from "./internal/shutdown/machine.ts"
-import type { Work as AdmittedWork } from "./internal/shutdown/phases.ts"
+import type { Admitted } from "./internal/shutdown/model.ts"
 import * as Urls from "./internal/transport/urls.ts"
 import * as OptionCheck from "./OptionCheck.ts"
 import * as Session from "./Session.ts"
@@ -54,34 +55,33 @@ import * as Shutdown from "./Shutdown.ts"
 
 export interface Options<out R = never> {
   /**
-   * How long a request may take, the body of its response included. Default: 10 minutes. Too short, and long answers are
-   * cut off; too long, and a request that hangs holds what it holds for as long. A connection that becomes a WebSocket, and
-   * an RPC call, have none unless this is set.
+   * How long a request may take, its response's body included. Default: 10 minutes. Too low, and long responses are cut off;
+   * too high, and a request that hangs holds its resources for as long. A WebSocket and an RPC call have no default.
    */
   readonly deadline?: Duration.Input | undefined
-  /** Who a request is for, told from its headers. Default: nobody in particular. */
+  /** Reads the caller of a request from its headers. Default: no caller. */
   readonly caller?: ((headers: Headers) => Effect.Effect<Caller.Caller | undefined, never, R>) | undefined
 }
 
 const defaultDeadline = Duration.minutes(10)
 
-/** Why a request or a remote call was not begun or was cut short, as a client of remote calls gets to know it. */
+/** Why a request or a remote call was rejected or cut short. A client of remote calls gets it as the error. */
 export const RpcError = Schema.Union([SessionRevoked, QuotaExceeded, Deadline.DeadlineExceeded, Shutdown.ShuttingDown])
 
-type Interruption = typeof RpcError.Type
+type CutShort = typeof RpcError.Type
 
-const isInterruption = Schema.is(RpcError)
+const isCutShort = Schema.is(RpcError)
 
 const statuses = { DeadlineExceeded: 504, SessionRevoked: 503, QuotaExceeded: 429, ShuttingDown: 503 } as const
 
-/** Whoever is answered by a process that is going away should ask another one: over another connection, in a second. */
+/** Sends the client to another replica, over another connection, after a second. */
 const leaving = (headers: Headers) => ({
   "retry-after": "1",
   // HTTP/2 has no such header.
   ...(headers[":authority"] === undefined && { connection: "close" })
 })
 
-const answer = ({ _tag, message }: Interruption, headers?: Record<string, string>) =>
+const errorResponse = ({ _tag, message }: CutShort, headers?: Record<string, string>) =>
   HttpServerResponse.jsonUnsafe({ error: _tag, message }, { status: statuses[_tag], headers })
 
 const checked = (options: Options<unknown>): Duration.Duration | undefined =>
@@ -92,84 +92,54 @@ const onBehalf = <R>(options: Options<R>, headers: Headers) => <A, E, R2>(self: 
     ? self
     : Effect.flatMap(options.caller(headers), (caller) => caller === undefined ? self : Caller.provide(caller)(self))
 
-interface Work {
+/** A request that was admitted, in its session. */
+interface Running {
   readonly session: Session.Session
-  readonly ticket: Ticket<AdmittedWork>
-  readonly request: RequestWork
+  readonly ticket: Ticket<Admitted>
+  readonly request: ScopedRequest
 }
 
 /**
- * Does a request's work in a session of its own, which lasts until the scope around closes: what the work forks as a child
- * goes on until then, as it does on the fiber of a server without us.
+ * Handles a request in a session of its own, which lasts until the surrounding scope closes. Children of the handler live
+ * until then, as they do on the fiber of a plain server.
  */
-const lasting = <A, E, R>(
+const inSession = <A, E, R>(
   info: Session.Info,
   hasSucceeded: (exit: Exit.Exit<unknown, unknown>) => boolean,
-  work: (of: Work) => Effect.Effect<A, E, R>
+  handler: (running: Running) => Effect.Effect<A, E, R>
 ): Effect.Effect<A, E | SessionError | Shutdown.ShuttingDown, R | Scope.Scope> =>
   Effect.flatMap(Shutdown.Shutdown, (shutdown) =>
     Effect.flatMap(
       Session.acquire(
         info,
-        Effect.sync(() => new RequestWork(info, shutdown)),
+        Effect.sync(() => new ScopedRequest(info, coordinatorOf(shutdown))),
         (request, exit) => request.release(exit, hasSucceeded(exit))
       ),
       ({ awaitRevoked, session, value: request }) => {
-        const working = Effect.flatMap(request.admission.take, (ticket) => work({ session, ticket, request }))
-        const handled = Effect.provideService(request.handle(session, working), Session.Current, session)
+        const handling = Effect.flatMap(request.enter, (ticket) => handler({ session, ticket, request }))
+        const handled = Effect.provideService(request.handle(session, handling), Session.Current, session)
         return Effect.andThen(
-          // Comes before the session's release, which another fiber may be running and have wait for this one.
-          Effect.flatMap(Effect.scope, (scope) => Scope.addFinalizer(scope, Effect.sync(() => request.leave()))),
+          // Runs before the session's release, which another fiber may run and which may wait for this one.
+          Effect.flatMap(
+            Effect.scope,
+            (scope) => Scope.addFinalizer(scope, Effect.sync(() => request.noticeClosing()))
+          ),
           Effect.raceFirst(handled, Effect.flatMap(awaitRevoked, Effect.fail))
         )
       }
     ))
 
-/** Nothing of a request is outside of its deadline: neither who it is for nor whether it may begin. */
+/** The deadline covers everything, also finding the caller and the admission. */
 const inTime = (limit: Duration.Duration | undefined) => <A, E, R>(self: Effect.Effect<A, E, R>) =>
   limit === undefined ? self : Deadline.within(limit)(self)
 
-/** The same request, which reports that it has become a WebSocket. */
-const watchUpgrade = (
-  request: HttpServerRequest.HttpServerRequest,
-  onUpgrade: () => void
-): HttpServerRequest.HttpServerRequest => {
-  const upgradeWith: typeof request.upgradeWith = (options) =>
-    Effect.tap(request.upgradeWith(options), () => Effect.sync(onUpgrade))
-  const modify: typeof request.modify = (options) => watchUpgrade(request.modify(options), onUpgrade)
-  return Object.create(request, {
-    upgrade: { get: () => upgradeWith({}) },
-    upgradeWith: { value: upgradeWith },
-    modify: { value: modify }
-  })
-}
-
-/** The default deadline for a request that says it wants to become a WebSocket: it holds until that is one. */
-const untilUpgraded = <A, E, R>(
-  limit: Duration.Duration,
-  self: Effect.Effect<A, E, R>
-): Effect.Effect<A, E | Deadline.DeadlineExceeded, R | HttpServerRequest.HttpServerRequest> =>
-  Effect.suspend(() => {
-    let isUpgraded = false
-    const expired = Effect.flatMap(
-      Effect.sleep(limit),
-      () => isUpgraded ? Effect.never : Effect.fail(new Deadline.DeadlineExceeded({ budget: limit }))
-    )
-    const watched = Effect.updateService(
-      self,
-      HttpServerRequest.HttpServerRequest,
-      (request) => watchUpgrade(request, () => isUpgraded = true)
-    )
-    return Effect.raceFirst(watched, expired)
-  })
-
 /**
- * The body goes on after the handler. It is cut off by the same deadline, and when the session is released under it. A
- * revocation comes first to the sessions inside of it, so that it can say in its own protocol why it ends.
+ * The body goes on after the handler. It ends at the same deadline, or when the session is released. A revocation reaches
+ * the sessions inside first, so that the body can say in its own protocol why it ends.
  */
 const guard = (
   response: HttpServerResponse.HttpServerResponse,
-  { request, session, ticket }: Work,
+  { request, session, ticket }: Running,
   caller: Caller.Caller | undefined,
   left: Duration.Duration
 ): HttpServerResponse.HttpServerResponse => {
@@ -188,59 +158,58 @@ const guard = (
   )
 }
 
-/** The same for one handler: for `HttpServer.serve`, or the routes that are chosen for it. */
+type Handler<E, R> = Effect.Effect<HttpServerResponse.HttpServerResponse, E, R>
+
+const infoOf = ({ method, originalUrl }: HttpServerRequest): Session.Info => {
+  // Without the query, which may hold secrets. Some servers give the origin, too.
+  const path = URL.parse(originalUrl, "http://localhost")?.pathname ?? "/"
+  return { kind: "request", name: Urls.copied(`${method} ${path}`) }
+}
+
+/** Handles a request in its session, on behalf of its caller, within its deadline. */
+const handled = <E, R, R2>(
+  request: HttpServerRequest,
+  handler: Handler<E, R2>,
+  options: Options<R>,
+  limit: Duration.Duration | undefined
+) => {
+  const hasNoLimit = isUpgrade(request) && limit === undefined
+  const inOwnSession = inSession(infoOf(request), () => false, (running) =>
+    Effect.flatMap(
+      // Work that comes over a WebSocket later does not begin inside of the request.
+      Effect.provideService(handler, InFlight, isUpgrade(request) ? undefined : running.ticket),
+      (response) =>
+        Effect.flatMap(Caller.Current, (caller) =>
+          Effect.map(
+            Deadline.remaining,
+            (left) => guard(response, running, caller, hasNoLimit ? defaultDeadline : left)
+          ))
+    )).pipe(onBehalf(options, request.headers))
+  return hasNoLimit ? untilUpgraded(defaultDeadline, inOwnSession) : inTime(limit ?? defaultDeadline)(inOwnSession)
+}
+
+/** Wraps one handler: for `HttpServer.serve`, or for some routes. */
 export const http = <R = never>(options: Options<R> = {}) => {
   const limit = checked(options)
   return <E, R2>(
-    handler: Effect.Effect<HttpServerResponse.HttpServerResponse, E, R2>
-  ): Effect.Effect<
-    HttpServerResponse.HttpServerResponse,
-    E,
-    R | R2 | HttpServerRequest.HttpServerRequest | Scope.Scope
-  > =>
-    Effect.flatMap(HttpServerRequest.HttpServerRequest, ({ headers, method, originalUrl }) => {
-      // Without the query, which may hold what is nobody's business. Some servers give the origin, too.
-      const path = URL.parse(originalUrl, "http://localhost")?.pathname ?? "/"
-      const isUpgrade = headers["upgrade"]?.toLowerCase() === "websocket"
-      const info = { kind: "request", name: Urls.copied(`${method} ${path}`) }
-      const handled = lasting(
-        info,
-        // Whatever it was answered with, it was cut short if it was revoked.
-        () => false,
-        (work) =>
-          Effect.flatMap(
-            // What comes over a WebSocket later is not begun inside of the request that opened it.
-            Effect.provideService(handler, InFlight, isUpgrade ? undefined : work.ticket),
-            (response) =>
-              Effect.flatMap(Caller.Current, (caller) =>
-                Effect.map(
-                  Deadline.remaining,
-                  (left) => guard(response, work, caller, isUpgrade && limit === undefined ? defaultDeadline : left)
-                ))
-          )
-      ).pipe(onBehalf(options, headers))
-      const answered = isUpgrade && limit === undefined
-        ? untilUpgraded(defaultDeadline, handled)
-        : inTime(limit ?? defaultDeadline)(handled)
-      return Effect.flatMap(Shutdown.Shutdown, (shutdown) =>
+    handler: Handler<E, R2>
+  ): Handler<E, R | R2 | HttpServerRequest | Scope.Scope> =>
+    Effect.flatMap(HttpServerRequest, (request) =>
+      Effect.flatMap(Shutdown.Shutdown, (shutdown) =>
         Effect.catchIf(
-          answered,
-          isInterruption,
-          (error) => Effect.succeed(answer(error, shutdown.causedUnsafe(error) ? leaving(headers) : undefined))
-        )).pipe(
-          // A server runs a bare handler so that nothing interrupts it, not even its client's going away.
-          Effect.interruptible
-        ) as Effect.Effect<
-          HttpServerResponse.HttpServerResponse,
-          E,
-          R | R2 | HttpServerRequest.HttpServerRequest | Scope.Scope
-        >
-    })
+          handled(request, handler, options, limit),
+          isCutShort,
+          (error) =>
+            Effect.succeed(errorResponse(error, shutdown.isCauseOf(error) ? leaving(request.headers) : undefined))
+        ))).pipe(
+        // A server runs a bare handler uninterruptibly, so that a client that leaves would not interrupt it.
+        Effect.interruptible
+      ) as Handler<E, R | R2 | HttpServerRequest | Scope.Scope>
 }
 
 /**
- * What tells the caller, with all that it needs. No more than that is provided: what the layer is built in has a scope of
- * its own, in which nothing of a request may end up.
+ * The options, with what their `caller` needs. Nothing else of the layer's context is provided: the scope of the layer must
+ * not become that of a request.
  */
 const provided = <R>(options: Options<R>): Effect.Effect<Options, never, R> =>
   Effect.map(Effect.context<R>(), (context) => {
@@ -248,9 +217,7 @@ const provided = <R>(options: Options<R>): Effect.Effect<Options, never, R> =>
     return { deadline, caller: caller && ((headers) => Effect.provide(caller(headers), context)) }
   })
 
-type Handler = Effect.Effect<HttpServerResponse.HttpServerResponse, unhandled>
-
-/** The same for every route of the router that the layer is built with. */
+/** Wraps every route of the router that the layer is built with. */
 export const layer = <R = never>(
   options: Options<R> = {}
 ): Layer.Layer<never, never, Exclude<R, Scope.Scope> | HttpRouter.HttpRouter> =>
@@ -259,14 +226,14 @@ export const layer = <R = never>(
       provided(options),
       (options) => {
         const inScope = http(options)
-        return router.addGlobalMiddleware((handler: Handler) => inScope(handler))
+        return router.addGlobalMiddleware((handler: Handler<unhandled, never>) => inScope(handler))
       }
     )
   )
 
 /**
- * The same for each call of an RPC server, streams included: `MyRpcs.middleware(RequestScope.Rpc)`, and `layerRpc` for the
- * server. The client's schema has what can cut a call short as `RpcError`.
+ * Wraps each call of an RPC server, streams included: `MyRpcs.middleware(RequestScope.Rpc)`, and `layerRpc` for the server.
+ * The client's schema has the errors of a call that was cut short as `RpcError`.
  */
 export class Rpc extends RpcMiddleware.Service<Rpc>()("@clawback/core/RequestScope/Rpc", { error: RpcError }) {}
 
@@ -277,7 +244,7 @@ export const layerRpc = <R = never>(options: Options<R> = {}): Layer.Layer<Rpc, 
     Effect.map(provided(options), (options) => {
       const limit = checked(options)
       return Rpc.of((call, { headers, rpc }) =>
-        lasting(
+        inSession(
           { kind: "request", name: `rpc ${rpc._tag}` },
           Exit.isSuccess,
           ({ ticket }) => Effect.provideService(call, InFlight, ticket)

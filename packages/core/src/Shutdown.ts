@@ -1,42 +1,42 @@
 /**
- * How a process stops: in order, each step within its time, whatever hangs, and with a report of what came of it.
+ * Stops a process in phases, each within its limit, and reports the result.
  *
- * Its law: every caller gets the same report, once, no later than the limits of the phases allow; work that was admitted
- * ends by itself, or is interrupted and named; nothing new is admitted once admission has stopped.
+ * Guarantees: every caller gets the same report, once, no later than the limits allow. Admitted work ends by itself, or is
+ * interrupted and named. Nothing new is admitted once admission has stopped.
  *
  * | phase | what happens | limit (default) | too low | too high |
  * | --- | --- | --- | --- | --- |
- * | `unready` | `isReady` turns false; work is still admitted | 0 seconds, and all of it is waited | a load balancer sends to a closed door: give it as long as it takes to notice, some 5 seconds | the stop takes longer for nothing |
- * | `stop` | `admit` refuses with `ShuttingDown`; listeners are closed | 1 second | a listener is named as stuck that was about to close | one that hangs holds up all that follows |
- * | `drain` | admitted work gets to end by itself | 15 seconds | answers are cut off | whoever runs the process kills it first, and nothing is persisted |
- * | `persist` | persisters run | 5 seconds | state is lost | as above |
- * | `interrupt` | admitted work that is left fails with `SessionRevoked`, and is named as interrupted unless it succeeds all the same; then finalizers, such as the program's own scopes | 3 seconds | work is released under its users | as above |
- * | `close` | what any session still holds is taken back by force | 3 seconds | sockets are left to the kernel | as above |
+ * | `unready` | `isReady` turns false; work is still admitted | 0 seconds, and all of it is waited | a load balancer sends requests to a closed port: give it the time that it takes to notice, some 5 seconds | the shutdown takes longer for nothing |
+ * | `stop` | `admit` fails with `ShuttingDown`; listeners are closed | 1 second | a listener that is about to close is named as stuck | a listener that hangs delays the other phases |
+ * | `drain` | admitted work gets its time to end | 15 seconds | responses are cut off | the supervisor kills the process before anything is persisted |
+ * | `persist` | state is saved | 5 seconds | state is lost | as above |
+ * | `interrupt` | admitted work that is left fails with `SessionRevoked`, and is named as interrupted unless it succeeds all the same; then the program's scopes are closed | 3 seconds | work is released while it runs | as above |
+ * | `close` | what any session still holds is released by force | 3 seconds | sockets are left to the kernel | as above |
  *
- * They sum up to 27 seconds: Kubernetes kills 30 seconds after its `SIGTERM`.
+ * The sum is 27 seconds: Kubernetes kills a process 30 seconds after its `SIGTERM`.
  *
- * In each phase its finalizers run all at once, each no longer than its own deadline and the phase's limit; one that
- * overruns is interrupted, named, and waited for no longer. What must come in an order belongs into one finalizer, or into
- * different phases. Work that calls `shutdown` itself is not drained, or it would wait for itself;
- * nor is work that has a fiber of its own call it, since nobody can tell whether it waits for that.
+ * The finalizers of a phase run all at once, each no longer than its own deadline and the phase's limit. A finalizer that
+ * overruns is interrupted, named, and waited for no longer. For a fixed order, use one finalizer, or different phases. Work
+ * that calls `shutdown` itself is not drained, or it would wait for itself. The same holds if a fiber that the work forked
+ * calls it, since the work may wait for that fiber.
  *
- * Work that nobody admitted is not waited for: it goes on until its program is interrupted. What is under way then in a
- * session (`Session.use`, `scoped`, `scopedStream`, a call of a model) and does not come to its end was cut short, and is named
- * like admitted work; what is merely held (`Session.acquire`, a connection) was not. Work outside of any session, or in a
- * registry other than that of whoever asked for the shutdown, is not seen: admit it.
+ * Work that was not admitted is not waited for: it goes on until its program is interrupted. If such work runs in a session
+ * (`Session.use`, `scoped`, `scopedStream`, a model call) and is cut short then, it is named like admitted work. What is only
+ * held (`Session.acquire`, a connection) is not named. Work outside of any session, or in another registry than that of the
+ * fiber that began the shutdown, is not seen: admit it.
  *
  * ```ts
  * import { Shutdown } from "@clawback/core"
  * import { Console, Effect } from "effect"
  *
- * const request = Shutdown.admit({ kind: "request", name: "GET /" })(Effect.as(Effect.sleep("50 millis"), "answer"))
+ * const job = Shutdown.admit({ kind: "job", name: "nightly" })(Effect.as(Effect.sleep("50 millis"), "done"))
  *
  * const program = Effect.gen(function*() {
  *   yield* Shutdown.addFinalizer({ phase: "persist", name: "journal" })(Console.log("journal written"))
- *   const answer = yield* Effect.forkChild(request, { startImmediately: true })
+ *   const running = yield* Effect.forkChild(job, { startImmediately: true })
  *   const report = yield* Shutdown.shutdown("an example")
- *   yield* Console.log(answer.pollUnsafe()) // the answer: it was drained
- *   yield* Console.log(yield* Effect.flip(request)) // ShuttingDown
+ *   yield* Console.log(running.pollUnsafe()) // a success: it was drained
+ *   yield* Console.log(yield* Effect.flip(job)) // ShuttingDown
  *   yield* Console.log(Shutdown.format(report), report.exitCode) // 0
  * })
  *
@@ -55,23 +55,33 @@ import * as Stream from "effect/Stream"
 import * as Deadline from "./Deadline.ts"
 import { contextOf } from "./internal/session/releaseContext.ts"
 import * as Site from "./internal/session/site.ts"
-import { Admission, InFlight, type ShuttingDown } from "./internal/shutdown/admission.ts"
-import * as Coordinator from "./internal/shutdown/coordinator.ts"
-import { phases, type Ticket } from "./internal/shutdown/machine.ts"
-import * as Phases from "./internal/shutdown/phases.ts"
+import { Admission } from "./internal/shutdown/admission.ts"
+import { Coordinator, coordinatorOf, TypeId } from "./internal/shutdown/coordinator.ts"
+import { Finalizer, Finalizing } from "./internal/shutdown/finalizer.ts"
+import { InFlight } from "./internal/shutdown/inFlight.ts"
+import type { Escalation } from "./internal/shutdown/machine.ts"
+import {
+  type Item,
+  type Phase,
+  phases,
+  type Report,
+  type ShuttingDown,
+  type Signal,
+  type State
+} from "./internal/shutdown/model.ts"
 import * as Monotonic from "./internal/time/monotonic.ts"
 import * as OptionCheck from "./OptionCheck.ts"
 import * as Session from "./Session.ts"
 import type { SessionError } from "./SessionError.ts"
-import { type Held, type Phase, type Report, type Signal, type State } from "./ShutdownReport.ts"
 
-export { ShuttingDown } from "./internal/shutdown/admission.ts"
+export type { Escalation } from "./internal/shutdown/machine.ts"
+export { ShuttingDown } from "./internal/shutdown/model.ts"
 export { format } from "./ShutdownReport.ts"
 
-/** The limit of each phase. The table above says their defaults, and what goes wrong when they are too low or too high. */
+/** The limit of each phase. The table above has the defaults, and what goes wrong if a limit is too low or too high. */
 export type Options = { readonly [P in Phase]?: Duration.Input | undefined }
 
-/** The limits that hold where nothing is set. */
+/** The default limits. */
 export const defaults = {
   unready: Duration.zero,
   stop: Duration.seconds(1),
@@ -81,19 +91,15 @@ export const defaults = {
   close: Duration.seconds(3)
 } as const satisfies Record<Phase, Duration.Duration>
 
-/** One who asks for the end. */
-export interface Request {
-  /** Told to those whose work is interrupted. */
+export interface EscalateOptions {
+  /** The reason that interrupted work is given. */
   readonly reason: string
   readonly signal?: Signal | undefined
 }
 
-/** What a request did: the first begins the shutdown or joins it, the second skips the drain, the third gives up. */
-export type Answer = "begun" | "joined" | "hurried" | "abandoned" | "over"
-
 export interface FinalizerOptions {
   readonly phase: Phase
-  /** By which the report names it. */
+  /** The name in the report. */
   readonly name: string
   /**
    * Default: the limit of its phase, which holds as well. Too low, and it is interrupted before it is done; too high, and
@@ -103,64 +109,73 @@ export interface FinalizerOptions {
 }
 
 export interface Shutdown {
+  readonly [TypeId]: unknown
   readonly state: Effect.Effect<State>
-  /** The state now, and each from now on; ends with `"done"`. */
+  /** Emits the present state, then each later one, and ends with `"done"`. */
   readonly changes: Stream.Stream<State>
-  /** Waits for a shutdown, without asking for one. */
+  /** Waits for the report, and does not begin the shutdown. */
   readonly report: Effect.Effect<Report>
-  /** Begins it unless it has begun, and waits until it is over. It goes on even if whoever asked is interrupted. */
+  /** Begins the shutdown unless it has begun, and waits for its report. It goes on if the caller is interrupted. */
   readonly shutdown: (reason: string) => Effect.Effect<Report>
-  /** What a signal does. Does not wait. */
-  readonly request: (request: Request) => Effect.Effect<Answer>
-  /** The same, where there is no fiber. Phases and their finalizers see the clock and the registry of the context. */
-  readonly requestUnsafe: (request: Request, context: Context.Context<never>) => Answer
+  /** Does what a signal does: the first call begins it, the second skips the drain, the third abandons it. Does not wait. */
+  readonly escalate: (options: EscalateOptions) => Effect.Effect<Escalation>
   /** What it would wait for at this moment: finalizers that run, and admitted work. */
-  readonly pendingUnsafe: (clock: Clock.Clock) => ReadonlyArray<Held>
-  /** Whether work may begin now, for whoever works in this context. */
-  readonly admitsUnsafe: (context: Context.Context<never>) => boolean
-  /** Takes work as in flight, unless admission has stopped. `leaveUnsafe` must follow. */
-  readonly admitUnsafe: (work: Phases.Work, inside: Ticket<Phases.Work> | undefined) => Ticket<Phases.Work> | undefined
-  readonly leaveUnsafe: (ticket: Ticket<Phases.Work>, isInterrupted: boolean) => void
-  /** What work fails with that is not admitted. */
-  readonly refusalUnsafe: (work: Pick<Session.Info, "kind" | "name">) => ShuttingDown
+  readonly pending: Effect.Effect<ReadonlyArray<Item>>
   /**
-   * Whether an error, or what is behind it by its `cause`s, is this shutdown's: a `ShuttingDown` of its, or the
+   * Whether an error, or one behind it by its `cause`s, comes from this shutdown: its `ShuttingDown`, or the
    * `SessionRevoked` of a session that it revoked.
    */
-  readonly causedUnsafe: (error: unknown) => boolean
-  /** Registers a finalizer, and answers with how to withdraw it; undefined where its phase has begun. */
-  readonly registerUnsafe: (phase: Phase, finalizer: Phases.Finalizer) => Effect.Effect<void> | undefined
+  readonly isCauseOf: (error: unknown) => boolean
   /** The sum of the limits: a shutdown takes no longer. */
   readonly limit: Duration.Duration
 }
 
-/**
- * A shutdown of its own. A wrong option is a `RangeError` that names it; so is an infinite one, with which one thing that
- * hangs would keep the process for ever.
- */
-export const makeUnsafe = (options: Options = {}): Shutdown =>
-  Coordinator.make(
-    Object.fromEntries(
-      phases.map((phase) => [phase, Duration.toMillis(OptionCheck.finite(phase, options[phase] ?? defaults[phase]))])
-    ) as Record<Phase, number>
-  )
+const limitsOf = (options: Options) =>
+  Object.fromEntries(
+    phases.map((phase) => [phase, Duration.toMillis(OptionCheck.finite(phase, options[phase] ?? defaults[phase]))])
+  ) as Record<Phase, number>
 
-/** The shutdown in force: the process's own, with the default limits, unless another is provided. */
+/**
+ * Makes a shutdown of its own. Throws a `RangeError` that names an invalid option. An infinite limit is invalid: one
+ * finalizer that hangs would keep the process running for ever.
+ */
+export const makeUnsafe = (options: Options = {}): Shutdown => {
+  const coordinator = new Coordinator(limitsOf(options))
+  return {
+    [TypeId]: coordinator,
+    state: Effect.sync(() => coordinator.state),
+    changes: coordinator.changes,
+    report: coordinator.report,
+    shutdown: (reason) => Effect.withFiber((fiber) => coordinator.shutdown(fiber, reason)),
+    escalate: ({ reason, signal }) =>
+      Effect.withFiber((fiber) => Effect.succeed(coordinator.escalate(reason, signal, fiber.context))),
+    pending: Effect.clockWith((clock) => Effect.succeed(coordinator.pending(clock))),
+    isCauseOf: (error) => coordinator.isCauseOf(error),
+    limit: coordinator.limit
+  }
+}
+
+/** The current shutdown: the process's own with the default limits, unless another one is provided. */
 export const Shutdown: Context.Reference<Shutdown> = Context.Reference("@clawback/core/Shutdown", {
   defaultValue: (): Shutdown => makeUnsafe()
 })
 
-/** One apart from the process's, with limits of its own. Closing the layer begins nothing. */
+/** Provides a shutdown of its own, with its own limits. Closing the layer does not begin it. */
 export const layer = (options: Options = {}): Layer.Layer<never> =>
   Layer.effect(Shutdown, Effect.sync(() => makeUnsafe(options)))
 
-const admission = (info: Session.Info) => Effect.map(Shutdown, (shutdown) => new Admission(info, shutdown))
+const admission = (info: Session.Info) =>
+  Effect.map(Shutdown, (shutdown) => new Admission(info, coordinatorOf(shutdown)))
+
+/** To be run as the session of the admission is released. */
+const leave = (admission: Admission, exit: Exit.Exit<unknown, unknown>) =>
+  Effect.sync(() => admission.leave(Exit.isSuccess(exit)))
 
 /**
- * Runs an effect as work that a shutdown waits for: in a session of its own, in flight until it ends.
+ * Runs an effect as work that a shutdown waits for, in a session of its own.
  *
- * Fails with `ShuttingDown` once admission has stopped, except inside of work that is in flight. What has not ended when
- * the drain is over fails with `SessionRevoked`, so that it can still end its answer as its protocol wants.
+ * Fails with `ShuttingDown` once admission has stopped, except inside of other admitted work. Work that has not ended when
+ * the drain is over fails with `SessionRevoked`, so that it can still end its response in its own protocol.
  */
 export const admit: {
   (
@@ -173,14 +188,14 @@ export const admit: {
     Session.use(
       info,
       admission(info),
-      (admission, exit) => admission.giveBack(Exit.isSuccess(exit)),
-      (admission) => Effect.flatMap(admission.take, (ticket) => Effect.provideService(self, InFlight, ticket))
+      leave,
+      (admission) => Effect.flatMap(admission.enter, (ticket) => Effect.provideService(self, InFlight, ticket))
     )
 )
 
 /**
- * The same for a stream: in flight from its first pull until it ends, fails or is given up. One that was set up and is pulled
- * only after the shutdown fails with `SessionRevoked`.
+ * The same for a stream, from its first pull until it ends, fails or is closed. A stream that is set up before the shutdown
+ * and pulled only after it fails with `SessionRevoked`.
  */
 export const admitStream: {
   (
@@ -199,19 +214,16 @@ export const admitStream: {
     info: Session.Info
   ): Stream.Stream<A, E | ShuttingDown | SessionError, Exclude<R, Scope.Scope>> =>
     Session.scopedStream(info)(Stream.unwrap(Effect.gen(function*() {
-      const { take } = yield* Effect.acquireRelease(
-        admission(info),
-        (admission, exit) => admission.giveBack(Exit.isSuccess(exit))
-      )
-      return Stream.provideService(self, InFlight, yield* take)
+      const { enter } = yield* Effect.acquireRelease(admission(info), leave)
+      return Stream.provideService(self, InFlight, yield* enter)
     })))
 )
 
 /**
- * Has a shutdown do something in one of its phases, for as long as the surrounding scope is open.
+ * Runs an effect in a phase of the shutdown, if the surrounding scope is open then.
  *
- * The scope's own releases come when it closes, as ever: this is for what must come earlier, or at a time of its own. A
- * scope that closes while the finalizer runs waits for it. Where the phase has begun already, it runs at once.
+ * The scope's own releases run when it closes, as always: use this for what must run earlier. A scope that closes while the
+ * finalizer runs waits for it. If the phase has begun already, the finalizer runs at once.
  */
 export const addFinalizer: {
   (options: FinalizerOptions): <E, R>(self: Effect.Effect<unknown, E, R>) => Effect.Effect<void, E, R | Scope.Scope>
@@ -232,14 +244,14 @@ export const addFinalizer: {
         // It outlives the work around it, and has a deadline of its own.
         const own = Context.omit(Session.Current, InFlight, Deadline.Current)(contextOf(fiber)) as typeof context
         const at = Monotonic.millis(fiber.getRef(Clock.Clock))
-        const registered: Phases.Finalizer = new Phases.Finalizer(
+        const registered: Finalizer = new Finalizer(
           name,
-          Effect.suspend(() => Effect.provideContext(finalizer, Context.add(own, Coordinator.Finalizing, registered))),
+          Effect.suspend(() => Effect.provideContext(finalizer, Context.add(own, Finalizing, registered))),
           limit,
           site,
           at
         )
-        const withdraw = fiber.getRef(Shutdown).registerUnsafe(phase, registered)
+        const withdraw = coordinatorOf(fiber.getRef(Shutdown)).register(phase, registered)
         return withdraw === undefined
           ? Effect.asVoid(restore(finalizer))
           : Scope.addFinalizer(Context.get(context, Scope.Scope), withdraw)
@@ -248,19 +260,19 @@ export const addFinalizer: {
   }
 )
 
-/** Begins the shutdown in force unless it has begun, and waits for its report. */
+/** Begins the current shutdown unless it has begun, and waits for its report. */
 export const shutdown = (reason: string): Effect.Effect<Report> =>
   Effect.flatMap(Shutdown, (service) => service.shutdown(reason))
 
-/** Asks as a signal does: the first time begins it, the second skips the drain, the third gives up. Does not wait. */
-export const request = (request: Request): Effect.Effect<Answer> =>
-  Effect.flatMap(Shutdown, (service) => service.request(request))
+/** Does what a signal does: the first call begins the shutdown, the second skips the drain, the third abandons it. */
+export const escalate = (options: EscalateOptions): Effect.Effect<Escalation> =>
+  Effect.flatMap(Shutdown, (service) => service.escalate(options))
 
-/** Whether new work is welcome: what a readiness probe should answer. */
+/** Whether the process accepts new work, for a readiness probe. */
 export const isReady: Effect.Effect<boolean> = Effect.flatMap(
   Shutdown,
   (service) => Effect.map(service.state, (state) => state === "running")
 )
 
-/** The state now, and each from now on. */
+/** Emits the present state of the current shutdown, then each later one. */
 export const changes: Stream.Stream<State> = Stream.unwrap(Effect.map(Shutdown, (service) => service.changes))

@@ -442,7 +442,7 @@ describe("RequestScope in a shutdown (B13)", () => {
       const streaming = yield* Effect.forkChild(answered(Effect.succeed(numbers(9, "1 second"))))
       const handling = yield* Effect.forkChild(answered(Effect.never))
       yield* turn(5)
-      yield* Effect.forkChild(Shutdown.request({ reason: "SIGTERM", signal: "SIGTERM" }))
+      yield* Effect.forkChild(Shutdown.escalate({ reason: "SIGTERM", signal: "SIGTERM" }))
       yield* TestClock.adjust("2500 millis")
       assert.deepInclude(yield* Fiber.join(streaming), { status: 200, body: ["1", "2", "error"] })
       const answer = yield* Fiber.join(handling)

@@ -12,7 +12,7 @@ const isolated = (options?: Shutdown.Options) =>
   Effect.provide(Layer.merge(Shutdown.layer(options), SessionRegistry.layer()))
 const request = (name = "one") => ({ kind: "request", name })
 const job = (name: string) => ({ kind: "job", name })
-const names = (held: ReadonlyArray<ShutdownReport.Held>) => held.map(({ name }) => name)
+const names = (held: ReadonlyArray<ShutdownReport.Item>) => held.map(({ name }) => name)
 const phase = (report: ShutdownReport.Report, name: ShutdownReport.Phase) =>
   report.phases.find(({ phase }) => phase === name)
 
@@ -32,7 +32,7 @@ const read = (name: string, every: Duration.Input, elements: number) =>
     Stream.runCollect
   )
 
-const asks = (signal: ShutdownReport.Signal) => Shutdown.request({ reason: signal, signal })
+const asks = (signal: ShutdownReport.Signal) => Shutdown.escalate({ reason: signal, signal })
 
 const hold = (name: string, release: Effect.Effect<unknown>) =>
   Effect.forkDetach(Effect.scoped(
@@ -382,7 +382,7 @@ describe("Shutdown.addFinalizer", () => {
       )
       yield* registered.pipe(
         Deadline.within("1 millis"),
-        Effect.andThen(Shutdown.request({ reason: "test" })),
+        Effect.andThen(Shutdown.escalate({ reason: "test" })),
         Effect.andThen(Shutdown.Shutdown.use((service) => service.report)),
         Session.scoped(request()),
         Effect.exit

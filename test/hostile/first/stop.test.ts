@@ -16,7 +16,7 @@ const ended = (exit: Exit.Exit<ShutdownReport.Report, unknown>): ShutdownReport.
   if (Exit.isFailure(exit)) expect.fail(`a shutdown failed: ${tagOf(exit)}`)
   return exit.value
 }
-const names = (held: ReadonlyArray<ShutdownReport.Held>) => held.map(({ name }) => name).toSorted()
+const names = (held: ReadonlyArray<ShutdownReport.Item>) => held.map(({ name }) => name).toSorted()
 
 // Shutdown
 
@@ -178,7 +178,7 @@ it.effect("whoever waits for the report gets the same one, interrupted or not, e
     expect(yield* stop).toBe(first)
     expect(yield* Shutdown.shutdown("another reason")).toBe(first)
     expect(first.reason).toBe("the end")
-    expect(yield* Shutdown.request({ reason: "late" })).toBe("over")
+    expect(yield* Shutdown.escalate({ reason: "late" })).toBe("over")
   })))
 
 it.effect("signals that come ten times at once, of no kind that there is, end it and nothing else", () =>
@@ -189,7 +189,7 @@ it.effect("signals that come ten times at once, of no kind that there is, end it
     )
     yield* settle
     const answers: Array<string> = []
-    for (let i = 0; i < 10; i++) answers.push(yield* Shutdown.request({ reason: "x", signal: wrong("SIGNOTHING") }))
+    for (let i = 0; i < 10; i++) answers.push(yield* Shutdown.escalate({ reason: "x", signal: wrong("SIGNOTHING") }))
     expect(answers.slice(0, 2)).toEqual(["begun", "hurried"])
     expect(["abandoned", "over"]).toContain(answers[2])
     const report = ended(yield* endsWithin("1 minute")(Effect.flatMap(Shutdown.Shutdown, ({ report }) => report)))
@@ -209,28 +209,6 @@ it.effect("a reason that is no text stops the process as any other", () =>
     expect(tagOf(work.pollUnsafe() ?? Exit.succeed("still going"))).toBe("SessionRevoked")
   })))
 
-it.effect("leaving twice, and with a stranger's ticket, counts once", () =>
-  apart(Effect.gen(function*() {
-    const service = yield* Shutdown.Shutdown
-    const other = Shutdown.makeUnsafe()
-    const work = (name: string) =>
-      wrong({ info: { kind: "work", name }, kind: "work", name, isEnded: false, session: undefined })
-    const mine = service.admitUnsafe(work("mine"), undefined)!
-    const stays = service.admitUnsafe(work("stays"), undefined)!
-    const strange = other.admitUnsafe(work("strange"), undefined)!
-    service.leaveUnsafe(mine, false)
-    service.leaveUnsafe(mine, false)
-    service.leaveUnsafe(strange, false)
-    const fiber = yield* Effect.forkChild(stop, { startImmediately: true })
-    yield* settle
-    yield* TestClock.adjust("10 seconds")
-    yield* settle
-    // One of them has not left: the drain must wait for it.
-    expect(yield* service.state).toBe("drain")
-    service.leaveUnsafe(stays, false)
-    yield* endsWithin("1 minute")(Fiber.await(fiber))
-  })))
-
 it.effect("a reader of states who never reads on, and one that stops it again, do not hold it up", () =>
   apart(Effect.gen(function*() {
     const seen: Array<string> = []
@@ -241,7 +219,7 @@ it.effect("a reader of states who never reads on, and one that stops it again, d
         (state) =>
           Effect.andThen(
             Effect.sync(() => seen.push(state)),
-            state === "running" ? Effect.void : Shutdown.request({ reason: "me too" })
+            state === "running" ? Effect.void : Shutdown.escalate({ reason: "me too" })
           )
       ),
       { startImmediately: true }

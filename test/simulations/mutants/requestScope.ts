@@ -2,8 +2,8 @@
 import type { Mutant } from "../../support/mutant.ts"
 
 const requestScope = "packages/core/src/RequestScope.ts"
-const requestWork = "packages/core/src/internal/request/work.ts"
-const workFiber = "packages/core/src/internal/request/workFiber.ts"
+const request = "packages/core/src/internal/request/scopedRequest.ts"
+const hostFiber = "packages/core/src/internal/request/hostFiber.ts"
 const lasting = "packages/core/src/internal/session/releaseContext.ts"
 const record = "packages/core/src/internal/session/record.ts"
 const session = "packages/core/src/Session.ts"
@@ -18,51 +18,51 @@ const of = (file: string, rule: string, find: string, replace: string): Mutant =
 
 export const mutants: ReadonlyArray<Mutant> = [
   of(
-    workFiber,
+    hostFiber,
     "what a handler forks lives until the last byte",
     "            done(exit)\n            return Effect.never\n",
     "            done(exit)\n            return Effect.void as Effect.Effect<never>\n"
   ),
   of(
-    requestWork,
+    request,
     "what a handler forked ends with its request",
     "      (all, stop) => Effect.ensuring(stop, all),\n      this.endHandler()\n",
     "      (all, stop) => Effect.ensuring(stop, all),\n      Effect.void\n"
   ),
   of(
-    requestWork,
+    request,
     "a body ends with its request",
     "Array.from(this.bodies, (body) => body.stop(exit))",
     "Array.from(this.bodies, (body) => Effect.as(Effect.void, body) as Effect.Effect<any>)"
   ),
   of(
-    requestWork,
+    request,
     "what a handler forked for a body ends at the deadline, also while nobody reads",
     "return Exit.isSuccess(exit) ? Effect.void : this.endHandler()",
     "return Effect.as(Effect.void, exit) as Effect.Effect<any>"
   ),
   of(
-    requestWork,
+    request,
     "a request whose scope was closed before it began does not begin",
-    "      if (this.isOver) return Effect.fail(whyEnded(session))\n",
+    "      if (this.isReleased) return Effect.fail(whyEnded(session))\n",
     ""
   ),
   of(
-    requestWork,
+    request,
     "a part of a request that closes its scope does not wait for itself",
-    "        if (this.isLeft) return resume(Effect.void)\n",
+    "          if (this.isClosedFromWithin) return resume(Effect.void)\n",
     ""
   ),
   of(
     requestScope,
     "a revocation does not wait for a part of the request that waits for it",
-    "Scope.addFinalizer(scope, Effect.sync(() => request.leave()))",
+    "Scope.addFinalizer(scope, Effect.sync(() => request.noticeClosing()))",
     "Scope.addFinalizer(scope, Effect.sync(() => request))"
   ),
   of(
-    requestWork,
+    request,
     "a request gives back its place among the work in flight",
-    "this.admission.giveBack(hasSucceeded))",
+    "Effect.sync(() => this.leave(hasSucceeded)))",
     "Effect.sync(() => hasSucceeded))"
   ),
   of(

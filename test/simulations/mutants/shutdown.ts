@@ -3,11 +3,15 @@ import type { Mutant } from "../../support/mutant.ts"
 
 const coordinator = "packages/core/src/internal/shutdown/coordinator.ts"
 const stopping = "packages/core/src/internal/shutdown/machine.ts"
+const model = "packages/core/src/internal/shutdown/model.ts"
 const phases = "packages/core/src/internal/shutdown/phases.ts"
+const phaseRun = "packages/core/src/internal/shutdown/phaseRun.ts"
+const bounded = "packages/core/src/internal/shutdown/bounded.ts"
 const underWay = "packages/core/src/internal/shutdown/underWay.ts"
 const admission = "packages/core/src/internal/shutdown/admission.ts"
 const record = "packages/core/src/internal/session/record.ts"
-const tasks = "packages/core/src/Tasks.ts"
+const group = "packages/core/src/internal/tasks/group.ts"
+const running = "packages/core/src/internal/tasks/running.ts"
 const roster = "packages/core/src/internal/tasks/machine.ts"
 
 export const mutants: ReadonlyArray<Mutant> = [
@@ -42,20 +46,20 @@ export const mutants: ReadonlyArray<Mutant> = [
   {
     module: "Shutdown",
     file: stopping,
-    find: "      at.isAwaited = false\n      this.awaited--",
+    find: "      ;(at as InFlight<W>).isAwaited = false\n      this.awaited--",
     replace: "      return",
     rule: "a drain does not wait for who waits for it"
   },
   {
     module: "Shutdown",
     file: stopping,
-    find: "if (this.state !== \"running\") return false\n    this.state = \"unready\"",
-    replace: "this.state = \"unready\"",
+    find: "if (this.at !== \"running\") return false\n    this.at = \"unready\"",
+    replace: "this.at = \"unready\"",
     rule: "a shutdown is one, whoever asks"
   },
   {
     module: "Shutdown",
-    file: stopping,
+    file: model,
     find: "\"persist\", \"interrupt\", \"close\"] as const",
     replace: "\"interrupt\", \"persist\", \"close\"] as const",
     rule: "what must be persisted is, before anything is interrupted"
@@ -63,14 +67,14 @@ export const mutants: ReadonlyArray<Mutant> = [
   {
     module: "Shutdown",
     file: coordinator,
-    find: "if (answer === \"abandoned\") Deferred.doneUnsafe(shared.abandoned, Exit.void)",
+    find: "if (escalation === \"abandoned\") Deferred.doneUnsafe(this.course.abandoned, Exit.void)",
     replace: "",
     rule: "a third request ends all of it at once"
   },
   {
     module: "Shutdown",
     file: coordinator,
-    find: "if (answer === \"hurried\") Deferred.doneUnsafe(shared.hurried, Exit.void)",
+    find: "if (escalation === \"hurried\") Deferred.doneUnsafe(this.course.hurried, Exit.void)",
     replace: "",
     rule: "a second request ends the drain"
   },
@@ -84,76 +88,76 @@ export const mutants: ReadonlyArray<Mutant> = [
   {
     module: "Shutdown",
     file: coordinator,
-    find: "stopping.withdraw(registration) || !shared",
-    replace: "stopping.withdraw(registration) || true || !shared",
+    find: "this.stopping.withdraw(registration) || !this",
+    replace: "this.stopping.withdraw(registration) || true || !this",
     rule: "a scope that closes waits for its finalizer"
   },
   {
     module: "Shutdown",
     file: coordinator,
-    find: "stopping.leave(ticket, isInterrupted)\n      noticeDrained()",
-    replace: "stopping.leave(ticket, isInterrupted)",
+    find: "this.stopping.leave(ticket, isInterrupted)\n    this.noticeDrained()",
+    replace: "this.stopping.leave(ticket, isInterrupted)",
     rule: "a drain is told when its last work ends"
   },
   {
     module: "Shutdown",
-    file: phases,
+    file: bounded,
     find: "Effect.as(Effect.raceFirst(Effect.sleep(millis), cut), undefined)",
     replace: "Effect.as(cut, undefined)",
     rule: "what hangs is not waited for"
   },
   {
     module: "Shutdown",
-    file: phases,
-    find: "const millis = Math.min(finalizer.limit, left())",
-    replace: "const millis = left()",
+    file: phaseRun,
+    find: "const millis = Math.min(finalizer.limit, this.left)",
+    replace: "const millis = this.left",
     rule: "a finalizer gets no more than its own time"
   },
   {
     module: "Shutdown",
-    file: phases,
-    find: "if (exit === undefined) overrun.push(held)",
-    replace: "if (exit === undefined) finished.push(held)",
+    file: phaseRun,
+    find: "if (exit === undefined) this.overran.push(item)",
+    replace: "if (exit === undefined) this.finished.push(item)",
     rule: "what overran is named"
   },
   {
     module: "Shutdown",
-    file: phases,
-    find: "else failed.push({ finalizer: held, cause: exit.cause })",
-    replace: "else finished.push(held)",
+    file: phaseRun,
+    find: "else this.failed.push({ finalizer: item, cause: exit.cause })",
+    replace: "else this.finished.push(item)",
     rule: "what failed is named"
   },
   {
     module: "Shutdown",
     file: phases,
-    find: "return within(takeRest, left())",
-    replace: "return Effect.succeed(true)",
+    find: "run.within(revokeAll(run), run.left)",
+    replace: "Effect.as(Effect.sync(() => revokeAll(run)), true)",
     rule: "what sessions still hold is taken back"
   },
   {
     module: "Shutdown",
     file: phases,
-    find: "return within(interruptWork, limit * 0.75)",
-    replace: "return Effect.succeed(true)",
+    find: "run.within(revokeAdmitted(run), run.limit * 0.75)",
+    replace: "Effect.as(Effect.sync(() => revokeAdmitted(run)), true)",
     rule: "work that is left is interrupted before its process is taken apart"
   },
   {
     module: "Shutdown",
     file: phases,
-    find: "return stopping.isDrained ? Effect.succeed(true) : within(Deferred.await(shared.drained), left())",
-    replace: "return Effect.succeed(true)",
+    find: "stopping.isDrained ? Effect.succeed(true) : run.within(Deferred.await(drained), run.left)",
+    replace: "stopping.isDrained || drained ? Effect.succeed(true) : Effect.succeed(false)",
     rule: "work gets its whole time to end"
   },
   {
     module: "Shutdown",
-    file: phases,
+    file: phaseRun,
     find: "if (!one.isCutShort) continue\n",
     replace: "continue\n",
     rule: "work that nobody admitted is named if it is cut short"
   },
   {
     module: "Shutdown",
-    file: phases,
+    file: phaseRun,
     find: "if (!one.isCutShort) continue\n      underWay.delete(one)",
     replace: "underWay.delete(one)\n      if (!one.isCutShort) continue",
     rule: "what is cut short late is named as well"
@@ -195,66 +199,66 @@ export const mutants: ReadonlyArray<Mutant> = [
   },
   {
     module: "Tasks",
-    file: tasks,
-    find: "        Deferred.doneUnsafe(next.turn, Exit.void)\n",
-    replace: "",
+    file: group,
+    find: "    if (next !== undefined) Deferred.doneUnsafe(next.turn, Exit.void)\n",
+    replace: "    if (next === null) Deferred.doneUnsafe(place.occupant.turn, Exit.void)\n",
     rule: "who waits is woken"
   },
   {
     module: "Tasks",
-    file: tasks,
-    find: "if (!isDrained) yield* atMost(ended(roster.all), drain)",
-    replace: "if (isDrained) yield* atMost(ended(roster.all), drain)",
+    file: group,
+    find: "if (!isDrained) yield* atMost(ended(roster.all), this.drain)",
+    replace: "if (isDrained) yield* atMost(ended(roster.all), this.drain)",
     rule: "what is to be drained gets its time"
   },
   {
     module: "Tasks",
-    file: tasks,
-    find: "      for (const running of roster.all) running.cancelUnsafe(reason)\n",
+    file: group,
+    find: "    for (const running of roster.all) running.cancel(reason)\n",
     replace: "",
     rule: "none outlives its owner"
   },
   {
     module: "Tasks",
-    file: tasks,
-    find: ": report(new TaskFailed({ tasks, task: name, attempt, cause: Cause.squash(cause) })))",
+    file: running,
+    find: ": onFailure(new TaskFailed({ tasks, task: name, attempt, cause: Cause.squash(cause) })))",
     replace:
-      ": attempt > 1 ? Effect.void : report(new TaskFailed({ tasks, task: name, attempt, cause: Cause.squash(cause) })))",
+      ": attempt > 1 ? Effect.void : onFailure(new TaskFailed({ tasks, task: name, attempt, cause: Cause.squash(cause) })))",
     rule: "each failure is reported"
   },
   {
     module: "Tasks",
-    file: tasks,
+    file: running,
     find: "Effect.onError(Effect.scoped(task)",
     replace: "Effect.tapCause(Effect.scoped(task)",
     rule: "a failure is reported even if the task is cancelled at that moment"
   },
   {
     module: "Tasks",
-    file: tasks,
-    find: "      isStopping = true\n",
+    file: group,
+    find: "    this.isStopping = true\n",
     replace: "",
     rule: "nothing is accepted once admission has stopped"
   },
   {
     module: "Tasks",
-    file: tasks,
-    find: "if (own !== undefined && Exit.isSuccess(own)) return own",
+    file: running,
+    find: "if (this.own !== undefined && Exit.isSuccess(this.own)) return this.own",
     replace: "",
     rule: "what a task came to is not lost when it is told to end late"
   },
   {
     module: "Tasks",
-    file: tasks,
-    find: ": Exit.fail(new TaskCancelled({ tasks, task: name, reason: running.cancelled }))",
+    file: running,
+    find: ": Exit.fail(new TaskCancelled({ tasks: this.tasks, task: this.name, reason: this.reason }))",
     replace: ": exit",
     rule: "a task that is told to end says so by a typed error"
   },
   {
     module: "Tasks",
-    file: tasks,
-    find: "          Deferred.doneUnsafe(accepted, Exit.void)\n          const",
-    replace: "          const",
+    file: group,
+    find: "        Deferred.doneUnsafe(accepted, Exit.void)\n        return",
+    replace: "        return",
     rule: "a task is accepted once a shutdown knows of it"
   }
 ]

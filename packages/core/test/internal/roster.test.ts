@@ -18,8 +18,10 @@ describe("The roster of tasks", () => {
       let present: Array<Place<number>> = []
       let isClosed = false
       for (const step of steps) {
-        if (step._tag === "Close") isClosed = roster.isClosed = true
-        else if (step._tag === "Enter") {
+        if (step._tag === "Close") {
+          roster.close()
+          isClosed = true
+        } else if (step._tag === "Enter") {
           const place = roster.enter(ever.length)
           const isFull = present.length >= concurrency + capacity
           if (isClosed) assert.strictEqual(place, "closed")

@@ -1,6 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as fc from "fast-check"
-import { type Phase, phases, type State, Stopping, type Ticket } from "../../src/internal/shutdown/machine.ts"
+import { Stopping, type Ticket } from "../../src/internal/shutdown/machine.ts"
+import { type Phase, phases, type State } from "../../src/internal/shutdown/model.ts"
 
 type Step =
   | { readonly _tag: "Admit"; readonly inside: number | undefined }
@@ -8,7 +9,7 @@ type Step =
   | { readonly _tag: "Excuse"; readonly nth: number }
   | { readonly _tag: "Register"; readonly phase: Phase }
   | { readonly _tag: "Withdraw"; readonly nth: number }
-  | { readonly _tag: "Begin" | "Request" | "Next" | "Take" }
+  | { readonly _tag: "Begin" | "Escalate" | "Next" | "Take" }
 
 const step: fc.Arbitrary<Step> = fc.oneof(
   fc.record({ _tag: fc.constant("Admit" as const), inside: fc.option(fc.nat(20), { nil: undefined }) }),
@@ -16,7 +17,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   fc.record({ _tag: fc.constant("Excuse" as const), nth: fc.nat(40) }),
   fc.record({ _tag: fc.constant("Register" as const), phase: fc.constantFrom(...phases) }),
   fc.record({ _tag: fc.constant("Withdraw" as const), nth: fc.nat(20) }),
-  fc.record({ _tag: fc.constantFrom("Begin" as const, "Request" as const, "Next" as const, "Take" as const) })
+  fc.record({ _tag: fc.constantFrom("Begin" as const, "Escalate" as const, "Next" as const, "Take" as const) })
 )
 
 const steps = fc.array(step, { maxLength: 120, size: "max" })
@@ -75,8 +76,8 @@ const apply = (stopping: Stopping<number, number>, steps: ReadonlyArray<Step>, o
       case "Begin":
         assert.strictEqual(stopping.begin(), before === "running")
         break
-      case "Request":
-        stopping.request()
+      case "Escalate":
+        stopping.escalate()
         break
       case "Next":
         stopping.next()
@@ -118,7 +119,7 @@ describe("The course of a shutdown", () => {
     fc.assert(fc.property(fc.boolean(), fc.integer({ min: 1, max: 5 }), (hasBegun, requests) => {
       const stopping = new Stopping<number, number>()
       if (hasBegun) stopping.begin()
-      const answers = Array.from({ length: requests }, () => stopping.request())
+      const answers = Array.from({ length: requests }, () => stopping.escalate())
       const expected = [hasBegun ? "joined" : "begun", "hurried", "abandoned", "abandoned", "abandoned"]
       assert.deepStrictEqual<ReadonlyArray<string>>(answers, expected.slice(0, requests))
       assert.deepStrictEqual(

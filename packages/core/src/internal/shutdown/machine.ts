@@ -1,27 +1,27 @@
 /**
- * How far a shutdown has come, who is still in flight and what is still to be done: a state machine without clock or
- * effect.
+ * The phase of a shutdown, the work in flight and the finalizers: a state machine without clock or effect.
  *
- * Phases only go forward. Work that was admitted stays in flight until it leaves, once, and it is counted once as ended
- * or as interrupted; what is registered for a phase is taken by that phase, once, or withdrawn.
+ * Guarantees: phases only go forward. Admitted work stays in flight until it leaves, once, and is counted once, as ended or
+ * as interrupted. A finalizer is withdrawn, or taken once by its phase and then settled once.
  */
-
-/** In this order. */
-export const phases = ["unready", "stop", "drain", "persist", "interrupt", "close"] as const
-
-export type Phase = typeof phases[number]
-
-export type State = "running" | Phase | "done"
+import { type Phase, phases, type State } from "./model.ts"
 
 const order: ReadonlyArray<State> = ["running", ...phases, "done"]
 
 const rank = (state: State): number => order.indexOf(state)
 
 /** One piece of work in flight. */
-export class Ticket<out W = unknown> {
+export interface Ticket<out W = unknown> {
   readonly work: W
+  /** The work inside of which this one was admitted. */
   readonly parent: Ticket<W> | undefined
   /** Whether the drain waits for it. */
+  readonly isAwaited: boolean
+}
+
+class InFlight<out W> implements Ticket<W> {
+  readonly work: W
+  readonly parent: Ticket<W> | undefined
   isAwaited: boolean
 
   constructor(work: W, parent: Ticket<W> | undefined) {
@@ -36,48 +36,60 @@ export interface Registration<out F> {
   readonly finalizer: F
 }
 
+/** The first call begins the shutdown or joins it, the second hurries it, the third abandons it. */
+export type Escalation = "begun" | "joined" | "hurried" | "abandoned" | "over"
+
 export class Stopping<W, F> {
-  state: State = "running"
-  /** A second request: the drain is skipped. */
-  isHurried = false
-  /** A third request: whatever is left is left. */
-  isAbandoned = false
-  private requests = 0
+  private at: State = "running"
+  /** After the second escalation, nothing waits for the drain. */
+  private isHurried = false
+  /** After the third escalation, nothing is waited for at all. */
+  private hasBeenAbandoned = false
+  private escalations = 0
   private awaited = 0
   private readonly inFlight = new Set<Ticket<W>>()
   private readonly registered = new Set<Registration<F>>()
+  private readonly running = new Set<F>()
   private ended = 0
   private interrupted: Array<W> = []
 
-  /** Whether work may begin: while running, and inside of work that is in flight until that is interrupted. */
+  get state(): State {
+    return this.at
+  }
+
+  get isAbandoned(): boolean {
+    return this.hasBeenAbandoned
+  }
+
+  /** Whether work may begin: until `stop`, and inside of work in flight until `interrupt`. */
   admits(inside: Ticket<W> | undefined): boolean {
-    const at = rank(this.state)
+    const at = rank(this.at)
     return at < rank("stop") || (inside !== undefined && this.inFlight.has(inside) && at < rank("interrupt"))
   }
 
   admit(work: W, inside: Ticket<W> | undefined): Ticket<W> | undefined {
     if (!this.admits(inside)) return undefined
-    const ticket = new Ticket(work, inside !== undefined && this.inFlight.has(inside) ? inside : undefined)
+    const ticket = new InFlight(work, inside !== undefined && this.inFlight.has(inside) ? inside : undefined)
     this.inFlight.add(ticket)
     if (ticket.isAwaited) this.awaited++
     return ticket
   }
 
-  /** False where it has left before, or was never in flight here: then nothing changes. */
+  /** Returns false if the work has left before, or was never in flight here: then nothing changes. */
   leave(ticket: Ticket<W>, isInterrupted: boolean): boolean {
     if (!this.inFlight.delete(ticket)) return false
     if (ticket.isAwaited) this.awaited--
-    if (this.state === "running") return true
+    if (this.at === "running") return true
     if (isInterrupted) this.interrupted.push(ticket.work)
     else this.ended++
     return true
   }
 
-  /** The drain does not wait for work that waits for the shutdown, nor for what that is inside of. */
+  /** The drain does not wait for work that waits for the shutdown, nor for the work around that. */
   excuse(ticket: Ticket<W> | undefined): void {
     for (let at = ticket; at !== undefined; at = at.parent) {
       if (!at.isAwaited || !this.inFlight.has(at)) continue
-      at.isAwaited = false
+      ;(at as InFlight<W>).isAwaited = false
       this.awaited--
     }
   }
@@ -90,7 +102,7 @@ export class Stopping<W, F> {
     return Array.from(this.inFlight, ({ work }) => work)
   }
 
-  /** What has left since this was asked before. */
+  /** Returns what has left since the last call. */
   takeLeft(): { readonly ended: number; readonly interrupted: ReadonlyArray<W> } {
     const left = { ended: this.ended, interrupted: this.interrupted }
     this.ended = 0
@@ -98,52 +110,68 @@ export class Stopping<W, F> {
     return left
   }
 
-  /** Whether this begins it. */
+  /** Returns whether this call begins the shutdown. */
   begin(): boolean {
-    if (this.state !== "running") return false
-    this.state = "unready"
+    if (this.at !== "running") return false
+    this.at = "unready"
     return true
   }
 
-  /** The first request begins the shutdown or joins it, the second hurries it, the third abandons it. */
-  request(): "begun" | "joined" | "hurried" | "abandoned" | "over" {
-    if (this.state === "done") return "over"
-    this.requests++
-    if (this.requests === 1) return this.begin() ? "begun" : "joined"
-    if (this.requests === 2) {
+  escalate(): Escalation {
+    if (this.at === "done") return "over"
+    this.escalations++
+    if (this.escalations === 1) return this.begin() ? "begun" : "joined"
+    if (this.escalations === 2) {
       this.isHurried = true
       return "hurried"
     }
-    this.isAbandoned = true
+    this.hasBeenAbandoned = true
     return "abandoned"
   }
 
   /** Goes on to the next phase. */
   next(): State {
-    this.state = order[Math.min(rank(this.state) + 1, order.length - 1)] ?? "done"
-    return this.state
+    this.at = order[Math.min(rank(this.at) + 1, order.length - 1)] ?? "done"
+    return this.at
   }
 
-  /** Whether nothing is to be done, or waited for any longer, in a phase. */
+  /** Whether a phase does nothing, and waits no longer. */
   skips(phase: Phase): boolean {
-    return this.isAbandoned || (this.isHurried && (phase === "unready" || phase === "drain"))
+    return this.hasBeenAbandoned || (this.isHurried && (phase === "unready" || phase === "drain"))
   }
 
-  /** False where its phase has begun: it comes too late to be taken. */
+  /** Returns false if the phase has begun: then nothing changes. */
   register(registration: Registration<F>): boolean {
-    if (rank(registration.phase) <= rank(this.state)) return false
+    if (rank(registration.phase) <= rank(this.at)) return false
     this.registered.add(registration)
     return true
   }
 
+  /** Returns false if the finalizer was taken or withdrawn before. */
   withdraw(registration: Registration<F>): boolean {
     return this.registered.delete(registration)
   }
 
-  /** What is registered for the present phase, the last one first. */
+  /** Returns the finalizers of the present phase, the last one first. They run until they are settled. */
   take(): ReadonlyArray<F> {
-    const taken = Array.from(this.registered).filter(({ phase }) => phase === this.state).toReversed()
+    const taken = Array.from(this.registered).filter(({ phase }) => phase === this.at).toReversed()
     for (const registration of taken) this.registered.delete(registration)
-    return taken.map(({ finalizer }) => finalizer)
+    const finalizers = taken.map(({ finalizer }) => finalizer)
+    for (const finalizer of finalizers) this.running.add(finalizer)
+    return finalizers
+  }
+
+  /** Returns false if the finalizer does not run. */
+  settle(finalizer: F): boolean {
+    return this.running.delete(finalizer)
+  }
+
+  runs(finalizer: F): boolean {
+    return this.running.has(finalizer)
+  }
+
+  /** The finalizers that run at this moment. */
+  get finalizing(): ReadonlyArray<F> {
+    return [...this.running]
   }
 }

@@ -1,4 +1,4 @@
-/** Work that nobody admitted, and that the end of its program may cut short. */
+/** Work that was not admitted, and that the end of its program may cut short. */
 import * as Exit from "effect/Exit"
 import type { Session } from "../../Session.ts"
 import type { SessionRegistry } from "../../SessionRegistry.ts"
@@ -10,7 +10,7 @@ export class UnderWay {
   readonly registry: SessionRegistry
   private exit: Exit.Exit<unknown, unknown> | undefined
 
-  /** From here on the session's release tells how the work ended. */
+  /** Learns from the session's release how the work ended. */
   constructor(session: SessionRecord, registry: SessionRegistry) {
     this.session = session
     this.registry = registry
@@ -19,13 +19,13 @@ export class UnderWay {
     })
   }
 
-  /** Whether it has ended, and did not come to its own end. Work that goes on is neither. */
+  /** Whether the work has ended without success. Work that goes on is not cut short. */
   get isCutShort(): boolean {
     return this.exit !== undefined && Exit.isFailure(this.exit)
   }
 }
 
-/** What is under way in a registry outside of admitted work. What it does inside of that is told with it. */
+/** The work under way in a registry, outside of admitted work. Work inside of other such work is part of that. */
 export const outside = (registry: SessionRegistry, admitted: ReadonlyArray<Session>): ReadonlyArray<UnderWay> => {
   const known = new Set(admitted.filter((session) => session instanceof SessionRecord))
   const working = kernelOf(registry).underWay

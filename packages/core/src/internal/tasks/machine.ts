@@ -1,13 +1,18 @@
 /**
- * Whose turn it is: so many run at a time, so many may wait, in the order in which they came. A state machine without
- * clock or effect.
+ * The order of tasks: up to `concurrency` run, up to `capacity` wait, first come, first served. A state machine without clock
+ * or effect.
  *
- * A place that comes free is handed to the next who waits in the same step, so nobody can take it in between.
+ * Guarantees: a place that comes free goes to the next waiting task in the same step, so no other task can take it.
  */
 
-export class Place<out T> {
+export interface Place<out T> {
   readonly occupant: T
-  state: "waiting" | "running" | "left" = "waiting"
+  readonly state: "waiting" | "running" | "left"
+}
+
+class Seat<out T> implements Place<T> {
+  readonly occupant: T
+  state: Place<T>["state"] = "waiting"
 
   constructor(occupant: T) {
     this.occupant = occupant
@@ -17,35 +22,41 @@ export class Place<out T> {
 export class Roster<T> {
   readonly concurrency: number
   readonly capacity: number
-  isClosed = false
+  private isClosed = false
   private running = 0
-  private readonly present = new Set<Place<T>>()
+  private readonly present = new Set<Seat<T>>()
 
   constructor(concurrency: number, capacity: number) {
     this.concurrency = concurrency
     this.capacity = capacity
   }
 
-  /** Those who run, and those who wait. */
+  /** The tasks that run, and those that wait. */
   get all(): ReadonlyArray<T> {
     return Array.from(this.present, ({ occupant }) => occupant)
+  }
+
+  /** From now on no task enters. */
+  close(): void {
+    this.isClosed = true
   }
 
   enter(occupant: T): Place<T> | "full" | "closed" {
     if (this.isClosed) return "closed"
     const isFree = this.running < this.concurrency
     if (!isFree && this.present.size - this.running >= this.capacity) return "full"
-    const place = new Place(occupant)
-    this.present.add(place)
-    if (isFree) this.run(place)
-    return place
+    const seat = new Seat(occupant)
+    this.present.add(seat)
+    if (isFree) this.run(seat)
+    return seat
   }
 
-  /** Answers with who runs now instead, if anyone does. A second time changes nothing. */
+  /** Returns the task that runs now instead, if there is one. A second call changes nothing. */
   leave(place: Place<T>): T | undefined {
-    if (!this.present.delete(place)) return undefined
-    const hasRun = place.state === "running"
-    place.state = "left"
+    const seat = place as Seat<T>
+    if (!this.present.delete(seat)) return undefined
+    const hasRun = seat.state === "running"
+    seat.state = "left"
     if (!hasRun) return undefined
     this.running--
     for (const next of this.present) {
@@ -56,8 +67,8 @@ export class Roster<T> {
     return undefined
   }
 
-  private run(place: Place<T>) {
-    place.state = "running"
+  private run(seat: Seat<T>) {
+    seat.state = "running"
     this.running++
   }
 }

@@ -5,18 +5,18 @@ import type * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import { besideDefects, defectsOf } from "../session/defects.ts"
 
-/** The fiber of ours that a fiber is a part of: it is that one, or was forked by it, be it through others. */
-const Around = Context.Reference<WorkFiber<unknown> | undefined>("@clawback/core/WorkFiber/Around", {
+/** The nearest host of a fiber: the fiber runs on it, or was forked on it, be it through others. */
+const Around = Context.Reference<HostFiber<unknown> | undefined>("@clawback/core/HostFiber/Around", {
   defaultValue: () => undefined
 })
 
-export class WorkFiber<out E> {
+export class HostFiber<out E> {
   private readonly ended: () => E
-  private around: WorkFiber<unknown> | undefined
+  private around: HostFiber<unknown> | undefined
   private fiber: Fiber.Fiber<unknown, unknown> | undefined
   private isOver = false
 
-  /** `ended` makes the error of an effect that runs when the fiber is ended. */
+  /** `ended` makes the error of an effect that still runs when the fiber is ended. */
   constructor(ended: () => E) {
     this.ended = ended
   }
@@ -33,9 +33,9 @@ export class WorkFiber<out E> {
           isDone = true
           resume(exit)
         }
-        const context = this.part(waiter.context as Context.Context<R>)
+        const context = this.hosted(waiter.context as Context.Context<R>)
         const work = Effect.withFiber<never, never, R>((fiber) => {
-          // From its first step on the fiber is known to those who end it.
+          // `end` knows the fiber from its first step on.
           this.fiber = fiber
           return Effect.flatMap(Effect.exit(effect), (exit) => {
             done(exit)
@@ -58,12 +58,12 @@ export class WorkFiber<out E> {
     return fiber === undefined ? Effect.void : Effect.andThen(Fiber.interrupt(fiber), defectsOf(fiber))
   })
 
-  /** A context for what is a part of the fiber without being forked on it. */
-  part<R>(context: Context.Context<R>): Context.Context<R> {
+  /** A context for work that belongs to the fiber without being forked on it. */
+  hosted<R>(context: Context.Context<R>): Context.Context<R> {
     return Context.add(context, Around, this)
   }
 
-  /** Whether the fiber that calls this is a part of this one, so that it cannot wait for its end. */
+  /** Whether the calling fiber belongs to this one, so that it cannot wait for its end. */
   get isCalledFromWithin(): boolean {
     let at = Fiber.getCurrent()?.getRef(Around)
     while (at !== undefined && at !== this) at = at.around

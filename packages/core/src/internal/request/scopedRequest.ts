@@ -1,4 +1,4 @@
-/** What a request does while its session is open: its handler and its bodies, on fibers that last as long. */
+/** A request while its session is open: its place among the work in flight, its handler and the bodies of its responses. */
 import * as Channel from "effect/Channel"
 import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
@@ -8,15 +8,14 @@ import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import type * as Session from "../../Session.ts"
 import type { SessionRevoked } from "../../SessionError.ts"
-import type { Shutdown } from "../../Shutdown.ts"
 import { whyEnded } from "../session/lifecycle.ts"
 import { type End, openIn, Pump } from "../session/streamFiber.ts"
 import { Admission } from "../shutdown/admission.ts"
-import { WorkFiber } from "./workFiber.ts"
+import { HostFiber } from "./hostFiber.ts"
 
 type Chunk = Uint8Array
 
-/** The body of a response, which runs on a fiber of its own until it ends, or its request does. */
+/** The body of a response. Its fiber ends with the body, or with the request. */
 class Body<E> extends Pump<Chunk, E, never, SessionRevoked> {
   readonly context: Context.Context<never>
   private readonly session: Session.Session
@@ -41,25 +40,21 @@ class Body<E> extends Pump<Chunk, E, never, SessionRevoked> {
   }
 }
 
-export class RequestWork {
-  readonly admission: Admission
-  private handler: WorkFiber<SessionRevoked> | undefined
+export class ScopedRequest extends Admission {
+  private handler: HostFiber<SessionRevoked> | undefined
   private readonly bodies = new Set<{ readonly stop: (exit: Exit.Exit<unknown, unknown>) => Effect.Effect<void> }>()
-  private isOver = false
-  /** Whether a part of the request closes its scope, and those who wait for the end of all parts until then. */
-  private isLeft = false
+  private isReleased = false
+  /** Whether a part of the request closes its scope. */
+  private isClosedFromWithin = false
+  /** Callbacks of fibers that wait for the end of all parts, unless a part closes the scope. */
   private readonly waiting: Array<() => void> = []
 
-  constructor(info: Session.Info, shutdown: Shutdown) {
-    this.admission = new Admission(info, shutdown)
-  }
-
-  /** Runs the handler, whose children go on until the request is released. */
+  /** Runs the handler. Its children live until the request is released. */
   handle<A, E, R>(session: Session.Session, work: Effect.Effect<A, E, R>): Effect.Effect<A, E | SessionRevoked, R> {
     return Effect.suspend((): Effect.Effect<A, E | SessionRevoked, R> => {
       // Its scope was closed before it began.
-      if (this.isOver) return Effect.fail(whyEnded(session))
-      this.handler = new WorkFiber(() => whyEnded(session))
+      if (this.isReleased) return Effect.fail(whyEnded(session))
+      this.handler = new HostFiber(() => whyEnded(session))
       return this.handler.run(work)
     })
   }
@@ -68,46 +63,46 @@ export class RequestWork {
   body<E>(session: Session.Session, stream: Stream.Stream<Chunk, E>): Stream.Stream<Chunk, E | SessionRevoked> {
     return Stream.fromChannel(Channel.fromTransform((_, scope) =>
       Effect.withFiber((fiber) => {
-        const body = new Body(stream, fiber, this.handler?.part(fiber.context) ?? fiber.context, session)
+        const body = new Body(stream, fiber, this.handler?.hosted(fiber.context) ?? fiber.context, session)
         this.bodies.add(body)
         const leave = Scope.addFinalizerExit(scope, (exit) => {
           this.bodies.delete(body)
-          // Nobody reads any more what the handler's children make for a body that was given up or cut off.
+          // After a failure, the handler's children produce the body for no reader.
           return Exit.isSuccess(exit) ? Effect.void : this.endHandler()
         })
         const opened = Effect.andThen(leave, openIn(body, scope))
-        return this.isOver ? Effect.andThen(body.stop(Exit.void), opened) : opened
+        return this.isReleased ? Effect.andThen(body.stop(Exit.void), opened) : opened
       })
     ))
   }
 
   /**
-   * Ends what the request still does, and gives its place back. Waits for that unless a part of the request calls this, or
-   * closes the request's scope meanwhile: to be called on the fiber that releases it, at that moment.
+   * Ends what the request still does, and leaves the work in flight. Waits for the end, unless a part of the request calls
+   * this or closes the request's scope meanwhile. Call it on the fiber that releases the request, in that step.
    */
   release(exit: Exit.Exit<unknown, unknown>, hasSucceeded: boolean): Effect.Effect<void> {
-    this.isOver = true
-    this.leave()
+    this.isReleased = true
+    this.noticeClosing()
     const ending = Array.from(this.bodies, (body) => body.stop(exit)).reduceRight(
       (all, stop) => Effect.ensuring(stop, all),
       this.endHandler()
     )
-    return Effect.ensuring(this.unlessLeft(ending), this.admission.giveBack(hasSucceeded))
+    return Effect.ensuring(this.unlessClosedFromWithin(ending), Effect.sync(() => this.leave(hasSucceeded)))
   }
 
-  /** To be called on the fiber that closes the request's scope: what is a part of the request is not waited for by itself. */
-  leave(): void {
+  /** Call it on the fiber that closes the request's scope. A part of the request that does so is not waited for. */
+  noticeClosing(): void {
     if (this.handler?.isCalledFromWithin !== true) return
-    this.isLeft = true
-    for (const go of this.waiting.splice(0)) go()
+    this.isClosedFromWithin = true
+    for (const resume of this.waiting.splice(0)) resume()
   }
 
-  private unlessLeft(ending: Effect.Effect<void>): Effect.Effect<void> {
+  private unlessClosedFromWithin(ending: Effect.Effect<void>): Effect.Effect<void> {
     return Effect.flatMap(
       Effect.forkDetach(ending, { startImmediately: true }),
       (fiber) =>
         Effect.callback<void>((resume) => {
-          if (this.isLeft) return resume(Effect.void)
+          if (this.isClosedFromWithin) return resume(Effect.void)
           fiber.addObserver(resume)
           this.waiting.push(() => resume(Effect.void))
         })
