@@ -17,6 +17,8 @@ const run = async (...args: ReadonlyArray<string>) => {
     ...env,
     OPENAI_API_KEY: "sk-no-real-key",
     OPENAI_BASE_URL: `${provider.url}/v1`,
+    GROQ_API_KEY: "sk-no-real-key",
+    GROQ_BASE_URL: `${provider.url}/v1`,
     ANTHROPIC_API_KEY: "sk-no-real-key",
     ANTHROPIC_BASE_URL: provider.url
   }

@@ -1,7 +1,7 @@
 /** Each error of a call, by both faces of a model: with the same tag and the same fields, and without the key (C7, A7). */
 import { SessionRegistry } from "@clawback/core"
 import { NodeTransport } from "@clawback/node"
-import { ProviderError, Target } from "@clawback/providers"
+import { Provider as Providers, ProviderError, Target } from "@clawback/providers"
 import { Behavior, FaultyProvider } from "@clawback/testing"
 import { assert, describe, it } from "@effect/vitest"
 import { ConfigProvider, Effect, Exit, Layer, Option, Scope, Stream } from "effect"
@@ -53,7 +53,7 @@ const failureOf = <E>(
       timeouts: failure.timeouts
     })
     const apiKey = key?.(secret) ?? secret
-    const config = ConfigProvider.layer(ConfigProvider.fromUnknown({ [target.provider.apiKey]: apiKey }))
+    const config = ConfigProvider.layer(ConfigProvider.fromUnknown({ [Providers.apiKeyName(target.provider)]: apiKey }))
     const context = yield* Layer.buildWithScope(Layer.provide(Target.layer(target), config), model).pipe(
       Effect.provide(wire)
     )

@@ -50,9 +50,9 @@ export const mutants: ReadonlyArray<Mutant> = [
     module,
     file: "packages/providers/src/internal/call/pipeline.ts",
     find:
-      "        Session.scopedStream(info)\n      )\n    return Observation.stream((fiber) => begin(fiber, request, true), attempts, latest).pipe(\n      Deadline.withinStream(endpoint.timeouts.total ?? Timeouts.defaults.total),",
+      "(record) => session.stream(endpoint, retry.stream(endpoint, Telemetry.attemptStream(record, attempt(record))))\n  )\n  return endWhole(answer, endpoint.session, deadline.stream(endpoint, recorded))",
     replace:
-      "        Deadline.withinStream(endpoint.timeouts.total ?? Timeouts.defaults.total),\n        Session.scopedStream(info)\n      )\n    return Observation.stream((fiber) => begin(fiber, request, true), attempts, latest).pipe(",
+      "(record) => session.stream(endpoint, deadline.stream(endpoint, retry.stream(endpoint, Telemetry.attemptStream(record, attempt(record)))))\n  )\n  return endWhole(answer, endpoint.session, recorded)",
     rule: "a call holds nothing past its limit, though its reader is away"
   },
   {

@@ -6,6 +6,7 @@ import { deepStrictEqual } from "node:assert/strict"
 import { cpuUsage } from "node:process"
 import { chatRequest, meaning } from "./chatRequests.ts"
 import { conversations, type WireMessage } from "./conversations.ts"
+import { httpRequest } from "./httpRequest.ts"
 import { seeded } from "./random.ts"
 
 export const codecs: ReadonlyArray<Protocol.ChatProtocol> = [OpenAiChat.protocol, AnthropicMessages.protocol]
@@ -20,12 +21,12 @@ const received = (body: string, status = 200): Protocol.HttpResponse => ({
 
 const assertRoundTrip = (protocol: Protocol.ChatProtocol, request: ChatRequest.ChatRequest) => {
   const body = JSON.stringify(Result.getOrThrow(protocol.encodeRequest(request, delivery)))
-  const decoded = Result.getOrThrow(protocol.decodeRequest(body))
+  const decoded = Result.getOrThrow(protocol.decodeRequest(httpRequest(body)))
   deepStrictEqual(meaning(decoded.request), meaning(request))
   deepStrictEqual(decoded.delivery, delivery)
   // What it once understood stays as it is.
   const again = JSON.stringify(Result.getOrThrow(protocol.encodeRequest(decoded.request, delivery)))
-  deepStrictEqual(Result.getOrThrow(protocol.decodeRequest(again)), decoded)
+  deepStrictEqual(Result.getOrThrow(protocol.decodeRequest(httpRequest(again))), decoded)
 }
 
 const fromWire = (message: WireMessage): ChatRequest.Message => {
@@ -219,7 +220,7 @@ export const fuzz = (protocol: Protocol.ChatProtocol, runs: number, seed: number
 
     failed(protocol.classify(peer, received(text, 400 + run % 200)))
     protocol.limits(received(text, 429))
-    const request = protocol.decodeRequest(text)
+    const request = protocol.decodeRequest(httpRequest(text))
     if (Result.isSuccess(request)) protocol.encodeRequest(request.success.request, request.success.delivery)
     slowestMillis = Math.max(slowestMillis, cpuUsage(before).user / 1_000)
 

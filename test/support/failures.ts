@@ -50,9 +50,9 @@ const refused = (
   fields: object = {}
 ): Failure => ({
   does: (provider, key) => {
-    const { protocol, name } = provider.target({}).provider
+    const { chat, name } = provider.target({}).provider
     const said = { provider: name, status: 400, detail: `Not with ${key}`, code: undefined, requestId: undefined }
-    const { body, headers, status } = protocol.encodeError(make(said))
+    const { body, headers, status } = chat.encodeError(make(said))
     return Behavior.status(status, {
       body,
       headers: { ...headers, "request-id": `req_${key}`, "x-request-id": `req_${key}` }

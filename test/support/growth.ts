@@ -1,6 +1,7 @@
 /** How the time that decoding takes grows with what is decoded, for input that is made to be slow. */
 import type { Protocol } from "@clawback/providers"
 import { threadCpuUsage } from "node:process"
+import { httpRequest } from "./httpRequest.ts"
 
 const peer: Protocol.Peer = { provider: "provider", redact: (text) => text }
 const utf8 = (text: string) => new TextEncoder().encode(text)
@@ -69,11 +70,11 @@ const shapes: Readonly<Record<string, (size: number) => Decode>> = {
       })
     ),
   "results in one message": (size) => (protocol) =>
-    protocol.decodeRequest(JSON.stringify({
+    protocol.decodeRequest(httpRequest(JSON.stringify({
       model: "m",
       max_tokens: 1,
       messages: [{ role: "user", content: results(size) }]
-    })),
+    }))),
   "messages of one turn": (size) => (protocol) =>
     protocol.encodeRequest(
       { model: "m", messages: Array.from({ length: size }, () => ({ role: "user", content: "x" })) },

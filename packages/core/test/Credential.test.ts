@@ -9,7 +9,8 @@ const environment = (env: Record<string, string>) =>
   Effect.provideService(ConfigProvider.ConfigProvider, ConfigProvider.fromEnv({ env }))
 const isolated = Effect.provide(SessionRegistry.layer())
 const key = Credential.config("API_KEY")
-const lease = Effect.flatMap(key.open, (source) => source.lease)
+const leaseOf = (source: Credential.Source) => Effect.flatMap(source.identity, ({ lease }) => lease)
+const lease = Effect.flatMap(key.open, leaseOf)
 
 const printed = (value: unknown) =>
   [String(value), JSON.stringify(value), inspect(value, { depth: 20, showHidden: true })].join("\n")
@@ -43,7 +44,7 @@ describe("Credential.config (A7)", () => {
   it.effect("is never printed: by the lease, its source, its session or a cause that carries it", () =>
     Effect.gen(function*() {
       const source = yield* key.open
-      const held = yield* source.lease
+      const held = yield* leaseOf(source)
       const everything = [key, source, held, yield* SessionRegistry.list(), { deep: { headers: { key: held } } }]
       const all = everything.map(printed).join("\n") + Cause.pretty(Cause.fail(held)) + printed(Cause.die(held))
       assert.notInclude(all, secret)

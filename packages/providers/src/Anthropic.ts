@@ -1,51 +1,45 @@
 /**
  * Anthropic, and servers that speak its Messages.
  *
- * Every call is a session: it appears in the registry while it runs, and gives its connection back when it ends, however
- * it ends. To stop reading a stream is to cancel it at the provider.
+ * Every call is a session: the registry lists it while it runs, and its connection is returned when it ends, however it
+ * ends. If you stop reading a stream, the provider's work is cancelled.
  *
- * Thinking comes back to the provider as it came from it, with its signature, where a conversation goes on from the parts
- * of an answer (`Prompt.fromResponseParts`). While a tool that the provider runs itself is at work, nothing comes but pings,
- * which count for nothing: the limit `idle` must leave room for that. The protocol demands a `maxOutputTokens`: where none
- * is said it is 4,096, and more where the model is to think (see `AnthropicMessages`).
+ * The signed thinking of an answer goes back to the provider where a conversation continues from the parts of the answer
+ * (`Prompt.fromResponseParts`). While one of the provider's own tools works, only pings come, which are no progress: the
+ * limit `idle` must leave room for that. The protocol demands a `maxOutputTokens`. Default: 4,096, and more where the model
+ * is to think (see `AnthropicMessages`).
  */
-import type * as Transport from "@clawback/core/Transport"
 import { toCodecAnthropic } from "effect/ai/AnthropicStructuredOutput"
-import type * as LanguageModel from "effect/ai/LanguageModel"
-import * as Layer from "effect/Layer"
 import * as AnthropicMessages from "./AnthropicMessages.ts"
-import * as Target from "./Target.ts"
+import * as Auth from "./Auth.ts"
+import * as Provider from "./Provider.ts"
 
-/**
- * The key is the configuration's `ANTHROPIC_API_KEY`; the base URL its `ANTHROPIC_BASE_URL`, else
- * `https://api.anthropic.com`. It precedes `/v1/messages`.
- */
-export const provider: Target.Provider = {
+const anthropic = Provider.make({
   name: "anthropic",
-  protocol: AnthropicMessages.protocol,
-  apiKey: "ANTHROPIC_API_KEY",
-  baseUrlName: "ANTHROPIC_BASE_URL",
   baseUrl: "https://api.anthropic.com",
-  transformer: toCodecAnthropic
-}
+  chat: AnthropicMessages.protocol,
+  // Anthropic's own SDK has sent the key as a bearer token since 1.0.
+  auth: Auth.orElse(Auth.header("x-api-key"), Auth.bearer),
+  transformer: toCodecAnthropic,
+  sources: {
+    auth: "https://docs.anthropic.com/en/api/overview#authentication",
+    baseUrl: "https://docs.anthropic.com/en/api/messages"
+  }
+})
 
-export interface Options<out E = never, out R = never> extends Target.Options<E, R> {
-  /** As the provider names it: `"claude-sonnet-5-5"`. A blank one is a defect when the layer is built. */
-  readonly model: string
-}
+export type Options<E = never, R = never> = Provider.ChatOptions<E, R>
 
-/** A model at Anthropic. */
-export const target = <E = never, R = never>(model: string, options?: Target.Options<E, R>): Target.Target<E, R> =>
-  Target.make(provider, model, options)
+/** The row. Its key is the configuration's `ANTHROPIC_API_KEY`, its base URL `ANTHROPIC_BASE_URL`. */
+export const provider = anthropic.provider
 
-/**
- * A model at Anthropic as Effect's `LanguageModel`, and as a `ChatModel`, over a transport.
- *
- * The calls of the first fail with `AiError`; `ProviderError.fromAiError` gives back the precise error. It fails to build
- * with `CredentialUnavailable` where the key is missing or blank, and with `InvalidUrl` where the base URL is no URL to
- * call.
- */
-export const layer = <E = never, R = never>(
-  { model, ...options }: Options<E, R>
-): Layer.Layer<LanguageModel.LanguageModel | Target.ChatModel, E | Target.OpenError, R | Transport.Transport> =>
-  Layer.suspend(() => Target.layer(target(model, options)))
+/** A model at Anthropic, as a value. */
+export const target = anthropic.target
+
+/** A model at Anthropic as Effect's `LanguageModel`, and as a `ChatModel`. See `Provider.ChatFaces`. */
+export const layer = anthropic.layer
+
+/** The same, with its options from the application's configuration. */
+export const layerConfig = anthropic.layerConfig
+
+/** A model at Anthropic as Effect's `Model`, which opens at its first call. */
+export const model = anthropic.model

@@ -46,32 +46,38 @@
  * `msg_unnamed`; calls that came mixed are told one after the other, and end where something else is said; of several answers
  * the first is told.
  */
-import { bearer, header } from "./internal/http/headers.ts"
+import { sse } from "./internal/framing/sse.ts"
 import { classify } from "./internal/protocols/anthropicMessages/decodeError.ts"
 import { decodeRequest } from "./internal/protocols/anthropicMessages/decodeRequest.ts"
 import { decodeResponse } from "./internal/protocols/anthropicMessages/decodeResponse.ts"
 import { AnthropicMessagesDecoder } from "./internal/protocols/anthropicMessages/decodeStream.ts"
-import { encodeError } from "./internal/protocols/anthropicMessages/encodeError.ts"
+import { encodeError, notFound } from "./internal/protocols/anthropicMessages/encodeError.ts"
 import { encodeRequest } from "./internal/protocols/anthropicMessages/encodeRequest.ts"
 import { encodeResponse } from "./internal/protocols/anthropicMessages/encodeResponse.ts"
 import { AnthropicMessagesEncoder } from "./internal/protocols/anthropicMessages/encodeStream.ts"
-import { protocol as name } from "./internal/protocols/anthropicMessages/extras.ts"
+import { parameters, protocol as name } from "./internal/protocols/anthropicMessages/extras.ts"
 import { limits } from "./internal/protocols/anthropicMessages/limits.ts"
 import type * as Protocol from "./Protocol.ts"
 
 export const protocol: Protocol.ChatProtocol = {
   name,
-  path: "/v1/messages",
-  headers: (secret) => ({ "x-api-key": secret, "anthropic-version": "2023-06-01" }),
-  // Its own SDK bears it as a token since 1.0.
-  credential: (headers) => header(headers, "x-api-key") ?? bearer(headers),
+  parameters,
+  request: (_, { stream }) => ({
+    method: "POST",
+    path: "/v1/messages",
+    headers: { "anthropic-version": "2023-06-01" },
+    accept: stream ? sse.contentType : "application/json"
+  }),
+  methodAt: (path) => path === "/v1/messages" ? "POST" : undefined,
   encodeRequest,
-  decodeRequest,
+  decodeRequest: ({ body }) => decodeRequest(body),
   decodeResponse,
   encodeResponse,
+  framing: sse,
   makeDecoder: (peer) => new AnthropicMessagesDecoder(peer),
   makeEncoder: () => new AnthropicMessagesEncoder(),
   classify,
   encodeError,
+  notFound,
   limits
 }

@@ -1,84 +1,53 @@
 /**
  * OpenAI, and servers that speak its chat completions and embeddings.
  *
- * Every call is a session: it appears in the registry while it runs, and gives its connection back when it ends, however
- * it ends. To stop reading a stream is to cancel it at the provider.
+ * Every call is a session: the registry lists it while it runs, and its connection is returned when it ends, however it
+ * ends. If you stop reading a stream, the provider's work is cancelled.
  */
-import type * as Transport from "@clawback/core/Transport"
-import type * as EmbeddingModel from "effect/ai/EmbeddingModel"
-import type * as LanguageModel from "effect/ai/LanguageModel"
 import { toCodecOpenAI } from "effect/ai/OpenAiStructuredOutput"
-import * as Layer from "effect/Layer"
-import * as EmbeddingTarget from "./EmbeddingTarget.ts"
 import * as OpenAiChat from "./OpenAiChat.ts"
 import * as OpenAiEmbeddings from "./OpenAiEmbeddings.ts"
-import * as Target from "./Target.ts"
+import * as Provider from "./Provider.ts"
 
-/**
- * The key is the configuration's `OPENAI_API_KEY`; the base URL its `OPENAI_BASE_URL`, else `https://api.openai.com/v1`. It
- * precedes `/chat/completions`.
- */
-export const provider: Target.Provider = {
+const openAi = Provider.make({
   name: "openai",
-  protocol: OpenAiChat.protocol,
-  apiKey: "OPENAI_API_KEY",
-  baseUrlName: "OPENAI_BASE_URL",
   baseUrl: "https://api.openai.com/v1",
-  transformer: toCodecOpenAI
-}
+  chat: OpenAiChat.protocol,
+  embeddings: OpenAiEmbeddings.protocol,
+  limits: { embeddings: { inputs: 2048, tokens: 300_000 } },
+  transformer: toCodecOpenAI,
+  sources: {
+    baseUrl: "https://platform.openai.com/docs/api-reference/introduction",
+    limits: "https://platform.openai.com/docs/api-reference/embeddings/create"
+  }
+})
+
+export type Options<E = never, R = never> = Provider.ChatOptions<E, R>
+export type EmbeddingOptions<E = never, R = never> = Provider.EmbeddingOptions<E, R>
 
 /**
- * The same for embeddings, where the base URL precedes `/embeddings`. Vectors are asked for as base64, as OpenAI's own SDK
- * does. A request holds at most 2,048 inputs of 300,000 tokens in all (OpenAI's API reference, "Create embeddings"); a
- * server that takes less is `EmbeddingTarget.make({ ...OpenAi.embeddingProvider, most }, model)`.
+ * The row. Its key is the configuration's `OPENAI_API_KEY`, its base URL `OPENAI_BASE_URL`. A server that takes fewer texts
+ * in a request is `Provider.make({ ...OpenAi.provider, limits: { embeddings: { inputs: 32, tokens: 8_000 } } })`.
  */
-export const embeddingProvider: EmbeddingTarget.Provider = {
-  name: provider.name,
-  protocol: OpenAiEmbeddings.protocol,
-  apiKey: provider.apiKey,
-  baseUrlName: provider.baseUrlName,
-  baseUrl: provider.baseUrl,
-  delivery: { encoding: "base64" },
-  most: { inputs: 2048, tokens: 300_000 }
-}
+export const provider = openAi.provider
 
-export interface Options<out E = never, out R = never> extends Target.Options<E, R> {
-  /** As the provider names it: `"gpt-5"`. A blank one is a defect when the layer is built. */
-  readonly model: string
-}
+/** A model at OpenAI, as a value. */
+export const target = openAi.target
 
-/** A model at OpenAI. */
-export const target = <E = never, R = never>(model: string, options?: Target.Options<E, R>): Target.Target<E, R> =>
-  Target.make(provider, model, options)
+/** A model at OpenAI as Effect's `LanguageModel`, and as a `ChatModel`. See `Provider.ChatFaces`. */
+export const layer = openAi.layer
 
-/**
- * A model at OpenAI as Effect's `LanguageModel`, and as a `ChatModel`, over a transport.
- *
- * The calls of the first fail with `AiError`; `ProviderError.fromAiError` gives back the precise error. It fails to build
- * with `CredentialUnavailable` where the key is missing or blank, and with `InvalidUrl` where the base URL is no URL to
- * call.
- */
-export const layer = <E = never, R = never>(
-  { model, ...options }: Options<E, R>
-): Layer.Layer<LanguageModel.LanguageModel | Target.ChatModel, E | Target.OpenError, R | Transport.Transport> =>
-  Layer.suspend(() => Target.layer(target(model, options)))
+/** The same, with its options from the application's configuration. */
+export const layerConfig = openAi.layerConfig
 
-/** A model at OpenAI that makes vectors of texts. */
-export const embeddingTarget = <E = never, R = never>(
-  model: string,
-  options?: EmbeddingTarget.Options<E, R>
-): EmbeddingTarget.EmbeddingTarget<E, R> => EmbeddingTarget.make(embeddingProvider, model, options)
+/** A model at OpenAI as Effect's `Model`, which opens at its first call. */
+export const model = openAi.model
 
-export interface EmbeddingOptions<out E = never, out R = never> extends EmbeddingTarget.Options<E, R> {
-  /** As the provider names it: `"text-embedding-3-small"`. A blank one is a defect when the layer is built. */
-  readonly model: string
-}
+/** A model at OpenAI that makes vectors of texts, as a value. */
+export const embeddingTarget = openAi.embeddingTarget
 
-/** A model at OpenAI as Effect's `EmbeddingModel`, and as an `Embedder`, over a transport. It fails as `layer` does. */
-export const embeddingLayer = <E = never, R = never>(
-  { model, ...options }: EmbeddingOptions<E, R>
-): Layer.Layer<
-  EmbeddingModel.EmbeddingModel | EmbeddingTarget.Embedder,
-  E | Target.OpenError,
-  R | Transport.Transport
-> => Layer.suspend(() => EmbeddingTarget.layer(embeddingTarget(model, options)))
+/** A model at OpenAI as Effect's `EmbeddingModel`, and as an `Embedder`. */
+export const embeddingLayer = openAi.embeddingLayer
+
+/** The same, with its options from the application's configuration. */
+export const embeddingLayerConfig = openAi.embeddingLayerConfig

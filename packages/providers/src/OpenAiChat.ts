@@ -25,9 +25,9 @@
  * probabilities), `{ response: … }` in the whole answer; another form is a part of the content. Only what stands in the
  * message goes back to the provider with a history.
  */
-import { bearer } from "./internal/http/headers.ts"
+import { sse } from "./internal/framing/sse.ts"
 import { classify } from "./internal/protocols/openAi/decodeError.ts"
-import { encodeError } from "./internal/protocols/openAi/encodeError.ts"
+import { encodeError, notFound } from "./internal/protocols/openAi/encodeError.ts"
 import { limits } from "./internal/protocols/openAi/limits.ts"
 import { decodeRequest } from "./internal/protocols/openAiChat/decodeRequest.ts"
 import { decodeResponse } from "./internal/protocols/openAiChat/decodeResponse.ts"
@@ -35,7 +35,7 @@ import { OpenAiChatDecoder } from "./internal/protocols/openAiChat/decodeStream.
 import { encodeRequest } from "./internal/protocols/openAiChat/encodeRequest.ts"
 import { encodeResponse } from "./internal/protocols/openAiChat/encodeResponse.ts"
 import { OpenAiChatEncoder } from "./internal/protocols/openAiChat/encodeStream.ts"
-import { protocol as name } from "./internal/protocols/openAiChat/extras.ts"
+import { parameters, protocol as name } from "./internal/protocols/openAiChat/extras.ts"
 import * as Internal from "./internal/protocols/openAiChat/quirks.ts"
 import type * as Protocol from "./Protocol.ts"
 
@@ -50,20 +50,27 @@ export interface OpenAiChat extends Protocol.ChatProtocol {
 /** The protocol of servers with these quirks. A quirk that is left out is OpenAI's. */
 export const make = (quirks?: Partial<Quirks>): OpenAiChat => {
   const all: Quirks = { ...Internal.defaults, ...quirks }
+  const decodeBody = decodeRequest(all)
   return {
     name,
     quirks: all,
-    path: "/chat/completions",
-    headers: (secret) => ({ authorization: `Bearer ${secret}` }),
-    credential: bearer,
+    parameters,
+    request: (_, { stream }) => ({
+      method: "POST",
+      path: "/chat/completions",
+      accept: stream ? sse.contentType : "application/json"
+    }),
+    methodAt: (path) => path === "/chat/completions" ? "POST" : undefined,
     encodeRequest: encodeRequest(all),
-    decodeRequest: decodeRequest(all),
+    decodeRequest: ({ body }) => decodeBody(body),
     decodeResponse: decodeResponse(all),
     encodeResponse: encodeResponse(all),
+    framing: sse,
     makeDecoder: (peer, choices) => new OpenAiChatDecoder(all, peer, choices),
     makeEncoder: (delivery) => new OpenAiChatEncoder(all, delivery),
     classify,
     encodeError,
+    notFound,
     limits
   }
 }

@@ -6,9 +6,8 @@
  * Merges: one text, or the tokens of one, are a list of one; fields that are null are left out; numbers that travel as
  * base64 are rounded to 32-bit floats, which is what models compute with.
  */
-import { bearer } from "./internal/http/headers.ts"
 import { classify } from "./internal/protocols/openAi/decodeError.ts"
-import { encodeError } from "./internal/protocols/openAi/encodeError.ts"
+import { encodeError, notFound } from "./internal/protocols/openAi/encodeError.ts"
 import { limits } from "./internal/protocols/openAi/limits.ts"
 import { decodeRequest } from "./internal/protocols/openAiEmbeddings/decodeRequest.ts"
 import { decodeResponse } from "./internal/protocols/openAiEmbeddings/decodeResponse.ts"
@@ -19,14 +18,18 @@ import type * as Protocol from "./Protocol.ts"
 
 export const protocol: Protocol.EmbeddingProtocol = {
   name,
-  path: "/embeddings",
-  headers: (secret) => ({ authorization: `Bearer ${secret}` }),
-  credential: bearer,
+  // None of its fields is missing in the canonical request.
+  parameters: new Set(),
+  // As OpenAI's own SDK asks.
+  delivery: { encoding: "base64" },
+  request: () => ({ method: "POST", path: "/embeddings", accept: "application/json" }),
+  methodAt: (path) => path === "/embeddings" ? "POST" : undefined,
   encodeRequest,
-  decodeRequest,
+  decodeRequest: ({ body }) => decodeRequest(body),
   decodeResponse,
   encodeResponse,
   classify,
   encodeError,
+  notFound,
   limits
 }

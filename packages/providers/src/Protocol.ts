@@ -1,10 +1,12 @@
 /**
- * A wire protocol, both ways: one half is our clients', the other our servers'.
+ * A wire protocol, both ways: our clients use one half, our servers the other.
  *
- * Pure: values go in and come out, and nothing else happens. Whatever bytes come in, a protocol answers with a value or a typed
- * error, in time and memory proportional to them.
+ * Guarantees:
+ * - Pure: each function maps values to values. None reads a clock, a secret or a socket.
+ * - Total: any bytes decode to a value or a typed error, in time and memory proportional to their number.
+ *
+ * A protocol knows what a request says and where it goes below a base URL. It does not know the credential: see `Auth`.
  */
-import type * as Retry from "@clawback/core/Retry"
 import type * as Wire from "@clawback/core/Wire"
 import type * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
@@ -12,24 +14,71 @@ import type { ChatEvent } from "./ChatEvent.ts"
 import type { ChatRequest } from "./ChatRequest.ts"
 import type { ChatResponse } from "./ChatResponse.ts"
 import type { EmbeddingRequest, EmbeddingResponse } from "./Embedding.ts"
-import type { JsonObject } from "./Json.ts"
+import type { Framing } from "./internal/framing/framing.ts"
+import type { Unsupported } from "./internal/model/unsupported.ts"
+import type { Json, JsonObject } from "./Json.ts"
 import type { ProviderError } from "./ProviderError.ts"
 import type { RateLimits } from "./RateLimit.ts"
 
-/** Who is talked to, for errors to name, and what keeps secrets out of what they quote. */
+export { Unsupported } from "./internal/model/unsupported.ts"
+
+/** The other side of a call: its name, for errors, and what strikes secrets out of the texts that errors quote. */
 export interface Peer {
   readonly provider: string
-  readonly redact: (text: string) => string
+  redact(text: string): string
 }
 
-/** A response's head and its body as text. */
+export type Method = "GET" | "POST" | "PUT"
+
+/** A request as a server receives it. */
+export interface HttpRequest {
+  readonly method: string
+  /** Path and query as they came. A signature may cover them. */
+  readonly url: string
+  /** The path below the provider's base URL, such as `/chat/completions`. */
+  readonly path: string
+  readonly query: Readonly<Record<string, string>>
+  readonly headers: Wire.Headers
+  readonly body: string
+}
+
+/** Reads a request that a server received. Undefined: its path is not below `basePath`. */
+export const httpRequest = (
+  received: Pick<HttpRequest, "method" | "url" | "headers" | "body">,
+  basePath = ""
+): HttpRequest | undefined => {
+  const [path = "", search = ""] = received.url.split("?", 2)
+  if (!path.startsWith(`${basePath}/`)) return undefined
+  return { ...received, path: path.slice(basePath.length), query: Object.fromEntries(new URLSearchParams(search)) }
+}
+
+/** A response's head, and its body as text. */
 export interface HttpResponse {
   readonly status: number
   readonly headers: Wire.Headers
   readonly body: string
 }
 
-/** A request that a client sent is not one of this protocol. `path` says where: `messages[2].content`. */
+/** Where and how a request is sent. It holds neither a body nor a credential. */
+export interface RequestHead {
+  readonly method: Method
+  /** Follows the base URL, with its segments percent-encoded: `/models/gemini-3:generateContent`. */
+  readonly path: string
+  /** Added to the query of the base URL. */
+  readonly query?: Readonly<Record<string, string>> | undefined
+  /** Besides `accept`, `content-type` and the credential. */
+  readonly headers?: Readonly<Record<string, string>> | undefined
+  readonly accept: string
+}
+
+/** What a server answers instead of a success. */
+export interface ErrorReply<out Body extends Json = Json> {
+  readonly status: number
+  readonly headers: Readonly<Record<string, string>>
+  readonly body: Body
+}
+
+/** The body or the path of a client's request breaks the protocol. `path` names the field: `messages[2].content`. */
 export class RequestInvalid extends Schema.TaggedError<RequestInvalid>("@clawback/providers/RequestInvalid")(
   "RequestInvalid",
   { protocol: Schema.String, path: Schema.String, detail: Schema.String }
@@ -39,100 +88,83 @@ export class RequestInvalid extends Schema.TaggedError<RequestInvalid>("@clawbac
   }
 }
 
-/** A request that cannot be said in this protocol, such as a sound where it has none. Nothing was sent. */
-export class Unsupported extends Schema.TaggedError<Unsupported>("@clawback/providers/Unsupported")("Unsupported", {
-  protocol: Schema.String,
-  detail: Schema.String
-}) {
-  get retry(): Retry.Advice {
-    return { reach: "unsent", isTransient: false }
-  }
-  override get message() {
-    return `The ${this.protocol} protocol has no way to say this: ${this.detail}. Leave it out, or use another provider.`
-  }
-}
-
-/** How an answer is to come. */
-export interface Delivery {
-  readonly stream: boolean
-  /** Whether a stream is to tell what was used. Ours always ask for it. */
-  readonly includeUsage: boolean
-}
-
-/** Turns a stream's bytes into events, however the bytes are cut. */
-export interface Decoder {
-  /** The events that these bytes complete. Whatever comes after the end or a failure is ignored. */
-  readonly push: (chunk: Uint8Array) => ReadonlyArray<ChatEvent>
-  /** The bytes have ended: the last events. Where the answer had not, `failure` is `StreamTruncated` from then on. */
-  readonly end: () => ReadonlyArray<ChatEvent>
-  /** The answer is whole. Its usage may still come. */
-  readonly isFinished: boolean
-  /** The answer is whole and nothing more will come. */
-  readonly isDone: boolean
-  /** Why there is no more. The events before it stand. */
-  readonly failure: ProviderError | undefined
-}
-
-/** Turns events into a stream's text, as a server of this protocol sends it. */
-export interface Encoder {
-  readonly push: (events: ReadonlyArray<ChatEvent>) => string
-  /** What ends the stream of a whole answer. */
-  readonly end: () => string
-  /** What ends the stream of one that failed after it had begun. */
-  readonly fail: (error: ProviderError) => string
-}
-
-export interface ChatProtocol {
-  /** The protocol's name, under which `extras` and native parts are kept. */
+/** What all protocols have in common. `Delivery` is how a client wants its answer. */
+export interface Protocol<in out Request, in out Delivery, in out Response> {
+  /** Names the protocol, `extras` and native parts. */
   readonly name: string
-  /** What follows a provider's base URL. */
-  readonly path: string
-  /** The headers that a request needs besides its content type, its credential among them. */
-  readonly headers: (secret: string) => Readonly<Record<string, string>>
-  /** The credential that a client's request bears, if it bears one. */
-  readonly credential: (headers: Wire.Headers) => string | undefined
+  /** The fields of a request that the canonical request lacks. A strict server rejects all others. */
+  readonly parameters: ReadonlySet<string>
 
-  readonly encodeRequest: (request: ChatRequest, delivery: Delivery) => Result.Result<JsonObject, Unsupported>
+  /** Where a request for a model goes. It does not depend on what is asked. */
+  readonly request: (model: string, delivery: Delivery) => RequestHead
+  /** The method of this protocol's requests on a path below a base URL. Undefined: the path is not of this protocol. */
+  readonly methodAt: (path: string) => Method | undefined
+
+  readonly encodeRequest: (request: Request, delivery: Delivery) => Result.Result<JsonObject, Unsupported>
   readonly decodeRequest: (
-    body: string
-  ) => Result.Result<{ readonly request: ChatRequest; readonly delivery: Delivery }, RequestInvalid>
+    request: HttpRequest
+  ) => Result.Result<{ readonly request: Request; readonly delivery: Delivery }, RequestInvalid>
 
-  readonly decodeResponse: (peer: Peer, response: HttpResponse) => Result.Result<ChatResponse, ProviderError>
-  readonly encodeResponse: (response: ChatResponse) => JsonObject
+  readonly decodeResponse: (peer: Peer, response: HttpResponse) => Result.Result<Response, ProviderError>
+  readonly encodeResponse: (response: Response, delivery: Delivery) => JsonObject
 
-  /** `choices`: how many answers were asked for, all of which must finish. Default: as many as begin, and at least one. */
-  readonly makeDecoder: (peer: Peer, choices?: number) => Decoder
-  readonly makeEncoder: (delivery: Delivery) => Encoder
-
-  /** What a response means that is no success: status, headers and body decide together. */
+  /** The error that a response means. Status, headers and body decide together. */
   readonly classify: (peer: Peer, response: HttpResponse) => ProviderError
   /** The error as a server of this protocol answers it. */
-  readonly encodeError: (error: ProviderError) => {
-    readonly status: number
-    readonly headers: Readonly<Record<string, string>>
-    readonly body: JsonObject
-  }
-  /** What a response says about limits, be it a success or not. */
+  readonly encodeError: (error: ProviderError) => ErrorReply
+  /** What a server of this protocol answers on a path that it does not have. */
+  readonly notFound: (request: Pick<HttpRequest, "method" | "url">) => ErrorReply
+  /** The limits that a response states. A success may state some as well. */
   readonly limits: (response: HttpResponse) => RateLimits
 }
 
-/** How vectors are to come: as numbers, or as base64 of 32-bit floats, least significant byte first, which is far shorter. */
+/** How a chat's answer is delivered. */
+export interface Delivery {
+  readonly stream: boolean
+  /** Whether a stream ends with its usage. Our clients always ask for it. */
+  readonly includeUsage: boolean
+}
+
+/** Decodes a stream's bytes, however they are cut. */
+export interface Decoder {
+  /** The events that these bytes complete. After the end or a failure, bytes are ignored. */
+  readonly push: (chunk: Uint8Array) => ReadonlyArray<ChatEvent>
+  /** The bytes have ended: returns the last events. If the answer is not whole, `failure` becomes `StreamTruncated`. */
+  readonly end: () => ReadonlyArray<ChatEvent>
+  /** The answer is whole. Its usage may still come. */
+  readonly isFinished: boolean
+  /** The answer is whole and no more events come. */
+  readonly isDone: boolean
+  /** Why no more events come. The events before it stand. */
+  readonly failure: ProviderError | undefined
+}
+
+/** Encodes events as a stream's text, as a server of this protocol sends it. */
+export interface Encoder {
+  readonly push: (events: ReadonlyArray<ChatEvent>) => string
+  /** Ends the stream of a whole answer. */
+  readonly end: () => string
+  /** Ends a stream that failed after it began. */
+  readonly fail: (error: ProviderError) => string
+}
+
+/** A wire protocol of chats. */
+export interface ChatProtocol extends Protocol<ChatRequest, Delivery, ChatResponse> {
+  readonly encodeResponse: (response: ChatResponse) => JsonObject
+  /** How a stream's body is cut into frames. See `Framing`. */
+  readonly framing: Pick<Framing<unknown>, "contentType">
+  /** `choices`: the number of answers in the request. All of them must finish. Default: as many as begin, at least one. */
+  readonly makeDecoder: (peer: Peer, choices?: number) => Decoder
+  readonly makeEncoder: (delivery: Delivery) => Encoder
+}
+
+/** How vectors are delivered: as numbers, or as base64 of 32-bit floats, low byte first, which is far shorter. */
 export interface EmbeddingDelivery {
   readonly encoding: "float" | "base64"
 }
 
-/** A wire protocol of embeddings, both ways. */
-export interface EmbeddingProtocol
-  extends Pick<ChatProtocol, "name" | "path" | "headers" | "credential" | "classify" | "encodeError" | "limits">
-{
-  readonly encodeRequest: (
-    request: EmbeddingRequest,
-    delivery: EmbeddingDelivery
-  ) => Result.Result<JsonObject, Unsupported>
-  readonly decodeRequest: (
-    body: string
-  ) => Result.Result<{ readonly request: EmbeddingRequest; readonly delivery: EmbeddingDelivery }, RequestInvalid>
-  /** Vectors are read in either form, since not every server heeds what was asked for. */
-  readonly decodeResponse: (peer: Peer, response: HttpResponse) => Result.Result<EmbeddingResponse, ProviderError>
-  readonly encodeResponse: (response: EmbeddingResponse, delivery: EmbeddingDelivery) => JsonObject
+/** A wire protocol of embeddings. It decodes vectors in either form, since not every server heeds the request. */
+export interface EmbeddingProtocol extends Protocol<EmbeddingRequest, EmbeddingDelivery, EmbeddingResponse> {
+  /** How our clients ask for vectors. */
+  readonly delivery: EmbeddingDelivery
 }

@@ -31,7 +31,7 @@ import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import * as Internal from "./internal/effect/aiError.ts"
-import type { Unsupported } from "./Protocol.ts"
+import type { Unsupported } from "./internal/model/unsupported.ts"
 
 /** What the provider said: its status, its message and codes, and the name by which it can find the request. */
 const said = {

@@ -348,7 +348,7 @@ describe("an error that is answered", () => {
   ])("is understood by the vendor's SDK and by ourselves: $_tag", async (failure, status, sdkError, tag) => {
     const reply = protocol.encodeError(failure)
     assert.strictEqual(reply.status, status)
-    const told = await Sdk.decodedError(reply)
+    const told = await Sdk.decodedError({ ...reply, body: Object(reply.body) })
     assert.instanceOf(told, APIError)
     assert.isTrue(told instanceof sdkError)
     const again = classify(reply.status, JSON.stringify(reply.body), reply.headers)

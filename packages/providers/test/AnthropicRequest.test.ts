@@ -3,6 +3,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Result } from "effect"
 import { cases } from "./support/anthropicRequests.ts"
 import * as Sdk from "./support/anthropicSdk.ts"
+import { httpRequest } from "./support/httpRequest.ts"
 
 const { protocol } = AnthropicMessages
 const inOnePiece: Protocol.Delivery = { stream: false, includeUsage: true }
@@ -20,7 +21,7 @@ const encode = (request: Partial<ChatRequest.ChatRequest>, delivery = inOnePiece
 const sent = (request: Partial<ChatRequest.ChatRequest>, delivery = inOnePiece) =>
   JSON.parse(JSON.stringify(Result.getOrThrow(encode(request, delivery))))
 
-const decode = (body: unknown) => protocol.decodeRequest(JSON.stringify(body))
+const decode = (body: unknown) => protocol.decodeRequest(httpRequest(JSON.stringify(body)))
 
 /** Without the fields that are undefined. */
 const plain = <A>(value: A): A => JSON.parse(JSON.stringify(value))
@@ -61,8 +62,8 @@ describe("a request", () => {
     assert.deepStrictEqual(sent(extras), sent({}))
   })
 
-  it("carries its key and the version of the API in its head", () => {
-    assert.deepStrictEqual(protocol.headers("sk-1"), { "x-api-key": "sk-1", "anthropic-version": "2023-06-01" })
+  it("has the version of the API in its head", () => {
+    assert.deepStrictEqual(protocol.request("claude", inOnePiece).headers, { "anthropic-version": "2023-06-01" })
   })
 })
 
@@ -155,7 +156,10 @@ describe("a body that is no request", () => {
   it.each(["", "{", "nonsense", "[".repeat(100_000), `{"a":${"[".repeat(9999)}${"]".repeat(9999)}}`])(
     "is refused where it is not JSON or nests without end",
     (text) => {
-      assert.instanceOf(Result.getOrThrow(Result.flip(protocol.decodeRequest(text))), Protocol.RequestInvalid)
+      assert.instanceOf(
+        Result.getOrThrow(Result.flip(protocol.decodeRequest(httpRequest(text)))),
+        Protocol.RequestInvalid
+      )
     }
   )
 })

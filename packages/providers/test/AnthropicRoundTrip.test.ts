@@ -13,6 +13,7 @@ import { ofEvents, ofResponse, ofSdk } from "./support/anthropicAnswer.ts"
 import * as Sdk from "./support/anthropicSdk.ts"
 import { cases } from "./support/anthropicStreams.ts"
 import { anyRequest, sequence } from "./support/anyRequest.ts"
+import { httpRequest } from "./support/httpRequest.ts"
 
 const { protocol } = AnthropicMessages
 const peer: Protocol.Peer = { provider: "anthropic", redact: (text) => text }
@@ -20,7 +21,7 @@ const delivery: Protocol.Delivery = { stream: false, includeUsage: true }
 
 const again = (request: ChatRequest.ChatRequest): ChatRequest.ChatRequest =>
   Result.getOrThrow(
-    protocol.decodeRequest(JSON.stringify(Result.getOrThrow(protocol.encodeRequest(request, delivery))))
+    protocol.decodeRequest(httpRequest(JSON.stringify(Result.getOrThrow(protocol.encodeRequest(request, delivery)))))
   )
     .request
 

@@ -102,7 +102,7 @@ describe("a stream of another server", () => {
   const ask = async (index: number, stream: boolean) => {
     const response = await fetch(`${mock.url}/v1/messages`, {
       method: "POST",
-      headers: { "content-type": "application/json", ...AnthropicMessages.protocol.headers("sk-nobody") },
+      headers: { "content-type": "application/json", "x-api-key": "sk-nobody", "anthropic-version": "2023-06-01" },
       body: JSON.stringify({
         model: "claude-sonnet-5-5",
         max_tokens: 100,

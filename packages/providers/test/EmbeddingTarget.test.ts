@@ -218,17 +218,17 @@ describe("a target of embeddings", () => {
   })
 
   it("does not take a provider of whom no request may hold anything", () => {
-    const { most, ...provider } = OpenAi.embeddingProvider
+    const { limits: { embeddings }, ...provider } = OpenAi.provider
     for (const none of [0, -1, NaN, 1.5]) {
       assert.throws(
-        () => EmbeddingTarget.make({ ...provider, most: { ...most, inputs: none } }, model),
+        () => EmbeddingTarget.make({ ...provider, limits: { embeddings: { ...embeddings, inputs: none } } }, model),
         RangeError,
-        "most.inputs"
+        "limits.embeddings.inputs"
       )
       assert.throws(
-        () => EmbeddingTarget.make({ ...provider, most: { ...most, tokens: none } }, model),
+        () => EmbeddingTarget.make({ ...provider, limits: { embeddings: { ...embeddings, tokens: none } } }, model),
         RangeError,
-        "most.tokens"
+        "limits.embeddings.tokens"
       )
     }
   })
@@ -272,7 +272,10 @@ describe("Effect's EmbeddingModel", () => {
   it.effect("splits what is more than one request may hold, and puts the answers together", () =>
     Effect.gen(function*() {
       const fake = measuring()
-      const target = EmbeddingTarget.make({ ...OpenAi.embeddingProvider, most: { inputs: 3, tokens: 6 } }, model)
+      const target = EmbeddingTarget.make(
+        { ...OpenAi.provider, limits: { embeddings: { inputs: 3, tokens: 6 } } },
+        model
+      )
       const texts = ["a", "b", "c", "d", "żółw", "e", "much too long", "f"]
       const { embeddings, usage } = yield* embedMany(texts).pipe(
         Retry.idempotent("key-1"),

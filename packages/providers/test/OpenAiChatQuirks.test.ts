@@ -2,6 +2,7 @@
 import { type ChatRequest, ChatResponse, OpenAiChat, type Protocol } from "@clawback/providers"
 import { assert, describe, it } from "@effect/vitest"
 import { Result } from "effect"
+import { httpRequest } from "./support/httpRequest.ts"
 
 const peer: Protocol.Peer = { provider: "test", redact: (text) => text }
 const messages: ReadonlyArray<ChatRequest.Message> = [{ role: "user", content: "Why?" }]
@@ -15,7 +16,9 @@ const encode = (quirks: Partial<OpenAiChat.Quirks>, fields: Partial<ChatRequest.
   )
 
 const decode = (quirks: Partial<OpenAiChat.Quirks>, fields: object) =>
-  Result.getOrThrow(OpenAiChat.make(quirks).decodeRequest(JSON.stringify({ model: "m", messages, ...fields })))
+  Result.getOrThrow(
+    OpenAiChat.make(quirks).decodeRequest(httpRequest(JSON.stringify({ model: "m", messages, ...fields })))
+  )
 
 const assistant = (...content: ReadonlyArray<ChatRequest.AssistantPart>): ChatRequest.Message => ({
   role: "assistant",
@@ -98,7 +101,9 @@ describe("the quirks of OpenAI's chat completions", () => {
     assert.deepInclude(encode(quirks, { tools, toolChoice: "required" }), { tool_choice: "any" })
     assert.strictEqual(decode(quirks, { tool_choice: "any" }).request.toolChoice, "required")
     assert.isTrue(
-      Result.isFailure(OpenAiChat.protocol.decodeRequest(JSON.stringify({ model: "m", messages, tool_choice: "any" })))
+      Result.isFailure(
+        OpenAiChat.protocol.decodeRequest(httpRequest(JSON.stringify({ model: "m", messages, tool_choice: "any" })))
+      )
     )
   })
 

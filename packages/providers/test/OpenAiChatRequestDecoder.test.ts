@@ -1,12 +1,13 @@
 import { OpenAiChat } from "@clawback/providers"
 import { assert, describe, it } from "@effect/vitest"
 import { Result } from "effect"
+import { httpRequest } from "./support/httpRequest.ts"
 import { cases, encode, hello, request, schema } from "./support/openAiRequests.ts"
 import * as OpenAiSdk from "./support/openAiSdk.ts"
 
 /** What a client wrote, as the decoder understands it. */
 const decode = (body: object) =>
-  Result.getOrThrow(OpenAiChat.protocol.decodeRequest(JSON.stringify({ ...hello, ...body })))
+  Result.getOrThrow(OpenAiChat.protocol.decodeRequest(httpRequest(JSON.stringify({ ...hello, ...body }))))
 
 describe("the decoder of a request", () => {
   // What has no other form on the wire.
@@ -61,7 +62,7 @@ describe("the decoder of a request", () => {
 
   it("keeps a field with the name of the prototype as a field", () => {
     const body = `{"model":"gpt-5","messages":[{"role":"user","content":"a"}],"__proto__":{"a":1}}`
-    const { request } = Result.getOrThrow(OpenAiChat.protocol.decodeRequest(body))
+    const { request } = Result.getOrThrow(OpenAiChat.protocol.decodeRequest(httpRequest(body)))
     const encoded = OpenAiChat.protocol.encodeRequest(request, { stream: false, includeUsage: false })
     assert.deepStrictEqual(JSON.stringify(Result.getOrThrow(encoded)).includes("\"__proto__\":{\"a\":1}"), true)
   })
@@ -138,13 +139,13 @@ describe("the decoder of a request", () => {
     ["stream_options.include_usage", { ...hello, stream_options: { include_usage: 1 } }]
   ])("says that it is %s that is wrong with %j", (path, body) => {
     const text = typeof body === "string" ? body : JSON.stringify(body)
-    const failure = Result.getOrThrow(Result.flip(OpenAiChat.protocol.decodeRequest(text)))
+    const failure = Result.getOrThrow(Result.flip(OpenAiChat.protocol.decodeRequest(httpRequest(text))))
     assert.deepInclude(failure, { _tag: "RequestInvalid", protocol: "openai-chat", path } as object)
   })
 
   it("reads what OpenAI's SDK writes, in every case that the encoder is held against", async () => {
     for (const body of await Promise.all(cases.map(([, , parameters]) => OpenAiSdk.sentBody(parameters)))) {
-      assert.isTrue(Result.isSuccess(OpenAiChat.protocol.decodeRequest(JSON.stringify(body))))
+      assert.isTrue(Result.isSuccess(OpenAiChat.protocol.decodeRequest(httpRequest(JSON.stringify(body)))))
     }
   })
 })

@@ -3,6 +3,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Result } from "effect"
 import * as fc from "fast-check"
 import type OpenAI from "openai"
+import { httpRequest } from "./support/httpRequest.ts"
 import * as OpenAiSdk from "./support/openAiSdk.ts"
 
 const { protocol } = OpenAiEmbeddings
@@ -36,7 +37,7 @@ describe("a request of embeddings", () => {
         )
         assert.deepStrictEqual(encoded as unknown, sent)
         const extras = request.extras && { extras: { "openai-embeddings": { input_type: "query" } } }
-        assert.deepStrictEqual(Result.getOrThrow(protocol.decodeRequest(JSON.stringify(encoded))), {
+        assert.deepStrictEqual(Result.getOrThrow(protocol.decodeRequest(httpRequest(JSON.stringify(encoded)))), {
           request: { ...request, ...extras },
           delivery: { encoding }
         })
@@ -48,7 +49,7 @@ describe("a request of embeddings", () => {
     ["one text", "a", ["a"]],
     ["the tokens of one", [1, 2], [[1, 2]]]
   ])("takes %s for a list of one, and asks for numbers unless told otherwise", (_, input, expected) => {
-    assert.deepStrictEqual(Result.getOrThrow(protocol.decodeRequest(JSON.stringify({ model, input }))), {
+    assert.deepStrictEqual(Result.getOrThrow(protocol.decodeRequest(httpRequest(JSON.stringify({ model, input })))), {
       request: { model, input: expected },
       delivery: { encoding: "float" }
     })
@@ -65,7 +66,7 @@ describe("a request of embeddings", () => {
     ["dimensions", { model, input: "a", dimensions: "many" }],
     ["encoding_format", { model, input: "a", encoding_format: "hex" }]
   ])("says that it is %s that is wrong with %j", (path, body) => {
-    const failure = Result.getOrThrow(Result.flip(protocol.decodeRequest(JSON.stringify(body))))
+    const failure = Result.getOrThrow(Result.flip(protocol.decodeRequest(httpRequest(JSON.stringify(body)))))
     assert.deepInclude(failure, { _tag: "RequestInvalid", path } as object)
   })
 })
@@ -151,7 +152,7 @@ describe("whatever is sent", () => {
           JSON.stringify(protocol.encodeResponse(response.success, { encoding: "base64" }))
         }
         tags.add(Result.isSuccess(response) ? "value" : response.failure._tag)
-        const request = protocol.decodeRequest(text)
+        const request = protocol.decodeRequest(httpRequest(text))
         if (Result.isSuccess(request)) protocol.encodeRequest(request.success.request, request.success.delivery)
         tags.add(Result.isSuccess(request) ? "request" : request.failure._tag)
       }),

@@ -171,7 +171,7 @@ describe("an AiError leads back to the error that it stands for", () => {
       const failure = new Credential.CredentialUnavailable({ credential: "vault", cause: new Error("sealed") })
       const credential: OpenAi.Options["credential"] = {
         name: "vault",
-        open: Effect.succeed({ lease: Effect.fail(failure) })
+        open: Effect.succeed({ identity: Effect.fail(failure) })
       }
       for (const [, call] of calls) {
         const fake = FakeTransport.make()

@@ -1,9 +1,10 @@
 /**
- * A provider that speaks: it reads requests as strictly as the vendor does, and answers by what it is told to say.
+ * A provider that speaks: it reads requests as strictly as the vendor does, and answers as it is told.
  *
  * `handler` makes a `FaultyProvider` a server of OpenAI's chat completions and embeddings and of Anthropic's Messages at
- * once, by the other half of the codecs with which our clients speak. What is to be said is one function of the request, in
- * the terms that all providers share; it may also say an error of the vendor's, or any other behavior.
+ * once, and of other providers by their rows. It uses the other half of the protocols with which our clients speak. One
+ * function of the request says the answer, in the terms that all providers share, an error of the vendor's, or any other
+ * behavior.
  *
  * ```ts
  * import { NodeTransport } from "@clawback/node"
@@ -25,14 +26,15 @@
  */
 import * as Credential from "@clawback/core/Credential"
 import * as OptionCheck from "@clawback/core/OptionCheck"
-import * as AnthropicMessages from "@clawback/providers/AnthropicMessages"
+import * as Anthropic from "@clawback/providers/Anthropic"
+import * as Auth from "@clawback/providers/Auth"
 import type * as ChatEvent from "@clawback/providers/ChatEvent"
 import type * as ChatRequest from "@clawback/providers/ChatRequest"
 import * as ChatResponse from "@clawback/providers/ChatResponse"
 import type * as Embedding from "@clawback/providers/Embedding"
-import * as OpenAiChat from "@clawback/providers/OpenAiChat"
-import * as OpenAiEmbeddings from "@clawback/providers/OpenAiEmbeddings"
-import type * as Protocol from "@clawback/providers/Protocol"
+import * as OpenAi from "@clawback/providers/OpenAi"
+import * as Protocol from "@clawback/providers/Protocol"
+import type * as Provider from "@clawback/providers/Provider"
 import * as ProviderError from "@clawback/providers/ProviderError"
 import * as Duration from "effect/Duration"
 import * as Redacted from "effect/Redacted"
@@ -56,6 +58,8 @@ export interface Options {
    * numbers, joined by spaces. Default: 8 numbers made of the text's bytes, the same for the same text, of length one.
    */
   readonly embed?: ((text: string, request: Embedding.EmbeddingRequest, received: Received) => Embedded) | undefined
+  /** The providers to speak for. Default: `OpenAi.provider` and `Anthropic.provider`. */
+  readonly providers?: ReadonlyArray<Provider.Row> | undefined
   /** The only key that is accepted; others get a 401. Default: any that is not blank. */
   readonly key?: string | undefined
   /** Characters of text in each piece of a stream, 1 at least. Default: 16. */
@@ -83,13 +87,23 @@ export const answer = (text: string, request?: ChatRequest.ChatRequest): ChatRes
 export const credential = (key: string): Credential.Credential =>
   Credential.redacted("a key for tests", Redacted.make(key))
 
-/** What all protocols of a provider have, whatever is asked by them. */
-type Protocol = Pick<Protocol.ChatProtocol, "credential" | "encodeError" | "headers" | "name" | "path">
-
-const refuse = (protocol: Protocol, error: ProviderError.ProviderError): Behavior.Behavior => {
-  const { body, headers, status } = protocol.encodeError(error)
-  return Behavior.status(status, { body, headers })
+/** One protocol of one provider, and what it answers to a request whose head is in order. */
+interface Speaker {
+  /** The path of the provider's base URL. */
+  readonly basePath: string
+  readonly auth: Auth.Auth
+  readonly protocol: Pick<Protocol.ChatProtocol, "encodeError" | "methodAt" | "notFound">
+  /** The headers that a client must send besides its credential. */
+  readonly headers: ReadonlyArray<string>
+  readonly answer: (
+    request: Protocol.HttpRequest,
+    received: Received,
+    options: Options
+  ) => Behavior.Behavior | ProviderError.ProviderError
 }
+
+const reply = ({ body, headers, status }: Protocol.ErrorReply): Behavior.Behavior =>
+  Behavior.status(status, { body: body as object, headers })
 
 const said = (detail: string, status: number) => ({
   provider: "test",
@@ -99,12 +113,12 @@ const said = (detail: string, status: number) => ({
   requestId: undefined
 })
 
-/** Whether the key is right, and the headers beside it, such as a version, are there. */
-const isAuthorized = (protocol: Protocol, { headers }: Received, key: string | undefined): boolean => {
-  const credential = protocol.credential(headers)
-  const others = Object.keys(protocol.headers("")).filter((name) => name !== "authorization" && name !== "x-api-key")
-  return credential !== undefined && (key === undefined || credential === key) &&
-    others.every((name) => headers[name] !== undefined)
+const rejected = (detail: string, status = 400) => new ProviderError.RequestRejected(said(detail, status))
+
+const isAuthorized = ({ auth, headers }: Speaker, request: Protocol.HttpRequest, key: string | undefined): boolean => {
+  const claim = auth.identify(request)
+  return claim !== undefined && (key === undefined || claim.isMadeWith(key)) &&
+    headers.every((name) => request.headers[name] !== undefined)
 }
 
 const streamed = (
@@ -118,103 +132,102 @@ const streamed = (
   const texts = [...Pieces.cut(events, pieceSize).map((event) => encoder.push([event])), encoder.end()]
   return Pieces.behavior(
     texts.filter((text) => text !== ""),
+    protocol.framing.contentType,
     every === undefined ? 0 : Duration.toMillis(Duration.fromInputUnsafe(every))
   )
 }
 
-const rejected = (detail: string, status = 400) => new ProviderError.RequestRejected(said(detail, status))
+const headersOf = (row: Provider.Row, head: Protocol.RequestHead): ReadonlyArray<string> =>
+  Object.keys({ ...row.headers, ...head.headers }).map((name) => name.toLowerCase())
 
-/** A protocol, and what is answered to a request that is in order by its head. */
-interface Speaker {
-  readonly protocol: Protocol
-  /** The whole path, which our clients have in two parts: the one above the protocol's is in the base URL. */
-  readonly path: string
-  /** What its vendor says of a path that it does not know. */
-  readonly notFound: (method: string, path: string) => object
-  readonly answer: (received: Received, options: Options) => Behavior.Behavior | ProviderError.ProviderError
-}
-
-const openAiNotFound = (method: string, path: string) => ({
-  error: { message: `Invalid URL (${method} ${path})`, type: "invalid_request_error", param: null, code: null }
-})
-
-const anthropicNotFound = () => ({ type: "error", error: { type: "not_found_error", message: "Not Found" } })
-
-const chat = (protocol: Protocol.ChatProtocol, path: string, notFound: Speaker["notFound"]): Speaker => ({
+const chat = (row: Provider.Row, protocol: Protocol.ChatProtocol): Omit<Speaker, "auth" | "basePath"> => ({
   protocol,
-  path,
-  notFound,
-  answer: (received, options) => {
-    const decoded = protocol.decodeRequest(received.body)
+  headers: headersOf(row, protocol.request("a-model", { stream: false, includeUsage: false })),
+  answer: (request, received, options) => {
+    const decoded = protocol.decodeRequest(request)
     if (Result.isFailure(decoded)) return rejected(decoded.failure.message)
-    const { delivery, request } = decoded.success
-    const wrong = objection(protocol.name, request, received)
+    const { delivery, request: asked } = decoded.success
+    const wrong = objection(protocol, asked, received)
     if (wrong !== undefined) return rejected(wrong)
-    const told = options.say(request, received)
+    const told = options.say(asked, received)
     if (typeof told === "object" && ("_tag" in told || "steps" in told)) return told
-    const response = typeof told === "string" ? answer(told, request) : told
+    const response = typeof told === "string" ? answer(told, asked) : told
     return delivery.stream
       ? streamed(protocol, response, delivery, options)
       : Behavior.json(protocol.encodeResponse(response))
   }
 })
 
-const embeddings = (protocol: Protocol.EmbeddingProtocol): Speaker => ({
+const embeddings = (row: Provider.Row, protocol: Protocol.EmbeddingProtocol): Omit<Speaker, "auth" | "basePath"> => ({
   protocol,
-  path: "/v1/embeddings",
-  notFound: openAiNotFound,
-  answer: (received, { embed = (text, { dimensions }) => vectorOf(text, dimensions) }) => {
-    const decoded = protocol.decodeRequest(received.body)
+  headers: headersOf(row, protocol.request("a-model", protocol.delivery)),
+  answer: (request, received, { embed = (text, { dimensions }) => vectorOf(text, dimensions) }) => {
+    const decoded = protocol.decodeRequest(request)
     if (Result.isFailure(decoded)) return rejected(decoded.failure.message)
-    const { delivery, request } = decoded.success
-    const wrong = embeddingObjection(protocol.name, request, received)
+    const { delivery, request: asked } = decoded.success
+    const wrong = embeddingObjection(protocol, row.limits?.embeddings?.inputs ?? Infinity, asked, received)
     if (wrong !== undefined) return rejected(wrong)
     const vectors: Array<ReadonlyArray<number>> = []
     let inputTokens = 0
-    for (const input of request.input) {
-      const told = embed(typeof input === "string" ? input : input.join(" "), request, received)
+    for (const input of asked.input) {
+      const told = embed(typeof input === "string" ? input : input.join(" "), asked, received)
       if ("_tag" in told || "steps" in told) return told
       vectors.push(told)
       inputTokens += typeof input === "string" ? Pieces.tokens(input) : input.length
     }
     const usage = { inputTokens, raw: {} }
-    return Behavior.json(protocol.encodeResponse({ model: request.model, embeddings: vectors, usage }, delivery))
+    return Behavior.json(protocol.encodeResponse({ model: asked.model, embeddings: vectors, usage }, delivery))
   }
 })
 
-const speakers: ReadonlyArray<Speaker> = [
-  chat(OpenAiChat.protocol, "/v1/chat/completions", openAiNotFound),
-  chat(AnthropicMessages.protocol, "/v1/messages", anthropicNotFound),
-  embeddings(OpenAiEmbeddings.protocol)
-]
+const speakersOf = (row: Provider.Row): ReadonlyArray<Speaker> => {
+  const place = { auth: row.auth ?? Auth.bearer, basePath: new URL(row.baseUrl).pathname.replace(/\/+$/, "") }
+  const protocols = [
+    row.chat && chat(row, row.chat),
+    row.embeddings && embeddings(row, row.embeddings)
+  ]
+  return protocols.flatMap((speaker) => speaker === undefined ? [] : [{ ...speaker, ...place }])
+}
 
-const speak = ({ answer, protocol }: Speaker, options: Options, received: Received): Behavior.Behavior => {
-  if (received.method !== "POST") return refuse(protocol, rejected(`${received.method} is not allowed here`, 405))
-  if (!isAuthorized(protocol, received, options.key)) {
+const speak = (
+  speaker: Speaker,
+  method: string,
+  request: Protocol.HttpRequest,
+  received: Received,
+  options: Options
+): Behavior.Behavior => {
+  const refuse = (error: ProviderError.ProviderError) => reply(speaker.protocol.encodeError(error))
+  if (received.method !== method) return refuse(rejected(`${received.method} is not allowed here`, 405))
+  if (!isAuthorized(speaker, request, options.key)) {
     return refuse(
-      protocol,
       new ProviderError.AuthenticationFailed(said("The key or a header beside it is missing or wrong", 401))
     )
   }
-  const told = answer(received, options)
-  return "_tag" in told ? refuse(protocol, told) : told
+  const told = speaker.answer(request, received, options)
+  return "_tag" in told ? refuse(told) : told
 }
 
+/** Whether the path is one of the protocol's below some base URL, if not below its provider's. */
+const isBelowAny = ({ protocol }: Speaker, path: string): boolean =>
+  Array.from(path.matchAll(/\//g)).some(({ index }) => protocol.methodAt(path.slice(index)) !== undefined)
+
 /**
- * Speaks the protocol whose path a request comes on: `/v1/chat/completions`, `/v1/embeddings`, `/v1/messages`. Below a base
- * URL that is not the vendor's, without its `/v1` or with one too many, the same get its 404; what comes on any other path
- * gets the default.
+ * Speaks the protocol whose path a request comes on: `/v1/chat/completions`, `/v1/embeddings`, `/v1/messages`, and those of
+ * other `providers`. Below a base URL that is not the provider's, without its `/v1` or with one too many, the same paths get
+ * the provider's 404. Any other path gets the server's default.
  */
 export const handler = (options: Options): Handler => {
   if (options.pieceSize !== undefined) OptionCheck.count("pieceSize", options.pieceSize, 1)
   if (options.every !== undefined) OptionCheck.finite("every", options.every)
+  const speakers = (options.providers ?? [OpenAi.provider, Anthropic.provider]).flatMap(speakersOf)
   return (received) => {
-    const { method, url } = received
-    const [path = ""] = url.split("?")
-    const speaker = speakers.find((speaker) => speaker.path.endsWith(path.slice(path.lastIndexOf("/"))))
-    if (speaker === undefined) return undefined
-    return path === speaker.path
-      ? speak(speaker, options, received)
-      : Behavior.status(404, { body: speaker.notFound(method, path) })
+    for (const speaker of speakers) {
+      const request = Protocol.httpRequest(received, speaker.basePath)
+      const method = request && speaker.protocol.methodAt(request.path)
+      if (request !== undefined && method !== undefined) return speak(speaker, method, request, received, options)
+    }
+    const [path = ""] = received.url.split("?")
+    const meant = speakers.find((speaker) => isBelowAny(speaker, path))
+    return meant && reply(meant.protocol.notFound(received))
   }
 }

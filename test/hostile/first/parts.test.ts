@@ -25,7 +25,8 @@ const job = { kind: "job", name: "nightly" }
 const secretText = "sk-planted-5b1f"
 const env = (values: Record<string, string>) =>
   Effect.provideService(ConfigProvider.ConfigProvider, ConfigProvider.fromUnknown(values))
-const lease = ({ lease }: Credential.Source) => Effect.scoped(Effect.map(lease, Redacted.value))
+const lease = ({ identity }: Credential.Source) =>
+  Effect.scoped(Effect.map(Effect.flatMap(identity, ({ lease }) => lease), Redacted.value))
 
 // Credential
 
@@ -120,7 +121,7 @@ it.effect("a lease, its source, its session and its log entry show no secret, ho
   })
   return Effect.scoped(Effect.gen(function*() {
     const source = yield* Credential.config("KEY").open
-    const secret = yield* source.lease
+    const secret = yield* (yield* source.identity).lease
     yield* Session.acquire(
       { kind: "job", name: "x", attributes: { secret, list: [secret], apiKey: secretText } },
       Effect.void,

@@ -23,6 +23,7 @@ import {
 import { EmbeddingModel, LanguageModel } from "effect/ai"
 import { HttpRouter } from "effect/http"
 import { inspect } from "node:util"
+import { httpRequest } from "../../support/httpRequest.ts"
 import {
   endless,
   eventually,
@@ -41,9 +42,14 @@ import {
 const ask = { messages: [{ role: "user", content: "Why?" }] } as const
 
 /** A credential whose leases are what `lease` says of the n-th. */
-const leasing = (lease: (n: number) => Credential.Source["lease"]): Credential.Credential => {
+const leasing = (lease: (n: number) => Credential.Identity["lease"]): Credential.Credential => {
   let n = 0
-  return { name: "ours", open: Effect.succeed({ lease: Effect.suspend(() => lease(++n)) }) }
+  return {
+    name: "ours",
+    open: Effect.succeed({
+      identity: Effect.succeed({ name: "ours", group: "ours", lease: Effect.suspend(() => lease(++n)) })
+    })
+  }
 }
 const key = Redacted.make(secret)
 const unavailable = new Credential.CredentialUnavailable({ credential: "ours", cause: "expired" })
@@ -433,14 +439,20 @@ describe("embeddings", () => {
     Effect.gen(function*() {
       let texts = 0
       const provider = yield* speaking({ embed: () => (texts++, [1]) })
-      const target = EmbeddingTarget.make({ ...OpenAi.embeddingProvider, most: { inputs: 1, tokens: 1 } }, "e", {
-        baseUrl: `${provider.url}/v1`,
-        credential: Dialect.credential(secret)
-      })
-      const { embeddings: vectors } = yield* Effect.flatMap(EmbeddingModel.EmbeddingModel, (model) =>
-        model.embedMany(["a", "b", "a long text", "a"])).pipe(
-          Effect.provide(EmbeddingTarget.layer(target).pipe(Layer.provide(NodeTransport.layer())))
-        )
+      const target = EmbeddingTarget.make(
+        { ...OpenAi.provider, limits: { embeddings: { inputs: 1, tokens: 1 } } },
+        "e",
+        {
+          baseUrl: `${provider.url}/v1`,
+          credential: Dialect.credential(secret)
+        }
+      )
+      const { embeddings: vectors } = yield* Effect.flatMap(
+        EmbeddingModel.EmbeddingModel,
+        (model) => model.embedMany(["a", "b", "a long text", "a"])
+      ).pipe(
+        Effect.provide(EmbeddingTarget.layer(target).pipe(Layer.provide(NodeTransport.layer())))
+      )
       expect(vectors).toHaveLength(4)
       expect(texts).toBe(4)
     }))
@@ -509,7 +521,7 @@ describe("codecs by themselves", () => {
           "{\"__proto__\":null}"
         ]
       ) {
-        const decoded = OpenAiChat.protocol.decodeRequest(body)
+        const decoded = OpenAiChat.protocol.decodeRequest(httpRequest(body))
         expect(Result.isFailure(decoded) && decoded.failure._tag).toBe("RequestInvalid")
       }
     }))

@@ -4,7 +4,7 @@ import type { Mutant } from "../../support/mutant.ts"
 const resolver = "packages/providers/src/internal/effect/cancellableResolver.ts"
 const waiting = "packages/providers/src/internal/effect/waiting.ts"
 const model = "packages/providers/src/internal/effect/embeddingModel.ts"
-const attempt = "packages/providers/src/internal/call/pipeline.ts"
+const embeddings = "packages/providers/src/internal/call/embeddings.ts"
 
 export const mutants: ReadonlyArray<Mutant> = [
   {
@@ -44,9 +44,9 @@ export const mutants: ReadonlyArray<Mutant> = [
   },
   {
     module: "Embeddings",
-    file: attempt,
-    find: "response.embeddings.length === request.input.length ?",
-    replace: "response.embeddings.length >= 0 ?",
+    file: embeddings,
+    find: "embeddings.length === input.length",
+    replace: "embeddings.length >= 0",
     rule: "missing vectors are the provider's fault"
   },
   {

@@ -1,149 +1,169 @@
-/** A streamed answer: when it is whole, and what may still follow it. */
+/**
+ * A streamed answer: what has come of it, and when it is whole.
+ *
+ * An `Answer` is the one changing value of a streamed call. `chat` makes it and passes it to each stage that needs it: the
+ * attempt reads the body into it, `telemetry` records what was delivered, and `endWhole` decides whether a limit that
+ * passes leaves the answer whole.
+ */
 import * as Deadline from "@clawback/core/Deadline"
 import type * as Session from "@clawback/core/Session"
 import { SessionRevoked } from "@clawback/core/SessionError"
 import * as Timeouts from "@clawback/core/Timeouts"
 import type * as Transport from "@clawback/core/Transport"
+import type { Chunks } from "@clawback/core/Wire"
 import * as Cause from "effect/Cause"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type * as Pull from "effect/Pull"
 import * as Stream from "effect/Stream"
-import type * as ChatEvent from "../../ChatEvent.ts"
-import type * as Protocol from "../../Protocol.ts"
+import type { ChatEvent } from "../../ChatEvent.ts"
+import type { Decoder, Peer } from "../../Protocol.ts"
 import type { CallError } from "../../ProviderError.ts"
 import { leavingTime } from "./leavingTime.ts"
 
 /**
- * How long the usage may take to arrive after a stream's finish. Providers send it at once; without it the answer is
- * whole all the same, and somebody waits for that.
+ * How long the usage may take to come after a stream's finish. Providers send it at once. Without it the answer is still
+ * whole, and a reader waits for that.
  */
 const usageTimeout = Duration.seconds(1)
-/** How long the end of a body may take to arrive after the end of the answer, before its connection is given up. */
+/** How long the end of a body may take after the end of the answer. Then its connection is closed. */
 const endTimeout = Duration.millis(250)
 
-type Events = Pull.Pull<readonly [ChatEvent.ChatEvent, ...Array<ChatEvent.ChatEvent>], CallError>
+type Events = ReadonlyArray<ChatEvent>
+type NonEmpty = readonly [ChatEvent, ...Array<ChatEvent>]
+type EventPull = Pull.Pull<NonEmpty, CallError>
 
-/** A stream's answer, as far as it has come. */
+const none: Events = []
+const isNonEmpty = (events: Events): events is NonEmpty => events.length > 0
+
+/** The body of one attempt's response. */
+interface Body {
+  readonly response: Transport.Response
+  readonly decoder: Decoder
+  readonly peer: Peer
+}
+
 export class Answer {
-  /** Nothing more came after the answer though it should have, so nothing more will. */
+  private body: Body | undefined = undefined
+  /** Something should have followed the answer and did not. Nothing more is read. */
   private isGivenUp = false
-  /** What was decoded and has not come to the reader. A limit may pass in between. */
-  private undelivered: Array<ChatEvent.ChatEvent> = []
-  /** The same of the one that observes the call. */
-  private unobserved: Array<ChatEvent.ChatEvent> = []
-  private readonly decoder: Protocol.Decoder
-  private readonly response: Transport.Response
+  /** Decoded, and not yet with the reader. A limit may pass in between. */
+  private undelivered: Events = none
+  /** The same for the record of the call. */
+  private unrecorded: Events = none
 
-  constructor(response: Transport.Response, decoder: Protocol.Decoder) {
-    this.response = response
-    this.decoder = decoder
+  /** The response of an attempt has come. Earlier attempts delivered nothing, else there would be no other. */
+  begin(body: Body): void {
+    this.body = body
+    this.isGivenUp = false
+    this.undelivered = none
+    this.unrecorded = none
   }
 
-  get isWhole(): boolean {
-    return this.decoder.isFinished && this.decoder.failure === undefined
+  /** Whether this limit passed after the answer was whole. Then the limit does not fail the call. */
+  isWholeAt(error: unknown): boolean {
+    const decoder = this.body?.decoder
+    return (error instanceof Timeouts.IdleTimeout || error instanceof Deadline.DeadlineExceeded) &&
+      decoder?.isFinished === true && decoder.failure === undefined
+  }
+
+  /** Strikes the secrets of the current attempt out of a text. Before there is one, nothing of a text is left. */
+  redact(text: string): string {
+    return this.body?.peer.redact(text) ?? "<redacted>"
+  }
+
+  /** Takes what reached the reader, or the record. */
+  take(of: "unrecorded" | "undelivered"): Events {
+    const taken = this[of]
+    this[of] = none
+    return taken
+  }
+
+  /** Takes what is left for the reader, or for the record, once nothing more is read. */
+  takeRest(of: "unrecorded" | "undelivered"): Events {
+    if (this.body !== undefined) this.giveUp(this.body)
+    return this.take(of)
   }
 
   /** The events of the body. They end when the answer does. */
-  readonly pull: Events = Effect.suspend(() => {
-    if (this.decoder.failure !== undefined) return Effect.fail(this.decoder.failure)
-    if (this.decoder.isDone) return Cause.done()
-    return Effect.flatMap(this.decoder.isFinished ? this.rest : this.more, () => {
-      const [first, ...rest] = this.undelivered
-      return first === undefined ? this.pull : Effect.succeed([first, ...rest])
-    })
+  readonly pull: EventPull = Effect.suspend(() => {
+    const { body } = this
+    if (body === undefined) return Cause.done()
+    const { decoder } = body
+    if (decoder.failure !== undefined) return Effect.fail(decoder.failure)
+    if (decoder.isDone) return Cause.done()
+    return Effect.flatMap(
+      decoder.isFinished ? this.rest(body) : Effect.matchEffect(body.response.body, this.decode),
+      () => isNonEmpty(this.undelivered) ? Effect.succeed(this.undelivered) : this.pull
+    )
   })
 
-  /** Reads what follows the answer, which is nothing but the body's end, so that the connection can be used again. */
+  /** Reads the end of the body, which is all that follows a whole answer. Its connection can be used again then. */
   readonly end: Effect.Effect<void> = Effect.suspend(() =>
-    !this.decoder.isDone || this.isGivenUp ? Effect.void : Effect.ignore(
-      Effect.timeoutOption(Effect.forever(this.response.body, { disableYield: true }), endTimeout)
+    this.body?.decoder.isDone !== true || this.isGivenUp ? Effect.void : Effect.ignore(
+      Effect.timeoutOption(Effect.forever(this.body.response.body, { disableYield: true }), endTimeout)
     )
   )
 
-  private readonly more = Effect.suspend(() =>
-    Effect.matchEffect(this.response.body, {
-      onSuccess: (chunks) =>
-        Effect.sync(() => {
-          for (const chunk of chunks) this.keep(this.decoder.push(chunk))
-        }),
-      onFailure: (end) => Cause.isDone(end) ? Effect.sync(() => this.keep(this.decoder.end())) : Effect.fail(end)
-    })
-  )
+  private readonly decode = {
+    onSuccess: (chunks: Chunks): Effect.Effect<void> => {
+      for (const chunk of chunks) this.keep(this.body?.decoder.push(chunk) ?? none)
+      return Effect.void
+    },
+    onFailure: (end: Transport.BodyError | Cause.Done): Effect.Effect<void, Transport.BodyError> => {
+      if (!Cause.isDone(end)) return Effect.fail(end)
+      this.keep(this.body?.decoder.end() ?? none)
+      return Effect.void
+    }
+  }
 
-  /** All that follows the finish. The answer is whole, so neither silence nor a lost connection can spoil it any more. */
-  private readonly rest = Effect.suspend(() => {
+  /** Reads what follows the finish. The answer is whole, so neither silence nor a lost connection fails it. */
+  private rest(body: Body): Effect.Effect<void, Transport.BodyError> {
     const read: Effect.Effect<void, Transport.BodyError> = Effect.flatMap(
-      this.more,
-      () => this.decoder.isDone || this.decoder.failure !== undefined ? Effect.void : read
+      Effect.matchEffect(body.response.body, this.decode),
+      () => body.decoder.isDone || body.decoder.failure !== undefined ? Effect.void : read
     )
-    const giveUp = Effect.sync(() => this.giveUp())
+    const giveUp = Effect.sync(() => this.giveUp(body))
     return Effect.flatMap(
       leavingTime(usageTimeout),
       (duration) =>
         Effect.timeoutOrElse(Effect.catchTag(read, "ConnectionLost", () => giveUp), { duration, orElse: () => giveUp })
     )
-  })
-
-  /** Takes what is left for the reader, or for the one that observes the call, where nothing more is read. */
-  takeRest(of: "unobserved" | "undelivered"): ReadonlyArray<ChatEvent.ChatEvent> {
-    this.giveUp()
-    return this.take(of)
   }
 
-  /** What has come to the reader, or to the one that observes the call, is not left for it. */
-  take(of: "unobserved" | "undelivered"): ReadonlyArray<ChatEvent.ChatEvent> {
-    const taken = this[of]
-    this[of] = []
-    return taken
-  }
-
-  private giveUp(): void {
+  private giveUp({ decoder }: Body): void {
     this.isGivenUp = true
-    this.keep(this.decoder.end())
+    this.keep(decoder.end())
   }
 
-  private keep(events: ReadonlyArray<ChatEvent.ChatEvent>): void {
-    this.undelivered.push(...events)
-    this.unobserved.push(...events)
+  private keep(events: Events): void {
+    if (events.length === 0) return
+    this.undelivered = this.undelivered.length === 0 ? events : this.undelivered.concat(events)
+    this.unrecorded = this.unrecorded.length === 0 ? events : this.unrecorded.concat(events)
   }
 }
 
-/** One call and its answer, as far as there is one. */
-export class Latest {
-  answer: Answer | undefined
-  private readonly info: Session.Info
+/** A stream that ends before its session began names that session, which its reader knows. */
+const named = (error: CallError, { kind, name }: Session.Info): CallError =>
+  error._tag === "SessionRevoked" && error.id === 0
+    ? new SessionRevoked({ id: 0, kind, session: name, reason: error.reason })
+    : error
 
-  constructor(info: Session.Info) {
-    this.info = info
-  }
-
-  /** What ends a stream before its session has begun names that session, which its reader knows. */
-  readonly named = (error: CallError): CallError => {
-    if (error._tag !== "SessionRevoked" || error.id !== 0) return error
-    const { kind, name } = this.info
-    return new SessionRevoked({ id: 0, kind, session: name, reason: error.reason })
-  }
-
-  /** Whether a limit has passed once the answer was whole, which is its end then: it has its finish already. */
-  readonly isWholeAt = (error: unknown): boolean =>
-    (error instanceof Timeouts.IdleTimeout || error instanceof Deadline.DeadlineExceeded) &&
-    this.answer?.isWhole === true
-}
-
-/** Ends a call's stream, where a limit leaves its answer whole. */
-export const endWhole =
-  (latest: Latest) =>
-  (self: Stream.Stream<ChatEvent.ChatEvent, CallError>): Stream.Stream<ChatEvent.ChatEvent, CallError> =>
-    Stream.transformPull(self, (pull) =>
-      Effect.succeed(Effect.matchEffect(pull, {
-        onSuccess: (events) => {
-          latest.answer?.take("undelivered")
-          return Effect.succeed(events)
-        },
-        onFailure: (error): Events => {
-          if (!latest.isWholeAt(error)) return Effect.fail(Cause.isDone(error) ? error : latest.named(error))
-          const [first, ...rest] = latest.answer?.takeRest("undelivered") ?? []
-          return first === undefined ? Cause.done() : Effect.succeed([first, ...rest])
-        }
-      })))
+/** Ends a call's stream as a success where a limit passes that leaves its answer whole. */
+export const endWhole = (
+  answer: Answer,
+  session: Session.Info,
+  self: Stream.Stream<ChatEvent, CallError>
+): Stream.Stream<ChatEvent, CallError> =>
+  Stream.transformPull(self, (pull) =>
+    Effect.succeed(Effect.matchEffect(pull, {
+      onSuccess: (events) => {
+        answer.take("undelivered")
+        return Effect.succeed(events)
+      },
+      onFailure: (error): EventPull => {
+        if (!answer.isWholeAt(error)) return Effect.fail(Cause.isDone(error) ? error : named(error, session))
+        const rest = answer.takeRest("undelivered")
+        return isNonEmpty(rest) ? Effect.succeed(rest) : Cause.done()
+      }
+    })))

@@ -1,18 +1,20 @@
 import { InvalidUrl } from "@clawback/core/TransportError"
 import * as Result from "effect/Result"
 
-const parse = (text: string): URL | undefined => {
+/** Fails where the text is no absolute http or https URL, or has credentials or a fragment. */
+export const parse = (text: string): Result.Result<URL, InvalidUrl> => {
+  const trimmed = text.trim()
   // `URL` also takes `http:host` and `http:///host`.
-  const url = /^https?:\/\/[^/\\?#]/i.test(text) ? URL.parse(text) ?? undefined : undefined
+  const url = /^https?:\/\/[^/\\?#]/i.test(trimmed) ? URL.parse(trimmed) ?? undefined : undefined
   const isPlain = url?.username === "" && url.password === "" && !url.href.includes("#")
-  return isPlain ? url : undefined
+  return isPlain ? Result.succeed(url) : Result.fail(InvalidUrl.of(trimmed))
 }
 
-/** A path below a base URL, whose query is kept. Fails where the base is no absolute http or https URL, or has more in it. */
-export const below = (baseUrl: string, path: string): Result.Result<URL, InvalidUrl> => {
-  const text = baseUrl.trim()
-  const url = parse(text)
-  if (url === undefined) return Result.fail(InvalidUrl.of(text))
+/** A path below a base URL. Its query is added to the one of the base. */
+export const below = (base: URL, path: string, query: Readonly<Record<string, string>> = {}): URL => {
+  const url = new URL(base)
   url.pathname = url.pathname.replace(/\/+$/, "") + path
-  return Result.succeed(url)
+  // Without a query of the protocol's, the base's stays as it is written.
+  for (const [name, value] of Object.entries(query)) url.searchParams.append(name, value)
+  return url
 }

@@ -1,76 +1,126 @@
+/** One model of one provider, and how requests reach it. What is the same for all calls is made once, here. */
 import * as Credential from "@clawback/core/Credential"
 import * as OptionCheck from "@clawback/core/OptionCheck"
 import type * as Retry from "@clawback/core/Retry"
+import type * as Session from "@clawback/core/Session"
 import type { SessionError } from "@clawback/core/SessionError"
-import type * as Timeouts from "@clawback/core/Timeouts"
+import * as Timeouts from "@clawback/core/Timeouts"
 import * as Transport from "@clawback/core/Transport"
+import type { InvalidUrl } from "@clawback/core/TransportError"
 import * as Config from "effect/Config"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
-import type { ChatProtocol } from "../../Protocol.ts"
+import * as Auth from "../../Auth.ts"
+import type { Method, RequestHead } from "../../Protocol.ts"
 import type { CallError } from "../../ProviderError.ts"
-import type * as Target from "../../Target.ts"
+import { apiKeyName, baseUrlName, type Row } from "../model/row.ts"
 import * as BaseUrl from "./baseUrl.ts"
 import * as CallMetrics from "./metrics.ts"
 
-/** What every protocol has, whatever is asked by it. */
-export type Protocol = Pick<ChatProtocol, "path" | "headers" | "classify">
-
-/** What is asked of a model. */
-export type Operation = "chat" | "embeddings"
-
-/** Where and how one model of one provider is called. */
-export interface Endpoint<out C extends Protocol = Protocol> {
-  readonly provider: string
-  readonly operation: Operation
-  readonly protocol: C
-  readonly url: URL
-  /** Where it is, for errors and spans: without the query, which may hold a secret, and which a part of `url` would keep. */
-  readonly address: URL
-  readonly source: Credential.Source
-  /** What the credential is called, for errors. */
-  readonly credential: string
-  readonly transport: Transport.Transport["Service"]
-  readonly metrics: CallMetrics.CallMetrics
-  readonly timeouts: Timeouts.Timeouts
-  /** When to try again; undefined for never. */
-  readonly retry: Retry.Policy<CallError> | undefined
+/** The options that all capabilities of a provider have in common. */
+export interface Options<out E = never, out R = never> {
+  /** Where the API key comes from. Default: the application's configuration, under the provider's name for it. */
+  readonly credential?: Credential.Credential<E, R> | undefined
+  /**
+   * Precedes the protocol's path: an absolute http or https URL, without credentials or fragment. A query is kept.
+   * Default: the configuration's, under the provider's name for it; if that is missing or blank, the provider's own.
+   */
+  readonly baseUrl?: string | undefined
+  /** How long each stage of a call may take. */
+  readonly timeouts?: Timeouts.Timeouts | undefined
+  /**
+   * When to retry: a policy such as `Retry.jittered()`. All attempts share the limit `total`, and send the same
+   * `Idempotency-Key`. No provider promises to honour it, so by default a request that was sent and not answered is not
+   * sent again. Default: never.
+   */
+  readonly retry?: Retry.Policy<CallError> | undefined
 }
 
-/** What a provider's row says of where it is. */
-type Place<C> = Pick<Target.Provider, "name" | "apiKey" | "baseUrlName" | "baseUrl"> & { readonly protocol: C }
+/** Why a target could not be opened: its configuration, its credential or its URL is missing or wrong. */
+export type OpenError = Config.ConfigError | Credential.CredentialUnavailable | SessionError | InvalidUrl
 
-const configuredBaseUrl = ({ baseUrl, baseUrlName }: Place<unknown>): Config.Config<string> =>
-  Config.map(Config.withDefault(Config.String(baseUrlName), ""), (text) => text.trim() || baseUrl)
+export type Operation = "chat" | "embeddings"
+
+export interface Endpoint {
+  readonly provider: string
+  readonly model: string
+  readonly operation: Operation
+  readonly auth: Auth.Auth
+  readonly source: Credential.Source
+  readonly transport: Transport.Transport["Service"]
+  readonly metrics: CallMetrics.CallMetrics
+  /** What the session of each call says. */
+  readonly session: Session.Info
+  /** The limit of a call over all its attempts. */
+  readonly total: Duration.Duration
+  readonly timeouts: Timeouts.Timeouts
+  /** Undefined: each call has one attempt. */
+  readonly retry: Retry.Policy<CallError> | undefined
+  readonly baseUrl: URL
+  /** Sent with each request. */
+  readonly headers: Readonly<Record<string, string>>
+}
+
+const configuredBaseUrl = (row: Row): Config.Config<string> =>
+  Config.map(Config.withDefault(Config.String(baseUrlName(row)), ""), (text) => text.trim() || row.baseUrl)
 
 /** Reaches a model for as long as the scope is open. */
-export const open = Effect.fnUntraced(function*<C extends Protocol, E, R>(
+export const open = Effect.fnUntraced(function*<E, R>(
   operation: Operation,
-  provider: Place<C>,
+  row: Row,
   model: string,
-  options: Pick<Target.Options<E, R>, "baseUrl" | "credential" | "retry" | "timeouts">
-): Effect.fn.Return<Endpoint<C>, E | Target.OpenError, R | Transport.Transport | Scope.Scope> {
+  options: Options<E, R>
+): Effect.fn.Return<Endpoint, E | OpenError, R | Transport.Transport | Scope.Scope> {
   const credential: Credential.Credential<E | Credential.CredentialUnavailable | SessionError, R> =
-    options.credential ?? Credential.config(provider.apiKey)
-  const url = yield* Effect.fromResult(
-    BaseUrl.below(options.baseUrl ?? (yield* configuredBaseUrl(provider)), provider.protocol.path)
-  )
+    options.credential ?? row.credential ?? Credential.config(apiKeyName(row))
+  const baseUrl = yield* Effect.fromResult(BaseUrl.parse(options.baseUrl ?? (yield* configuredBaseUrl(row))))
+  const { timeouts = {} } = options
   return {
-    provider: provider.name,
+    provider: row.name,
+    model,
     operation,
-    protocol: provider.protocol,
-    url,
-    address: new URL(url.origin + url.pathname),
+    auth: row.auth ?? Auth.bearer,
     source: yield* credential.open,
-    credential: credential.name,
     transport: yield* Transport.Transport,
-    metrics: yield* CallMetrics.open(operation, provider.name, model),
-    timeouts: options.timeouts ?? {},
-    retry: options.retry
+    metrics: yield* CallMetrics.open(operation, row.name, model),
+    session: { kind: "call", name: `${row.name}/${model}` },
+    total: Duration.fromInputUnsafe(timeouts.total ?? Timeouts.defaults.total),
+    timeouts,
+    retry: options.retry,
+    baseUrl,
+    headers: { "content-type": "application/json", ...row.headers }
   }
 })
 
-/** Options are part of the program: a wrong one is a defect, found where it is set and named. */
+/** Where requests of one kind go, and what they all say. */
+export interface Route {
+  readonly method: Method
+  readonly url: string
+  /** For errors and spans: without the query, which may hold a secret, and which a part of `url` would keep in memory. */
+  readonly address: URL
+  /** Values of the base URL's query that may be secrets. */
+  readonly secrets: ReadonlyArray<string>
+  readonly headers: Readonly<Record<string, string>>
+  readonly timeouts: Timeouts.Timeouts
+}
+
+/** A value in a query that is shorter is no secret, but a version or a name, which errors may need to say. */
+const shortestSecret = 16
+
+export const route = (endpoint: Endpoint, head: RequestHead, timeouts: Timeouts.Timeouts): Route => {
+  const url = BaseUrl.below(endpoint.baseUrl, head.path, head.query)
+  return {
+    method: head.method,
+    url: url.href,
+    address: new URL(url.origin + url.pathname),
+    secrets: [...endpoint.baseUrl.searchParams.values()].filter((value) => value.length >= shortestSecret),
+    headers: { ...endpoint.headers, ...head.headers, accept: head.accept },
+    timeouts
+  }
+}
+
+/** Options are part of the program. A wrong one is a defect that names it, raised where it is set. */
 export const named = (model: unknown): string => {
   if (typeof model === "string" && model.trim() !== "") return model
   throw OptionCheck.wrong("model", model, "the name of a model")

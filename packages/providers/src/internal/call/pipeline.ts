@@ -1,160 +1,91 @@
-/** Calls: each is a session with a deadline, at which it is tried as often as the endpoint's policy says. */
+/**
+ * In which order a call takes what it holds. It releases in reverse.
+ *
+ * | stage | holds | for |
+ * | --- | --- | --- |
+ * | `deadline` | nothing: bounds all that follows by the limit `total` | the call |
+ * | `session` | a session of the kind `call`, which can be listed and revoked | the call |
+ * | `retry` | nothing while it waits | the call |
+ * | identity | one identity of the credential: which key, and whose quota | an attempt |
+ * | secret | the lease of the secret, from just before sending | an attempt |
+ * | connection | a session of the kind `exchange` | an attempt, to the end of its body |
+ * | guard | nothing: the limits `firstToken` and `idle` of a stream | an attempt |
+ *
+ * The deadline is outside of the session, so that a session is released in time though its stream's reader is away. For
+ * the same reason the record of a stream is inside of the deadline; the record of an effect hears of the deadline outside.
+ */
 import * as Deadline from "@clawback/core/Deadline"
 import * as Retry from "@clawback/core/Retry"
 import * as Session from "@clawback/core/Session"
 import * as Timeouts from "@clawback/core/Timeouts"
-import * as Transport from "@clawback/core/Transport"
 import * as Effect from "effect/Effect"
-import { identity } from "effect/Function"
-import * as Result from "effect/Result"
+import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import * as ChatEvent from "../../ChatEvent.ts"
-import type * as ChatRequest from "../../ChatRequest.ts"
-import type * as ChatResponse from "../../ChatResponse.ts"
-import type * as Embedding from "../../Embedding.ts"
-import type { JsonObject } from "../../Json.ts"
-import type * as Protocol from "../../Protocol.ts"
-import type { CallError, ProviderError } from "../../ProviderError.ts"
-import { invalidResponse } from "../model/invalidResponse.ts"
-import { Answer, endWhole, Latest } from "./answer.ts"
-import type { Endpoint } from "./endpoint.ts"
-import * as Observation from "./observation.ts"
-import { errorBody, send } from "./send.ts"
-import type { AnyFiber, Call } from "./telemetry.ts"
+import type { CallError } from "../../ProviderError.ts"
+import { type Answer, endWhole } from "./answer.ts"
+import type { Endpoint, Route } from "./endpoint.ts"
+import type { AnyFiber, CallRecord } from "./record.ts"
+import { type Answered, type Classify, send } from "./send.ts"
+import * as Telemetry from "./telemetry.ts"
 
-const callInfo = ({ provider }: Endpoint, model: string): Session.Info => ({
-  kind: "call",
-  name: `${provider}/${model}`
-})
+type Begin = (fiber: AnyFiber) => CallRecord
+type Held<A> = Effect.Effect<A, CallError, Scope.Scope>
+type HeldStream = Stream.Stream<ChatEvent.ChatEvent, CallError, Scope.Scope>
 
-const isEventStream = ({ headers }: Transport.Response): boolean => {
-  const type = headers["content-type"]
-  return typeof type !== "string" || type.toLowerCase().startsWith("text/event-stream")
+const deadline = {
+  effect: <A>({ total }: Endpoint, self: Effect.Effect<A, CallError>) => Deadline.within(self, total),
+  stream: <A>({ total }: Endpoint, self: Stream.Stream<A, CallError>) => Deadline.withinStream(self, total)
 }
 
-/** What a success means whose body is no stream, where one was asked for: an error, if it says so. */
-const notAStream = (protocol: Protocol.ChatProtocol, peer: Protocol.Peer, received: Protocol.HttpResponse) => {
-  const decoded = protocol.decodeResponse(peer, received)
-  return Result.isFailure(decoded) && decoded.failure._tag !== "InvalidResponse"
-    ? decoded.failure
-    : invalidResponse(peer, "a body that is no event stream", received.body)
+const session = {
+  effect: <A>({ session }: Endpoint, self: Held<A>) => Session.scoped(self, session),
+  stream: ({ session }: Endpoint, self: HeldStream) => Session.scopedStream(self, session)
 }
 
-/** How a chat is begun to be told of. */
-export type BeginChat = (fiber: AnyFiber, request: ChatRequest.ChatRequest, stream: boolean) => Call
-
-/**
- * A streamed answer, at which it is tried as often as the endpoint's policy says. Giving the stream up gives up the
- * provider's work.
- *
- * The deadline is outside of the session: when it passes, the session is released though its reader may be away.
- */
-export const stream = (
-  endpoint: Endpoint<Protocol.ChatProtocol>,
-  request: ChatRequest.ChatRequest,
-  begin: BeginChat
-): Stream.Stream<ChatEvent.ChatEvent, CallError> =>
-  Stream.suspend(() => {
-    const info = callInfo(endpoint, request.model)
-    const latest = new Latest(info)
-    const attempts = (call: Call) =>
-      Stream.unwrap(Effect.gen(function*() {
-        const { response, peer } = yield* send(endpoint, {
-          body: endpoint.protocol.encodeRequest(request, { stream: true, includeUsage: true }),
-          accept: "text/event-stream",
-          timeouts: { ...endpoint.timeouts, firstToken: endpoint.timeouts.firstToken ?? Timeouts.defaults.firstToken }
-        }, call)
-        if (!isEventStream(response)) {
-          const { headers, status } = response
-          return yield* notAStream(endpoint.protocol, peer, { status, headers, body: yield* errorBody(response) })
-        }
-        call.streaming()
-        const { end, pull } = latest.answer = new Answer(response, endpoint.protocol.makeDecoder(peer, request.choices))
-        // As a finalizer, so that a whole answer is not lost to a limit that passes only now.
-        yield* Effect.addFinalizer(() => end)
-        return Stream.fromPull(Effect.succeed(pull)).pipe(
-          Timeouts.applyStream({
-            timeouts: endpoint.timeouts,
-            startedAt: response.sentAt,
-            isOutput: ChatEvent.isOutput
-          })
-        )
-      })).pipe(
-        Observation.streamAttempt(call),
-        endpoint.retry === undefined ? identity : Retry.applyStream(endpoint.retry),
-        Session.scopedStream(info)
-      )
-    return Observation.stream((fiber) => begin(fiber, request, true), attempts, latest).pipe(
-      Deadline.withinStream(endpoint.timeouts.total ?? Timeouts.defaults.total),
-      endWhole(latest)
-    )
-  })
-
-/** An answer in one piece: how it is asked for and read. */
-interface Exchange<A> {
-  readonly model: string
-  readonly encode: () => Result.Result<JsonObject, Protocol.Unsupported>
-  readonly decode: (peer: Protocol.Peer, received: Protocol.HttpResponse) => Result.Result<A, ProviderError>
-  readonly begin: (fiber: AnyFiber) => Call
-  readonly answered: (call: Call, answer: A) => void
+/** Here, around the attempts: the hedge, on the time to first token. */
+const retry = {
+  effect: <A>({ retry }: Endpoint, self: Held<A>) => retry === undefined ? self : Retry.apply(self, retry),
+  stream: ({ retry }: Endpoint, self: HeldStream) => retry === undefined ? self : Retry.applyStream(self, retry)
 }
 
-/** An answer in one piece, at which it is tried as often as the endpoint's policy says. */
-const whole = <A>(endpoint: Endpoint, exchange: Exchange<A>): Effect.Effect<A, CallError> =>
-  Observation.effect(exchange.begin, (call) =>
-    Effect.gen(function*() {
-      const { response, peer } = yield* send(endpoint, {
-        body: exchange.encode(),
-        accept: "application/json",
-        // It has no first token.
-        timeouts: { ...endpoint.timeouts, firstToken: undefined }
-      }, call)
-      const { headers, status } = response
-      const received = { status, headers, body: yield* Transport.text(response) }
-      const answer = yield* Effect.fromResult(exchange.decode(peer, received))
-      exchange.answered(call, answer)
-      return answer
-    }).pipe(
-      Observation.attempt(call),
-      endpoint.retry === undefined ? identity : Retry.apply(endpoint.retry),
-      Session.scoped(callInfo(endpoint, exchange.model)),
-      Deadline.within(endpoint.timeouts.total ?? Timeouts.defaults.total)
+/** A call whose answer comes in one piece. */
+export const effect = <A>(endpoint: Endpoint, begin: Begin, attempt: (record: CallRecord) => Held<A>) =>
+  Telemetry.effect(begin, (record) =>
+    deadline.effect(
+      endpoint,
+      session.effect(endpoint, retry.effect(endpoint, Telemetry.attempt(record, attempt(record))))
     ))
 
-/** A chat's answer in one piece. */
-export const generate = (
-  endpoint: Endpoint<Protocol.ChatProtocol>,
-  request: ChatRequest.ChatRequest,
-  begin: BeginChat
-): Effect.Effect<ChatResponse.ChatResponse, CallError> =>
-  whole(endpoint, {
-    model: request.model,
-    encode: () => endpoint.protocol.encodeRequest(request, { stream: false, includeUsage: false }),
-    decode: endpoint.protocol.decodeResponse,
-    begin: (fiber) => begin(fiber, request, false),
-    answered: (call, answer) => call.answered(answer)
-  })
-
-/** Vectors, as many as there are inputs. */
-export const embed = (
-  endpoint: Endpoint<Protocol.EmbeddingProtocol>,
-  request: Embedding.EmbeddingRequest,
-  delivery: Protocol.EmbeddingDelivery,
-  begin: (fiber: AnyFiber) => Call
-): Effect.Effect<Embedding.EmbeddingResponse, CallError> =>
-  whole(endpoint, {
-    model: request.model,
-    encode: () => endpoint.protocol.encodeRequest(request, delivery),
-    decode: (peer, received) =>
-      Result.flatMap(endpoint.protocol.decodeResponse(peer, received), (response) =>
-        response.embeddings.length === request.input.length ? Result.succeed(response) : Result.fail(
-          invalidResponse(
-            peer,
-            `${response.embeddings.length} embeddings for ${request.input.length} inputs`,
-            received.body
-          )
-        )),
+/** A call whose answer is streamed. */
+export const stream = (
+  endpoint: Endpoint,
+  answer: Answer,
+  begin: Begin,
+  attempt: (record: CallRecord) => HeldStream
+): Stream.Stream<ChatEvent.ChatEvent, CallError> => {
+  const recorded = Telemetry.stream(
     begin,
-    answered: (call, answer) =>
-      call.embedded(answer)
+    answer,
+    (record) => session.stream(endpoint, retry.stream(endpoint, Telemetry.attemptStream(record, attempt(record))))
+  )
+  return endWhole(answer, endpoint.session, deadline.stream(endpoint, recorded))
+}
+
+/** Sends the request of one attempt, of either kind. */
+export const exchange = (endpoint: Endpoint, route: Route, body: string, classify: Classify): Held<Answered> =>
+  Effect.flatMap(endpoint.source.identity, (identity) =>
+    // Here, by `identity.group`: breaker.peek → bulkhead → slot → breaker.admit, else the slot is refunded.
+    Effect.flatMap(identity.lease, (secret) => send(endpoint, route, body, identity, secret, classify)))
+
+/** Bounds the silence of an attempt's stream. */
+export const guard = (
+  { timeouts }: Endpoint,
+  sentAt: number,
+  answer: Answer
+): Stream.Stream<ChatEvent.ChatEvent, CallError> =>
+  Timeouts.applyStream(Stream.fromPull(Effect.succeed(answer.pull)), {
+    timeouts,
+    startedAt: sentAt,
+    isOutput: ChatEvent.isOutput
   })

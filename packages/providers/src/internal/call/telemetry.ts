@@ -1,172 +1,145 @@
-import { Attribute, SpanName } from "@clawback/core/Conventions"
+/**
+ * Where a call records itself: one tree of spans where somebody traces, and metrics.
+ *
+ * Each stage is a synchronous step that changes no outcome and that nothing can interrupt.
+ */
+import * as Caller from "@clawback/core/Caller"
+import { Attribute } from "@clawback/core/Conventions"
+import * as Deadline from "@clawback/core/Deadline"
 import * as Span from "@clawback/core/Span"
-import * as Clock from "effect/Clock"
-import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
-import type * as Fiber from "effect/Fiber"
-import type * as Tracer from "effect/Tracer"
-import * as ChatEvent from "../../ChatEvent.ts"
-import type { ChatResponse } from "../../ChatResponse.ts"
-import type { EmbeddingResponse } from "../../Embedding.ts"
-import { type CallMetrics, interrupted } from "./metrics.ts"
+import * as Option from "effect/Option"
+import * as Pull from "effect/Pull"
+import * as Scope from "effect/Scope"
+import * as Stream from "effect/Stream"
+import * as Tracer from "effect/Tracer"
+import type { ChatEvent } from "../../ChatEvent.ts"
+import type { CallError } from "../../ProviderError.ts"
+import type { Answer } from "./answer.ts"
+import type { Endpoint, Route } from "./endpoint.ts"
+import { type AnyFiber, CallRecord, secondsOf } from "./record.ts"
 
-export type AnyFiber = Fiber.Fiber<unknown, unknown>
+export type Attributes = Readonly<Record<string, unknown>>
 
-/** What a fiber observes by, without the fiber: it may be the one that reads a call, which what works for it must not keep. */
-class Standpoint implements Span.Observer {
-  readonly cache: AnyFiber["cache"]
-  private readonly context: AnyFiber["context"]
+/** Begins the record of a call. `parent`: the span of the face that makes the call, if it has one. */
+export type Begin<in Request> = (fiber: AnyFiber, request: Request, parent: Tracer.AnySpan | undefined) => CallRecord
 
-  constructor({ cache, context }: AnyFiber) {
-    this.cache = cache
-    this.context = context
+/** Records the calls of one route. `attributes` are read only where somebody traces. */
+export const begin = <Request>(
+  { metrics, model, operation, provider }: Endpoint,
+  { address }: Route,
+  attributes: (request: Request) => Attributes
+): Begin<Request> => {
+  const constant = {
+    [Attribute.operation]: operation,
+    [Attribute.provider]: provider,
+    [Attribute.serverAddress]: address.hostname,
+    [Attribute.serverPort]: Number(address.port) || (address.protocol === "https:" ? 443 : 80),
+    [Attribute.requestModel]: model
   }
-
-  getRef<A>(ref: Context.Reference<A>): A {
-    return Context.get(this.context, ref)
+  return (fiber, request, parent) => {
+    const span = !Span.isTraced(fiber) || parent?.sampled === false
+      ? undefined
+      : Span.begin(fiber, `${operation} ${model}`, { parent, kind: "client", attributes: constant })
+    if (span !== undefined) {
+      Span.annotate(span, attributes(request))
+      const conversation = fiber.getRef(Caller.Current)?.conversation
+      if (conversation !== undefined) span.attribute(Attribute.conversation, conversation)
+    }
+    return new CallRecord(fiber, metrics, secondsOf(fiber), span, parent)
   }
 }
 
-/** Monotonic, in seconds. */
-export const secondsOf = (fiber: Span.Observer): number =>
-  Number(fiber.getRef(Clock.Clock).monotonicTimeNanosUnsafe()) / 1e9
+/** The effect of one attempt. */
+export const attempt = <A, E, R>(record: CallRecord, self: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
+  Effect.uninterruptibleMask((restore) => {
+    const span = record.try()
+    const inside = restore(self)
+    return Effect.onExitPrimitive(
+      span === undefined ? inside : Effect.provideService(inside, Tracer.ParentSpan, span),
+      (exit) => {
+        record.tried(exit)
+        return undefined
+      }
+    )
+  })
 
-const errorOf = (exit: Exit.Exit<unknown, unknown>): string | undefined =>
-  Span.errorType(exit) ?? (Exit.isSuccess(exit) ? undefined : interrupted)
-
-/** A call from its beginning to its end, over however many attempts. */
-export class Call {
-  private readonly fiber: Span.Observer
-  private readonly metrics: CallMetrics
-  private readonly span: Tracer.Span | undefined
-  /** Where it is not in force by itself: of a stream, which may have no span in force. */
-  private readonly parent: Tracer.AnySpan | undefined
-  private readonly startedAt: number
-  private attempts = 0
-  private failed: string | undefined = undefined
-  /** The attempt that runs, and the part of it that is under way. */
-  private attempt: Tracer.Span | undefined = undefined
-  private part: Tracer.Span | undefined = undefined
-  private firstAt: number | undefined = undefined
-  /** The last of its output, after which only the count of its tokens comes, and its body's end. */
-  private finishedAt: number | undefined = undefined
-  private outputTokens: number | undefined = undefined
-  private finishes: ReadonlyArray<string> = []
-  private redact: (text: string) => string = () => "<redacted>"
-
-  constructor(
-    fiber: AnyFiber,
-    metrics: CallMetrics,
-    startedAt: number,
-    span: Tracer.Span | undefined,
-    parent: Tracer.AnySpan | undefined
-  ) {
-    this.fiber = new Standpoint(fiber)
-    this.metrics = metrics
-    this.startedAt = startedAt
-    this.span = span
-    this.parent = parent
-  }
-
-  /** Begins an attempt, and answers with the parent of what happens in it. One that is not sampled has no spans below. */
-  try(): Tracer.AnySpan | undefined {
-    this.attempts++
-    if (this.attempts > 1) this.metrics.retried(this.failed)
-    if (this.span === undefined) return this.parent
-    return this.attempt = Span.begin(this.fiber, SpanName.attempt, {
-      parent: this.span,
-      attributes: { [Attribute.attempt]: this.attempts }
+/** The effect of a whole call. */
+export const effect = <A, E, R>(
+  begin: (fiber: AnyFiber) => CallRecord,
+  self: (record: CallRecord) => Effect.Effect<A, E, R>
+): Effect.Effect<A, E, R> =>
+  Effect.uninterruptibleMask((restore) =>
+    Effect.withFiber((fiber) => {
+      const record = begin(fiber)
+      return Effect.onExitPrimitive(restore(self(record)), (exit) => {
+        record.end(exit)
+        return undefined
+      })
     })
-  }
+  )
 
-  tried(exit: Exit.Exit<unknown, unknown>): void {
-    this.failed = errorOf(exit)
-    this.metrics.attempted(this.failed)
-    this.next(undefined, exit)
-    if (this.attempt !== undefined) Span.end(this.attempt, this.fiber, exit)
-    this.attempt = undefined
+/**
+ * Watches the elements of a stream, and how it ends. If the reader gave the stream up before its end, only the exit of the
+ * stream's scope is known.
+ */
+const watch = <A, E, R>(
+  start: (fiber: AnyFiber) => {
+    readonly stream: Stream.Stream<A, E, R>
+    readonly onElements?: (elements: ReadonlyArray<A>) => void
+    readonly onEnd: (end: Exit.Exit<unknown, unknown> | undefined, closed: Exit.Exit<unknown, unknown>) => void
   }
+): Stream.Stream<A, E, R> =>
+  Stream.unwrap(Effect.uninterruptible(Effect.withFiber((fiber) =>
+    Effect.flatMap(Effect.scope, (scope) => {
+      const { onElements, onEnd, stream } = start(fiber)
+      let end: Exit.Exit<unknown, unknown> | undefined
+      const watched = Stream.transformPull(stream, (pull) =>
+        Effect.succeed(Effect.onExitPrimitive(pull, (exit) => {
+          if (Exit.isSuccess(exit)) onElements?.(exit.value)
+          else if (!Exit.hasInterrupts(exit)) end = Pull.isDoneCause(exit.cause) ? Exit.void : exit
+          return undefined
+        }, true)))
+      return Effect.as(Scope.addFinalizerExit(scope, (closed) => Effect.sync(() => onEnd(end, closed))), watched)
+    })
+  )))
 
-  /** The request is about to be sent. What its peer will say of itself is told redacted. */
-  sending(redact: (text: string) => string): void {
-    this.redact = redact
-  }
-
-  /** The head of a stream has come. */
-  streaming(): void {
-    this.next(SpanName.firstToken, Exit.void)
-  }
-
-  /** An answer that came in one piece. */
-  answered({ choices, id, model, usage }: ChatResponse): void {
-    this.finishes = choices.map(({ finish }) => finish.reason)
-    this.started({ id, model })
-    if (usage !== undefined) this.used(usage)
-  }
-
-  /** Vectors that came. */
-  embedded({ model, usage }: EmbeddingResponse): void {
-    this.started({ id: undefined, model })
-    if (usage !== undefined) this.used(usage)
-  }
-
-  /** What was delivered. */
-  events(events: ReadonlyArray<ChatEvent.ChatEvent>): void {
-    if (this.firstAt === undefined && events.some(ChatEvent.isOutput)) {
-      this.firstAt = secondsOf(this.fiber)
-      this.metrics.began(this.firstAt - this.startedAt)
-      this.next(SpanName.stream, Exit.void)
+/** The stream of one attempt. */
+export const attemptStream = <A, E, R>(record: CallRecord, self: Stream.Stream<A, E, R>): Stream.Stream<A, E, R> =>
+  watch(() => {
+    const span = record.try()
+    return {
+      stream: span === undefined ? self : Stream.provideService(self, Tracer.ParentSpan, span),
+      onEnd: (end = Exit.interrupt()) => record.tried(end)
     }
-    for (const event of events) {
-      if (event._tag === "Used") this.used(event)
-      else if (event._tag === "Started") this.started(event)
-      else if (event._tag === "Finished") {
-        this.finishes = [...this.finishes, event.reason]
-        this.finishedAt = secondsOf(this.fiber)
+  })
+
+/** How a stream ended that was given up: by the call's limit, which passes also while its reader is away, or by its reader. */
+const givenUp = (closed: Exit.Exit<unknown, unknown>): Exit.Exit<unknown, unknown> => {
+  const error = Option.getOrUndefined(Exit.findErrorOption(closed))
+  return error instanceof Deadline.DeadlineExceeded ? Exit.fail(error) : Exit.interrupt()
+}
+
+/** The stream of a whole call. */
+export const stream = <R>(
+  begin: (fiber: AnyFiber) => CallRecord,
+  answer: Answer,
+  self: (record: CallRecord) => Stream.Stream<ChatEvent, CallError, R>
+): Stream.Stream<ChatEvent, CallError, R> =>
+  watch((fiber) => {
+    const record = begin(fiber)
+    return {
+      stream: self(record),
+      onElements: (events) => {
+        answer.take("unrecorded")
+        record.events(events, answer)
+      },
+      onEnd: (end, closed) => {
+        const exit = end ?? givenUp(closed)
+        const isWhole = answer.isWholeAt(Option.getOrUndefined(Exit.findErrorOption(exit)))
+        if (isWhole) record.events(answer.takeRest("unrecorded"), answer)
+        record.end(isWhole ? Exit.void : exit)
       }
     }
-  }
-
-  private started({ id, model }: { readonly id: string | undefined; readonly model: string | undefined }): void {
-    if (this.span === undefined) return
-    Span.annotate(this.span, {
-      [Attribute.responseId]: id && this.redact(id),
-      [Attribute.responseModel]: model && this.redact(model)
-    })
-  }
-
-  private used(usage: Partial<Omit<ChatEvent.Used, "_tag" | "raw">>): void {
-    this.outputTokens = usage.outputTokens
-    this.metrics.used(usage.inputTokens, usage.outputTokens)
-    if (this.span === undefined) return
-    Span.annotate(this.span, {
-      [Attribute.inputTokens]: usage.inputTokens,
-      [Attribute.outputTokens]: usage.outputTokens,
-      [Attribute.cacheReadTokens]: usage.cachedInputTokens,
-      [Attribute.cacheCreationTokens]: usage.cacheWriteTokens,
-      [Attribute.reasoningTokens]: usage.reasoningTokens
-    })
-  }
-
-  end(exit: Exit.Exit<unknown, unknown>): void {
-    const now = secondsOf(this.fiber)
-    const { finishedAt, firstAt, outputTokens } = this
-    this.metrics.ended(now - this.startedAt, errorOf(exit))
-    if (firstAt !== undefined && finishedAt !== undefined && outputTokens !== undefined && finishedAt > firstAt) {
-      this.metrics.streamed(outputTokens / (finishedAt - firstAt))
-    }
-    if (this.span === undefined) return
-    Span.annotate(this.span, {
-      [Attribute.timeToFirstChunk]: firstAt && firstAt - this.startedAt,
-      [Attribute.finishReasons]: this.finishes.length === 0 ? undefined : this.finishes
-    })
-    Span.end(this.span, this.fiber, exit)
-  }
-
-  private next(name: string | undefined, exit: Exit.Exit<unknown, unknown>): void {
-    if (this.part !== undefined) Span.end(this.part, this.fiber, exit)
-    this.part = name === undefined || this.attempt === undefined
-      ? undefined
-      : Span.begin(this.fiber, name, { parent: this.attempt })
-  }
-}
+  })

@@ -54,7 +54,7 @@ const sum = (counts: ReadonlyArray<number | undefined>): number | undefined =>
 export const make = (
   embed: (request: { readonly input: ReadonlyArray<string> }) => Effect.Effect<EmbeddingResponse, CallError>,
   most: Most,
-  address: URL
+  address: string
 ): Effect.Effect<EmbeddingModel.EmbeddingModel> => {
   const embedMany = ({ inputs }: EmbeddingModel.ProviderOptions) => {
     const parts = split(inputs, most)
@@ -63,7 +63,7 @@ export const make = (
         results: responses.flatMap(({ embeddings }) => embeddings.map((vector) => Array.from(vector))),
         usage: { inputTokens: sum(responses.map(({ usage }) => usage?.inputTokens)) }
       })),
-      Effect.mapError((error) => toAiError(error, "embedMany", address.href))
+      Effect.mapError((error) => toAiError(error, "embedMany", address))
     )
   }
   return Effect.map(

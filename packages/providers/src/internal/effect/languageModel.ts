@@ -8,11 +8,8 @@ import * as Stream from "effect/Stream"
 import type { ChatEvent } from "../../ChatEvent.ts"
 import type * as ChatRequest from "../../ChatRequest.ts"
 import * as ChatResponse from "../../ChatResponse.ts"
-import type { ChatProtocol } from "../../Protocol.ts"
 import type { CallError } from "../../ProviderError.ts"
-import type { Endpoint } from "../call/endpoint.ts"
-import * as Observation from "../call/observation.ts"
-import * as Attempt from "../call/pipeline.ts"
+import type { Chat } from "../call/chat.ts"
 import { toAiError } from "./aiError.ts"
 import { toChatRequest } from "./prompt.ts"
 import { PartsBuilder, wholeParts } from "./responseParts.ts"
@@ -20,6 +17,8 @@ import { makeParametersReader } from "./toolParameters.ts"
 
 const refused = (method: string) => (reason: AiError.AiErrorReason) =>
   AiError.make({ module: "Clawback", method, reason })
+
+const failed = (method: string, address: string) => (error: CallError) => toAiError(error, method, address)
 
 type Parts = readonly [Response.StreamPartEncoded, ...Array<Response.StreamPartEncoded>]
 
@@ -42,23 +41,22 @@ const pullParts = (
   return pull
 }
 
-/** An endpoint and a model, seen as Effect's `LanguageModel`. The transformer makes schemas such as the provider takes. */
+/** A chat model, seen as Effect's `LanguageModel`. The transformer makes schemas such as the provider takes. */
 export const make = (
-  endpoint: Endpoint<ChatProtocol>,
-  calls: Observation.Calls,
+  chat: Chat,
   model: string,
   parameters: ChatRequest.Parameters,
-  transformer: LanguageModel.CodecTransformer
+  transformer: LanguageModel.CodecTransformer = LanguageModel.defaultCodecTransformer
 ) => {
-  const begin = ({ span }: LanguageModel.ProviderOptions): Attempt.BeginChat => (fiber, request, stream) =>
-    calls.begin(fiber, request.model, () => Observation.chat(request, stream), span)
-  const failed = (method: string) => (error: CallError) => toAiError(error, method, endpoint.address.href)
   const generateText = Effect.fnUntraced(function*(options: LanguageModel.ProviderOptions) {
     const request = yield* Effect.mapError(
       toChatRequest(model, parameters, options, transformer),
       refused("generateText")
     )
-    const response = yield* Effect.mapError(Attempt.generate(endpoint, request, begin(options)), failed("generateText"))
+    const response = yield* Effect.mapError(
+      chat.generate(request, options.span),
+      failed("generateText", chat.addresses.generate)
+    )
     const builder = new PartsBuilder(makeParametersReader(options.tools, transformer))
     const parts = wholeParts([...builder.push(ChatResponse.toEvents(response)), ...builder.end()])
     return builder.failure === undefined ? parts : yield* refused("generateText")(builder.failure)
@@ -70,7 +68,10 @@ export const make = (
         toChatRequest(model, parameters, options, transformer),
         refused("streamText")
       )
-      const events = Stream.mapError(Attempt.stream(endpoint, request, begin(options)), failed("streamText"))
+      const events = Stream.mapError(
+        chat.stream(request, options.span),
+        failed("streamText", chat.addresses.stream)
+      )
       return Stream.transformPull(events, (pull) =>
         Effect.sync(() =>
           pullParts(pull, new PartsBuilder(makeParametersReader(options.tools, transformer)), refused("streamText"))

@@ -28,10 +28,10 @@ export const cut = (events: ReadonlyArray<ChatEvent>, size: number): ReadonlyArr
 }
 
 /** A stream of these pieces, each written by itself, with a pause before each but the first. */
-export const behavior = (pieces: ReadonlyArray<string>, pauseMillis: number): Behavior => ({
+export const behavior = (pieces: ReadonlyArray<string>, contentType: string, pauseMillis: number): Behavior => ({
   name: "speech",
   steps: [
-    { _tag: "Head", status: 200, headers: { "content-type": "text/event-stream" } },
+    { _tag: "Head", status: 200, headers: { "content-type": contentType } },
     ...pieces.flatMap((text, i): ReadonlyArray<Step> => [
       ...(i === 0 || pauseMillis === 0 ? [] : [{ _tag: "Wait", millis: pauseMillis } as const]),
       { _tag: "Body", source: { text } }

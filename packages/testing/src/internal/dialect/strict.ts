@@ -1,50 +1,11 @@
 /** What vendors refuse though their protocol could say it. */
 import type { ChatRequest, Message } from "@clawback/providers/ChatRequest"
 import type { EmbeddingRequest } from "@clawback/providers/Embedding"
+import type { ChatProtocol } from "@clawback/providers/Protocol"
 import type { Received } from "../faulty/journal.ts"
 
-/**
- * Parameters that a protocol has and the canonical model does not. OpenAI: "Create chat completion"; Anthropic: "Create a
- * Message", both in the vendor's API reference. Any other is refused, as OpenAI ("Unrecognized request argument supplied")
- * and Anthropic ("Extra inputs are not permitted") do.
- */
-const parameters: Readonly<Record<string, ReadonlySet<string>>> = {
-  "openai-chat": new Set([
-    "audio",
-    "function_call",
-    "functions",
-    "logit_bias",
-    "logprobs",
-    "max_tokens",
-    "metadata",
-    "modalities",
-    "moderation",
-    "prediction",
-    "prompt_cache_key",
-    "prompt_cache_retention",
-    "response_format",
-    "safety_identifier",
-    "store",
-    "stream_options",
-    "tool_choice",
-    "top_logprobs",
-    "verbosity",
-    "web_search_options"
-  ]),
-  "anthropic-messages": new Set([
-    "cache_control",
-    "container",
-    "context_management",
-    "inference_geo",
-    "mcp_servers",
-    "metadata",
-    "output_config",
-    "output_format",
-    "speed",
-    "thinking",
-    "tool_choice"
-  ])
-}
+/** A protocol's name, and the parameters that it has and the canonical request lacks. Vendors reject all others. */
+type Parameters = Pick<ChatProtocol, "name" | "parameters">
 
 /** What tools may be called, at both vendors. */
 const toolName = /^[a-zA-Z0-9_-]{1,64}$/
@@ -72,7 +33,7 @@ const unpaired = (messages: ReadonlyArray<Message>): string | undefined => {
 
 /** What is wrong with any request of the protocol, whatever it asks for. */
 const wrongAtAll = (
-  protocol: string,
+  { name, parameters }: Parameters,
   { extras, model }: Pick<ChatRequest, "extras" | "model">,
   { headers }: Received
 ): string | undefined => {
@@ -81,17 +42,14 @@ const wrongAtAll = (
     return "the content type must be application/json"
   }
   if (model.trim() === "") return "you must provide a model"
-  const known = parameters[protocol] ?? new Set()
-  const unknown = Object.keys(extras?.[protocol] ?? {}).filter((name) => !known.has(name))
+  const unknown = Object.keys(extras?.[name] ?? {}).filter((field) => !parameters.has(field))
   return unknown.length > 0 ? `unrecognized request arguments: ${unknown.join(", ")}` : undefined
 }
 
-/** As OpenAI's API reference has it, "Create embeddings". */
-const maxInputs = 2048
-
 /** Why a request of embeddings is refused, if it is. */
 export const embeddingObjection = (
-  protocol: string,
+  protocol: Parameters,
+  maxInputs: number,
   request: EmbeddingRequest,
   received: Received
 ): string | undefined => {
@@ -103,7 +61,7 @@ export const embeddingObjection = (
 }
 
 /** Why a request is refused, if it is. */
-export const objection = (protocol: string, request: ChatRequest, received: Received): string | undefined => {
+export const objection = (protocol: Parameters, request: ChatRequest, received: Received): string | undefined => {
   const wrong = wrongAtAll(protocol, request, received)
   if (wrong !== undefined) return wrong
   if (request.messages.length === 0) return "messages: at least one is required"

@@ -1,5 +1,6 @@
 import * as Duration from "effect/Duration"
 import type { JsonObject } from "../../../Json.ts"
+import type { ErrorReply } from "../../../Protocol.ts"
 import type { ProviderError } from "../../../ProviderError.ts"
 
 interface Reply {
@@ -75,8 +76,15 @@ const requestId = (error: ProviderError): Record<string, string> =>
   "requestId" in error && error.requestId !== undefined ? { "request-id": error.requestId } : {}
 
 /** An error as a server of this protocol answers it. */
-export const encodeError = (error: ProviderError) => ({
+export const encodeError = (error: ProviderError): ErrorReply<JsonObject> => ({
   status: replyOf(error).status,
   headers: { "content-type": "application/json", ...wait(error), ...requestId(error) },
   body: errorBody(error)
+})
+
+/** As Anthropic's server answers a path that it does not have. */
+export const notFound = (): ErrorReply<JsonObject> => ({
+  status: 404,
+  headers: {},
+  body: { type: "error", error: { type: "not_found_error", message: "Not Found" } }
 })

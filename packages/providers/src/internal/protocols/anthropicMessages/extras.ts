@@ -20,3 +20,18 @@ export const keep = (fields: JsonObject, known = none): { readonly extras?: Extr
 export const unsupported = (detail: string): never => {
   throw new Unsupported({ protocol, detail })
 }
+
+/** The fields that the canonical request lacks. Source: Anthropic's API reference, "Create a Message". */
+export const parameters: ReadonlySet<string> = new Set([
+  "cache_control",
+  "container",
+  "context_management",
+  "inference_geo",
+  "mcp_servers",
+  "metadata",
+  "output_config",
+  "output_format",
+  "speed",
+  "thinking",
+  "tool_choice"
+])

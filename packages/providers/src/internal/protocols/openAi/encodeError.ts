@@ -1,5 +1,6 @@
 import * as Duration from "effect/Duration"
 import type { JsonObject } from "../../../Json.ts"
+import type { ErrorReply, HttpRequest } from "../../../Protocol.ts"
 import type { ProviderError } from "../../../ProviderError.ts"
 import { fields } from "../../json/json.ts"
 
@@ -34,10 +35,20 @@ const headersOf = (error: ProviderError): Readonly<Record<string, string>> => {
 }
 
 /** The error as OpenAI's server answers it, in the provider's words where it said something. */
-export const encodeError = (
-  error: ProviderError
-): { readonly status: number; readonly headers: Readonly<Record<string, string>>; readonly body: JsonObject } => {
+export const encodeError = (error: ProviderError): ErrorReply<JsonObject> => {
   const { code, status, type } = forms[error._tag]
   const message = "status" in error && error.detail !== "" ? error.detail : error.message
   return { status, headers: headersOf(error), body: { error: fields({ message, type, param: null, code }) } }
+}
+
+/** As OpenAI's server answers a path that it does not have. */
+export const notFound = ({ method, url }: Pick<HttpRequest, "method" | "url">): ErrorReply<JsonObject> => {
+  const [path = ""] = url.split("?")
+  return {
+    status: 404,
+    headers: {},
+    body: {
+      error: { message: `Invalid URL (${method} ${path})`, type: "invalid_request_error", param: null, code: null }
+    }
+  }
 }

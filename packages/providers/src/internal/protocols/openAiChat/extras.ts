@@ -21,3 +21,27 @@ export const unsupported = (detail: string): never => {
 
 /** By these names, compatible servers give the model's thinking. OpenAI's own reference has none. */
 export const reasoningNames = ["reasoning_content", "reasoning"] as const
+
+/** The fields that the canonical request lacks. Source: OpenAI's API reference, "Create chat completion". */
+export const parameters: ReadonlySet<string> = new Set([
+  "audio",
+  "function_call",
+  "functions",
+  "logit_bias",
+  "logprobs",
+  "max_tokens",
+  "metadata",
+  "modalities",
+  "moderation",
+  "prediction",
+  "prompt_cache_key",
+  "prompt_cache_retention",
+  "response_format",
+  "safety_identifier",
+  "store",
+  "stream_options",
+  "tool_choice",
+  "top_logprobs",
+  "verbosity",
+  "web_search_options"
+])

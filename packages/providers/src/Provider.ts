@@ -1,0 +1,158 @@
+/**
+ * A provider is a row of data: its name, its address, the protocols that it speaks, and how it wants to be asked.
+ *
+ * `make` derives from a row what a program uses. `OpenAi` and `Anthropic` are rows; so is a provider of your own:
+ *
+ * ```ts
+ * import { NodeTransport } from "@clawback/node"
+ * import { OpenAiChat, Provider } from "@clawback/providers"
+ * import { Config, Console, Effect, Layer } from "effect"
+ * import { LanguageModel } from "effect/ai"
+ *
+ * const Groq = Provider.make({
+ *   name: "groq",
+ *   baseUrl: "https://api.groq.com/openai/v1",
+ *   chat: OpenAiChat.protocol,
+ *   sources: { baseUrl: "https://console.groq.com/docs/openai" }
+ * })
+ *
+ * const Model = Groq.layerConfig({ model: Config.String("MODEL").pipe(Config.withDefault("llama-3.3-70b-versatile")) })
+ *
+ * const program = LanguageModel.generateText({ prompt: "Why do sockets leak?" }).pipe(
+ *   Effect.flatMap(({ text }) => Console.log(text)),
+ *   Effect.provide(Model.pipe(Layer.provide(NodeTransport.layer())))
+ * )
+ *
+ * Effect.runPromise(program)
+ * ```
+ *
+ * A row without embeddings has no `embeddingLayer`, which its type says too.
+ */
+import type * as Credential from "@clawback/core/Credential"
+import type { SessionError } from "@clawback/core/SessionError"
+import type * as Transport from "@clawback/core/Transport"
+import type * as EmbeddingModel from "effect/ai/EmbeddingModel"
+import * as LanguageModel from "effect/ai/LanguageModel"
+import * as Model from "effect/ai/Model"
+import * as Config from "effect/Config"
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as EmbeddingTarget from "./EmbeddingTarget.ts"
+import * as LazyModel from "./internal/effect/lazyModel.ts"
+import type { ChatRow, EmbeddingRow, Row } from "./internal/model/row.ts"
+import * as Target from "./Target.ts"
+
+export { apiKeyName, baseUrlName } from "./internal/model/row.ts"
+export type { ChatRow, EmbeddingLimits, EmbeddingRow, Row } from "./internal/model/row.ts"
+
+export interface ChatOptions<out E = never, out R = never> extends Target.Options<E, R> {
+  /** As the provider names it: `"gpt-5"`. A blank one is a defect when the layer is built. */
+  readonly model: string
+}
+
+export interface EmbeddingOptions<out E = never, out R = never> extends EmbeddingTarget.Options<E, R> {
+  /** As the provider names it: `"text-embedding-3-small"`. A blank one is a defect when the layer is built. */
+  readonly model: string
+}
+
+/** The credentials that options from an application's configuration may name. */
+type ConfiguredError = Credential.CredentialUnavailable | SessionError
+
+type ChatServices = LanguageModel.LanguageModel | Target.ChatModel
+type EmbeddingServices = EmbeddingModel.EmbeddingModel | EmbeddingTarget.Embedder
+
+/** What a provider of chat models offers. */
+export interface ChatFaces<in out Name extends string> {
+  /** A model at this provider, as a value. */
+  readonly target: <E = never, R = never>(model: string, options?: Target.Options<E, R>) => Target.Target<E, R>
+  /**
+   * A model as Effect's `LanguageModel`, and as a `ChatModel`, over a transport.
+   *
+   * The calls of the first fail with `AiError`; `ProviderError.fromAiError` returns the precise error. The layer fails to
+   * build with `CredentialUnavailable` where the key is missing or blank, and with `InvalidUrl` where the base URL is wrong.
+   */
+  readonly layer: <E = never, R = never>(
+    options: ChatOptions<E, R>
+  ) => Layer.Layer<ChatServices, E | Target.OpenError, R | Transport.Transport>
+  /** The same, with its options from the application's configuration. */
+  readonly layerConfig: (
+    options: Config.Wrap<ChatOptions<ConfiguredError>>
+  ) => Layer.Layer<ChatServices, Target.OpenError, Transport.Transport>
+  /**
+   * A model as Effect's `Model`, which needs no key to be built.
+   *
+   * The model opens at its first call. If that fails, the call fails with an `AiError`, and the next call opens it anew.
+   */
+  readonly model: <const ModelName extends string, E = never, R = never>(
+    model: ModelName,
+    options?: Target.Options<E, R>
+  ) => Model.Model<Name, LanguageModel.LanguageModel, R | Transport.Transport>
+}
+
+/** What a provider of embedding models offers. */
+export interface EmbeddingFaces {
+  /** A model at this provider that makes vectors of texts, as a value. */
+  readonly embeddingTarget: <E = never, R = never>(
+    model: string,
+    options?: EmbeddingTarget.Options<E, R>
+  ) => EmbeddingTarget.EmbeddingTarget<E, R>
+  /** A model as Effect's `EmbeddingModel`, and as an `Embedder`, over a transport. It fails to build as `layer` does. */
+  readonly embeddingLayer: <E = never, R = never>(
+    options: EmbeddingOptions<E, R>
+  ) => Layer.Layer<EmbeddingServices, E | EmbeddingTarget.OpenError, R | Transport.Transport>
+  /** The same, with its options from the application's configuration. */
+  readonly embeddingLayerConfig: (
+    options: Config.Wrap<EmbeddingOptions<ConfiguredError>>
+  ) => Layer.Layer<EmbeddingServices, EmbeddingTarget.OpenError, Transport.Transport>
+}
+
+/** A row, and what it offers by the protocols that it has. */
+export type Provider<R extends Row> =
+  & { readonly provider: R }
+  & (R extends ChatRow ? ChatFaces<R["name"]> : {})
+  & (R extends EmbeddingRow ? EmbeddingFaces : {})
+
+const chatFaces = (row: ChatRow): ChatFaces<string> => {
+  const target: ChatFaces<string>["target"] = (model, options) => Target.make(row, model, options)
+  const layer: ChatFaces<string>["layer"] = ({ model, ...options }) =>
+    Layer.suspend(() => Target.layer(target(model, options)))
+  return {
+    target,
+    layer,
+    layerConfig: (options) => Layer.unwrap(Effect.map(Config.unwrap(options), layer)),
+    model: <E, R>(name: string, options?: Target.Options<E, R>) => {
+      const built = Layer.build(Target.layer(target(name, options)))
+      const open = Effect.map(built, (context) => Context.get(context, LanguageModel.LanguageModel))
+      const layer: Layer.Layer<LanguageModel.LanguageModel, never, R | Transport.Transport> = Layer
+        .effect(LanguageModel.LanguageModel, LazyModel.make(open, row.baseUrl))
+      return Model.make(row.name, name, layer)
+    }
+  }
+}
+
+const embeddingFaces = (row: EmbeddingRow): EmbeddingFaces => {
+  const embeddingTarget: EmbeddingFaces["embeddingTarget"] = (model, options) =>
+    EmbeddingTarget.make(row, model, options)
+  const embeddingLayer: EmbeddingFaces["embeddingLayer"] = ({ model, ...options }) =>
+    Layer.suspend(() => EmbeddingTarget.layer(embeddingTarget(model, options)))
+  return {
+    embeddingTarget,
+    embeddingLayer,
+    embeddingLayerConfig: (options) => Layer.unwrap(Effect.map(Config.unwrap(options), embeddingLayer))
+  }
+}
+
+const hasChat = (row: Row): row is ChatRow => row.chat !== undefined
+const hasEmbeddings = (row: Row): row is EmbeddingRow => row.embeddings !== undefined
+
+/** Derives from a row all that it offers. */
+export const make = <const R extends Row>(row: R): Provider<R> => {
+  const faces = {
+    provider: row,
+    ...(hasChat(row) && chatFaces(row)),
+    ...(hasEmbeddings(row) && embeddingFaces(row))
+  }
+  // The type says by the row what the tests above found in it.
+  return faces as Provider<R>
+}

@@ -1,0 +1,55 @@
+import type { Credential, CredentialUnavailable } from "@clawback/core/Credential"
+import type { SessionError } from "@clawback/core/SessionError"
+import type * as LanguageModel from "effect/ai/LanguageModel"
+import type { Auth } from "../../Auth.ts"
+import type { ChatProtocol, EmbeddingProtocol } from "../../Protocol.ts"
+
+/** The most that one request of embeddings may hold. */
+export interface EmbeddingLimits {
+  readonly inputs: number
+  /** Counted as bytes of UTF-8. A token has at least one. */
+  readonly tokens: number
+}
+
+/** What is known of a provider, as data. Each protocol that it speaks is one of its capabilities. */
+export interface Row {
+  /** The name in errors, sessions, spans and metrics: `"openai"`. */
+  readonly name: string
+  /** Precedes the paths of the protocols. An absolute http or https URL. */
+  readonly baseUrl: string
+  readonly chat?: ChatProtocol | undefined
+  readonly embeddings?: EmbeddingProtocol | undefined
+  /** How requests bear the credential. Default: `Auth.bearer`. */
+  readonly auth?: Auth | undefined
+  /** Default: the configuration's, under the name `config.apiKey`. */
+  readonly credential?: Credential<CredentialUnavailable | SessionError> | undefined
+  /** The names in an application's configuration. Default: `OPENAI_API_KEY` and `OPENAI_BASE_URL` for `"openai"`. */
+  readonly config?: { readonly apiKey?: string | undefined; readonly baseUrl?: string | undefined } | undefined
+  /** Sent with each request, besides the protocol's own. */
+  readonly headers?: Readonly<Record<string, string>> | undefined
+  /**
+   * Effect's `EmbeddingModel` splits what exceeds the limits into several requests, one after the other. Too high, and the
+   * provider rejects large requests; too low, and there are more requests than necessary. Default: no limit.
+   */
+  readonly limits?: { readonly embeddings?: EmbeddingLimits | undefined } | undefined
+  /** Makes the schemas of tools and answers acceptable to the provider. Default: Effect's own transformer. */
+  readonly transformer?: LanguageModel.CodecTransformer | undefined
+  /** Where each fact of this row was found: a URL, or a page of the provider's documentation. */
+  readonly sources: Readonly<Record<string, string>>
+}
+
+export interface ChatRow extends Row {
+  readonly chat: ChatProtocol
+}
+
+export interface EmbeddingRow extends Row {
+  readonly embeddings: EmbeddingProtocol
+}
+
+const words = (name: string): string => name.toUpperCase().replace(/[^A-Z0-9]+/g, "_")
+
+/** The name of the API key in an application's configuration. */
+export const apiKeyName = ({ config, name }: Row): string => config?.apiKey ?? `${words(name)}_API_KEY`
+
+/** The name of the base URL in an application's configuration. */
+export const baseUrlName = ({ config, name }: Row): string => config?.baseUrl ?? `${words(name)}_BASE_URL`

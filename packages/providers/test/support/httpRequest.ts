@@ -1,0 +1,11 @@
+import type { Protocol } from "@clawback/providers"
+
+/** A request of a client that says all in its body. */
+export const httpRequest = (body: string): Protocol.HttpRequest => ({
+  method: "POST",
+  url: "/",
+  path: "/",
+  query: {},
+  headers: {},
+  body
+})
