@@ -8,8 +8,12 @@ export const isObject = (value: unknown): value is JsonObject =>
 export const object = (value: unknown): JsonObject | undefined => isObject(value) ? value : undefined
 
 /** A provider's count of what was used. Undefined where it says nothing: no field of it is there and not null. */
-export const usage = (value: unknown): JsonObject | undefined =>
-  isObject(value) && Object.values(value).some((field) => field !== null) ? value : undefined
+export const usage = (value: unknown): JsonObject | undefined => isObject(value) && hasField(value) ? value : undefined
+
+const hasField = (value: JsonObject): boolean => {
+  for (const key in value) if (value[key] !== null) return true
+  return false
+}
 
 export const array = (value: unknown): ReadonlyArray<Json> => Array.isArray(value) ? value : []
 
@@ -46,22 +50,28 @@ export const parse = (text: string): Json | undefined => {
   }
 }
 
-/** The fields that are neither null nor among `known`; undefined where there are none. */
-export const others = (value: JsonObject, known: ReadonlySet<string>): JsonObject | undefined => {
-  let found: Array<[string, Json]> | undefined
-  for (const key in value) {
-    const field = value[key]
-    if (field !== null && field !== undefined && !known.has(key)) (found ??= []).push([key, field])
-  }
-  // Not by assignment, which takes one name for the prototype's.
-  return found && Object.fromEntries(found)
+/** Sets a field, also the one whose name assignment takes for the prototype's. */
+const put = (to: { [key: string]: unknown }, key: string, value: unknown): void => {
+  if (key !== "__proto__") to[key] = value
+  else Object.defineProperty(to, key, { value, configurable: true, enumerable: true, writable: true })
 }
 
-const isDefined = ([, value]: readonly [string, unknown]): boolean => value !== undefined
+/** The fields that are neither null nor among `known`; undefined if there are none. */
+export const others = (value: JsonObject, known: ReadonlySet<string>): JsonObject | undefined => {
+  let found: { [key: string]: Json } | undefined
+  for (const key in value) {
+    const field = value[key]
+    if (field !== null && field !== undefined && !known.has(key)) put(found ??= {}, key, field)
+  }
+  return found
+}
 
 /** Without the fields that are undefined. */
-export const present = <A extends object>(fields: A): A =>
-  Object.fromEntries(Object.entries(fields).filter(isDefined)) as A
+export const present = <A extends object>(fields: A): A => {
+  const found: { [key: string]: unknown } = {}
+  for (const key in fields) if (fields[key] !== undefined) put(found, key, fields[key])
+  return found as A
+}
 
 /** A JSON object of the fields that are not undefined. */
 export const fields = (values: { readonly [key: string]: Json | undefined }): JsonObject =>

@@ -1,11 +1,10 @@
 import * as Result from "effect/Result"
-import type { ChatEvent } from "../../../ChatEvent.ts"
-import type { ChatResponse } from "../../../ChatResponse.ts"
+import type { AssistantPart, RefusalPart, TextPart, ToolCallPart } from "../../../ChatRequest.ts"
+import type { ChatResponse, Choice } from "../../../ChatResponse.ts"
 import type { Json, JsonObject } from "../../../Json.ts"
 import type { HttpResponse, Peer } from "../../../Protocol.ts"
 import type { ProviderError } from "../../../ProviderError.ts"
 import * as From from "../../json/json.ts"
-import { fromEvents } from "../../model/fold.ts"
 import { invalidResponse } from "../../model/invalidResponse.ts"
 import { classify } from "../openAi/decodeError.ts"
 import { errorOf } from "../openAi/errorBody.ts"
@@ -14,32 +13,32 @@ import { finishOf } from "./finishReason.ts"
 import type { Quirks } from "./quirks.ts"
 import { used } from "./usage.ts"
 
-/** Which answer it is that is read: nothing is said of the first. */
-export type Place = { readonly choice?: number }
+/** Takes what a message says, as parts of a whole answer or as events of a stream. */
+export interface Listener {
+  text(text: string): void
+  /** `name` is the field under which it came. */
+  reasoning(text: string, name: string): void
+  refusal(text: string): void
+  /** What is about the answer, and no part of it. */
+  note(value: JsonObject): void
+}
 
-/** The arguments of a tool call, which are JSON in a text. Undefined where there are none; null where they are no text. */
+/** The arguments of a tool call, which are JSON in a text. Undefined if there are none; null if they are no text. */
 export const argumentsText = (details: JsonObject | undefined): string | null | undefined => {
   const value = details?.["arguments"]
   return value === undefined || value === null ? undefined : typeof value === "string" ? value : null
 }
 
-export const note = (value: JsonObject, place: Place): ChatEvent => ({
-  _tag: "Native",
-  protocol,
-  value,
-  isNote: true,
-  ...place
-})
-
 /** Compatible servers send parts as well, of which most are text. */
-const contentParts = (parts: ReadonlyArray<Json>, place: Place, emit: (event: ChatEvent) => void): void => {
+const contentParts = (parts: ReadonlyArray<Json>, listener: Listener): void => {
   for (const part of parts) {
-    const type = From.isObject(part) ? part["type"] : undefined
-    const text = From.isObject(part) ? From.string(part["text"]) : undefined
-    const refusal = From.isObject(part) ? From.string(part["refusal"]) : undefined
-    if (text !== undefined && (type === "text" || type === undefined)) emit({ _tag: "TextDelta", text, ...place })
-    else if (type === "refusal" && refusal !== undefined) emit({ _tag: "RefusalDelta", text: refusal, ...place })
-    else if (From.isObject(part) && typeof type === "string" && type !== "text") emit(note(part, place))
+    if (!From.isObject(part)) continue
+    const { type } = part
+    const text = From.string(part["text"])
+    const refusal = From.string(part["refusal"])
+    if (text !== undefined && (type === "text" || type === undefined)) listener.text(text)
+    else if (type === "refusal" && refusal !== undefined) listener.refusal(refusal)
+    else if (typeof type === "string" && type !== "text") listener.note(part)
   }
 }
 
@@ -59,33 +58,33 @@ const namesOf = ({ reasoningField }: Quirks): ReadonlyArray<string> =>
 const reversedNames = reasoningNames.toReversed()
 
 /** Not in OpenAI's reference. Some servers say the same under both names. */
-const reasoning = (quirks: Quirks, message: JsonObject, place: Place, emit: (event: ChatEvent) => void): void => {
+const reasoning = (quirks: Quirks, message: JsonObject, listener: Listener): void => {
   for (const name of namesOf(quirks)) {
     const text = From.string(message[name])
     if (text === undefined) continue
-    return emit({ _tag: "ReasoningDelta", text, extras: { [protocol]: { name } }, ...place })
+    return listener.reasoning(text, name)
   }
 }
 
 /** Text, reasoning and refusal have the same names in a whole message as in a delta. */
-export const said = (quirks: Quirks, message: JsonObject, place: Place, emit: (event: ChatEvent) => void): void => {
-  reasoning(quirks, message, place, emit)
+export const said = (quirks: Quirks, message: JsonObject, listener: Listener): void => {
+  reasoning(quirks, message, listener)
   const content = message["content"]
   if (typeof content === "string") {
-    if (content !== "") emit({ _tag: "TextDelta", text: content, ...place })
-  } else if (Array.isArray(content)) contentParts(content, place, emit)
+    if (content !== "") listener.text(content)
+  } else if (Array.isArray(content)) contentParts(content, listener)
   const refusal = message["refusal"]
-  if (typeof refusal === "string" && refusal !== "") emit({ _tag: "RefusalDelta", text: refusal, ...place })
+  if (typeof refusal === "string" && refusal !== "") listener.refusal(refusal)
   const others = From.others(message, known)
-  if (others !== undefined) emit(note({ message: others }, place))
+  if (others !== undefined) listener.note({ message: others })
 }
 
 const knownInChoice: ReadonlySet<string> = new Set(["index", "delta", "message", "finish_reason"])
 
 /** What else an answer carries, such as log probabilities. */
-export const aboutChoice = (choice: JsonObject, place: Place, emit: (event: ChatEvent) => void): void => {
+export const aboutChoice = (choice: JsonObject, listener: Listener): void => {
   const others = From.others(choice, knownInChoice)
-  if (others !== undefined) emit(note({ choice: others }, place))
+  if (others !== undefined) listener.note({ choice: others })
 }
 
 export const knownInResponse: ReadonlySet<string> = new Set([
@@ -110,70 +109,99 @@ export const callExtras = (call: JsonObject): { readonly extras?: { readonly [pr
   return Object.keys(extras).length === 0 ? {} : { extras: { [protocol]: extras } }
 }
 
-/** A tool call of an answer that came in one piece. A string says what is wrong with it. */
-const toolCall = (value: Json, index: number, place: Place, events: Array<ChatEvent>): string | undefined => {
+/** The parts of an answer that came in one piece. */
+class Parts implements Listener {
+  readonly content: Array<AssistantPart> = []
+  /** The part to which the next text of its kind belongs, also behind a note. */
+  private last: { -readonly [Key in keyof TextPart]: TextPart[Key] } | { type: "refusal"; text: string } | undefined
+
+  text(text: string): void {
+    if (this.last?.type === "text") this.last.text += text
+    else this.content.push(this.last = { type: "text", text })
+  }
+
+  refusal(text: string): void {
+    if (this.last?.type === "refusal") this.last.text += text
+    else this.content.push(this.last = { type: "refusal", text } satisfies RefusalPart)
+  }
+
+  reasoning(text: string, name: string): void {
+    this.content.push({ type: "reasoning", text, extras: { [protocol]: { name } } })
+  }
+
+  note(value: JsonObject): void {
+    this.content.push({ type: "native", protocol, value })
+  }
+}
+
+/** A string says what is wrong with the call. */
+const toolCall = (value: Json, index: number): ToolCallPart | string => {
   const call = From.object(value) ?? {}
   const details = From.object(call["function"]) ?? From.object(call["custom"])
   const id = From.string(call["id"])
   const name = From.string(details?.["name"])
   if (id === undefined || name === undefined) return `tool_calls[${index}] has no id or no name`
-  events.push({ _tag: "ToolCallStarted", index, id, name, ...callExtras(call), ...place })
   const text = From.isObject(call["function"]) ? argumentsText(details) : From.string(details?.["input"])
   if (text === null) return `tool_calls[${index}] has arguments that are not a text`
-  if (text !== undefined && text !== "") events.push({ _tag: "ToolCallDelta", index, arguments: text, ...place })
-  return undefined
+  return { type: "tool-call", id, name, arguments: text ?? "", ...callExtras(call) }
 }
 
-const choice = (
-  quirks: Quirks,
-  value: Json,
-  number: number,
-  id: string,
-  events: Array<ChatEvent>
-): string | undefined => {
+/** The calls of a message. A string says what is wrong with one. */
+const toolCalls = (message: JsonObject, number: number, id: string): ReadonlyArray<ToolCallPart> | string => {
+  const found: Array<ToolCallPart> = []
+  for (const [index, value] of From.array(message["tool_calls"]).entries()) {
+    const call = toolCall(value, index)
+    if (typeof call === "string") return call
+    found.push(call)
+  }
+  // The form that calls had before they had ids.
+  const legacy = From.object(message["function_call"])
+  if (legacy !== undefined && found.length === 0) {
+    const call = toolCall({ id: legacyId(id, number), function: legacy }, 0)
+    if (typeof call === "string") return "function_call has no name, or arguments that are not a text"
+    found.push(call)
+  }
+  return found
+}
+
+/** The id of a call that came without one. It differs from those of other answers. */
+export const legacyId = (response: string, choice: number): string => `call_${response}_${choice}`
+
+/** One of the answers. A string says what is wrong with it. */
+const decodeChoice = (quirks: Quirks, value: Json, number: number, id: string): Choice | string => {
   const choice = From.object(value)
   const message = From.object(choice?.["message"])
   if (choice === undefined || message === undefined) return `no choices[${number}].message`
   const reason = From.string(choice["finish_reason"])
   if (reason === undefined) return `no choices[${number}].finish_reason`
-  const place = number === 0 ? {} : { choice: number }
-  said(quirks, message, place, (event) => events.push(event))
-  const calls = From.array(message["tool_calls"])
-  for (const [index, value] of calls.entries()) {
-    const wrong = toolCall(value, index, place, events)
-    if (wrong !== undefined) return `choices[${number}].message.${wrong}`
-  }
-  // The form that calls had before they had ids.
-  const legacy = From.object(message["function_call"])
-  if (legacy !== undefined && calls.length === 0) {
-    const wrong = toolCall({ id: legacyId(id, number), function: legacy }, 0, place, events)
-    if (wrong !== undefined) {
-      return `choices[${number}].message.function_call has no name, or arguments that are not a text`
-    }
-  }
-  aboutChoice(choice, place, (event) => events.push(event))
-  events.push({ _tag: "Finished", ...finishOf(reason), ...place })
-  return undefined
+  const parts = new Parts()
+  said(quirks, message, parts)
+  const calls = toolCalls(message, number, id)
+  if (typeof calls === "string") return `choices[${number}].message.${calls}`
+  for (const call of calls) parts.content.push(call)
+  aboutChoice(choice, parts)
+  return { content: parts.content, finish: finishOf(reason) }
 }
 
-/** The id of a call that came without one: it is to be told from those of other answers. */
-export const legacyId = (response: string, choice: number): string => `call_${response}_${choice}`
-
-/** The events of an answer that came in one piece. A string says what is wrong with it. */
-const decode = (quirks: Quirks, response: JsonObject | undefined): ReadonlyArray<ChatEvent> | string => {
+/** A string says what is wrong with the response. */
+const decode = (quirks: Quirks, response: JsonObject | undefined): ChatResponse | string => {
   if (response === undefined) return "not a JSON object"
   const id = From.string(response["id"])
-  const extras = extrasOf(response, knownInResponse)
-  const events: Array<ChatEvent> = [{ _tag: "Started", id, model: From.string(response["model"]), ...extras }]
-  const choices = From.array(response["choices"])
-  if (choices.length === 0) return "no choices[0].message"
-  for (const [number, value] of choices.entries()) {
-    const wrong = choice(quirks, value, number, id ?? "0", events)
-    if (wrong !== undefined) return wrong
+  const found: Array<Choice> = []
+  for (const [number, value] of From.array(response["choices"]).entries()) {
+    const choice = decodeChoice(quirks, value, number, id ?? "0")
+    if (typeof choice === "string") return choice
+    found.push(choice)
   }
-  const usage = used(response["usage"])
-  if (usage !== undefined) events.push(usage)
-  return events
+  const [first, ...others] = found
+  if (first === undefined) return "no choices[0].message"
+  return {
+    id,
+    model: From.string(response["model"]),
+    choices: [first, ...others],
+    usage: used(response["usage"]),
+    ...extrasOf(response, knownInResponse)
+  }
 }
 
 export const decodeResponse =
@@ -181,7 +209,8 @@ export const decodeResponse =
     const body = From.object(From.parse(received.body))
     // Some servers send an error under the status of a success.
     if (errorOf(body) !== undefined) return Result.fail(classify(peer, received))
-    const events = decode(quirks, body)
-    if (typeof events === "string") return Result.fail(invalidResponse(peer, events, received.body))
-    return Result.fromOption(fromEvents(events), () => invalidResponse(peer, "an answer without an end", received.body))
+    const response = decode(quirks, body)
+    return typeof response === "string"
+      ? Result.fail(invalidResponse(peer, response, received.body))
+      : Result.succeed(response)
   }

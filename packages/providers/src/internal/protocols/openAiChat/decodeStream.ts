@@ -1,4 +1,4 @@
-import type { ChatEvent, Used } from "../../../ChatEvent.ts"
+import type { ChatEvent, Started, Used } from "../../../ChatEvent.ts"
 import type { JsonObject } from "../../../Json.ts"
 import type { Peer } from "../../../Protocol.ts"
 import { JsonStreamDecoder } from "../../framing/jsonStreamDecoder.ts"
@@ -14,14 +14,44 @@ import type { Quirks } from "./quirks.ts"
 import { ToolCalls } from "./toolCalls.ts"
 import { usageOf, used } from "./usage.ts"
 
-/** One of the answers. */
-class Choice {
-  readonly calls = new ToolCalls()
-  readonly place: Response.Place
-  isFinished = false
+type Emit = (event: ChatEvent) => void
 
-  constructor(number: number) {
-    this.place = number === 0 ? {} : { choice: number }
+/** One of the answers, which emits what is said of it. */
+class Choice implements Response.Listener {
+  readonly calls = new ToolCalls()
+  isFinished = false
+  private readonly number: number
+  private readonly emitted: Emit
+
+  constructor(number: number, emitted: Emit) {
+    this.number = number
+    this.emitted = emitted
+  }
+
+  /** The first answer's events do not name it. */
+  emit(event: Exclude<ChatEvent, Started | Used>): void {
+    this.emitted(this.number === 0 ? event : { ...event, choice: this.number })
+  }
+
+  text(text: string): void {
+    this.emit({ _tag: "TextDelta", text })
+  }
+
+  reasoning(text: string, name: string): void {
+    this.emit({ _tag: "ReasoningDelta", text, extras: { [protocol]: { name } } })
+  }
+
+  refusal(text: string): void {
+    this.emit({ _tag: "RefusalDelta", text })
+  }
+
+  note(value: JsonObject): void {
+    this.emit({ _tag: "Native", protocol, value, isNote: true })
+  }
+
+  /** The id of a call that came without one. */
+  legacyId(response: string): string {
+    return Response.legacyId(response, this.number)
   }
 }
 
@@ -38,7 +68,7 @@ export class OpenAiChatDecoder extends JsonStreamDecoder<SseEvent> {
   private readonly quirks: Quirks
   private id = "0"
   private isStarted = false
-  private usage: Used | undefined
+  private usage: Omit<Used, "_tag"> | undefined
   /** Whether the usage is of the whole answer: it came with the finish or after it, or the server said that all is said. */
   private isUsageFinal = false
   private readonly choices = new Map<number, Choice>()
@@ -59,7 +89,7 @@ export class OpenAiChatDecoder extends JsonStreamDecoder<SseEvent> {
   /** Usage comes once, last: some servers repeat it in every chunk, and the last is right. */
   protected override done(): void {
     super.done()
-    if (this.usage !== undefined && this.isUsageFinal) this.emit(this.usage)
+    if (this.usage !== undefined && this.isUsageFinal) this.emit({ _tag: "Used", ...this.usage })
   }
 
   protected override onFrame({ data, event }: SseEvent): void {
@@ -113,13 +143,13 @@ export class OpenAiChatDecoder extends JsonStreamDecoder<SseEvent> {
     const response = From.others(chunk, this.told)
     if (response === undefined) return
     for (const name of Object.keys(response)) this.told.add(name)
-    this.emit(Response.note({ response }, {}))
+    this.emit({ _tag: "Native", protocol, value: { response }, isNote: true })
   }
 
   private choice(number: number): Choice {
     const known = this.choices.get(number)
     if (known !== undefined) return known
-    const choice = new Choice(number)
+    const choice = new Choice(number, this.emitted)
     this.choices.set(number, choice)
     this.open++
     this.isFinished = false
@@ -130,37 +160,37 @@ export class OpenAiChatDecoder extends JsonStreamDecoder<SseEvent> {
     const choice = this.choice(From.count(value["index"]) ?? 0)
     const delta = From.object(value["delta"])
     if (delta !== undefined) {
-      Response.said(this.quirks, delta, choice.place, this.emitted)
+      Response.said(this.quirks, delta, choice)
       const calls = delta["tool_calls"]
       if (calls !== undefined) { for (const fragment of From.array(calls)) this.onToolCall(choice, fragment, data) }
       const legacy = delta["function_call"]
       if (From.isObject(legacy)) {
-        const id = Response.legacyId(this.id, choice.place.choice ?? 0)
+        const id = choice.legacyId(this.id)
         this.onToolCall(choice, { index: 0, id, function: legacy }, data)
       }
     }
-    Response.aboutChoice(value, choice.place, this.emitted)
+    Response.aboutChoice(value, choice)
     const reason = From.string(value["finish_reason"])
     if (reason === undefined || choice.isFinished || this.failure !== undefined) return
     choice.isFinished = true
     this.open--
     this.finished++
     this.isFinished = this.open === 0 && this.finished >= this.expected
-    this.emit({ _tag: "Finished", ...finishOf(reason), ...choice.place })
+    choice.emit({ _tag: "Finished", ...finishOf(reason) })
   }
 
-  private onToolCall({ calls, place }: Choice, value: unknown, data: string) {
+  private onToolCall(choice: Choice, value: unknown, data: string) {
     if (this.failure !== undefined) return
     const fragment = From.object(value) ?? {}
-    const found = calls.find(fragment)
+    const found = choice.calls.find(fragment)
     if (found === undefined) return this.fail("a tool call that begins without id or name", data)
     const { call: { id, index, name }, isNew } = found
-    if (isNew) this.emit({ _tag: "ToolCallStarted", index, id, name, ...Response.callExtras(fragment), ...place })
+    if (isNew) choice.emit({ _tag: "ToolCallStarted", index, id, name, ...Response.callExtras(fragment) })
     const custom = From.object(fragment["custom"])
     const text = custom === undefined
       ? Response.argumentsText(From.object(fragment["function"]))
       : From.string(custom["input"])
     if (text === null) return this.fail("a tool call whose arguments are not a text", data)
-    if (text !== undefined && text !== "") this.emit({ _tag: "ToolCallDelta", index, arguments: text, ...place })
+    if (text !== undefined && text !== "") choice.emit({ _tag: "ToolCallDelta", index, arguments: text })
   }
 }

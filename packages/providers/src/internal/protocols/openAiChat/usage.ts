@@ -8,12 +8,11 @@ export const usageOf = (quirks: Quirks, chunk: JsonObject): Json | undefined =>
   chunk["usage"] ?? (quirks.usage === "x_groq" ? From.object(chunk["x_groq"])?.["usage"] : undefined)
 
 /** What a provider counted. */
-export const used = (value: Json | undefined): Used | undefined => {
+export const used = (value: Json | undefined): Omit<Used, "_tag"> | undefined => {
   const usage = From.usage(value)
   if (usage === undefined) return undefined
   const input = From.object(usage["prompt_tokens_details"])
   return {
-    _tag: "Used",
     inputTokens: From.count(usage["prompt_tokens"]),
     // The other two are DeepSeek's and Moonshot's.
     cachedInputTokens: From.count(input?.["cached_tokens"]) ?? From.count(usage["prompt_cache_hit_tokens"]) ??
