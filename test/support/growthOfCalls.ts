@@ -80,7 +80,7 @@ const settled = Effect.fnUntraced(function*(
   while (true) {
     const { connection = 0, ...others } = yield* SessionRegistry.counts
     const ends = yield* Ends.look(provider)
-    const { descriptors, sockets } = yield* NodeProbes.held()
+    const { descriptors, sockets } = yield* NodeProbes.resources()
     const { inFlight } = yield* provider.counts
     const isClean = Ends.areWhole(ends, connection) && inFlight === 0 && isDeepStrictEqual(others, expected)
     if (isClean || now() - since > 5000) {

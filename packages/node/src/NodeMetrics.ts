@@ -1,12 +1,11 @@
 /**
- * What this process takes from its machine: memory in and outside of the heap, garbage collections, delays of the event
- * loop, CPU time, file descriptors and sockets. Names are those of OpenTelemetry's runtime conventions.
+ * Metrics of this process: memory in and outside of the heap, garbage collections, delays of the event loop, CPU time,
+ * file descriptors and sockets. The names are those of OpenTelemetry's runtime conventions.
  *
- * Memory, times and CPU are read when somebody looks. The event loop's delays, descriptors and sockets are looked at
- * every `interval`, and shown as of then. Where the kernel does not tell (anywhere but on Linux), descriptors and
- * sockets are not shown.
+ * Memory, times and CPU are read when an exporter reads the metrics. The event loop, descriptors and sockets are sampled
+ * every `interval`. Descriptors and sockets are counted on Linux only.
  *
- * A process is measured once for each registry of metrics, however many layers ask for it.
+ * A process is measured once for each registry of metrics, for all layers together.
  */
 import * as OptionCheck from "@clawback/core/OptionCheck"
 import * as Context from "effect/Context"
@@ -23,8 +22,8 @@ import { memory } from "./internal/memory.ts"
 import { Observers } from "./internal/observers.ts"
 
 /**
- * How often to look at the event loop, descriptors and sockets. Default: 10 seconds. Too short, and a process with
- * thousands of sockets spends its time looking at them; too long, and short delays and leaks are seen late.
+ * How often the event loop, descriptors and sockets are sampled. Default: 10 seconds. Too low, and a process with
+ * thousands of sockets spends its time on counting them; too high, and short delays and leaks are seen late.
  */
 export const interval: Context.Reference<Duration.Input> = Context.Reference<Duration.Input>(
   "@clawback/node/NodeMetrics/interval",
@@ -46,7 +45,7 @@ const measure = Effect.fnUntraced(function*(every: Duration.Duration): Effect.fn
   )
 })
 
-/** Who measures for a registry of metrics, until the last of its users is gone. */
+/** The measuring for one registry of metrics, until its last layer closes. */
 interface Measuring {
   readonly scope: Scope.Closeable
   users: number

@@ -1,14 +1,14 @@
 /**
- * What the operating system says that a process holds: its sockets and its file descriptors.
+ * The sockets and file descriptors of a process, as the operating system counts them.
  *
- * A ledger can be wrong about what it keeps; the kernel is not. These probes read Linux's `/proc`; elsewhere they fail
- * with `ProbeUnavailable`. Source of the formats: proc_pid_net(5) and `include/net/tcp_states.h`.
+ * A registry of our own can be wrong about what it lists; the kernel is not. These probes read Linux's `/proc`. On other
+ * systems they fail with `ProbeUnavailable`. Source of the formats: proc_pid_net(5) and `include/net/tcp_states.h`.
  */
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import * as Fs from "node:fs/promises"
 
-/** The kernel does not tell: not Linux, no such process, or not ours to look at. */
+/** The kernel's count cannot be read: the system is not Linux, or there is no such process of the same user. */
 export class ProbeUnavailable extends Schema.TaggedError<ProbeUnavailable>("@clawback/node/ProbeUnavailable")(
   "ProbeUnavailable",
   { path: Schema.String, cause: Schema.Defect() }
@@ -18,7 +18,7 @@ export class ProbeUnavailable extends Schema.TaggedError<ProbeUnavailable>("@cla
   }
 }
 
-/** By number, as the kernel writes it, from 1. */
+/** In the order of the kernel's numbers, which count from 1. */
 const states = [
   "ESTABLISHED",
   "SYN_SENT",
@@ -36,7 +36,7 @@ const states = [
 
 export type SocketState = typeof states[number]
 
-/** A TCP socket that a process holds. */
+/** A TCP socket of a process. */
 export interface Socket {
   readonly state: SocketState
   readonly localPort: number
@@ -51,7 +51,7 @@ const openFiles = (pid: number | "self"): Effect.Effect<ReadonlyArray<string>, P
   const folder = `/proc/${pid}/fd`
   return read(folder, async () => {
     const descriptors = await Fs.readdir(folder)
-    // The descriptor by which the folder is read is in the list, and closed by now.
+    // The list includes the descriptor that read the folder, which is closed by now.
     const targets = await Promise.all(
       descriptors.map((name) => Fs.readlink(`${folder}/${name}`).catch(() => undefined))
     )
@@ -68,16 +68,16 @@ const parse = (line: string): Socket | undefined => {
   return { state: name, localPort: portOf(local), remotePort: portOf(remote), inode }
 }
 
-/** What a process holds of the kernel. */
-export interface Held {
-  /** How many file descriptors it has open. */
+/** What the kernel counts for a process. */
+export interface Resources {
+  /** The number of open file descriptors. */
   readonly descriptors: number
   /** The TCP sockets among them. */
   readonly sockets: ReadonlyArray<Socket>
 }
 
-/** Descriptors and sockets of a process (default: this one) by one look, which takes time for each that is open. */
-export const held = (pid: number | "self" = "self"): Effect.Effect<Held, ProbeUnavailable> =>
+/** The descriptors and sockets of a process (default: this one), read at once. It takes time for each open descriptor. */
+export const resources = (pid: number | "self" = "self"): Effect.Effect<Resources, ProbeUnavailable> =>
   Effect.gen(function*() {
     const own = new Set<string>()
     const targets = yield* openFiles(pid)
@@ -96,15 +96,15 @@ export const held = (pid: number | "self" = "self"): Effect.Effect<Held, ProbeUn
     return { descriptors: targets.length, sockets: found }
   })
 
-/** The TCP sockets that a process holds (default: this one). One that is in TIME_WAIT belongs to nobody any more. */
+/** The TCP sockets of a process (default: this one). A socket in TIME_WAIT belongs to no process. */
 export const sockets = (pid: number | "self" = "self"): Effect.Effect<ReadonlyArray<Socket>, ProbeUnavailable> =>
-  Effect.map(held(pid), ({ sockets }) => sockets)
+  Effect.map(resources(pid), ({ sockets }) => sockets)
 
-/** How many file descriptors a process has open (default: this one). */
+/** The number of open file descriptors of a process (default: this one). */
 export const descriptors = (pid: number | "self" = "self"): Effect.Effect<number, ProbeUnavailable> =>
   Effect.map(openFiles(pid), (targets) => targets.length)
 
-/** How many file descriptors a process may have open (default: this one). */
+/** The limit on open file descriptors of a process (default: this one). */
 export const descriptorLimit = (pid: number | "self" = "self"): Effect.Effect<number, ProbeUnavailable> => {
   const path = `/proc/${pid}/limits`
   return Effect.map(read(path, () => Fs.readFile(path, "utf8")), (limits) => {

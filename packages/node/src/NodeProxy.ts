@@ -1,9 +1,8 @@
 /**
- * Which requests go through an HTTP proxy, and through which.
+ * Chooses the HTTP proxy of a request.
  *
- * The way is a tunnel (`CONNECT`, RFC 9110, section 9.3.6), for `http:` URLs too: the proxy sees the host and, for
- * `https:`, nothing more. Nothing is read from the environment unless `config` is asked to:
- * `NodeTransport.layerConfig({ proxy: NodeProxy.config })`.
+ * Requests go through a tunnel (`CONNECT`, RFC 9110, section 9.3.6), also for `http:` URLs. For `https:`, the proxy sees
+ * only the host. The environment is read only by `config`: `NodeTransport.layerConfig({ proxy: NodeProxy.config })`.
  */
 import * as Config from "effect/Config"
 import * as Option from "effect/Option"
@@ -13,23 +12,23 @@ import type * as Tls from "node:tls"
 
 /** One proxy. */
 export interface Proxy {
-  /** `http:` or `https:`, with host and port. What else it holds is ignored, but for user and password. */
+  /** `http:` or `https:`, with host and port, and perhaps user and password. The rest is ignored. */
   readonly url: Redacted.Redacted<string> | string
-  /** Sent to the proxy and to nobody else. Default: those in `url`, if there are some. */
+  /** Sent to the proxy only. Default: those in `url`, if there are some. */
   readonly credentials?: { readonly username: string; readonly password: Redacted.Redacted<string> } | undefined
-  /** For the connection to an `https:` proxy. Default: Node's own. */
+  /** For the connection to an `https:` proxy. Default: Node's own settings. */
   readonly tls?: Pick<Tls.ConnectionOptions, "ca" | "cert" | "key" | "passphrase" | "rejectUnauthorized"> | undefined
 }
 
-/** The proxy for each protocol. None means to connect directly. */
+/** The proxy for each protocol. Without one, requests connect directly. */
 export interface Proxies {
   /** For `http:` URLs. */
   readonly http?: Proxy | undefined
   /** For `https:` URLs. */
   readonly https?: Proxy | undefined
   /**
-   * Hosts that are connected to directly, as `NO_PROXY` has them: `example.com` and `.example.com` mean that host and
-   * all below it, `:port` after it only that port, `*` every host. Addresses must be equal; ranges are not understood.
+   * Hosts without a proxy, as in `NO_PROXY`: `example.com` and `.example.com` match that host and its subdomains, `:port`
+   * limits it to that port, `*` matches every host. Addresses must be equal; ranges are not supported.
    */
   readonly except?: ReadonlyArray<string> | undefined
 }
@@ -41,19 +40,19 @@ const matches = (pattern: string, url: URL): boolean => {
   return host !== "" && (url.hostname === host || url.hostname.endsWith(`.${host}`))
 }
 
-/** The proxy that a URL is requested through, if any. */
+/** The proxy for requests to a URL, if any. */
 export const forUrl = (proxies: Proxies, url: URL): Proxy | undefined => {
   const proxy = url.protocol === "https:" ? proxies.https : proxies.http
   return proxies.except?.some((pattern) => matches(pattern, url)) === true ? undefined : proxy
 }
 
-/** What is needed to reach a proxy: where it is, and what it wants to see. */
+/** The address of a proxy, and its authorization header. */
 export interface Address {
   readonly url: URL
   readonly authorization: Redacted.Redacted<string> | undefined
 }
 
-/** Undefined where a `%` stands for nothing. */
+/** Undefined if a `%` is not followed by two hexadecimal digits. */
 const decoded = (text: string): string | undefined => {
   try {
     return decodeURIComponent(text)
@@ -62,7 +61,7 @@ const decoded = (text: string): string | undefined => {
   }
 }
 
-/** A proxy's URL as parsed; undefined where it is none. */
+/** The parsed URL of a proxy; undefined if it is invalid. */
 export const address = (proxy: Proxy): Address | undefined => {
   const url = URL.parse(Redacted.isRedacted(proxy.url) ? Redacted.value(proxy.url) : proxy.url)
   if (url === null || (url.protocol !== "http:" && url.protocol !== "https:") || url.hostname === "") return undefined
@@ -91,8 +90,8 @@ const first = <A>(...configs: ReadonlyArray<Config.Config<Option.Option<A>>>) =>
 const variable = (name: string) => Config.option(Config.schema(ProxyUrl, name))
 
 /**
- * The proxies that the environment names: `https_proxy` or `HTTPS_PROXY`, `http_proxy`, `no_proxy` or `NO_PROXY`, as
- * curl reads them. `HTTP_PROXY` is not read, since whoever sends a CGI program a `Proxy` header sets that.
+ * Reads the proxies from the environment: `https_proxy` or `HTTPS_PROXY`, `http_proxy`, `no_proxy` or `NO_PROXY`, as curl
+ * does. `HTTP_PROXY` is not read, since a `Proxy` header sets it in a CGI program.
  */
 export const config: Config.Config<Proxies> = Config.map(
   Config.all({

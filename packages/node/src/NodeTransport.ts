@@ -1,9 +1,9 @@
 /**
- * The `Transport` for Node: HTTP/1.1 by undici, over sockets that the session registry sees.
+ * The `Transport` for Node.js: HTTP/1.1 by undici, over sockets that the session registry lists.
  *
- * Each connection is one undici `Client` on one socket of ours, so that undici's parser does the protocol while waiting,
- * limits and life cycle stay with the transport. Proxy variables of the environment are read only where
- * `NodeProxy.config` is given, redirects are not followed, and bodies are not decompressed.
+ * Each connection is one undici `Client` on one socket that we open. undici parses the protocol; waiting, limits and life
+ * cycle stay with the transport. Proxy variables of the environment are read only with `NodeProxy.config`. Redirects are not
+ * followed, and bodies are not decompressed.
  */
 import * as OptionCheck from "@clawback/core/OptionCheck"
 import * as Transport from "@clawback/core/Transport"
@@ -22,14 +22,14 @@ import * as NodeProxy from "./NodeProxy.ts"
 
 export interface Options extends Transport.Options {
   /**
-   * Bytes that a response's headers may have, the sum of all names and values, and bytes of informational answers that
-   * may come before it. Default: 16 KiB, which is Node's own. Too low, and answers with many cookies or rate-limit headers
-   * cannot be read (`HeadersTooLarge`); too high, and a server can make each connection hold that much.
+   * The limit on the bytes of a response's headers, and on those of the informational responses before it. Default: 16 KiB,
+   * as in Node. Too low, and responses with many cookies or rate-limit headers cannot be read (`HeadersTooLarge`); too high,
+   * and a server can make each connection hold that much memory.
    */
   readonly maxHeaderSize?: number | undefined
   /**
-   * Certificates, keys and checks of TLS connections to servers. Default: Node's own. What Node cannot read of them is a
-   * defect when the layer is built.
+   * Certificates, keys and checks of TLS connections to servers. Default: Node's own settings. If Node cannot read them, the
+   * layer fails to build with a defect.
    */
   readonly tls?:
     | Pick<
@@ -45,7 +45,7 @@ export interface Options extends Transport.Options {
       | "ciphers"
     >
     | undefined
-  /** Through which proxies to go. Default: none. */
+  /** The proxies of requests. Default: none. */
   readonly proxy?: NodeProxy.Proxies | undefined
 }
 
@@ -61,7 +61,7 @@ const reasons: Readonly<Record<string, TransportError.ConnectFailed["reason"]>> 
 }
 
 const codeOf = (error: Error): string => {
-  // Trying several addresses of one host fails with all their errors; they rarely differ in kind.
+  // Several addresses of one host fail together, and their errors rarely differ in kind.
   const first = error instanceof AggregateError && error.errors[0] instanceof Error ? error.errors[0] : error
   return "code" in first && typeof first.code === "string" ? first.code : ""
 }
@@ -72,14 +72,14 @@ const connectFailed = (origin: string, error: Error) => {
   return new TransportError.ConnectFailed({ origin, reason: isTls ? "tls" : reasons[code] ?? "other", cause: error })
 }
 
-/** What undici's types leave out: its connector returns the socket at once, before it is connected. */
+/** undici's types leave out that its connector returns the socket at once, before it is connected. */
 type Connector = (
   options: buildConnector.Options,
   callback: (error: Error | null, socket: Net.Socket) => void
 ) => Net.Socket
 
 const makeConnector = (tls: buildConnector.BuildOptions | undefined) =>
-  // The transport limits the time to connect, by its own clock.
+  // The transport limits the time to connect by its own clock.
   buildConnector({ ...tls, allowH2: false, timeout: 0 }) as Connector
 
 const endpoint = (url: URL): buildConnector.Options => ({
@@ -97,7 +97,7 @@ const makeDirect = (connector: Connector): Connect => (url, settled) =>
     (error, socket) => settled(error === null ? socket : connectFailed(url.origin, error))
   )
 
-/** Node reads certificates and the like when it connects; what it cannot read is told at once, and not shown. */
+/** Node reads certificates when it connects. This check finds an invalid one at once, and does not quote it. */
 const checkTls = (name: string, tls: Options["tls"]): Options["tls"] => {
   try {
     if (tls !== undefined) Tls.createSecureContext(tls)
@@ -164,11 +164,11 @@ const makeWire = (options: Options): Wire.Wire => {
   return { connect: (url) => Effect.sync(() => UndiciConnection.open(url, connectionOptions)) }
 }
 
-/** Sends over this machine's network. Its connections live as long as the layer. */
+/** A transport over this machine's network. Its connections close with the layer. */
 export const layer = (options: Options = {}): Layer.Layer<Transport.Transport> =>
   Layer.effect(Transport.Transport, Effect.suspend(() => Transport.make(makeWire(options), options)))
 
-/** The same, with options that are read from configuration, such as `{ proxy: NodeProxy.config }`. */
+/** The same, with options from configuration, such as `{ proxy: NodeProxy.config }`. */
 export const layerConfig = (
   options: Config.Wrap<Options>
 ): Layer.Layer<Transport.Transport, Config.ConfigError> =>

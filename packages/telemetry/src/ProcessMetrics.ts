@@ -1,7 +1,7 @@
-/** What every exporter of metrics shows: the sessions that are open, and what the process takes from its machine. */
+/** The metrics that every exporter sends: the open sessions, and the resources of the process. */
 import * as SessionMetrics from "@clawback/core/SessionMetrics"
 import * as NodeMetrics from "@clawback/node/NodeMetrics"
 import * as Layer from "effect/Layer"
 
-/** Counts for as long as the layer is open. */
+/** Measures while the layer is open. */
 export const layer: Layer.Layer<never> = Layer.merge(SessionMetrics.layer, NodeMetrics.layer)

@@ -1,9 +1,9 @@
 /**
- * The program's metrics as Prometheus reads them, by Effect's `PrometheusMetrics`, under the names that Prometheus wants.
+ * The program's metrics in Prometheus' text format, by Effect's `PrometheusMetrics`, with Prometheus' names.
  *
- * Dots become underscores, the unit and `_total` are appended as OpenTelemetry's compatibility specification says:
- * `gen_ai.client.operation.duration` in seconds is `gen_ai_client_operation_duration_seconds`. A gauge loses a `.count`
- * at its end, which Prometheus keeps for histograms.
+ * Dots become underscores, and the unit and `_total` are appended, by OpenTelemetry's compatibility specification:
+ * `gen_ai.client.operation.duration` in seconds becomes `gen_ai_client_operation_duration_seconds`. A gauge loses a `.count`
+ * at its end, which Prometheus reserves for histograms.
  */
 import * as OptionCheck from "@clawback/core/OptionCheck"
 import type * as Context from "effect/Context"
@@ -15,7 +15,7 @@ import * as Metric from "effect/Metric"
 import * as PrometheusMetrics from "effect/observability/PrometheusMetrics"
 import * as ProcessMetrics from "./ProcessMetrics.ts"
 
-/** Units as Prometheus spells them out. What is counted in braces has none there. */
+/** Prometheus' names of units. A unit in braces has none. */
 const units = new Map([["s", "seconds"], ["By", "bytes"], ["1", "ratio"]])
 
 const withSuffix = (name: string, suffix: string | undefined): string =>
@@ -34,14 +34,14 @@ const formatUnsafe = (context: Context.Context<never>): string => {
   return PrometheusMetrics.formatUnsafe(context, { metricNameMapper: (id) => names.get(id) ?? id })
 }
 
-/** All metrics of the registry in force, in the text format 0.0.4. */
+/** All metrics of the current registry, in the text format 0.0.4. */
 export const format: Effect.Effect<string> = Effect.contextWith((context: Context.Context<never>) =>
   Effect.sync(() => formatUnsafe(context))
 )
 
 /**
- * A route that Prometheus can scrape, at `path` (default: `/metrics`). Sessions and the process are counted for as long
- * as it is there. Whoever can reach it reads all metrics, so keep it off the public side.
+ * A route that Prometheus can scrape, at `path` (default: `/metrics`). Sessions and the process are measured while the
+ * layer is open. Every client of the route can read all metrics, so do not make it public.
  */
 export const layer = (
   options: { readonly path?: HttpRouter.PathInput | undefined } = {}

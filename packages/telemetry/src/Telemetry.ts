@@ -1,9 +1,9 @@
 /**
- * Sends the program's spans, metrics and logs through the OpenTelemetry SDK: for those who bring its processors,
- * exporters and samplers. `TelemetryOtlp` is the light alternative without the SDK.
+ * Sends the program's spans, metrics and logs through the OpenTelemetry SDK, with your processors, exporters and samplers.
+ * `TelemetryOtlp` is the lighter alternative without the SDK.
  *
- * Sessions and the process are counted as soon as there is a metric reader. What was recorded is flushed when the layer
- * closes, for `shutdownTimeout` at most, so provide it outside of everything whose end should still be seen.
+ * Sessions and the process are measured if there is a metric reader. The layer flushes when it closes, for `shutdownTimeout`
+ * at most. Provide it around everything whose end should be recorded.
  */
 import * as OptionCheck from "@clawback/core/OptionCheck"
 import * as NodeSdk from "@effect/opentelemetry/NodeSdk"
@@ -17,20 +17,20 @@ import { retraced } from "./internal/retraced.ts"
 import * as ProcessMetrics from "./ProcessMetrics.ts"
 
 /**
- * What NodeSdk takes: `resource`, `spanProcessor`, `metricReader`, `logRecordProcessor` and their settings. Signals
- * without a processor or reader are off. `shutdownTimeout` is 2 seconds unless said otherwise: too short, and the last
- * spans are lost; too long, and a collector that does not answer holds up the end of the process, or has the shutdown's
- * phase `interrupt` (3 seconds) name the program as stuck.
+ * The options of NodeSdk: `resource`, `spanProcessor`, `metricReader`, `logRecordProcessor` and their settings. A signal
+ * without a processor or reader is off. The default of `shutdownTimeout` is 2 seconds. Too low, and the last spans are lost;
+ * too high, and a collector that does not respond delays the exit. From 3 seconds on, the shutdown's phase `interrupt` names
+ * the program as stuck.
  */
 export interface Options extends NodeSdk.Configuration {
   /**
-   * Whether spans hold what errors say. Default: no, only the error's tag and where it was made, since a provider's words
-   * may quote what it was asked.
+   * Whether spans contain error messages. Default: false. Spans then have only the error's tag and its stack, since a
+   * provider's message may quote the prompt.
    */
   readonly errorMessages?: boolean | undefined
 }
 
-/** Sends for as long as the layer is open. The options are made when it is built, since processors start by themselves. */
+/** Sends while the layer is open. The options are made when it is built, since processors start by themselves. */
 export const layer = <E = never, R = never>(
   options: (() => Options) | Effect.Effect<Options, E, R>
 ): Layer.Layer<Resource, E, R> =>
@@ -42,6 +42,6 @@ export const layer = <E = never, R = never>(
       return errorMessages ? sdk : retraced(quiet)(sdk)
     }
   )).pipe(
-    // Below, so that the last flush still sees it.
+    // Below, so that the last flush includes it.
     Layer.provideMerge(ProcessMetrics.layer)
   )

@@ -1,12 +1,12 @@
 /**
  * Sends the program's spans, metrics and logs over OTLP/HTTP with Effect's own exporter, without the OpenTelemetry SDK.
  *
- * It needs an `HttpClient` of its own to send with, which should not be governed by what it reports on. Sessions and the
- * process are counted as well. What was recorded is flushed when the layer closes, for `shutdownTimeout` at most, so
- * provide it outside of everything whose end should still be seen.
+ * It needs an `HttpClient` of its own, without the program's limits and retries. Sessions and the process are measured as
+ * well. The layer flushes when it closes, for `shutdownTimeout` at most. Provide it around everything whose end should be
+ * recorded.
  *
- * A collector that is away, refuses what it gets or is silent is told of by one warning in the log. What it should have
- * got is dropped after 10 seconds at most, so that memory holds no more than was recorded in that time.
+ * If the collector is unreachable, rejects requests or does not respond, the log has one warning. Records are dropped after
+ * 10 seconds at most, so memory holds no more than was recorded in that time.
  */
 import * as OptionCheck from "@clawback/core/OptionCheck"
 import * as Cause from "effect/Cause"
@@ -28,38 +28,38 @@ import * as ProcessMetrics from "./ProcessMetrics.ts"
 
 export interface Options {
   /**
-   * Where the collector listens: an http or https URL without credentials and query. `/v1/traces`, `/v1/metrics` and
-   * `/v1/logs` are below it.
+   * The URL of the collector, http or https, without credentials and query. `/v1/traces`, `/v1/metrics` and `/v1/logs` are
+   * appended to it.
    */
   readonly baseUrl: string
-  /** What the program is called. Default: `OTEL_SERVICE_NAME` of the configuration, and its resource attributes. */
+  /** The name of the program. Default: `OTEL_SERVICE_NAME` of the configuration, or its resource attributes. */
   readonly serviceName?: string | undefined
   readonly serviceVersion?: string | undefined
-  /** Sent with everything, to tell this process from others: region, instance. */
+  /** Attributes of the resource, such as region and instance. */
   readonly attributes?: Readonly<Record<string, unknown>> | undefined
-  /** Sent with every request; what lets us in belongs into a `Redacted`. */
+  /** Headers of every request. Put secrets into a `Redacted`. */
   readonly headers?: Readonly<Record<string, string | Redacted.Redacted>> | undefined
-  /** How bodies are sent: as `json` (default), or smaller as `protobuf`. */
+  /** The format of bodies: `json` (default), or `protobuf`, which is smaller. */
   readonly format?: "json" | "protobuf" | undefined
   /**
-   * How often spans and logs are sent. Default: 5 seconds. Too long, and what a dying process did not send is lost and
-   * memory holds it until then; too short, and there are many small requests. Zero is refused.
+   * How often spans and logs are sent. Default: 5 seconds. Too low, and there are many small requests; too high, and memory
+   * holds more, which is lost if the process is killed. Zero is invalid.
    */
   readonly interval?: Duration.Input | undefined
   /**
-   * How often metrics are sent. Default: 10 seconds. Too long, and short peaks are not seen; too short, and there are many
-   * requests. Zero is refused.
+   * How often metrics are sent. Default: 10 seconds. Too low, and there are many requests; too high, and short peaks are not
+   * seen. Zero is invalid.
    */
   readonly metricsInterval?: Duration.Input | undefined
   /**
-   * How long the last flush may take. Default: 2 seconds. Too short, and the last spans are lost; too long, and a
-   * collector that does not answer holds up the end of the process. As long as the limit of the phase in which it is
-   * flushed (3 seconds, under `NodeShutdown.runMain`), and the process ends in 1, with the program named as stuck.
+   * How long the last flush may take. Default: 2 seconds. Too low, and the last spans are lost; too high, and a collector that
+   * does not respond delays the exit. From 3 seconds on (the limit of the phase `interrupt`), `NodeShutdown.runMain` names the
+   * program as stuck and exits with 1.
    */
   readonly shutdownTimeout?: Duration.Input | undefined
   /**
-   * Whether spans hold what errors say. Default: no, only the error's tag and where it was made, since a provider's words
-   * may quote what it was asked.
+   * Whether spans contain error messages. Default: false. Spans then have only the error's tag and its stack, since a
+   * provider's message may quote the prompt.
    */
   readonly errorMessages?: boolean | undefined
 }
@@ -74,7 +74,7 @@ const checked = (options: Options): Options => {
     throw OptionCheck.wrong("baseUrl", shown, wanted)
   }
   if (serviceName !== undefined && serviceName.trim() === "") {
-    throw OptionCheck.wrong("serviceName", serviceName, "what the program is called")
+    throw OptionCheck.wrong("serviceName", serviceName, "the name of the program")
   }
   for (const [name, value] of Object.entries(headers)) {
     if (!Destination.isHeaderName(name)) throw OptionCheck.wrong("headers", name, "headers by their names")
@@ -89,7 +89,7 @@ const checked = (options: Options): Options => {
   return options
 }
 
-/** What the exporter reads from the configuration. It dies of what is wrong there, which is no mistake of the program's. */
+/** Reads what the exporter reads from the configuration, which would make it die of an invalid value there. */
 const configured = (resource: Parameters<typeof OtlpResource.fromConfig>[0]): Effect.Effect<void, Config.ConfigError> =>
   OtlpResource.fromConfig(resource).pipe(
     Effect.catchDefect((defect) =>
@@ -103,11 +103,11 @@ const configured = (resource: Parameters<typeof OtlpResource.fromConfig>[0]): Ef
   )
 
 /**
- * Sends for as long as the layer is open.
+ * Sends while the layer is open.
  *
- * It fails with `ConfigError` where the service has no name, neither by an option nor by the configuration's
- * `OTEL_SERVICE_NAME`, or where what it reads there is malformed. A wrong option is a `RangeError` that names it, as a
- * defect. What becomes of telemetry later never makes the program fail: a collector that is away is told of in the log.
+ * Fails with `ConfigError` if neither an option nor `OTEL_SERVICE_NAME` names the service, or if the configuration is
+ * malformed. An invalid option is a defect: a `RangeError` that names it. Later, no problem with the collector makes the
+ * program fail: the log has a warning.
  */
 export const layer = (
   options: Options
@@ -128,20 +128,20 @@ export const layer = (
     }).pipe(Layer.provide(Collector.layer))
     return errorMessages ? exported : retraced(quiet)(exported)
   })).pipe(
-    // Below, so that the last flush still sees it.
+    // Below, so that the last flush includes it.
     Layer.provideMerge(ProcessMetrics.layer)
   )
 
 /**
- * Where to send, and what lets us in, as OpenTelemetry's environment variables say: `OTEL_EXPORTER_OTLP_ENDPOINT`, by
- * default `http://localhost:4318`, and `OTEL_EXPORTER_OTLP_HEADERS`, such as `api-key=abc,team=one` with values escaped
- * as in a URL. Those for one signal alone are not read.
+ * Reads OpenTelemetry's environment variables: `OTEL_EXPORTER_OTLP_ENDPOINT`, by default `http://localhost:4318`, and
+ * `OTEL_EXPORTER_OTLP_HEADERS`, such as `api-key=abc,team=one` with values escaped as in a URL. Variables for one signal alone
+ * are not read.
  *
  * Source: https://opentelemetry.io/docs/specs/otel/protocol/exporter/
  */
 export const config: Config.Config<Pick<Options, "baseUrl" | "headers">> = Destination.config
 
-/** The same, with options that are read from configuration: `TelemetryOtlp.layerConfig(TelemetryOtlp.config)`. */
+/** The same, with options from configuration: `TelemetryOtlp.layerConfig(TelemetryOtlp.config)`. */
 export const layerConfig = (
   options: Config.Wrap<Options>
 ): Layer.Layer<OtlpExporter.Flusher, Config.ConfigError, HttpClient.HttpClient> =>

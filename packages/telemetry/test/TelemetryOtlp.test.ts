@@ -177,7 +177,7 @@ const warningsOf = <A, E>(collector: Collector, program: Effect.Effect<A, E>) =>
 describe("a collector that is away", () => {
   it.effect.each<readonly [Answer, string]>([
     ["refused", "connect ECONNREFUSED"],
-    ["silent", "no answer within 10s"],
+    ["silent", "no response within 10s"],
     [500, "status 500"],
     [429, "status 429"],
     [401, "`headers`"],

@@ -420,7 +420,7 @@ describe("sockets when layers close", () => {
         const probe of [
           NodeProbes.sockets(99_999_999),
           NodeProbes.descriptors(99_999_999),
-          NodeProbes.held(-1),
+          NodeProbes.resources(-1),
           NodeProbes.descriptorLimit(99_999_999)
         ]
       ) {

@@ -5,7 +5,7 @@ import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import { constants, type PerformanceEntry, PerformanceObserver } from "node:perf_hooks"
 
-/** As OpenTelemetry names the kinds of collections that Node tells apart. */
+/** OpenTelemetry's names for Node's kinds of garbage collections. */
 const types = new Map([
   [constants.NODE_PERFORMANCE_GC_MAJOR, "major"],
   [constants.NODE_PERFORMANCE_GC_MINOR, "minor"],
@@ -13,7 +13,7 @@ const types = new Map([
   [constants.NODE_PERFORMANCE_GC_WEAKCB, "weakcb"]
 ])
 
-/** Its types say nothing of what it is for this kind of entry. */
+/** Node's types do not describe the detail of these entries. */
 const kindOf = (entry: PerformanceEntry): number | undefined => {
   const detail = "detail" in entry ? entry.detail : undefined
   return typeof detail === "object" && detail !== null && "kind" in detail && typeof detail.kind === "number"

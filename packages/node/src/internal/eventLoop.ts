@@ -4,10 +4,10 @@ import type * as Scope from "effect/Scope"
 import { monitorEventLoopDelay, performance } from "node:perf_hooks"
 import type { Observers } from "./observers.ts"
 
-/** How often Node asks for a turn of the event loop, in milliseconds. What comes on top of it is delay. */
+/** How often Node schedules a turn of the event loop, in milliseconds. The time beyond that is delay. */
 const resolution = 10
 
-/** By nanoseconds that a turn was waited for. */
+/** The histogram has nanoseconds between turns. */
 const delays = (histogram: ReturnType<typeof monitorEventLoopDelay>) => {
   const delay = (nanos: number) => histogram.count === 0 ? 0 : Math.max(0, nanos / 1e9 - resolution / 1000)
   return {
@@ -23,7 +23,7 @@ const delays = (histogram: ReturnType<typeof monitorEventLoopDelay>) => {
 
 const time = (state: "active" | "idle"): number => performance.eventLoopUtilization()[state] / 1000
 
-/** Measures the event loop. The effect that it answers with is a look, from which the next interval begins. */
+/** Measures the event loop. Each run of the effect that it returns ends one interval and begins the next. */
 export const eventLoop = Effect.fnUntraced(
   function*(observers: Observers): Effect.fn.Return<Effect.Effect<void>, never, Scope.Scope> {
     const histogram = yield* Effect.acquireRelease(

@@ -1,12 +1,12 @@
 /**
- * Takes informational answers (RFC 9110, 15.2) out of what a server sends before its answer.
+ * Removes informational responses (RFC 9110, 15.2) before undici parses the response.
  *
- * A client must bear them whether or not it asked. undici ends the connection at a `100 Continue`, and reads any number of
- * the others, so it is not shown any.
+ * A client must accept them even if it did not ask for them. undici ends the connection at a `100 Continue`, and reads any
+ * number of the others.
  */
 import type { Socket } from "node:net"
 
-/** `101 Switching Protocols` is none: after it there is no answer. */
+/** Without `101 Switching Protocols`, which no response follows. */
 const statusLine = /^HTTP\/1\.\d 1(?!01)\d\d/
 const sample = "HTTP/1.1 100"
 const headEnd = "\r\n\r\n"
@@ -15,25 +15,25 @@ const nothing: Buffer = Buffer.alloc(0)
 
 export class Interim {
   private isDue = false
-  /** The beginning of what may be an informational answer. */
+  /** The beginning of what may be an informational response. */
   private held = nothing
-  /** Bytes that were taken out before the answer that is due. */
+  /** The bytes that were removed before the response that is due. */
   private taken = 0
   private readonly limit: number
 
-  /** `limit` is how many bytes of them there may be before one answer. */
+  /** `limit` is the number of bytes that may be removed before one response. */
   constructor(limit: number) {
     this.limit = limit
   }
 
-  /** A request is sent: what comes next is its answer, or precedes it. */
+  /** To be called when a request is sent: its response comes next, or informational responses before it. */
   expect(): void {
     this.isDue = true
     this.held = nothing
     this.taken = 0
   }
 
-  /** What is left of bytes that came; undefined where there were too many that are not. */
+  /** Returns the bytes that remain of a chunk, or undefined if too many were to be removed. */
   pass(chunk: Buffer): Buffer | undefined {
     if (!this.isDue) return chunk
     let bytes = this.held.length === 0 ? chunk : Buffer.concat([this.held, chunk])
@@ -57,7 +57,7 @@ export class Interim {
   }
 }
 
-/** Has whoever reads the socket see what an `Interim` leaves. One that is sent too much is destroyed with an error. */
+/** Readers of the socket get only what `interim` passes. The socket is destroyed if too much is to be removed. */
 export const filter = (socket: Socket, interim: Interim, tooMuch: () => Error): void => {
   const read = socket.read.bind(socket)
   socket.read = (size) => {

@@ -14,13 +14,13 @@ const tally = <A>(all: ReadonlyArray<A>, by: (one: A) => string): ReadonlyMap<st
 const states = Instrument.bounded(Attribute.socketState, 32)
 const types = Instrument.bounded(Attribute.resourceType, 32)
 
-/** A look at descriptors and sockets, as the kernel counts them, and at what keeps the event loop alive. */
+/** Samples descriptors and sockets, as the kernel counts them, and what keeps the event loop alive. */
 export const kernel = (observers: Observers): Effect.Effect<void> => {
   const showSockets = observers.byLabel(Metrics.sockets, states, (state) => ({ [Attribute.socketState]: state }))
   const showResources = observers.byLabel(Metrics.resources, types, (type) => ({ [Attribute.resourceType]: type }))
   let shown: { descriptors: number; limit: number } | undefined
   const look = Effect.gen(function*() {
-    const { descriptors, sockets } = yield* NodeProbes.held()
+    const { descriptors, sockets } = yield* NodeProbes.resources()
     const limit = yield* NodeProbes.descriptorLimit()
     if (shown === undefined) {
       observers.add(Metrics.descriptors, {}, () => shown?.descriptors ?? 0)

@@ -3,13 +3,13 @@ import { cpuUsage, memoryUsage, uptime } from "node:process"
 import * as V8 from "node:v8"
 import type { Observers } from "./observers.ts"
 
-/** Memory, CPU time and age: what the process knows of itself at any moment. */
+/** Memory, CPU time and age, which can be read at any moment. */
 export const memory = (observers: Observers): void => {
   observers.add(Metrics.memory, {}, () => memoryUsage.rss())
   const nonHeap = (kind: string, of: (usage: NodeJS.MemoryUsage) => number) =>
     observers.add(Metrics.nonHeap, { [Attribute.memoryKind]: kind }, () => Math.max(0, of(memoryUsage())))
   nonHeap("array_buffers", ({ arrayBuffers }) => arrayBuffers)
-  // The figure of V8 includes the array buffers.
+  // V8's figure includes the array buffers.
   nonHeap("external", ({ arrayBuffers, external }) => external - arrayBuffers)
   nonHeap("other", ({ external, heapTotal, rss }) => rss - heapTotal - external)
 

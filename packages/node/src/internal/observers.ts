@@ -1,7 +1,7 @@
 import * as Instrument from "@clawback/core/Instrument"
 import type * as Context from "effect/Context"
 
-/** Series that are read when somebody looks, and end together. */
+/** Series that an exporter reads, and that end together. */
 export class Observers {
   private readonly context: Context.Context<never>
   private readonly stops: Array<() => void> = []
@@ -19,8 +19,8 @@ export class Observers {
   }
 
   /**
-   * Shows counts by a label whose values are not known beforehand. One that was there once is shown from then on, as zero
-   * where it has gone.
+   * Shows counts by a label whose values are not known beforehand. A value that appeared once is shown from then on, with
+   * zero if there are none.
    */
   byLabel<Label extends string>(
     instrument: Instrument.Instrument<"gauge", Label>,

@@ -1,11 +1,11 @@
-/** The way to a server through an HTTP proxy: a socket to the proxy, and `CONNECT` on it. */
+/** A tunnel to a server through an HTTP proxy: `CONNECT` on a socket to the proxy. */
 import * as TransportError from "@clawback/core/TransportError"
 import * as Redacted from "effect/Redacted"
 import * as Http from "node:http"
 import type * as Net from "node:net"
 import type { Address } from "../NodeProxy.ts"
 
-/** Asks the proxy, on a socket that is open to it, to connect the socket through to a server. */
+/** Sends `CONNECT` on a socket that is open to the proxy. */
 export const open = (
   proxy: Address,
   url: URL,
@@ -32,7 +32,7 @@ export const open = (
       if (head.length > 0) socket.unshift(head)
       return settled(socket as Net.Socket)
     }
-    const cause = new Error(`The proxy answered with status ${status}`)
+    const cause = new Error(`The proxy responded with status ${status}`)
     failed(status === 407 ? "unauthorized" : "refused", status, cause)
   })
   request.once("error", (cause) => failed("broken", undefined, cause))

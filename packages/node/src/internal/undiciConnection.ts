@@ -1,4 +1,4 @@
-/** One undici `Client` on one socket that is already open: undici speaks HTTP, and never decides about connections. */
+/** One undici `Client` on one socket that is already open: undici speaks HTTP, and does not manage connections. */
 import * as TransportError from "@clawback/core/TransportError"
 import type * as Wire from "@clawback/core/Wire"
 import * as Cause from "effect/Cause"
@@ -11,11 +11,11 @@ import { Client, type Dispatcher, errors } from "undici"
 import { filter, Interim } from "./interim.ts"
 import { Upload } from "./upload.ts"
 
-/** Bytes that a response may run ahead of its reader before the socket is no longer read. */
+/** How many bytes are buffered for a slow reader before the socket is paused. */
 const highWaterMark = 256 * 1024
 
 const lost = (origin: string, phase: TransportError.ConnectionLost["phase"], cause: Error) => {
-  // The bytes that are no HTTP. They may repeat the request, secrets included, so no error of ours quotes them.
+  // The bytes that are not HTTP. They may repeat the request with its secrets, so no error of ours quotes them.
   if (cause instanceof errors.HTTPParserError) Reflect.deleteProperty(cause, "data")
   return new TransportError.ConnectionLost({ origin, phase, cause })
 }
@@ -26,7 +26,7 @@ type SendError =
   | TransportError.RequestBodyFailed
   | TransportError.HeadersTooLarge
 
-/** Turns undici's calls into one awaited head, and a body that is pulled. */
+/** Turns undici's callbacks into a head to wait for, and a body to pull. */
 class Reception implements Dispatcher.DispatchHandler {
   private controller: Dispatcher.DispatchController | undefined
   private chunks: Array<Uint8Array> = []
@@ -46,7 +46,7 @@ class Reception implements Dispatcher.DispatchHandler {
   private readonly socket: Net.Socket
   private readonly interim: Interim
   private readonly maxHeaderSize: number
-  /** Let go of once the head has come: it knows the fiber that waited, and this lives as long as the exchange. */
+  /** Dropped once the head has come: it refers to the fiber that waited, and the exchange outlives that. */
   private onHead: ((head: Effect.Effect<Wire.Exchange, SendError>) => void) | undefined
 
   constructor(
@@ -89,7 +89,7 @@ class Reception implements Dispatcher.DispatchHandler {
   }
 
   onResponseEnd() {
-    // undici takes any end of the connection for the end of such a body, a reset and our own closing included.
+    // undici takes any end of the connection for the end of such a body, also a reset and our own closing.
     this.end = this.isFramed || this.socket.readableEnded
       ? Cause.done()
       : Effect.fail(lost(this.origin, "body", new Error("The connection ended before the body did")))
@@ -109,9 +109,9 @@ class Reception implements Dispatcher.DispatchHandler {
   }
 
   /**
-   * Answers the reader once undici has told all that one packet brought: its body in one piece, and the head with it.
-   * undici also tells of the end before it closes a connection that is not to be kept: whoever went on at once would send
-   * the next request on it.
+   * Resumes the reader once undici has delivered all of one packet: its body in one piece, and the head with it. undici
+   * also delivers the end before it closes a connection that is not kept: a reader that went on at once would send the next
+   * request on that connection.
    */
   private tell() {
     if (this.isTelling) return
@@ -152,7 +152,7 @@ class Reception implements Dispatcher.DispatchHandler {
     return Effect.succeed(chunks)
   }
 
-  /** What has come, or else how it ended. */
+  /** The bytes that have come, or else how the body ended. */
   private get next() {
     return this.chunks.length > 0 ? this.take() : this.end ?? this.pull
   }
@@ -169,21 +169,21 @@ class Reception implements Dispatcher.DispatchHandler {
 }
 
 export interface Options {
-  /** Bytes that a response's headers may have. */
+  /** The limit on the bytes of a response's headers. */
   readonly maxHeaderSize: number
   /**
-   * Begins a connection. Answers with the socket that stands for it from the first packet on; what is settled with may be
-   * another one, on top of that.
+   * Begins a connection. Returns the socket that belongs to it from the first packet on. It may settle with another socket
+   * on top of that one.
    */
   readonly connect: (url: URL, settled: (outcome: ConnectError | Net.Socket) => void) => Net.Socket
 }
 
 type ConnectError = TransportError.ConnectFailed | TransportError.ProxyFailed
 
-/** What Node's timers, and so undici, can count to: some 24 days. The transport ends idle connections long before. */
+/** The longest delay of Node's timers, some 24 days. The transport ends idle connections long before. */
 const longestTimer = 2 ** 31 - 1
 
-/** Begins to connect. What is born is closed by `close`, whether or not it was established by then. */
+/** Begins to connect. `close` closes the socket, whether or not it is connected by then. */
 export const open = (url: URL, options: Options): Wire.Connection => {
   const { origin } = url
   let failure: ConnectError | undefined
@@ -191,7 +191,7 @@ export const open = (url: URL, options: Options): Wire.Connection => {
   const interim = new Interim(options.maxHeaderSize)
   let waiting: ((ready: Effect.Effect<void, ConnectError>) => void) | undefined
 
-  // The client comes first: should it refuse its options, there is no socket yet to be left behind.
+  // The client comes first: if it rejects its options, there is no socket yet to leak.
   let isOffered = false
   const client = new Client(origin, {
     pipelining: 1,
@@ -201,10 +201,10 @@ export const open = (url: URL, options: Options): Wire.Connection => {
     keepAliveTimeout: longestTimer,
     keepAliveMaxTimeout: longestTimer,
     connect: (_, callback) => {
-      // Asked a second time, undici wants another socket than the one that it lost.
+      // At the second call, undici asks for another socket than the one that it lost.
       const offered = isOffered ? undefined : established
       isOffered = true
-      // undici does not go on with what it queued if it is answered while it asks.
+      // undici does not continue its queue if the callback runs during the call.
       queueMicrotask(() =>
         offered === undefined ? callback(new Error("The connection was closed"), null) : callback(null, offered)
       )
@@ -216,7 +216,7 @@ export const open = (url: URL, options: Options): Wire.Connection => {
     else {
       established = outcome
       filter(outcome, interim, () => new errors.HeadersOverflowError())
-      // Without a listener an error that comes after the connection was given up would end the process.
+      // Without a listener, an error after the connection was closed would end the process.
       outcome.on("error", () => {})
     }
     waiting?.(failure === undefined ? Effect.void : Effect.fail(failure))
@@ -235,7 +235,7 @@ export const open = (url: URL, options: Options): Wire.Connection => {
       return Effect.sync(() => reception.giveUp())
     })
 
-  /** However the exchange ends, the body has let go of what it held by then. */
+  /** However the exchange ends, the body has released its resources by then. */
   const upload = (request: Wire.Request, body: Exclude<Wire.Body, string | Uint8Array>) =>
     Effect.contextWith((context: Context.Context<never>) => {
       const sent = new Upload(origin, body, context)
@@ -268,7 +268,7 @@ export const open = (url: URL, options: Options): Wire.Connection => {
     isUsable: () =>
       established !== undefined && !established.destroyed && !base.destroyed && established.writable &&
       !established.readableEnded &&
-      // The server may have answered before it read all: what is sent next would wait behind the rest.
+      // The server may respond before it has read the whole body: the next request would wait behind the rest.
       established.writableLength === 0,
     send: (request) =>
       request.body === undefined || typeof request.body === "string" || request.body instanceof Uint8Array

@@ -1,4 +1,4 @@
-/** A request's body that is read from a stream, for as long as the server takes it and the exchange lasts. */
+/** A request body that is read from a stream while the server accepts it and the exchange lasts. */
 import * as TransportError from "@clawback/core/TransportError"
 import * as Cause from "effect/Cause"
 import type * as Context from "effect/Context"
@@ -17,29 +17,29 @@ export class Upload extends Readable {
   /** Why the stream failed, if it did. */
   failure: TransportError.RequestBodyFailed | undefined
   private fiber: Fiber.Fiber<unknown, unknown> | undefined
-  /** Whether more may be pushed, and who waits for that. */
+  /** Whether more may be pushed, and the callback for when it may. */
   private isWanted = false
   private onWanted: (() => void) | undefined
 
   private readonly origin: string
-  /** What it is read from. Let go of once it runs, since the connection that remembers this one outlives the call. */
+  /** The source, until it runs: the connection that refers to this body outlives the call. */
   private body: Body | undefined
 
   constructor(origin: string, stream: Stream.Stream<Uint8Array, unknown>, context: Context.Context<never>) {
     super()
     this.origin = origin
     this.body = { stream, context }
-    // undici listens, but not to what comes after it has let go.
+    // undici stops listening when it has finished with the body.
     this.on("error", () => {})
   }
 
-  /** Ends the stream and waits until what it held is given back. */
+  /** Ends the stream, and waits until its resources are released. */
   readonly stop: Effect.Effect<void> = Effect.suspend(() => {
     this.destroy()
     return this.fiber === undefined ? Effect.void : Fiber.interrupt(this.fiber)
   })
 
-  /** Others destroy it as well: undici does, when its socket is closed. */
+  /** undici destroys it as well, when its socket is closed. */
   override _destroy(error: Error | null, callback: (error?: Error | null) => void) {
     this.body = undefined
     this.fiber?.interruptUnsafe()

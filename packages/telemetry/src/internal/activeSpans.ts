@@ -1,20 +1,20 @@
 import * as Otel from "@opentelemetry/api"
 import type * as Tracer from "effect/Tracer"
 
-/** Whether OpenTelemetry has a context manager. Without one nobody could see which span is active. */
+/** Whether OpenTelemetry has a context manager. Without one, no code can see the active span. */
 const hasContextManager = (): boolean => {
   const probe = Otel.ROOT_CONTEXT.setValue(Otel.createContextKey("@clawback/telemetry/probe"), true)
   return Otel.context.with(probe, () => Otel.context.active() === probe)
 }
 
-/** Stands in for a step, and answers with the context that it would be taken in. */
+/** Stands in for a step of a fiber, and returns the context in which it would run. */
 const step: Tracer.EffectPrimitive<Otel.Context> = { "~effect/Effect/evaluate": () => Otel.context.active() }
 
 /**
- * The same tracer, which makes the context of a span once.
+ * The same tracer, which makes the OpenTelemetry context of a span once.
  *
- * Effect's adapter makes it for every step that a fiber takes, so that what instruments itself finds the active span:
- * which took more than half of what tracing costs. Where there is no context manager, there is nothing to enter.
+ * Effect's adapter makes it for every step of a fiber, so that instrumented libraries find the active span. That took more
+ * than half of the time of tracing. Without a context manager, there is no context to enter.
  */
 export const inSpans = (tracer: Tracer.Tracer): Tracer.Tracer => {
   const { context } = tracer

@@ -1,12 +1,12 @@
-/** Where telemetry goes, and what lets it in, as options and environment have it. */
+/** The collector's URL and headers, from options and from the environment. */
 import * as Config from "effect/Config"
 import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import * as Schema from "effect/Schema"
 
-/** Absolute, http or https; `/v1/traces` and its like could not follow a query or a fragment. */
+/** Absolute, http or https, without a query or fragment, since `/v1/traces` is appended. */
 export const isBaseUrl = (text: string): boolean => {
-  // `URL` also takes `http:host`.
+  // `URL` also accepts `http:host`.
   const url = /^https?:\/\/[^/\\?#]/i.test(text) ? URL.parse(text) : null
   return url?.username === "" && url.password === "" && !/[?#]/.test(text)
 }
@@ -14,7 +14,7 @@ export const isBaseUrl = (text: string): boolean => {
 /** RFC 9110, section 5.6.2. */
 export const isHeaderName = (name: string): boolean => /^[\w!#$%&'*+.^`|~-]+$/.test(name)
 
-/** RFC 9110, section 5.5: no control characters, line breaks least of all. */
+/** RFC 9110, section 5.5: no control characters, and no line breaks. */
 export const isHeaderValue = (value: string): boolean => /^[\t\x20-\x7e\x80-\xff]*$/.test(value)
 
 const decoded = (text: string): string | undefined => {
@@ -25,7 +25,7 @@ const decoded = (text: string): string | undefined => {
   }
 }
 
-/** `name=value,name=value`, values escaped as in a URL; undefined where it is not. */
+/** Parses `name=value,name=value` with values escaped as in a URL. Returns undefined if it is malformed. */
 const parseHeaders = (text: string): Readonly<Record<string, Redacted.Redacted>> | undefined => {
   const headers: Array<readonly [string, Redacted.Redacted]> = []
   for (const pair of text.split(",").map((pair) => pair.trim()).filter((pair) => pair !== "")) {
@@ -37,7 +37,7 @@ const parseHeaders = (text: string): Readonly<Record<string, Redacted.Redacted>>
   return Object.fromEntries(headers)
 }
 
-/** A variable that may hold what no log should show. One that is blank is as good as not set, as the specification says. */
+/** A variable that may contain a secret. By the specification, a blank one counts as not set. */
 const variable = (name: string, isSo: (text: string) => boolean, wanted: string) => {
   const filter = Schema.makeFilter((text: string) => text.trim() === "" || isSo(text.trim()) || wanted)
   return Config.map(

@@ -1,4 +1,4 @@
 import * as Duration from "effect/Duration"
 
-/** How long the last flush may take: less than the 3 seconds that a shutdown's phase `interrupt` allows, by default, for all of it. */
+/** How long the last flush may take. It is less than the default limit of the shutdown's phase `interrupt`, 3 seconds. */
 export const lastFlush = Duration.seconds(2)

@@ -1,7 +1,7 @@
 import * as Span from "@clawback/core/Span"
 import type * as Tracer from "effect/Tracer"
 
-/** A tracer whose spans tell of errors what they are and where they were made, and not what they say. */
+/** A tracer whose spans have an error's tag and stack, and not its message. */
 export const quiet = (tracer: Tracer.Tracer): Tracer.Tracer => ({
   ...tracer,
   span: (options) => {
