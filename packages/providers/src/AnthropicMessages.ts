@@ -57,27 +57,44 @@ import { encodeResponse } from "./internal/protocols/anthropicMessages/encodeRes
 import { AnthropicMessagesEncoder } from "./internal/protocols/anthropicMessages/encodeStream.ts"
 import { parameters, protocol as name } from "./internal/protocols/anthropicMessages/extras.ts"
 import { limits } from "./internal/protocols/anthropicMessages/limits.ts"
+import * as Internal from "./internal/protocols/anthropicMessages/quirks.ts"
 import type * as Protocol from "./Protocol.ts"
 
-export const protocol: Protocol.ChatProtocol = {
-  name,
-  parameters,
-  request: (_, { stream }) => ({
-    method: "POST",
-    path: "/v1/messages",
-    headers: { "anthropic-version": "2023-06-01" },
-    accept: stream ? sse.contentType : "application/json"
-  }),
-  methodAt: (path) => path === "/v1/messages" ? "POST" : undefined,
-  encodeRequest,
-  decodeRequest: ({ body }) => decodeRequest(body),
-  decodeResponse,
-  encodeResponse,
-  framing: sse,
-  makeDecoder: (peer) => new AnthropicMessagesDecoder(peer),
-  makeEncoder: () => new AnthropicMessagesEncoder(),
-  classify,
-  encodeError,
-  notFound,
-  limits
+/** The differences between servers of this protocol. A provider declares its own. */
+export type Quirks = Internal.Quirks
+
+/** A form of this protocol. Its quirks are data. */
+export interface AnthropicMessages extends Protocol.ChatProtocol {
+  readonly quirks: Quirks
 }
+
+/** The protocol of servers with these quirks. Default of each: Anthropic's. */
+export const make = (quirks?: Partial<Quirks>): AnthropicMessages => {
+  const all: Quirks = { ...Internal.defaults, ...quirks }
+  return {
+    name,
+    quirks: all,
+    parameters,
+    request: (_, { stream }) => ({
+      method: "POST",
+      path: "/v1/messages",
+      headers: { "anthropic-version": all.version },
+      accept: stream ? sse.contentType : "application/json"
+    }),
+    methodAt: (path) => path === "/v1/messages" ? "POST" : undefined,
+    encodeRequest: encodeRequest(all),
+    decodeRequest: ({ body }) => decodeRequest(body),
+    decodeResponse,
+    encodeResponse,
+    framing: sse,
+    makeDecoder: (peer) => new AnthropicMessagesDecoder(peer),
+    makeEncoder: () => new AnthropicMessagesEncoder(),
+    classify,
+    encodeError,
+    notFound,
+    limits
+  }
+}
+
+/** The protocol of Anthropic's own server, and of most compatible ones. */
+export const protocol: AnthropicMessages = make()

@@ -1,10 +1,13 @@
 /**
- * The wire format of OpenAI's embeddings, both ways. Many other providers speak it as well.
+ * The wire format of OpenAI's embeddings, both ways. Many other providers speak it too.
  *
- * Pure: values go in and come out, and nothing else happens. Source: OpenAI's API reference for `POST /v1/embeddings`.
+ * Pure: each function maps values to values. Source: OpenAI's API reference for `POST /v1/embeddings`.
  *
- * Merges: one text, or the tokens of one, are a list of one; fields that are null are left out; numbers that travel as
- * base64 are rounded to 32-bit floats, which is what models compute with.
+ * What is normalised:
+ *
+ * - One text, or the tokens of one text, is a list of one.
+ * - Fields that are null are left out.
+ * - Vectors in base64 are 32-bit floats, which is what models compute with.
  */
 import { classify } from "./internal/protocols/openAi/decodeError.ts"
 import { encodeError, notFound } from "./internal/protocols/openAi/encodeError.ts"
@@ -14,22 +17,39 @@ import { decodeResponse } from "./internal/protocols/openAiEmbeddings/decodeResp
 import { encodeRequest } from "./internal/protocols/openAiEmbeddings/encodeRequest.ts"
 import { encodeResponse } from "./internal/protocols/openAiEmbeddings/encodeResponse.ts"
 import { protocol as name } from "./internal/protocols/openAiEmbeddings/extras.ts"
+import * as Internal from "./internal/protocols/openAiEmbeddings/quirks.ts"
 import type * as Protocol from "./Protocol.ts"
 
-export const protocol: Protocol.EmbeddingProtocol = {
-  name,
-  // None of its fields is missing in the canonical request.
-  parameters: new Set(),
-  // As OpenAI's own SDK asks.
-  delivery: { encoding: "base64" },
-  request: () => ({ method: "POST", path: "/embeddings", accept: "application/json" }),
-  methodAt: (path) => path === "/embeddings" ? "POST" : undefined,
-  encodeRequest,
-  decodeRequest: ({ body }) => decodeRequest(body),
-  decodeResponse,
-  encodeResponse,
-  classify,
-  encodeError,
-  notFound,
-  limits
+/** The differences between servers of this protocol. A provider declares its own. */
+export type Quirks = Internal.Quirks
+
+/** A form of this protocol. Its quirks are data. */
+export interface OpenAiEmbeddings extends Protocol.EmbeddingProtocol {
+  readonly quirks: Quirks
 }
+
+/** The protocol of servers with these quirks. Default of each: OpenAI's. */
+export const make = (quirks?: Partial<Quirks>): OpenAiEmbeddings => {
+  const all: Quirks = { ...Internal.defaults, ...quirks }
+  const decodeBody = decodeRequest(all)
+  return {
+    name,
+    quirks: all,
+    // The canonical request has all of its fields.
+    parameters: new Set(),
+    delivery: { encoding: all.encoding },
+    request: () => ({ method: "POST", path: "/embeddings", accept: "application/json" }),
+    methodAt: (path) => path === "/embeddings" ? "POST" : undefined,
+    encodeRequest: encodeRequest(all),
+    decodeRequest: ({ body }) => decodeBody(body),
+    decodeResponse,
+    encodeResponse,
+    classify,
+    encodeError,
+    notFound,
+    limits
+  }
+}
+
+/** The protocol of OpenAI's own server, and of most compatible ones. */
+export const protocol: OpenAiEmbeddings = make()

@@ -6,10 +6,9 @@ import * as From from "../../json/json.ts"
 import { orRefusal } from "../../json/refusal.ts"
 import { encodeMessages } from "./encodeMessages.ts"
 import { extrasOf, protocol, unsupported } from "./extras.ts"
+import type { Quirks } from "./quirks.ts"
 
-/** Room for an answer where none is asked for: the most that every model of this protocol gives, old ones included. */
-const defaultAnswerTokens = 4096
-/** Room for thinking where its effort is asked for and not its length. */
+/** Tokens for thinking, if the request states an effort and no budget. */
 const defaultThinkingTokens = 16_384
 
 const isNative = (tool: Tool): tool is NativeTool => "protocol" in tool
@@ -74,13 +73,14 @@ const refuseWhatCannotBeSaid = (request: ChatRequest): void => {
   if ((request.frequencyPenalty ?? 0) !== 0) unsupported("a frequency penalty")
 }
 
-const room = (reasoning: Reasoning): number =>
-  defaultAnswerTokens + (budgetOf(reasoning) ?? (effortOf(reasoning) === undefined ? 0 : defaultThinkingTokens))
+/** Tokens for an answer and for the thinking before it. */
+const room = ({ answerTokens }: Quirks, reasoning: Reasoning): number =>
+  answerTokens + (budgetOf(reasoning) ?? (effortOf(reasoning) === undefined ? 0 : defaultThinkingTokens))
 
 /** How the answer comes is not for the extras to say, and what they say of what we know is joined to it. */
 const ours = new Set(["stream", "thinking", "output_config", "metadata", "tool_choice"])
 
-const encode = (request: ChatRequest, delivery: Delivery): JsonObject => {
+const encode = (quirks: Quirks, request: ChatRequest, delivery: Delivery): JsonObject => {
   refuseWhatCannotBeSaid(request)
   const reasoning = request.reasoning ?? {}
   const tools = request.tools ?? []
@@ -90,7 +90,7 @@ const encode = (request: ChatRequest, delivery: Delivery): JsonObject => {
   return {
     ...From.others(extras, ours),
     model: request.model,
-    max_tokens: request.maxOutputTokens ?? room(reasoning),
+    max_tokens: request.maxOutputTokens ?? room(quirks, reasoning),
     ...encodeMessages(request.messages),
     ...From.fields({
       temperature: request.temperature,
@@ -108,5 +108,6 @@ const encode = (request: ChatRequest, delivery: Delivery): JsonObject => {
   }
 }
 
-export const encodeRequest = (request: ChatRequest, delivery: Delivery): Result.Result<JsonObject, Unsupported> =>
-  orRefusal(Unsupported, () => encode(request, delivery))
+export const encodeRequest =
+  (quirks: Quirks) => (request: ChatRequest, delivery: Delivery): Result.Result<JsonObject, Unsupported> =>
+    orRefusal(Unsupported, () => encode(quirks, request, delivery))

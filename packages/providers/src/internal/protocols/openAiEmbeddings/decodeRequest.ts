@@ -5,6 +5,7 @@ import { type EmbeddingDelivery, RequestInvalid } from "../../../Protocol.ts"
 import * as From from "../../json/json.ts"
 import { orRefusal } from "../../json/refusal.ts"
 import { extrasOf } from "./extras.ts"
+import type { Quirks } from "./quirks.ts"
 import { read } from "./read.ts"
 
 const tokens = (value: Json, path: string): ReadonlyArray<number> =>
@@ -25,9 +26,15 @@ const input = (value: Json | undefined): EmbeddingRequest["input"] => {
 const encodingFormat = (value: Json): EmbeddingDelivery["encoding"] =>
   value === "float" || value === "base64" ? value : read.fail("encoding_format", "must be float or base64")
 
-const known = new Set(["model", "input", "dimensions", "user", "encoding_format"])
+const common = ["model", "input", "user", "encoding_format"]
 
-export const decodeRequest = (
+const knownFields = {
+  dimensions: new Set([...common, "dimensions"]),
+  output_dimension: new Set([...common, "output_dimension"])
+} satisfies Record<Quirks["dimensionsField"], ReadonlySet<string>>
+
+export const decodeRequest = ({ dimensionsField: dimensions }: Quirks) =>
+(
   body: string
 ): Result.Result<{ readonly request: EmbeddingRequest; readonly delivery: EmbeddingDelivery }, RequestInvalid> =>
   orRefusal(RequestInvalid, () => {
@@ -37,9 +44,9 @@ export const decodeRequest = (
       request: From.present({
         model: read.name(parsed["model"], "model"),
         input: input(parsed["input"]),
-        dimensions: read.optional(parsed["dimensions"], (value) => read.count(value, "dimensions")),
+        dimensions: read.optional(parsed[dimensions], (value) => read.count(value, dimensions)),
         user: read.optional(parsed["user"], (value) => read.string(value, "user")),
-        ...extrasOf(parsed, known)
+        ...extrasOf(parsed, knownFields[dimensions])
       }),
       delivery: { encoding: read.optional(parsed["encoding_format"], encodingFormat) ?? "float" }
     }

@@ -4,12 +4,14 @@ import type { JsonObject } from "../../../Json.ts"
 import type { EmbeddingDelivery, Unsupported } from "../../../Protocol.ts"
 import * as From from "../../json/json.ts"
 import { protocol } from "./extras.ts"
+import type { Quirks } from "./quirks.ts"
 
-export const encodeRequest = (
+export const encodeRequest = ({ dimensionsField }: Quirks) =>
+(
   { dimensions, extras, input, model, user }: EmbeddingRequest,
   { encoding }: EmbeddingDelivery
 ): Result.Result<JsonObject, Unsupported> =>
   Result.succeed({
     ...extras?.[protocol],
-    ...From.fields({ model, input, dimensions, user, encoding_format: encoding })
+    ...From.fields({ model, input, [dimensionsField]: dimensions, user, encoding_format: encoding })
   })

@@ -1,0 +1,58 @@
+/** The quirks of protocols that have few. Each test fails without its quirk. */
+import { AnthropicMessages, OpenAiEmbeddings, type Protocol } from "@clawback/providers"
+import { assert, describe, it } from "@effect/vitest"
+import { Result } from "effect"
+
+const delivery: Protocol.Delivery = { stream: false, includeUsage: true }
+
+describe("the quirks of Anthropic's Messages", () => {
+  const request = { model: "m", messages: [{ role: "user", content: "Why?" }] } as const
+
+  it("are data, and Anthropic's by default", () => {
+    assert.deepStrictEqual(AnthropicMessages.protocol.quirks, { version: "2023-06-01", answerTokens: 4_096 })
+  })
+
+  it("state the version of the API", () => {
+    const { headers } = AnthropicMessages.make({ version: "2026-10-21" }).request("m", delivery)
+    assert.deepStrictEqual(headers, { "anthropic-version": "2026-10-21" })
+  })
+
+  it("state the length of an answer for which the request states none", () => {
+    const protocol = AnthropicMessages.make({ answerTokens: 8_192 })
+    const encode = (fields: object) => Result.getOrThrow(protocol.encodeRequest({ ...request, ...fields }, delivery))
+    assert.strictEqual(encode({})["max_tokens"], 8_192)
+    assert.strictEqual(encode({ reasoning: { budgetTokens: 1_000 } })["max_tokens"], 9_192)
+    assert.strictEqual(encode({ maxOutputTokens: 7 })["max_tokens"], 7)
+  })
+})
+
+describe("the quirks of OpenAI's embeddings", () => {
+  const protocol = OpenAiEmbeddings.make({ dimensionsField: "output_dimension", encoding: "float" })
+
+  it("are data, and OpenAI's by default", () => {
+    assert.deepStrictEqual(OpenAiEmbeddings.protocol.quirks, { dimensionsField: "dimensions", encoding: "base64" })
+    assert.deepStrictEqual(OpenAiEmbeddings.protocol.delivery, { encoding: "base64" })
+  })
+
+  it("name the field of the dimensions", () => {
+    const request = { model: "m", input: ["a"], dimensions: 8 }
+    const body = Result.getOrThrow(protocol.encodeRequest(request, protocol.delivery))
+    assert.deepStrictEqual(body, { model: "m", input: ["a"], output_dimension: 8, encoding_format: "float" })
+    const received: Protocol.HttpRequest = {
+      method: "POST",
+      url: "/embeddings",
+      path: "/embeddings",
+      query: {},
+      headers: {},
+      body: JSON.stringify(body)
+    }
+    assert.deepStrictEqual(Result.getOrThrow(protocol.decodeRequest(received)).request, request)
+    assert.deepInclude(Result.getOrThrow(OpenAiEmbeddings.protocol.decodeRequest(received)).request, {
+      extras: { "openai-embeddings": { output_dimension: 8 } }
+    })
+  })
+
+  it("state the form in which our clients ask for vectors", () => {
+    assert.deepStrictEqual(protocol.delivery, { encoding: "float" })
+  })
+})
