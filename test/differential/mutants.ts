@@ -6,7 +6,7 @@ const module = "Differential"
 export const mutants: ReadonlyArray<Mutant> = [
   {
     module,
-    file: "packages/core/src/Transport.ts",
+    file: "packages/core/src/internal/transport/exchange.ts",
     find: `const isReleased = ({ state }: Session.Session): boolean => state !== "open"`,
     replace: `const isReleased = ({ state }: Session.Session): boolean => state === "acquiring"`,
     rule: "a call whose scope another fiber has closed goes no further"
@@ -27,8 +27,8 @@ export const mutants: ReadonlyArray<Mutant> = [
   },
   {
     module,
-    file: "packages/core/src/Transport.ts",
-    find: "Exit.hasInterrupts(exit) || received.isReading ||",
+    file: "packages/core/src/internal/transport/exchange.ts",
+    find: "Exit.hasInterrupts(exit) || body.isReading ||",
     replace: "Exit.hasInterrupts(exit) ||",
     rule: "nobody takes the place of a body's reader"
   },

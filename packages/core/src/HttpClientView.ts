@@ -41,11 +41,11 @@ import * as Stream from "effect/Stream"
 import * as Interop from "./internal/interop.ts"
 import * as Lifecycle from "./internal/session/lifecycle.ts"
 import * as Monotonic from "./internal/time/monotonic.ts"
+import * as Address from "./internal/transport/address.ts"
+import { bodyOf, BodyProgress } from "./internal/transport/body.ts"
 import { TransportResponse } from "./internal/transport/clientResponse.ts"
 import { Lifetime } from "./internal/transport/lifetime.ts"
-import { counted, Received } from "./internal/transport/received.ts"
 import { UnreadBody } from "./internal/transport/unreadBody.ts"
-import * as Urls from "./internal/transport/urls.ts"
 import * as OptionCheck from "./OptionCheck.ts"
 import * as Session from "./Session.ts"
 import type { SessionRevoked } from "./SessionError.ts"
@@ -249,30 +249,30 @@ export const fromHttpClient = (
       return Effect.flatMap(inTime, (response) =>
         Effect.map(unlessEnded(Stream.toPull(response.stream)), (pull) => {
           const { headers, status } = response
-          const received = new Received(
+          const progress = new BodyProgress(
             request.method,
             status,
             headers["content-length"],
             request.maxBodySize ?? maxBodySize
           )
           const body = unlessEnded(Effect.mapError(pull, readFailed(origin)))
-          return { status, headers, sentAt, body: counted(body, received, handle.session) }
+          return { status, headers, sentAt, body: bodyOf(body, progress, handle.session) }
         }))
     })
 
   return Transport.Transport.of({
     execute: (request) =>
       Effect.uninterruptibleMask((restore) => {
-        const url = Urls.requestable(request.url)
-        if (url === undefined) return Effect.fail(TransportError.InvalidUrl.of(request.url))
+        const address = Address.of(request.url)
+        if (address === undefined) return Effect.fail(TransportError.InvalidUrl.of(request.url))
         Transport.check(request)
         return Effect.flatMap(
           Session.acquire(
-            { kind: "exchange", name: Urls.nameOf(url) },
+            { kind: "exchange", name: address.name },
             Effect.sync(() => new Lent()),
             (lent, exit) => lent.close(exit)
           ),
-          (handle) => restore(Scope.provide(send(request, Urls.originOf(url), handle), handle.value.scope))
+          (handle) => restore(Scope.provide(send(request, address.origin, handle), handle.value.scope))
         )
       })
   })

@@ -54,8 +54,22 @@ const isMeasured = (value: unknown): boolean => {
 }
 
 const parse = (value: Duration.Input): Duration.Duration | undefined => {
+  if (typeof value === "string") return parseText(value)
   const parsed = isMeasured(value) ? Duration.fromInput(value) : undefined
   return parsed?._tag === "Some" && !Duration.isNegative(parsed.value) ? parsed.value : undefined
+}
+
+/** A program writes few durations, and gives the same ones with each call. */
+const maxKnown = 64
+const known = new Map<string, Duration.Duration>()
+
+const parseText = (text: Duration.Input & string): Duration.Duration | undefined => {
+  const found = known.get(text)
+  if (found !== undefined) return found
+  const parsed = Duration.fromInput(text)
+  if (parsed._tag === "None" || Duration.isNegative(parsed.value)) return undefined
+  if (known.size < maxKnown) known.set(text, parsed.value)
+  return parsed.value
 }
 
 /** A length of time, zero and infinity included. */

@@ -4,7 +4,8 @@ import type { Mutant } from "../../support/mutant.ts"
 const pool = "packages/core/src/internal/transport/machine.ts"
 const connections = "packages/core/src/internal/transport/connections.ts"
 const transport = "packages/core/src/Transport.ts"
-const received = "packages/core/src/internal/transport/received.ts"
+const exchange = "packages/core/src/internal/transport/exchange.ts"
+const body = "packages/core/src/internal/transport/body.ts"
 const unread = "packages/core/src/internal/transport/unreadBody.ts"
 const offers = "packages/core/src/internal/transport/offers.ts"
 const lifetime = "packages/core/src/internal/transport/lifetime.ts"
@@ -65,23 +66,21 @@ export const mutants: ReadonlyArray<Mutant> = [
     file: transport,
     find: "Session.acquire(\n",
     replace:
-      "((...[info, take, put]: Parameters<typeof Session.acquire<Entry, CheckoutError, never>>) => Effect.flatMap(Session.acquire(info, take, () => Effect.void), (handle) => Effect.as(Effect.addFinalizer((exit) => put(handle.value, exit)), handle)))(\n",
+      "((...[info, take, put]: Parameters<typeof Session.acquire<Exchange, any, never>>) => Effect.flatMap(Session.acquire(info, take, () => Effect.void), (handle) => Effect.as(Effect.addFinalizer((exit) => put(handle.value, exit)), handle)))(\n",
     rule: "taking a connection and registering its release are one step"
   },
   {
     module: "Transport",
-    file: transport,
-    find: "const abort = Effect.ensuring(exchange.abort, Effect.suspend(discard))",
-    replace: "const abort = exchange.abort",
+    file: exchange,
+    find: "const abort = Effect.ensuring(head.abort, Effect.suspend(discard))",
+    replace: "const abort = head.abort",
     rule: "a connection whose answer was given up is closed"
   },
   {
     module: "Transport",
     file: transport,
-    find:
-      "(restore) =>\n                Effect.mapEager(connections.checkout(url, request.timeouts ?? {}, deadline, restore), (entry) => {",
-    replace:
-      "Effect.map(connections.checkout(url, request.timeouts ?? {}, deadline, (part) => Effect.interruptible(part)), (entry) => {",
+    find: "(restore) => exchange.begin(restore)",
+    replace: "exchange.begin((part) => Effect.interruptible(part))",
     rule: "a revocation ends the wait for a connection"
   },
   {
@@ -128,92 +127,93 @@ export const mutants: ReadonlyArray<Mutant> = [
   },
   {
     module: "Transport",
-    file: transport,
+    file: exchange,
     find: "if (deadline !== undefined && deadline.at <= sentAt) {",
     replace: "if (deadline !== undefined && deadline.at < 0) {",
     rule: "nothing is sent for who has no time left"
   },
   {
     module: "Transport",
-    file: transport,
-    find: "        timers.set(progress)\n",
+    file: exchange,
+    find: "      timers.set(this)\n",
     replace: "",
     rule: "a head is waited for no longer than it may take"
   },
   {
     module: "Transport",
-    file: transport,
+    file: exchange,
     find: `reason.error.phase === "request"`,
     replace: `reason.error.phase !== "body"`,
     rule: "what may have been processed is not sent again"
   },
   {
     module: "Transport",
-    file: transport,
-    find: "        connections.discard(entry)\n        const ended",
-    replace: "        const ended",
+    file: exchange,
+    find: "      connections.discard(lost)\n",
+    replace: "",
     rule: "a connection that was left before it was used again is closed"
   },
   {
     module: "Transport",
-    file: transport,
-    find: "            progress.entry = another\n",
-    replace: "",
+    file: exchange,
+    find: "        this.connection = another\n        return restore(Effect.suspend(() => this.send(session)))",
+    replace:
+      "        const forgotten = this.connection\n        this.connection = another\n        return Effect.onExitPrimitive(restore(Effect.suspend(() => this.send(session))), () => void (this.connection = forgotten))",
     rule: "the connection that a call goes on over is given back"
   },
   {
     module: "Transport",
-    file: received,
+    file: body,
     find: "this.bytes > this.limit ||",
     replace: "this.bytes > 2 * this.limit ||",
     rule: "nobody reads more than is allowed"
   },
   {
     module: "Transport",
-    file: transport,
-    find: "      if (isReleased(session)) return Effect.fail(Lifecycle.whyEnded(session))\n      const { request",
-    replace: "      const { request",
+    file: exchange,
+    find: "if (connection === undefined || isReleased(session)) return",
+    replace: "if (connection === undefined) return",
     rule: "nothing is sent for a call whose scope is closed"
   },
   {
     module: "Transport",
-    file: transport,
-    find: "            if (isReleased(session)) {\n              connections",
-    replace: "            if (isReleased(session) && idleMillis < 0) {\n              connections",
+    file: exchange,
+    find: "        if (isReleased(session)) {\n          connections",
+    replace: "        if (isReleased(session) && idleMillis < 0) {\n          connections",
     rule: "a connection that comes after the release is given back"
   },
   {
     module: "Transport",
-    file: transport,
+    file: exchange,
     find: "unlessRevoked(Effect.raceFirst(part, ended))",
     replace: "unlessRevoked(part)",
     rule: "a call that goes on over another connection ends with its scope"
   },
   {
     module: "Transport",
-    file: transport,
-    find: "Exit.hasInterrupts(exit) || received.isReading ||",
+    file: exchange,
+    find: "Exit.hasInterrupts(exit) || body.isReading ||",
     replace: "Exit.hasInterrupts(exit) ||",
     rule: "a drain does not take the place of a reader that waits"
   },
   {
     module: "Transport",
-    file: received,
+    file: body,
     find: `    if (session.state !== "open") return Effect.fail(Lifecycle.whyEnded(session))\n`,
     replace: "",
     rule: "nothing is read once the exchange is over"
   },
   {
     module: "Transport",
-    file: received,
-    find: "    if (received.isReading) return secondReader\n",
+    file: body,
+    find: "    if (progress.isReading) return secondReader\n",
     replace: "",
     rule: "a body has one reader at a time"
   },
   {
     module: "Transport",
     file: connections,
-    find: "return this.at > now && this.connection.isUsable()",
+    find: "return this.at > now && this.wire.isUsable()",
     replace: "return this.at > now",
     rule: "a connection with unsent bytes, or one that is closing, is not used again"
   },

@@ -16,42 +16,44 @@ import { type ConnectFailed, type ProxyFailed, QueueFull, TransportClosed } from
 import type { Connection, Wire } from "../../Wire.ts"
 import { atMost } from "../time/atMost.ts"
 import { type Timer, type Timers, unset } from "../time/timers.ts"
+import type { Address } from "./address.ts"
 import { ConnectionPool, type Grant, type Wake } from "./machine.ts"
 import { PoolMetrics } from "./metrics.ts"
 import { Offers } from "./offers.ts"
-import * as Urls from "./urls.ts"
 
-/** A connection as the pool knows it. The fiber holds it: interrupting that closes it. */
-export class Entry implements Timer {
-  readonly connection: Connection
+/** A connection of a pool. Its fiber holds it: interrupting that fiber closes it. */
+export class PooledConnection implements Timer {
+  readonly wire: Connection
   readonly fiber: Fiber.Fiber<unknown, unknown>
   readonly pool: Pool
-  /** From when on it is not used for another request. */
+  /** From then on it carries no further request. */
   readonly expiresAt: number
-  /** Whether it has carried a request already, so that its server may have left it since. */
+  /** Whether it has carried a request, so that its server may have closed it since. */
   isReused = false
-  /** How long it may be idle, as was said when it was given back last. */
+  /** How long it may be idle, as of when it was given back last. */
   idleMillis = 0
-  /** Until when it may be idle, or given to whoever waited for it. */
+  /** Until then it may be idle, or be given to a waiter. */
   at = Infinity
   slot = unset
-  readonly fire = () => {
-    if (this.pool.retire(this)) discard(this)
-  }
 
-  constructor(connection: Connection, fiber: Fiber.Fiber<unknown, unknown>, pool: Pool, expiresAt: number) {
-    this.connection = connection
+  constructor(wire: Connection, fiber: Fiber.Fiber<unknown, unknown>, pool: Pool, expiresAt: number) {
+    this.wire = wire
     this.fiber = fiber
     this.pool = pool
     this.expiresAt = expiresAt
   }
 
-  /** Whether another request may be sent on it now. */
+  /** It was idle for too long. */
+  fire(): void {
+    if (this.pool.retire(this)) discard(this)
+  }
+
+  /** Whether another request may be sent now. */
   isUsable(now: number): boolean {
     try {
-      return this.at > now && this.connection.isUsable()
+      return this.at > now && this.wire.isUsable()
     } catch {
-      // A wire may have a bug. Its connection must not keep its place for that.
+      // A wire may have a bug. Its connection must not keep its place because of that.
       return false
     }
   }
@@ -70,25 +72,28 @@ type CheckoutError =
 /** The connections of a transport, by origin. */
 export interface Connections {
   /**
-   * A connection that nobody else uses. What can be had at once is taken at once, so to be run where it is made. Only
-   * waiting and connecting run under `restore`.
+   * Takes a connection for one exchange. A free connection is taken in the step in which this is called, so run the
+   * effect there. Only waiting and connecting run under `restore`.
    */
   readonly checkout: (
-    url: URL,
+    address: Pick<Address, "origin">,
     timeouts: Pick<Timeouts.Timeouts, "queue" | "connect">,
     deadline: Deadline | undefined,
     restore: Session.Restore
-  ) => Effect.Effect<Entry, CheckoutError>
-  /** Ends the use of a connection that another request may follow on, if one does within as many milliseconds. */
-  readonly giveBack: (entry: Entry, idleMillis: number) => void
-  /** Ends the use of a connection that is good for nothing more. */
-  readonly discard: (entry: Entry) => void
+  ) => Effect.Effect<PooledConnection, CheckoutError>
+  /** Ends the use of a connection, and keeps it for another request for so many milliseconds. */
+  readonly giveBack: (connection: PooledConnection, idleMillis: number) => void
+  /** Ends the use of a connection, and closes it. */
+  readonly discard: (connection: PooledConnection) => void
 }
 
-/** A caller that waits, until it is woken or its time is up. */
+/** A caller that waits for a connection, until it is woken or its time is up. */
 class Waiter implements Timer {
-  readonly woken = Deferred.makeUnsafe<Grant<Entry>, Timeouts.QueueTimeout | DeadlineExceeded | TransportClosed>()
-  grant: Grant<Entry> | undefined = undefined
+  readonly woken = Deferred.makeUnsafe<
+    Grant<PooledConnection>,
+    Timeouts.QueueTimeout | DeadlineExceeded | TransportClosed
+  >()
+  grant: Grant<PooledConnection> | undefined = undefined
   readonly at: number
   slot = unset
   private readonly pool: Pool
@@ -104,12 +109,12 @@ class Waiter implements Timer {
     return this.at
   }
 
-  readonly fire = () => {
+  fire(): void {
     if (this.pool.leave(this)) Deferred.doneUnsafe(this.woken, Exit.fail(this.tooLate()))
   }
 }
 
-class Pool extends ConnectionPool<Entry, Waiter> {
+class Pool extends ConnectionPool<PooledConnection, Waiter> {
   readonly origin: string
   readonly metrics: PoolMetrics
   readonly offers = new Offers()
@@ -121,13 +126,13 @@ class Pool extends ConnectionPool<Entry, Waiter> {
   }
 }
 
-const wake = (woken: Wake<Entry, Waiter> | undefined) => {
+const wake = (woken: Wake<PooledConnection, Waiter> | undefined) => {
   if (woken === undefined) return
   woken.waiter.grant = woken.grant
   Deferred.doneUnsafe(woken.waiter.woken, Exit.succeed(woken.grant))
 }
 
-const discard = (entry: Entry) => entry.fiber.interruptUnsafe()
+const discard = (entry: PooledConnection) => entry.fiber.interruptUnsafe()
 
 /** Connections that were made together end at different moments: each lives for its share of the last fifth less. */
 const lifetimeSpread = 0.2
@@ -145,7 +150,7 @@ export const make = Effect.fnUntraced(function*(wire: Wire, timers: Timers, opti
   const maxLifetime = Duration.toMillis(options.maxLifetime)
   const pools = new Map<string, Pool>()
   /** Who waits for a connection that is being set up. */
-  const opening = new Map<Deferred.Deferred<Entry, CheckoutError>, string>()
+  const opening = new Map<Deferred.Deferred<PooledConnection, CheckoutError>, string>()
   let isClosed = false
   yield* Effect.addFinalizer(() =>
     Effect.sync(() => {
@@ -157,15 +162,15 @@ export const make = Effect.fnUntraced(function*(wire: Wire, timers: Timers, opti
     })
   )
 
-  const poolOf = (url: URL): Pool => {
-    const known = pools.get(url.origin)
+  const poolOf = (origin: string): Pool => {
+    const known = pools.get(origin)
     if (known !== undefined) return known
-    const pool = new Pool(options.max, options.maxWaiting, Urls.originOf(url), context)
-    pools.set(pool.origin, pool)
+    const pool = new Pool(options.max, options.maxWaiting, origin, context)
+    pools.set(origin, pool)
     return pool
   }
 
-  const giveBack = (entry: Entry, idleMillis: number) => {
+  const giveBack = (entry: PooledConnection, idleMillis: number) => {
     const { pool } = entry
     const now = timers.now
     entry.isReused = true
@@ -178,7 +183,7 @@ export const make = Effect.fnUntraced(function*(wire: Wire, timers: Timers, opti
     timers.set(entry)
   }
 
-  const gone = (origin: string, pool: Pool, entry: Entry | undefined) => {
+  const gone = (origin: string, pool: Pool, entry: PooledConnection | undefined) => {
     if (entry !== undefined) timers.clear(entry)
     wake(pool.gone(entry, timers.now))
     if (!pool.isEmpty || pools.get(origin) !== pool) return
@@ -190,9 +195,14 @@ export const make = Effect.fnUntraced(function*(wire: Wire, timers: Timers, opti
    * One fiber holds one connection, from its first packet to its last: the pool counts it out when that fiber ends. It
    * runs in the transport's context, and nothing in here knows the call that asked for it, since it outlives that.
    */
-  const open = (url: URL, pool: Pool, limit: Duration.Duration, ready: Deferred.Deferred<Entry, CheckoutError>) => {
+  const open = (
+    url: URL,
+    pool: Pool,
+    limit: Duration.Duration,
+    ready: Deferred.Deferred<PooledConnection, CheckoutError>
+  ) => {
     const { origin } = url
-    let entry: Entry | undefined
+    let entry: PooledConnection | undefined
     const { metrics } = pool
     const startedAt = timers.now
     let phase: "connecting" | "open" | "closing" = "connecting"
@@ -216,7 +226,7 @@ export const make = Effect.fnUntraced(function*(wire: Wire, timers: Timers, opti
           const lifetime = maxLifetime * (1 - lifetimeSpread * random.nextDoubleUnsafe())
           Deferred.doneUnsafe(
             ready,
-            Exit.succeed(entry = new Entry(connection, fiber, pool, timers.now + lifetime))
+            Exit.succeed(entry = new PooledConnection(connection, fiber, pool, timers.now + lifetime))
           )
           return connection.closed
         }))
@@ -252,7 +262,7 @@ export const make = Effect.fnUntraced(function*(wire: Wire, timers: Timers, opti
         gone(origin, pool, undefined)
         return Effect.fail(new TransportClosed({ origin }))
       }
-      const ready = Deferred.makeUnsafe<Entry, CheckoutError>()
+      const ready = Deferred.makeUnsafe<PooledConnection, CheckoutError>()
       const fiber = open(url, pool, limit, ready)
       opening.set(ready, origin)
       const awaited = Span.around(SpanName.connect, {
@@ -269,15 +279,14 @@ export const make = Effect.fnUntraced(function*(wire: Wire, timers: Timers, opti
       })
     })
 
-  const checkout: Connections["checkout"] = (url, timeouts, deadline, restore) => {
-    if (isClosed) return Effect.fail(new TransportClosed({ origin: Urls.originOf(url) }))
-    const pool = poolOf(url)
-    const { origin } = pool
+  const checkout: Connections["checkout"] = (address, timeouts, deadline, restore) => {
+    const { origin } = address
+    if (isClosed) return Effect.fail(new TransportClosed({ origin }))
+    const pool = poolOf(origin)
 
-    const fulfil = (grant: Grant<Entry>) => {
+    const fulfil = (grant: Grant<PooledConnection>) => {
       if (grant._tag === "Open") {
         const limit = Duration.fromInputUnsafe(timeouts.connect ?? Timeouts.defaults.connect)
-        // Without the query of the request, which the connection outlives.
         return connect(new URL(origin), pool, limit, restore)
       }
       const entry = grant.connection
@@ -285,7 +294,7 @@ export const make = Effect.fnUntraced(function*(wire: Wire, timers: Timers, opti
       if (entry.isUsable(timers.now)) return Effect.succeed(entry)
       // One that died while idle counts until it is closed, which has a time limit only when we close it.
       discard(entry)
-      return checkout(url, timeouts, deadline, restore)
+      return checkout(address, timeouts, deadline, restore)
     }
 
     let grant = pool.take()

@@ -20,8 +20,8 @@ import * as Scope from "effect/Scope"
 import type * as Transport from "../../Transport.ts"
 import { UnreadBodyClosed } from "../../TransportError.ts"
 import type { Chunks } from "../../Wire.ts"
+import { lengthOf } from "./body.ts"
 import type { Lifetime } from "./lifetime.ts"
-import { lengthOf } from "./received.ts"
 
 const limit = 64 * 1024
 /** How long a body that is small, or may be, is waited for when another call wants its connection. */

@@ -1,33 +1,15 @@
 /**
- * Reads the URL of a request. Nothing of one is kept, since its query may hold a secret: reading costs about a
- * microsecond.
- */
-
-/** Undefined where it is not http or https, or has credentials, which would be sent to nobody. */
-export const requestable = (text: string): URL | undefined => {
-  const url = URL.parse(text)
-  if (url === null || (url.protocol !== "http:" && url.protocol !== "https:")) return undefined
-  return url.username === "" && url.password === "" ? url : undefined
-}
-
-/**
- * A copy of a text. V8 makes of a part of a string a reference to the whole, which a name or an error would keep: of a URL,
- * the query as well. A text that is joined and then cut is copied.
+ * Copies a text. V8 represents a part of a string as a reference to the whole string. A name or an error that is a part of
+ * a URL would keep the URL, and its query. A text that is joined and then cut is copied.
  */
 export const copied = (text: string): string => ` ${text}`.slice(1)
 
-/** Where a URL leads, which does not keep the URL. */
-export const originOf = ({ origin }: URL): string => copied(origin)
-
-/** What a URL names, without its query, which does not keep the URL. */
-export const nameOf = ({ host, pathname }: URL): string => copied(host + pathname)
-
-/** What stands in a URL that is shown for its credentials. */
+/** Replaces the credentials of a URL that is shown. */
 export const credentials = "<credentials>@"
 
 /**
- * A URL, or what was meant as one, without what may be secret: credentials, whose delimiters may be misplaced, the query
- * and the fragment. A URL that was shown once is shown the same again.
+ * A URL without what may be secret: credentials (whose delimiters may be misplaced), query and fragment. The text may also
+ * be a failed attempt at a URL. Showing a shown URL changes nothing.
  */
 export const shown = (text: string): string =>
   text

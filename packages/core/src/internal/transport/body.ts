@@ -7,10 +7,10 @@ import { BodyTooLarge, type ConnectionLost } from "../../TransportError.ts"
 import type { Chunks, Headers } from "../../Wire.ts"
 import * as Lifecycle from "../session/lifecycle.ts"
 
-/** Responses that have no body, whatever length they tell of: that of what another request would get (RFC 9110 §8.6). */
+/** Responses without a body. Their `content-length` is that of what another request would get (RFC 9110 §8.6). */
 const hasNone = (method: string, status: number): boolean => method === "HEAD" || status === 204 || status === 304
 
-/** How many bytes a response's body has, where its sender says so; otherwise `Infinity`. */
+/** How many bytes a response's body has. `Infinity` if its sender does not declare it. */
 export const lengthOf = (method: string, status: number, contentLength: Headers[string]): number =>
   hasNone(method, status)
     ? 0
@@ -18,13 +18,12 @@ export const lengthOf = (method: string, status: number, contentLength: Headers[
     ? Number(contentLength)
     : Infinity
 
-/** How far a response's body has come. */
-export class Received {
-  bytes = 0
-  isEnded = false
-  /** Whether a reader waits for more of it. */
-  isReading = false
-  /** What the sender said that there is of it, if it did. */
+/** How much of a response's body was read. */
+export class BodyProgress {
+  private bytes = 0
+  private hasEnded = false
+  private hasReader = false
+  /** As the sender declared it. `Infinity` where it did not. */
   private readonly length: number
   private readonly limit: number
 
@@ -33,12 +32,37 @@ export class Received {
     this.limit = limit
   }
 
-  /** How much of it is still to come, where that is known. */
+  get isEnded(): boolean {
+    return this.hasEnded
+  }
+
+  /** Whether a reader waits for more. */
+  get isReading(): boolean {
+    return this.hasReader
+  }
+
+  /** How many bytes are still to come. `Infinity` where that is not known. */
   get left(): number {
     return this.length - this.bytes
   }
 
-  /** Why no more of it is read, if so. */
+  begin(): void {
+    this.hasReader = true
+  }
+
+  leave(): void {
+    this.hasReader = false
+  }
+
+  add(chunks: Chunks): void {
+    for (const chunk of chunks) this.bytes += chunk.byteLength
+  }
+
+  end(): void {
+    this.hasEnded = true
+  }
+
+  /** Defined if the body is larger than allowed. */
   get tooLarge(): BodyTooLarge | undefined {
     return this.bytes > this.limit || (this.length > this.limit && this.length < Infinity)
       ? new BodyTooLarge({ limit: this.limit })
@@ -53,43 +77,43 @@ const secondReader = Effect.die(
 )
 
 /**
- * The body as it is pulled: counted, cut off where it is larger than allowed, and its loss explained.
+ * The body for its reader: counted, cut off at the limit, and with an error that explains why it was lost.
  *
- * The session's state decides, in the step in which a pull begins: once the session is released, its connection may carry
- * another exchange, so nothing is pulled from there any more.
+ * The session's state decides in the step in which a pull begins. Once the session is released, its connection may carry
+ * another exchange, so nothing is pulled from it any more.
  */
-export const counted = (
+export const bodyOf = (
   pull: Pull.Pull<Chunks, ConnectionLost | SessionRevoked>,
-  received: Received,
+  progress: BodyProgress,
   session: Session
 ): Body => {
-  const { tooLarge } = received
+  const { tooLarge } = progress
   if (tooLarge !== undefined) return Effect.fail(tooLarge)
   const read = Effect.matchCauseEffect(pull, {
     onFailure: (cause): Body => {
       const isDone = Pull.isDoneCause(cause)
-      // Where we ended the exchange ourselves, its connection was closed for that, which explains whatever went wrong. It
-      // may look like the end of the body, too.
+      // If we ended the exchange ourselves, we closed its connection, which explains any other error. That may also look
+      // like the end of the body.
       if (session.state !== "open" || (session.revoked !== undefined && !isDone)) {
         if (!Cause.hasInterrupts(cause)) return Effect.fail(Lifecycle.whyEnded(session))
-      } else if (isDone) received.isEnded = true
+      } else if (isDone) progress.end()
       return Effect.failCause(cause)
     },
     onSuccess: (chunks): Body => {
-      for (const chunk of chunks) received.bytes += chunk.byteLength
-      const { tooLarge } = received
+      progress.add(chunks)
+      const { tooLarge } = progress
       return tooLarge === undefined ? Effect.succeed(chunks) : Effect.fail(tooLarge)
     }
   })
   const reading = Effect.onExitPrimitive(read, () => {
-    received.isReading = false
+    progress.leave()
     return undefined
   })
   return Effect.suspend(() => {
-    if (received.isEnded) return Cause.done()
+    if (progress.isEnded) return Cause.done()
     if (session.state !== "open") return Effect.fail(Lifecycle.whyEnded(session))
-    if (received.isReading) return secondReader
-    received.isReading = true
+    if (progress.isReading) return secondReader
+    progress.begin()
     return reading
   })
 }
