@@ -8,7 +8,7 @@ import { Deadline, Retry } from "@clawback/core"
 import { Cause, Clock, Data, Duration, Effect, Exit, type Fiber, Random } from "effect"
 import { RetryBudget } from "../../packages/core/src/internal/retry/budget.ts"
 import { Call } from "../../packages/core/src/internal/retry/call.ts"
-import type { Rules } from "../../packages/core/src/internal/retry/rules.ts"
+import type { Rules } from "../../packages/core/src/internal/retry/model.ts"
 import { type Machine, must, type Operation } from "../support/enumerate.ts"
 
 class Failure extends Data.TaggedError("Failure")<{ readonly retry: Retry.Advice }> {}

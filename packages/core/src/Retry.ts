@@ -73,11 +73,12 @@ import type { Advice, Declared } from "./internal/retry/advice.ts"
 import { RetryBudget } from "./internal/retry/budget.ts"
 import { Call, EndedKey } from "./internal/retry/call.ts"
 import * as Key from "./internal/retry/idempotencyKey.ts"
-import type { Rules } from "./internal/retry/rules.ts"
+import type { Ended, IdempotencyKey, Policy, Resend } from "./internal/retry/model.ts"
 import { Attempts } from "./internal/retry/stream.ts"
 import * as OptionCheck from "./OptionCheck.ts"
 
 export type { Advice, Declared, Reach } from "./internal/retry/advice.ts"
+export type { Ended, IdempotencyKey, Policy, Resend, Why } from "./internal/retry/model.ts"
 
 /**
  * What retries may be taken from. Every policy and call that shares one is limited by it together: at any moment there
@@ -108,9 +109,6 @@ export const budget = (options: BudgetOptions = {}): Budget =>
 /** A budget that is never used up: each call retries as often as its policy says, whatever becomes of the others. */
 export const unlimited: Budget = new RetryBudget(0, Infinity)
 
-/** Which calls are sent again that may have been processed: those known to be served once, all of them, or none. */
-export type Resend = "idempotent" | "always" | "never"
-
 export interface Options<in E = unknown> {
   /** Attempts of a call in all. Default: 3. */
   readonly attempts?: number | undefined
@@ -130,13 +128,6 @@ export interface Options<in E = unknown> {
   readonly classify?: ((error: E) => Advice | undefined) | undefined
 }
 
-/** When and how often to try again. `E` is what its `classify` can judge, beside the errors that give their own advice. */
-export interface Policy<in E = unknown> {
-  readonly rules: Rules
-  readonly budget: Budget
-  readonly classify: ((error: E) => Advice | undefined) | undefined
-}
-
 const millis = (name: string, value: Duration.Input): number => Duration.toMillis(OptionCheck.duration(name, value))
 
 /** A policy with full jitter. A wrong option is a defect that names it. */
@@ -152,13 +143,6 @@ export const jittered = <E = unknown>(options: Options<E> = {}): Policy<E> => ({
   budget: options.budget ?? budget(),
   classify: options.classify
 })
-
-/** What names one call to whoever serves it, however often it is sent. */
-export interface IdempotencyKey {
-  readonly value: string
-  /** Whether the other side is known to serve a key once. Only then may a lost answer be asked for again by default. */
-  readonly isHonoured: boolean
-}
 
 /**
  * The key of the call in force. A retried call that has none gets a random one before its first attempt, and keeps it:
@@ -202,19 +186,6 @@ export const idempotentStream: {
       )
     )
 )
-
-/**
- * Why a call that failed was not tried again: the error cannot be helped (`permanent`), output had been `delivered`, it
- * may have been processed and must not be twice (`unanswered`), all `attempts` were made, the other side asked for more
- * patience than there is (`retryAfter`), or the `deadline` or the `budget` left no room for another attempt.
- */
-export type Why = "permanent" | "delivered" | "unanswered" | "attempts" | "retryAfter" | "deadline" | "budget"
-
-export interface Ended {
-  /** Attempts that were made. */
-  readonly attempts: number
-  readonly why: Why
-}
 
 /** How a retried call came to fail with this cause: its outermost one, if several are nested. */
 export const ended = (cause: Cause.Cause<unknown>): Ended | undefined => Context.get(Cause.annotations(cause), EndedKey)

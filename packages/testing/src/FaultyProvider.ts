@@ -22,15 +22,15 @@ import type * as Scope from "effect/Scope"
 import * as Behavior from "./Behavior.ts"
 import * as Certificates from "./internal/faulty/certificates.ts"
 import type { Server, Unavailable } from "./internal/faulty/control.ts"
+import type { Listening } from "./internal/faulty/control.ts"
 import type { Counts, Received } from "./internal/faulty/journal.ts"
-import type { Listening } from "./internal/faulty/listener.ts"
 import * as FaultyProcess from "./internal/faulty/process.ts"
 import * as FaultyServer from "./internal/faulty/server.ts"
 import * as Peers from "./internal/leaks/peers.ts"
 import * as VendorErrors from "./VendorErrors.ts"
 
+export type { Listening } from "./internal/faulty/control.ts"
 export type { Counts, Received, State } from "./internal/faulty/journal.ts"
-export type { Listening } from "./internal/faulty/listener.ts"
 
 /** The provider cannot listen: its port is taken, or its host is not of this machine. */
 export class CannotListen extends Schema.TaggedError<CannotListen>("@clawback/testing/CannotListen")("CannotListen", {

@@ -1,6 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as fc from "fast-check"
-import { decide, type Failed, hasTime, type Rules } from "../../src/internal/retry/rules.ts"
+import type { Rules } from "../../src/internal/retry/model.ts"
+import { decide, type Failed, hasTime } from "../../src/internal/retry/rules.ts"
 import type { Advice } from "../../src/Retry.ts"
 
 // Far below a nanosecond, doubles lose digits.

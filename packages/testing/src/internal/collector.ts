@@ -1,8 +1,17 @@
 import type { LeakProbe } from "@clawback/core/LeakProbe"
-import type { Run } from "./run.ts"
+import type { Draws } from "./draws.ts"
 
 /** How eager the collector of a run is. Each seed draws its own, and some never collect before all is healed. */
 const rates = [0, 1 / 64, 1 / 8, 1 / 2] as const
+
+/** What a collector needs of its run. */
+interface Host {
+  readonly draws: Draws
+  readonly isHealed: boolean
+  note(text: string): void
+  /** Counts a fault that happened. */
+  occur(fault: string): void
+}
 
 /** One callback that waits for an object to be lost. */
 interface Watch {
@@ -24,9 +33,9 @@ export class Collector {
   private readonly watched = new WeakMap<object, Set<Watch>>()
   private readonly lost: Array<Lost> = []
   private rate: number | undefined = undefined
-  private readonly run: Run
+  private readonly run: Host
 
-  constructor(run: Run) {
+  constructor(run: Host) {
     this.run = run
   }
 

@@ -7,9 +7,10 @@ import * as Effect from "effect/Effect"
 import type * as Fiber from "effect/Fiber"
 import * as Random from "effect/Random"
 import * as Deadline from "../../Deadline.ts"
-import type { Advice, Declared, Ended, Policy, Reach, Why } from "../../Retry.ts"
 import { inForce } from "../time/deadline.ts"
 import * as Monotonic from "../time/monotonic.ts"
+import type { Advice, Declared, Reach } from "./advice.ts"
+import type { Ended, Policy, Why } from "./model.ts"
 import { decide, hasTime } from "./rules.ts"
 
 type AnyFiber = Fiber.Fiber<unknown, unknown>

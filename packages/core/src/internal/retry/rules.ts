@@ -1,15 +1,6 @@
 /** Whether, and after how long, a failed attempt is followed by another: a function of what is known, without clock or chance. */
-import type { Advice, Resend, Why } from "../../Retry.ts"
-
-/** A policy in milliseconds. */
-export interface Rules {
-  readonly attempts: number
-  readonly base: number
-  readonly max: number
-  readonly maxRetryAfter: number
-  readonly minimum: number
-  readonly resend: Resend
-}
+import type { Advice } from "./advice.ts"
+import type { Rules, Why } from "./model.ts"
 
 export interface Failed {
   /** Attempts made so far. */

@@ -8,7 +8,7 @@ import * as Pull from "effect/Pull"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import type { DeadlineExceeded } from "../../Deadline.ts"
-import type { Declared } from "../../Retry.ts"
+import type { Declared } from "./advice.ts"
 import type { Call } from "./call.ts"
 
 type Pulled<A, E, R> = Pull.Pull<readonly [A, ...Array<A>], E, void, R>

@@ -2,7 +2,6 @@
 import * as Data from "effect/Data"
 import type * as Effect from "effect/Effect"
 import type { Counts, Received } from "./journal.ts"
-import type { Listening } from "./listener.ts"
 import type { Behavior } from "./script.ts"
 
 /** The server, or its process, cannot do it. The cause says why. */
@@ -10,6 +9,13 @@ export class Unavailable extends Data.TaggedError("Unavailable")<{ readonly caus
 
 /** A process of its own did not come so far. */
 export class NotStarted extends Data.TaggedError("NotStarted")<{ readonly cause: unknown }> {}
+
+/**
+ * How connections are met. `accept`: as they should be. `refuse`: nobody listens. `fullBacklog`: the kernel's queue is
+ * full, so that connecting takes for ever. `silent`: accepted, and never a word: over TLS, its hello is withheld.
+ * `close`, `reset`: accepted, and ended at once. Connections that are open already are left alone.
+ */
+export type Listening = "accept" | "refuse" | "fullBacklog" | "silent" | "close" | "reset"
 
 interface Snapshot {
   readonly version: number

@@ -2,14 +2,7 @@
 import * as Effect from "effect/Effect"
 import * as Net from "node:net"
 import { Worker } from "node:worker_threads"
-import { Unavailable } from "./control.ts"
-
-/**
- * How connections are met. `accept`: as they should be. `refuse`: nobody listens. `fullBacklog`: the kernel's queue is
- * full, so that connecting takes for ever. `silent`: accepted, and never a word: over TLS, its hello is withheld.
- * `close`, `reset`: accepted, and ended at once. Connections that are open already are left alone.
- */
-export type Listening = "accept" | "refuse" | "fullBacklog" | "silent" | "close" | "reset"
+import { type Listening, Unavailable } from "./control.ts"
 
 /**
  * A thread that listens, fills its own queue and then accepts nobody. It must stop in the turn in which it connects:
