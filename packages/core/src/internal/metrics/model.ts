@@ -17,6 +17,9 @@ export interface Instrument<out K extends Kind = Kind, out Label extends string 
   readonly combine?: ((one: number, other: number) => number) | undefined
 }
 
+/** Infers the kind and the labels of an instrument. */
+export const define = <K extends Kind, const Label extends string>(instrument: Instrument<K, Label>) => instrument
+
 /** A value for each label; one that is left out is not shown. */
 export type Labels<Label extends string> = { readonly [name in Label]?: string | undefined }
 
