@@ -1,4 +1,4 @@
-/** What a process that is stopped while it works says of that, by its exit code and by its report. */
+/** The exit code and the report of a process that is stopped while it works. */
 import { Behavior, FaultyProvider } from "@clawback/testing"
 import { Effect } from "effect"
 import { join } from "node:path"
@@ -8,7 +8,7 @@ import { talking } from "./support/talking.ts"
 
 const program = join(import.meta.dirname, "support/exitProgram.ts")
 
-/** Starts a program that talks to a model, tells it to stop, and waits for its end. */
+/** Starts a program that calls a model, sends it a signal, and waits for its exit. */
 const stopped = (name: string, signal: NodeJS.Signals, otherwise = talking("10 millis")) =>
   Effect.runPromise(Effect.scoped(Effect.gen(function*() {
     const provider = yield* FaultyProvider.make({ otherwise })
@@ -27,7 +27,7 @@ describe("work that a signal cuts short", { timeout: 60_000 }, () => {
   const signals = [["SIGINT", 130], ["SIGTERM", 143]] as const
 
   it.each(works.flatMap(([name, told]) => signals.map(([signal, expected]) => ({ name, told, signal, expected }))))(
-    "$name ends by $signal in $expected, and the report says so",
+    "$name: $signal gives exit code $expected, and the report names it",
     async ({ expected, name, signal, told }) => {
       const { code, output } = await stopped(name, signal)
       assert.strictEqual(code, expected, output)
@@ -37,11 +37,11 @@ describe("work that a signal cuts short", { timeout: 60_000 }, () => {
   )
 })
 
-describe("a program that works on nothing as it is stopped", { timeout: 60_000 }, () => {
+describe("a program without work under way when it is stopped", { timeout: 60_000 }, () => {
   const finish = { choices: [{ index: 0, delta: { content: "well" }, finish_reason: "stop" }] }
   const whole = Behavior.sse([{ data: { id: "chatcmpl-1", model: "gpt-5", ...finish } }, { data: "[DONE]" }])
 
-  it.each(["a connection that is idle", "work that ends"])("(%s) ends in 0", async (name) => {
+  it.each(["a connection that is idle", "work that ends"])("(%s) exits with 0", async (name) => {
     const { code, output } = await stopped(name, "SIGTERM", whole)
     assert.strictEqual(code, 0, output)
     assert.include(output, " 0 interrupted, 0 forced, 0 failed, 0 stuck; exit code 0\n")
@@ -50,7 +50,7 @@ describe("a program that works on nothing as it is stopped", { timeout: 60_000 }
 
 describe("a program that fails by itself", { timeout: 60_000 }, () => {
   it.each(["revoked by others", "revoked by others before", "an error that is its own cause"])(
-    "while it is shut down (%s) ends in 1, and the report says so",
+    "during the shutdown (%s) exits with 1, and the report has that code",
     async (name) => {
       const { code, output } = await stopped(name, "SIGTERM")
       assert.strictEqual(code, 1, output)
@@ -59,7 +59,7 @@ describe("a program that fails by itself", { timeout: 60_000 }, () => {
     }
   )
 
-  it("before anything told it to end ends in 1", async () => {
+  it("before the shutdown exits with 1", async () => {
     const { code, output } = await Stopped.start(program, "fails while it runs").ended
     assert.strictEqual(code, 1, output)
     assert.include(output, "was revoked: suspended")

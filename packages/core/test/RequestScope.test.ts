@@ -56,8 +56,8 @@ const bodyOf = (response: HttpServerResponse.HttpServerResponse) => {
 const said = (response: HttpServerResponse.HttpServerResponse) =>
   Effect.map(Stream.runCollect(Stream.decodeText(bodyOf(response))), (parts) => Array.from(parts))
 
-describe("RequestScope.http (B16)", () => {
-  it.effect("opens a session for the request, named without its query, until the request's scope closes", () =>
+describe("RequestScope.http", () => {
+  it.effect("opens a session until the request's scope closes, named without the query", () =>
     Effect.gen(function*() {
       const seen: Array<unknown> = []
       const handler = Effect.gen(function*() {
@@ -75,7 +75,7 @@ describe("RequestScope.http (B16)", () => {
       assert.deepStrictEqual(yield* SessionRegistry.list(), [])
     }).pipe(isolated))
 
-  it.effect("releases what a handler holds when its client goes, even where the server forbids interruption", () =>
+  it.effect("releases what a handler holds when its client goes, even if the server runs it uninterruptibly", () =>
     Effect.gen(function*() {
       const stock = new Stock()
       const { response, scope } = yield* serve(
@@ -89,7 +89,7 @@ describe("RequestScope.http (B16)", () => {
       assert.deepStrictEqual([stock.returned, yield* SessionRegistry.list()], [[1], []])
     }).pipe(isolated))
 
-  it.effect("sets a deadline, and answers 504 when it passes", () =>
+  it.effect("sets a deadline, and responds with 504 when it passes", () =>
     Effect.gen(function*() {
       let left: Duration.Duration | undefined
       const handler = Effect.andThen(Effect.map(Deadline.remaining, (it) => void (left = it)), Effect.never)
@@ -99,7 +99,7 @@ describe("RequestScope.http (B16)", () => {
       assert.deepStrictEqual([left, (yield* Fiber.join(fiber)).status], [Duration.seconds(2), 504])
     }).pipe(isolated))
 
-  it.effect("answers 503 where the session was revoked, and 429 where the tenant's quota is used up", () =>
+  it.effect("responds with 503 if the session was revoked, and with 429 if the tenant's quota is used up", () =>
     Effect.gen(function*() {
       const options: RequestScope.Options = {
         caller: (headers) => Effect.succeed({ tenant: headers["x-tenant"] })
@@ -127,7 +127,7 @@ describe("RequestScope.http (B16)", () => {
       assert.strictEqual(yield* Effect.flip(response), "mine")
     }).pipe(isolated))
 
-  it.effect("cuts a streamed body off that goes on for longer than its revocation gives it", () =>
+  it.effect("cuts off a streamed body that outlasts the deadline of its revocation", () =>
     Effect.gen(function*() {
       const stream = Stream.concat(Stream.make(Uint8Array.of(1)), Stream.never)
       const { response, scope } = yield* serve(Effect.succeed(HttpServerResponse.stream(stream)))
@@ -143,7 +143,7 @@ describe("RequestScope.http (B16)", () => {
       assert.deepStrictEqual(yield* SessionRegistry.list(), [])
     }).pipe(isolated))
 
-  it.effect("lets a streamed body say in its own protocol that it was revoked", () =>
+  it.effect("lets a streamed body send in its own protocol that it was revoked", () =>
     Effect.gen(function*() {
       const stream = Stream.make("one").pipe(
         Stream.concat(Stream.never),
@@ -161,7 +161,7 @@ describe("RequestScope.http (B16)", () => {
       assert.deepStrictEqual(yield* SessionRegistry.list(), [])
     }).pipe(isolated))
 
-  it.effect("bounds handler and body by one deadline", () =>
+  it.effect("limits handler and body by one deadline", () =>
     Effect.gen(function*() {
       const handler = Effect.as(Effect.sleep("3 seconds"), HttpServerResponse.stream(Stream.never))
       const { response } = yield* serve(handler, { deadline: "5 seconds" })
@@ -172,7 +172,7 @@ describe("RequestScope.http (B16)", () => {
       assert.instanceOf(yield* Effect.flip(Fiber.join(reading)), Deadline.DeadlineExceeded)
     }).pipe(isolated))
 
-  it.effect("keeps a streamed response's status and headers, and makes its body's work part of the session", () =>
+  it.effect("keeps the status and headers of a streamed response, and runs its body inside of the session", () =>
     Effect.gen(function*() {
       const parents: Array<number | undefined> = []
       const stream = Stream.fromEffect(Effect.andThen(
@@ -192,7 +192,7 @@ describe("RequestScope.http (B16)", () => {
       assert.deepStrictEqual([guarded.status, parents], [201, [id]])
     }).pipe(isolated))
 
-  it("refuses a deadline that is none", () => {
+  it("rejects an invalid deadline", () => {
     assert.throws(() => RequestScope.http({ deadline: -1 }), /deadline/)
   })
 })
@@ -226,9 +226,9 @@ const forking = (ends: Array<string>) => ({
   }))))
 })
 
-describe("RequestScope and what a request forks", () => {
+describe("RequestScope and fibers that a request forks", () => {
   it.effect.each(["the handler", "the body"] as const)(
-    "lets a child of %s live until the last byte",
+    "a child of %s lives until the last byte",
     (whose) =>
       Effect.gen(function*() {
         const ends: Array<string> = []
@@ -244,7 +244,7 @@ describe("RequestScope and what a request forks", () => {
   )
 
   it.effect.each(["the handler", "the body"] as const)(
-    "ends a child of %s when the client goes",
+    "a child of %s ends when the client goes",
     (whose) =>
       Effect.gen(function*() {
         const ends: Array<string> = []
@@ -258,7 +258,7 @@ describe("RequestScope and what a request forks", () => {
       }).pipe(isolated)
   )
 
-  it.effect("ends them at the deadline, also while nobody reads the body", () =>
+  it.effect("children end at the deadline, also while the body is not read", () =>
     Effect.gen(function*() {
       const ends: Array<string> = []
       const { response } = yield* serve(forking(ends)["the handler"], { deadline: "2 seconds" })
@@ -277,7 +277,7 @@ describe("RequestScope and what a request forks", () => {
       assert.deepStrictEqual(ends, ["interrupted", "interrupted"])
     }).pipe(Effect.scoped, isolated))
 
-  it.effect("closes a scope from within, where it cannot wait for what closes it", () =>
+  it.effect("a part of a request can close the request's scope, and does not wait for itself", () =>
     Effect.gen(function*() {
       const closed: Array<string> = []
       const closing = (name: string) =>
@@ -317,7 +317,7 @@ describe("RequestScope and what a request forks", () => {
       assert.deepStrictEqual([one.status, other.status, yield* SessionRegistry.list()], [503, 503, []])
     }).pipe(isolated))
 
-  it.effect("is not held up by a revocation that waits for what closes the scope from within", () =>
+  it.effect("a part that closes the scope does not deadlock with a revocation that waits for it", () =>
     Effect.gen(function*() {
       const mayEnd = Deferred.makeUnsafe<void>()
       const slow = Session.acquire(info, Effect.void, () => Deferred.await(mayEnd))
@@ -337,7 +337,7 @@ describe("RequestScope and what a request forks", () => {
       assert.deepStrictEqual(yield* SessionRegistry.list(), [])
     }).pipe(isolated))
 
-  it.effect("begins nothing in a scope that is closed already", () =>
+  it.effect("a request does not begin in a closed scope", () =>
     Effect.gen(function*() {
       let hasBegun = false
       const { response, scope } = yield* serve(Effect.as(Effect.sync(() => hasBegun = true), ok))
@@ -345,7 +345,7 @@ describe("RequestScope and what a request forks", () => {
       assert.deepStrictEqual([(yield* response).status, hasBegun], [503, false])
     }).pipe(isolated))
 
-  it.effect("fails a body that is read after its request has ended", () =>
+  it.effect("a body that is read after its request has ended fails", () =>
     Effect.gen(function*() {
       const { response, scope } = yield* serve(
         Effect.succeed(HttpServerResponse.stream(Stream.forever(Stream.make(Uint8Array.of(1)))))
@@ -387,8 +387,8 @@ const numbers = (count: number, every: Duration.Input) =>
     )
   )
 
-describe("RequestScope in a shutdown (B13)", () => {
-  it.effect("has requests drained with their bodies, and admits what they begin", () =>
+describe("RequestScope in a shutdown", () => {
+  it.effect("drains requests with their bodies, and admits work inside of them", () =>
     Effect.gen(function*() {
       const late = Effect.delay(Shutdown.admit(info)(Effect.succeed(ok)), "2 seconds").pipe(Effect.orDie)
       const streaming = yield* Effect.forkChild(answered(Effect.succeed(numbers(3, "1 second"))))
@@ -401,7 +401,7 @@ describe("RequestScope in a shutdown (B13)", () => {
       assert.deepInclude(yield* Fiber.join(ending), { ended: 3, interrupted: [], forced: [], exitCode: 0 })
     }).pipe(stoppable()))
 
-  it.effect("refuses those that come once admission has stopped, before they do anything, and sends them elsewhere", () =>
+  it.effect("rejects later requests before they begin, with 503, Retry-After and Connection: close", () =>
     Effect.gen(function*() {
       let hasBegun = false
       const handler = Effect.as(Effect.sync(() => hasBegun = true), ok)
@@ -417,7 +417,7 @@ describe("RequestScope in a shutdown (B13)", () => {
       assert.deepInclude(yield* Fiber.join(ending), { ended: 1, exitCode: 0 })
     }).pipe(stoppable()))
 
-  it.effect("waits for a WebSocket, but refuses what comes over it once admission has stopped", () =>
+  it.effect("drains a WebSocket, but rejects work that comes over it once admission has stopped", () =>
     Effect.gen(function*() {
       const handler = Effect.delay(Effect.exit(Shutdown.admit(info)(Effect.void)), "1 second").pipe(
         Effect.tap((exit) =>
@@ -437,7 +437,7 @@ describe("RequestScope in a shutdown (B13)", () => {
       assert.deepInclude(yield* Fiber.join(ending), { ended: 1, exitCode: 0 })
     }).pipe(stoppable()))
 
-  it.effect("tells those that have not ended when the drain is over, in their own protocol, and names them", () =>
+  it.effect("ends requests that outlast the drain in their own protocol, and names them", () =>
     Effect.gen(function*() {
       const streaming = yield* Effect.forkChild(answered(Effect.succeed(numbers(9, "1 second"))))
       const handling = yield* Effect.forkChild(answered(Effect.never))
@@ -453,8 +453,8 @@ describe("RequestScope in a shutdown (B13)", () => {
     }).pipe(stoppable({ drain: "2500 millis" })))
 })
 
-describe("RequestScope.layer (B16)", () => {
-  it.effect("stands before every route of a router, and tells callers apart by what its environment knows", () =>
+describe("RequestScope.layer", () => {
+  it.effect("wraps every route of a router, and reads the caller with the services of the layer", () =>
     Effect.gen(function*() {
       const tenants: Array<string | undefined> = []
       const Routes = HttpRouter.add(
@@ -476,7 +476,7 @@ describe("RequestScope.layer (B16)", () => {
       assert.deepStrictEqual([body, tenants], [{ request: 1 }, ["acme"]])
     }))
 
-  it.effect("lets a route's children make its body", () =>
+  it.effect("a route's children can produce its body", () =>
     Effect.gen(function*() {
       const Routes = HttpRouter.add(
         "GET",
@@ -509,7 +509,7 @@ class Numbers extends RpcGroup.make(
   Rpc.make("slow", { success: Schema.String })
 ).middleware(RequestScope.Rpc) {}
 
-describe("RequestScope.Rpc (B16)", () => {
+describe("RequestScope.Rpc", () => {
   const mayEnd = Deferred.makeUnsafe<void>()
   const Handlers = Numbers.toLayer({
     count: () => Stream.concat(Stream.make(1, 2), Stream.never).pipe(Session.scopedStream(info)),
@@ -524,7 +524,7 @@ describe("RequestScope.Rpc (B16)", () => {
   })
   const provided = Effect.provide([Handlers, RequestScope.layerRpc({ deadline: "1 minute" })])
 
-  it.effect("gives a call a session, and releases what it streams from when its client stops reading", () =>
+  it.effect("opens a session for a call, and releases its stream when the client stops reading", () =>
     Effect.gen(function*() {
       const client = yield* RpcTest.makeClient(Numbers)
       const seen = yield* client.count().pipe(
@@ -537,7 +537,7 @@ describe("RequestScope.Rpc (B16)", () => {
       assert.deepStrictEqual(yield* SessionRegistry.list(), [])
     }).pipe(provided, isolated))
 
-  it.effect("answers a call before what it forked is ended", () =>
+  it.effect("responds to a call before its children have ended", () =>
     Effect.gen(function*() {
       const client = yield* RpcTest.makeClient(Numbers)
       assert.strictEqual(yield* client.fork(), "forked")
@@ -548,7 +548,7 @@ describe("RequestScope.Rpc (B16)", () => {
       assert.deepStrictEqual(yield* SessionRegistry.list(), [])
     }).pipe(provided, isolated))
 
-  it.effect("has calls drained, and tells by a typed error which were not begun", () =>
+  it.effect("drains calls, and rejects later ones with a typed error", () =>
     Effect.gen(function*() {
       const client = yield* RpcTest.makeClient(Numbers)
       const slow = yield* Effect.forkChild(client.slow())
@@ -565,7 +565,7 @@ describe("RequestScope.Rpc (B16)", () => {
       assert.deepStrictEqual(report.interrupted.map(({ name }) => name), ["rpc hang"])
     }).pipe(provided, stoppable()))
 
-  it.effect("tells the client by a typed error why its call was cut short", () =>
+  it.effect("fails a call that is cut short with a typed error", () =>
     Effect.gen(function*() {
       const client = yield* RpcTest.makeClient(Numbers)
       const late = yield* Effect.forkChild(Effect.flip(client.hang()))

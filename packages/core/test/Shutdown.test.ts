@@ -40,7 +40,7 @@ const hold = (name: string, release: Effect.Effect<unknown>) =>
   ))
 
 describe("Shutdown", () => {
-  it.effect("of a program that holds nothing takes no time, and is clean", () =>
+  it.effect("takes no time and exits with 0 if nothing is in flight", () =>
     Effect.gen(function*() {
       const report = yield* Shutdown.shutdown("test")
       assert.deepInclude(report, { reason: "test", signal: undefined, ended: 0, stuck: [], failed: [], exitCode: 0 })
@@ -54,7 +54,7 @@ describe("Shutdown", () => {
       ])
     }).pipe(isolated()))
 
-  it.effect("is unready at once, and goes on to admit for as long as it takes to be noticed", () =>
+  it.effect("is not ready from its beginning, and still admits work in the phase `unready`", () =>
     Effect.gen(function*() {
       const states = yield* Effect.forkChild(Stream.runCollect(Shutdown.changes), { startImmediately: true })
       assert.isTrue(yield* Shutdown.isReady)
@@ -77,7 +77,7 @@ describe("Shutdown", () => {
       ])
     }).pipe(isolated({ unready: "5 seconds" })))
 
-  it.effect("waits for work in flight, and for what begins inside of it, and refuses all else before it does anything", () =>
+  it.effect("drains work in flight and the work inside of it, and rejects other work before it begins", () =>
     Effect.gen(function*() {
       const inner = Shutdown.admit(request("inner"))(Effect.as(Effect.sleep("2 seconds"), "inner"))
       const outer = Shutdown.admit(request("outer"))(Effect.andThen(Effect.sleep("5 seconds"), inner))
@@ -98,7 +98,7 @@ describe("Shutdown", () => {
       assert.deepInclude(phase(report, "drain"), { outcome: "completed", ended: 2 })
     }).pipe(isolated()))
 
-  it.effect("drains a stream until it ends; a stream that does not can still say a last word of its protocol", () =>
+  it.effect("drains a stream until it ends; a stream that is cut short can still send a last element", () =>
     Effect.gen(function*() {
       const fibers = yield* Effect.forEach(
         [read("short", "1 second", 3), read("long", "4 seconds", 9)],
@@ -112,7 +112,7 @@ describe("Shutdown", () => {
       assert.deepInclude(phase(report, "drain"), { outcome: "overran" })
     }).pipe(isolated({ drain: "10 seconds" })))
 
-  it.effect("interrupts what is in flight at the end of the drain with a typed error, after what it holds came back", () =>
+  it.effect("fails work that is left after the drain with `SessionRevoked`, after its resources were released", () =>
     Effect.gen(function*() {
       const order: Array<string> = []
       const work = yield* Effect.forkChild(
@@ -132,7 +132,7 @@ describe("Shutdown", () => {
       assert.deepStrictEqual([order, names(report.interrupted)], [["released"], ["one"]])
     }).pipe(isolated()))
 
-  it.effect("names the work that nobody admitted and that does not come to its end as the program is taken apart", () =>
+  it.effect("names work that was not admitted if the end of its program cuts it short", () =>
     Effect.gen(function*() {
       const program = [
         Session.scoped(job("outer"))(Session.scoped(job("inner"))(Effect.never)),
@@ -151,7 +151,7 @@ describe("Shutdown", () => {
       assert.deepInclude(report, { forced: [], stuck: [], exitCode: 143 })
     }).pipe(Effect.scoped, isolated()))
 
-  it.effect("runs the finalizers of a phase at once, and those of a later one later", () =>
+  it.effect("runs the finalizers of one phase concurrently, and the phases one after another", () =>
     Effect.gen(function*() {
       const order: Array<string> = []
       const add = (phase: ShutdownReport.Phase, name: string, takes: Duration.Input) =>
@@ -169,7 +169,7 @@ describe("Shutdown", () => {
       assert.strictEqual(report.exitCode, 0)
     }).pipe(Effect.scoped, isolated()))
 
-  it.effect("names a finalizer that hangs and one that fails, and is over in time with all the others run", () =>
+  it.effect("names finalizers that hang or fail, runs all others, and ends in time", () =>
     Effect.gen(function*() {
       let hasRun = false
       yield* Shutdown.addFinalizer({ phase: "persist", name: "hangs" })(Effect.never)
@@ -189,7 +189,7 @@ describe("Shutdown", () => {
       for (const told of ["hangs, for 1m 5s", "fails", "no disk", "exit code 1"]) assert.include(text, told)
     }).pipe(Effect.scoped, isolated()))
 
-  it.effect("names where what is stuck comes from, if that was noted", () =>
+  it.effect("reports where a stuck item was registered, if that was sampled", () =>
     Effect.gen(function*() {
       yield* Shutdown.addFinalizer({ phase: "persist", name: "hangs" })(Effect.never)
       yield* Effect.forkDetach(
@@ -204,7 +204,7 @@ describe("Shutdown", () => {
       Effect.provide(Layer.merge(SessionRegistry.layer({ sampleAll: true }), Shutdown.layer()))
     ))
 
-  it.effect("takes back by force what sessions still hold, and names what cannot even be taken", () =>
+  it.effect("releases by force what sessions still hold, and names what cannot be released", () =>
     Effect.gen(function*() {
       const released: Array<string> = []
       yield* hold("forgotten", Effect.sync(() => released.push("forgotten")))
@@ -221,15 +221,17 @@ describe("Shutdown", () => {
       assert.strictEqual(report.exitCode, 1)
     }).pipe(Effect.scoped, isolated()))
 
-  it.effect("is one, whoever asks: all get the same report, and none can interrupt it", () =>
+  it.effect("runs once: all callers get the same report, and an interrupted caller does not stop it", () =>
     Effect.gen(function*() {
       let runs = 0
       yield* Shutdown.addFinalizer({ phase: "persist", name: "journal" })(
         Effect.andThen(Effect.sleep("1 second"), Effect.sync(() => runs++))
       )
       const first = yield* Effect.forkChild(Shutdown.shutdown("first"), { startImmediately: true })
-      const [second, third] = yield* Effect.forEach(["second", "third"], (reason) =>
-        Effect.forkChild(Shutdown.shutdown(reason), { startImmediately: true }))
+      const [second, third] = yield* Effect.forEach(
+        ["second", "third"],
+        (reason) => Effect.forkChild(Shutdown.shutdown(reason), { startImmediately: true })
+      )
       yield* Fiber.interrupt(first)
       yield* TestClock.adjust("1 second")
       const report = yield* Fiber.join(second!)
@@ -238,7 +240,7 @@ describe("Shutdown", () => {
       assert.deepStrictEqual([report.reason, runs, report.exitCode], ["first", 1, 0])
     }).pipe(Effect.scoped, isolated()))
 
-  it.effect("does not wait for work that waits for it, nor for what that is inside of", () =>
+  it.effect("does not drain work that waits for the shutdown, nor the work around it", () =>
     Effect.gen(function*() {
       const asks = Shutdown.admit(request("admin"))(Shutdown.shutdown("asked by a request"))
       const fiber = yield* Effect.forkChild(Shutdown.admit(request("outer"))(asks), { startImmediately: true })
@@ -249,7 +251,7 @@ describe("Shutdown", () => {
       assert.sameMembers(names(report.interrupted), ["admin", "outer"])
     }).pipe(isolated()))
 
-  it.effect("refuses to hang on a finalizer that waits for it", () =>
+  it.effect("fails a finalizer that waits for the shutdown", () =>
     Effect.gen(function*() {
       yield* Shutdown.addFinalizer({ phase: "persist", name: "waits" })(Shutdown.shutdown("again"))
       const report = yield* Shutdown.shutdown("test")
@@ -257,8 +259,8 @@ describe("Shutdown", () => {
     }).pipe(Effect.scoped, isolated()))
 })
 
-describe("Requests", () => {
-  it.effect("begin it, skip the drain, and give up", () =>
+describe("Shutdown.escalate", () => {
+  it.effect("begins the shutdown, then skips the drain, then abandons it", () =>
     Effect.gen(function*() {
       const work = yield* Effect.forkChild(Effect.exit(Shutdown.admit(request())(Effect.never)))
       yield* Shutdown.addFinalizer({ phase: "drain", name: "queue" })(Effect.never)
@@ -287,7 +289,7 @@ describe("Requests", () => {
       yield* Fiber.interrupt(work)
     }).pipe(Effect.scoped, isolated()))
 
-  it.effect("cut short end in the signal's code; nothing cut is a clean end", () =>
+  it.effect("gives the signal's exit code if work is cut short", () =>
     Effect.gen(function*() {
       yield* Effect.forkChild(Effect.exit(Shutdown.admit(request())(Effect.never)))
       yield* turn(5)
@@ -297,7 +299,7 @@ describe("Requests", () => {
       assert.deepStrictEqual([cut.exitCode, names(cut.interrupted)], [143, ["one"]])
     }).pipe(isolated()))
 
-  it.effect("decide the code by the first signal, whatever hurries it", () =>
+  it.effect("takes the exit code from the first signal", () =>
     Effect.gen(function*() {
       yield* Effect.forkChild(Effect.exit(Shutdown.admit(request())(Effect.never)))
       yield* turn(5)
@@ -307,7 +309,7 @@ describe("Requests", () => {
       assert.deepInclude(report, { signal: "SIGTERM", exitCode: 143 })
     }).pipe(isolated()))
 
-  it.effect("by the program itself end in 1 where work is cut short, and in 0 where it succeeds all the same", () =>
+  it.effect("without a signal, work that is cut short gives 1, and work that succeeds all the same gives 0", () =>
     Effect.gen(function*() {
       yield* Effect.forkChild(Effect.exit(Shutdown.admit(request())(Effect.never)))
       yield* turn(5)
@@ -333,7 +335,7 @@ describe("Requests", () => {
       )
     ))
 
-  it.effect("count among themselves: the first signal joins a shutdown that the program began", () =>
+  it.effect("joins a shutdown that the program began", () =>
     Effect.gen(function*() {
       const work = yield* Effect.forkChild(Shutdown.admit(request())(Effect.sleep("3 seconds")))
       yield* turn(5)
@@ -346,7 +348,7 @@ describe("Requests", () => {
 })
 
 describe("Shutdown.addFinalizer", () => {
-  it.effect("is withdrawn with its scope, which waits for it if it runs", () =>
+  it.effect("withdraws the finalizer when its scope closes, which waits for one that runs", () =>
     Effect.gen(function*() {
       const order: Array<string> = []
       const add = (name: string, takes: Duration.Input) =>
@@ -365,7 +367,7 @@ describe("Shutdown.addFinalizer", () => {
       assert.deepStrictEqual(order, ["running", "closed"])
     }).pipe(isolated()))
 
-  it.effect("runs at once where its phase has begun", () =>
+  it.effect("runs the finalizer at once if its phase has begun", () =>
     Effect.gen(function*() {
       yield* Shutdown.shutdown("test")
       let hasRun = false
@@ -373,7 +375,7 @@ describe("Shutdown.addFinalizer", () => {
       assert.isTrue(hasRun)
     }).pipe(isolated()))
 
-  it.effect("gets its services as they were, outside of any session, and its time as the deadline", () =>
+  it.effect("runs the finalizer with the services of its registration, outside of any session, with its own deadline", () =>
     Effect.gen(function*() {
       let seen: readonly [number, Session.Session | undefined] | undefined
       const look = Effect.all([Effect.map(Deadline.remaining, Duration.toMillis), Session.Current])
@@ -392,7 +394,7 @@ describe("Shutdown.addFinalizer", () => {
 })
 
 describe("Options", () => {
-  it("that are no time, or no end, are named", () => {
+  it("that are invalid or infinite throw an error that names them", () => {
     assert.throws(() => Shutdown.makeUnsafe({ drain: "Infinity" }), /drain/)
     assert.throws(() => Shutdown.makeUnsafe({ persist: -1 }), /persist/)
   })

@@ -24,7 +24,7 @@ const made = (options: Partial<Tasks.Options>) =>
   Effect.runSync(Effect.exit(Effect.scoped(Tasks.make({ name: "t", ...options }))))
 
 describe("Tasks", () => {
-  it.effect("runs so many at a time, has so many wait, each a session of its owner's, and refuses the next", () =>
+  it.effect("runs up to `concurrency`, queues up to `capacity`, and rejects the next; each task is a session of its owner", () =>
     Effect.gen(function*() {
       const gate = yield* Deferred.make<void>()
       let running = 0
@@ -52,7 +52,7 @@ describe("Tasks", () => {
       assert.deepStrictEqual(yield* SessionRegistry.list(), [])
     }).pipe(isolated))
 
-  it.effect("reports each failure, and begins again as told, with whatever it acquired given back in between", () =>
+  it.effect("reports each failure, and restarts the task after its resources were released", () =>
     Effect.gen(function*() {
       const failures: Array<Tasks.TaskFailed> = []
       const tasks = yield* Tasks.make({ name: "t", onFailure: (failure) => Effect.sync(() => failures.push(failure)) })
@@ -81,7 +81,7 @@ describe("Tasks", () => {
       assert.strictEqual(open, 0)
     }).pipe(Effect.scoped, isolated))
 
-  it.effect("goes on when whoever started it is gone, and ends when it is told to", () =>
+  it.effect("outlives its starter, and ends when it is cancelled", () =>
     Effect.gen(function*() {
       const tasks = yield* Tasks.make({ name: "t" })
       const starter = yield* Effect.forkChild(
@@ -98,7 +98,7 @@ describe("Tasks", () => {
       assert.deepStrictEqual(yield* SessionRegistry.list(), [])
     }).pipe(Effect.scoped, isolated))
 
-  it.effect("a scope that closes cancels and drains, each as declared, and goes on without what does not listen", () =>
+  it.effect("a scope that closes cancels and drains tasks as declared, and does not wait for one that ignores interruption", () =>
     Effect.gen(function*() {
       const scope = yield* Scope.make()
       const tasks = yield* Scope.provide(Tasks.make({ name: "t", drain: "10 seconds" }), scope)
@@ -119,7 +119,7 @@ describe("Tasks", () => {
       yield* TestClock.adjust("1 hour")
     }).pipe(isolated))
 
-  it.effect("a shutdown waits for those to be drained, waiting ones included, and cancels the others at once", () =>
+  it.effect("a shutdown drains promised tasks, also those in the queue, and cancels the others at once", () =>
     Effect.gen(function*() {
       const tasks = yield* Tasks.make({ name: "t", concurrency: 2 })
       const poll = yield* tasks.start(cancelled("poll"))(Effect.never)
@@ -137,7 +137,7 @@ describe("Tasks", () => {
       assert.deepInclude(yield* Fiber.join(ending), { ended: 2, interrupted: [], stuck: [], exitCode: 0 })
     }).pipe(Effect.scoped, isolated))
 
-  it.effect("one that is not drained in time fails with SessionRevoked", () =>
+  it.effect("a task that outlasts the drain fails with SessionRevoked", () =>
     Effect.gen(function*() {
       const tasks = yield* Tasks.make({ name: "t" })
       const endless = yield* tasks.start(drained("endless"))(Effect.never)
@@ -148,7 +148,7 @@ describe("Tasks", () => {
       assert.deepStrictEqual(report.interrupted.map(({ kind, name }) => [kind, name]), [["task", "endless"]])
     }).pipe(Effect.scoped, isolated))
 
-  it("names an option that is wrong", () => {
+  it("an invalid option is an error that names it", () => {
     assert.include(String(made({ concurrency: 0 })), "concurrency")
     assert.include(String(made({ capacity: -1 })), "capacity")
   })

@@ -48,7 +48,7 @@ const block = (millis: number) =>
     while (performance.now() < until);
   })
 
-describe("NodeMetrics (D2)", () => {
+describe("NodeMetrics", () => {
   it.live("shows the memory of the process, in the heap and outside of it", () =>
     Effect.gen(function*() {
       const before = yield* seen
@@ -73,7 +73,7 @@ describe("NodeMetrics (D2)", () => {
       yield* has("v8js.gc.duration major sum", (seconds) => seconds > 0 && seconds < 5)
     }).pipe(Effect.provide(measured), isolated))
 
-  it.live("shows a delay of the event loop, and no delay where there was none", () =>
+  it.live("shows a delay of the event loop, and no delay if there was none", () =>
     Effect.gen(function*() {
       yield* has("nodejs.eventloop.delay.p50", (seconds) => seconds < 0.02)
       yield* Effect.sleep("15 millis")
@@ -87,7 +87,7 @@ describe("NodeMetrics (D2)", () => {
       isolated
     ))
 
-  it.live("counts the time that the event loop was busy, and the CPU's", () =>
+  it.live("counts the busy time of the event loop and the CPU time", () =>
     Effect.gen(function*() {
       const before = yield* seen
       const { user } = cpuUsage()
@@ -118,7 +118,7 @@ describe("NodeMetrics (D2)", () => {
       yield* has("clawback.process.file_descriptor.limit", (limit) => limit > descriptors)
     }).pipe(Effect.provide(measured), isolated))
 
-  it.live("measures once for several layers, until the last of them is gone", () =>
+  it.live("measures once for several layers, until the last one closes", () =>
     Effect.gen(function*() {
       const uptime = "process.uptime"
       const once = yield* Effect.provide(seen, Layer.merge(Layer.fresh(measured), Layer.fresh(measured)))

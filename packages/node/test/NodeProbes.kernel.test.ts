@@ -34,7 +34,7 @@ const connect = (port: number, options: Partial<Net.TcpNetConnectOpts> = {}) =>
   )
 
 describe("NodeProbes.sockets", () => {
-  it.effect("sees who listens and both ends of each connection, until they are closed", () =>
+  it.effect("lists the listener and both ends of each connection, until they are closed", () =>
     Effect.gen(function*() {
       const port = yield* Effect.scoped(Effect.gen(function*() {
         const server = yield* Servers.tcp(() => {})
@@ -47,13 +47,13 @@ describe("NodeProbes.sockets", () => {
       assert.deepStrictEqual(yield* eventually(statesAt(port), is([])), [])
     }))
 
-  it.effect("sees IPv6 sockets", () =>
+  it.effect("lists IPv6 sockets", () =>
     Effect.gen(function*() {
       const server = yield* Servers.http(() => {}, "::1")
       assert.deepStrictEqual(yield* statesAt(server.port), ["LISTEN"])
     }))
 
-  it.effect("tells a connection that only one end has closed", () =>
+  it.effect("distinguishes a connection that only one end has closed", () =>
     Effect.gen(function*() {
       const server = yield* Servers.tcp((socket) => socket.end())
       const socket = yield* connect(server.port, { allowHalfOpen: true })
@@ -62,7 +62,7 @@ describe("NodeProbes.sockets", () => {
       assert.deepStrictEqual(yield* eventually(statesAt(server.port), is(halfClosed)), halfClosed)
     }))
 
-  it.effect("tells the local port of a connection from the remote one", () =>
+  it.effect("distinguishes the local port of a connection from the remote one", () =>
     Effect.gen(function*() {
       const server = yield* Servers.tcp(() => {})
       const { localPort } = yield* connect(server.port)
@@ -75,7 +75,7 @@ describe("NodeProbes.sockets", () => {
       assert.sameDeepMembers(seen, [[localPort, server.port], [server.port, localPort]])
     }))
 
-  it.effect("looks into another process, and takes nothing of it for ours", () =>
+  it.effect("lists the sockets of another process, and not as ours", () =>
     Effect.gen(function*() {
       const code = "const s = require('net').createServer().listen(0, () => console.log(s.address().port))"
       const child = yield* Effect.acquireRelease(
@@ -93,7 +93,7 @@ describe("NodeProbes.sockets", () => {
       assert.deepStrictEqual(yield* statesAt(port), [])
     }))
 
-  it.effect("fails typed where there is no such process", () =>
+  it.effect("fails with ProbeUnavailable if there is no such process", () =>
     Effect.gen(function*() {
       const error = yield* Effect.flip(NodeProbes.sockets(2 ** 22 + 1))
       assert.instanceOf(error, NodeProbes.ProbeUnavailable)
@@ -101,7 +101,7 @@ describe("NodeProbes.sockets", () => {
 })
 
 describe("NodeProbes.descriptors", () => {
-  it.effect("counts each open file, and itself never", () =>
+  it.effect("counts each open file, and never its own descriptor", () =>
     Effect.gen(function*() {
       const before = yield* NodeProbes.descriptors()
       const files = yield* Effect.promise(() => Promise.all([1, 2, 3].map(() => Fs.open(import.meta.filename))))

@@ -28,8 +28,8 @@ const isAlive = (pid: number) => {
   }
 }
 
-describe("NodeShutdown.runMain, a server with 50 open streams (B13)", { timeout: 60_000 }, () => {
-  it("SIGTERM drains them, is unready meanwhile, and leaves nothing that listens", async () => {
+describe("NodeShutdown.runMain, with a server that has 50 open streams", { timeout: 60_000 }, () => {
+  it("drains them after SIGTERM, is not ready meanwhile, and leaves no listener", async () => {
     const { child, ended, port } = await running("server", { unready: "2 seconds" })
     let open = 50
     const { answers } = await openStreams(port, "/numbers/200", 50, () => open--)
@@ -50,7 +50,7 @@ describe("NodeShutdown.runMain, a server with 50 open streams (B13)", { timeout:
     assert.deepStrictEqual(await connectionsTo(port), [])
   })
 
-  it("those that do not end in time are ended in their own protocol, and the code is the signal's", async () => {
+  it("ends streams that outlast the drain in their own protocol, and exits with the signal's code", async () => {
     const { child, ended, port } = await running("server", { drain: "300 millis" })
     const { answers } = await openStreams(port, "/numbers/100000", 50)
     child.kill("SIGTERM")
@@ -64,7 +64,7 @@ describe("NodeShutdown.runMain, a server with 50 open streams (B13)", { timeout:
     assert.deepStrictEqual(await connectionsTo(port), [])
   })
 
-  it("a second signal skips the drain", async () => {
+  it("skips the drain at a second signal", async () => {
     const { child, ended, port } = await running("server", { drain: "1 minute", ceiling: "2 minutes" })
     let open = 50
     const { answers } = await openStreams(port, "/numbers/100000", 50, () => open--)
@@ -81,7 +81,7 @@ describe("NodeShutdown.runMain, a server with 50 open streams (B13)", { timeout:
     assert.isBelow(endedAt - at, 15_000)
   })
 
-  it("a finalizer that hangs is overrun and named, and a third signal does not wait for it", async () => {
+  it("names a finalizer that hangs, and exits at a third signal without waiting for it", async () => {
     const first = await running("server that hangs", { persist: "300 millis" })
     first.child.kill("SIGTERM")
     const overrun = await first.ended
@@ -106,7 +106,7 @@ describe("NodeShutdown.runMain, a server with 50 open streams (B13)", { timeout:
 
 describe("NodeShutdown.runMain", { timeout: 60_000 }, () => {
   it.each(["SIGINT", "SIGTERM", "SIGHUP"] as const)(
-    "%s stops a program that holds nothing, cleanly",
+    "%s stops an idle program with exit code 0",
     async (signal) => {
       const { child, ended } = await running("idle")
       child.kill(signal)
@@ -117,7 +117,7 @@ describe("NodeShutdown.runMain", { timeout: 60_000 }, () => {
   )
 
   it.each([["SIGINT", 130], ["SIGTERM", 143], ["SIGHUP", 129]] as const)(
-    "%s that cuts work short ends in its code",
+    "%s that cuts work short gives its exit code",
     async (signal, expected) => {
       const { child, ended } = await running("works", { drain: "100 millis" })
       child.kill(signal)
@@ -127,7 +127,7 @@ describe("NodeShutdown.runMain", { timeout: 60_000 }, () => {
     }
   )
 
-  it("leaves no child behind that a scope of the program's holds", async () => {
+  it("leaves no child process that a scope of the program holds", async () => {
     const { child, ended, port: pid } = await running("holds a child")
     assert.isTrue(isAlive(pid))
     child.kill("SIGTERM")
@@ -136,7 +136,7 @@ describe("NodeShutdown.runMain", { timeout: 60_000 }, () => {
     assert.isFalse(isAlive(pid))
   })
 
-  it("exits at its ceiling whatever is left, and names it", async () => {
+  it("exits at its ceiling, and names what is left", async () => {
     const { child, ended } = await running("hangs", { persist: "1 minute", ceiling: "300 millis" })
     child.kill("SIGTERM")
     const { code, output } = await ended
@@ -144,7 +144,7 @@ describe("NodeShutdown.runMain", { timeout: 60_000 }, () => {
     assert.match(output, /Still shutting down after 300ms[^]*hung finalizer/)
   })
 
-  it("names the program where its own scope hangs", async () => {
+  it("names the program if its own scope hangs", async () => {
     const { child, ended } = await running("scope hangs", { interrupt: "200 millis", close: "100 millis" })
     child.kill("SIGTERM")
     const { code, output } = await ended
@@ -165,19 +165,19 @@ describe("NodeShutdown.runMain", { timeout: 60_000 }, () => {
     assert.match(output, told)
   })
 
-  it("leaves a program that succeeds to what it left running, and no listener", async () => {
+  it("lets detached work of a program that succeeds end, and removes its listeners", async () => {
     const { code, output } = await start("succeeds").ended
     assert.strictEqual(code, 0, output)
     assert.match(output, /detached work done\nlisteners: 0,0,0/)
   })
 
-  it("ends in 1 where it cut work short and there was no signal, and names that", async () => {
+  it("exits with 1 if work was cut short without a signal, and names it", async () => {
     const { code, output } = await start("stops and cuts a job", { drain: "100 millis" }).ended
     assert.strictEqual(code, 1, output)
     assert.match(output, /exit code 1\n[^]*interrupted:\n\s+job #\d+ endless/)
   })
 
-  it("ends in the code of the first signal, whichever hurries it", async () => {
+  it("exits with the code of the first signal, whichever comes second", async () => {
     const { child, ended } = await running("works")
     child.kill("SIGTERM")
     await setTimeout(100)
@@ -187,7 +187,7 @@ describe("NodeShutdown.runMain", { timeout: 60_000 }, () => {
     assert.include(output, "; exit code 143\n")
   })
 
-  it("is not killed by a signal that comes as it exits", async () => {
+  it("survives a signal that comes as it exits", async () => {
     const finished = await running("exits slowly")
     await signalToTheEnd(finished.child)
     assert.strictEqual((await finished.ended).code, 0)
@@ -200,13 +200,13 @@ describe("NodeShutdown.runMain", { timeout: 60_000 }, () => {
     assert.strictEqual((await ended).code, 0)
   })
 
-  it("is over, and ends by a signal whatever others have begun since", async () => {
+  it("exits at a signal after the shutdown, whatever else keeps the process alive", async () => {
     const { child, ended } = await running("is outlived by others")
     child.kill("SIGTERM")
     assert.strictEqual((await ended).code, 0)
   })
 
-  it("leaves the program its own exit code, unless there is one of the shutdown's", async () => {
+  it("keeps the program's own exit code, unless the shutdown has one", async () => {
     assert.strictEqual((await start("sets a code").ended).code, 5)
     const { child, ended } = await running("sets a code and waits")
     child.kill("SIGTERM")
@@ -217,7 +217,7 @@ describe("NodeShutdown.runMain", { timeout: 60_000 }, () => {
   })
 
   it.each(["release dies", "layer's release dies", "session's release dies"])(
-    "says why it ends in 1 where the program is interrupted and its %s",
+    "logs why it exits with 1 if the program is interrupted and its %s",
     async (name) => {
       const { child, ended } = await running(name, { drain: "100 millis" })
       child.kill("SIGTERM")
@@ -234,7 +234,7 @@ describe("NodeShutdown.runMain", { timeout: 60_000 }, () => {
     }
   )
 
-  it("names what a program that succeeds has forgotten, and takes it back", async () => {
+  it("names what a program that succeeds has not released, and releases it", async () => {
     const { code, output } = await start("forgets", { close: "200 millis" }).ended
     assert.strictEqual(code, 0, output)
     assert.match(output, /forced:\n\s+lock #\d+ forgotten/)

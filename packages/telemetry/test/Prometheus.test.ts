@@ -26,8 +26,8 @@ const everything = Effect.contextWith((context: Parameters<typeof Instrument.ser
 
 const hasPromtool = spawnSync("promtool", ["--version"]).error === undefined
 
-describe("Prometheus.format (D3)", () => {
-  it.effect("names metrics as Prometheus does, with their unit, their kind and what they are", () =>
+describe("Prometheus.format", () => {
+  it.effect("names metrics as Prometheus does, with unit, type and description", () =>
     Effect.gen(function*() {
       yield* open("call")
       yield* everything
@@ -56,8 +56,8 @@ describe("Prometheus.format (D3)", () => {
   )
 })
 
-describe("Prometheus.layer (D3)", () => {
-  it.effect("answers with the metrics at its path", () =>
+describe("Prometheus.layer", () => {
+  it.effect("responds with the metrics at its path", () =>
     Effect.gen(function*() {
       yield* open("call")
       const app = yield* HttpRouter.toHttpEffect(Prometheus.layer({ path: "/prometheus" }))

@@ -46,7 +46,7 @@ const program = Effect.gen(function*() {
 }).pipe(Effect.scoped, Effect.withSpan("all"))
 
 describe.each([["Telemetry, by the SDK", sdk], ["TelemetryOtlp, by Effect", otlp]] as const)("%s (D1)", (_, layer) => {
-  it.live("sends spans, metrics and logs, all of them by the time it is closed", () =>
+  it.live("sends spans, metrics and logs, all of them before it is closed", () =>
     Effect.gen(function*() {
       const receiver = yield* Receiver.make()
       yield* Effect.provide(program, layer(receiver.url).pipe(Layer.provideMerge(SessionRegistry.layer())))
@@ -71,14 +71,14 @@ describe.each([["Telemetry, by the SDK", sdk], ["TelemetryOtlp, by Effect", otlp
       assert.strictEqual(receiver.metrics.get("process.memory.usage")?.unit, "By")
     }).pipe(isolated))
 
-  it.live("tells what errors say if it is asked to", () =>
+  it.live("sends error messages if `errorMessages` is set", () =>
     Effect.gen(function*() {
       const receiver = yield* Receiver.make()
       yield* Effect.provide(program, layer(receiver.url, { errorMessages: true }))
       assert.strictEqual(receiver.spans.find(({ name }) => name === "badly")?.message, "my secret")
     }).pipe(isolated))
 
-  it.live("is closed within 3 seconds where the collector does not answer", () =>
+  it.live("closes within 3 seconds if the collector does not respond", () =>
     Effect.gen(function*() {
       const receiver = yield* Receiver.make({ isSilent: true })
       const [duration] = yield* Effect.timed(Effect.provide(program, layer(receiver.url)))

@@ -79,7 +79,7 @@ const settings: ReadonlyArray<Setting> = [
   ["path", ["", "metrics"], (path) => Layer.build(Prometheus.layer({ path }).pipe(Layer.provide(HttpRouter.layer)))]
 ]
 
-describe("a wrong option", () => {
+describe("an invalid option", () => {
   it.effect.each(settings)(
     "`%s` is a RangeError that names it and quotes no secret",
     ([name, wrong, set]) =>
@@ -98,7 +98,7 @@ describe("a wrong option", () => {
 const within = (environment: Record<string, string>) =>
   Effect.provide(ConfigProvider.layer(ConfigProvider.fromUnknown(environment)))
 
-describe("what the environment says", () => {
+describe("the environment", () => {
   it.effect.each<Record<string, string>>([
     {},
     { OTEL_SERVICE_NAME: "" },
@@ -118,7 +118,7 @@ describe("what the environment says", () => {
     (environment) => build({ serviceName: undefined }).pipe(within(environment), Effect.scoped, isolated)
   )
 
-  it.effect("tells where to send, and with which headers", () =>
+  it.effect("sets the URL and the headers", () =>
     Effect.gen(function*() {
       const collector = new Collector()
       const layer = TelemetryOtlp.layerConfig(
@@ -138,7 +138,7 @@ describe("what the environment says", () => {
       assert.strictEqual(traces()?.url, "http://localhost:4318/v1/traces")
     }).pipe(isolated))
 
-  it.effect("is a ConfigError that quotes no secret where it is no place to send to", () =>
+  it.effect("is a ConfigError without a secret if its URL or headers are malformed", () =>
     Effect.gen(function*() {
       const wrong: ReadonlyArray<readonly [string, string]> = [
         ...noUrls.filter((url) => url !== "").map((url) => ["OTEL_EXPORTER_OTLP_ENDPOINT", url] as const),
@@ -174,7 +174,7 @@ const warningsOf = <A, E>(collector: Collector, program: Effect.Effect<A, E>) =>
     return warnings
   })
 
-describe("a collector that is away", () => {
+describe("a collector that fails", () => {
   it.effect.each<readonly [Answer, string]>([
     ["refused", "connect ECONNREFUSED"],
     ["silent", "no response within 10s"],
@@ -192,7 +192,7 @@ describe("a collector that is away", () => {
       assert.include(warnings[0], reason)
     }).pipe(isolated))
 
-  it.effect("is told of again once it has been back", () =>
+  it.effect("is logged again after it has worked in between", () =>
     Effect.gen(function*() {
       const collector = new Collector()
       const answering = (answer: Answer) => Effect.sync(() => void (collector.answer = () => answer))
@@ -210,7 +210,7 @@ describe("a collector that is away", () => {
       assert.strictEqual(warnings.length, 2)
     }).pipe(isolated))
 
-  it.effect("is told of for one signal that it does not take, whatever becomes of the others", () =>
+  it.effect("is logged for the one signal that it rejects, while it accepts the others", () =>
     Effect.gen(function*() {
       const collector = new Collector()
       collector.answer = (url) => url.endsWith("/v1/logs") ? 404 : 200
@@ -218,7 +218,7 @@ describe("a collector that is away", () => {
       assert.deepStrictEqual(warnings.map((line) => line.includes("/v1/logs")), [true])
     }).pipe(isolated))
 
-  it.effect("is told of by a program that ends while it is silent", () =>
+  it.effect("is logged by a program that ends while the collector does not respond", () =>
     Effect.gen(function*() {
       const collector = new Collector()
       collector.answer = () => "silent"
@@ -227,7 +227,7 @@ describe("a collector that is away", () => {
       assert.strictEqual(collector.open, 0)
     }).pipe(isolated))
 
-  it.effect("holds up no more than was recorded in 10 seconds", () =>
+  it.effect("leaves no more in memory than was recorded in 10 seconds", () =>
     Effect.gen(function*() {
       const collector = new Collector()
       collector.answer = () => "silent"

@@ -33,7 +33,7 @@ const program = Effect.gen(function*() {
   return [before, one, other, yield* spans]
 }).pipe(Effect.withSpan("all"))
 
-it.live("is the one in force in each step, where there is a context manager (D1)", () =>
+it.live("OpenTelemetry's active span is the current span in each step, with a context manager", () =>
   Effect.gen(function*() {
     yield* managed
     const seen = yield* Effect.provide(program, telemetry)
@@ -46,14 +46,14 @@ it.live("is the one in force in each step, where there is a context manager (D1)
     assert.isUndefined(Otel.trace.getActiveSpan())
   }))
 
-it.live("is not looked for in each step, where there is none (D1)", () =>
+it.live("no context is made in each step, without a context manager", () =>
   Effect.gen(function*() {
     const { context } = yield* Tracer.Tracer
     assert.isUndefined(context)
     yield* program
   }).pipe(Effect.provide(telemetry)))
 
-it.live("has what others have begun for a parent", () =>
+it.live("a span has the active span of other code as its parent", () =>
   Effect.gen(function*() {
     yield* managed
     const outer: Otel.SpanContext = { traceId: "1".repeat(32), spanId: "2".repeat(16), traceFlags: 1 }

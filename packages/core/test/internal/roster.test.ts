@@ -8,8 +8,8 @@ const step = fc.oneof(
   fc.constant({ _tag: "Close" as const })
 )
 
-describe("The roster of tasks", () => {
-  it("runs the first so many of those who are present, in the order in which they came, and refuses the rest", () => {
+describe("The machine of tasks", () => {
+  it("runs the first `concurrency` tasks that are present, queues `capacity` more in order, and rejects the rest", () => {
     const limits = fc.record({ concurrency: fc.integer({ min: 1, max: 4 }), capacity: fc.nat(3) })
     fc.assert(fc.property(limits, fc.array(step, { maxLength: 80, size: "max" }), (limits, steps) => {
       const { capacity, concurrency } = limits

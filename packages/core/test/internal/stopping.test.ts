@@ -91,7 +91,7 @@ const apply = (stopping: Stopping<number, number>, steps: ReadonlyArray<Step>, o
   return { tickets, left }
 }
 
-describe("The course of a shutdown", () => {
+describe("The machine of a shutdown", () => {
   it("only goes forward, one phase at a time, and ends", () => {
     fc.assert(fc.property(steps, (steps) => {
       const stopping = new Stopping<number, number>()
@@ -103,7 +103,7 @@ describe("The course of a shutdown", () => {
     }))
   })
 
-  it("counts work that leaves while it runs once, as ended or as interrupted", () => {
+  it("counts work that leaves during a shutdown once, as ended or as interrupted", () => {
     fc.assert(fc.property(steps, (steps) => {
       const stopping = new Stopping<number, number>()
       stopping.begin()
@@ -115,7 +115,7 @@ describe("The course of a shutdown", () => {
     }))
   })
 
-  it("is begun by the first request or joined by it, hurried by the second, abandoned by the third", () => {
+  it("is begun or joined by the first escalation, hurried by the second, abandoned by the third", () => {
     fc.assert(fc.property(fc.boolean(), fc.integer({ min: 1, max: 5 }), (hasBegun, requests) => {
       const stopping = new Stopping<number, number>()
       if (hasBegun) stopping.begin()
@@ -129,7 +129,7 @@ describe("The course of a shutdown", () => {
     }))
   })
 
-  it("takes no notice of a ticket of another's", () => {
+  it("ignores a ticket of another machine", () => {
     const [ours, theirs] = [new Stopping<number, number>(), new Stopping<number, number>()]
     const foreign = theirs.admit(1, undefined)
     ours.admit(2, undefined)
@@ -142,7 +142,7 @@ describe("The course of a shutdown", () => {
     assert.isFalse(ours.isDrained)
   })
 
-  it("excuses work with all that it is inside of, once", () => {
+  it("excuses work and all work around it, once", () => {
     const stopping = new Stopping<string, number>()
     const outer = stopping.admit("outer", undefined)
     const inner = stopping.admit("inner", outer)
