@@ -1,18 +1,27 @@
 /**
- * Calls of a bare transport that are cut, in every phase and by every means (see `abortRounds.ts`).
+ * Calls of a bare transport, and of a protocol that is in no package, cut in every phase and by every means (see
+ * `abortRounds.ts`).
  *
- * `npm run prove -- abort [--scale small|full]`: full, the default, cuts 1,000 streams and 1,000 calls in one piece, and
- * 100 of each at any moment at all; small, one for each phase and means.
+ * `npm run prove -- abort [--scale small|full]`: full, the default, cuts 1,000 calls in each way, streams and answers in one
+ * piece, and 100 of each at any moment at all; small, one for each phase and means.
  */
 import { Retry } from "@clawback/core"
+import { Target } from "@clawback/providers"
+import { Dialect } from "@clawback/testing"
+import { Effect, Stream } from "effect"
 import * as AbortRounds from "../support/abortRounds.ts"
 import type * as Aborts from "../support/aborts.ts"
 import * as Governed from "../support/governed.ts"
+import { Own } from "../support/ownProtocol.ts"
 import * as Proof from "../support/proof.ts"
 import { scale } from "../support/scale.ts"
 
 const isSmall = scale() === "small"
 const policy = Retry.jittered({ attempts: 4, budget: Retry.unlimited })
+
+const request: Target.Request = { messages: [{ role: "user", content: "Why do sockets leak?" }] }
+const own = (baseUrl: string) =>
+  Target.layer(Own.target("own-1", { baseUrl, credential: Dialect.credential("id-1:no real key"), retry: policy }))
 
 const ways: ReadonlyArray<Aborts.Way> = [
   {
@@ -24,6 +33,16 @@ const ways: ReadonlyArray<Aborts.Way> = [
     name: "whole",
     kind: "whole",
     call: (url) => Governed.whole({ method: "GET", url, headers: {} }, policy)
+  },
+  {
+    name: "own protocol, stream",
+    kind: "stream",
+    call: (url) => Stream.provide(Target.stream(request), own(url))
+  },
+  {
+    name: "own protocol, whole",
+    kind: "whole",
+    call: (url) => Effect.provide(Target.generate(request), own(url))
   }
 ]
 

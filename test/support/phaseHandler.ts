@@ -1,11 +1,13 @@
 /** A provider that keeps a call in the phase that its path names first, until the client gives it up. */
 import { Behavior, type FaultyProvider } from "@clawback/testing"
-import { talking, talkingAnthropic } from "./talking.ts"
+import { talking, talkingAnthropic, talkingOwn } from "./talking.ts"
 
 /** In the protocol whose path is asked for; OpenAI's where it is none. */
 const openAi = talking("5 millis")
 const anthropic = talkingAnthropic("5 millis")
-const endless = (url: string) => url.endsWith("/messages") ? anthropic : openAi
+const own = talkingOwn(5)
+const silentOwn = Behavior.delayedAfterHead(own, "1 hour")
+const endless = (url: string) => url.endsWith("/messages") ? anthropic : url.includes("/models/") ? own : openAi
 
 /** An object that never closes: bytes of a body that somebody has to wait for. */
 const never = Behavior.ending(
@@ -22,7 +24,7 @@ const handler: FaultyProvider.Handler = ({ url }) => {
   const [, phase, id] = url.split("/")
   switch (phase) {
     case "first-byte":
-      return Behavior.stallAfterHead
+      return url.includes("/models/") ? silentOwn : Behavior.stallAfterHead
     case "streaming":
       return endless(url)
     case "body":

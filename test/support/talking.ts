@@ -39,3 +39,13 @@ export const talkingAnthropic = (every: Pause): Behavior.Behavior => {
   const { steps } = Behavior.sse([piece], { every, endless: true })
   return { ...opening, steps: opening.steps.concat(steps.filter(({ _tag }) => _tag !== "Head")) }
 }
+
+/** The one of `ownProtocol.ts`. */
+export const talkingOwn = (everyMillis: number): Behavior.Behavior =>
+  Behavior.script("lines", [
+    { _tag: "Head", status: 200, headers: { "content-type": "application/x-ndjson" } },
+    {
+      _tag: "Repeat",
+      steps: [{ _tag: "Body", source: { text: "{\"say\":\"well \"}\n" } }, { _tag: "Wait", millis: everyMillis }]
+    }
+  ])

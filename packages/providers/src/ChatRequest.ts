@@ -1,13 +1,13 @@
 /**
  * A request to a chat model, in the terms that all providers share.
  *
- * Codecs turn it into a provider's own format and back. What a protocol knows and this model does not is kept in
+ * Protocols turn it into a provider's own format and back. What a protocol knows and this model does not is kept in
  * `extras`, under that protocol's name, and goes only to providers that speak it: so one request can be sent to several
  * providers, and none gets what another one's parameters mean.
  */
 import type { Json, JsonObject } from "./Json.ts"
 
-/** What only one protocol understands, by the protocol's name (`Codec.protocol`). It is sent as it stands. */
+/** What only one protocol understands, by the protocol's name (`Protocol.name`). It is sent as it stands. */
 export interface Extras {
   readonly [protocol: string]: JsonObject
 }

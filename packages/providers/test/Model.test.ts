@@ -1,0 +1,222 @@
+import { Credential, Retry, Session, SessionRegistry, type Transport } from "@clawback/core"
+import { Anthropic, OpenAi, ProviderError } from "@clawback/providers"
+import { assert, describe, it } from "@effect/vitest"
+import {
+  ConfigProvider,
+  Context,
+  Deferred,
+  Effect,
+  ExecutionPlan,
+  Fiber,
+  Layer,
+  LayerMap,
+  Option,
+  Redacted,
+  Schema,
+  Stream
+} from "effect"
+import { type AiError, LanguageModel, Model } from "effect/ai"
+import { expectTypeOf } from "vitest"
+import * as FakeTransport from "./support/fakeTransport.ts"
+import { config, whole } from "./support/openAiModel.ts"
+import { done, finishes, says } from "./support/openAiWire.ts"
+
+const prompt = "Why do sockets leak?"
+const asked = Effect.map(LanguageModel.generateText({ prompt }), ({ text }) => text)
+const answers = (...texts: ReadonlyArray<string>) => FakeTransport.make(...texts.map((content) => whole({ content })))
+const streamed = FakeTransport.events(says({ content: "Be" }), says({ content: "cause." }) + finishes("stop") + done)
+
+const over = (fake: ReturnType<typeof FakeTransport.make>, values: object = { OPENAI_API_KEY: "sk-nobody" }) =>
+  Effect.provide([fake.layer, config(values), SessionRegistry.layer()])
+
+const credentials = Effect.map(SessionRegistry.counts, ({ credential = 0 }) => credential)
+
+/** A credential that fails for so many opens, and counts them. */
+const failing = (times: number) => {
+  const opens = { count: 0 }
+  const error = new Credential.CredentialUnavailable({ credential: "vault", cause: "sealed" })
+  const open = Effect.suspend(() =>
+    ++opens.count <= times ? Effect.fail(error) : Credential.redacted("vault", Redacted.make("sk-vault")).open
+  )
+  return { opens, error, credential: { name: "vault", open } }
+}
+
+// C2
+describe("a provider's Model", () => {
+  it("fails never, says its provider, and needs a transport", () => {
+    expectTypeOf(OpenAi.model("gpt-5")).toEqualTypeOf<
+      Model.Model<"openai", LanguageModel.LanguageModel, Transport.Transport>
+    >()
+    assert.strictEqual(OpenAi.model("gpt-5").provider, "openai")
+    assert.strictEqual(Anthropic.model("claude-sonnet-5-5").provider, "anthropic")
+    assert.throws(() => OpenAi.model(" "), RangeError, "model")
+  })
+
+  it.effect("is opened at its first call, once, and closed with its layer", () =>
+    Effect.gen(function*() {
+      yield* Effect.gen(function*() {
+        assert.strictEqual(yield* credentials, 0)
+        assert.strictEqual(yield* Model.ProviderName, "openai")
+        assert.strictEqual(yield* Model.ModelName, "gpt-5")
+        assert.deepStrictEqual(yield* Effect.all([asked, asked], { concurrency: 2 }), ["1", "2"])
+        assert.strictEqual(yield* credentials, 1)
+      }).pipe(Effect.provide(OpenAi.model("gpt-5")))
+      assert.strictEqual(yield* credentials, 0)
+    }).pipe(over(answers("1", "2"))))
+
+  it.effect("generates objects and streams as the layer does", () => {
+    const fake = FakeTransport.make(whole({ content: "{\"why\":\"because\"}" }), streamed)
+    return Effect.gen(function*() {
+      const { value } = yield* LanguageModel.generateObject({ prompt, schema: Schema.Struct({ why: Schema.String }) })
+      assert.deepStrictEqual(value, { why: "because" })
+      const parts = yield* Stream.runCollect(LanguageModel.streamText({ prompt }))
+      assert.strictEqual(parts.map((part) => part.type === "text-delta" ? part.delta : "").join(""), "Because.")
+    }).pipe(Effect.provide(OpenAi.model("gpt-5")), over(fake))
+  })
+
+  it.effect("fails a call with the reason why it could not be opened, and is opened anew by the next", () => {
+    const { credential, error, opens } = failing(2)
+    return Effect.gen(function*() {
+      const calls: ReadonlyArray<Effect.Effect<unknown, AiError.AiError, LanguageModel.LanguageModel>> = [
+        LanguageModel.generateText({ prompt }),
+        Stream.runDrain(LanguageModel.streamText({ prompt }))
+      ]
+      for (const call of calls) {
+        const failed = yield* Effect.flip(call)
+        assert.strictEqual(failed.reason._tag, "AuthenticationError")
+        assert.strictEqual(Option.getOrThrow(ProviderError.fromAiError(failed)), error)
+      }
+      assert.strictEqual(yield* asked, "1")
+      assert.strictEqual(opens.count, 3)
+    }).pipe(Effect.provide(OpenAi.model("gpt-5", { credential })), over(answers("1")))
+  })
+
+  it.effect("fails a call where its configuration cannot be read, or an error of the program's own comes", () =>
+    Effect.gen(function*() {
+      const broken = ConfigProvider.make(() => Effect.fail(new ConfigProvider.SourceError({ message: "disk" })))
+      const unreadable = yield* Effect.flip(
+        asked.pipe(
+          Effect.provide(OpenAi.model("gpt-5")),
+          Effect.provideService(ConfigProvider.ConfigProvider, broken)
+        )
+      )
+      assert.strictEqual(unreadable.reason._tag, "UnknownError")
+      const own = yield* Effect.flip(
+        Effect.provide(asked, OpenAi.model("gpt-5", { credential: { name: "own", open: Effect.fail("no key today") } }))
+      )
+      assert.deepInclude(own.reason, { _tag: "UnknownError", description: "no key today" } as object)
+      const url = yield* Effect.flip(Effect.provide(asked, OpenAi.model("gpt-5", { baseUrl: "provider.test" })))
+      assert.strictEqual(url.reason._tag, "NetworkError")
+      assert.strictEqual(yield* credentials, 0)
+    }).pipe(over(answers())))
+
+  it.effect("is opened by another caller where the first is interrupted meanwhile", () =>
+    Effect.gen(function*() {
+      const started = yield* Deferred.make<void>()
+      let opens = 0
+      const credential = {
+        name: "slow",
+        open: Effect.suspend(() =>
+          ++opens > 1
+            ? Credential.redacted("slow", Redacted.make("sk")).open
+            : Session.acquire({ kind: "credential", name: "slow" }, Effect.void, () => Effect.void).pipe(
+              Effect.andThen(Deferred.succeed(started, undefined)),
+              Effect.andThen(Effect.never)
+            )
+        )
+      }
+      yield* Effect.gen(function*() {
+        const first = yield* Effect.forkChild(asked)
+        yield* Deferred.await(started)
+        const second = yield* Effect.forkChild(asked, { startImmediately: true })
+        yield* Fiber.interrupt(first)
+        assert.strictEqual(yield* Fiber.join(second), "1")
+        assert.strictEqual(opens, 2)
+        assert.strictEqual(yield* credentials, 0)
+      }).pipe(Effect.provide(OpenAi.model("gpt-5", { credential })))
+    }).pipe(over(answers("1"))))
+
+  it.effect("belongs to its layer, not to its first caller", () =>
+    Effect.gen(function*() {
+      const info = { kind: "user", name: "first" }
+      assert.strictEqual(yield* Session.scoped(asked, info), "1")
+      const [opened] = yield* SessionRegistry.list({ kind: "credential" })
+      assert.strictEqual(opened?.parent, undefined)
+      assert.strictEqual(yield* asked, "2")
+    }).pipe(Effect.provide(OpenAi.model("gpt-5")), over(answers("1", "2"))))
+
+  it.effect("is a step of an ExecutionPlan, also where its key is missing", () => {
+    const fake = FakeTransport.make(
+      FakeTransport.json(JSON.stringify({ error: { message: "busy", code: "slow_down" } }), { status: 503 }),
+      whole({ content: "from the third" })
+    )
+    const plan = ExecutionPlan.make(
+      { provide: Anthropic.model("claude-sonnet-5-5") },
+      { provide: OpenAi.model("gpt-5") },
+      { provide: OpenAi.model("gpt-5-mini") }
+    )
+    const program = Effect.all([asked, Effect.map(Model.ModelName, (name) => name)]).pipe(
+      Effect.withExecutionPlan(plan)
+    )
+    return Effect.gen(function*() {
+      assert.deepStrictEqual(yield* program, ["from the third", "gpt-5-mini"])
+      assert.strictEqual(yield* credentials, 0)
+    }).pipe(over(fake))
+  })
+
+  it.effect("is a step of an ExecutionPlan of streams", () => {
+    const plan = ExecutionPlan.make({ provide: Anthropic.model("claude") }, { provide: OpenAi.model("gpt-5") })
+    return Effect.gen(function*() {
+      const parts = yield* LanguageModel.streamText({ prompt }).pipe(
+        Stream.withExecutionPlan(plan, { preventFallbackOnPartialStream: true }),
+        Stream.runCollect
+      )
+      assert.strictEqual(parts.at(-1)?.type, "finish")
+    }).pipe(over(FakeTransport.make(streamed)))
+  })
+
+  it.effect("is looked up by a LayerMap, which keeps no failure", () => {
+    const { credential } = failing(1)
+    class Models extends LayerMap.Service<Models>()("test/Models", {
+      lookup: (name: string) => OpenAi.model(name, { credential }),
+      idleTimeToLive: "1 minute"
+    }) {}
+    return Effect.gen(function*() {
+      const call = Effect.provide(asked, Models.get("gpt-5"))
+      assert.strictEqual((yield* Effect.flip(call)).reason._tag, "AuthenticationError")
+      assert.strictEqual(yield* call, "1")
+    }).pipe(Effect.provide(Models.layer), over(answers("1")))
+  })
+
+  it.effect("lends what it needs to a service that provides it later", () => {
+    class Writer extends Context.Service<Writer, { readonly write: Effect.Effect<string, AiError.AiError> }>()(
+      "test/Writer"
+    ) {
+      static readonly layer = Layer.effect(
+        Writer,
+        Effect.map(
+          OpenAi.model("gpt-5").captureRequirements,
+          (model) => Writer.of({ write: Effect.provide(asked, model) })
+        )
+      )
+    }
+    return Effect.gen(function*() {
+      const writer = yield* Writer
+      assert.strictEqual(yield* writer.write, "1")
+    }).pipe(Effect.provide(Writer.layer), over(answers("1")))
+  })
+
+  it.effect("is retried from outside as any model is", () => {
+    const { credential } = failing(0)
+    const refused = FakeTransport.json(JSON.stringify({ error: { message: "busy", code: "slow_down" } }), {
+      status: 503
+    })
+    return Effect.gen(function*() {
+      const policy = Retry.jittered({ attempts: 2, base: 0, classify: ProviderError.advice })
+      assert.strictEqual(yield* Retry.apply(asked, policy), "1")
+    }).pipe(
+      Effect.provide(OpenAi.model("gpt-5", { credential })),
+      over(FakeTransport.make(refused, whole({ content: "1" })))
+    )
+  })
+})
