@@ -1,31 +1,32 @@
 /**
- * How the body of a stream is cut into frames, and how frames are written.
+ * Cuts the body of a stream into frames, and writes frames.
  *
- * A frame is the smallest piece that has a meaning of its own: one server-sent event, one line of JSON, one binary message.
- * Frames know nothing of a protocol: what a frame means is the protocol's to say.
+ * A frame is the smallest piece with a meaning: one server-sent event, one line of JSON, one binary message. The protocol
+ * gives it its meaning; the framing does not know it.
  */
 export interface Framing<Frame> {
-  /** The media type of such a body, without parameters. Requests accept it, and responses declare it. */
+  /** The media type of the body, without parameters. Requests accept it, and responses declare it. */
   readonly contentType: string
-  /** A reader for one body. It calls `onFrame` once a frame is complete. */
+  /** Makes a reader of one body. It calls `onFrame` for each complete frame. */
   readonly makeReader: (onFrame: (frame: Frame) => void) => FrameReader
   /** The frame as it is sent. */
   readonly write: (frame: Frame) => string
 }
 
 /**
- * Reads one body. Its memory is bounded: at most one incomplete frame, of at most `maxFrameSize`.
+ * Reads one body. It keeps at most one incomplete frame, whose size the framing bounds.
  *
- * Both methods return what is wrong with the bytes, or undefined. After a fault, do not call them again.
+ * Both methods return a fault: what is wrong with the bytes. Undefined means that they are valid. Do not call either method
+ * after a fault.
  */
 export interface FrameReader {
   /** Reads the next bytes, however the body is cut. */
   readonly push: (bytes: Uint8Array) => string | undefined
-  /** The body has ended. Emits a last frame, if the framing lets a frame end with the body. */
+  /** Ends the body. Emits the last frame, if the framing allows it to end with the body. */
   readonly end: () => string | undefined
 }
 
-/** In UTF-16 code units. No event of a chat model is larger. */
+/** The largest frame, in UTF-16 code units. Frames of chat models are far smaller. */
 export const maxFrameSize = 10 * 1024 * 1024
 
 export const tooLarge = `an event of more than ${maxFrameSize} characters`

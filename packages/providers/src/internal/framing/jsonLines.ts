@@ -1,13 +1,13 @@
 /**
- * Framing of JSON lines: one JSON text on each line, which LF or CRLF ends. The last line needs no end, and empty lines are
- * skipped. A frame is the text of a line: the protocol parses it.
+ * Reads and writes JSON lines. Each line is one JSON text and ends with LF or CRLF. The last line needs no end. Empty lines are
+ * skipped. A frame is the text of one line, which the protocol parses.
  */
 import { type FrameReader, type Framing, maxFrameSize, notUtf8, tooLarge } from "./framing.ts"
 import { Utf8 } from "./utf8.ts"
 
-/** Finds the lines in a text that comes in pieces. */
+/** Finds the lines in pieces of text. */
 export class Lines {
-  /** The line that has not ended yet. */
+  /** The incomplete line. */
   private rest = ""
   private isFirst = true
   private readonly maxSize: number
@@ -33,7 +33,7 @@ export class Lines {
     return this.rest.length <= this.maxSize
   }
 
-  /** Emits the line that has not ended. */
+  /** Emits the line so far. False if it is too large. */
   end(): boolean {
     const line = this.rest
     this.rest = ""

@@ -18,16 +18,16 @@ const withText = (delta: Delta, text: string): Delta => {
 }
 
 /**
- * A stream decoder of JSON texts that mostly say one text each. A JSON text that differs from the one before in that text
- * alone is not parsed, which takes most of the time of a stream.
+ * A stream decoder for JSON frames, most of which carry one piece of text. Parsing takes most of the time of a stream, so a
+ * frame that differs from the previous one in its text only is not parsed.
  *
- * A protocol asks `isRepeated` first. If it is false, the protocol parses the JSON text, and calls `remember` if all that it
- * did was to emit one delta: nothing else may be remembered of it, so that the next one means the same with another text.
+ * A protocol calls `isRepeated` first. If it returns false, the protocol parses the frame, and may call `remember`. The
+ * protocol guarantees: a frame with another text at that path would emit the same delta with that text, and change nothing.
  */
 export abstract class JsonStreamDecoder<Frame> extends StreamDecoder<Frame> {
   private readonly repeated: RepeatedText
   private delta: Delta | undefined
-  /** The events that were emitted before this frame. */
+  /** The number of events before this frame. */
   private before = 0
 
   constructor(peer: Peer, framing: Framing<Frame>, padding?: string) {
@@ -35,12 +35,12 @@ export abstract class JsonStreamDecoder<Frame> extends StreamDecoder<Frame> {
     this.repeated = new RepeatedText(padding)
   }
 
-  /** Emits the delta of a JSON text that repeats the one before. False if it does not: then parse it. */
+  /** Emits the delta of a frame that repeats the previous one. Returns false if it does not: parse it then. */
   protected isRepeated(json: string): boolean {
     this.before = this.events.length
     if (this.delta === undefined) return false
     const text = this.repeated.read(json)
-    // An empty text is no delta.
+    // Protocols emit no delta for an empty text.
     if (text !== undefined && text !== "") {
       this.emit(withText(this.delta, text))
       return true
@@ -50,7 +50,7 @@ export abstract class JsonStreamDecoder<Frame> extends StreamDecoder<Frame> {
     return false
   }
 
-  /** Remembers a JSON text and its value, if one delta was emitted, whose text is the string at the path. */
+  /** Remembers the frame, if it emitted exactly one delta, whose text is the string at the path. */
   protected remember(json: string, value: Json, path: Path): void {
     const delta = this.events.at(-1)
     if (this.events.length !== this.before + 1 || !isDelta(delta) || valueAt(value, path) !== textOf(delta)) return

@@ -1,9 +1,9 @@
 /**
- * Framing of server-sent events (HTML standard, §9.2.6): lines that end with LF, CR or CRLF, fields, events that end with an
- * empty line. Ids and reconnection times are left out, since a broken answer is not resumed by them.
+ * Reads and writes server-sent events (HTML standard, §9.2.6). Lines end with LF, CR or CRLF; an empty line ends an event.
+ * Ids and reconnection times are ignored, since a broken answer cannot be resumed.
  *
- * Effect has a parser as well, `effect/encoding/Sse`, which finds the same events. It reads each character by itself, and
- * takes several times as long (`npm run bench -- codec`).
+ * Effect's parser, `effect/encoding/Sse`, finds the same events. It reads one character at a time, and takes several times as
+ * long (`npm run bench -- codec`).
  */
 import { type FrameReader, type Framing, maxFrameSize, notUtf8, tooLarge } from "./framing.ts"
 import { Utf8 } from "./utf8.ts"
@@ -14,12 +14,12 @@ export interface SseEvent {
   readonly data: string
 }
 
-/** Finds the events in a text that comes in pieces. */
+/** Finds the events in pieces of text. */
 export class EventStream {
-  /** The line that has not ended yet. */
+  /** The incomplete line. */
   private rest = ""
   private isFirst = true
-  /** A line ended with CR, so that LF, if it comes next, belongs to it. */
+  /** The last piece ended with CR. If the next one begins with LF, both are one line end. */
   private isAfterReturn = false
   private event = ""
   private data: string | undefined
@@ -42,7 +42,7 @@ export class EventStream {
     return text.includes("\r") ? this.feedAnyLines(text.slice(from)) : this.feedLines(text, from)
   }
 
-  /** Lines that all end with LF, as nearly every server sends them: they are looked for one by one, and not cut out. */
+  /** The common case: all lines end with LF. Most events are one line of data, which is cut out of the text directly. */
   private feedLines(text: string, from: number): boolean {
     let at = from
     for (let end = text.indexOf("\n", at); end >= 0; end = text.indexOf("\n", at)) {
@@ -66,7 +66,7 @@ export class EventStream {
     return this.keep(last)
   }
 
-  /** The line is all the data of its event, which ends behind it. */
+  /** The line has all the data of its event: an empty line follows. */
   private isWhole(text: string, at: number, end: number): boolean {
     return text.charCodeAt(end + 1) === lineFeed && this.data === undefined && text.startsWith("data:", at)
   }
@@ -126,11 +126,11 @@ class SseReader implements FrameReader {
     return this.bytes.feed(bytes, this.feed) ? undefined : this.fault ?? notUtf8
   }
 
-  /** By the standard, an event that no empty line ends is none. */
+  /** By the standard, an event without its empty line is dropped. */
   end(): undefined {}
 }
 
-/** The text of an event. Line ends in its data become those of the protocol. */
+/** The text of an event. Each line of its data becomes a field. */
 export const write = ({ data, event }: SseEvent): string => {
   const lines = anyLineEnd.test(data) ? data.split(anyLineEnd).join("\ndata: ") : data
   return event === "message" ? `data: ${lines}\n\n` : `event: ${event}\ndata: ${lines}\n\n`

@@ -5,15 +5,15 @@ import { invalidResponse } from "../model/invalidResponse.ts"
 import type { FrameReader, Framing } from "./framing.ts"
 
 /**
- * What the stream decoders of all protocols share: reading frames, and how a stream ends. A protocol says in `onFrame` what
- * its frames mean, by `emit`, `isFinished`, `done` and `fail`.
+ * The base of all stream decoders. It reads frames, and decides how a stream ends. A protocol implements `onFrame`, which calls
+ * `emit`, `done` and `fail`, and sets `isFinished` once the answer is whole.
  */
 export abstract class StreamDecoder<Frame> implements Decoder {
   isFinished = false
   isDone = false
   failure: ProviderError.ProviderError | undefined
   protected readonly peer: Peer
-  /** What was emitted and not taken yet. */
+  /** The events that `push` or `end` returns next. */
   protected events: Array<ChatEvent> = []
   private delivered = 0
   private readonly reader: FrameReader
@@ -44,10 +44,10 @@ export abstract class StreamDecoder<Frame> implements Decoder {
     return events
   }
 
-  /** One frame of the stream. It is not called after the end or a failure. */
+  /** Handles one frame. It is not called after the end or a failure. */
   protected abstract onFrame(frame: Frame): void
 
-  /** The answer is whole and nothing more will come. */
+  /** Ends the stream: the answer is whole and no more events come. */
   protected done(): void {
     this.isDone = true
   }
@@ -56,7 +56,7 @@ export abstract class StreamDecoder<Frame> implements Decoder {
     this.events.push(event)
   }
 
-  /** The provider broke its own format. */
+  /** Fails the stream: a frame breaks the protocol. `text` is quoted in the error. */
   protected fail(detail: string, text: string): void {
     this.failure ??= invalidResponse(this.peer, detail, text)
   }
@@ -65,7 +65,7 @@ export abstract class StreamDecoder<Frame> implements Decoder {
     return this.isDone || this.failure !== undefined
   }
 
-  /** What comes after the end of an answer need not be valid. */
+  /** Bytes after the end of an answer need not be valid. */
   private check(fault: string | undefined): void {
     if (fault !== undefined && !this.isOver) this.fail(fault, "")
   }

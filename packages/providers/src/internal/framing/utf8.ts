@@ -1,6 +1,6 @@
 const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true })
 
-/** How many bytes at the end begin a character whose other bytes are still to come. */
+/** The number of bytes at the end that begin an incomplete character. */
 const unfinished = (bytes: Uint8Array): number => {
   for (let back = 1; back <= 3 && back <= bytes.length; back++) {
     const byte = bytes[bytes.length - back] ?? 0
@@ -26,11 +26,11 @@ const decode = (bytes: Uint8Array): string | undefined => {
 }
 
 /**
- * Decodes UTF-8 piece by piece, a whole piece at a time. If a piece has bytes that are not UTF-8, its lines are decoded one by
- * one, so that the lines before those bytes are not lost.
+ * Decodes UTF-8 in pieces. If a piece has bytes that are not UTF-8, its lines are decoded one by one, so that the lines before
+ * those bytes are not lost.
  */
 export class Utf8 {
-  /** The beginning of a character. */
+  /** The bytes of an incomplete character. */
   private rest: Uint8Array = new Uint8Array(0)
 
   /** Passes the text to `take`. Returns false if the bytes are not UTF-8, or if `take` returned false, which stops it. */
@@ -43,7 +43,7 @@ export class Utf8 {
     return text === undefined ? this.feedLines(whole, take) : take(text)
   }
 
-  /** No character has begun that is not complete. */
+  /** No character is incomplete. */
   get isWhole(): boolean {
     return this.rest.length === 0
   }

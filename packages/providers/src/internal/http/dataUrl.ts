@@ -1,10 +1,10 @@
-/** Bytes as base64, and what they are. */
+/** Bytes in base64, and their media type. */
 export interface Inline {
   readonly mediaType: string
   readonly data: string
 }
 
-/** What a data URL (RFC 2397) holds as base64. Undefined where it is another URL, or holds its bytes in another form. */
+/** The content of a base64 data URL (RFC 2397). Undefined for any other URL. */
 export const parse = (url: string): Inline | undefined => {
   if (!/^data:/i.test(url)) return undefined
   const comma = url.indexOf(",")

@@ -3,14 +3,14 @@ import * as Result from "effect/Result"
 
 const size = Float32Array.BYTES_PER_ELEMENT
 
-/** A vector as base64 of 32-bit floats, least significant byte first. Numbers lose what 32 bits cannot hold. */
+/** A vector as base64 of 32-bit floats, low byte first. Numbers are rounded to 32 bits. */
 export const encode = (vector: ReadonlyArray<number>): string => {
   const view = new DataView(new ArrayBuffer(vector.length * size))
   for (const [index, value] of vector.entries()) view.setFloat32(index * size, value, true)
   return Base64.encode(new Uint8Array(view.buffer))
 }
 
-/** Undefined where it is no base64, or no whole number of finite floats. */
+/** Undefined if the text is not base64 of finite 32-bit floats. */
 export const decode = (text: string): ReadonlyArray<number> | undefined => {
   const decoded = Base64.decode(text)
   if (Result.isFailure(decoded) || decoded.success.byteLength % size !== 0) return undefined

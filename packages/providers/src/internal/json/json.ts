@@ -1,4 +1,4 @@
-/** Reading of JSON whose shape nobody promised: a field is what it should be, or absent. */
+/** Reads JSON of unknown shape. A field of the wrong type counts as absent. */
 
 import type { Json, JsonObject } from "../../Json.ts"
 
@@ -7,7 +7,7 @@ export const isObject = (value: unknown): value is JsonObject =>
 
 export const object = (value: unknown): JsonObject | undefined => isObject(value) ? value : undefined
 
-/** A provider's count of what was used. Undefined where it says nothing: no field of it is there and not null. */
+/** A provider's usage. Undefined if it has no field, or only fields that are null. */
 export const usage = (value: unknown): JsonObject | undefined => isObject(value) && hasField(value) ? value : undefined
 
 const hasField = (value: JsonObject): boolean => {
@@ -17,7 +17,7 @@ const hasField = (value: JsonObject): boolean => {
 
 export const array = (value: unknown): ReadonlyArray<Json> => Array.isArray(value) ? value : []
 
-/** Empty strings are absent too. */
+/** An empty string counts as absent. */
 export const string = (value: unknown): string | undefined =>
   typeof value === "string" && value !== "" ? value : undefined
 
@@ -25,7 +25,7 @@ export const string = (value: unknown): string | undefined =>
 export const count = (value: unknown): number | undefined =>
   typeof value === "number" && Number.isSafeInteger(value) && value >= 0 ? value : undefined
 
-/** JSON is read without recursion but written with it: what nests deeper could be read and then never be written again. */
+/** `JSON.parse` reads any depth, but `JSON.stringify` overflows the stack. Deeper values could never be written again. */
 const maxDepth = 500
 
 const isDeep = (value: Json, left: number): boolean => {
@@ -39,18 +39,18 @@ const isDeep = (value: Json, left: number): boolean => {
   return false
 }
 
-/** Undefined where the text is not JSON, which no JSON is, or nests deeper than any protocol has a use for. */
+/** Undefined if the text is not JSON, or nests deeper than any protocol needs. */
 export const parse = (text: string): Json | undefined => {
   try {
     const value: Json = JSON.parse(text)
-    // Two characters make one level, so that most texts need not be looked through.
+    // A level takes two characters, so that most texts need no check.
     return text.length > 2 * maxDepth && isDeep(value, maxDepth) ? undefined : value
   } catch {
     return undefined
   }
 }
 
-/** Sets a field, also the one whose name assignment takes for the prototype's. */
+/** Sets a field. Assignment to `__proto__` would set the prototype instead. */
 const put = (to: { [key: string]: unknown }, key: string, value: unknown): void => {
   if (key !== "__proto__") to[key] = value
   else Object.defineProperty(to, key, { value, configurable: true, enumerable: true, writable: true })

@@ -1,8 +1,8 @@
 import * as Result from "effect/Result"
 
 /**
- * Runs a pure function that throws one kind of error wherever it finds it, which may be deep inside a value, and makes that
- * error its result. Whatever else is thrown is a mistake of ours and stays thrown.
+ * Runs a pure function that may throw one kind of error, and returns that error as a failure. So code deep inside a value can
+ * fail without passing results outward. Any other error is a defect, and is thrown on.
  */
 export const orRefusal = <A, E extends Error>(
   kind: abstract new(...args: Array<never>) => E,

@@ -1,17 +1,17 @@
 /**
- * Reads JSON texts that repeat the one before but for one string, without parsing them.
+ * Reads JSON texts that differ from a learned one in one string only, without parsing them.
  *
- * Why that is sound: a JSON text is `head + string + tail`, cut just inside the quotes of one string value. With any other
- * valid content between the quotes it is the same JSON with another string in the same place. Which place that is, `learn`
- * finds out by parsing the text once more with another string. A text that differs in one byte of `head` or `tail` is none
- * of these, and must be parsed.
+ * Why it is sound: cut a JSON text just inside the quotes of one string value, into `head + content + tail`. With any other
+ * valid content, it is the same JSON with another string in that place. `learn` proves which place it is: it parses the text
+ * once more with another content. If a later text differs in `head` or `tail`, `read` returns undefined, and the caller
+ * parses it.
  *
- * A second string may differ as well: padding, by which a server hides how long its texts are.
+ * A second string may differ too: padding, with which a server hides the length of its texts.
  */
 import type { Json, JsonObject } from "../../Json.ts"
 import { parse } from "./json.ts"
 
-/** Where a value stands: the names of fields and the numbers of items, from the outside. */
+/** The place of a value: names of fields and numbers of items, outermost first. */
 export type Path = ReadonlyArray<string | number>
 
 export const valueAt = (value: Json | undefined, path: Path): Json | undefined => {
@@ -25,7 +25,7 @@ interface Hole {
   readonly to: number
 }
 
-/** Where the content of the string stands that is the first value of this name, after a place in the text. */
+/** The content of the first string field of this name, from a position on. */
 const holeOf = (text: string, name: string, after: number): Hole | undefined => {
   const key = `"${name}":`
   const at = text.indexOf(key, after)
@@ -39,7 +39,7 @@ const holeOf = (text: string, name: string, after: number): Hole | undefined => 
   return undefined
 }
 
-/** Whether each letter stands for itself between the quotes of a string. */
+/** The content has no quote, escape or control character, so that it is the string itself. */
 const isPlain = (content: string): boolean => {
   for (let at = 0; at < content.length; at++) {
     const letter = content.charCodeAt(at)
@@ -52,10 +52,10 @@ const space = 32
 const quote = 34
 const backslash = 92
 
-/** Of a shorter piece, V8 makes a copy. A longer one would keep alive all of the text that it is a piece of. */
+/** V8 copies slices up to this length. A longer slice would keep the whole text in memory. */
 const longestCopy = 12
 
-/** The string that has this content between its quotes. Undefined if no string has. */
+/** Decodes the content of a JSON string. Undefined if it is not valid. */
 const stringOf = (content: string): string | undefined => {
   if (content.length <= longestCopy && isPlain(content)) return content
   try {
@@ -65,29 +65,29 @@ const stringOf = (content: string): string | undefined => {
   }
 }
 
-/** Texts that were learnt in a row without being repeated. Then the server does not repeat its texts. */
+/** After so many learned texts without a repetition, `learn` does nothing more. */
 const mostUnused = 4
 
 export class RepeatedText {
   private isKnown = false
   private head = ""
-  /** What stands between the string and the padding. */
+  /** The text between the content and the padding. Undefined without padding. */
   private middle: string | undefined
   private tail = ""
   private unused = 0
   private readonly padding: string | undefined
 
-  /** `padding` is the name of a field of the outermost object. */
+  /** `padding`: the name of a field of the outermost object. */
   constructor(padding: string | undefined) {
     this.padding = padding
   }
 
-  /** The string of a text that is like the one that was learnt. Undefined if it is another: then it must be parsed. */
+  /** The string of a text that repeats the learned one. Undefined if it does not repeat it: parse it then. */
   read(text: string): string | undefined {
     if (!this.isKnown) return undefined
     const { head, middle, tail } = this
     const end = text.length - tail.length
-    // Not `startsWith` and `endsWith`, which V8 does letter by letter.
+    // V8 compares slices faster than `startsWith` and `endsWith` do.
     if (end < head.length || text.slice(0, head.length) !== head || text.slice(end) !== tail) return undefined
     const to = middle === undefined ? end : text.indexOf(middle, head.length)
     if (middle !== undefined) {
@@ -103,7 +103,7 @@ export class RepeatedText {
     this.isKnown = false
   }
 
-  /** Learns a text, which has a string at the path. */
+  /** Learns a text that has a string at the path. */
   learn(text: string, path: Path): void {
     const name = path.at(-1)
     if (this.unused >= mostUnused || typeof name !== "string") return
@@ -117,7 +117,7 @@ export class RepeatedText {
     this.isKnown = this.isProven(text, hole, padding, path)
   }
 
-  /** Whether the strings that may differ are those that are meant: each is changed by a letter, and looked for. */
+  /** Proves that the holes are the strings at the paths: changes the content of each, parses, and compares. */
   private isProven(text: string, hole: Hole, padding: Hole | undefined, path: Path): boolean {
     const from = parse(text)
     const probed = parse(

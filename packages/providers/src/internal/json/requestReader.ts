@@ -2,7 +2,7 @@ import type { Json, JsonObject } from "../../Json.ts"
 import { RequestInvalid } from "../../Protocol.ts"
 import { isObject } from "./json.ts"
 
-/** Reads a request that a client wrote, field by field. What is not what it must be is thrown as `RequestInvalid`. */
+/** Reads the fields of a client's request. Throws `RequestInvalid` if a field has the wrong type. */
 export class RequestReader {
   private readonly protocol: string
 
@@ -47,7 +47,7 @@ export class RequestReader {
     return typeof value === "boolean" ? value : this.fail(path, "must be true or false")
   }
 
-  /** Undefined where the field is absent or null, else what `read` makes of it. */
+  /** Undefined if the field is absent or null, else the result of `read`. */
   optional<A>(value: Json | undefined, read: (value: Json) => A): A | undefined {
     return value === undefined || value === null ? undefined : read(value)
   }

@@ -7,10 +7,10 @@ type Writable<T> = { -readonly [K in keyof T]: T[K] }
 
 type Run = Writable<TextPart> | Writable<RefusalPart> | Writable<ReasoningPart>
 
-/** One answer, as far as its events have come. */
+/** Collects the events of one answer. */
 class Answer {
   private readonly content: Array<AssistantPart> = []
-  /** The part that the next delta of its kind goes to. */
+  /** The part that the next delta of its kind extends. */
   private run: Run | undefined
   private readonly calls = new Map<number, Writable<ToolCallPart>>()
   private finish: Choice["finish"] | undefined
@@ -53,7 +53,7 @@ class Answer {
       }
       case "Native": {
         const part = { type: "native", protocol: event.protocol, value: event.value } as const
-        // A note comes behind the part that it is about, which may still grow.
+        // A note follows the part that it is about, which may still grow.
         if (event.isNote !== true) this.run = undefined
         this.content.push(part)
         break

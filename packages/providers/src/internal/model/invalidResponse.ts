@@ -5,6 +5,6 @@ const excerptLength = 200
 
 export const excerpt = (text: string): string => text.length > excerptLength ? `${text.slice(0, excerptLength)}…` : text
 
-/** The provider broke its own format. */
+/** The provider's response breaks its format. */
 export const invalidResponse = (peer: Peer, detail: string, text: string) =>
   new ProviderError.InvalidResponse({ provider: peer.provider, detail, excerpt: excerpt(peer.redact(text)) })

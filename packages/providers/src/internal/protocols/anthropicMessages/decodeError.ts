@@ -4,7 +4,7 @@ import * as From from "../../json/json.ts"
 import { excerpt, invalidResponse } from "../../model/invalidResponse.ts"
 import { waitOf } from "./limits.ts"
 
-/** The status that goes with each type, for errors that come after the status of a success was sent. */
+/** The status of each type, for errors within a stream, whose own status is a success. */
 const statuses: ReadonlyMap<string | undefined, number> = new Map([
   ["invalid_request_error", 400],
   ["authentication_error", 401],
@@ -20,7 +20,7 @@ const statuses: ReadonlyMap<string | undefined, number> = new Map([
   ["overloaded_error", 529]
 ])
 
-/** Codes by which it says that money is missing, not time. */
+/** Codes that mean: the account is out of money. Waiting does not help. */
 const quotaCodes = new Set([
   "enforced_spend_limit_reached",
   "contract_spend_limit_reached",
@@ -28,12 +28,12 @@ const quotaCodes = new Set([
   "linked_organization_spend_limit_reached"
 ])
 
-/** Where it has no code for a thing, what it says is all there is to tell it by. */
+/** Messages of errors that have no code of their own. */
 const quotaTexts = /credit balance is too low|specified API usage limits|(?:extra usage is|usage credits are) required/i
 const lengthTexts = /prompt is too long|exceeds? (?:the )?(?:context limit|context window|model's context)/i
 const filterTexts = /blocked by content filtering policy/i
 
-/** What was not found: the model, or the whole address, unless it is a thing that the request names. */
+/** The model or the address was not found, and not some other thing that the request names. */
 const isModelMissing = (code: string | undefined, detail: string): boolean =>
   code !== "thread_not_found" && !/\b(?:file|container|skill)\b/i.test(detail)
 
@@ -51,7 +51,7 @@ const isQuota = ({ code, detail, status, type }: Facts): boolean =>
 const is = (facts: Facts, type: string, ...status: ReadonlyArray<number>): boolean =>
   facts.type === type || status.includes(facts.status)
 
-/** The error that a response means whose status is not a success, or that came in the middle of a stream. */
+/** Decodes the error of a response, or an error within a stream. */
 export const classify = (
   peer: Peer,
   { body, headers, status: answered }: HttpResponse
@@ -80,7 +80,7 @@ export const classify = (
   if (is(facts, "rate_limit_error", 429)) return new ProviderError.RateLimited(waiting)
   if (is(facts, "overloaded_error", 503, 529)) return new ProviderError.Overloaded(waiting)
   if (is(facts, "authentication_error", 401)) return new ProviderError.AuthenticationFailed(said)
-  // Not in the reference: how the API turns away who calls from a country that it does not serve.
+  // Not in the reference: the API's answer to callers from a country that it does not serve.
   if (type === "forbidden" && /request not allowed/i.test(told)) return new ProviderError.RegionBlocked(said)
   if (is(facts, "permission_error", 403) || code === "organization_on_hold") {
     return new ProviderError.PermissionDenied(said)
@@ -88,7 +88,7 @@ export const classify = (
   if (status === 404) {
     return isModelMissing(code, told) ? new ProviderError.ModelNotFound(said) : new ProviderError.RequestRejected(said)
   }
-  // 408 and 409: the provider gave up waiting, or something else changed meanwhile; neither is about the request.
+  // 408 and 409: the provider stopped waiting, or something changed meanwhile. The request itself is valid.
   if (status >= 500 || status === 408 || status === 409) return new ProviderError.ProviderFailed(waiting)
   if (lengthTexts.test(told)) return new ProviderError.ContextTooLong(said)
   if (filterTexts.test(told)) return new ProviderError.ContentFiltered(said)

@@ -4,7 +4,7 @@ import { assistantPart, content, plain, systemPart, toolMessage, typeOf, userPar
 import { keep } from "./extras.ts"
 import { array, at, malformed, object, text } from "./read.ts"
 
-/** The results in a user's turn are messages of their own, and so is what stands before, between and after them. */
+/** Splits a user's turn: each tool result becomes a message, and so do the parts before, between and after them. */
 const userMessages = (value: Json | undefined, path: string, rest: JsonObject): ReadonlyArray<Message> => {
   if (typeof value === "string") return [{ role: "user", content: value, ...keep(rest) }]
   const messages: Array<Message> = []

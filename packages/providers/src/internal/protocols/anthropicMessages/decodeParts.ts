@@ -29,7 +29,7 @@ const textPart = (block: JsonObject, path: string): TextPart => ({
 
 const native = (value: JsonObject): NativePart => ({ type: "native", protocol, value })
 
-/** Undefined where it is none that the model has. */
+/** Undefined if the canonical model has no such source. */
 const decodeSource = (value: Json | undefined): Source | undefined => {
   const source = From.object(value)
   const [url, fileId, mediaType] = [source?.["url"], source?.["file_id"], source?.["media_type"]]
@@ -60,7 +60,7 @@ const document = (block: JsonObject, path: string): UserPart => {
   return { type: "file", source, ...(name !== undefined && { name }), ...keep(block, knownOfDocument) }
 }
 
-/** The type of a block, which each has. */
+/** The type of a block. Each block has one. */
 export const typeOf = (block: JsonObject, path: string): string => name(block["type"], at(path, "type"))
 
 export const userPart = (block: JsonObject, path: string): UserPart => {
@@ -76,10 +76,10 @@ export const userPart = (block: JsonObject, path: string): UserPart => {
   }
 }
 
-/** By whom a call was made is worth keeping where it was not the model itself. */
+/** The model itself made the call, which is not worth keeping. */
 const isDirect = (caller: Json | undefined): boolean => From.object(caller)?.["type"] === "direct"
 
-/** What is left of a tool call for the extras. */
+/** The unknown fields of a tool call, as extras. */
 export const callExtras = (block: JsonObject) =>
   keep(isDirect(block["caller"]) ? { ...block, caller: null } : block, knownOfCall)
 
@@ -123,7 +123,7 @@ export const assistantPart = (block: JsonObject, path: string): AssistantPart =>
   }
 }
 
-/** One text without anything else to say about it is no list of parts. */
+/** One plain text part becomes a string. */
 export const plain = <Part extends { readonly type: string }>(
   parts: ReadonlyArray<Part | TextPart>
 ): string | ReadonlyArray<Part | TextPart> => {
@@ -133,7 +133,7 @@ export const plain = <Part extends { readonly type: string }>(
     : parts
 }
 
-/** A content: a text, or a list of blocks. */
+/** Decodes a content: a string, or a list of blocks. */
 export const content = <Part extends { readonly type: string }>(
   value: Json | undefined,
   path: string,
@@ -154,6 +154,6 @@ export const toolMessage = (block: JsonObject, path: string): ToolMessage => {
   }
 }
 
-/** Of the system's parts all are text. */
+/** A system message has only texts. */
 export const systemPart = (block: JsonObject, path: string): TextPart =>
   typeOf(block, path) === "text" ? textPart(block, path) : malformed(at(path, "type"), "must be text")

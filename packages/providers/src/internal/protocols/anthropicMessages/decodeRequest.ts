@@ -36,7 +36,7 @@ const toolChoice = (choice: JsonObject): ToolChoice => {
 
 interface Thinking {
   readonly budgetTokens?: number | undefined
-  /** What the model has no place for; null where nothing was said about thinking though an effort was asked for. */
+  /** The fields that the canonical request lacks. Null: the request has an effort and no `thinking`. */
   readonly extra: Json | undefined
 }
 
@@ -56,7 +56,7 @@ const thinking = (config: JsonObject | undefined, effort: string | undefined): T
   }
 }
 
-/** A format that the model has, which is called something there. */
+/** A format of the canonical request, which needs a name. */
 const formatOf = (value: Json | undefined): Format | undefined => {
   const format = From.object(value)
   const schema = From.object(format?.["schema"])
@@ -67,7 +67,7 @@ const formatOf = (value: Json | undefined): Format | undefined => {
 
 const knownOfOutput = new Set(["effort", "format"])
 
-/** What is left of the configuration of the output. A format with more to it than its schema stays as it is. */
+/** The rest of `output_config`. A format with more fields than its schema stays as it is. */
 const outputExtra = (config: JsonObject): Json | undefined => {
   const format = config["format"] ?? undefined
   const isKnown = formatOf(format) !== undefined && Object.keys(From.object(format) ?? {}).length === 2
@@ -75,7 +75,7 @@ const outputExtra = (config: JsonObject): Json | undefined => {
   return format === undefined || isKnown ? others : { ...others, format }
 }
 
-/** What is left of the whole: what the model has no place for, and what it has a place for only a part of. */
+/** The extras: unknown fields, and the unknown parts of known fields. */
 const extrasOf = (
   unknown: JsonObject | undefined,
   parts: { readonly [field: string]: Json | undefined }

@@ -32,7 +32,7 @@ const known = new Set([
   "usage"
 ])
 
-/** What else the provider said of a message as a whole. */
+/** The unknown fields of a message, as extras. */
 export const responseExtras = (message: JsonObject) => keep(message, known)
 
 const decode = (value: Json | undefined): ChatResponse => {
@@ -55,7 +55,7 @@ const decode = (value: Json | undefined): ChatResponse => {
   }
 }
 
-/** Some servers send an error under the status of a success. */
+/** Some servers send an error with the status of a success. */
 const isError = (value: Json | undefined): boolean =>
   From.object(value)?.["type"] === "error" || From.isObject(From.object(value)?.["error"])
 

@@ -11,17 +11,17 @@ import { keep, protocol } from "./extras.ts"
 import { finishOf } from "./finishReason.ts"
 import { latest, used } from "./usage.ts"
 
-/** A block that has begun. */
+/** An open block. */
 interface Block {
   readonly start: JsonObject
-  /** The tool call that it is. */
+  /** The number of the tool call. Undefined if the block is none. */
   readonly call: number | undefined
-  /** What came of its input, in the order in which it came. Of a call, only the first piece. */
+  /** The pieces of its input so far. Of a call, only the first piece. */
   readonly input: Array<string>
   signature: string
 }
 
-/** The JSON of a block's input: what came piece by piece, or else what it began with. */
+/** The JSON of a block's input: its pieces, else the input that it began with. */
 const inputOf = ({ input, start }: Block): Json | undefined => {
   const written = input.join("")
   return written === "" ? start["input"] : (From.parse(written) as Json | undefined) ?? written
@@ -34,8 +34,8 @@ const thinkingPath: Path = ["delta", "thinking"]
 const inputPath: Path = ["delta", "partial_json"]
 
 /**
- * Reads a stream: text, thinking and tool calls as they come, and blocks that only this protocol knows in one piece, once
- * they are complete. The finish is told when the message has stopped, since only then is it whole.
+ * Decodes a stream. It emits text, thinking and tool calls as they come. It emits a native block whole, once the block ends.
+ * It emits the finish once the message stops, since only then is the answer whole.
  */
 export class AnthropicMessagesDecoder extends JsonStreamDecoder<SseEvent> {
   private isStarted = false
@@ -67,7 +67,7 @@ export class AnthropicMessagesDecoder extends JsonStreamDecoder<SseEvent> {
         return this.onMessage(value["type"], value, data)
       case "error":
         return this.failWith(data)
-      // New kinds of events are to be expected, and to be left out.
+      // Anthropic adds kinds of events. Unknown ones are ignored.
       default:
         return
     }
@@ -77,7 +77,7 @@ export class AnthropicMessagesDecoder extends JsonStreamDecoder<SseEvent> {
     const message = From.object(event["message"])
     if (this.isStarted || message === undefined) return this.fail("a start that is none", data)
     this.isStarted = true
-    // What it says of the output was counted before there was any.
+    // The output was counted before there was any.
     const { output_tokens: _, output_tokens_details: __, ...input } = From.object(message["usage"]) ?? {}
     this.usage = input
     this.emit({
@@ -132,7 +132,7 @@ export class AnthropicMessagesDecoder extends JsonStreamDecoder<SseEvent> {
     this.emit({ _tag: "ToolCallStarted", index, id, name, ...callExtras(start) })
   }
 
-  /** Where the text stands, if it is all that the event says. */
+  /** Emits a delta. Returns the path of its text, if the event has nothing else. */
   private onDelta(block: Block, event: JsonObject, data: string): Path | undefined {
     const delta = From.object(event["delta"])
     switch (delta?.["type"]) {
@@ -157,7 +157,7 @@ export class AnthropicMessagesDecoder extends JsonStreamDecoder<SseEvent> {
   private onInput(block: Block, piece: unknown, data: string) {
     if (typeof piece !== "string") return this.fail("a tool's input that is not a text", data)
     if (piece === "") return
-    // Of a call's input, what matters at its end is only whether there was any.
+    // At the end of a call, it matters only whether there was any input.
     if (block.call === undefined || block.input.length === 0) block.input.push(piece)
     if (block.call !== undefined) this.emit({ _tag: "ToolCallDelta", index: block.call, arguments: piece })
   }
@@ -172,7 +172,7 @@ export class AnthropicMessagesDecoder extends JsonStreamDecoder<SseEvent> {
         if (signature !== "") this.emit({ _tag: "ReasoningSigned", signature })
         return
       case "tool_use":
-        // Some servers send the whole input at once, where the API sends an empty one.
+        // Some servers send the whole input at the start, where the API sends an empty one.
         if (call !== undefined && input.length === 0 && isFilled(start["input"])) {
           this.emit({ _tag: "ToolCallDelta", index: call, arguments: JSON.stringify(start["input"]) })
         }
@@ -212,7 +212,7 @@ export class AnthropicMessagesDecoder extends JsonStreamDecoder<SseEvent> {
     if (typeof text === "string" && text !== "") this.emit({ _tag: "ReasoningDelta", text })
   }
 
-  /** The provider says that it failed, after it had begun to answer. */
+  /** The provider reported an error within the stream. */
   private failWith(data: string) {
     this.failure ??= classify(this.peer, { status: 200, headers: {}, body: data })
   }

@@ -6,13 +6,13 @@ import type { ProviderError } from "../../../ProviderError.ts"
 interface Reply {
   readonly status: number
   readonly type: string
-  /** What has to be in the text, for clients that have nothing else to tell the error by. */
+  /** The message must contain this text, since clients recognise the error only by it. */
   readonly text?: string
 }
 
 const isFailure = (status: number): boolean => status >= 500 && status !== 503 && status !== 529
 
-/** Statuses that mean "correct the request", and nothing else. */
+/** Statuses that mean only: correct the request. */
 const isRejection = (status: number): boolean =>
   status >= 400 && status < 500 && ![401, 402, 403, 404, 408, 409, 429].includes(status)
 
@@ -57,7 +57,7 @@ const told = (error: ProviderError, text: string | undefined): string => {
   return text === undefined || said.toLowerCase().includes(text.toLowerCase()) ? said : `${text}: ${said}`
 }
 
-/** The body of an error, which is also what is sent where a stream had begun. */
+/** The body of an error. A stream sends it as an event. */
 export const errorBody = (error: ProviderError): JsonObject => {
   const { text, type } = replyOf(error)
   return {
@@ -82,7 +82,7 @@ export const encodeError = (error: ProviderError): ErrorReply<JsonObject> => ({
   body: errorBody(error)
 })
 
-/** As Anthropic's server answers a path that it does not have. */
+/** Anthropic's answer to an unknown path. */
 export const notFound = (): ErrorReply<JsonObject> => ({
   status: 404,
   headers: {},

@@ -27,7 +27,7 @@ const turn = (message: Message): Turn => {
   }
 }
 
-/** Neighbours of one role are one turn, so that turns alternate; whoever says nothing has none. */
+/** Joins neighbours of one role, so that turns alternate. An empty message makes no turn. */
 const turns = (messages: ReadonlyArray<Message>): ReadonlyArray<Turn> => {
   const turns: Array<{ role: Turn["role"]; blocks: Array<JsonObject>; extras: JsonObject }> = []
   for (const message of messages) {
@@ -44,7 +44,7 @@ const turns = (messages: ReadonlyArray<Message>): ReadonlyArray<Turn> => {
 
 const wireMessage = ({ blocks, extras, role }: Turn): JsonObject => ({ ...extras, role, content: plain(blocks) })
 
-/** The system prompt has a place of its own above the turns; instructions that come later stay where they are. */
+/** The first system messages go to `system`. Later ones stay in their place. */
 export const encodeMessages = (messages: ReadonlyArray<Message>): JsonObject => {
   const [first, ...rest] = turns(messages)
   const system = first?.role === "system" ? first : undefined

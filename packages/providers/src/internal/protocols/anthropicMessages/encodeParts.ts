@@ -16,14 +16,14 @@ import { extrasOf, protocol, unsupported } from "./extras.ts"
 
 const isPlainText = (mediaType: string): boolean => /^text\/plain\s*(;|$)/i.test(mediaType)
 
-/** Plain text stands as it is; all else is base64. */
+/** Plain text is sent decoded. Anything else is base64. */
 const plainText = (data: string): JsonObject => ({
   type: "text",
   media_type: "text/plain",
   data: Result.getOrElse(Base64.decodeString(data), () => unsupported("a plain text file that is not base64"))
 })
 
-/** Where an image or a document comes from, as the protocol says it. */
+/** The source of an image or a document. */
 const encodeSource = ({ source, type }: ImagePart | FilePart): JsonObject => {
   if ("url" in source) return { type: "url", url: source.url }
   if ("fileId" in source) return { type: "file", file_id: source.fileId }
@@ -38,11 +38,11 @@ const text = (part: TextPart): JsonObject => ({ ...extrasOf(part), type: "text",
 
 const native = ({ protocol: origin, value }: NativePart): ReadonlyArray<JsonObject> => {
   if (origin !== protocol) return unsupported(`a part that only ${origin} knows`)
-  // Says something about a text that was said before it, and is no block.
+  // It is about an earlier text, and no block.
   return value["type"] === "citations_delta" ? [] : [value]
 }
 
-/** The API refuses texts without a character, which say nothing anyway. */
+/** The API rejects empty texts. */
 const isEmpty = (part: TextPart): boolean => part.text === "" && part.extras === undefined
 
 const userBlocks = (part: UserPart): ReadonlyArray<JsonObject> => {
@@ -63,11 +63,11 @@ const userBlocks = (part: UserPart): ReadonlyArray<JsonObject> => {
   }
 }
 
-/** The arguments as the object that the protocol wants. */
+/** The arguments as a JSON object, which the protocol requires. */
 const input = (written: string): JsonObject => {
   if (written.trim() === "") return {}
   const value = From.parse(written)
-  // So the vendor proposes to tell a model about JSON of its own that is none.
+  // Anthropic's documentation proposes this field for invalid JSON that a model wrote.
   return From.isObject(value) ? value : { INVALID_JSON: written }
 }
 
@@ -79,7 +79,7 @@ export const toolUse = (part: ToolCallPart): JsonObject => ({
   input: input(part.arguments)
 })
 
-/** A text that is said, in whichever part, with what is known about it. */
+/** The blocks of a content. */
 export const content = (
   parts: string | ReadonlyArray<UserPart>
 ): ReadonlyArray<JsonObject> =>
@@ -93,7 +93,7 @@ export const assistantBlocks = (part: AssistantPart): ReadonlyArray<JsonObject> 
       return part.text === "" ? [] : [{ type: "text", text: part.text }]
     case "reasoning":
       if (part.redacted !== undefined) return [{ ...extrasOf(part), type: "redacted_thinking", data: part.redacted }]
-      // Unsigned, it is another provider's, which the API refuses.
+      // Unsigned thinking comes from another provider. The API rejects it.
       if (part.signature === undefined) return []
       return [{ ...extrasOf(part), type: "thinking", thinking: part.text, signature: part.signature }]
     case "tool-call":
@@ -103,7 +103,7 @@ export const assistantBlocks = (part: AssistantPart): ReadonlyArray<JsonObject> 
   }
 }
 
-/** One text without anything else to say about it needs no block. */
+/** One plain text block becomes a string. */
 export const plain = (blocks: ReadonlyArray<JsonObject>): string | ReadonlyArray<JsonObject> => {
   const [block] = blocks
   const isPlain = blocks.length === 1 && block?.["type"] === "text" && Object.keys(block).length === 2

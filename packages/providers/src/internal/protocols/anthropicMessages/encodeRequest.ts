@@ -36,7 +36,7 @@ const toolChoice = (choice: ToolChoice | undefined, isParallel: boolean | undefi
   return choice === "none" || isParallel === undefined ? kind : { ...kind, disable_parallel_tool_use: !isParallel }
 }
 
-/** The word for it here: less than the least there is, is the least. */
+/** Anthropic's word for an effort. Its lowest is `low`. */
 const effortOf = ({ effort }: Reasoning): string | undefined =>
   effort === "none" ? undefined : effort === "minimal" ? "low" : effort
 
@@ -62,7 +62,7 @@ const outputConfig = (request: ChatRequest): JsonObject | undefined => {
     : From.fields({ effort, format: request.format && format(request.format) })
 }
 
-/** A field of which the extras may have a part, which is the more special one. Null there leaves the field out. */
+/** Joins a field with its extras, which win. Null in the extras leaves the field out. */
 const joined = (known: JsonObject | undefined, extra: Json | undefined): Json | undefined =>
   extra === null ? undefined : known === undefined ? extra : { ...known, ...From.object(extra) }
 
@@ -77,7 +77,7 @@ const refuseWhatCannotBeSaid = (request: ChatRequest): void => {
 const room = ({ answerTokens }: Quirks, reasoning: Reasoning): number =>
   answerTokens + (budgetOf(reasoning) ?? (effortOf(reasoning) === undefined ? 0 : defaultThinkingTokens))
 
-/** How the answer comes is not for the extras to say, and what they say of what we know is joined to it. */
+/** Extras that are not copied: the caller chooses the delivery, and the others are joined with our own fields. */
 const ours = new Set(["stream", "thinking", "output_config", "metadata", "tool_choice"])
 
 const encode = (quirks: Quirks, request: ChatRequest, delivery: Delivery): JsonObject => {

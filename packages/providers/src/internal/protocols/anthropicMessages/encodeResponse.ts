@@ -6,7 +6,7 @@ import { extrasOf, protocol } from "./extras.ts"
 import { finishReason } from "./finishReason.ts"
 import { encodeUsage } from "./usage.ts"
 
-/** A part as the provider says it, which in turn is not as a client sends it back. */
+/** A part as the server sends it, which differs from the form in which clients send it back. */
 const blocks = (part: AssistantPart): ReadonlyArray<JsonObject> => {
   switch (part.type) {
     case "text":
@@ -24,7 +24,7 @@ const blocks = (part: AssistantPart): ReadonlyArray<JsonObject> => {
   }
 }
 
-/** What stands in every message of the provider, null or not. */
+/** The fields that each message of the server has. */
 export const envelope = (id: string | undefined, model: string | undefined): JsonObject => ({
   id: id ?? "msg_unnamed",
   type: "message",
@@ -35,7 +35,7 @@ export const envelope = (id: string | undefined, model: string | undefined): Jso
   stop_details: null
 })
 
-/** Of several answers the first: the protocol has but one. */
+/** Encodes the first answer: the protocol has only one. */
 export const encodeResponse = (response: ChatResponse): JsonObject => {
   const [{ content, finish }] = response.choices
   return {

@@ -13,22 +13,22 @@ type Open = "text" | "thinking" | "tool_use"
 
 const line = (event: JsonObject): string => Sse.write({ event: String(event["type"]), data: JSON.stringify(event) })
 
-/** A tool call whose turn has not come: blocks come one after the other, even where calls come mixed. */
+/** A tool call that waits for its turn: blocks follow one another, but events of several calls may be mixed. */
 interface Waiting {
   readonly start: JsonObject
   readonly pieces: Array<string>
 }
 
 /**
- * Writes a stream as the provider does: one block after the other, and at the end why it stopped and what was used. Of
- * several answers only the first is told.
+ * Encodes events as Anthropic's server does: one block after the other, then the stop reason and the usage. It encodes only
+ * the first answer.
  */
 export class AnthropicMessagesEncoder implements Encoder {
   private out = ""
   private isStarted = false
   private index = -1
   private open: Open | undefined
-  /** The call that is being told, and those that wait for their turn. */
+  /** The call of the open block. The others wait. */
   private current: number | undefined
   private readonly waiting = new Map<number, Waiting>()
   private started: Started | undefined
@@ -167,7 +167,7 @@ export class AnthropicMessagesEncoder implements Encoder {
     this.write({ type: "content_block_stop", index: this.index })
   }
 
-  /** Ends the block that is open, and tells the calls that waited for that. */
+  /** Ends the open block, then writes the calls that waited. */
   private closeCalls() {
     this.close()
     this.current = undefined

@@ -3,15 +3,15 @@ import type { JsonObject } from "../../../Json.ts"
 import { Unsupported } from "../../../Protocol.ts"
 import * as From from "../../json/json.ts"
 
-/** Under this name, extras and native parts of Anthropic's Messages are kept. */
+/** The key of this protocol's extras and native parts. */
 export const protocol = "anthropic-messages"
 
-/** What is said to this protocol alone. */
+/** The extras of this protocol. */
 export const extrasOf = (part: { readonly extras?: Extras | undefined }): JsonObject => part.extras?.[protocol] ?? {}
 
 const none: ReadonlySet<string> = new Set()
 
-/** Keeps what the model has no place for. By null, this protocol says that there is nothing. */
+/** The unknown fields, as extras. In this protocol, null means absent. */
 export const keep = (fields: JsonObject, known = none): { readonly extras?: Extras } => {
   const kept = From.others(fields, known)
   return kept === undefined ? {} : { extras: { [protocol]: kept } }

@@ -7,7 +7,7 @@ const reasons = {
   model_context_window_exceeded: "length",
   tool_use: "tool-calls",
   refusal: "content-filter",
-  // The provider broke its own long work off; sent back as it is, it goes on.
+  // The provider paused a long turn. Send the answer back unchanged, and it continues.
   pause_turn: "other"
 } as const satisfies Record<string, FinishReason>
 
@@ -25,7 +25,7 @@ export const finishOf = (raw: string, stopSequence: string | undefined): Finish 
   ...(stopSequence !== undefined && { stopSequence })
 })
 
-/** Clients of this protocol are told to expect reasons that they do not know. */
+/** Anthropic's word, or the provider's own: clients must expect unknown reasons. */
 export const finishReason = ({ raw, reason, stopSequence }: Finish): string => {
   if (isKnown(raw) && reasons[raw] === reason) return raw
   switch (reason) {

@@ -4,7 +4,7 @@ import type { HttpResponse } from "../../../Protocol.ts"
 import type { RateLimit, RateLimits } from "../../../RateLimit.ts"
 import { retryAfter } from "../../http/retryAfter.ts"
 
-/** What a response says of one limit, field by field. */
+/** The headers of one limit. */
 interface Told {
   readonly dimension: string
   readonly fields: { [field: string]: string }
@@ -33,26 +33,26 @@ const told = (headers: Wire.Headers): ReadonlyArray<Told> => {
 const amount = (text: string | undefined): number | undefined =>
   text !== undefined && /^\d+(\.\d+)?$/.test(text) ? Number(text) : undefined
 
-/** RFC 3339, or, for the windows of a plan, seconds since 1970. */
+/** An instant in RFC 3339. For the windows of a plan: seconds since 1970. */
 const instant = (text: string): number => {
   if (/^\d{9,11}$/.test(text)) return Number(text) * 1000
   return /^\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d/.test(text) ? Date.parse(text) : Number.NaN
 }
 
-/** How long until then, counted by the clock that wrote it: the response's `date`. */
+/** The time until an instant, by the server's clock: the response's `date`. */
 const until = (text: string | undefined, headers: Wire.Headers): Duration.Duration | undefined => {
   if (text === undefined) return undefined
   const left = instant(text) - Date.parse(single(headers["date"]) ?? "")
   return Number.isNaN(left) ? undefined : Duration.millis(Math.max(0, left))
 }
 
-/** Of a window only the share that is used up is told: it is as one, of which there is left what is not used. */
+/** For a plan's window, the server states only the used share. The limit is then 1. */
 const share = (utilization: string | undefined) => {
   const used = amount(utilization)
   return used === undefined ? undefined : { limit: 1, remaining: Math.max(0, 1 - used) }
 }
 
-/** The window of a plan that is used up, and of several the one that is open again last. */
+/** The time until all exhausted windows of a plan are open again. */
 const rejectedFor = (all: ReadonlyArray<Told>, headers: Wire.Headers): Duration.Duration | undefined =>
   all.filter(({ dimension, fields }) => dimension.startsWith("unified") && fields["status"] === "rejected")
     .map(({ fields }) => until(fields["reset"], headers))
@@ -68,7 +68,7 @@ const rateLimit = ({ dimension, fields }: Told, headers: Wire.Headers): RateLimi
   resetAfter: until(fields["reset"], headers)
 })
 
-/** How long the response asks to wait: for as long as it says, or until a plan's window is open again, if that is later. */
+/** How long to wait: as the response asks, or until the plan's windows are open again, whichever is later. */
 export const waitOf = (headers: Wire.Headers): Duration.Duration | undefined => {
   const asked = retryAfter(headers)
   const rejected = rejectedFor(told(headers), headers)

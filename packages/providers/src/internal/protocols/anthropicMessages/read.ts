@@ -6,7 +6,7 @@ type Value = Json | undefined
 
 const reader = new RequestReader(protocol)
 
-/** The place of a field or an element below a place. */
+/** The path of a field or an element. */
 export const at = (path: string, key: string | number): string =>
   typeof key === "number" ? `${path}[${key}]` : path === "" ? key : `${path}.${key}`
 
@@ -19,7 +19,7 @@ export const array = (value: Value, path: string): ReadonlyArray<Json> => reader
 /** A string, which may be empty. */
 export const text = (value: Value, path: string): string => reader.string(value, path)
 
-/** A string that says something. */
+/** A string that is not empty. */
 export const name = (value: Value, path: string): string => reader.name(value, path)
 
 export const number = (value: Value, path: string): number => reader.number(value, path)

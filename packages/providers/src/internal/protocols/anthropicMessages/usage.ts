@@ -2,11 +2,11 @@ import type { Used } from "../../../ChatEvent.ts"
 import type { JsonObject } from "../../../Json.ts"
 import * as From from "../../json/json.ts"
 
-/** Both are of the input, and neither is in its count: `cached ⊂ input` is another protocol's way. */
+/** All of the input. Anthropic counts cached tokens beside `input_tokens`; OpenAI counts them within. */
 const total = (input: number | undefined, ...others: ReadonlyArray<number | undefined>): number | undefined =>
   input === undefined ? undefined : others.reduce<number>((sum, count) => sum + (count ?? 0), input)
 
-/** What a provider counted. */
+/** The tokens that the provider counted. */
 export const used = (value: unknown): Used | undefined => {
   const raw = From.usage(value)
   if (raw === undefined) return undefined
@@ -25,13 +25,13 @@ export const used = (value: unknown): Used | undefined => {
   }
 }
 
-/** The counts of a stream are cumulative, so that of two the later one stands, unless it says nothing. */
+/** A stream's counts are cumulative: the later one wins, unless it is null. */
 export const latest = (earlier: JsonObject, later: JsonObject): JsonObject => ({
   ...earlier,
   ...Object.fromEntries(Object.entries(later).filter(([, value]) => value !== null))
 })
 
-/** The count as the protocol has it, which has no word for what nobody counted: that is zero. */
+/** The usage in this protocol, which has no unknown counts: they become zero. */
 export const encodeUsage = (usage: Omit<Used, "_tag"> | undefined): JsonObject => {
   const cached = usage?.cachedInputTokens
   const written = usage?.cacheWriteTokens

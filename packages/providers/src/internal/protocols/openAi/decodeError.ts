@@ -6,9 +6,9 @@ import { excerpt, invalidResponse } from "../../model/invalidResponse.ts"
 import { errorOf, messageOf } from "./errorBody.ts"
 import { retryAfter } from "./limits.ts"
 
-/** What a code or a type means wherever it comes, which the status alone does not tell. */
+/** The meaning of a code or a type, whatever the status. */
 const meanings: ReadonlyMap<string, ProviderError.ProviderError["_tag"]> = new Map([
-  // Money is missing, not time.
+  // The account is out of money. Waiting does not help.
   ["insufficient_quota", "QuotaExhausted"],
   ["billing_hard_limit_reached", "QuotaExhausted"],
   ["credit_balance_exhausted", "QuotaExhausted"],
@@ -33,12 +33,12 @@ const byStatus = (status: number): ProviderError.ProviderError["_tag"] | undefin
   if (status === 404) return "ModelNotFound"
   if (status === 429) return "RateLimited"
   if (status === 503 || status === 529) return "Overloaded"
-  // 408 and 409: the provider gave up waiting for a lock or for the rest of the request; neither is about its content.
+  // 408 and 409: the provider stopped waiting for a lock or for the rest of the request. The request itself is valid.
   if (status >= 500 || status === 408 || status === 409) return "ProviderFailed"
   return status >= 400 ? "RequestRejected" : undefined
 }
 
-/** Compatible servers that have no code for it say it in these words. */
+/** Messages of compatible servers that have no code for a long context. */
 const tooLong =
   /maximum context length|context (?:length|window) (?:exceed|of)|prompt is too long|exceeds? the (?:model's )?(?:maximum )?context/i
 
@@ -47,13 +47,13 @@ const requestIdOf = (peer: Peer, headers: Wire.Headers): string | undefined => {
   return id === undefined ? undefined : peer.redact(id)
 }
 
-/** The error that a response means whose status is not a success, or that came in the middle of a stream. */
+/** Decodes the error of a response, or an error within a stream. */
 export const classify = (peer: Peer, received: HttpResponse): ProviderError.ProviderError => {
   const { body, headers } = received
   const parsed = From.object(From.parse(body))
   const error = errorOf(parsed) ?? parsed
   const isSuccess = received.status >= 200 && received.status < 300
-  // Where the status was sent before the error came about, some servers repeat what it would have been as a code.
+  // In a stream, the status was sent before the error. Some servers send the status of the error as its code.
   const late = isSuccess ? From.count(error?.["code"]) : undefined
   const status = late !== undefined && late >= 400 && late < 600 ? late : received.status
   const type = From.string(error?.["type"])
@@ -68,7 +68,7 @@ export const classify = (peer: Peer, received: HttpResponse): ProviderError.Prov
   }
   const tag = meanings.get(code ?? "") ?? meanings.get(type ?? "") ??
     (status === 400 && message !== undefined && tooLong.test(message) ? "ContextTooLong" : byStatus(status)) ??
-    // A success whose stream turned into an error: the provider's fault unless it says that it was the request's.
+    // A stream that failed after a success: the provider's fault, unless it blames the request.
     (isSuccess ? type === "invalid_request_error" ? "RequestRejected" : "ProviderFailed" : undefined)
   const waiting = { ...said, retryAfter: retryAfter(headers, message) }
   switch (tag) {

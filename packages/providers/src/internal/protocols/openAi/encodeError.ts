@@ -10,7 +10,7 @@ interface Form {
   readonly code: string | null
 }
 
-/** As OpenAI answers what our errors mean. */
+/** OpenAI's status, type and code for each of our errors. */
 const forms: Readonly<Record<ProviderError["_tag"], Form>> = {
   AuthenticationFailed: { status: 401, type: "invalid_request_error", code: "invalid_api_key" },
   PermissionDenied: { status: 403, type: "invalid_request_error", code: "permission_denied" },
@@ -34,14 +34,14 @@ const headersOf = (error: ProviderError): Readonly<Record<string, string>> => {
   return { "retry-after": String(Math.ceil(millis / 1_000)), "retry-after-ms": String(millis) }
 }
 
-/** The error as OpenAI's server answers it, in the provider's words where it said something. */
+/** The error as OpenAI's server answers it, with the provider's message if there is one. */
 export const encodeError = (error: ProviderError): ErrorReply<JsonObject> => {
   const { code, status, type } = forms[error._tag]
   const message = "status" in error && error.detail !== "" ? error.detail : error.message
   return { status, headers: headersOf(error), body: { error: fields({ message, type, param: null, code }) } }
 }
 
-/** As OpenAI's server answers a path that it does not have. */
+/** OpenAI's answer to an unknown path. */
 export const notFound = ({ method, url }: Pick<HttpRequest, "method" | "url">): ErrorReply<JsonObject> => {
   const [path = ""] = url.split("?")
   return {

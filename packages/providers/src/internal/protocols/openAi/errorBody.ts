@@ -1,7 +1,7 @@
 import type { Json, JsonObject } from "../../../Json.ts"
 import * as From from "../../json/json.ts"
 
-/** What the body of an error says: in OpenAI's form, or in vLLM's and Mistral's, where it is the body itself. */
+/** The error object of a body. vLLM and Mistral send it as the body itself. */
 export const errorOf = (body: JsonObject | undefined): JsonObject | undefined => {
   const error = body?.["error"]
   if (From.isObject(error)) return error
@@ -19,6 +19,6 @@ const text = (message: Json | undefined): string | undefined => {
   )
 }
 
-/** In words, also where they are FastAPI's list of what is wrong with a request. */
+/** The error's message. FastAPI sends a list of them, one for each fault of a request. */
 export const messageOf = (error: JsonObject | undefined): string | undefined =>
   text(error?.["message"]) ?? text(error?.["detail"])

@@ -16,7 +16,7 @@ const unitMillis: ReadonlyMap<string, number> = new Map([
   ["ns", 1e-6]
 ])
 
-/** A duration as Go writes it: `1h2m3.5s`, `120ms`. A mere number, as some compatible servers send it, is of seconds. */
+/** A duration as Go writes it: `1h2m3.5s`, `120ms`. A number without a unit, as some servers send it, means seconds. */
 const goDuration = (text: string): Duration.Duration | undefined => {
   if (!/^(?:\d+(?:\.\d+)?(?:h|ms|m|s|us|µs|ns))+$/.test(text)) {
     return /^\d+(?:\.\d+)?$/.test(text) ? Duration.millis(Number(text) * 1_000) : undefined
@@ -28,19 +28,19 @@ const goDuration = (text: string): Duration.Duration | undefined => {
   return Number.isFinite(millis) ? Duration.millis(millis) : undefined
 }
 
-/** Not all who limit say so in a header. */
+/** Some servers state the wait only in the error's message. */
 const inWords = (message: string | undefined): Duration.Duration | undefined => {
   const found = /try again in ([\d.]+(?:h|ms|m|s)(?:[\d.hms]*))/i.exec(message ?? "")?.[1]
   return found === undefined ? undefined : goDuration(found.replace(/\.+$/, ""))
 }
 
-/** How long to wait: by the headers, else by the words of the error. */
+/** How long to wait: from the headers, else from the error's message. */
 export const retryAfter = (headers: Wire.Headers, message: string | undefined): Duration.Duration | undefined =>
   RetryAfter.retryAfter(headers) ?? inWords(message)
 
 const header = /^x-ratelimit-(limit|remaining|reset)-([a-z][a-z0-9-]*)$/
 
-/** Limits come as three headers each, whose names end with what is limited. */
+/** Reads the limits. Each comes in three headers, whose names end with the dimension. */
 export const limits = ({ body, headers, status }: HttpResponse): RateLimits => {
   const found = new Map<string, { limit?: string; remaining?: string; reset?: string }>()
   for (const [name, value] of Object.entries(headers)) {

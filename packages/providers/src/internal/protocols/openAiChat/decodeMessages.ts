@@ -37,10 +37,10 @@ const toolCall = (value: Json, path: string): ToolCallPart => {
   return { type: "tool-call", id, ...said, ...callExtras(call) }
 }
 
-/** Messages of a history in their order, of which one may answer an earlier one. */
+/** Decodes a history in order, since a result without an id answers an earlier call. */
 class Messages {
   readonly decoded: Array<Message> = []
-  /** The call to which a result without an id belongs: before calls had ids, there was one at a time. */
+  /** The call of a result without an id. Before calls had ids, there was one at a time. */
   private lastCall = ""
 
   add(value: Json, index: number): void {
@@ -84,7 +84,7 @@ class Messages {
     return {
       role: "tool",
       toolCallId,
-      // The result of a function may be null, which the one of a tool may not.
+      // The old `function` role allows null.
       content: message["content"] === null
         ? ""
         : Content.content(message["content"], `${path}.content`, Content.userPart),
@@ -119,7 +119,7 @@ class Messages {
     const isAlone = before.length === 0 && after.length === 0
     if (isAlone && content !== undefined) return { role: "assistant", content, ...extras }
     const said: ReadonlyArray<AssistantPart> = typeof content === "string"
-      // Beside a tool call, an empty text says nothing.
+      // An empty text beside a tool call means nothing.
       ? content === "" ? [] : [{ type: "text", text: content }]
       : content ?? []
     return { role: "assistant", content: before.concat(said, after), ...extras }

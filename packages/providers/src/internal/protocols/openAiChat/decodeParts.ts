@@ -95,7 +95,7 @@ const isPlain = (
   part: { readonly type: string } | undefined
 ): part is { readonly type: "text"; readonly text: string } => part?.type === "text" && !("extras" in part)
 
-/** A text stands for the one plain part that it would be. */
+/** One plain text part becomes a string. */
 export const content = <P extends { readonly type: string }>(
   value: Json | undefined,
   path: string,

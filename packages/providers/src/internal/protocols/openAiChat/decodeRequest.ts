@@ -129,7 +129,7 @@ const known = ({ seedField }: Quirks): ReadonlySet<string> => knownFields[seedFi
 
 const knownOptions = new Set(["include_usage"])
 
-/** What this protocol has and the model does not, under the names that it came by. */
+/** The fields that the canonical request lacks, under their own names. */
 const extras = (
   quirks: Quirks,
   body: JsonObject,
@@ -149,7 +149,7 @@ const extras = (
       ...(options && { stream_options: options }),
       ...(request.toolChoice === undefined && isObject(choice) && { tool_choice: choice }),
       ...(request.format === undefined && isObject(form) && form["type"] !== "text" && { response_format: form }),
-      // Both at once is for the provider to judge.
+      // If a client sends both, the provider decides.
       ...(typeof limit === "number" && typeof older === "number" && { max_tokens: older })
     },
     new Set()
@@ -185,7 +185,7 @@ const decode = (quirks: Quirks, body: JsonObject): ChatRequest => {
   return { ...request, ...extras(quirks, body, request) }
 }
 
-/** A client's request. What it leaves out or sets to null is left out. */
+/** Decodes a client's request. Fields that are missing or null are left out. */
 export const decodeRequest =
   (quirks: Quirks) =>
   (body: string): Result.Result<{ readonly request: ChatRequest; readonly delivery: Delivery }, RequestInvalid> =>

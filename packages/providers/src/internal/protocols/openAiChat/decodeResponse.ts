@@ -13,23 +13,23 @@ import { finishOf } from "./finishReason.ts"
 import type { Quirks } from "./quirks.ts"
 import { used } from "./usage.ts"
 
-/** Takes what a message says, as parts of a whole answer or as events of a stream. */
+/** Receives the content of a message, which becomes parts of a whole answer or events of a stream. */
 export interface Listener {
   text(text: string): void
-  /** `name` is the field under which it came. */
+  /** `name` is the field that had it. */
   reasoning(text: string, name: string): void
   refusal(text: string): void
-  /** What is about the answer, and no part of it. */
+  /** Something about the answer that is no part of it. */
   note(value: JsonObject): void
 }
 
-/** The arguments of a tool call, which are JSON in a text. Undefined if there are none; null if they are no text. */
+/** The arguments of a tool call: JSON in a string. Undefined if there are none; null if they are no string. */
 export const argumentsText = (details: JsonObject | undefined): string | null | undefined => {
   const value = details?.["arguments"]
   return value === undefined || value === null ? undefined : typeof value === "string" ? value : null
 }
 
-/** Compatible servers send parts as well, of which most are text. */
+/** Some compatible servers send the content as parts. */
 const contentParts = (parts: ReadonlyArray<Json>, listener: Listener): void => {
   for (const part of parts) {
     if (!From.isObject(part)) continue
@@ -51,13 +51,13 @@ const known: ReadonlySet<string> = new Set([
   ...reasoningNames
 ])
 
-/** The declared name first. */
+/** The names of the field of thinking, the declared one first. */
 const namesOf = ({ reasoningField }: Quirks): ReadonlyArray<string> =>
   reasoningField === "reasoning" ? reversedNames : reasoningNames
 
 const reversedNames = reasoningNames.toReversed()
 
-/** Not in OpenAI's reference. Some servers say the same under both names. */
+/** Thinking is not in OpenAI's reference. Some servers send it under both names. */
 const reasoning = (quirks: Quirks, message: JsonObject, listener: Listener): void => {
   for (const name of namesOf(quirks)) {
     const text = From.string(message[name])
@@ -66,7 +66,7 @@ const reasoning = (quirks: Quirks, message: JsonObject, listener: Listener): voi
   }
 }
 
-/** Text, reasoning and refusal have the same names in a whole message as in a delta. */
+/** Reads text, thinking and refusal, whose fields are the same in a whole message and in a delta. */
 export const said = (quirks: Quirks, message: JsonObject, listener: Listener): void => {
   reasoning(quirks, message, listener)
   const content = message["content"]
@@ -81,7 +81,7 @@ export const said = (quirks: Quirks, message: JsonObject, listener: Listener): v
 
 const knownInChoice: ReadonlySet<string> = new Set(["index", "delta", "message", "finish_reason"])
 
-/** What else an answer carries, such as log probabilities. */
+/** Reads the other fields of a choice, such as log probabilities. */
 export const aboutChoice = (choice: JsonObject, listener: Listener): void => {
   const others = From.others(choice, knownInChoice)
   if (others !== undefined) listener.note({ choice: others })
@@ -94,13 +94,13 @@ export const knownInResponse: ReadonlySet<string> = new Set([
   "choices",
   "usage",
   "error",
-  // Padding, which hides how long the texts are from who watches the connection.
+  // Padding, which hides the length of the text from an observer of the connection.
   "obfuscation"
 ])
 
 const knownInCall: ReadonlySet<string> = new Set(["index", "id", "function", "custom"])
 
-/** What else a call carries: signatures that the provider wants back, or that it is a call of a tool without a schema. */
+/** The other fields of a call: a signature that the provider wants back, or the type of a tool without a schema. */
 export const callExtras = (call: JsonObject): { readonly extras?: { readonly [protocol]: JsonObject } } => {
   const others = From.others(call, knownInCall)
   if (others === undefined) return {}
@@ -109,10 +109,10 @@ export const callExtras = (call: JsonObject): { readonly extras?: { readonly [pr
   return Object.keys(extras).length === 0 ? {} : { extras: { [protocol]: extras } }
 }
 
-/** The parts of an answer that came in one piece. */
+/** Collects the parts of a whole answer. */
 class Parts implements Listener {
   readonly content: Array<AssistantPart> = []
-  /** The part to which the next text of its kind belongs, also behind a note. */
+  /** The part that the next text of its kind extends, even after a note. */
   private last: { -readonly [Key in keyof TextPart]: TextPart[Key] } | { type: "refusal"; text: string } | undefined
 
   text(text: string): void {
@@ -134,7 +134,7 @@ class Parts implements Listener {
   }
 }
 
-/** A string says what is wrong with the call. */
+/** Returns a string if the call is not valid: the reason. */
 const toolCall = (value: Json, index: number): ToolCallPart | string => {
   const call = From.object(value) ?? {}
   const details = From.object(call["function"]) ?? From.object(call["custom"])
@@ -146,7 +146,7 @@ const toolCall = (value: Json, index: number): ToolCallPart | string => {
   return { type: "tool-call", id, name, arguments: text ?? "", ...callExtras(call) }
 }
 
-/** The calls of a message. A string says what is wrong with one. */
+/** The calls of a message. Returns a string if one is not valid: the reason. */
 const toolCalls = (message: JsonObject, number: number, id: string): ReadonlyArray<ToolCallPart> | string => {
   const found: Array<ToolCallPart> = []
   for (const [index, value] of From.array(message["tool_calls"]).entries()) {
@@ -154,7 +154,7 @@ const toolCalls = (message: JsonObject, number: number, id: string): ReadonlyArr
     if (typeof call === "string") return call
     found.push(call)
   }
-  // The form that calls had before they had ids.
+  // The old form, in which calls had no ids.
   const legacy = From.object(message["function_call"])
   if (legacy !== undefined && found.length === 0) {
     const call = toolCall({ id: legacyId(id, number), function: legacy }, 0)
@@ -164,10 +164,10 @@ const toolCalls = (message: JsonObject, number: number, id: string): ReadonlyArr
   return found
 }
 
-/** The id of a call that came without one. It differs from those of other answers. */
+/** An id for a call that has none. It is unique among the answers. */
 export const legacyId = (response: string, choice: number): string => `call_${response}_${choice}`
 
-/** One of the answers. A string says what is wrong with it. */
+/** Decodes one of the answers. Returns a string if it is not valid: the reason. */
 const decodeChoice = (quirks: Quirks, value: Json, number: number, id: string): Choice | string => {
   const choice = From.object(value)
   const message = From.object(choice?.["message"])
@@ -183,7 +183,7 @@ const decodeChoice = (quirks: Quirks, value: Json, number: number, id: string): 
   return { content: parts.content, finish: finishOf(reason) }
 }
 
-/** A string says what is wrong with the response. */
+/** Returns a string if the response is not valid: the reason. */
 const decode = (quirks: Quirks, response: JsonObject | undefined): ChatResponse | string => {
   if (response === undefined) return "not a JSON object"
   const id = From.string(response["id"])
@@ -207,7 +207,7 @@ const decode = (quirks: Quirks, response: JsonObject | undefined): ChatResponse 
 export const decodeResponse =
   (quirks: Quirks) => (peer: Peer, received: HttpResponse): Result.Result<ChatResponse, ProviderError> => {
     const body = From.object(From.parse(received.body))
-    // Some servers send an error under the status of a success.
+    // Some servers send an error with the status of a success.
     if (errorOf(body) !== undefined) return Result.fail(classify(peer, received))
     const response = decode(quirks, body)
     return typeof response === "string"

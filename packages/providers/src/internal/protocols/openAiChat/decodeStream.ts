@@ -16,7 +16,7 @@ import { usageOf, used } from "./usage.ts"
 
 type Emit = (event: ChatEvent) => void
 
-/** One of the answers, which emits what is said of it. */
+/** One of the answers. Emits its content as events. */
 class Choice implements Response.Listener {
   readonly calls = new ToolCalls()
   isFinished = false
@@ -28,7 +28,7 @@ class Choice implements Response.Listener {
     this.emitted = emitted
   }
 
-  /** The first answer's events do not name it. */
+  /** Events of the first answer have no `choice`. */
   emit(event: Exclude<ChatEvent, Started | Used>): void {
     this.emitted(this.number === 0 ? event : { ...event, choice: this.number })
   }
@@ -49,7 +49,7 @@ class Choice implements Response.Listener {
     this.emit({ _tag: "Native", protocol, value, isNote: true })
   }
 
-  /** The id of a call that came without one. */
+  /** An id for a call that has none. */
   legacyId(response: string): string {
     return Response.legacyId(response, this.number)
   }
@@ -69,14 +69,14 @@ export class OpenAiChatDecoder extends JsonStreamDecoder<SseEvent> {
   private id = "0"
   private isStarted = false
   private usage: Omit<Used, "_tag"> | undefined
-  /** Whether the usage is of the whole answer: it came with the finish or after it, or the server said that all is said. */
+  /** The usage counts the whole answer: it came with the finish or after it, or the stream ended. */
   private isUsageFinal = false
   private readonly choices = new Map<number, Choice>()
   private readonly expected: number
-  /** Answers that have begun and not finished, and those that have. */
+  /** The number of answers that began and did not finish, and of those that finished. */
   private open = 0
   private finished = 0
-  /** What was said of the whole answer, besides what is known; some servers repeat it in every chunk. */
+  /** Fields of the whole answer that were emitted already. Some servers repeat them in each chunk. */
   private readonly told = new Set(knownInChunk)
   private readonly emitted = (event: ChatEvent) => this.emit(event)
 
@@ -86,7 +86,7 @@ export class OpenAiChatDecoder extends JsonStreamDecoder<SseEvent> {
     this.expected = choices
   }
 
-  /** Usage comes once, last: some servers repeat it in every chunk, and the last is right. */
+  /** Emits the usage last, once. Some servers repeat it in each chunk, and the last one is right. */
   protected override done(): void {
     super.done()
     if (this.usage !== undefined && this.isUsageFinal) this.emit({ _tag: "Used", ...this.usage })
@@ -108,7 +108,7 @@ export class OpenAiChatDecoder extends JsonStreamDecoder<SseEvent> {
     this.remember(data, chunk, this.pathOf(chunk))
   }
 
-  /** Where the text of a chunk stands that says nothing else. */
+  /** The place of the text that was emitted last. */
   private pathOf(chunk: JsonObject): Path {
     const event = this.events.at(-1)
     if (event?._tag === "TextDelta") return contentPath
@@ -116,7 +116,7 @@ export class OpenAiChatDecoder extends JsonStreamDecoder<SseEvent> {
     return From.isObject(valueAt(chunk, customPath)) ? inputPath : argumentsPath
   }
 
-  /** Some servers give fewer answers than were asked for: those that began must have finished. */
+  /** Some servers send fewer answers than requested. All that began must have finished. */
   private onDone() {
     if (this.open > 0 || this.finished === 0) return
     this.isFinished = true
@@ -124,7 +124,7 @@ export class OpenAiChatDecoder extends JsonStreamDecoder<SseEvent> {
     this.done()
   }
 
-  /** The provider says that it failed, after it had begun to answer. */
+  /** The provider reported an error within the stream. */
   private failWith(data: string) {
     this.failure = classify(this.peer, { status: 200, headers: {}, body: data })
   }

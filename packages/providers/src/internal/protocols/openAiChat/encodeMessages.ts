@@ -34,7 +34,7 @@ export const toolCall = (quirks: Quirks, { arguments: text, extras, id: given, n
 const isPlain = (part: JsonObject | undefined): part is { readonly type: "text"; readonly text: string } =>
   part?.["type"] === "text" && Object.keys(part).length === 2
 
-/** Plain texts in a row are one, since many servers take nothing but a text for what the model said. */
+/** Joins plain texts in a row, since many servers accept only a string from the assistant. */
 const addText = (part: JsonObject, said: Array<JsonObject>): void => {
   const last = said.at(-1)
   if (!isPlain(part)) said.push(part)
@@ -50,7 +50,7 @@ const receivedName = ({ extras }: ReasoningPart): string | undefined => {
 
 const isSigned = ({ redacted, signature }: ReasoningPart): boolean => redacted !== undefined || signature !== undefined
 
-/** A message of the model's, as it stands both in a history and in an answer. */
+/** The model's message, for a history and for an answer. */
 export const spoken = (quirks: Quirks, content: ReadonlyArray<AssistantPart>): JsonObject => {
   const said: Array<JsonObject> = []
   const calls: Array<JsonObject> = []
@@ -77,7 +77,7 @@ export const spoken = (quirks: Quirks, content: ReadonlyArray<AssistantPart>): J
         const value = Content.native(part)
         const fields = value["message"]
         if (typeof value["type"] === "string") said.push(value)
-        // What is about an answer as a whole has no place in a message.
+        // Fields of the whole answer have no place in a message.
         else if (isObject(fields)) message.push(fields)
         break
       }
@@ -93,7 +93,7 @@ export const spoken = (quirks: Quirks, content: ReadonlyArray<AssistantPart>): J
   }
 }
 
-/** Undefined where there is nothing that could be said here, since a message of nothing is refused. */
+/** Undefined if nothing remains to be sent: servers reject an empty message. */
 const assistant = (quirks: Quirks, { content, extras }: AssistantMessage): JsonObject | undefined => {
   const message: JsonObject = {
     ...own(extras),
@@ -103,7 +103,7 @@ const assistant = (quirks: Quirks, { content, extras }: AssistantMessage): JsonO
   return message["content"] === null && Object.keys(message).length === 2 ? undefined : message
 }
 
-/** What of a tool's result the message of a tool has no place for. */
+/** Parts that a tool message cannot hold. */
 type Shown = Exclude<UserPart, { readonly type: "text" }>
 
 const isText = (part: UserPart): part is TextPart => part.type === "text"
@@ -120,8 +120,8 @@ const tool = (quirks: Quirks, message: ToolMessage, shown: Array<UserPart>): Jso
 }
 
 /**
- * The messages as OpenAI takes them. Tools answer in text alone there: what else their results hold is shown in a message of
- * the user's, behind the results of the same turn.
+ * The messages as OpenAI accepts them. A tool message holds text only. Other parts of a result follow in a user message,
+ * after the results of the same turn.
  */
 export const encodeMessages = (quirks: Quirks, messages: ReadonlyArray<Message>): ReadonlyArray<JsonObject> => {
   const encoded: Array<JsonObject> = []

@@ -18,7 +18,7 @@ const image = ({ detail, extras, source }: ImagePart): JsonObject => {
   return { ...own(extras), type: "image_url", image_url: fields({ url, detail }) }
 }
 
-/** The names that OpenAI has for the formats of sounds, where they are not those of the media types. */
+/** OpenAI's names of sound formats that differ from the media type. */
 const soundFormats: ReadonlyMap<string, string> = new Map([
   ["audio/mpeg", "mp3"],
   ["audio/mp3", "mp3"],
@@ -52,7 +52,7 @@ export const userPart = (part: UserPart): JsonObject => {
   }
 }
 
-/** Fields of an answer's sound, whose text comes in pieces. */
+/** Fields of a spoken answer that a stream sends in pieces. */
 const inPieces = new Set(["data", "transcript"])
 
 const isText = (value: Json): value is string => typeof value === "string"
@@ -67,7 +67,7 @@ const merge = (key: string, values: ReadonlyArray<Json>, depth: number): Json =>
   return values.at(-1) ?? first
 }
 
-/** One object of those that came one after another: lists and objects grow, of other values the last one stands. */
+/** Merges objects in order. Lists and objects are joined; of other values, the last one wins. */
 export const mergeFields = (objects: ReadonlyArray<JsonObject>, depth = 1): JsonObject => {
   const found = new Map<string, Array<Json>>()
   for (const object of objects) {

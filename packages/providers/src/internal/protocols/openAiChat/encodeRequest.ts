@@ -34,7 +34,7 @@ const format = (format: Format): Json => {
   return { type: "json_schema", json_schema: fields({ name, description, schema, strict }) }
 }
 
-/** OpenAI takes no number of tokens: the words stand for roughly these. */
+/** OpenAI accepts no budget. Each effort stands for roughly these tokens. */
 const effort = ({ budgetTokens, effort }: Reasoning): string | undefined =>
   effort ??
     (budgetTokens === undefined
@@ -47,12 +47,12 @@ const effort = ({ budgetTokens, effort }: Reasoning): string | undefined =>
       ? "medium"
       : "high")
 
-/** The JSON body. What the request leaves undefined is left out. */
+/** The JSON body. Undefined fields are left out. */
 export const encodeRequest =
   (quirks: Quirks) => (request: ChatRequest, delivery: Delivery): Result.Result<JsonObject, Unsupported> =>
     orRefusal(Unsupported, () => {
       const tools = request.tools ?? []
-      // How the answer is to come is not the request's to say: we must read it.
+      // The caller of `encodeRequest` chooses the delivery, not the extras.
       const { stream: _, stream_options: options, ...extras } = own(request.extras)
       const isAsked = delivery.includeUsage && quirks.usage === "include_usage"
       const streamOptions = { ...object(options), ...(isAsked && { include_usage: true }) }
@@ -61,7 +61,7 @@ export const encodeRequest =
         ...extras,
         model: request.model,
         messages: encodeMessages(quirks, request.messages),
-        // Without tools, whatever is said about tools is refused.
+        // OpenAI rejects these fields in a request without tools.
         ...(tools.length > 0 && fields({
           tools: tools.map(tool),
           tool_choice: request.toolChoice && toolChoice(quirks, request.toolChoice),

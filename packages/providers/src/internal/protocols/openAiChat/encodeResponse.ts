@@ -9,7 +9,7 @@ import { finishReason } from "./finishReason.ts"
 import type { Quirks } from "./quirks.ts"
 import { encodeUsage } from "./usage.ts"
 
-/** What other protocols know and this one does not has no place in its answers. */
+/** Native parts of other protocols are left out. */
 const ours = (part: AssistantPart): boolean => part.type !== "native" || part.protocol === protocol
 
 /** The native fields of one place. */
@@ -19,13 +19,13 @@ const native = (content: ReadonlyArray<AssistantPart>, place: "choice" | "respon
     return isObject(value) ? [value] : []
   }))
 
-/** Clients of this protocol look for thinking under the name that its servers agree on, wherever it came from. */
+/** Thinking from another protocol goes to the field that most clients read. */
 const named = (part: AssistantPart): AssistantPart =>
   part.type === "reasoning" && own(part.extras)["name"] === undefined
     ? { ...part, extras: { [protocol]: { name: "reasoning_content" } } }
     : part
 
-/** Whether thinking may come back is no matter here: a server sends it, if under no declared name under the received one. */
+/** A server sends thinking also where it accepts none back. */
 const sending = (quirks: Quirks): Quirks =>
   quirks.reasoningField === "never" ? { ...quirks, reasoningField: "as-received" } : quirks
 
@@ -41,7 +41,7 @@ const choice = (quirks: Quirks) => ({ content, finish }: Choice, index: number):
   }
 }
 
-/** The JSON body of an answer in one piece. It was made at the beginning of time unless the extras know better. */
+/** The JSON body of a whole answer. `created` is 0, unless the extras have it. */
 export const encodeResponse = (quirks: Quirks) => (response: ChatResponse): JsonObject => {
   const { created = 0, ...extras } = own(response.extras)
   return {

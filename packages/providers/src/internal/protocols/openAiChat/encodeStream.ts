@@ -16,7 +16,7 @@ const event = (data: JsonObject) => Sse.write({ event: "message", data: JSON.str
 const usageFields = (quirks: Quirks, usage: JsonObject): JsonObject =>
   quirks.usage === "x_groq" ? { x_groq: { usage } } : { usage }
 
-/** Chunks as OpenAI's server sends them: each repeats what is said of the whole answer. */
+/** Encodes events as chunks of OpenAI's server. Each chunk repeats the fields of the whole answer. */
 export class OpenAiChatEncoder implements Encoder {
   private readonly quirks: Quirks
   private readonly includeUsage: boolean
@@ -56,7 +56,7 @@ export class OpenAiChatEncoder implements Encoder {
       case "ReasoningDelta":
         return this.delta(said.choice, { [this.reasoningName(said)]: said.text })
       case "ReasoningSigned":
-        // Nobody but the provider that signed it can make anything of it.
+        // Only the provider that signed it can read it.
         return ""
       case "ToolCallStarted": {
         const { choice, extras, id, index, name } = said
@@ -99,7 +99,7 @@ export class OpenAiChatEncoder implements Encoder {
     return this.begin(choice) + this.chunk([{ index: choice, delta, logprobs: null, finish_reason: null, ...about }])
   }
 
-  /** Each answer begins by saying whose it is. */
+  /** The first chunk of each answer has the role. */
   private begin(index: number): string {
     if (this.begun.has(index)) return ""
     this.begun.add(index)

@@ -3,13 +3,13 @@ import type { JsonObject } from "../../../Json.ts"
 import { Unsupported } from "../../../Protocol.ts"
 import { others } from "../../json/json.ts"
 
-/** Under this name, extras and native parts of OpenAI's chat completions are kept. */
+/** The key of this protocol's extras and native parts. */
 export const protocol = "openai-chat"
 
 /** The extras of this protocol. */
 export const own = (extras: Extras | undefined): JsonObject => extras?.[protocol] ?? {}
 
-/** What is not known, as extras. */
+/** The unknown fields, as extras. */
 export const extrasOf = (value: JsonObject, known: ReadonlySet<string>): { readonly extras?: Extras } => {
   const unknown = others(value, known)
   return unknown === undefined ? {} : { extras: { [protocol]: unknown } }
@@ -19,7 +19,7 @@ export const unsupported = (detail: string): never => {
   throw new Unsupported({ protocol, detail })
 }
 
-/** By these names, compatible servers give the model's thinking. OpenAI's own reference has none. */
+/** The fields in which compatible servers send the model's thinking. OpenAI's own reference has none. */
 export const reasoningNames = ["reasoning_content", "reasoning"] as const
 
 /** The fields that the canonical request lacks. Source: OpenAI's API reference, "Create chat completion". */

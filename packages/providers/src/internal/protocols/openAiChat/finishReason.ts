@@ -18,5 +18,5 @@ const encoded: Readonly<Record<Exclude<FinishReason, "other">, string>> = {
   "content-filter": "content_filter"
 }
 
-/** OpenAI's word, or, where it has none, the provider's own. */
+/** OpenAI's word, or the provider's own if OpenAI has none. */
 export const finishReason = ({ raw, reason }: Choice["finish"]): string => reason === "other" ? raw : encoded[reason]

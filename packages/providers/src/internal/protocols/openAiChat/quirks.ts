@@ -1,48 +1,51 @@
 /**
- * In what servers of this protocol differ. Each provider declares its quirks, and the protocol asks them: no code asks which
- * provider it talks to.
+ * The differences between servers of this protocol. A provider declares its quirks, and the code reads them. No code
+ * compares the provider's name.
  */
 export interface Quirks {
   /**
    * The field of `maxOutputTokens`.
    *
-   * OpenAI's newer models refuse `max_tokens` ("Use 'max_completion_tokens' instead", 400 `unsupported_parameter`). Many
-   * compatible servers know nothing else: Mistral's API reference, for one, has only `max_tokens`.
+   * OpenAI's newer models reject `max_tokens` ("Use 'max_completion_tokens' instead", 400 `unsupported_parameter`). Many
+   * compatible servers know only `max_tokens`, such as Mistral (its API reference).
    */
   readonly maxTokensField: "max_completion_tokens" | "max_tokens"
   /**
-   * The field of the model's thinking, which OpenAI's own reference does not have.
+   * The field of the model's thinking. OpenAI's own reference has none.
    *
-   * Both names are read in any case; if a server sends both, the declared one counts. `as-received` sends thinking back
-   * under the name under which it came from a server of this protocol. A name sends it back under that name, and with it
-   * what another protocol's model thought without signing it: DeepSeek answers 400 if `reasoning_content` is missing beside
-   * tool calls (its guide to thinking mode). `never` sends none back: Mistral refuses the field.
+   * The decoder reads both names. If a server sends both, the declared one wins, else `reasoning_content`. A history goes
+   * back to the server as follows:
    *
-   * `reasoning_content` at DeepSeek, xAI, Alibaba, Moonshot and llama.cpp; `reasoning` at Groq, OpenRouter, Cerebras and
-   * Ollama (recorded traffic, 2026).
+   * - `as-received`: each thought under its own name, if a server of this protocol sent it.
+   * - `reasoning_content` or `reasoning`: each thought under this name, unless another provider signed it. DeepSeek answers
+   *   400 if `reasoning_content` is missing beside tool calls (its guide to thinking mode).
+   * - `never`: no thoughts. Mistral rejects the field.
+   *
+   * DeepSeek, xAI, Alibaba, Moonshot and llama.cpp use `reasoning_content`; Groq, OpenRouter, Cerebras and Ollama use
+   * `reasoning` (recorded traffic, 2026).
    */
   readonly reasoningField: "as-received" | "never" | "reasoning_content" | "reasoning"
   /**
-   * The ids of tool calls that the server accepts. An id that it does not accept is sent as one that it does, the same each
-   * time, so that calls and results still match.
+   * The form of tool call ids that the server accepts. Another id is replaced by its hash in this form, so that calls and
+   * results still match.
    *
-   * Mistral: "must be a-z, A-Z, 0-9, with a length of 9", else 400 with the code 3280.
+   * Mistral answers 400 with the code 3280: "must be a-z, A-Z, 0-9, with a length of 9".
    */
   readonly toolIds: "any" | { readonly alphanumeric: number }
   /**
    * How a stream reports usage.
    *
-   * - `include_usage`: in `usage`, if `stream_options.include_usage` asks for it. OpenAI's API reference.
-   * - `unasked`: in `usage` of the last chunk, always. Mistral refused `stream_options` with 422 `extra_forbidden`.
-   * - `x_groq`: in `x_groq.usage` of the last chunk, always. Groq's API reference.
+   * - `include_usage`: in `usage`, if the request sets `stream_options.include_usage` (OpenAI's API reference).
+   * - `unasked`: always in `usage` of the last chunk. Mistral rejects `stream_options` with 422 `extra_forbidden`.
+   * - `x_groq`: always in `x_groq.usage` of the last chunk (Groq's API reference).
    */
   readonly usage: "include_usage" | "unasked" | "x_groq"
   /**
-   * The field of `topK`. OpenAI has none and refuses `top_k`; vLLM, OpenRouter, Together and others take it. A request with
-   * a `topK` for a server that has none is `Unsupported`.
+   * The field of `topK`. OpenAI rejects `top_k`; vLLM, OpenRouter, Together and others accept it. With `unsupported`, a
+   * request with a `topK` fails with `Unsupported`.
    */
   readonly topK: "top_k" | "unsupported"
-  /** The role of instructions that name no role of their own. OpenAI's o-models prefer `developer`; few others know it. */
+  /** The role of system messages without a role in their extras. OpenAI prefers `developer`; few other servers know it. */
   readonly systemRole: "system" | "developer"
   /** The field of `seed`. Mistral's API reference has `random_seed`. */
   readonly seedField: "seed" | "random_seed"
@@ -73,7 +76,7 @@ const hash = (text: string): bigint => {
   return value
 }
 
-/** The id as the server accepts it. */
+/** The id in the form that the server accepts. */
 export const toolId = ({ toolIds }: Quirks, id: string): string => {
   if (toolIds === "any" || (id.length === toolIds.alphanumeric && /^[0-9A-Za-z]+$/.test(id))) return id
   let left = hash(id)
@@ -85,7 +88,7 @@ export const toolId = ({ toolIds }: Quirks, id: string): string => {
   return accepted
 }
 
-/** The name under which thinking goes back to the server. Undefined if it does not. */
+/** The field in which a thought goes back to the server. Undefined: it does not go back. */
 export const reasoningName = (
   { reasoningField }: Quirks,
   { isSigned, received }: { readonly received: string | undefined; readonly isSigned: boolean }

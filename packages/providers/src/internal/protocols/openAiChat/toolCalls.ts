@@ -7,22 +7,22 @@ interface Begun {
   readonly name: string
 }
 
-/** Some servers write it as a text. */
+/** Some servers write the number as a string. */
 const numberOf = (index: Json | undefined): number | undefined =>
   From.count(typeof index === "string" && /^\d+$/.test(index) ? Number(index) : index)
 
 /**
- * Tells which tool call a fragment belongs to. OpenAI numbers the calls; of the compatible servers some leave the number
- * out, and some give every call the same one. A fragment with a new id and a name begins a call in any case.
+ * Finds the tool call of a fragment. OpenAI numbers the calls. Some compatible servers omit the number, and some give all
+ * calls the same number. A fragment with a new id and a name always begins a call.
  */
 export class ToolCalls {
   private begun = 0
   private last: Begun | undefined
   private readonly calls = new Map<string, Begun>()
-  /** The call that was begun last under each number. */
+  /** The latest call of each number. */
   private readonly numbered = new Map<number, Begun>()
 
-  /** Undefined where the fragment belongs to no call and begins none. */
+  /** Undefined if the fragment belongs to no call and begins none. */
   find(fragment: JsonObject): { readonly call: Begun; readonly isNew: boolean } | undefined {
     const number = numberOf(fragment["index"])
     const id = From.string(fragment["id"])
@@ -33,11 +33,11 @@ export class ToolCalls {
       const isOther = number === undefined && id === undefined && name !== undefined && name !== current.name
       return isOther ? undefined : { call: current, isNew: false }
     }
-    // Fragments of two calls come mixed, and only their ids tell them apart.
+    // Fragments of several calls may be mixed. Only their ids distinguish them.
     const known = current === undefined || id === undefined ? undefined : this.calls.get(id)
     if (known !== undefined) return { call: known, isNew: false }
     if (id !== undefined && name !== undefined) return { call: this.begin(number, id, name), isNew: true }
-    // An id that changes from one fragment to the next is the server's mistake: a call that begins has a name.
+    // A new id without a name is the server's mistake: a new call has a name.
     return current && { call: current, isNew: false }
   }
 

@@ -3,18 +3,18 @@ import type { Json, JsonObject } from "../../../Json.ts"
 import * as From from "../../json/json.ts"
 import type { Quirks } from "./quirks.ts"
 
-/** The usage that a chunk of a stream reports, as it came. */
+/** The usage in a chunk, as the server sent it. */
 export const usageOf = (quirks: Quirks, chunk: JsonObject): Json | undefined =>
   chunk["usage"] ?? (quirks.usage === "x_groq" ? From.object(chunk["x_groq"])?.["usage"] : undefined)
 
-/** What a provider counted. */
+/** The tokens that the provider counted. */
 export const used = (value: Json | undefined): Omit<Used, "_tag"> | undefined => {
   const usage = From.usage(value)
   if (usage === undefined) return undefined
   const input = From.object(usage["prompt_tokens_details"])
   return {
     inputTokens: From.count(usage["prompt_tokens"]),
-    // The other two are DeepSeek's and Moonshot's.
+    // The second is DeepSeek's, the third Moonshot's.
     cachedInputTokens: From.count(input?.["cached_tokens"]) ?? From.count(usage["prompt_cache_hit_tokens"]) ??
       From.count(usage["cached_tokens"]),
     cacheWriteTokens: From.count(input?.["cache_write_tokens"]),
@@ -24,7 +24,7 @@ export const used = (value: Json | undefined): Omit<Used, "_tag"> | undefined =>
   }
 }
 
-/** The count as it came, if it came by this protocol. What was not counted is left out, since it is not zero. */
+/** The provider's own count, if it is of this protocol. Unknown counts are left out: they are not zero. */
 export const encodeUsage = (
   { cacheWriteTokens, cachedInputTokens, inputTokens, outputTokens, raw, reasoningTokens }: Omit<
     Used,

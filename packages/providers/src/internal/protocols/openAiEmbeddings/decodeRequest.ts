@@ -11,7 +11,7 @@ import { read } from "./read.ts"
 const tokens = (value: Json, path: string): ReadonlyArray<number> =>
   read.array(value, path).map((token, index) => read.count(token, `${path}[${index}]`))
 
-/** One text, or the tokens of one, stand for a list of one. */
+/** One text, or the tokens of one text, is a list of one. */
 const input = (value: Json | undefined): EmbeddingRequest["input"] => {
   if (typeof value === "string") return [value]
   const inputs = read.array(value, "input")

@@ -16,7 +16,7 @@ const isFinite = (value: Json): value is number => typeof value === "number" && 
 const vectorOf = (value: Json | undefined): ReadonlyArray<number> | undefined =>
   typeof value === "string" ? Floats.decode(value) : Array.isArray(value) && value.every(isFinite) ? value : undefined
 
-/** The vectors in the order of their inputs. A text says what is wrong with them. */
+/** The vectors in the order of their inputs. Returns a string if one is not valid: the reason. */
 const vectorsOf = (data: ReadonlyArray<Json>): ReadonlyArray<ReadonlyArray<number>> | string => {
   const vectors = new Map<number, ReadonlyArray<number>>()
   for (const [place, value] of data.entries()) {
