@@ -1,50 +1,48 @@
 /**
- * The wire format of Anthropic's Messages, both ways. Some other providers and many gateways speak it as well.
+ * The wire format of Anthropic's Messages, both ways. Some other providers and many gateways speak it too.
  *
- * Pure: values go in and come out, and nothing else happens. Sources: Anthropic's API reference for `POST /v1/messages`, its
- * pages on streaming, errors, rate limits, versions, tool use, extended thinking and structured outputs; the types of
- * `@anthropic-ai/sdk` 1.12.0; server-sent events as in the HTML standard, §9.2. What the API says where it has no code for it
- * (an empty account, too long a prompt, a filtered answer, a country that is not served) is as its users reported it.
+ * Pure: each function maps values to values. Sources: Anthropic's API reference for `POST /v1/messages`; its pages on
+ * streaming, errors, rate limits, versions, tool use, extended thinking and structured outputs; the types of
+ * `@anthropic-ai/sdk` 1.12.0; server-sent events as in the HTML standard, §9.2. Some errors have no code, such as an empty
+ * account or a long prompt: their messages are as users reported them.
  *
- * It sends `anthropic-version: 2023-06-01`. The version that Anthropic's SDK has sent since October 2026, `2026-10-21`, takes
- * neither `temperature` nor `top_p` nor `top_k`, and compatible servers need not know it; answers of both are read, and what
- * is written for clients has the fields of the newer one.
+ * It sends `anthropic-version: 2023-06-01`. Version `2026-10-21`, which Anthropic's SDK sends since October 2026, rejects
+ * `temperature`, `top_p` and `top_k`. Answers of both versions are decoded. Answers to clients have the fields of the newer
+ * one.
  *
- * `max_tokens` must be sent. Without `maxOutputTokens` it is 4,096, the most that every model of this protocol gives, old
- * ones included; with a budget of thinking, so much more than that; with an effort and no budget, 16,384 more. Too low, and
- * answers end with the reason `length`; higher than the model gives, and the API refuses the request.
+ * The protocol requires `max_tokens`. Without `maxOutputTokens` it is 4,096, which every model allows. A thinking budget is
+ * added; for an effort without a budget, 16,384 are added. If it is too low, answers end with the reason `length`. If it is
+ * higher than the model allows, the API rejects the request.
  *
- * What an encoded request says when it is decoded again is what it said before, but for these merges:
+ * A request that is encoded and decoded again is the same, except:
  *
- * - One plain text part is a text, an empty text is none, and a message in which nothing is left is none.
- * - Turns alternate: what messages of one role in a row say is said in one, and so are tool results and what the user says
- *   next to them. When decoded, each result is a message of its own, and so is what stands before, between and after them.
- * - The system messages that come first are one, above the conversation. Later ones stay in their place, which older models
- *   and servers may refuse.
- * - Thinking that is not signed is left out: it is another provider's, and the API refuses it. A refusal is a text.
- * - The arguments of a call are spelled anew, and none are an empty object. What is no JSON object is sent as the one field
- *   `INVALID_JSON` of an object.
- * - How closely to look at an image is left out, and so are a plain text document's bytes that are not UTF-8.
- * - Of `reasoning`, the effort `none` is a budget of 0, and `minimal` is `low`. An effort without a budget is sent as
- *   adaptive thinking of that effort; `extras` with `thinking: null` send it without.
- * - A format is named `answer`, and its description and strictness are left out: formats here are always strict.
- * - A tool's schema without a type is of the type `object`. `toolChoice` and `parallelToolCalls` go only with tools, the
- *   latter with the choice `auto` where there is none, and not with the choice `none`.
- * - `maxOutputTokens` is never missing. One choice, and penalties of zero, are what there is anyway.
+ * - One plain text part becomes a string. Empty texts and empty messages are dropped.
+ * - Turns alternate: neighbours of one role are joined, and tool results with the user's parts beside them. Decoding makes
+ *   each result a message, and the parts before, between and after them.
+ * - The first system messages are joined in `system`. Later ones stay in place, which older models and servers may reject.
+ * - Unsigned thinking is dropped: it is another provider's, and the API rejects it. A refusal becomes a text.
+ * - Arguments of a call are parsed and written again; no arguments become an empty object. Arguments that are no JSON object
+ *   become the field `INVALID_JSON` of an object.
+ * - An image's `detail` is dropped, and so are bytes of a plain text document that are not UTF-8.
+ * - The effort `none` becomes a budget of 0, and `minimal` becomes `low`. An effort without a budget is adaptive thinking of
+ *   that effort; extras of `thinking: null` send the effort alone.
+ * - A format is named `answer`. Its description and strictness are dropped: formats are always strict here.
+ * - A tool's schema without a type gets the type `object`. `toolChoice` and `parallelToolCalls` are sent only with tools.
+ *   `parallelToolCalls` needs a choice: `auto` by default; with `none` it is dropped.
+ * - `maxOutputTokens` is always set. `choices: 1` and penalties of zero are dropped.
  *
- * And of what a client wrote, that: `output_format` is `output_config.format`; a tool of the type `custom` has no type; a call
- * whose `caller` is the model itself has none; fields that are null are left out.
+ * Decoding a client's request normalises it: `output_format` becomes `output_config.format`; a tool's type `custom` is
+ * dropped, and so is a `caller` that is the model itself; fields that are null are dropped.
  *
- * Several choices, a seed, penalties, JSON of any shape, sounds and videos cannot be said, and are `Unsupported`.
+ * Several choices, a seed, penalties, JSON without a schema, sounds and videos fail with `Unsupported`.
  *
- * What is native is a content block of a type that the model does not have, in one piece: what the provider's own tools were
- * asked and gave, and what may come. In a stream it comes once it is complete. A citation in a stream is a note
- * (`{ type: "citations_delta", citation }`) behind what it is about, and does not go back to the provider; in a whole answer
- * it is in the extras of its text, and does. `Finished` comes with the message's stop, which alone makes it whole.
+ * A native part is a content block of an unknown type, whole: calls and results of the provider's own tools, and future
+ * types. A stream emits it once it is complete. A citation in a stream is a note after its text
+ * (`{ type: "citations_delta", citation }`), and does not go back to the provider. A citation in a whole answer is in the
+ * extras of its text, and does. `Finished` is emitted when the message stops, since only then is the answer whole.
  *
- * For clients, tokens that nobody counted are zero, since the protocol demands a number; an answer without an id is
- * `msg_unnamed`; calls that came mixed are told one after the other, and end where something else is said; of several answers
- * the first is told.
+ * For clients: unknown token counts are zero, since the protocol requires numbers. An answer without an id is `msg_unnamed`.
+ * Mixed tool calls are written one after the other. Only the first of several answers is written.
  */
 import { sse } from "./internal/framing/sse.ts"
 import { classify } from "./internal/protocols/anthropicMessages/decodeError.ts"

@@ -1,57 +1,57 @@
 /**
- * What a chat model says, piece by piece, in the terms that all providers share.
+ * The events of a chat model's answer, in one form for all providers.
  *
- * An answer is `Started`, then deltas, then `Finished`, then `Used` if the provider counted tokens. Where several answers
- * were asked for, each has a number and a `Finished` of its own. Without its `Finished` an answer is not whole.
+ * An answer is `Started`, then deltas, then `Finished`, then `Used` if the provider counted tokens. If a request asks for
+ * several answers, each has a number and its own `Finished`. An answer without its `Finished` is not whole.
  */
 import type { Extras } from "./ChatRequest.ts"
 import type { JsonObject } from "./Json.ts"
 
-/** The provider has begun to answer. Nothing was said yet. */
+/** The provider began to answer. It has no content yet. */
 export interface Started {
   readonly _tag: "Started"
   readonly id: string | undefined
-  /** The model that answers, which may be a dated version of the one asked for. */
+  /** The model that answers. It may be a dated version of the requested one. */
   readonly model: string | undefined
-  /** What else the provider said of the answer as a whole, such as when it was made. */
+  /** Other fields of the whole answer, such as its time. */
   readonly extras?: Extras | undefined
 }
 
-interface Said {
-  /** Which of several answers this belongs to; absent for the first or only one. */
+interface OfChoice {
+  /** The number of the answer. Absent for the first or only one. */
   readonly choice?: number | undefined
 }
 
-export interface TextDelta extends Said {
+export interface TextDelta extends OfChoice {
   readonly _tag: "TextDelta"
   readonly text: string
 }
 
-/** The model's thinking, where the provider shows it. */
-export interface ReasoningDelta extends Said {
+/** The model's thinking, if the provider shows it. */
+export interface ReasoningDelta extends OfChoice {
   readonly _tag: "ReasoningDelta"
   readonly text: string
   readonly extras?: Extras | undefined
 }
 
 /**
- * A piece of thinking is complete and signed. The provider wants thinking and signature back unchanged; `redacted` stands for
+ * A piece of thinking is complete and signed. The provider requires thinking and signature back unchanged. `redacted` is
  * thinking that only the provider can read.
  */
-export interface ReasoningSigned extends Said {
+export interface ReasoningSigned extends OfChoice {
   readonly _tag: "ReasoningSigned"
   readonly signature?: string | undefined
   readonly redacted?: string | undefined
 }
 
-/** The model declines, in its own words, instead of answering. */
-export interface RefusalDelta extends Said {
+/** The model declines to answer, in its own words. */
+export interface RefusalDelta extends OfChoice {
   readonly _tag: "RefusalDelta"
   readonly text: string
 }
 
-/** A tool call begins. `index` tells calls apart whose fragments come mixed. */
-export interface ToolCallStarted extends Said {
+/** A tool call begins. `index` distinguishes calls, whose fragments may be mixed. */
+export interface ToolCallStarted extends OfChoice {
   readonly _tag: "ToolCallStarted"
   readonly index: number
   readonly id: string
@@ -60,35 +60,35 @@ export interface ToolCallStarted extends Said {
 }
 
 /** The next fragment of a tool call's JSON arguments. */
-export interface ToolCallDelta extends Said {
+export interface ToolCallDelta extends OfChoice {
   readonly _tag: "ToolCallDelta"
   readonly index: number
   readonly arguments: string
 }
 
-/** Something that one protocol knows and this model does not: citations, log probabilities, what a provider's own tool did. */
-export interface Native extends Said {
+/** Something that only one protocol has: citations, log probabilities, results of a provider's own tool. */
+export interface Native extends OfChoice {
   readonly _tag: "Native"
   readonly protocol: string
   readonly value: JsonObject
-  /** It is about what is being said, which goes on around it; else it stands by itself, between what is said. */
+  /** A note is about the content around it, and does not interrupt it. Default: a part of its own. */
   readonly isNote?: boolean | undefined
 }
 
 export type FinishReason = "stop" | "length" | "tool-calls" | "content-filter" | "other"
 
-export interface Finished extends Said {
+export interface Finished extends OfChoice {
   readonly _tag: "Finished"
   readonly reason: FinishReason
-  /** The provider's own word for it. */
+  /** The provider's own word for the reason. */
   readonly raw: string
-  /** The stop text that was met, if the provider says which. */
+  /** The stop text that ended the answer, if the provider states it. */
   readonly stopSequence?: string | undefined
-  /** What else the provider said of the end, such as why it refused. */
+  /** Other fields of the end, such as the reason of a refusal. */
   readonly extras?: Extras | undefined
 }
 
-/** Tokens as the provider counted them. What it did not count is undefined, which is not zero. */
+/** Tokens as the provider counted them. Undefined means unknown, not zero. */
 export interface Used {
   readonly _tag: "Used"
   /** All of the input, cached or not. */
@@ -100,7 +100,7 @@ export interface Used {
   readonly outputTokens: number | undefined
   /** The part of `outputTokens` that was spent on thinking. */
   readonly reasoningTokens: number | undefined
-  /** The count as the provider wrote it, which has what this model does not. */
+  /** The usage as the provider sent it, with fields that this form lacks. */
   readonly raw: JsonObject
 }
 
@@ -116,5 +116,5 @@ export type ChatEvent =
   | Finished
   | Used
 
-/** Whether the model said something, as against the provider announcing or counting. */
+/** Whether the event comes from the model: not `Started`, not `Used`. */
 export const isOutput = (event: ChatEvent): boolean => event._tag !== "Started" && event._tag !== "Used"

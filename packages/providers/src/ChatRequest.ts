@@ -1,13 +1,12 @@
 /**
- * A request to a chat model, in the terms that all providers share.
+ * A request to a chat model, in one form for all providers.
  *
- * Protocols turn it into a provider's own format and back. What a protocol knows and this model does not is kept in
- * `extras`, under that protocol's name, and goes only to providers that speak it: so one request can be sent to several
- * providers, and none gets what another one's parameters mean.
+ * Protocols encode it in a provider's own format, and decode it. Fields that only one protocol has are in `extras`, under that
+ * protocol's name, and go only to its providers. So one request can be sent to several providers.
  */
 import type { Json, JsonObject } from "./Json.ts"
 
-/** What only one protocol understands, by the protocol's name (`Protocol.name`). It is sent as it stands. */
+/** Fields of single protocols, by the protocol's name (`Protocol.name`). They are sent unchanged. */
 export interface Extras {
   readonly [protocol: string]: JsonObject
 }
@@ -18,7 +17,7 @@ export interface TextPart {
   readonly extras?: Extras | undefined
 }
 
-/** Where the bytes of an image, a document or a sound are: in here as base64, at a URL, or at the provider. */
+/** The bytes of an image, a document or a sound: base64 here, a URL, or a file at the provider. */
 export type Source =
   | { readonly mediaType: string; readonly data: string }
   | { readonly url: string }
@@ -27,12 +26,12 @@ export type Source =
 export interface ImagePart {
   readonly type: "image"
   readonly source: Source
-  /** How closely to look, in the provider's own word. Closer costs more tokens. */
+  /** The resolution, in the provider's own word. A higher one costs more tokens. */
   readonly detail?: string | undefined
   readonly extras?: Extras | undefined
 }
 
-/** A document, a sound, or whatever else a model reads that is neither text nor image. */
+/** A document, a sound, or any other input that is neither text nor image. */
 export interface FilePart {
   readonly type: "file"
   readonly source: Source
@@ -40,7 +39,7 @@ export interface FilePart {
   readonly extras?: Extras | undefined
 }
 
-/** A part that one protocol knows and this model does not. Another protocol refuses or leaves it out. */
+/** A part that only one protocol has. Another protocol rejects it or leaves it out. */
 export interface NativePart {
   readonly type: "native"
   readonly protocol: string
@@ -48,14 +47,14 @@ export interface NativePart {
 }
 
 /**
- * What the model thought before it spoke. Providers that sign it want it back unchanged, in its place, for as long as its
- * tool calls are in the history.
+ * The model's thinking before its answer. A provider that signs it requires it back unchanged and in its place, as long as
+ * its tool calls are in the history.
  */
 export interface ReasoningPart {
   readonly type: "reasoning"
   readonly text: string
   readonly signature?: string | undefined
-  /** The thinking in a form that only the provider can read, where it does not show it. */
+  /** The thinking in a form that only the provider can read, if the provider does not show it. */
   readonly redacted?: string | undefined
   readonly extras?: Extras | undefined
 }
@@ -66,7 +65,7 @@ export interface RefusalPart {
   readonly text: string
 }
 
-/** A call that the model made. `arguments` is the JSON text as the model wrote it, which need not be valid. */
+/** A tool call of the model. `arguments` is the JSON text that the model wrote. It may be invalid. */
 export interface ToolCallPart {
   readonly type: "tool-call"
   readonly id: string
@@ -99,19 +98,19 @@ export interface AssistantMessage {
   readonly extras?: Extras | undefined
 }
 
-/** What a tool call came to. */
+/** The result of a tool call. */
 export interface ToolMessage {
   readonly role: "tool"
   readonly toolCallId: string
   readonly content: string | ReadonlyArray<ToolResultPart>
-  /** Whether the tool failed. Protocols that have no word for it are told by the content alone. */
+  /** Whether the tool failed. Some protocols have no such field, and send only the content. */
   readonly isError?: boolean | undefined
   readonly extras?: Extras | undefined
 }
 
 export type Message = SystemMessage | UserMessage | AssistantMessage | ToolMessage
 
-/** A tool of the caller's that the model may call. */
+/** A tool that the caller runs and the model may call. */
 export interface FunctionTool {
   readonly name: string
   readonly description?: string | undefined
@@ -122,7 +121,7 @@ export interface FunctionTool {
   readonly extras?: Extras | undefined
 }
 
-/** A tool that one protocol knows and this model does not, such as a search that the provider runs. */
+/** A tool that only one protocol has, such as a search that the provider runs. */
 export interface NativeTool {
   readonly protocol: string
   readonly definition: JsonObject
@@ -132,7 +131,7 @@ export type Tool = FunctionTool | NativeTool
 
 export type ToolChoice = "auto" | "none" | "required" | { readonly tool: string }
 
-/** The answer must be JSON: of any shape, or of a schema's. */
+/** The answer must be JSON, of any shape or of a schema. */
 export type Format =
   | { readonly type: "json" }
   | {
@@ -143,7 +142,7 @@ export type Format =
     readonly strict?: boolean | undefined
   }
 
-/** How much the model thinks before it speaks. Protocols take one of the two; a protocol translates the other. */
+/** How much the model thinks before it answers. A protocol has one of the two fields, and translates the other. */
 export interface Reasoning {
   /** In the provider's own words: `"low"`, `"medium"`, `"high"`, … */
   readonly effort?: string | undefined
@@ -151,7 +150,7 @@ export interface Reasoning {
   readonly budgetTokens?: number | undefined
 }
 
-/** How the model samples and when it stops. What is left out is the provider's default. */
+/** How the model samples, and when it stops. Default of each field: the provider's. */
 export interface Parameters {
   /** Upper bound of the answer, in tokens, reasoning included. Too low, and answers end with the reason `length`. */
   readonly maxOutputTokens?: number | undefined
@@ -159,13 +158,13 @@ export interface Parameters {
   readonly temperature?: number | undefined
   /** Sample among the likeliest tokens that make up this share of probability, from 0 to 1. */
   readonly topP?: number | undefined
-  /** Sample among so many of the likeliest tokens. */
+  /** Sample among this number of the likeliest tokens. */
   readonly topK?: number | undefined
-  /** From -2 to 2: the higher, the less the model stays on its topics. */
+  /** From -2 to 2: the higher, the more the model changes topics. */
   readonly presencePenalty?: number | undefined
   /** From -2 to 2: the higher, the less the model repeats itself. */
   readonly frequencyPenalty?: number | undefined
-  /** Texts at which the answer ends. */
+  /** The answer ends before any of these texts. */
   readonly stop?: ReadonlyArray<string> | undefined
   /** Same seed, same request: likely the same answer. */
   readonly seed?: number | undefined
@@ -176,7 +175,7 @@ export interface Parameters {
   readonly parallelToolCalls?: boolean | undefined
   /** The provider's queue or price class, in its own word. */
   readonly serviceTier?: string | undefined
-  /** Names the end user to the provider, for its watch on abuse. No name or address: a stable pseudonym. */
+  /** A stable pseudonym of the end user, with which the provider detects abuse. Not a name, not an address. */
   readonly user?: string | undefined
   readonly extras?: Extras | undefined
 }

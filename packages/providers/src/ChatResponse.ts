@@ -1,4 +1,4 @@
-/** A chat model's whole answer, in the terms that all providers share: what the events of a stream come to. */
+/** A chat model's whole answer, in one form for all providers. */
 import type * as Option from "effect/Option"
 import type { ChatEvent } from "./ChatEvent.ts"
 import type { ChatResponse } from "./internal/model/chatResponse.ts"
@@ -7,15 +7,14 @@ import * as Fold from "./internal/model/fold.ts"
 export type { ChatResponse, Choice } from "./internal/model/chatResponse.ts"
 
 /**
- * What events come to. None where an answer has not its finish.
+ * The response of a stream's events. None if an answer lacks its `Finished`.
  *
- * Deltas of one kind in a row are one part, and notes come behind the part that they are about. Answers are in the order of
- * their numbers.
+ * Deltas of one kind in a row are one part. Notes follow the part that they are about. Answers are sorted by number.
  */
 export const fromEvents: (events: Iterable<ChatEvent>) => Option.Option<ChatResponse> = Fold.fromEvents
 
 /**
- * The events that come to this answer. Parts of one kind in a row are one when they are folded again, empty texts are none,
- * and the extras of a text are left out, since no event has them.
+ * The events of a response. `fromEvents` returns the same response, except: parts of one kind in a row are joined, empty texts
+ * are dropped, and so are the extras of texts.
  */
 export const toEvents: (response: ChatResponse) => ReadonlyArray<ChatEvent> = Fold.toEvents

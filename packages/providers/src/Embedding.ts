@@ -1,12 +1,12 @@
-/** Texts as vectors: the request and its answer, in the terms that all providers share. */
+/** Embeddings: the request and its response, in one form for all providers. */
 import type { Extras } from "./ChatRequest.ts"
 import type { JsonObject } from "./Json.ts"
 
 export interface EmbeddingRequest {
   readonly model: string
-  /** Texts, or each as the numbers of its tokens. */
+  /** Texts, or each text as its token numbers. */
   readonly input: ReadonlyArray<string> | ReadonlyArray<ReadonlyArray<number>>
-  /** How long the vectors are to be. Default: the model's own. Shorter ones are cheaper to store and less exact. */
+  /** The length of the vectors. Default: the model's. Shorter vectors are cheaper to store and less exact. */
   readonly dimensions?: number | undefined
   readonly user?: string | undefined
   readonly extras?: Extras | undefined
@@ -14,7 +14,7 @@ export interface EmbeddingRequest {
 
 export interface EmbeddingResponse {
   readonly model: string | undefined
-  /** One for each input, in their order. */
+  /** One vector for each input, in the same order. */
   readonly embeddings: ReadonlyArray<ReadonlyArray<number>>
   readonly extras?: Extras | undefined
   readonly usage: { readonly inputTokens: number | undefined; readonly raw: JsonObject } | undefined

@@ -1,9 +1,8 @@
 /**
- * Framings of streams: how bytes become frames, and frames bytes, whatever the protocol.
+ * Framings of streams: they cut bytes into frames, and write frames as text. They know no protocol.
  *
- * A protocol declares its framing, and its stream decoder extends `StreamDecoder`, which gives it frames. Two framings are
- * here, `sse` and `jsonLines`. A framing of your own is a value of the type `Framing`: a binary one, for instance, needs no
- * change anywhere else.
+ * A protocol declares its framing. Its stream decoder extends `StreamDecoder`, and receives frames. Two framings are built
+ * in: `sse` and `jsonLines`. A framing of your own is a value of the type `Framing`, such as one of binary messages.
  */
 import * as JsonLines from "./internal/framing/jsonLines.ts"
 import * as Sse from "./internal/framing/sse.ts"
@@ -15,8 +14,8 @@ export { StreamDecoder } from "./internal/framing/streamDecoder.ts"
 /** A server-sent event. Its name is `message` if it has none. */
 export type SseEvent = Sse.SseEvent
 
-/** Server-sent events: HTML standard, §9.2. An event is of at most 10 MiB characters. */
+/** Server-sent events: HTML standard, §9.2. Limit of an event: 10 Mi characters. */
 export const sse: Framing<SseEvent> = Sse.sse
 
-/** JSON lines, each of at most 10 MiB characters. A frame is the text of one line, which is not parsed. */
+/** JSON lines. A frame is the text of one line, not parsed. Limit of a line: 10 Mi characters. */
 export const jsonLines: Framing<string> = JsonLines.jsonLines

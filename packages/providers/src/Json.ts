@@ -1,4 +1,4 @@
-/** Any JSON value, as it is parsed. */
+/** A parsed JSON value. */
 export type Json = null | boolean | number | string | ReadonlyArray<Json> | JsonObject
 
 export interface JsonObject {

@@ -1,29 +1,33 @@
 /**
- * The wire format of OpenAI's chat completions, both ways. Many other providers speak it as well.
+ * The wire format of OpenAI's chat completions, both ways. Many other providers speak it too.
  *
- * Pure: values go in and come out, and nothing else happens. Sources: OpenAI's API reference for `POST /v1/chat/completions`
- * and for its errors and rate limits; server-sent events as in the HTML standard, §9.2.
+ * Pure: each function maps values to values. Sources: OpenAI's API reference for `POST /v1/chat/completions`, its errors and
+ * its rate limits; server-sent events as in the HTML standard, §9.2.
  *
- * What an encoded request says when it is decoded again is what it said before, but for these merges:
+ * A request that is encoded and decoded again is the same, except:
  *
- * - One plain text part is a text, and an empty text beside other parts is none.
- * - Of the model's parts, thinking comes first, then text, then a refusal, then tool calls; refusals are one.
- * - Thinking goes back only under the name under which it came from a server of this protocol. What others signed does not.
- * - What a tool's result holds besides text is shown in a message of the user's, behind the results of that turn. Whether the
- *   tool failed is left to its content.
- * - Of `reasoning`, a `budgetTokens` becomes an effort: 0 `none`, up to 2,048 `low`, up to 8,192 `medium`, else `high`.
- * - `toolChoice` and `parallelToolCalls` go only with tools, without which OpenAI refuses them.
+ * - One plain text part becomes a string. An empty text beside other parts is dropped.
+ * - The assistant's parts are sorted: thinking, text, refusal, tool calls. Refusals are joined.
+ * - Thinking goes back to the server as the quirk `reasoningField` declares. Thinking that another provider signed does not.
+ * - A tool message holds text only. Other parts of a tool's result follow in a user message, after the results of the turn.
+ *   `isError` is dropped.
+ * - `reasoning.budgetTokens` becomes an effort: 0 `none`, up to 2,048 `low`, up to 8,192 `medium`, else `high`.
+ * - `toolChoice` and `parallelToolCalls` are sent only with tools. OpenAI rejects them otherwise.
  *
- * In what compatible servers differ from OpenAI's is a quirk: `make({ maxTokensField: "max_tokens" })` is the protocol of a
- * server that knows only `max_tokens`. By default, `topK` goes as `top_k`, which OpenAI itself refuses and many servers take.
+ * Compatible servers differ in details, which are quirks: `make({ maxTokensField: "max_tokens" })` is the protocol of a
+ * server that knows only `max_tokens`. By default, `topK` is sent as `top_k`, which OpenAI rejects and many servers accept.
  *
- * And of what a client wrote, that: `max_tokens` is `max_completion_tokens`; `functions` and calls of them are tools, whose
- * calls get ids of their own; `stop` is a list; fields that are null, and a `response_format` of text, are left out; a tool
- * without parameters takes an object of any.
+ * Decoding a client's request normalises it:
  *
- * What is native in answers says where it stands: `{ message: … }` in the message, `{ choice: … }` beside it (log
- * probabilities), `{ response: … }` in the whole answer; another form is a part of the content. Only what stands in the
- * message goes back to the provider with a history.
+ * - `max_tokens` becomes `max_completion_tokens`.
+ * - `functions` and `function_call` become tools and tool calls with ids.
+ * - `stop` becomes a list.
+ * - Fields that are null, and a `response_format` of text, are dropped.
+ * - A tool without parameters gets a schema that allows any object.
+ *
+ * Native parts of answers state their place. `{ message: … }` is a field of the message, `{ choice: … }` a field beside it
+ * (log probabilities), `{ response: … }` a field of the whole answer. Any other native part is a part of the content. Only
+ * fields of the message go back to the provider with a history.
  */
 import { sse } from "./internal/framing/sse.ts"
 import { classify } from "./internal/protocols/openAi/decodeError.ts"
@@ -39,15 +43,15 @@ import { parameters, protocol as name } from "./internal/protocols/openAiChat/ex
 import * as Internal from "./internal/protocols/openAiChat/quirks.ts"
 import type * as Protocol from "./Protocol.ts"
 
-/** In what servers of this protocol differ. A provider declares its own, and the protocol asks them. */
+/** The differences between servers of this protocol. A provider declares its own. */
 export type Quirks = Internal.Quirks
 
-/** A form of this protocol. Its quirks are data: read them, or make another form of them. */
+/** A form of this protocol. Its quirks are data. */
 export interface OpenAiChat extends Protocol.ChatProtocol {
   readonly quirks: Quirks
 }
 
-/** The protocol of servers with these quirks. A quirk that is left out is OpenAI's. */
+/** The protocol of servers with these quirks. Default of each: OpenAI's. */
 export const make = (quirks?: Partial<Quirks>): OpenAiChat => {
   const all: Quirks = { ...Internal.defaults, ...quirks }
   const decodeBody = decodeRequest(all)

@@ -1,13 +1,13 @@
-/** What a provider says about its limits, with any answer. */
+/** The limits that a provider states in a response. */
 import type * as Duration from "effect/Duration"
 
 export interface RateLimit {
-  /** What is limited, in our words, or in the provider's own where we have none. */
+  /** What is limited. The provider's own word, if none of ours fits. */
   readonly dimension: "requests" | "tokens" | "input-tokens" | "output-tokens" | (string & {})
-  /** How much there is in one window. */
+  /** The amount for one window. */
   readonly limit: number | undefined
   readonly remaining: number | undefined
-  /** How long until all of it is there again, counted from the answer. */
+  /** The time from the response until the whole amount is available again. */
   readonly resetAfter: Duration.Duration | undefined
 }
 

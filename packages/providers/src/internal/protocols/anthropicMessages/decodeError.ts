@@ -64,14 +64,14 @@ export const classify = (
   if (status < 400) {
     return invalidResponse(peer, `status ${status}, which is neither a success nor an error`, body)
   }
-  const told = From.string(error?.["message"]) ?? body.trim()
+  const message = From.string(error?.["message"]) ?? body.trim()
   const code = From.string(From.object(error?.["details"])?.["error_code"]) ?? type
   const requestId = From.string(headers["request-id"]) ?? From.string(response?.["request_id"])
-  const facts: Facts = { status, type, code, detail: told }
+  const facts: Facts = { status, type, code, detail: message }
   const said: ProviderError.Said = {
     provider: peer.provider,
     status,
-    detail: excerpt(peer.redact(told)),
+    detail: excerpt(peer.redact(message)),
     code: code === undefined ? undefined : peer.redact(code),
     requestId: requestId === undefined ? undefined : peer.redact(requestId)
   }
@@ -81,16 +81,18 @@ export const classify = (
   if (is(facts, "overloaded_error", 503, 529)) return new ProviderError.Overloaded(waiting)
   if (is(facts, "authentication_error", 401)) return new ProviderError.AuthenticationFailed(said)
   // Not in the reference: the API's answer to callers from a country that it does not serve.
-  if (type === "forbidden" && /request not allowed/i.test(told)) return new ProviderError.RegionBlocked(said)
+  if (type === "forbidden" && /request not allowed/i.test(message)) return new ProviderError.RegionBlocked(said)
   if (is(facts, "permission_error", 403) || code === "organization_on_hold") {
     return new ProviderError.PermissionDenied(said)
   }
   if (status === 404) {
-    return isModelMissing(code, told) ? new ProviderError.ModelNotFound(said) : new ProviderError.RequestRejected(said)
+    return isModelMissing(code, message)
+      ? new ProviderError.ModelNotFound(said)
+      : new ProviderError.RequestRejected(said)
   }
   // 408 and 409: the provider stopped waiting, or something changed meanwhile. The request itself is valid.
   if (status >= 500 || status === 408 || status === 409) return new ProviderError.ProviderFailed(waiting)
-  if (lengthTexts.test(told)) return new ProviderError.ContextTooLong(said)
-  if (filterTexts.test(told)) return new ProviderError.ContentFiltered(said)
+  if (lengthTexts.test(message)) return new ProviderError.ContextTooLong(said)
+  if (filterTexts.test(message)) return new ProviderError.ContentFiltered(said)
   return new ProviderError.RequestRejected(said)
 }

@@ -2,8 +2,8 @@ import type * as Result from "effect/Result"
 import type { ChatRequest, Extras, Format, Reasoning, Tool, ToolChoice } from "../../../ChatRequest.ts"
 import type { Json, JsonObject } from "../../../Json.ts"
 import { type Delivery, RequestInvalid } from "../../../Protocol.ts"
+import { catching } from "../../json/catching.ts"
 import * as From from "../../json/json.ts"
-import { orRefusal } from "../../json/refusal.ts"
 import { decodeMessages } from "./decodeMessages.ts"
 import { keep, protocol } from "./extras.ts"
 import { array, at, boolean, count, malformed, name, number, object, optional, text } from "./read.ts"
@@ -154,4 +154,4 @@ const decode = (value: Json | undefined): Decoded => {
 }
 
 export const decodeRequest = (body: string): Result.Result<Decoded, RequestInvalid> =>
-  orRefusal(RequestInvalid, () => decode(From.parse(body)))
+  catching(RequestInvalid, () => decode(From.parse(body)))

@@ -3,8 +3,8 @@ import type { ChatResponse } from "../../../ChatResponse.ts"
 import type { Json, JsonObject } from "../../../Json.ts"
 import { type HttpResponse, type Peer, RequestInvalid } from "../../../Protocol.ts"
 import type { ProviderError } from "../../../ProviderError.ts"
+import { catching } from "../../json/catching.ts"
 import * as From from "../../json/json.ts"
-import { orRefusal } from "../../json/refusal.ts"
 import { invalidResponse } from "../../model/invalidResponse.ts"
 import { classify } from "./decodeError.ts"
 import { assistantPart } from "./decodeParts.ts"
@@ -63,7 +63,7 @@ export const decodeResponse = (peer: Peer, response: HttpResponse): Result.Resul
   const value = From.parse(response.body)
   if (response.status < 200 || response.status >= 300 || isError(value)) return Result.fail(classify(peer, response))
   return Result.mapError(
-    orRefusal(RequestInvalid, () => decode(value)),
+    catching(RequestInvalid, () => decode(value)),
     ({ detail, path }) => invalidResponse(peer, `${path || "what"} ${detail}`, response.body)
   )
 }

@@ -51,7 +51,7 @@ const replyOf = (error: ProviderError): Reply => {
   }
 }
 
-const told = (error: ProviderError, text: string | undefined): string => {
+const messageOf = (error: ProviderError, text: string | undefined): string => {
   const detail = "detail" in error && error._tag !== "InvalidResponse" && error.detail !== "" ? error.detail : undefined
   const said = detail ?? text ?? error.message
   return text === undefined || said.toLowerCase().includes(text.toLowerCase()) ? said : `${text}: ${said}`
@@ -62,7 +62,7 @@ export const errorBody = (error: ProviderError): JsonObject => {
   const { text, type } = replyOf(error)
   return {
     type: "error",
-    error: { type, message: told(error, text) },
+    error: { type, message: messageOf(error, text) },
     request_id: "requestId" in error ? error.requestId ?? null : null
   }
 }

@@ -2,8 +2,8 @@ import type * as Result from "effect/Result"
 import type { ChatRequest, Format, NativeTool, Reasoning, Tool, ToolChoice } from "../../../ChatRequest.ts"
 import type { Json, JsonObject } from "../../../Json.ts"
 import { type Delivery, Unsupported } from "../../../Protocol.ts"
+import { catching } from "../../json/catching.ts"
 import * as From from "../../json/json.ts"
-import { orRefusal } from "../../json/refusal.ts"
 import { encodeMessages } from "./encodeMessages.ts"
 import { extrasOf, protocol, unsupported } from "./extras.ts"
 import type { Quirks } from "./quirks.ts"
@@ -66,7 +66,7 @@ const outputConfig = (request: ChatRequest): JsonObject | undefined => {
 const joined = (known: JsonObject | undefined, extra: Json | undefined): Json | undefined =>
   extra === null ? undefined : known === undefined ? extra : { ...known, ...From.object(extra) }
 
-const refuseWhatCannotBeSaid = (request: ChatRequest): void => {
+const rejectUnsupported = (request: ChatRequest): void => {
   if ((request.choices ?? 1) !== 1) unsupported("several answers to one request")
   if (request.seed !== undefined) unsupported("a seed")
   if ((request.presencePenalty ?? 0) !== 0) unsupported("a presence penalty")
@@ -81,7 +81,7 @@ const room = ({ answerTokens }: Quirks, reasoning: Reasoning): number =>
 const ours = new Set(["stream", "thinking", "output_config", "metadata", "tool_choice"])
 
 const encode = (quirks: Quirks, request: ChatRequest, delivery: Delivery): JsonObject => {
-  refuseWhatCannotBeSaid(request)
+  rejectUnsupported(request)
   const reasoning = request.reasoning ?? {}
   const tools = request.tools ?? []
   const extras = extrasOf(request)
@@ -110,4 +110,4 @@ const encode = (quirks: Quirks, request: ChatRequest, delivery: Delivery): JsonO
 
 export const encodeRequest =
   (quirks: Quirks) => (request: ChatRequest, delivery: Delivery): Result.Result<JsonObject, Unsupported> =>
-    orRefusal(Unsupported, () => encode(quirks, request, delivery))
+    catching(Unsupported, () => encode(quirks, request, delivery))

@@ -5,7 +5,7 @@ import type { RateLimit, RateLimits } from "../../../RateLimit.ts"
 import { retryAfter } from "../../http/retryAfter.ts"
 
 /** The headers of one limit. */
-interface Told {
+interface LimitHeaders {
   readonly dimension: string
   readonly fields: { [field: string]: string }
 }
@@ -17,8 +17,8 @@ const single = (value: Wire.Headers[string]): string | undefined => {
   return first?.trim() === "" ? undefined : first?.trim()
 }
 
-const told = (headers: Wire.Headers): ReadonlyArray<Told> => {
-  const found = new Map<string, Told>()
+const limitHeaders = (headers: Wire.Headers): ReadonlyArray<LimitHeaders> => {
+  const found = new Map<string, LimitHeaders>()
   for (const [name, value] of Object.entries(headers)) {
     const [, dimension, field] = header.exec(name) ?? []
     const text = single(value)
@@ -53,7 +53,7 @@ const share = (utilization: string | undefined) => {
 }
 
 /** The time until all exhausted windows of a plan are open again. */
-const rejectedFor = (all: ReadonlyArray<Told>, headers: Wire.Headers): Duration.Duration | undefined =>
+const rejectedFor = (all: ReadonlyArray<LimitHeaders>, headers: Wire.Headers): Duration.Duration | undefined =>
   all.filter(({ dimension, fields }) => dimension.startsWith("unified") && fields["status"] === "rejected")
     .map(({ fields }) => until(fields["reset"], headers))
     .reduce(
@@ -61,7 +61,7 @@ const rejectedFor = (all: ReadonlyArray<Told>, headers: Wire.Headers): Duration.
       undefined
     )
 
-const rateLimit = ({ dimension, fields }: Told, headers: Wire.Headers): RateLimit => ({
+const rateLimit = ({ dimension, fields }: LimitHeaders, headers: Wire.Headers): RateLimit => ({
   dimension,
   limit: amount(fields["limit"]) ?? share(fields["utilization"])?.limit,
   remaining: amount(fields["remaining"]) ?? share(fields["utilization"])?.remaining,
@@ -71,12 +71,12 @@ const rateLimit = ({ dimension, fields }: Told, headers: Wire.Headers): RateLimi
 /** How long to wait: as the response asks, or until the plan's windows are open again, whichever is later. */
 export const waitOf = (headers: Wire.Headers): Duration.Duration | undefined => {
   const asked = retryAfter(headers)
-  const rejected = rejectedFor(told(headers), headers)
+  const rejected = rejectedFor(limitHeaders(headers), headers)
   return asked === undefined || rejected === undefined ? asked ?? rejected : Duration.max(asked, rejected)
 }
 
 export const limits = ({ headers }: HttpResponse): RateLimits => ({
-  limits: told(headers).filter(({ fields }) => Object.keys(fields).some((field) => field !== "status"))
+  limits: limitHeaders(headers).filter(({ fields }) => Object.keys(fields).some((field) => field !== "status"))
     .map((limit) => rateLimit(limit, headers)),
   retryAfter: waitOf(headers)
 })

@@ -2,8 +2,8 @@ import type * as Result from "effect/Result"
 import type { ChatRequest, Extras, Format, FunctionTool, Tool, ToolChoice } from "../../../ChatRequest.ts"
 import type { Json, JsonObject } from "../../../Json.ts"
 import { type Delivery, RequestInvalid } from "../../../Protocol.ts"
+import { catching } from "../../json/catching.ts"
 import { isObject, others, parse, present } from "../../json/json.ts"
-import { orRefusal } from "../../json/refusal.ts"
 import { decodeMessages } from "./decodeMessages.ts"
 import { extrasOf, protocol } from "./extras.ts"
 import type { Quirks } from "./quirks.ts"
@@ -189,7 +189,7 @@ const decode = (quirks: Quirks, body: JsonObject): ChatRequest => {
 export const decodeRequest =
   (quirks: Quirks) =>
   (body: string): Result.Result<{ readonly request: ChatRequest; readonly delivery: Delivery }, RequestInvalid> =>
-    orRefusal(RequestInvalid, () => {
+    catching(RequestInvalid, () => {
       const parsed = parse(body)
       if (!isObject(parsed)) return read.fail("", "the body must be a JSON object")
       return { request: decode(quirks, parsed), delivery: delivery(quirks, parsed) }

@@ -67,7 +67,7 @@ const reasoning = (quirks: Quirks, message: JsonObject, listener: Listener): voi
 }
 
 /** Reads text, thinking and refusal, whose fields are the same in a whole message and in a delta. */
-export const said = (quirks: Quirks, message: JsonObject, listener: Listener): void => {
+export const readMessage = (quirks: Quirks, message: JsonObject, listener: Listener): void => {
   reasoning(quirks, message, listener)
   const content = message["content"]
   if (typeof content === "string") {
@@ -82,7 +82,7 @@ export const said = (quirks: Quirks, message: JsonObject, listener: Listener): v
 const knownInChoice: ReadonlySet<string> = new Set(["index", "delta", "message", "finish_reason"])
 
 /** Reads the other fields of a choice, such as log probabilities. */
-export const aboutChoice = (choice: JsonObject, listener: Listener): void => {
+export const readOthers = (choice: JsonObject, listener: Listener): void => {
   const others = From.others(choice, knownInChoice)
   if (others !== undefined) listener.note({ choice: others })
 }
@@ -175,11 +175,11 @@ const decodeChoice = (quirks: Quirks, value: Json, number: number, id: string): 
   const reason = From.string(choice["finish_reason"])
   if (reason === undefined) return `no choices[${number}].finish_reason`
   const parts = new Parts()
-  said(quirks, message, parts)
+  readMessage(quirks, message, parts)
   const calls = toolCalls(message, number, id)
   if (typeof calls === "string") return `choices[${number}].message.${calls}`
   for (const call of calls) parts.content.push(call)
-  aboutChoice(choice, parts)
+  readOthers(choice, parts)
   return { content: parts.content, finish: finishOf(reason) }
 }
 

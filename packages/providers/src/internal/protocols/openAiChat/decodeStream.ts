@@ -77,7 +77,7 @@ export class OpenAiChatDecoder extends JsonStreamDecoder<SseEvent> {
   private open = 0
   private finished = 0
   /** Fields of the whole answer that were emitted already. Some servers repeat them in each chunk. */
-  private readonly told = new Set(knownInChunk)
+  private readonly emittedFields = new Set(knownInChunk)
   private readonly emitted = (event: ChatEvent) => this.emit(event)
 
   constructor(quirks: Quirks, peer: Peer, choices = 1) {
@@ -135,14 +135,14 @@ export class OpenAiChatDecoder extends JsonStreamDecoder<SseEvent> {
     this.isStarted = true
     this.id = id ?? this.id
     const extras = extrasOf(chunk, Response.knownInResponse)
-    for (const name of Object.keys(extras.extras?.[protocol] ?? {})) this.told.add(name)
+    for (const name of Object.keys(extras.extras?.[protocol] ?? {})) this.emittedFields.add(name)
     this.emit({ _tag: "Started", id, model: From.string(chunk["model"]), ...extras })
   }
 
   private onMore(chunk: JsonObject) {
-    const response = From.others(chunk, this.told)
+    const response = From.others(chunk, this.emittedFields)
     if (response === undefined) return
-    for (const name of Object.keys(response)) this.told.add(name)
+    for (const name of Object.keys(response)) this.emittedFields.add(name)
     this.emit({ _tag: "Native", protocol, value: { response }, isNote: true })
   }
 
@@ -160,7 +160,7 @@ export class OpenAiChatDecoder extends JsonStreamDecoder<SseEvent> {
     const choice = this.choice(From.count(value["index"]) ?? 0)
     const delta = From.object(value["delta"])
     if (delta !== undefined) {
-      Response.said(this.quirks, delta, choice)
+      Response.readMessage(this.quirks, delta, choice)
       const calls = delta["tool_calls"]
       if (calls !== undefined) { for (const fragment of From.array(calls)) this.onToolCall(choice, fragment, data) }
       const legacy = delta["function_call"]
@@ -169,7 +169,7 @@ export class OpenAiChatDecoder extends JsonStreamDecoder<SseEvent> {
         this.onToolCall(choice, { index: 0, id, function: legacy }, data)
       }
     }
-    Response.aboutChoice(value, choice)
+    Response.readOthers(value, choice)
     const reason = From.string(value["finish_reason"])
     if (reason === undefined || choice.isFinished || this.failure !== undefined) return
     choice.isFinished = true

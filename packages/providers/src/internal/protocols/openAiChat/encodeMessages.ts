@@ -51,7 +51,7 @@ const receivedName = ({ extras }: ReasoningPart): string | undefined => {
 const isSigned = ({ redacted, signature }: ReasoningPart): boolean => redacted !== undefined || signature !== undefined
 
 /** The model's message, for a history and for an answer. */
-export const spoken = (quirks: Quirks, content: ReadonlyArray<AssistantPart>): JsonObject => {
+export const assistantMessage = (quirks: Quirks, content: ReadonlyArray<AssistantPart>): JsonObject => {
   const said: Array<JsonObject> = []
   const calls: Array<JsonObject> = []
   const message: Array<JsonObject> = []
@@ -98,7 +98,7 @@ const assistant = (quirks: Quirks, { content, extras }: AssistantMessage): JsonO
   const message: JsonObject = {
     ...own(extras),
     role: "assistant",
-    ...(typeof content === "string" ? { content } : spoken(quirks, content))
+    ...(typeof content === "string" ? { content } : assistantMessage(quirks, content))
   }
   return message["content"] === null && Object.keys(message).length === 2 ? undefined : message
 }
@@ -138,8 +138,8 @@ export const encodeMessages = (quirks: Quirks, messages: ReadonlyArray<Message>)
     show()
     if (message.role === "system") encoded.push(system(quirks, message))
     else if (message.role === "assistant") {
-      const spoken = assistant(quirks, message)
-      if (spoken !== undefined) encoded.push(spoken)
+      const encodedMessage = assistant(quirks, message)
+      if (encodedMessage !== undefined) encoded.push(encodedMessage)
     } else encoded.push({ ...own(message.extras), role: "user", content: parts(message.content, Content.userPart) })
   }
   show()

@@ -2,8 +2,8 @@ import type * as Result from "effect/Result"
 import type { ChatRequest, Format, Reasoning, Tool, ToolChoice } from "../../../ChatRequest.ts"
 import type { Json, JsonObject } from "../../../Json.ts"
 import { type Delivery, Unsupported } from "../../../Protocol.ts"
+import { catching } from "../../json/catching.ts"
 import { fields, object } from "../../json/json.ts"
-import { orRefusal } from "../../json/refusal.ts"
 import { encodeMessages } from "./encodeMessages.ts"
 import { own, protocol, unsupported } from "./extras.ts"
 import type { Quirks } from "./quirks.ts"
@@ -50,7 +50,7 @@ const effort = ({ budgetTokens, effort }: Reasoning): string | undefined =>
 /** The JSON body. Undefined fields are left out. */
 export const encodeRequest =
   (quirks: Quirks) => (request: ChatRequest, delivery: Delivery): Result.Result<JsonObject, Unsupported> =>
-    orRefusal(Unsupported, () => {
+    catching(Unsupported, () => {
       const tools = request.tools ?? []
       // The caller of `encodeRequest` chooses the delivery, not the extras.
       const { stream: _, stream_options: options, ...extras } = own(request.extras)

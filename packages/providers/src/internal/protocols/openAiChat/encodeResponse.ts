@@ -2,7 +2,7 @@ import type { AssistantPart } from "../../../ChatRequest.ts"
 import type { ChatResponse, Choice } from "../../../ChatResponse.ts"
 import type { Json, JsonObject } from "../../../Json.ts"
 import { isObject } from "../../json/json.ts"
-import { spoken } from "./encodeMessages.ts"
+import { assistantMessage } from "./encodeMessages.ts"
 import { mergeFields } from "./encodeParts.ts"
 import { own, protocol } from "./extras.ts"
 import { finishReason } from "./finishReason.ts"
@@ -30,7 +30,7 @@ const sending = (quirks: Quirks): Quirks =>
   quirks.reasoningField === "never" ? { ...quirks, reasoningField: "as-received" } : quirks
 
 const choice = (quirks: Quirks) => ({ content, finish }: Choice, index: number): Json => {
-  const { content: said = null, refusal = null, ...message } = spoken(quirks, content.filter(ours).map(named))
+  const { content: said = null, refusal = null, ...message } = assistantMessage(quirks, content.filter(ours).map(named))
   const { logprobs = null, ...others } = native(content, "choice")
   return {
     index,

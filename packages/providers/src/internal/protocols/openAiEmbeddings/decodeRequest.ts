@@ -2,8 +2,8 @@ import type * as Result from "effect/Result"
 import type { EmbeddingRequest } from "../../../Embedding.ts"
 import type { Json } from "../../../Json.ts"
 import { type EmbeddingDelivery, RequestInvalid } from "../../../Protocol.ts"
+import { catching } from "../../json/catching.ts"
 import * as From from "../../json/json.ts"
-import { orRefusal } from "../../json/refusal.ts"
 import { extrasOf } from "./extras.ts"
 import type { Quirks } from "./quirks.ts"
 import { read } from "./read.ts"
@@ -37,7 +37,7 @@ export const decodeRequest = ({ dimensionsField: dimensions }: Quirks) =>
 (
   body: string
 ): Result.Result<{ readonly request: EmbeddingRequest; readonly delivery: EmbeddingDelivery }, RequestInvalid> =>
-  orRefusal(RequestInvalid, () => {
+  catching(RequestInvalid, () => {
     const parsed = From.parse(body)
     if (!From.isObject(parsed)) return read.fail("", "the body must be a JSON object")
     return {
