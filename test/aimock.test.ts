@@ -1,5 +1,5 @@
 /**
- * A server that nobody here wrote: `@copilotkit/aimock`, asked through both faces of both providers, over real sockets (C2).
+ * A server that nobody here wrote: `@copilotkit/aimock`, asked through both faces of both providers, over real sockets.
  *
  * - text in one piece, with its usage
  * - a stream, in more than one piece

@@ -1,4 +1,4 @@
-/** A4: giving up a call is seen by the provider at once, however it is given up, and leaves nothing behind. */
+/** Giving up a call is seen by the provider at once, however it is given up, and leaves nothing behind. */
 import { SessionRegistry } from "@clawback/core"
 import { ProviderError } from "@clawback/providers"
 import { assert, describe, it } from "@effect/vitest"
@@ -69,7 +69,7 @@ const silent = () => {}
 const endless: Parameters<typeof Server.http>[0] = (response) =>
   Server.begin(response, Server.says("Well") + Server.says(", "))
 
-describe("the provider sees a closed request within a second, fifty at once (A4)", () => {
+describe("the provider sees a closed request within a second, fifty at once", () => {
   it.live("when the reader has enough", () =>
     givingUp(endless, () =>
       Effect.gen(function*() {

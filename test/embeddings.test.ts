@@ -28,7 +28,6 @@ const aimock = Effect.acquireRelease(
 
 const embed = (text: string) => Effect.flatMap(EmbeddingModel.EmbeddingModel, (model) => model.embed(text))
 
-// C1, C2
 describe("embeddings over sockets", () => {
   it.live("come from aimock for many texts in one request, each text its own, and leave nothing behind", () =>
     Effect.gen(function*() {

@@ -61,7 +61,6 @@ const repeat = (response: Http.ServerResponse, bytes: string) => {
 
 const signsOfLife = `: ping\n\ndata: {"choices":[]}\n\n`
 
-// B5
 describe("each limit on time has an error of its own", () => {
   it.live("a call that waits in vain for a connection fails with QueueTimeout", () =>
     Effect.gen(function*() {
@@ -187,7 +186,6 @@ const answers: ReadonlyArray<readonly [string, Answer, object]> = [
 ]
 
 describe("an answer that is whole", () => {
-  // A1
   it.live.each<readonly [string, Call, Answer]>([
     ["at once", streamed, Server.answer],
     ["after its body's end, which comes a little later", streamed, (response) => {
@@ -239,7 +237,6 @@ describe("an answer that is whole", () => {
     }))
 })
 
-// C7
 describe("each way in which a call goes wrong has an error of its own", () => {
   it.live.each([
     ...answers.map(([name, bad, expected]) => ["A stream", name, streamed, bad, expected] as const),

@@ -1,4 +1,4 @@
-/** Each error of a call, by both faces of a model: with the same tag and the same fields, and without the key (C7, A7). */
+/** Each error of a call, by both faces of a model: with the same tag and the same fields, and without the key. */
 import { SessionRegistry } from "@clawback/core"
 import { NodeTransport } from "@clawback/node"
 import { Provider as Providers, ProviderError, Target } from "@clawback/providers"

@@ -6,17 +6,17 @@ import { text } from "node:stream/consumers"
 import { assert, it } from "vitest"
 
 it.each([
-  ["main", "holds real conversations and gives everything back (A1, A4, B1, C2)"],
-  ["metrics", "counts what the provider and the callers count (D2)"],
-  ["abort", "cuts calls in every phase and by every means, and leaves nothing of them (A1, A4, D7)"],
-  ["faces", "cuts calls of both providers by each face of a model, and leaves nothing of them (A1, A4, C2, D7)"],
-  ["growth", "holds nothing more after thousands of calls, many of which fail (B5)"],
-  ["growthProviders", "holds nothing more after thousands of calls through the provider layers (B5, C2)"],
-  ["growthLayers", "holds nothing more after layers of ever new models, providers and kinds of sessions (B5, D2)"],
-  ["bodies", "gives connections back though nobody reads what comes on them (A4, B6)"],
-  ["timeouts", "ends each stage of a call in time, and tries again only what may be (B5, B6)"],
-  ["differential", "does with ours what Effect does without (A1, A4, B2, B5, B16)"],
-  ["requests", "releases all that a request held when its client vanishes (A4, B16)"]
+  ["main", "holds real conversations and gives everything back"],
+  ["metrics", "counts what the provider and the callers count"],
+  ["abort", "cuts calls in every phase and by every means, and leaves nothing of them"],
+  ["faces", "cuts calls of both providers by each face of a model, and leaves nothing of them"],
+  ["growth", "holds nothing more after thousands of calls, many of which fail"],
+  ["growthProviders", "holds nothing more after thousands of calls through the provider layers"],
+  ["growthLayers", "holds nothing more after layers of ever new models, providers and kinds of sessions"],
+  ["bodies", "gives connections back though nobody reads what comes on them"],
+  ["timeouts", "ends each stage of a call in time, and tries again only what may be"],
+  ["differential", "does with ours what Effect does without"],
+  ["requests", "releases all that a request held when its client vanishes"]
 ])("%s: %s", async (name) => {
   const child = spawn(
     execPath,

@@ -24,7 +24,7 @@ const serving = (...bad: ReadonlyArray<Behavior.Behavior>) =>
 
 const lastPart = Effect.map(Stream.runCollect(stream), (parts) => parts.at(-1)?.type)
 
-describe("a call that is tried again (A4, B6)", () => {
+describe("a call that is tried again", () => {
   it.live("goes through on the only connection, though each refusal has a body of megabytes that nobody reads", () =>
     Effect.gen(function*() {
       const { baseUrl, provider } = yield* serving(busy, busy, busy)

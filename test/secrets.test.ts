@@ -1,4 +1,4 @@
-/** A7: whatever a server makes of the key that it was sent, no error and no record of ours repeats it. */
+/** Whatever a server makes of the key that it was sent, no error and no record of ours repeats it. */
 import { SessionRegistry } from "@clawback/core"
 import { ProviderError } from "@clawback/providers"
 import { assert, describe, it } from "@effect/vitest"
@@ -100,7 +100,7 @@ const cases: ReadonlyArray<Case> = [
 /** The server's own idea of the key: what it was sent. */
 const keyOf = (response: Http.ServerResponse) => String(response.req.headers.authorization).replace("Bearer ", "")
 
-describe("the key is kept (A7)", () => {
+describe("the key is kept", () => {
   it.live.each(cases)("when it comes back in %s", ([, call, tag, echo]) =>
     Effect.gen(function*() {
       const told: Array<string> = []

@@ -1,4 +1,4 @@
-/** A7: a secret is gone from the heap when the layer that used it is closed, though the transport goes on. */
+/** A secret is gone from the heap when the layer that used it is closed, though the transport goes on. */
 import { execFile } from "node:child_process"
 import { once } from "node:events"
 import * as Http from "node:http"
@@ -42,7 +42,7 @@ const answer = (request: Http.IncomingMessage, response: Http.ServerResponse) =>
 }
 
 it(
-  "a key and a base URL's query are gone from the heap once their layer is closed (A7)",
+  "a key and a base URL's query are gone from the heap once their layer is closed",
   { timeout: 60_000 },
   async () => {
     const server = Http.createServer((request, response) =>

@@ -210,7 +210,7 @@ const program = ({ isStruck, revocations, root }: Plan) =>
     yield* Simulation.check("who fails is told why", isInterrupted || errors.length > 0, () => String(exit))
   }).pipe(Effect.provide(SessionRegistry.layer()))
 
-it("trees of sessions give all back once, children first, and say what happened (A2, B2)", { timeout: 120_000 }, () => {
+it("trees of sessions give all back once, children first, and say what happened", { timeout: 120_000 }, () => {
   fc.assert(
     fc.property(plan, (plan) => {
       const { failures } = Simulation.run(program(plan), { seed: plan.seed })

@@ -1,4 +1,4 @@
-/** D1: what a collector gets of calls over real sockets. */
+/** What a collector gets of calls over real sockets. */
 import { Retry, SessionRegistry } from "@clawback/core"
 import { TelemetryOtlp } from "@clawback/telemetry"
 import { Behavior, FaultyProvider, VendorErrors } from "@clawback/testing"
@@ -56,7 +56,7 @@ const treeOf = (receiver: { readonly spans: ReadonlyArray<Receiver.ReceivedSpan>
   return { shape: trees.map(Receiver.shape).join(), span }
 }
 
-describe("one tree of spans for each call (D1)", () => {
+describe("one tree of spans for each call", () => {
   it.live.each([["a stream", streamed, "streamText"], ["an answer in one piece", whole, "generateText"]] as const)(
     "and nothing below a root that is not sampled, of %s",
     ([, call, method]) =>
@@ -253,7 +253,7 @@ const terminated = Effect.fnUntraced(function*(behavior: Behavior.Behavior) {
   return { code, ...treeOf(receiver) }
 })
 
-describe("one tree of spans for a call when the process is told to end (D1, B13)", () => {
+describe("one tree of spans for a call when the process is told to end", () => {
   it.live("of one that is over in time", () =>
     Effect.gen(function*() {
       const { code, shape, span } = yield* terminated(Behavior.delayedAfterHead(answer, "200 millis"))

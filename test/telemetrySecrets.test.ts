@@ -1,4 +1,4 @@
-/** A7, D1, D4: fifty secrets, planted wherever one can be, and none of them in what is told of the calls. */
+/** Fifty secrets, planted wherever one can be, and none of them in what is told of the calls. */
 import { Caller, SessionLog, SessionRegistry } from "@clawback/core"
 import { Prometheus, TelemetryOtlp } from "@clawback/telemetry"
 import { NodeHttpClient } from "@effect/platform-node"
@@ -87,7 +87,7 @@ const assertKept = (text: string, secret: string, where: string) => {
 const isolated = <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
   Effect.suspend(() => Effect.provideService(effect, Metric.MetricRegistry, new Map()))
 
-describe("fifty secrets (A7, D1, D4)", () => {
+describe("fifty secrets", () => {
   it.live("are in no span, log or metric; and keys in no error, however it is printed", () =>
     Effect.gen(function*() {
       const receiver = yield* Receiver.make()

@@ -1,5 +1,5 @@
 /**
- * A body that nobody reads costs nobody a connection: not the next attempt, nor whoever comes after (A4, B6).
+ * A body that nobody reads costs nobody a connection: not the next attempt, nor whoever comes after.
  *
  * `npm run prove -- bodies [--scale small|full]`. First, on the only connection, a call is refused three times with a body
  * of 2 MB that nobody reads, and answered the fourth time: it goes through. Effect's own `HttpClient.retryTransient` on

@@ -1,5 +1,5 @@
 /**
- * Limits of time and retries keep their word over real sockets (B5, B6).
+ * Limits of time and retries keep their word over real sockets.
  *
  * `npm run prove -- timeouts [--scale small|full]`, with providers in processes of their own:
  * - Each of the five limits, met alone, fires with its own error within 20 ms or 5 % of a second, 20 times in each of

@@ -1,5 +1,5 @@
 /**
- * Whatever cuts a call off, and wherever: the server hears of it, and nothing is left of it (A1, A4, D7).
+ * Whatever cuts a call off, and wherever: the server hears of it, and nothing is left of it.
  *
  * Client and providers are processes of their own. Calls are cut in rounds. A cut counts only if the call was seen in its
  * phase before and the provider's report agrees; else the call is made again. Within a second of a round's last cut nothing

@@ -1,5 +1,5 @@
 /**
- * Nothing grows with the number of calls: no heap, no descriptor, no session, and no work per call (B5).
+ * Nothing grows with the number of calls: no heap, no descriptor, no session, and no work per call.
  *
  * Calls go to a provider in a process of its own, 16 at a time, one in ten of which goes wrong in one of several ways (each
  * connection that the server closes after an answer may cost one more call: it is there already as the connection closes).

@@ -15,7 +15,7 @@ const lease = Effect.flatMap(key.open, leaseOf)
 const printed = (value: unknown) =>
   [String(value), JSON.stringify(value), inspect(value, { depth: 20, showHidden: true })].join("\n")
 
-describe("Credential.config (A7)", () => {
+describe("Credential.config", () => {
   it.effect("gives the secret out, without the white space around it", () =>
     Effect.gen(function*() {
       assert.strictEqual(Redacted.value(yield* lease), secret)

@@ -13,7 +13,7 @@ const between = (minimum: number, maximum: number) => Schema.Int.check(Schema.is
 /** A deadline that is set so many milliseconds after the one around it. */
 const Level = Schema.Struct({ budget: between(1, 100), after: between(0, 30) })
 
-describe("Deadline.within (B5)", () => {
+describe("Deadline.within", () => {
   it.effect("work that ends in time is not touched", () =>
     Effect.gen(function*() {
       const work = Effect.as(Effect.sleep("9 seconds"), "done").pipe(Deadline.within("10 seconds"))
@@ -165,7 +165,7 @@ describe("Deadline.within (B5)", () => {
     }))
 })
 
-describe("Deadline.remaining (B5)", () => {
+describe("Deadline.remaining", () => {
   it.effect("is not made longer by a longer deadline inside", () =>
     Effect.gen(function*() {
       const left = yield* Deadline.remaining.pipe(Deadline.within("1 minute"), Deadline.within("10 seconds"))
@@ -198,7 +198,7 @@ describe("Deadline.remaining (B5)", () => {
     }))
 })
 
-describe("Deadline.withinStream (B5)", () => {
+describe("Deadline.withinStream", () => {
   it.effect("bounds the whole stream, however lively it is", () =>
     Effect.gen(function*() {
       let count = 0

@@ -54,7 +54,7 @@ const isDone = Effect.succeed("done")
 const classify = (error: string): Retry.Advice | undefined =>
   error === "busy" ? { reach: "answered", isTransient: true } : undefined
 
-describe("Retry.apply (B6): how far an attempt got", () => {
+describe("Retry.apply: how far an attempt got", () => {
   it.effect("what was not sent is sent again, until it goes well", () =>
     Effect.gen(function*() {
       const { at, effect } = attempts(Effect.fail(unsent), Effect.fail(unsent), isDone)
@@ -158,7 +158,7 @@ const needs = (minimum: Duration.Input) => {
   )
 }
 
-describe("Retry.apply (B6): waiting", () => {
+describe("Retry.apply: waiting", () => {
   it.effect("waits are drawn from zero up to a limit that doubles, and that has a limit itself", () =>
     Effect.gen(function*() {
       const starts = Effect.fnUntraced(function*(draw: number) {
@@ -261,7 +261,7 @@ const holding = (failures: number) => {
   return { held, effect }
 }
 
-describe("Retry.apply (A4): what attempts hold", () => {
+describe("Retry.apply: what attempts hold", () => {
   it.effect("nothing is held during a wait, and what the last attempt holds stays until the scope closes", () =>
     Effect.gen(function*() {
       const { effect, held } = holding(2)
@@ -287,7 +287,7 @@ describe("Retry.apply (A4): what attempts hold", () => {
 const failing = (budget: Retry.Budget) =>
   Effect.map(run(Retry.apply(policy({ budget, attempts: 4 }))(Effect.fail(unsent))), endedOf)
 
-describe("Retry.budget (B6)", () => {
+describe("Retry.budget", () => {
   it.effect("all policies that share one are limited together", () =>
     Effect.gen(function*() {
       const budget = Retry.budget({ reserve: 4 })
@@ -315,7 +315,7 @@ describe("Retry.budget (B6)", () => {
   })
 })
 
-describe("Retry.CurrentKey (B6)", () => {
+describe("Retry.CurrentKey", () => {
   const readKey = Effect.map(Retry.CurrentKey, (key) => key?.value)
 
   /** The keys that so many attempts saw. */
@@ -391,7 +391,7 @@ const read = <A, E>(stream: Stream.Stream<A, E>) => {
   )
 }
 
-describe("Retry.applyStream (B6)", () => {
+describe("Retry.applyStream", () => {
   it.effect("a stream that fails before its first element is tried again, after a wait", () =>
     Effect.gen(function*() {
       const { at, stream } = streams(Stream.fail(unsent), Stream.fail(unsent), Stream.make("a", "b"))

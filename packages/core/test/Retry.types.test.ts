@@ -22,7 +22,7 @@ declare const ofAny: Retry.Policy
 /** For the types only: what is declared above does not exist. */
 const compiled = (types: () => void) => () => void types
 
-describe("Retry's types (B6)", () => {
+describe("Retry's types", () => {
   it(
     "a retried effect fails with what it failed with before, or with the deadline that left it no time",
     compiled(() => {

@@ -17,7 +17,7 @@ const reasons = (exit: Exit.Exit<unknown, unknown>) =>
 
 const held = (stock: Stock, kind = "thing") => Session.acquire({ kind, name: "one" }, stock.take, stock.put)
 
-describe("Session.use (B1)", () => {
+describe("Session.use", () => {
   it.effect("is open while its function runs, and closed after", () =>
     Effect.gen(function*() {
       const during = yield* Session.use(info, Effect.void, () => Effect.void, () => kinds)
@@ -88,7 +88,7 @@ describe("Session.use (B1)", () => {
       assert.deepStrictEqual([stock.returned, yield* kinds], [[1], []])
     }).pipe(isolated))
 
-  it.effect("B15: closes when its release dies, and the first error stands beside the defect", () =>
+  it.effect("closes when its release dies, and the first error stands beside the defect", () =>
     Effect.gen(function*() {
       const exit = yield* Effect.exit(
         Session.use(info, Effect.void, () => Effect.die("release"), () => Effect.fail("first"))
@@ -98,7 +98,7 @@ describe("Session.use (B1)", () => {
       assert.deepStrictEqual(yield* kinds, [])
     }).pipe(isolated))
 
-  it.effect("B15: closes when its release throws before it returns an effect", () =>
+  it.effect("closes when its release throws before it returns an effect", () =>
     Effect.gen(function*() {
       const bug = new Error("not even an effect")
       const exit = yield* Effect.exit(Session.use(info, Effect.void, (): Effect.Effect<void> => {
@@ -125,7 +125,7 @@ describe("Session.use (B1)", () => {
     }).pipe(isolated))
 })
 
-describe("Sessions inside of sessions (B2)", () => {
+describe("Sessions inside of sessions", () => {
   it.effect("what is opened inside is a child, and lists its parent's id", () =>
     Effect.gen(function*() {
       const listed = yield* Session.scoped({ kind: "outer", name: "o" })(
@@ -194,7 +194,7 @@ describe("Sessions inside of sessions (B2)", () => {
   )
 })
 
-describe("Session.scoped (B1)", () => {
+describe("Session.scoped", () => {
   it.effect("holds what its effect acquires until that ends", () =>
     Effect.gen(function*() {
       const stock = new Stock()
@@ -215,7 +215,7 @@ describe("Session.scoped (B1)", () => {
     }).pipe(isolated))
 })
 
-describe("Session.acquire (B1)", () => {
+describe("Session.acquire", () => {
   it.effect("is open until the surrounding scope closes", () =>
     Effect.gen(function*() {
       const stock = new Stock()
@@ -277,7 +277,7 @@ const acquiring = (stock: Stock) =>
     Effect.as(held(stock, "inner"), Stream.range(1, 3).pipe(Stream.rechunk(1), Stream.tap(() => Effect.yieldNow)))
   )
 
-describe("Session.scopedStream (A4)", () => {
+describe("Session.scopedStream", () => {
   const stream = Session.scopedStream({ kind: "stream", name: "s" })
 
   it.effect("is not open before the first pull, and closed after the end", () =>

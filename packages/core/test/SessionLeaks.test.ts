@@ -34,7 +34,7 @@ const fakeProbe = () => {
   return { watched, layer }
 }
 
-describe("SessionRegistry.leaks (B3)", () => {
+describe("SessionRegistry.leaks", () => {
   it.effect("finds what is held for longer than its kind may be", () =>
     Effect.gen(function*() {
       const fiber = yield* Effect.forkChild(Session.use(info, Effect.void, () => Effect.void, () => Effect.never))
@@ -115,7 +115,7 @@ describe("SessionRegistry.leaks (B3)", () => {
   })
 })
 
-describe("SessionLog (D4)", () => {
+describe("SessionLog", () => {
   it.effect("tells the life of a session, with its secrets struck out", () => {
     const log = logged()
     const attributes = { apiKey: "sk-1", key: Redacted.make("sk-2"), region: "eu" }
@@ -163,7 +163,7 @@ describe("SessionLog (D4)", () => {
 })
 
 describe("The garbage collector", () => {
-  it.live("finds what an abandoned scope holds, which is then taken back (B3)", () => {
+  it.live("finds what an abandoned scope holds, which is then taken back", () => {
     const stock = new Stock()
     const abandon = Effect.gen(function*() {
       const forgotten = yield* Scope.make()
@@ -188,7 +188,7 @@ describe("The garbage collector", () => {
     ["a stream", Session.scopedStream(info)],
     ["one inside of a limit", (stream) => Deadline.withinStream("1 hour")(Session.scopedStream(info)(stream))],
     ["one around a limit", (stream) => Session.scopedStream(info)(Deadline.withinStream("1 hour")(stream))]
-  ])("finds that the reader of %s is gone (B3)", ([, wrap]) => {
+  ])("finds that the reader of %s is gone", ([, wrap]) => {
     const stock = new Stock()
     const numbers = Stream.rechunk(Stream.range(1, 3), 1)
     const held = Stream.unwrap(Effect.as(Effect.acquireRelease(stock.take, stock.put), numbers))

@@ -64,7 +64,7 @@ const waysOfLosing: Record<string, Effect.Effect<unknown, unknown>> = {
   )
 }
 
-describe("A session that is lost (B3)", () => {
+describe("A session that is lost", () => {
   it.live.each(Object.keys(waysOfLosing))(
     "is noticed: %s",
     (way) => Effect.map(noticed(waysOfLosing[way] ?? Effect.void), (count) => assert.strictEqual(count, 10))

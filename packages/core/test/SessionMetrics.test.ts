@@ -17,7 +17,7 @@ const of = (kind: string, open: number, opened: number, age = 0) => ({
   [`clawback.session.age ${kind}`]: age
 })
 
-describe("SessionMetrics (D2)", () => {
+describe("SessionMetrics", () => {
   it.effect("counts sessions by kind, from the first one on", () =>
     Effect.gen(function*() {
       assert.deepStrictEqual(yield* seen, {})

@@ -25,7 +25,7 @@ const kindsAndNames = (filter: SessionRegistry.Filter) =>
 
 const group = (name: string) => Session.scoped({ kind: "group", name })
 
-describe("SessionRegistry.list (B1)", () => {
+describe("SessionRegistry.list", () => {
   it.effect("lists what is open, oldest first, without what was closed", () =>
     Effect.gen(function*() {
       yield* open("a", "first")
@@ -113,7 +113,7 @@ describe("SessionRegistry.list (B1)", () => {
     }).pipe(isolated))
 })
 
-describe("SessionRegistry.get (B1)", () => {
+describe("SessionRegistry.get", () => {
   it.effect("finds an open session by its id, and no other", () =>
     Effect.gen(function*() {
       const { session } = yield* Session.acquire({ kind: "a", name: "one" }, Effect.void, () => Effect.void)
@@ -123,7 +123,7 @@ describe("SessionRegistry.get (B1)", () => {
     }).pipe(Effect.scoped, isolated))
 })
 
-describe("SessionRegistry.counts (B1)", () => {
+describe("SessionRegistry.counts", () => {
   it.effect("counts by kind, and leaves out what has come to none", () =>
     Effect.gen(function*() {
       yield* open("a")
@@ -141,7 +141,7 @@ describe("SessionRegistry.counts (B1)", () => {
     }).pipe(isolated))
 })
 
-describe("SessionRegistry.changes (B1)", () => {
+describe("SessionRegistry.changes", () => {
   it.effect("tells of openings and closings in the order in which they happened", () =>
     Effect.gen(function*() {
       const reader = yield* SessionRegistry.changes.pipe(
@@ -267,7 +267,7 @@ describe("A filter's `within`", () => {
     }).pipe(isolated))
 })
 
-describe("SessionRegistry (B1)", () => {
+describe("SessionRegistry", () => {
   it.effect("closing a session twice changes nothing the second time", () =>
     Effect.gen(function*() {
       const registry = yield* SessionRegistry.SessionRegistry

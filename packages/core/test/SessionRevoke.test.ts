@@ -27,7 +27,7 @@ const tagOf = (exit: Exit.Exit<unknown, { readonly _tag: string }>) =>
     exit.cause.reasons.map((reason) => reason._tag === "Fail" ? reason.error._tag : reason._tag)
       .join()
 
-describe("SessionRegistry.revoke (B2)", () => {
+describe("SessionRegistry.revoke", () => {
   it.effect("interrupts a function and fails it with SessionRevoked, after what it held came back", () =>
     Effect.gen(function*() {
       const stock = new Stock()
@@ -510,7 +510,7 @@ describe("What a review has found", () => {
     }))
 })
 
-describe("Quotas (B17)", () => {
+describe("Quotas", () => {
   const limited = Effect.provide(SessionRegistry.layer({ quota: (tenant) => tenant === "small" ? 2 : 100 }))
 
   it.effect("refuse a tenant's next session before anything is acquired, and admit it when one has ended", () =>
@@ -557,7 +557,7 @@ describe("Session.Handle", () => {
 const failing = (failures: number, tries: { count: number }) => () =>
   Effect.suspend(() => ++tries.count <= failures ? Effect.fail("not yet") : Effect.void)
 
-describe("A release that fails (B15)", () => {
+describe("A release that fails", () => {
   it.effect("is tried again, three times by default", () =>
     Effect.gen(function*() {
       const tries = { count: 0 }

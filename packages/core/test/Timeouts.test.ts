@@ -30,7 +30,7 @@ const read = <A, E>(stream: Stream.Stream<A, E>, pause: Duration.Input = 0) =>
     return { seen, fiber }
   })
 
-describe("Timeouts.applyStream: firstToken (B5)", () => {
+describe("Timeouts.applyStream: firstToken", () => {
   it.effect("ends a stream that gives nothing, at its limit and not before", () =>
     Effect.gen(function*() {
       const { fiber } = yield* read(Timeouts.applyStream({ timeouts: limits })(Stream.never))
@@ -77,7 +77,7 @@ describe("Timeouts.applyStream: firstToken (B5)", () => {
     }))
 })
 
-describe("Timeouts.applyStream: idle (B5)", () => {
+describe("Timeouts.applyStream: idle", () => {
   it.effect("ends a stream that has begun and falls silent, and keeps what came", () =>
     Effect.gen(function*() {
       const stream = Stream.concat(after([1, "a"], [2, "b"]), Stream.never)
@@ -176,7 +176,7 @@ describe("Timeouts.applyStream: idle (B5)", () => {
 const total = (budget: Duration.Input) =>
   Exit.fail(new Deadline.DeadlineExceeded({ budget: Duration.fromInputUnsafe(budget) }))
 
-describe("Timeouts.applyStream: with a deadline (B5)", () => {
+describe("Timeouts.applyStream: with a deadline", () => {
   const begun = Stream.concat(after([1, "a"]), Stream.never)
 
   it.effect("whichever of them passes first raises its own error, at its own time", () =>
@@ -207,7 +207,7 @@ describe("Timeouts.applyStream: with a deadline (B5)", () => {
     }))
 })
 
-describe("Timeouts.applyStream: opening (B5)", () => {
+describe("Timeouts.applyStream: opening", () => {
   it.effect("a stream that does not open runs into the first limit", () =>
     Effect.gen(function*() {
       const { fiber } = yield* read(Timeouts.applyStream({ timeouts: limits })(Stream.fromPull(Effect.never)))
@@ -216,7 +216,7 @@ describe("Timeouts.applyStream: opening (B5)", () => {
     }))
 })
 
-describe("Timeouts.defaults (B5)", () => {
+describe("Timeouts.defaults", () => {
   it.effect("hold where nothing is set", () =>
     Effect.gen(function*() {
       const { fiber: silent } = yield* read(Timeouts.applyStream({ timeouts: {} })(Stream.never))

@@ -40,7 +40,7 @@ const failure = <A, E>(fiber: Fiber.Fiber<A, E>) =>
     return Exit.findErrorOption(exit).pipe((error) => error._tag === "Some" ? error.value : exit)
   })
 
-describe("Transport: a request (A1)", () => {
+describe("Transport: a request", () => {
   it.effect("answers with status, headers and the body, and keeps the connection for the next", () =>
     Effect.gen(function*() {
       const { transport, wire } = yield* setup(answer({ status: 201, headers: { a: ["1", "2"] }, body: [3, 4] }))
@@ -69,7 +69,7 @@ describe("Transport: a request (A1)", () => {
       assert.deepStrictEqual(seen, [{ method: "POST", path: "/v1/x?y=1", headers: { a: "b" }, body: "text" }])
     }).pipe(isolated))
 
-  it.effect("A7: is listed without its query, where some providers want the key", () =>
+  it.effect("is listed without its query, where some providers want the key", () =>
     Effect.gen(function*() {
       const { transport } = yield* setup()
       yield* start(hold(transport, { url: `${origin}/v1?key=secret` }))
@@ -99,7 +99,7 @@ describe("Transport: a request (A1)", () => {
       ["http://a.test:99999/?key=s3cret", "http://a.test:99999/?<query>"],
       ["//a.test/?key=s3cret", "//a.test/?<query>"]
     ] as const
-  )("A7: with the URL %s is refused, and the error says %s", ([url, shown]) =>
+  )("with the URL %s is refused, and the error says %s", ([url, shown]) =>
     Effect.gen(function*() {
       const { transport, wire } = yield* setup()
       const error = yield* Effect.flip(get(transport, { url }))
@@ -123,7 +123,7 @@ describe("Transport: a request (A1)", () => {
     }).pipe(isolated))
 })
 
-describe("Transport: waiting for a connection (B5, B17)", () => {
+describe("Transport: waiting for a connection", () => {
   it.effect("never has more connections to an origin than allowed, and serves everyone", () =>
     Effect.gen(function*() {
       const { transport, wire } = yield* setup({}, { connections: 3 })
@@ -229,7 +229,7 @@ describe("Transport: waiting for a connection (B5, B17)", () => {
     }).pipe(isolated))
 })
 
-describe("Transport: connecting (B5)", () => {
+describe("Transport: connecting", () => {
   it.effect("a refused connection is that call's error, and the next may try again", () =>
     Effect.gen(function*() {
       const { transport, wire } = yield* setup({ connecting: refused() }, { connections: 1 })
@@ -289,7 +289,7 @@ describe("Transport: connecting (B5)", () => {
     }).pipe(isolated))
 })
 
-describe("Transport: waiting for the head (B5)", () => {
+describe("Transport: waiting for the head", () => {
   it.effect("fails with FirstTokenTimeout at its limit, and the exchange is aborted", () =>
     Effect.gen(function*() {
       const { transport, wire } = yield* setup({ answering: () => Effect.never })
@@ -314,7 +314,7 @@ describe("Transport: waiting for the head (B5)", () => {
       assert.isTrue(Exit.isSuccess((yield* settled(call))!))
     }).pipe(isolated))
 
-  it.effect("A4: an interrupted call is aborted at once, so that the server learns of it", () =>
+  it.effect("an interrupted call is aborted at once, so that the server learns of it", () =>
     Effect.gen(function*() {
       const { transport, wire } = yield* setup({ answering: () => Effect.never })
       yield* Fiber.interrupt(yield* start(get(transport)))
@@ -337,7 +337,7 @@ describe("Transport: waiting for the head (B5)", () => {
 const readOne = (transport: Transport.Transport["Service"]) =>
   Effect.scoped(Effect.flatMap(execute(transport), (response) => response.body))
 
-describe("Transport: the rest of a body that nobody reads (A1, A4)", () => {
+describe("Transport: the rest of a body that nobody reads", () => {
   it.effect("is drained if it is known to be small, and the connection kept", () =>
     Effect.gen(function*() {
       const { transport, wire } = yield* setup(answer({ headers: { "content-length": "65586" }, body: [50, 65_536] }))
@@ -407,7 +407,7 @@ describe("Transport: the rest of a body that nobody reads (A1, A4)", () => {
     }).pipe(isolated))
 })
 
-describe("Transport: an idle connection (A1)", () => {
+describe("Transport: an idle connection", () => {
   it.effect("that the server closes leaves the registry, and is not handed out", () =>
     Effect.gen(function*() {
       const { transport, wire } = yield* setup({}, { connections: 1 })
@@ -465,7 +465,7 @@ describe("Transport: an idle connection (A1)", () => {
     }).pipe(isolated))
 })
 
-describe("Transport: closing it (A1, B13)", () => {
+describe("Transport: closing it", () => {
   it.effect("closes idle connections, and is done when they are really closed", () =>
     Effect.gen(function*() {
       const scope = yield* Scope.make()

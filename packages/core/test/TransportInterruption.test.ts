@@ -55,7 +55,7 @@ const survives = (
       assert.deepStrictEqual([wire.alive.length, yield* SessionRegistry.counts], [0, {}], at)
     }), 80).pipe(Effect.provide(SessionRegistry.layer()))
 
-describe("Transport: interruption at any moment loses no connection (A1, A4)", () => {
+describe("Transport: interruption at any moment loses no connection", () => {
   it.effect(
     "of a call from its start to its end",
     () => survives((moment, transport) => interruptAt(moment)(get(transport))),
@@ -124,7 +124,7 @@ describe("Transport: interruption at any moment loses no connection (A1, A4)", (
   )
 })
 
-describe("Transport: closing it at any moment (A1, B13)", () => {
+describe("Transport: closing it at any moment", () => {
   it.effect(
     "ends every call, each by its result or a typed error, and leaves nothing",
     () =>

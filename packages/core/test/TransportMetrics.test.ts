@@ -33,7 +33,7 @@ const states = Effect.map(
     ["connecting", "used", "idle", "closing"].map((state) => all[`clawback.connection.open ${origin} ${state}`] ?? 0)
 )
 
-describe("a transport's metrics (D2)", () => {
+describe("a transport's metrics", () => {
   it.effect("count connections by what they do, at every moment", () =>
     Effect.gen(function*() {
       const ready = Latch.makeUnsafe()
@@ -116,7 +116,7 @@ describe("a transport's metrics (D2)", () => {
     }).pipe(alone))
 })
 
-describe("a transport's spans (D1)", () => {
+describe("a transport's spans", () => {
   it.effect("stand for waiting and for connecting, below whatever calls, and only where they are needed", () =>
     Effect.gen(function*() {
       const transport = yield* setup({}, { connections: 1 })

@@ -173,7 +173,7 @@ describe("A transport as an HttpClient", () => {
       assert.strictEqual((yield* reason("nonsense"))._tag, "InvalidUrlError")
     }).pipe(client()))
 
-  it.effect("A7: a URL with credentials is refused, and neither they nor the query are in the error", () =>
+  it.effect("a URL with credentials is refused, and neither they nor the query are in the error", () =>
     Effect.gen(function*() {
       const refused = yield* reason("http://me:s3cret@127.0.0.1:9/path?key=s3cret#s3cret")
       assert.strictEqual(refused._tag, "InvalidUrlError")
@@ -259,7 +259,7 @@ describe("An HttpClient as a transport", () => {
       yield* seen(3)
     }).pipe(overUndici))
 
-  it.effect("A7: refuses a URL with credentials, and has neither them, the query nor a header in its errors", () =>
+  it.effect("refuses a URL with credentials, and has neither them, the query nor a header in its errors", () =>
     Effect.gen(function*() {
       const headers = { authorization: "Bearer s3cret" }
       const refused = yield* failure("http://me:s3cret@127.0.0.1:9/path?key=s3cret", { headers })

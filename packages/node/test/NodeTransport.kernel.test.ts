@@ -71,7 +71,7 @@ const call = (service: Transport.Transport["Service"], url: string, body?: Trans
     { startImmediately: true }
   )
 
-describe("NodeTransport, as the kernel sees it (A1)", () => {
+describe("NodeTransport, as the kernel sees it", () => {
   it.effect("an idle transport holds the sockets that the registry lists, and no other", () =>
     Effect.gen(function*() {
       const server = yield* Servers.http((_, response) => response.end("hello"))
@@ -204,7 +204,7 @@ describe("NodeTransport, as the kernel sees it (A1)", () => {
       assert.deepStrictEqual(ends.map((exit) => Exit.isFailure(exit)), ends.map(() => true))
     }).pipe(Effect.provide(SessionRegistry.layer())))
 
-  it.effect("B5: a server that does not take the connection is ConnectTimeout, and its socket is given up", () =>
+  it.effect("a server that does not take the connection is ConnectTimeout, and its socket is given up", () =>
     Effect.gen(function*() {
       const port = yield* deaf
       // The kernel takes connections on the server's behalf until its backlog is full.

@@ -45,7 +45,7 @@ const lostIn = (url: string) =>
     return error.phase
   })
 
-describe("NodeTransport: a connection that does not come about (A1)", () => {
+describe("NodeTransport: a connection that does not come about", () => {
   it.effect("refused", () =>
     Effect.gen(function*() {
       const { url } = yield* Effect.scoped(Servers.tcp(() => {}))
@@ -86,7 +86,7 @@ describe("NodeTransport: a connection that does not come about (A1)", () => {
       assert.strictEqual(yield* get(`https://localhost:${server.port}/`), "hello")
     }).pipe(transport({ tls: { ca: certificate.cert } })))
 
-  it.effect("B5: a TLS handshake that never ends is ConnectTimeout, and its socket is closed", () =>
+  it.effect("a TLS handshake that never ends is ConnectTimeout, and its socket is closed", () =>
     Effect.gen(function*() {
       const greeted = yield* Deferred.make<void>()
       const server = yield* Servers.tcp((socket) =>
@@ -105,7 +105,7 @@ describe("NodeTransport: a connection that does not come about (A1)", () => {
     }).pipe(transport()))
 })
 
-describe("NodeTransport: a connection that breaks (A4)", () => {
+describe("NodeTransport: a connection that breaks", () => {
   const head = "HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\n"
 
   it.effect("before the head: reset, closed, or an answer that is not HTTP", () =>
@@ -160,7 +160,7 @@ describe("NodeTransport: a connection that breaks (A4)", () => {
     }).pipe(transport()))
 })
 
-describe("NodeTransport: one exchange after another (A1)", () => {
+describe("NodeTransport: one exchange after another", () => {
   it.effect("calls in a row share one connection, calls side by side do not", () =>
     Effect.gen(function*() {
       const server = yield* Servers.http((_, response) => response.end("hello"))
@@ -346,7 +346,7 @@ const seesClose = (
 
 const readPart = (url: string) => Effect.flatMap(execute(url), ({ body }) => body)
 
-describe("NodeTransport: a reader that stops (A4, A13)", () => {
+describe("NodeTransport: a reader that stops", () => {
   it.effect("a body that nobody pulls stops its sender; all of it arrives once it is pulled", () =>
     Effect.gen(function*() {
       const size = 64 * 1024 * 1024

@@ -10,7 +10,6 @@ import { config, handlers, reasonOf, toolkit } from "./support/openAiModel.ts"
 
 const because = { type: "text", text: "Because." }
 
-// C2
 describe("an answer in one piece", () => {
   it.effect("comes with its text, its reason to end and its usage", () =>
     Effect.gen(function*() {

@@ -28,7 +28,6 @@ const date = (seconds: number) => `Sun, 22 Nov 2026 12:00:${String(seconds).padS
 const noon = Date.parse(date(0)) / 1000
 
 describe("classification", () => {
-  // C7
   it.each<[number, string, string, Tag, string | undefined]>([
     [400, "a bad request", error("invalid_request_error"), "RequestRejected", "invalid_request_error"],
     [
@@ -208,7 +207,6 @@ const limit = (
 ): RateLimit.RateLimit => ({ dimension, limit, remaining, resetAfter })
 
 describe("limits", () => {
-  // B6
   const answered = { date: date(0) }
   const limits = (headers: Headers) => protocol.limits({ status: 200, headers: { ...answered, ...headers }, body: "" })
   const one = (dimension: string, fields: Headers): Headers =>

@@ -87,7 +87,7 @@ const timed = <A, E, R>(effect: Effect.Effect<A, E, R>, time: Duration.Input) =>
     return yield* Fiber.join(fiber)
   })
 
-describe("a call's metrics (D2)", () => {
+describe("a call's metrics", () => {
   it.effect("time its first output, its output and the whole of it, and count its tokens", () =>
     Effect.gen(function*() {
       const fake = slow(["2 seconds", says("Be")], ["3 seconds", says("cause")], ["2 seconds", finish], [

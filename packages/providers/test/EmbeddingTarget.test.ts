@@ -70,7 +70,6 @@ const embedMany = (texts: ReadonlyArray<string>) =>
 
 const unbounded = { concurrency: "unbounded" } as const
 
-// C1, C2
 describe("a target of embeddings", () => {
   it.effect("answers with a vector for each input, in their order, and what was used", () =>
     Effect.gen(function*() {

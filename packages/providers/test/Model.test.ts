@@ -41,7 +41,6 @@ const failing = (times: number) => {
   return { opens, error, credential: { name: "vault", open } }
 }
 
-// C2
 describe("a provider's Model", () => {
   it("fails never, says its provider, and needs a transport", () => {
     expectTypeOf(OpenAi.model("gpt-5")).toEqualTypeOf<

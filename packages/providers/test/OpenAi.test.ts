@@ -8,7 +8,6 @@ import * as FakeTransport from "./support/fakeTransport.ts"
 import { called, config, handlers, over, reasonOf, toolkit, whole } from "./support/openAiModel.ts"
 import { chunk, done, finishes, says, tokens } from "./support/openAiWire.ts"
 
-// C2
 describe("an answer in one piece", () => {
   it.effect("comes with its text, its reason to end and its usage", () =>
     Effect.gen(function*() {

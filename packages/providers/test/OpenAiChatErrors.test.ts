@@ -13,7 +13,6 @@ const classify = (status: number, body: string, headers: Record<string, string> 
 const date = (seconds: number) => `Sun, 22 Nov 2026 12:00:${String(seconds).padStart(2, "0")} GMT`
 
 describe("classification", () => {
-  // C7
   it.each<[number, string, string, ProviderError.ProviderError["_tag"], string | undefined]>([
     [400, "a bad request", error({}), "RequestRejected", "invalid_request_error"],
     [
@@ -116,7 +115,7 @@ describe("classification", () => {
     assert.deepInclude(failure, { provider: "openai", status, code, requestId: "req_7" } as object)
   })
 
-  it("keeps what the provider said (C7)", () => {
+  it("keeps what the provider said", () => {
     assert.deepInclude(classify(500, error({})), { detail: "Oops" } as object)
     assert.deepInclude(classify(500, "  upstream connect error\n"), { detail: "upstream connect error" } as object)
     assert.deepInclude(classify(500, ""), { detail: "" } as object)
@@ -133,7 +132,6 @@ describe("classification", () => {
     assert.isBelow(failure.message.length, 1000)
   })
 
-  // B6
   it.each<[string, Record<string, string>, Duration.Duration | undefined]>([
     ["seconds", { "retry-after": "20" }, Duration.seconds(20)],
     ["fractions of seconds", { "retry-after": "1.5" }, Duration.millis(1500)],

@@ -10,7 +10,7 @@ describe("the encoder of a request", () => {
     assert.isAtLeast(cases.length, 60)
   })
 
-  it.effect.each(cases)("sends %s as OpenAI's SDK does (C1)", ([, request, parameters]) =>
+  it.effect.each(cases)("sends %s as OpenAI's SDK does", ([, request, parameters]) =>
     Effect.gen(function*() {
       const whole = encode(request, false)
       assert.deepStrictEqual(whole, parameters)

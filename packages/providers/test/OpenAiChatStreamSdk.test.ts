@@ -15,7 +15,7 @@ const others = ["", "It rains.", "Grüße aus Bergen 🌧️", "line\nbreak and 
 )
 
 describe("the decoder of a stream", () => {
-  // C1, C8: what OpenAI's own SDK reads out of the same bytes.
+  // What OpenAI's own SDK reads out of the same bytes.
   describe("understands as OpenAI's SDK does", () => {
     it("a hundred streams or more, with those of another server", () => {
       assert.strictEqual(new Set(cases.map(({ name }) => name)).size, cases.length)

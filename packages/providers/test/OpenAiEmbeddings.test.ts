@@ -28,7 +28,7 @@ const empty = JSON.stringify({ object: "list", data: [], model, usage: { prompt_
 describe("a request of embeddings", () => {
   describe.each(["float", "base64"] as const)("for %s", (encoding) => {
     it.each(requests)(
-      "of %s is what OpenAI's SDK sends, and is understood again (C1)",
+      "of %s is what OpenAI's SDK sends, and is understood again",
       async (_, request, parameters) => {
         const encoded = Result.getOrThrow(protocol.encodeRequest(request, { encoding }))
         const sent = await OpenAiSdk.sent(

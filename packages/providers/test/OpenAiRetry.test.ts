@@ -35,7 +35,7 @@ const run = <A, E>(effect: Effect.Effect<A, E>) =>
     return yield* Fiber.join(fiber)
   })
 
-describe("a call of a layer with a retry policy (B6)", () => {
+describe("a call of a layer with a retry policy", () => {
   for (
     const [name, call, last] of [["in one piece", generate, answer], ["streamed", stream, streamed]] as const
   ) {
@@ -123,7 +123,7 @@ describe("a call of a layer with a retry policy (B6)", () => {
     }))
 })
 
-describe("ProviderError.advice (B6)", () => {
+describe("ProviderError.advice", () => {
   it.effect("lets a policy judge Effect's errors, around any model of ours", () =>
     Effect.gen(function*() {
       const outside = Retry.jittered({ base: 0, classify: ProviderError.advice })

@@ -34,7 +34,6 @@ const sent = (layer: Layer.Layer<LanguageModel.LanguageModel, unknown, Transport
     return { request, body: fake.body(0) }
   })
 
-// C1, C2
 describe("a row of five lines", () => {
   it.effect("is a provider: its key, its base URL and its model are where its name says", () =>
     Effect.gen(function*() {

@@ -59,7 +59,6 @@ const answered: ReadonlyArray<
   ["InvalidResponse", FakeTransport.json("<html>"), "InvalidResponseError", false]
 ]
 
-// C2, C7
 describe("an AiError leads back to the error that it stands for", () => {
   const calls = [["streamed", streamed], ["whole", whole]] as const
 
@@ -200,7 +199,6 @@ describe("an AiError leads back to the error that it stands for", () => {
       }
     }))
 
-  // B5
   const hanging = { ...FakeTransport.events(says({ content: "Well" })), end: Effect.never }
   it.effect.each<
     readonly [ProviderError.CallError["_tag"], typeof whole | typeof streamed, FakeTransport.Outcome, Timeouts.Timeouts]

@@ -23,7 +23,6 @@ const streamed = FakeTransport.events(
   says({ content: "Be" }) + says({ content: "cause." }) + finishes("stop") + chunk({ usage: tokens(11, 7) }) + done
 )
 
-// C1, C2
 describe("a target", () => {
   it.effect("answers in one piece, with all that the provider said", () =>
     Effect.gen(function*() {

@@ -45,7 +45,7 @@ const program = Effect.gen(function*() {
   yield* Effect.exit(Effect.withSpan(Effect.interrupt, "not at all"))
 }).pipe(Effect.scoped, Effect.withSpan("all"))
 
-describe.each([["Telemetry, by the SDK", sdk], ["TelemetryOtlp, by Effect", otlp]] as const)("%s (D1)", (_, layer) => {
+describe.each([["Telemetry, by the SDK", sdk], ["TelemetryOtlp, by Effect", otlp]] as const)("%s", (_, layer) => {
   it.live("sends spans, metrics and logs, all of them before it is closed", () =>
     Effect.gen(function*() {
       const receiver = yield* Receiver.make()

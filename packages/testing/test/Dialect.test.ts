@@ -52,7 +52,7 @@ const throughEmbedding = (target: EmbeddingTarget.EmbeddingTarget) =>
 const call = { type: "tool-call", id: "call_1", name: "weather", arguments: "{\"city\":\"Łódź\"}" } as const
 const tool = { name: "weather", parameters: { type: "object", properties: { city: { type: "string" } } } } as const
 
-describe("a provider that speaks (D7)", () => {
+describe("a provider that speaks", () => {
   it.live("answers 404 as its vendor does below a base URL that is not the vendor's", () =>
     Effect.gen(function*() {
       const { url } = yield* speaking(() => text)

@@ -182,7 +182,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   }
 )
 
-describe("The connection pool (A1)", () => {
+describe("The connection pool", () => {
   it("keeps its laws after each step, and is empty when all was returned", () => {
     fc.assert(
       fc.property(

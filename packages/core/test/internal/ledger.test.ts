@@ -23,7 +23,7 @@ const of = ({ ledger }: SessionRecord) => ledger instanceof Ledger ? ledger : as
 const open = (ledger: Ledger, parent: SessionRecord | undefined) =>
   ledger.open({ kind: "k", name: "n" }, parent, undefined, undefined, 1, undefined, 0n)
 
-describe("The ledger (B1)", () => {
+describe("The ledger", () => {
   it("holds what a map would hold, in the order of opening, whatever is opened and closed", () => {
     fc.assert(fc.property(fc.array(step, { maxLength: 80, size: "max" }), (steps) => {
       const ledger = new Ledger()

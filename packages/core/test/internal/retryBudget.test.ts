@@ -4,7 +4,7 @@ import { RetryBudget } from "../../src/internal/retry/budget.ts"
 
 const step = fc.constantFrom("deposit" as const, "withdraw", "refund")
 
-describe("The retry budget (B6)", () => {
+describe("The retry budget", () => {
   it("never allows more retries than its reserve and its part of the successes, and never saves more than its reserve", () => {
     fc.assert(
       fc.property(

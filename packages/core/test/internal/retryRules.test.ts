@@ -40,7 +40,7 @@ const property = (holds: (rules: Rules, failed: Failed, wait: number) => void) =
     { numRuns: 2000 }
   )
 
-describe("The rules of a retry (B6)", () => {
+describe("The rules of a retry", () => {
   it("repeat nothing but what is transient, and neither what was delivered nor what may be done twice", () =>
     property((rules, { advice, isIdempotent }) => {
       assert.isTrue(advice?.isTransient)
