@@ -15,7 +15,6 @@
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import type * as Pull from "effect/Pull"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import * as Deadline from "./Deadline.ts"
@@ -24,47 +23,15 @@ import * as Timers from "./internal/time/timers.ts"
 import * as Address from "./internal/transport/address.ts"
 import * as Connections from "./internal/transport/connections.ts"
 import { Exchange, type Shared } from "./internal/transport/exchange.ts"
+import type { BodyError, Request, Response } from "./internal/transport/model.ts"
 import { readBytes } from "./internal/transport/readBytes.ts"
 import * as OptionCheck from "./OptionCheck.ts"
 import * as Session from "./Session.ts"
-import type { SessionRevoked } from "./SessionError.ts"
 import * as Timeouts from "./Timeouts.ts"
-import { type BodyTooLarge, type ConnectionLost, InvalidUrl, type TransportError } from "./TransportError.ts"
-import type { Body, Chunks, Headers, Wire } from "./Wire.ts"
+import { InvalidUrl, type TransportError } from "./TransportError.ts"
+import type { Wire } from "./Wire.ts"
 
-export interface Request {
-  readonly method: "DELETE" | "GET" | "HEAD" | "OPTIONS" | "PATCH" | "POST" | "PUT" | "QUERY" | "TRACE"
-  /** Absolute, `http:` or `https:`, without credentials: those belong into a header. */
-  readonly url: string
-  readonly headers: Readonly<Record<string, string>>
-  readonly body?: Body | undefined
-  /** `firstToken` bounds the wait for the response's head; without it only a deadline does. */
-  readonly timeouts?: Pick<Timeouts.Timeouts, "queue" | "connect" | "firstToken"> | undefined
-  /** For this response, in place of the transport's `maxBodySize`. `Infinity` lifts the limit. */
-  readonly maxBodySize?: number | undefined
-}
-
-/** Why no more of a body comes. */
-export type BodyError = ConnectionLost | BodyTooLarge | SessionRevoked
-
-export interface Response {
-  readonly status: number
-  readonly headers: Headers
-  /** When the request was handed to its connection, in monotonic milliseconds. */
-  readonly sentAt: number
-  /**
-   * The body's next bytes, or that there are none. Reads no faster than it is pulled: what is not pulled stays with the
-   * sender. A body is read once, here or by `bytes`, `text` or `stream`, and by one reader: a second one that pulls at
-   * the same time dies.
-   */
-  readonly body: Pull.Pull<Chunks, BodyError>
-  /**
-   * Has `offer` called once, when another call has to wait for a connection to this origin; it may read the body to its
-   * end or close the scope, and returns whether it is sure to. Returns how to take that back. It is for those who hold
-   * responses that nobody may ever read, and undefined where the transport has no connections of its own.
-   */
-  readonly onWanted?: ((offer: () => boolean) => () => void) | undefined
-}
+export type { BodyError, Request, Response } from "./internal/transport/model.ts"
 
 export class Transport extends Context.Service<Transport, {
   /** Sends a request; answers when the response's head has come. The scope holds the connection. */

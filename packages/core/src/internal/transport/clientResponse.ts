@@ -14,10 +14,10 @@ import { pipeArguments } from "effect/Pipeable"
 import type * as Schema from "effect/Schema"
 import * as Semaphore from "effect/Semaphore"
 import * as Stream from "effect/Stream"
-import type * as Transport from "../../Transport.ts"
 import type { UnreadBodyClosed } from "../../TransportError.ts"
 import * as Interop from "../interop.ts"
 import type { Lifetime } from "./lifetime.ts"
+import type { BodyError, Response } from "./model.ts"
 import { readBytes } from "./readBytes.ts"
 import type { UnreadBody } from "./unreadBody.ts"
 
@@ -32,7 +32,7 @@ export class TransportResponse extends Inspectable.Class implements HttpClientRe
   readonly status: number
   readonly headers: Headers.Headers
   readonly remoteAddress = Option.none<string>()
-  private readonly source: Transport.Response
+  private readonly source: Response
   private readonly body: UnreadBody
   private readonly lifetime: Lifetime
   /** Read once, given to all who ask: those who ask meanwhile wait for it. */
@@ -44,7 +44,7 @@ export class TransportResponse extends Inspectable.Class implements HttpClientRe
   constructor(
     request: HttpClientRequest.HttpClientRequest,
     url: URL,
-    source: Transport.Response,
+    source: Response,
     body: UnreadBody,
     lifetime: Lifetime
   ) {
@@ -74,7 +74,7 @@ export class TransportResponse extends Inspectable.Class implements HttpClientRe
   }
 
   /** That the connection broke is the transport's failure: some retry on that, and none on an answer that makes no sense. */
-  private readonly lost = (cause: Transport.BodyError | UnreadBodyClosed): Failed =>
+  private readonly lost = (cause: BodyError | UnreadBodyClosed): Failed =>
     cause._tag === "BodyTooLarge" || cause._tag === "UnreadBodyClosed" ?
       this.undecodable(cause) :
       new HttpClientError.HttpClientError({

@@ -8,7 +8,6 @@ import { type Deadline, DeadlineExceeded } from "../../Deadline.ts"
 import * as OptionCheck from "../../OptionCheck.ts"
 import type * as Session from "../../Session.ts"
 import { FirstTokenTimeout } from "../../Timeouts.ts"
-import type { Request, Response } from "../../Transport.ts"
 import { ConnectionLost, type TransportError } from "../../TransportError.ts"
 import type * as Wire from "../../Wire.ts"
 import * as Lifecycle from "../session/lifecycle.ts"
@@ -19,6 +18,7 @@ import type { Address } from "./address.ts"
 import { bodyOf, BodyProgress } from "./body.ts"
 import type { Connections, PooledConnection } from "./connections.ts"
 import { keepAliveMillis } from "./keepAlive.ts"
+import type { Request, Response } from "./model.ts"
 
 /** The rest of a body is read, so that its connection can be kept, if no more than this is left of it, in bytes. */
 const drainLimit = 64 * 1024

@@ -17,20 +17,20 @@ import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import type * as Pull from "effect/Pull"
 import * as Scope from "effect/Scope"
-import type * as Transport from "../../Transport.ts"
 import { UnreadBodyClosed } from "../../TransportError.ts"
 import type { Chunks } from "../../Wire.ts"
 import { lengthOf } from "./body.ts"
 import type { Lifetime } from "./lifetime.ts"
+import type { BodyError as ReadError, Response } from "./model.ts"
 
 const limit = 64 * 1024
 /** How long a body that is small, or may be, is waited for when another call wants its connection. */
 const patience = Duration.millis(250)
 
-type BodyError = Transport.BodyError | UnreadBodyClosed
+type BodyError = ReadError | UnreadBodyClosed
 
 export class UnreadBody {
-  private readonly source: Transport.Response
+  private readonly source: Response
   private readonly length: number
   private readonly lifetime: Lifetime
   private readonly context: Context.Context<never>
@@ -44,7 +44,7 @@ export class UnreadBody {
   private takeBack: (() => void) | undefined
 
   /** `context` is what closing and reading ahead run in: not that of a call. */
-  constructor(method: string, source: Transport.Response, lifetime: Lifetime, context: Context.Context<never>) {
+  constructor(method: string, source: Response, lifetime: Lifetime, context: Context.Context<never>) {
     this.source = source
     this.length = lengthOf(method, source.status, source.headers["content-length"])
     this.lifetime = lifetime

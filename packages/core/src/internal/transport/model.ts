@@ -1,0 +1,40 @@
+/** A request and its response, below everything that uses them. */
+import type * as Pull from "effect/Pull"
+import type { SessionRevoked } from "../../SessionError.ts"
+import type { Timeouts } from "../../Timeouts.ts"
+import type { BodyTooLarge, ConnectionLost } from "../../TransportError.ts"
+import type { Body, Chunks, Headers } from "../../Wire.ts"
+
+export interface Request {
+  readonly method: "DELETE" | "GET" | "HEAD" | "OPTIONS" | "PATCH" | "POST" | "PUT" | "QUERY" | "TRACE"
+  /** Absolute, `http:` or `https:`, without credentials: those belong into a header. */
+  readonly url: string
+  readonly headers: Readonly<Record<string, string>>
+  readonly body?: Body | undefined
+  /** `firstToken` bounds the wait for the response's head; without it only a deadline does. */
+  readonly timeouts?: Pick<Timeouts, "queue" | "connect" | "firstToken"> | undefined
+  /** For this response, in place of the transport's `maxBodySize`. `Infinity` lifts the limit. */
+  readonly maxBodySize?: number | undefined
+}
+
+/** Why no more of a body comes. */
+export type BodyError = ConnectionLost | BodyTooLarge | SessionRevoked
+
+export interface Response {
+  readonly status: number
+  readonly headers: Headers
+  /** When the request was handed to its connection, in monotonic milliseconds. */
+  readonly sentAt: number
+  /**
+   * The body's next bytes, or that there are none. Reads no faster than it is pulled: what is not pulled stays with the
+   * sender. A body is read once, here or by `bytes`, `text` or `stream`, and by one reader: a second one that pulls at
+   * the same time dies.
+   */
+  readonly body: Pull.Pull<Chunks, BodyError>
+  /**
+   * Has `offer` called once, when another call has to wait for a connection to this origin; it may read the body to its
+   * end or close the scope, and returns whether it is sure to. Returns how to take that back. It is for those who hold
+   * responses that nobody may ever read, and undefined where the transport has no connections of its own.
+   */
+  readonly onWanted?: ((offer: () => boolean) => () => void) | undefined
+}
