@@ -160,7 +160,7 @@ describe("a protocol of one's own", () => {
       )
       assert.strictEqual(failed._tag, "Overloaded")
       const encoder = Own.provider.chat.makeEncoder({ stream: true, includeUsage: true })
-      const pieces = encoder.push([{ _tag: "TextDelta", text: "Be" }]) + encoder.fail(busy())
+      const pieces = [encoder.push([{ _tag: "TextDelta", text: "Be" }]), encoder.fail(busy())].join("")
       const broken = yield* speaking(() =>
         Behavior.bytes(pieces, { headers: { "content-type": "application/x-ndjson" } })
       )

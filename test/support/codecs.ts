@@ -68,6 +68,9 @@ export const generatedRoundTrips = (protocol: Protocol.ChatProtocol, runs: numbe
 
 const utf8 = (text: string) => new TextEncoder().encode(text)
 
+const textOf = (written: string | Uint8Array): string =>
+  typeof written === "string" ? written : new TextDecoder().decode(written)
+
 /** Answers as this protocol has them: in one piece, as a stream, and errors. */
 const corpus = (protocol: Protocol.ChatProtocol): ReadonlyArray<string> => {
   const usage = {
@@ -94,7 +97,7 @@ const corpus = (protocol: Protocol.ChatProtocol): ReadonlyArray<string> => {
     const encoder = protocol.makeEncoder(delivery)
     return [
       JSON.stringify(protocol.encodeResponse(response)),
-      encoder.push(ChatResponse.toEvents(response)) + encoder.end()
+      textOf(encoder.push(ChatResponse.toEvents(response))) + textOf(encoder.end())
     ]
   }).concat(
     JSON.stringify({ error: { message: "Oops", type: "server_error", code: "slow_down" } }),

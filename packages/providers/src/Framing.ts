@@ -1,5 +1,5 @@
 /**
- * Framings of streams: they cut bytes into frames, and write frames as text. They know no protocol.
+ * Framings of streams: they cut bytes into frames, and write frames. They know no protocol.
  *
  * A protocol declares its framing. Its stream decoder extends `StreamDecoder`, and receives frames. Two framings are built
  * in: `sse` and `jsonLines`. A framing of your own is a value of the type `Framing`, such as one of binary messages.
@@ -15,7 +15,7 @@ export { StreamDecoder } from "./internal/framing/streamDecoder.ts"
 export type SseEvent = Sse.SseEvent
 
 /** Server-sent events: HTML standard, §9.2. Limit of an event: 10 Mi characters. */
-export const sse: Framing<SseEvent> = Sse.sse
+export const sse: Framing<SseEvent, string> = Sse.sse
 
 /** JSON lines. A frame is the text of one line, not parsed. Limit of a line: 10 Mi characters. */
-export const jsonLines: Framing<string> = JsonLines.jsonLines
+export const jsonLines: Framing<string, string> = JsonLines.jsonLines

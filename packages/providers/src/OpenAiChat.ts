@@ -49,6 +49,7 @@ export type Quirks = Internal.Quirks
 /** A form of this protocol. Its quirks are data. */
 export interface OpenAiChat extends Protocol.ChatProtocol {
   readonly quirks: Quirks
+  readonly makeEncoder: (delivery: Protocol.Delivery) => Protocol.Encoder
 }
 
 /** The protocol of servers with these quirks. Default of each: OpenAI's. */

@@ -139,13 +139,13 @@ export interface Decoder {
   readonly failure: ProviderError | undefined
 }
 
-/** Encodes events as a stream's text, as a server of this protocol sends it. */
-export interface Encoder {
-  readonly push: (events: ReadonlyArray<ChatEvent>) => string
+/** Encodes events as a server of this protocol sends them: as text, or as bytes if its framing is binary. */
+export interface Encoder<out Written extends string | Uint8Array = string> {
+  readonly push: (events: ReadonlyArray<ChatEvent>) => Written
   /** Ends the stream of a whole answer. */
-  readonly end: () => string
+  readonly end: () => Written
   /** Ends a stream that failed after it began. */
-  readonly fail: (error: ProviderError) => string
+  readonly fail: (error: ProviderError) => Written
 }
 
 /** A wire protocol of chats. */
@@ -155,7 +155,7 @@ export interface ChatProtocol extends Protocol<ChatRequest, Delivery, ChatRespon
   readonly framing: Pick<Framing<unknown>, "contentType">
   /** `choices`: the number of answers in the request. All of them must finish. Default: as many as begin, at least one. */
   readonly makeDecoder: (peer: Peer, choices?: number) => Decoder
-  readonly makeEncoder: (delivery: Delivery) => Encoder
+  readonly makeEncoder: (delivery: Delivery) => Encoder<string | Uint8Array>
 }
 
 /** How vectors are delivered: as numbers, or as base64 of 32-bit floats, low byte first, which is far shorter. */

@@ -101,7 +101,7 @@ const lengthPrefixed: Framing.Framing<Uint8Array> = {
       end: () => rest.length === 0 ? undefined : "a message that is cut short"
     }
   },
-  write: (frame) => String.fromCharCode(frame.length, ...frame)
+  write: (frame) => Uint8Array.of(frame.length, ...frame)
 }
 
 class LengthPrefixed extends Framing.StreamDecoder<Uint8Array> {

@@ -129,9 +129,9 @@ const streamed = (
 ): Behavior.Behavior => {
   const encoder = protocol.makeEncoder(delivery)
   const events: ReadonlyArray<ChatEvent.ChatEvent> = ChatResponse.toEvents(response)
-  const texts = [...Pieces.cut(events, pieceSize).map((event) => encoder.push([event])), encoder.end()]
+  const pieces = [...Pieces.cut(events, pieceSize).map((event) => encoder.push([event])), encoder.end()]
   return Pieces.behavior(
-    texts.filter((text) => text !== ""),
+    pieces.filter((piece) => piece.length > 0),
     protocol.framing.contentType,
     every === undefined ? 0 : Duration.toMillis(Duration.fromInputUnsafe(every))
   )

@@ -4,13 +4,13 @@
  * A frame is the smallest piece with a meaning: one server-sent event, one line of JSON, one binary message. The protocol
  * gives it its meaning; the framing does not know it.
  */
-export interface Framing<Frame> {
+export interface Framing<in out Frame, out Written extends string | Uint8Array = string | Uint8Array> {
   /** The media type of the body, without parameters. Requests accept it, and responses declare it. */
   readonly contentType: string
   /** Makes a reader of one body. It calls `onFrame` for each complete frame. */
   readonly makeReader: (onFrame: (frame: Frame) => void) => FrameReader
-  /** The frame as it is sent. */
-  readonly write: (frame: Frame) => string
+  /** The frame as it is sent: text, or the bytes of a binary framing. */
+  readonly write: (frame: Frame) => Written
 }
 
 /**

@@ -69,7 +69,7 @@ class JsonLinesReader implements FrameReader {
   }
 }
 
-export const jsonLines: Framing<string> = {
+export const jsonLines: Framing<string, string> = {
   contentType: "application/x-ndjson",
   makeReader: (onLine) => new JsonLinesReader(onLine),
   write: (json) => `${json}\n`

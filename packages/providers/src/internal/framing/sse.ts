@@ -136,7 +136,7 @@ export const write = ({ data, event }: SseEvent): string => {
   return event === "message" ? `data: ${lines}\n\n` : `event: ${event}\ndata: ${lines}\n\n`
 }
 
-export const sse: Framing<SseEvent> = {
+export const sse: Framing<SseEvent, string> = {
   contentType: "text/event-stream",
   makeReader: (onEvent) => new SseReader(onEvent),
   write

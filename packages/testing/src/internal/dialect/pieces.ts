@@ -27,14 +27,21 @@ export const cut = (events: ReadonlyArray<ChatEvent>, size: number): ReadonlyArr
   return pieces
 }
 
+const sourceOf = (piece: string | Uint8Array) =>
+  typeof piece === "string" ? { text: piece } : { base64: Buffer.from(piece).toString("base64") }
+
 /** A stream of these pieces, each written by itself, with a pause before each but the first. */
-export const behavior = (pieces: ReadonlyArray<string>, contentType: string, pauseMillis: number): Behavior => ({
+export const behavior = (
+  pieces: ReadonlyArray<string | Uint8Array>,
+  contentType: string,
+  pauseMillis: number
+): Behavior => ({
   name: "speech",
   steps: [
     { _tag: "Head", status: 200, headers: { "content-type": contentType } },
-    ...pieces.flatMap((text, i): ReadonlyArray<Step> => [
+    ...pieces.flatMap((piece, i): ReadonlyArray<Step> => [
       ...(i === 0 || pauseMillis === 0 ? [] : [{ _tag: "Wait", millis: pauseMillis } as const]),
-      { _tag: "Body", source: { text } }
+      { _tag: "Body", source: sourceOf(piece) }
     ])
   ]
 })
