@@ -38,7 +38,8 @@ import * as Config from "effect/Config"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import * as EmbeddingTarget from "./EmbeddingTarget.ts"
+import type * as EmbeddingTarget from "./EmbeddingTarget.ts"
+import * as EmbeddingTargets from "./internal/call/embeddingTarget.ts"
 import * as LazyModel from "./internal/effect/lazyModel.ts"
 import type { ChatRow, EmbeddingRow, Row } from "./internal/model/row.ts"
 import * as Target from "./Target.ts"
@@ -133,9 +134,11 @@ const chatFaces = (row: ChatRow): ChatFaces<string> => {
 
 const embeddingFaces = (row: EmbeddingRow): EmbeddingFaces => {
   const embeddingTarget: EmbeddingFaces["embeddingTarget"] = (model, options) =>
-    EmbeddingTarget.make(row, model, options)
+    EmbeddingTargets.make(row, model, options)
+  // Loaded with the layer: Effect's `EmbeddingModel` costs the programs that only chat a sixth of their start.
+  const faces = Effect.promise(() => import("./EmbeddingTarget.ts"))
   const embeddingLayer: EmbeddingFaces["embeddingLayer"] = ({ model, ...options }) =>
-    Layer.suspend(() => EmbeddingTarget.layer(embeddingTarget(model, options)))
+    Layer.unwrap(Effect.map(faces, ({ layer }) => layer(embeddingTarget(model, options))))
   return {
     embeddingTarget,
     embeddingLayer,

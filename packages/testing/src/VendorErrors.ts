@@ -14,6 +14,8 @@ export interface VendorError {
   readonly status: number
   readonly headers: Readonly<Record<string, string>>
   readonly body: unknown
+  /** The name of the server-sent event that carries the error in a stream. Default: none. */
+  readonly event?: string | undefined
 }
 
 /** What a rate-limited OpenAI account sees: how much is left, and when it is more, as a Go duration. */
@@ -67,6 +69,7 @@ const anthropic = (
   } = {}
 ): VendorError => ({
   name: `anthropic.${name}`,
+  event: "error",
   status,
   headers: { "request-id": "req_0123456789abcdef", ...headers },
   body: {
@@ -191,14 +194,12 @@ export const behavior = ({ body, headers, name, status }: VendorError): Behavior
 
 /**
  * The error after a stream has begun well: a 200, these events, and then the error as its vendor sends it in a stream.
- *
- * Anthropic names the event `error`; the others send it as data.
  */
 export const inStream = (
-  { body, name }: VendorError,
+  { body, event, name }: VendorError,
   before: ReadonlyArray<Behavior.SseEvent> = []
 ): Behavior.Behavior => {
-  const error: Behavior.SseEvent = name.startsWith("anthropic.") ? { event: "error", data: body } : { data: body }
+  const error: Behavior.SseEvent = event === undefined ? { data: body } : { event, data: body }
   return Behavior.named(Behavior.sse([...before, error]), `${name} in a stream`)
 }
 

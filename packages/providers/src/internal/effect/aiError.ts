@@ -1,6 +1,6 @@
 import * as AiError from "effect/ai/AiError"
 import * as Option from "effect/Option"
-import type { CallError, Said } from "../../ProviderError.ts"
+import type { CallError, Said } from "../model/providerError.ts"
 
 /** What an `AiError` was made of, to tell our errors from others that a reason may have as its `cause`. */
 const origins = new WeakSet<object>()

@@ -1,0 +1,238 @@
+import type * as Credential from "@clawback/core/Credential"
+import type * as Deadline from "@clawback/core/Deadline"
+import type * as Retry from "@clawback/core/Retry"
+import type * as Timeouts from "@clawback/core/Timeouts"
+import type * as TransportError from "@clawback/core/TransportError"
+import * as Duration from "effect/Duration"
+import * as Schema from "effect/Schema"
+import type { Unsupported } from "./unsupported.ts"
+
+/** What the provider said: its status, its message and codes, and the name by which it can find the request. */
+const said = {
+  provider: Schema.String,
+  status: Schema.Int,
+  detail: Schema.String,
+  code: Schema.UndefinedOr(Schema.String),
+  requestId: Schema.UndefinedOr(Schema.String)
+}
+
+export interface Said {
+  readonly provider: string
+  readonly status: number
+  readonly detail: string
+  readonly code: string | undefined
+  readonly requestId: string | undefined
+}
+
+const quote = ({ provider, status, detail, code, requestId }: Said) =>
+  `${provider} answered ${status}${code === undefined ? "" : ` ${code}`}: ` +
+  (detail.replace(/[.\s]+$/, "") || "no explanation") +
+  (requestId === undefined ? "." : ` (request ${requestId}).`)
+
+/** The key is missing, wrong, expired or revoked. */
+export class AuthenticationFailed
+  extends Schema.TaggedError<AuthenticationFailed>("@clawback/providers/AuthenticationFailed")(
+    "AuthenticationFailed",
+    said
+  )
+{
+  get retry(): Retry.Advice {
+    return { reach: "answered", isTransient: false }
+  }
+  override get message() {
+    return `${quote(this)} The key was not accepted: check that it is the right one, whole and not revoked.`
+  }
+}
+
+/** The key is good, but not for this model, project or region. */
+export class PermissionDenied extends Schema.TaggedError<PermissionDenied>("@clawback/providers/PermissionDenied")(
+  "PermissionDenied",
+  said
+) {
+  get retry(): Retry.Advice {
+    return { reach: "answered", isTransient: false }
+  }
+  override get message() {
+    return `${quote(this)} The key may not do this: ask for access, or use another model, project or region.`
+  }
+}
+
+/** The account is out of money or over its spending limit. Waiting does not help. */
+export class QuotaExhausted extends Schema.TaggedError<QuotaExhausted>("@clawback/providers/QuotaExhausted")(
+  "QuotaExhausted",
+  said
+) {
+  get retry(): Retry.Advice {
+    return { reach: "answered", isTransient: false }
+  }
+  override get message() {
+    return `${quote(this)} The account's quota is used up: raise it or use another account. Retrying will not help.`
+  }
+}
+
+/** Too many requests or tokens for now. */
+export class RateLimited extends Schema.TaggedError<RateLimited>("@clawback/providers/RateLimited")("RateLimited", {
+  ...said,
+  /** How long the provider asks to wait, if it says. */
+  retryAfter: Schema.UndefinedOr(Schema.Duration)
+}) {
+  get retry(): Retry.Advice {
+    return { reach: "answered", isTransient: true, retryAfter: this.retryAfter }
+  }
+  override get message() {
+    const wait = this.retryAfter === undefined ? "a while" : Duration.format(this.retryAfter)
+    return `${quote(this)} Wait ${wait} before the next request, or use another key or provider.`
+  }
+}
+
+/** The provider has too much to do. No limit of this account was hit. */
+export class Overloaded extends Schema.TaggedError<Overloaded>("@clawback/providers/Overloaded")("Overloaded", {
+  ...said,
+  retryAfter: Schema.UndefinedOr(Schema.Duration)
+}) {
+  get retry(): Retry.Advice {
+    return { reach: "answered", isTransient: true, retryAfter: this.retryAfter }
+  }
+  override get message() {
+    return `${quote(this)} The provider is overloaded: try again shortly, or elsewhere.`
+  }
+}
+
+/** The provider failed on its side. */
+export class ProviderFailed extends Schema.TaggedError<ProviderFailed>("@clawback/providers/ProviderFailed")(
+  "ProviderFailed",
+  { ...said, retryAfter: Schema.UndefinedOr(Schema.Duration) }
+) {
+  get retry(): Retry.Advice {
+    return { reach: "answered", isTransient: true, retryAfter: this.retryAfter }
+  }
+  override get message() {
+    return `${quote(this)} The provider failed on its side: try again, or elsewhere.`
+  }
+}
+
+/** The model does not exist, no longer exists, or is not for this account. */
+export class ModelNotFound extends Schema.TaggedError<ModelNotFound>("@clawback/providers/ModelNotFound")(
+  "ModelNotFound",
+  said
+) {
+  get retry(): Retry.Advice {
+    return { reach: "answered", isTransient: false }
+  }
+  override get message() {
+    return `${quote(this)} Check the name of the model and the base URL, or use another model.`
+  }
+}
+
+/** The provider does not serve this place. */
+export class RegionBlocked extends Schema.TaggedError<RegionBlocked>("@clawback/providers/RegionBlocked")(
+  "RegionBlocked",
+  said
+) {
+  get retry(): Retry.Advice {
+    return { reach: "answered", isTransient: false }
+  }
+  override get message() {
+    return `${quote(this)} The provider does not serve this region: use another provider or a region that it serves.`
+  }
+}
+
+/** The conversation, with the answer it leaves room for, is longer than the model takes. */
+export class ContextTooLong extends Schema.TaggedError<ContextTooLong>("@clawback/providers/ContextTooLong")(
+  "ContextTooLong",
+  said
+) {
+  get retry(): Retry.Advice {
+    return { reach: "answered", isTransient: false }
+  }
+  override get message() {
+    return `${quote(this)} Shorten the conversation, ask for fewer output tokens, or use a model that takes more.`
+  }
+}
+
+/** The provider's filter stopped the request or the answer. */
+export class ContentFiltered extends Schema.TaggedError<ContentFiltered>("@clawback/providers/ContentFiltered")(
+  "ContentFiltered",
+  said
+) {
+  get retry(): Retry.Advice {
+    return { reach: "answered", isTransient: false }
+  }
+  override get message() {
+    return `${
+      quote(this)
+    } The provider's content filter stopped it: change what is asked; another provider may allow it.`
+  }
+}
+
+/** The provider does not accept the request, and will not the next time either. */
+export class RequestRejected extends Schema.TaggedError<RequestRejected>("@clawback/providers/RequestRejected")(
+  "RequestRejected",
+  said
+) {
+  get retry(): Retry.Advice {
+    return { reach: "answered", isTransient: false }
+  }
+  override get message() {
+    return `${quote(this)} Correct the request: the same one will be refused again.`
+  }
+}
+
+/** The provider's answer is not in its own format. `excerpt` is its beginning, empty where it is no text. */
+export class InvalidResponse extends Schema.TaggedError<InvalidResponse>("@clawback/providers/InvalidResponse")(
+  "InvalidResponse",
+  { provider: Schema.String, detail: Schema.String, excerpt: Schema.String }
+) {
+  get retry(): Retry.Advice {
+    return { reach: "answered", isTransient: false }
+  }
+  override get message() {
+    return `${this.provider} sent what its format does not allow: ${this.detail}. ` +
+      (this.excerpt === "" ? "" : `It began with ${JSON.stringify(this.excerpt)}. `) +
+      "Check that the base URL is an API of this kind."
+  }
+}
+
+/** The stream ended before the answer did. What was delivered stands, but it is not whole. */
+export class StreamTruncated extends Schema.TaggedError<StreamTruncated>("@clawback/providers/StreamTruncated")(
+  "StreamTruncated",
+  {
+    provider: Schema.String,
+    /** Events that were delivered before. */
+    delivered: Schema.Int
+  }
+) {
+  get retry(): Retry.Advice {
+    return { reach: this.delivered === 0 ? "unanswered" : "delivered", isTransient: true }
+  }
+  override get message() {
+    return `The stream of ${this.provider} ended without a finish, after ${this.delivered} events. ` +
+      "The answer is not whole: discard it or try again."
+  }
+}
+
+/** The provider answered, and it was not an answer. */
+export type ProviderError =
+  | AuthenticationFailed
+  | PermissionDenied
+  | QuotaExhausted
+  | RateLimited
+  | Overloaded
+  | ProviderFailed
+  | ModelNotFound
+  | RegionBlocked
+  | ContextTooLong
+  | ContentFiltered
+  | RequestRejected
+  | InvalidResponse
+  | StreamTruncated
+
+/** Everything that a call can fail with. */
+export type CallError =
+  | ProviderError
+  | Unsupported
+  | TransportError.TransportError
+  | TransportError.BodyTooLarge
+  | Timeouts.IdleTimeout
+  | Deadline.DeadlineExceeded
+  | Credential.CredentialUnavailable
