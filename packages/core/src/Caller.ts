@@ -3,6 +3,7 @@
  *
  * Set it once, where a request comes in: everything that runs inside inherits it.
  */
+
 import * as Effect from "effect/Effect"
 import { dual } from "effect/Function"
 import * as Stream from "effect/Stream"

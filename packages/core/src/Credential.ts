@@ -9,6 +9,7 @@
  * The secret is `Redacted`: it prints as `<redacted>` in logs, errors and JSON. JavaScript cannot wipe a string from
  * memory. The source drops every reference that it holds.
  */
+
 import * as Config from "effect/Config"
 import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"

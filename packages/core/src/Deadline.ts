@@ -28,6 +28,7 @@
  * Effect.runPromise(program)
  * ```
  */
+
 import * as Channel from "effect/Channel"
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"

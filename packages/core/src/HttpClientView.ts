@@ -24,6 +24,7 @@
  * Effect.runPromiseExit(program.pipe(Effect.provide(Live))).then(console.log)
  * ```
  */
+
 import * as Cause from "effect/Cause"
 import * as Context from "effect/Context"
 import * as Deferred from "effect/Deferred"

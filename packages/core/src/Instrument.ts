@@ -8,6 +8,7 @@
  *
  * Every exporter of Effect's metrics shows them. The unit travels as the attribute `unit`, which they all know.
  */
+
 import type * as Context from "effect/Context"
 import type { Bounded, Instrument, Labels, Read, Series, Use } from "./internal/metrics/model.ts"
 import * as Model from "./internal/metrics/model.ts"

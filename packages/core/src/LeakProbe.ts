@@ -4,6 +4,7 @@
  * The default asks the garbage collector, which answers late, or never if memory is plentiful: it is evidence, and not a
  * mechanism to rely on. A simulation provides its own.
  */
+
 import * as Context from "effect/Context"
 import * as Interop from "./internal/interop.ts"
 import type { LeakProbe as Probe } from "./internal/session/model.ts"

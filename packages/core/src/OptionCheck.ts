@@ -13,6 +13,7 @@
  * }
  * ```
  */
+
 import * as Duration from "effect/Duration"
 import * as Formatter from "effect/Formatter"
 

@@ -24,6 +24,7 @@
  *
  * Imported by its own path, `@clawback/core/RequestScope`, since Effect's HTTP modules take a while to load.
  */
+
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"

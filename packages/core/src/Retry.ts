@@ -58,6 +58,7 @@
  * Sources: full jitter, https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/ · budgets, Finagle's
  * `RetryBudget` and gRPC's retry throttling (proposal A6) · `Retry-After`, RFC 9110 §10.2.3.
  */
+
 import * as Cause from "effect/Cause"
 import * as Channel from "effect/Channel"
 import * as Context from "effect/Context"

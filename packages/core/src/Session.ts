@@ -20,6 +20,7 @@
  * Choose `use` where a function can hold it, `scoped` to group what an effect acquires, `scopedStream` for as long as a
  * stream is read, and `acquire` where a `Scope` of yours decides.
  */
+
 import * as Channel from "effect/Channel"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"

@@ -4,6 +4,7 @@
  * What counts as a leak, the registry's options say: a kind held for longer than it may be, or by nobody who could still
  * release it.
  */
+
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"

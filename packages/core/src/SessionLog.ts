@@ -4,6 +4,7 @@
  * Each entry is structured, with the session as an annotation and secrets struck out. Opening is logged at `Debug`,
  * closing at `Info`, revocation and changes that were missed at `Warning`.
  */
+
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"

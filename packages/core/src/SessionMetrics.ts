@@ -8,6 +8,7 @@
  * **Labels.** The kind alone. A registry of metrics shows 64 kinds apart, over all such layers that are open, and every
  * other as `_OTHER`. A tenant is never a label: `SessionRegistry.list` knows who holds what.
  */
+
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"

@@ -6,6 +6,7 @@
  * throws is logged and changes nothing; it is called for the next event as well. A listener must not block: the fiber waits
  * for it.
  */
+
 import { kernelOf } from "./internal/session/kernel.ts"
 import type { Change, KindCount, SessionRegistry } from "./internal/session/model.ts"
 

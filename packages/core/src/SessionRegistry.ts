@@ -8,6 +8,7 @@
  * also looks at the sessions around. `get` is a binary search; `list` and `revoke` walk what is open, by `id` or `within` only
  * what is younger; `counts` and `leaks` walk all.
  */
+
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"

@@ -43,6 +43,7 @@
  * Effect.runPromise(Effect.scoped(program).pipe(Effect.provide(Shutdown.layer({ drain: "10 seconds" }))))
  * ```
  */
+
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"

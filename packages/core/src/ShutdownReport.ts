@@ -1,4 +1,5 @@
 /** The report of a shutdown: what ended, what was cut short, what is stuck, and the code to exit with. */
+
 import * as Cause from "effect/Cause"
 import type { Item, Report } from "./internal/shutdown/model.ts"
 import * as Time from "./internal/time/format.ts"

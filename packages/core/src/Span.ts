@@ -7,6 +7,7 @@
  * Without a tracer of the program's own, and below a span that is not sampled, nothing is made at all: then `begin` is not
  * called, and the hot path pays for one look at the fiber.
  */
+
 import * as Cause from "effect/Cause"
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"

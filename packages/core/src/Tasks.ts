@@ -22,6 +22,7 @@
  * Effect.runPromise(Effect.scoped(program)) // ends the heartbeat
  * ```
  */
+
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import { Group } from "./internal/tasks/group.ts"

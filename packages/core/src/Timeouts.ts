@@ -31,6 +31,7 @@
  * Effect.runPromise(program)
  * ```
  */
+
 import * as Channel from "effect/Channel"
 import type * as Context from "effect/Context"
 import * as Duration from "effect/Duration"

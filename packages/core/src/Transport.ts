@@ -12,6 +12,7 @@
  *
  * It sets no header of its own and sends no trace headers: what a third party gets is what the request says.
  */
+
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"

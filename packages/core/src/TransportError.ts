@@ -2,6 +2,7 @@
  * What can go wrong on the way to a server and back. Each says whether something was sent, since that decides what a
  * retry may cost. The limits on time are in `Timeouts`.
  */
+
 import * as Schema from "effect/Schema"
 import type { DeadlineExceeded } from "./Deadline.ts"
 import type { Advice } from "./internal/retry/advice.ts"

@@ -4,6 +4,7 @@
  * A wire opens connections, sends on them, and closes them when told. It has no limits, no retries and no pool; it
  * decides nothing. `NodeTransport` brings the one for Node; a simulation brings one that fails at will.
  */
+
 import type * as Effect from "effect/Effect"
 import type * as Pull from "effect/Pull"
 import type * as Stream from "effect/Stream"

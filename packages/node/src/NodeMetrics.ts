@@ -7,6 +7,7 @@
  *
  * A process is measured once for each registry of metrics, for all layers together.
  */
+
 import * as OptionCheck from "@clawback/core/OptionCheck"
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"

@@ -4,6 +4,7 @@
  * A registry of our own can be wrong about what it lists; the kernel is not. These probes read Linux's `/proc`. On other
  * systems they fail with `ProbeUnavailable`. Source of the formats: proc_pid_net(5) and `include/net/tcp_states.h`.
  */
+
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import * as Fs from "node:fs/promises"

@@ -33,6 +33,7 @@
  *
  * Imported by its own path, `@clawback/node/NodeServer`, since Effect's HTTP modules take a while to load.
  */
+
 import * as OptionCheck from "@clawback/core/OptionCheck"
 import * as RequestScope from "@clawback/core/RequestScope"
 import * as Shutdown from "@clawback/core/Shutdown"

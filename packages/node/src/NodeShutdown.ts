@@ -41,6 +41,7 @@
  * program.pipe(Effect.scoped, NodeShutdown.runMain({ drain: "10 seconds" }))
  * ```
  */
+
 import * as Shutdown from "@clawback/core/Shutdown"
 import * as Effect from "effect/Effect"
 import { dual } from "effect/Function"

@@ -5,6 +5,7 @@
  * cycle stay with the transport. Proxy variables of the environment are read only with `NodeProxy.config`. Redirects are not
  * followed, and bodies are not decompressed.
  */
+
 import * as OptionCheck from "@clawback/core/OptionCheck"
 import * as Transport from "@clawback/core/Transport"
 import * as TransportError from "@clawback/core/TransportError"

@@ -9,6 +9,7 @@
  * limit `idle` must leave room for that. The protocol demands a `maxOutputTokens`. Default: 4,096, and more where the model
  * is to think (see `AnthropicMessages`).
  */
+
 import { toCodecAnthropic } from "effect/ai/AnthropicStructuredOutput"
 import * as AnthropicMessages from "./AnthropicMessages.ts"
 import * as Auth from "./Auth.ts"

@@ -44,6 +44,7 @@
  * For clients: unknown token counts are zero, since the protocol requires numbers. An answer without an id is `msg_unnamed`.
  * Mixed tool calls are written one after the other. Only the first of several answers is written.
  */
+
 import { sse } from "./internal/framing/sse.ts"
 import { classify } from "./internal/protocols/anthropicMessages/decodeError.ts"
 import { decodeRequest } from "./internal/protocols/anthropicMessages/decodeRequest.ts"

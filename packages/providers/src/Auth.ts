@@ -19,6 +19,7 @@
  * Effect.runPromise(program)
  * ```
  */
+
 import type { CredentialUnavailable } from "@clawback/core/Credential"
 import * as Effect from "effect/Effect"
 import { dual } from "effect/Function"

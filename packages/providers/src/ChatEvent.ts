@@ -4,6 +4,7 @@
  * An answer is `Started`, then deltas, then `Finished`, then `Used` if the provider counted tokens. If a request asks for
  * several answers, each has a number and its own `Finished`. An answer without its `Finished` is not whole.
  */
+
 import type { Extras } from "./ChatRequest.ts"
 import type { JsonObject } from "./Json.ts"
 

@@ -1,4 +1,5 @@
 /** A chat model's whole answer, in one form for all providers. */
+
 import type * as Option from "effect/Option"
 import type { ChatEvent } from "./ChatEvent.ts"
 import type { ChatResponse } from "./internal/model/chatResponse.ts"

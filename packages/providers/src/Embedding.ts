@@ -1,4 +1,5 @@
 /** Embeddings: the request and its response, in one form for all providers. */
+
 import type { Extras } from "./ChatRequest.ts"
 import type { JsonObject } from "./Json.ts"
 

@@ -24,6 +24,7 @@
  * Each request is a session of the kind `call`. Its answer has as many vectors as there were inputs, in their order, or it
  * fails with `InvalidResponse`.
  */
+
 import type * as Transport from "@clawback/core/Transport"
 import * as EmbeddingModel from "effect/ai/EmbeddingModel"
 import * as Context from "effect/Context"

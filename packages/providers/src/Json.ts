@@ -1,4 +1,5 @@
 /** A parsed JSON value. */
+
 export type Json = null | boolean | number | string | ReadonlyArray<Json> | JsonObject
 
 export interface JsonObject {

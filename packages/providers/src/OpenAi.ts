@@ -4,6 +4,7 @@
  * Every call is a session: the registry lists it while it runs, and its connection is returned when it ends, however it
  * ends. If you stop reading a stream, the provider's work is cancelled.
  */
+
 import { toCodecOpenAI } from "effect/ai/OpenAiStructuredOutput"
 import * as OpenAiChat from "./OpenAiChat.ts"
 import * as OpenAiEmbeddings from "./OpenAiEmbeddings.ts"

@@ -29,6 +29,7 @@
  * (log probabilities), `{ response: … }` a field of the whole answer. Any other native part is a part of the content. Only
  * fields of the message go back to the provider with a history.
  */
+
 import { sse } from "./internal/framing/sse.ts"
 import { classify } from "./internal/protocols/openAi/decodeError.ts"
 import { encodeError, notFound } from "./internal/protocols/openAi/encodeError.ts"

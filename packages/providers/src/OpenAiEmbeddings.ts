@@ -9,6 +9,7 @@
  * - Fields that are null are left out.
  * - Vectors in base64 are 32-bit floats, which is what models compute with.
  */
+
 import { classify } from "./internal/protocols/openAi/decodeError.ts"
 import { encodeError, notFound } from "./internal/protocols/openAi/encodeError.ts"
 import { limits } from "./internal/protocols/openAi/limits.ts"

@@ -7,6 +7,7 @@
  *
  * A protocol knows what a request says and where it goes below a base URL. It does not know the credential: see `Auth`.
  */
+
 import type * as Wire from "@clawback/core/Wire"
 import type * as Result from "effect/Result"
 import * as Schema from "effect/Schema"

@@ -28,6 +28,7 @@
  *
  * A row without embeddings has no `embeddingLayer`, which its type says too.
  */
+
 import type * as Credential from "@clawback/core/Credential"
 import type { SessionError } from "@clawback/core/SessionError"
 import type * as Transport from "@clawback/core/Transport"

@@ -19,6 +19,7 @@
  *
  * Each keeps what the provider said. The errors of the way there and back (timeouts, connections) are the transport's.
  */
+
 import type * as Retry from "@clawback/core/Retry"
 import { type AiError, isAiError } from "effect/ai/AiError"
 import * as Effect from "effect/Effect"

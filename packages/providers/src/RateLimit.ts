@@ -1,4 +1,5 @@
 /** The limits that a provider states in a response. */
+
 import type * as Duration from "effect/Duration"
 
 export interface RateLimit {

@@ -23,6 +23,7 @@
  * Effect.runPromise(Effect.provide(program, Model))
  * ```
  */
+
 import * as Timeouts from "@clawback/core/Timeouts"
 import type * as Transport from "@clawback/core/Transport"
 import * as LanguageModel from "effect/ai/LanguageModel"

@@ -1,4 +1,5 @@
 /** The metrics that every exporter sends: the open sessions, and the resources of the process. */
+
 import * as SessionMetrics from "@clawback/core/SessionMetrics"
 import * as NodeMetrics from "@clawback/node/NodeMetrics"
 import * as Layer from "effect/Layer"

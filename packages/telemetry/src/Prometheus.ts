@@ -5,6 +5,7 @@
  * `gen_ai.client.operation.duration` in seconds becomes `gen_ai_client_operation_duration_seconds`. A gauge loses a `.count`
  * at its end, which Prometheus reserves for histograms.
  */
+
 import * as OptionCheck from "@clawback/core/OptionCheck"
 import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"

@@ -5,6 +5,7 @@
  * Sessions and the process are measured if there is a metric reader. The layer flushes when it closes, for `shutdownTimeout`
  * at most. Provide it around everything whose end should be recorded.
  */
+
 import * as OptionCheck from "@clawback/core/OptionCheck"
 import * as NodeSdk from "@effect/opentelemetry/NodeSdk"
 import type { Resource } from "@effect/opentelemetry/Resource"

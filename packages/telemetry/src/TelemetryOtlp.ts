@@ -8,6 +8,7 @@
  * If the collector is unreachable, rejects requests or does not respond, the log has one warning. Records are dropped after
  * 10 seconds at most, so memory holds no more than was recorded in that time.
  */
+
 import * as OptionCheck from "@clawback/core/OptionCheck"
 import * as Cause from "effect/Cause"
 import * as Config from "effect/Config"

@@ -11,6 +11,7 @@
  *
  * A duration, size or offset that is none, or has no end, is a `RangeError` that names it.
  */
+
 import * as OptionCheck from "@clawback/core/OptionCheck"
 import * as Duration from "effect/Duration"
 import { dual } from "effect/Function"

@@ -24,6 +24,7 @@
  * await Effect.runPromise(Effect.scoped(program))
  * ```
  */
+
 import * as Credential from "@clawback/core/Credential"
 import * as OptionCheck from "@clawback/core/OptionCheck"
 import * as Anthropic from "@clawback/providers/Anthropic"

@@ -11,6 +11,7 @@
  * Whatever clients do, when its scope ends every socket is closed and the port is free. Only inside of `LeakCheck` the port
  * is free at once, and what clients hold is looked at before its connections are closed.
  */
+
 import * as OptionCheck from "@clawback/core/OptionCheck"
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"

@@ -21,6 +21,7 @@
  * nothing else may open or close any at the same time: no concurrent tests, and a process for each file, as Vitest has by
  * default.
  */
+
 import * as OptionCheck from "@clawback/core/OptionCheck"
 import * as SessionRegistry from "@clawback/core/SessionRegistry"
 import * as Cause from "effect/Cause"

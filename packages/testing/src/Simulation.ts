@@ -9,6 +9,7 @@
  * What it cannot see: anything that is not Effect. A promise, a real timer or a socket never answers in here (the run
  * is reported as stuck), so those need a stand-in made of effects, and a proof of their own.
  */
+
 import { LeakProbe } from "@clawback/core/LeakProbe"
 import * as OptionCheck from "@clawback/core/OptionCheck"
 import * as Clock from "effect/Clock"

@@ -6,6 +6,7 @@
  *
  * Sources: the vendors' API references, and the error handling of `openai` 7 and `@anthropic-ai/sdk` 1, as of November 2026.
  */
+
 import * as Behavior from "./Behavior.ts"
 
 /** One error as a vendor sends it. */
