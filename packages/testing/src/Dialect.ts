@@ -2,9 +2,8 @@
  * A provider that speaks: it reads requests as strictly as the vendor does, and answers as it is told.
  *
  * `handler` makes a `FaultyProvider` a server of OpenAI's chat completions and embeddings and of Anthropic's Messages at
- * once, and of other providers by their rows. It uses the other half of the protocols with which our clients speak. One
- * function of the request says the answer, in the terms that all providers share, an error of the vendor's, or any other
- * behavior.
+ * once, and of other providers by their rows. It uses the server half of the protocols. `say` returns the answer to a
+ * request in the terms that all providers share, an error of the vendor's, or any other behavior.
  *
  * ```ts
  * import { NodeTransport } from "@clawback/node"
@@ -46,17 +45,17 @@ import * as Pieces from "./internal/dialect/pieces.ts"
 import { embeddingObjection, objection } from "./internal/dialect/strict.ts"
 import { vectorOf } from "./internal/dialect/vectors.ts"
 
-/** What to say: a text, a whole answer, an error of the vendor's, or anything else that a provider can do. */
+/** An answer: a text, a whole response, an error as the vendor sends it, or any other behavior. */
 export type Said = string | ChatResponse.ChatResponse | ProviderError.ProviderError | Behavior.Behavior
 
-/** What to make of a text: its vector, an error of the vendor's, or anything else that a provider can do. */
+/** The answer for one text: its vector, an error as the vendor sends it, or any other behavior. */
 export type Embedded = ReadonlyArray<number> | ProviderError.ProviderError | Behavior.Behavior
 
 export interface Options {
   readonly say: (request: ChatRequest.ChatRequest, received: Received) => Said
   /**
-   * What becomes of each input of a request of embeddings; one that is no vector is the whole answer. Tokens come as their
-   * numbers, joined by spaces. Default: 8 numbers made of the text's bytes, the same for the same text, of length one.
+   * The answer for each input of an embeddings request. An answer that is no vector answers the whole request. An input of
+   * tokens is given as their numbers, joined by spaces. Default: 8 numbers made of the text's bytes, of length one.
    */
   readonly embed?: ((text: string, request: Embedding.EmbeddingRequest, received: Received) => Embedded) | undefined
   /** The providers to speak for. Default: `OpenAi.provider` and `Anthropic.provider`. */
@@ -69,7 +68,7 @@ export interface Options {
   readonly every?: Duration.Input | undefined
 }
 
-/** A text as a whole answer. Its tokens are counted as a quarter of its bytes, and the request's likewise. */
+/** A text as a whole response. Tokens are counted as a quarter of the bytes, of the answer and of the request. */
 export const answer = (text: string, request?: ChatRequest.ChatRequest): ChatResponse.ChatResponse => ({
   id: "answer-1",
   model: request?.model ?? "a-model",
@@ -84,7 +83,7 @@ export const answer = (text: string, request?: ChatRequest.ChatRequest): ChatRes
   }
 })
 
-/** A key for a test, as what a provider layer takes. */
+/** A key for tests, as a provider's layer takes it. */
 export const credential = (key: string): Credential.Credential =>
   Credential.redacted("a key for tests", Redacted.make(key))
 
@@ -208,7 +207,7 @@ const speak = (
   return "_tag" in told ? refuse(told) : told
 }
 
-/** Whether the path is one of the protocol's below some base URL, if not below its provider's. */
+/** Whether the path ends with a path of the protocol, below whatever base URL. */
 const isBelowAny = ({ protocol }: Speaker, path: string): boolean =>
   Array.from(path.matchAll(/\//g)).some(({ index }) => protocol.methodAt(path.slice(index)) !== undefined)
 

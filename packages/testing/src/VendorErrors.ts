@@ -1,8 +1,8 @@
 /**
  * The errors that providers send, as behaviors: each with the status, headers and body of its vendor, by name.
  *
- * Each name is `vendor.code`, and comes in four forms: as it is, and with the wait of two seconds stated in the body's
- * headers in seconds (`.retry-after`), as an HTTP date (`.retry-after-date`) and in milliseconds (`.retry-after-ms`).
+ * Each name is `vendor.code`. Each error has four forms: as it is, and with a wait of two seconds in its headers, in
+ * seconds (`.retry-after`), as an HTTP date (`.retry-after-date`) and in milliseconds (`.retry-after-ms`).
  *
  * Sources: the vendors' API references, and the error handling of `openai` 7 and `@anthropic-ai/sdk` 1, as of November 2026.
  */
@@ -115,7 +115,7 @@ const mistral = (status: number, type: string, message: unknown): VendorError =>
   body: { object: "error", message, type, param: null, code: null }
 })
 
-/** Every one of them. */
+/** All errors. */
 export const table: ReadonlyArray<VendorError> = [
   openAi(400, "invalid_value", "Invalid value for 'temperature': expected a number."),
   openAi(400, "context_length_exceeded", "This model's maximum context length is 128000 tokens."),
@@ -189,12 +189,12 @@ export const table: ReadonlyArray<VendorError> = [
   mistral(503, "service_unavailable", "Service tier capacity exceeded for this model.")
 ]
 
-/** What a vendor's error does to a request. */
+/** Answers a request with a vendor's error. */
 export const behavior = ({ body, headers, name, status }: VendorError): Behavior.Behavior =>
   Behavior.named(Behavior.status(status, { headers, body }), name)
 
 /**
- * The error after a stream has begun well: a 200, these events, and then the error as its vendor sends it in a stream.
+ * An error in the middle of a stream: status 200, the given events, then the error as its vendor sends it in a stream.
  */
 export const inStream = (
   { body, event, name }: VendorError,
@@ -206,7 +206,7 @@ export const inStream = (
 
 const forms = { "retry-after": "seconds", "retry-after-date": "date", "retry-after-ms": "millis" } as const
 
-/** All of them by name, each without a stated wait and with it in each of its forms. */
+/** All errors by name: each without a stated wait, and with one in each of its forms. */
 export const behaviors: Readonly<Record<string, Behavior.Behavior>> = Object.fromEntries(
   table.flatMap((error) => {
     const plain = behavior(error)
@@ -217,7 +217,7 @@ export const behaviors: Readonly<Record<string, Behavior.Behavior>> = Object.fro
   })
 )
 
-/** One by its name. */
+/** The error of this name. */
 export const named = (name: string): Behavior.Behavior => {
   const found = behaviors[name]
   if (found === undefined) throw new Error(`${name} is not the name of a vendor's error. See VendorErrors.table.`)

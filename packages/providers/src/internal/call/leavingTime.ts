@@ -2,10 +2,10 @@ import * as Deadline from "@clawback/core/Deadline"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 
-/** How long before a deadline we stop waiting for what is not needed, so that what we have is not lost to the deadline. */
+/** Milliseconds before a deadline at which optional waits end, so that the deadline does not discard what has come. */
 const beforeDeadline = 20
 
-/** This long, or as long as the deadline leaves. */
+/** The limit, or what the deadline leaves if that is less. */
 export const leavingTime = (limit: Duration.Duration): Effect.Effect<Duration.Duration> =>
   Effect.map(
     Deadline.remaining,

@@ -4,7 +4,7 @@ import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 
-/** How what was interrupted is counted, which is no error's tag. */
+/** The label of interrupted calls. No error has this tag. */
 export const interrupted = "Interrupted"
 
 /** The limits of a call, by the error that each raises. */
@@ -20,10 +20,10 @@ type Counted = Instrument.Instrument<"counter" | "histogram", string>
 
 const providers = Instrument.bounded(Attribute.provider, 16)
 const models = Instrument.bounded(Attribute.requestModel, 64, providers)
-/** Tags of errors, which are words of a program. */
+/** Tags of errors: a program has few. */
 const errors = Instrument.bounded(Attribute.errorType, 32)
 
-/** The series of the calls to one model. Each is made when it is first recorded, and kept for as long as this is. */
+/** The metric series of one model's calls. A series is made at its first record, and kept as long as this object. */
 export class CallMetrics {
   private readonly operation: string
   private readonly model: Instrument.Use
@@ -59,7 +59,7 @@ export class CallMetrics {
   private byError(instrument: Counted, error: string | undefined): Instrument.Series {
     const known = this.ends.get(instrument)?.get(error ?? "")
     if (known !== undefined || error === undefined) return known ?? this.by(instrument, Attribute.errorType, undefined)
-    // Never released: an error that was seen once may come again at any time.
+    // Not released: the same error may come again at any time.
     const { labels } = Instrument.use(errors, { [Attribute.errorType]: error }, this.context)
     return this.by(instrument, Attribute.errorType, labels[Attribute.errorType])
   }
@@ -70,7 +70,7 @@ export class CallMetrics {
 
   attempted(error: string | undefined): void {
     this.byError(Metrics.attempts, error).record(1)
-    // The whole call's limit passes once, however many attempts there were.
+    // The limit of the whole call passes once, not once per attempt.
     if (error !== "DeadlineExceeded") this.timedOut(error)
   }
 
@@ -98,7 +98,7 @@ export class CallMetrics {
   }
 }
 
-/** The metrics of the calls to one model of one provider, which keeps its series for as long as the scope is open. */
+/** The metrics of one model's calls. They keep their series for as long as the scope is open. */
 export const open = (
   operation: string,
   provider: string,

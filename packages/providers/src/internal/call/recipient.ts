@@ -2,7 +2,7 @@ import type { Peer } from "../../Protocol.ts"
 
 const formsOf = (secret: string): ReadonlyArray<string> => {
   const quoted = JSON.stringify(secret).slice(1, -1)
-  return [secret, quoted, quoted.replaceAll("/", "\\/"), encodeURIComponent(secret)]
+  return [secret, quoted, quoted.replaceAll("/", "\\/"), encodeURIComponent(secret.toWellFormed())]
 }
 
 /** The provider that one attempt is sent to. Strikes the attempt's secrets out of texts, also where JSON quotes them. */

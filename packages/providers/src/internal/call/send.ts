@@ -39,7 +39,7 @@ const unreadable = (response: Transport.Response): string | undefined => {
   return encoding && `a body in the content-encoding ${encoding.slice(0, 100)}, which was not asked for`
 }
 
-/** The headers with a date. Dates to wait for are read against it, so ours stands in for a missing one. */
+/** The headers with a date, by our clock if the server sent none. A date in `Retry-After` is read against it. */
 const dated = ({ headers }: Transport.Response): Effect.Effect<Transport.Response["headers"]> =>
   headers["date"] === undefined
     ? Effect.map(
@@ -59,8 +59,8 @@ const refused = (response: Transport.Response, peer: Peer, classify: Classify): 
   )
 
 /**
- * The key that names a request. One that was made for a retried call is inherited by all that the call does, so the
- * request has a part in the name: two different requests of one call must not pass for the same.
+ * The idempotency key of a request. All that a retried call does inherits one key, so the key includes a hash of the body:
+ * two different requests of one call must not look the same. A declared key is sent as it is.
  */
 const nameOf = ({ isHonoured, value }: Retry.IdempotencyKey, body: string): string =>
   isHonoured ? value : `${value}-${(Hash.string(body) >>> 0).toString(16)}`

@@ -1,11 +1,11 @@
-/** An answer in the pieces in which a provider would stream it. */
+/** Cuts an answer into the pieces of a stream. */
 import type { ChatEvent } from "@clawback/providers/ChatEvent"
 import type { Behavior, Step } from "../faulty/script.ts"
 
-/** As many as providers count, about: four bytes each. */
+/** An estimate of the tokens of a text: four bytes each. */
 export const tokens = (text: string): number => Math.ceil(Buffer.byteLength(text) / 4)
 
-/** By whole characters, never within one. */
+/** Cuts between characters, never within one. */
 const slices = (text: string, size: number): ReadonlyArray<string> => {
   const characters = Array.from(text)
   return Array.from(
@@ -14,7 +14,7 @@ const slices = (text: string, size: number): ReadonlyArray<string> => {
   )
 }
 
-/** The same events, with no text longer than so many characters. */
+/** The same events, with no text longer than `size` characters. */
 export const cut = (events: ReadonlyArray<ChatEvent>, size: number): ReadonlyArray<ChatEvent> => {
   const pieces: Array<ChatEvent> = []
   for (const event of events) {

@@ -1,4 +1,4 @@
-/** What vendors refuse though their protocol could say it. */
+/** Requests that vendors reject though their protocol can express them. */
 import type { ChatRequest, Message } from "@clawback/providers/ChatRequest"
 import type { EmbeddingRequest } from "@clawback/providers/Embedding"
 import type { ChatProtocol } from "@clawback/providers/Protocol"
@@ -7,7 +7,7 @@ import type { Received } from "../faulty/journal.ts"
 /** A protocol's name, and the parameters that it has and the canonical request lacks. Vendors reject all others. */
 type Parameters = Pick<ChatProtocol, "name" | "parameters">
 
-/** What tools may be called, at both vendors. */
+/** The names that vendors accept for tools. */
 const toolName = /^[a-zA-Z0-9_-]{1,64}$/
 
 const callsOf = (message: Message): ReadonlyArray<string> =>
@@ -15,7 +15,7 @@ const callsOf = (message: Message): ReadonlyArray<string> =>
     ? []
     : message.content.flatMap((part) => part.type === "tool-call" ? [part.id] : [])
 
-/** Each call has its result before anybody speaks again, and no result is without its call. */
+/** Finds a tool call without its result before the next message, or a result without its call. */
 const unpaired = (messages: ReadonlyArray<Message>): string | undefined => {
   let open = new Set<string>()
   for (const [at, message] of messages.entries()) {
@@ -31,7 +31,7 @@ const unpaired = (messages: ReadonlyArray<Message>): string | undefined => {
   return open.size > 0 ? `the tool calls ${[...open].join(", ")} at the end have no results` : undefined
 }
 
-/** What is wrong with any request of the protocol, whatever it asks for. */
+/** Finds a fault that any kind of request can have. */
 const wrongAtAll = (
   { name, parameters }: Parameters,
   { extras, model }: Pick<ChatRequest, "extras" | "model">,
@@ -46,7 +46,7 @@ const wrongAtAll = (
   return unknown.length > 0 ? `unrecognized request arguments: ${unknown.join(", ")}` : undefined
 }
 
-/** Why a request of embeddings is refused, if it is. */
+/** Why the vendor rejects an embeddings request. Undefined: it accepts it. */
 export const embeddingObjection = (
   protocol: Parameters,
   maxInputs: number,
@@ -60,7 +60,7 @@ export const embeddingObjection = (
   return request.dimensions === 0 ? "dimensions: must be at least 1" : undefined
 }
 
-/** Why a request is refused, if it is. */
+/** Why the vendor rejects a chat request. Undefined: it accepts it. */
 export const objection = (protocol: Parameters, request: ChatRequest, received: Received): string | undefined => {
   const wrong = wrongAtAll(protocol, request, received)
   if (wrong !== undefined) return wrong
