@@ -89,8 +89,8 @@ export const mutants: ReadonlyArray<Mutant> = [
   {
     module: "Session",
     file: hold,
-    find: "() => Effect.andThen(turning(Fiber.interrupt(fiber)), defectsOf(fiber))",
-    replace: "() => Effect.void",
+    find: "const interrupted = Effect.andThen(turning(Fiber.interrupt(fiber)), defectsOf(fiber))",
+    replace: "const interrupted = Effect.void",
     rule: "work does not outlive its session"
   },
   {
@@ -216,8 +216,8 @@ export const mutants: ReadonlyArray<Mutant> = [
   {
     module: "Session",
     file: hold,
-    find: "  if (record.revoked !== undefined) return Effect.fail(record.revoked)\n  if (restore",
-    replace: "  if (restore",
+    find: "  if (record.revoked !== undefined) return Effect.fail(record.revoked)\n  const isDeep",
+    replace: "  const isDeep",
     rule: "no work begins in what was revoked while it was acquired"
   },
   {
@@ -245,7 +245,7 @@ export const mutants: ReadonlyArray<Mutant> = [
   {
     module: "Session",
     file: hold,
-    find: "isRestoring ? undefined : uninterruptible",
+    find: "end !== undefined || isInterruptible(restore) ? undefined : uninterruptible",
     replace: "undefined",
     rule: "work that may not be interrupted is not, by revocations either"
   },

@@ -35,34 +35,27 @@ import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type * as Fiber from "effect/Fiber"
-import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
-import type { Advice } from "./internal/retry/advice.ts"
 import { LimitedPump } from "./internal/session/limitedStream.ts"
 import { type End, openIn, type Pulled } from "./internal/session/streamFiber.ts"
 import { cutOff } from "./internal/time/cutOff.ts"
-import { Current, type Deadline, inForce, leave, make } from "./internal/time/deadline.ts"
-import * as Time from "./internal/time/format.ts"
+import {
+  afterGrace,
+  Current,
+  type Deadline,
+  DeadlineExceeded,
+  earliest,
+  exceeded,
+  inForce,
+  isNever,
+  type Limit
+} from "./internal/time/deadline.ts"
 import * as Monotonic from "./internal/time/monotonic.ts"
 import * as OptionCheck from "./OptionCheck.ts"
 import type { SessionRevoked } from "./SessionError.ts"
 
-export { Current } from "./internal/time/deadline.ts"
+export { Current, DeadlineExceeded } from "./internal/time/deadline.ts"
 export type { Deadline } from "./internal/time/deadline.ts"
-
-/** The work did not end in time. It was interrupted and what it held was released. */
-export class DeadlineExceeded extends Schema.TaggedError<DeadlineExceeded>("@clawback/core/DeadlineExceeded")(
-  "DeadlineExceeded",
-  { budget: Schema.Duration }
-) {
-  get retry(): Advice {
-    return { reach: "unanswered", isTransient: false }
-  }
-  override get message() {
-    return `The deadline of ${Time.format(this.budget)} passed before the work ended, waits and ` +
-      "retries included. Allow more time, or ask for less."
-  }
-}
 
 /** How many milliseconds are left of a deadline. */
 const left = (deadline: Deadline, clock: Clock.Clock): number => Math.max(0, deadline.at - Monotonic.millis(clock))
@@ -75,27 +68,6 @@ export const remaining: Effect.Effect<Duration.Duration> = Effect.withFiber((fib
   )
 })
 
-/** A deadline as one that sets it, or would have, must keep it. */
-interface Limit {
-  readonly deadline: Deadline
-  readonly isInherited: boolean
-}
-
-const isNever = ({ deadline }: Limit) => deadline.at === Infinity
-
-/** The deadline that `budget` sets from now, or the one in force where that comes sooner. */
-const earliest = (budget: Duration.Duration, fiber: Fiber.Fiber<unknown, unknown>): Limit => {
-  const inherited = inForce(fiber)
-  const at = Monotonic.millis(fiber.getRef(Clock.Clock)) + Duration.toMillis(budget)
-  return inherited !== undefined && inherited.at <= at
-    ? { deadline: inherited, isInherited: true }
-    : { deadline: make(at, budget, fiber), isInherited: false }
-}
-
-/** The end that time has run out, unless somebody further out fails for it. */
-const afterGrace = <E>({ isInherited }: Limit, end: Effect.Effect<never, E>): Effect.Effect<never, E> =>
-  isInherited ? leave(end) : end
-
 /** Ends an effect when a deadline passes, and waits for its releases. */
 const until = <A, E, R>(
   self: Effect.Effect<A, E, R>,
@@ -106,7 +78,7 @@ const until = <A, E, R>(
       cutOff(self, {
         at: limit.deadline.at,
         context: Context.add(fiber.context as Context.Context<R>, Current, limit.deadline),
-        orElse: () => afterGrace(limit, Effect.fail(new DeadlineExceeded({ budget: limit.deadline.budget }))),
+        orElse: () => exceeded(limit),
         fiber,
         restore
       })

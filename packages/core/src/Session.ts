@@ -23,6 +23,7 @@
 
 import * as Channel from "effect/Channel"
 import * as Context from "effect/Context"
+import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
@@ -32,6 +33,7 @@ import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import * as Interop from "./internal/interop.ts"
 import * as Releasing from "./internal/session/currentRelease.ts"
+import { besideDefects } from "./internal/session/defects.ts"
 import type { SessionError, SessionRevoked } from "./internal/session/errors.ts"
 import { type Kernel, kernelOf } from "./internal/session/kernel.ts"
 import * as Lifecycle from "./internal/session/lifecycle.ts"
@@ -40,7 +42,11 @@ import { type Held, SessionRecord } from "./internal/session/record.ts"
 import { contextOf, Unowned } from "./internal/session/releaseContext.ts"
 import * as Site from "./internal/session/site.ts"
 import { type End, pullOf, Pump, tokenOf } from "./internal/session/streamFiber.ts"
+import { CutOff } from "./internal/time/cutOff.ts"
+import * as Deadline from "./internal/time/deadline.ts"
+import * as Timers from "./internal/time/timers.ts"
 import { LeakProbe } from "./LeakProbe.ts"
+import * as OptionCheck from "./OptionCheck.ts"
 import { SessionRegistry } from "./SessionRegistry.ts"
 
 export type { Acquisition, Handle, Info, Restore, Session } from "./internal/session/model.ts"
@@ -128,6 +134,77 @@ export const scoped: {
   2,
   <A, E, R>(self: Effect.Effect<A, E, R>, info: Info): Effect.Effect<A, E | SessionError, Exclude<R, Scope.Scope>> =>
     use(info, Scope.make(), Scope.close, (scope) => Scope.provide(self, scope))
+)
+
+/** Ends the work of `scopedWithin` as its deadline says, if that has passed before the session was released. */
+const unlessOver = <A, E, R>(
+  self: Effect.Effect<A, E, R>,
+  end: CutOff,
+  limit: Deadline.Limit,
+  restore: Lifecycle.Mask
+): Effect.Effect<A, E | Deadline.DeadlineExceeded, R> => {
+  const judge = (exit: Exit.Exit<A, E>): Effect.Effect<A, E | Deadline.DeadlineExceeded> => {
+    end.stop()
+    return end.isOver ? besideDefects(exit, restore(Deadline.exceeded(limit))) : exit
+  }
+  return Effect.matchCauseEffect(self, {
+    onFailure: (cause) => judge(Exit.failCause(cause)),
+    onSuccess: (value) => judge(Exit.succeed(value))
+  })
+}
+
+/**
+ * Like `Deadline.within` around `scoped`, on one fiber instead of two. The deadline interrupts the work even where
+ * interruption is not allowed around it. The error comes once the session is released.
+ */
+export const scopedWithin: {
+  (
+    info: Info,
+    duration: Duration.Input
+  ): <A, E, R>(
+    self: Effect.Effect<A, E, R>
+  ) => Effect.Effect<A, E | SessionError | Deadline.DeadlineExceeded, Exclude<R, Scope.Scope>>
+  <A, E, R>(
+    self: Effect.Effect<A, E, R>,
+    info: Info,
+    duration: Duration.Input
+  ): Effect.Effect<A, E | SessionError | Deadline.DeadlineExceeded, Exclude<R, Scope.Scope>>
+} = dual(
+  3,
+  <A, E, R>(
+    self: Effect.Effect<A, E, R>,
+    info: Info,
+    duration: Duration.Input
+  ): Effect.Effect<A, E | SessionError | Deadline.DeadlineExceeded, Exclude<R, Scope.Scope>> => {
+    const budget = OptionCheck.duration("deadline", duration)
+    const site = Site.sample()
+    type Needs = Exclude<R, Scope.Scope>
+    return Effect.uninterruptibleMask((restore) =>
+      Effect.withFiber((fiber): Effect.Effect<A, E | SessionError | Deadline.DeadlineExceeded, Needs> => {
+        const limit = Deadline.earliest(budget, fiber)
+        if (Deadline.isNever(limit)) return restore(scoped(self, info))
+        const end = new CutOff(limit.deadline.at, Timers.of(fiber))
+        const work = opened(fiber, info, site, Effect.void, restore, (record, _, kernel) => {
+          const { context } = fiber
+          const scope = Scope.makeUnsafe()
+          hold(record, scope, (scope, exit: Exit.Exit<unknown, unknown>) => Scope.close(scope, exit), context)
+          const within = Context.add(context, Deadline.Current, limit.deadline)
+          const inside = Context.add(Context.add(within, Current, record), Scope.Scope, scope) as Context.Context<R>
+          return Effect.onExitPrimitive(
+            Lifecycle.region(record, inside, self, restore, end),
+            (exit) => {
+              const released = Lifecycle.close(record, exit, kernel.close)
+              // The deadline also bounds a release that takes time, though the work has ended at once.
+              if (released !== Effect.void) end.set()
+              return released
+            },
+            true
+          )
+        })
+        return unlessOver(work, end, limit, restore)
+      })
+    )
+  }
 )
 
 /** Made apart, so that a scope that keeps it keeps nothing of what was acquired, once that was released. */

@@ -48,6 +48,11 @@ describe("core's combinators", () => {
     return [head(Caller.provideStream(stream, acme)), head(stream.pipe(Caller.provideStream(acme)))]
   }, "acme")
   both("Session.scoped", () => [Session.scoped(open, info), open.pipe(Session.scoped(info))], 1)
+  both(
+    "Session.scopedWithin",
+    () => [Session.scopedWithin(open, info, "1 second"), open.pipe(Session.scopedWithin(info, "1 second"))],
+    1
+  )
   both("Session.scopedStream", () => {
     const stream = Stream.fromEffect(open)
     return [head(Session.scopedStream(stream, info)), head(stream.pipe(Session.scopedStream(info)))]

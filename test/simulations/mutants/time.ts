@@ -2,6 +2,7 @@
 import type { Mutant } from "../../support/mutant.ts"
 
 const deadline = "packages/core/src/Deadline.ts"
+const limits = "packages/core/src/internal/time/deadline.ts"
 const timers = "packages/core/src/internal/time/timers.ts"
 const cutOff = "packages/core/src/internal/time/cutOff.ts"
 const pump = "packages/core/src/internal/session/streamFiber.ts"
@@ -15,7 +16,7 @@ const attempts = "packages/core/src/internal/retry/stream.ts"
 export const mutants: ReadonlyArray<Mutant> = [
   {
     module: "Deadline",
-    file: deadline,
+    file: limits,
     find: "inherited !== undefined && inherited.at <= at\n",
     replace: "inherited !== undefined && inherited.at < at - 1e9\n",
     rule: "an inner deadline can only be earlier"
@@ -43,7 +44,7 @@ export const mutants: ReadonlyArray<Mutant> = [
   },
   {
     module: "Deadline",
-    file: deadline,
+    file: limits,
     find: "isInherited ? leave(end) : end",
     replace: "isInherited ? end : end",
     rule: "who set the earliest deadline hears of it"

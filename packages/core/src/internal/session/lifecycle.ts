@@ -4,6 +4,7 @@ import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
+import type { CutOff } from "../time/cutOff.ts"
 import * as Releasing from "./currentRelease.ts"
 import { defectsOf } from "./defects.ts"
 import { SessionRevoked } from "./errors.ts"
@@ -118,8 +119,18 @@ let isRestoring = false
 /** So many nested sessions run, end and are interrupted on one stack; then the scheduler takes a turn. */
 const depthOfStack = 32
 
+/** Whether interruption is allowed outside. */
+const isInterruptible = (restore: Mask): boolean => {
+  if (restore !== knownMask) {
+    knownMask = restore
+    isRestoring = restore(Effect.void) !== Effect.void
+  }
+  return isRestoring
+}
+
 /**
- * Runs an effect that a revocation of the session interrupts, and that then fails with `SessionRevoked`.
+ * Runs an effect that a revocation of the session interrupts, and that then fails with `SessionRevoked`. A cut-off
+ * interrupts it as well, even where interruption is not allowed outside.
  *
  * A fiber cannot take back an interruption of itself, so the effect gets a fiber of its own, at once. Call this inside of
  * an effect, where interruption is not allowed; `restore` decides whether the effect can be interrupted.
@@ -128,31 +139,31 @@ export const region = <A, E, R>(
   record: SessionRecord,
   context: Context.Context<R>,
   effect: Effect.Effect<A, E, R>,
-  restore: Mask
+  restore: Mask,
+  end?: CutOff
 ): Effect.Effect<A, E | SessionRevoked> => {
   if (record.revoked !== undefined) return Effect.fail(record.revoked)
-  if (restore !== knownMask) {
-    knownMask = restore
-    isRestoring = restore(Effect.void) !== Effect.void
-  }
   const isDeep = record.depth % depthOfStack === depthOfStack - 1
+  end?.prepare()
   const fiber = Effect.runForkWith(context)(
     isDeep ? Effect.andThen(Effect.yieldNow, effect) : effect,
-    isRestoring ? undefined : uninterruptible
+    end !== undefined || isInterruptible(restore) ? undefined : uninterruptible
   )
   const exit = fiber.pollUnsafe()
   if (exit !== undefined) return revokedOr(record, exit)
+  end?.start(fiber)
   const stopListening = interruptWhenRevoked(record, fiber)
   const turning = <A>(self: Effect.Effect<A>): Effect.Effect<A> =>
     isDeep ? Effect.andThen(Effect.yieldNow, Effect.tap(self, Effect.yieldNow)) : self
-  const finished = Effect.onInterrupt(
-    restore(Fiber.await(fiber)),
+  const left = Effect.onExitPrimitive(restore(Fiber.await(fiber)), (awaited) => {
+    if (Exit.isSuccess(awaited)) {
+      stopListening()
+      return undefined
+    }
+    end?.stop()
     // What the effect died of while it was interrupted is raised next to the interruption.
-    () => Effect.andThen(turning(Fiber.interrupt(fiber)), defectsOf(fiber))
-  )
-  const left = Effect.onExitPrimitive(finished, () => {
-    stopListening()
-    return undefined
+    const interrupted = Effect.andThen(turning(Fiber.interrupt(fiber)), defectsOf(fiber))
+    return Effect.ensuring(interrupted, Effect.sync(stopListening))
   })
   return Effect.flatMap(isDeep ? Effect.tap(left, Effect.yieldNow) : left, (exit) => revokedOr(record, exit))
 }

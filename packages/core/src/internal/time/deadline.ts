@@ -1,8 +1,12 @@
+import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
-import type * as Duration from "effect/Duration"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type * as Fiber from "effect/Fiber"
+import * as Schema from "effect/Schema"
+import type { Advice } from "../retry/advice.ts"
 import * as Releasing from "../session/currentRelease.ts"
+import * as Time from "./format.ts"
 import * as Monotonic from "./monotonic.ts"
 
 type AnyFiber = Fiber.Fiber<unknown, unknown>
@@ -12,6 +16,20 @@ export interface Deadline {
   readonly at: number
   /** What it was set to, for the error that names it. */
   readonly budget: Duration.Duration
+}
+
+/** The work did not end in time. It was interrupted and what it held was released. */
+export class DeadlineExceeded extends Schema.TaggedError<DeadlineExceeded>("@clawback/core/DeadlineExceeded")(
+  "DeadlineExceeded",
+  { budget: Schema.Duration }
+) {
+  get retry(): Advice {
+    return { reach: "unanswered", isTransient: false }
+  }
+  override get message() {
+    return `The deadline of ${Time.format(this.budget)} passed before the work ended, waits and ` +
+      "retries included. Allow more time, or ask for less."
+  }
 }
 
 /** The deadline that was set last, if there is one. */
@@ -25,7 +43,7 @@ interface Own extends Deadline {
   readonly release: Releasing.Release | undefined
 }
 
-export const make = (at: number, budget: Duration.Duration, fiber: AnyFiber): Own => ({
+const make = (at: number, budget: Duration.Duration, fiber: AnyFiber): Own => ({
   at,
   budget,
   release: Releasing.of(fiber)
@@ -61,3 +79,28 @@ export const leave = <E>(end: Effect.Effect<never, E>): Effect.Effect<never, E> 
     })
     return wait
   })
+
+/** A deadline, and whether it was in force before. */
+export interface Limit {
+  readonly deadline: Deadline
+  readonly isInherited: boolean
+}
+
+export const isNever = ({ deadline }: Limit) => deadline.at === Infinity
+
+/** The deadline that `budget` sets from now, or the one in force if that is earlier. */
+export const earliest = (budget: Duration.Duration, fiber: AnyFiber): Limit => {
+  const inherited = inForce(fiber)
+  const at = Monotonic.millis(fiber.getRef(Clock.Clock)) + Duration.toMillis(budget)
+  return inherited !== undefined && inherited.at <= at
+    ? { deadline: inherited, isInherited: true }
+    : { deadline: make(at, budget, fiber), isInherited: false }
+}
+
+/** Runs `end` when time has run out. Leaves that to the outer work whose deadline was inherited, if it ends in time. */
+export const afterGrace = <E>({ isInherited }: Limit, end: Effect.Effect<never, E>): Effect.Effect<never, E> =>
+  isInherited ? leave(end) : end
+
+/** Fails since the deadline has passed. */
+export const exceeded = (limit: Limit): Effect.Effect<never, DeadlineExceeded> =>
+  afterGrace(limit, Effect.fail(new DeadlineExceeded({ budget: limit.deadline.budget })))

@@ -43,6 +43,10 @@ export class Timers {
     return Monotonic.millis(this.clock)
   }
 
+  get areSet(): boolean {
+    return this.heap.size > 0
+  }
+
   set(timer: Timer): void {
     this.heap.set(timer)
     if (timer.at >= this.wakesAt) return

@@ -1,0 +1,91 @@
+import { Deadline, Session, SessionRegistry } from "@clawback/core"
+import { assert, describe, it } from "@effect/vitest"
+import { Cause, Clock, Effect, Exit, Fiber, Layer, type Scope } from "effect"
+import { TestClock } from "effect/testing"
+import * as fc from "fast-check"
+
+const info: Session.Info = { kind: "call", name: "a" }
+const limit = 100
+
+type Work = Effect.Effect<string, string, Scope.Scope>
+
+const joined = (work: Work) => Session.scopedWithin(work, info, limit)
+const nested = (work: Work) => work.pipe(Session.scoped(info), Deadline.within(limit))
+
+/** What happens to one call. Times are in milliseconds. */
+const World = fc.record({
+  works: fc.constantFrom(0, 40, 99, 100, 150),
+  ends: fc.constantFrom("succeeds" as const, "fails" as const, "dies" as const),
+  releases: fc.constantFrom(0, 30, 200),
+  releaseDies: fc.boolean(),
+  /** The deadline around the call. */
+  outer: fc.constantFrom(undefined, 80, 100, 120),
+  interruptedAt: fc.constantFrom(undefined, 0, 60, 100, 130),
+  revokedAt: fc.constantFrom(undefined, 0, 40, 100, 110),
+  isUninterruptible: fc.boolean()
+})
+
+const reasonOf = (reason: Cause.Reason<unknown>): string =>
+  Cause.isInterruptReason(reason)
+    ? "interrupted"
+    : Cause.isDieReason(reason)
+    ? `died of ${String(reason.defect)}`
+    : `failed with ${(reason as any).error._tag ?? (reason as any).error}`
+
+/** The order of reasons depends on how deep the fibers are nested. */
+const endOf = (exit: Exit.Exit<unknown, unknown>): ReadonlyArray<string> =>
+  Exit.isSuccess(exit) ? ["succeeded"] : [...new Set(exit.cause.reasons.map(reasonOf))].toSorted()
+
+/** Runs one call in a world, and returns what can be seen of it. */
+const observe = (call: typeof joined, world: typeof World extends fc.Arbitrary<infer A> ? A : never) =>
+  Effect.gen(function*() {
+    const seen: Array<string> = []
+    const startedAt = yield* Clock.currentTimeMillis
+    const note = (what: string) =>
+      Effect.map(Clock.currentTimeMillis, (now) => void seen.push(`${now - startedAt}: ${what}`))
+    const ending = { succeeds: Effect.succeed("done"), fails: Effect.fail("no"), dies: Effect.die("oh") }[world.ends]
+    const release = Effect.gen(function*() {
+      yield* note("releasing")
+      if (world.releases > 0) yield* Effect.sleep(world.releases)
+      yield* note("released")
+      if (world.releaseDies) yield* Effect.die("release")
+    })
+    const work = Effect.gen(function*() {
+      yield* Effect.addFinalizer((exit) => Effect.andThen(note(`end: ${endOf(exit).join()}`), release))
+      const session = yield* Session.Current
+      yield* note(`working in ${session?.kind}`)
+      if (world.works > 0) yield* Effect.sleep(world.works)
+      return yield* ending
+    })
+    const within = world.outer === undefined ? call(work) : Deadline.within(call(work), world.outer)
+    const fiber = yield* Effect.forkChild(world.isUninterruptible ? Effect.uninterruptible(within) : within, {
+      startImmediately: true
+    })
+    const at = (millis: number | undefined, act: Effect.Effect<unknown>) =>
+      millis === undefined ? Effect.void : Effect.asVoid(Effect.forkChild(Effect.delay(act, millis)))
+    yield* at(world.interruptedAt, Effect.sync(() => fiber.interruptUnsafe()))
+    yield* at(world.revokedAt, SessionRegistry.revoke({}, { reason: "test", deadline: "1 second" }))
+    yield* TestClock.adjust("5 seconds")
+    const exit = yield* Fiber.await(fiber)
+    return { seen, end: endOf(exit), open: yield* SessionRegistry.counts }
+  }).pipe(Effect.scoped, Effect.provide(Layer.fresh(SessionRegistry.layer())))
+
+describe("Session.scopedWithin", () => {
+  it.effect("does what Deadline.within around Session.scoped does, in 1,000 generated worlds", () =>
+    Effect.forEach(
+      fc.sample(World, { numRuns: 1000, seed: 17 }),
+      (world) =>
+        Effect.gen(function*() {
+          const expected = yield* observe(nested, world)
+          assert.deepStrictEqual(yield* observe(joined, world), expected, JSON.stringify(world))
+        }),
+      { discard: true }
+    ), 30_000)
+
+  it.effect("does not limit work whose duration is infinite", () =>
+    Effect.gen(function*() {
+      const fiber = yield* Effect.forkChild(Session.scopedWithin(Effect.sleep("1 day"), info, "Infinity"))
+      yield* TestClock.adjust("1 day")
+      assert.isTrue(Exit.isSuccess(yield* Fiber.await(fiber)))
+    }))
+})
