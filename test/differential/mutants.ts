@@ -50,9 +50,9 @@ export const mutants: ReadonlyArray<Mutant> = [
     module,
     file: "packages/providers/src/internal/call/pipeline.ts",
     find:
-      "(record) => session.stream(endpoint, retry.stream(endpoint, Telemetry.attemptStream(record, attempt(record))))\n  )\n  return endWhole(answer, endpoint.session, deadline.stream(endpoint, recorded))",
+      "(record) => session(endpoint, retry.stream(endpoint, Telemetry.attemptStream(record, attempt(record))))\n  )\n  return endWhole(answer, endpoint.session, deadline(endpoint, recorded))",
     replace:
-      "(record) => session.stream(endpoint, deadline.stream(endpoint, retry.stream(endpoint, Telemetry.attemptStream(record, attempt(record)))))\n  )\n  return endWhole(answer, endpoint.session, recorded)",
+      "(record) => session(endpoint, deadline(endpoint, retry.stream(endpoint, Telemetry.attemptStream(record, attempt(record)))))\n  )\n  return endWhole(answer, endpoint.session, recorded)",
     rule: "a call holds nothing past its limit, though its reader is away"
   },
   {

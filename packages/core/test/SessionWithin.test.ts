@@ -36,6 +36,9 @@ const reasonOf = (reason: Cause.Reason<unknown>): string =>
 const endOf = (exit: Exit.Exit<unknown, unknown>): ReadonlyArray<string> =>
   Exit.isSuccess(exit) ? ["succeeded"] : [...new Set(exit.cause.reasons.map(reasonOf))].toSorted()
 
+const at = (millis: number | undefined, act: Effect.Effect<unknown>) =>
+  millis === undefined ? Effect.void : Effect.asVoid(Effect.forkChild(Effect.delay(act, millis)))
+
 /** Runs one call in a world, and returns what can be seen of it. */
 const observe = (call: typeof joined, world: typeof World extends fc.Arbitrary<infer A> ? A : never) =>
   Effect.gen(function*() {
@@ -61,8 +64,6 @@ const observe = (call: typeof joined, world: typeof World extends fc.Arbitrary<i
     const fiber = yield* Effect.forkChild(world.isUninterruptible ? Effect.uninterruptible(within) : within, {
       startImmediately: true
     })
-    const at = (millis: number | undefined, act: Effect.Effect<unknown>) =>
-      millis === undefined ? Effect.void : Effect.asVoid(Effect.forkChild(Effect.delay(act, millis)))
     yield* at(world.interruptedAt, Effect.sync(() => fiber.interruptUnsafe()))
     yield* at(world.revokedAt, SessionRegistry.revoke({}, { reason: "test", deadline: "1 second" }))
     yield* TestClock.adjust("5 seconds")

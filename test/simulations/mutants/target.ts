@@ -10,9 +10,9 @@ export const mutants: ReadonlyArray<Mutant> = [
     module: "Target",
     file: pipeline,
     find:
-      "stream: <A>({ total }: Endpoint, self: Stream.Stream<A, CallError>) => Deadline.withinStream(self, total)\n}\n\nconst session = {\n  effect: <A>({ session }: Endpoint, self: Held<A>) => Session.scoped(self, session),\n  stream: ({ session }: Endpoint, self: HeldStream) => Session.scopedStream(self, session)",
+      "const deadline = <A>({ total }: Endpoint, self: Stream.Stream<A, CallError>) => Deadline.withinStream(self, total)\n\nconst session = (",
     replace:
-      "stream: ({ session }: Endpoint, self: HeldStream) => Session.scopedStream(self, session)\n}\n\nconst session = {\n  effect: <A>({ session }: Endpoint, self: Held<A>) => Session.scoped(self, session),\n  stream: <A>({ total }: Endpoint, self: Stream.Stream<A, CallError>) => Deadline.withinStream(self, total)",
+      "const session = <A>({ total }: Endpoint, self: Stream.Stream<A, CallError>) => Deadline.withinStream(self, total)\n\nconst deadline = (",
     rule: "the deadline of a call is outside of its session"
   },
   {

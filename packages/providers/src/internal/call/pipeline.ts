@@ -33,15 +33,13 @@ type Begin = (fiber: AnyFiber) => CallRecord
 type Held<A> = Effect.Effect<A, CallError, Scope.Scope>
 type HeldStream = Stream.Stream<ChatEvent.ChatEvent, CallError, Scope.Scope>
 
-const deadline = {
-  effect: <A>({ total }: Endpoint, self: Effect.Effect<A, CallError>) => Deadline.within(self, total),
-  stream: <A>({ total }: Endpoint, self: Stream.Stream<A, CallError>) => Deadline.withinStream(self, total)
-}
+/** Two stages on one fiber: as `Deadline.within` around `Session.scoped`. */
+const deadlineAndSession = <A>({ session, total }: Endpoint, self: Held<A>) =>
+  Session.scopedWithin(self, session, total)
 
-const session = {
-  effect: <A>({ session }: Endpoint, self: Held<A>) => Session.scoped(self, session),
-  stream: ({ session }: Endpoint, self: HeldStream) => Session.scopedStream(self, session)
-}
+const deadline = <A>({ total }: Endpoint, self: Stream.Stream<A, CallError>) => Deadline.withinStream(self, total)
+
+const session = ({ session }: Endpoint, self: HeldStream) => Session.scopedStream(self, session)
 
 /** Here, around the attempts: the hedge, on the time to first token. */
 const retry = {
@@ -51,11 +49,10 @@ const retry = {
 
 /** A call whose answer comes in one piece. */
 export const effect = <A>(endpoint: Endpoint, begin: Begin, attempt: (record: CallRecord) => Held<A>) =>
-  Telemetry.effect(begin, (record) =>
-    deadline.effect(
-      endpoint,
-      session.effect(endpoint, retry.effect(endpoint, Telemetry.attempt(record, attempt(record))))
-    ))
+  Telemetry.effect(
+    begin,
+    (record) => deadlineAndSession(endpoint, retry.effect(endpoint, Telemetry.attempt(record, attempt(record))))
+  )
 
 /** A call whose answer is streamed. */
 export const stream = (
@@ -67,9 +64,9 @@ export const stream = (
   const recorded = Telemetry.stream(
     begin,
     answer,
-    (record) => session.stream(endpoint, retry.stream(endpoint, Telemetry.attemptStream(record, attempt(record))))
+    (record) => session(endpoint, retry.stream(endpoint, Telemetry.attemptStream(record, attempt(record))))
   )
-  return endWhole(answer, endpoint.session, deadline.stream(endpoint, recorded))
+  return endWhole(answer, endpoint.session, deadline(endpoint, recorded))
 }
 
 /** Sends the request of one attempt, of either kind. */
