@@ -1,6 +1,6 @@
 /**
- * Chunks that repeat the one before are not parsed. In another stream, each chunk ends with another number of spaces, which
- * mean nothing to JSON, so that each is parsed: both streams must come to the same.
+ * A chunk that differs from the previous one in its text only is not parsed. In a second stream, each chunk ends with another
+ * number of spaces, which JSON ignores, so that each is parsed. Both streams must decode to the same events.
  */
 import { AnthropicMessages, type ChatEvent, OpenAiChat, type Protocol } from "@clawback/providers"
 import { assert, describe, it } from "@effect/vitest"
@@ -145,8 +145,8 @@ const streams = (chunks: fc.Arbitrary<ReadonlyArray<object>>) =>
     )
   )
 
-describe("chunks that repeat the one before", () => {
-  it("come to what they come to when they are parsed, of OpenAI's chat completions", () => {
+describe("a chunk that repeats the previous one", () => {
+  it("decodes to the same events as a parsed chunk of OpenAI's chat completions", () => {
     const envelope = { id: "1", object: "chat.completion.chunk", created: 1, model: "m" }
     const first = JSON.stringify({ ...envelope, choices: [choice({ role: "assistant", content: "" })] })
     let events = 0
@@ -159,7 +159,7 @@ describe("chunks that repeat the one before", () => {
     assert.isAbove(events, 10_000)
   })
 
-  it("come to what they come to when they are parsed, of Anthropic's Messages", () => {
+  it("decodes to the same events as a parsed chunk of Anthropic's Messages", () => {
     let events = 0
     fc.assert(
       fc.property(streams(runs(anthropicKinds)), (chunks) => {
@@ -171,7 +171,7 @@ describe("chunks that repeat the one before", () => {
     assert.isAbove(events, 10_000)
   })
 
-  it("are found in a stream of either protocol", () => {
+  it("is not parsed, in a stream of either protocol", () => {
     const parse = JSON.parse
     const parsed = (protocol: Protocol.ChatProtocol, chunks: ReadonlyArray<object>) => {
       let times = 0

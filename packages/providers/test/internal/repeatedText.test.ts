@@ -43,7 +43,7 @@ const withText = (value: Json, [key, ...rest]: Path, text: string): Json =>
       Object.entries(value as object).map(([name, field]) => [name, name === key ? withText(field, rest, text) : field])
     )
 
-describe("JSON texts that repeat", () => {
+describe("the reader of repeated JSON texts", () => {
   it.each<[string, string]>([
     ["nothing but letters", "Grüße 🌍"],
     ["escapes", "\"a\\b\"\n\u0000\u2028"],
@@ -51,9 +51,9 @@ describe("JSON texts that repeat", () => {
     ["what looks like the rest of the text", "\"}}],\"usage\":null}"],
     ["many letters", "x".repeat(1_000)],
     ["nothing", ""]
-  ])("give a string of %s", (_, text) => assert.strictEqual(read(chunkOf("a"), chunkOf(text)), text))
+  ])("reads a string of %s", (_, text) => assert.strictEqual(read(chunkOf("a"), chunkOf(text)), text))
 
-  it("give the string beside padding of any length", () => {
+  it("reads the string beside padding of any length", () => {
     assert.strictEqual(read(padded("a", "xyz"), padded("b", ""), "obfuscation"), "b")
     assert.strictEqual(read(padded("a", ""), padded("\"obfuscation\":\"", "xyz"), "obfuscation"), "\"obfuscation\":\"")
     assert.isUndefined(read(padded("a", "xyz"), padded("b", "\""), "obfuscation"))
@@ -65,7 +65,7 @@ describe("JSON texts that repeat", () => {
     ["one field more", chunkOf("b", { usage: null })],
     ["no string", { id: "1", choices: [{ index: 0, delta: { content: 1 } }] }],
     ["nothing", {}]
-  ])("do not give one of a text with %s", (_, chunk) => assert.isUndefined(read(chunkOf("a"), chunk)))
+  ])("does not read a text with %s", (_, chunk) => assert.isUndefined(read(chunkOf("a"), chunk)))
 
   it.each<[string, string]>([
     ["stands twice, once with an escape", "{\"choices\":[{\"delta\":{\"content\":\"a\",\"cont\\u0065nt\":\"a\"}}]}"],
@@ -74,7 +74,7 @@ describe("JSON texts that repeat", () => {
     ["stands in a string", "{\"a\":\"\\\"content\\\":\\\"\",\"choices\":[{\"delta\":{\"cont\\u0065nt\":\"a\"}}]}"],
     ["is no string", "{\"choices\":[{\"delta\":{\"content\":null}}]}"],
     ["is missing", "{\"content\":\"a\"}"]
-  ])("are not learnt of a text whose field %s", (_, text) => {
+  ])("reads nothing wrong after a text whose field %s", (_, text) => {
     const repeated = learnt(text)
     for (const other of [text, text.replaceAll("\"a\"", "\"b\"")]) {
       const found = repeated.read(other)
@@ -82,11 +82,11 @@ describe("JSON texts that repeat", () => {
     }
   })
 
-  it("are learnt of a text with spaces, as Python writes it", () => {
+  it("reads texts with spaces, as Python writes them", () => {
     assert.strictEqual(learnt(spaced("a")).read(spaced("b")), "b")
   })
 
-  it("are not looked for any more where none repeats", () => {
+  it("stops learning after four texts that nothing repeats", () => {
     const repeated = new RepeatedText(undefined)
     for (let id = 0; id < 4; id++) {
       repeated.learn(numbered(id, "a"), path)
@@ -96,7 +96,7 @@ describe("JSON texts that repeat", () => {
     assert.isUndefined(repeated.read(numbered(9, "b")))
   })
 
-  it("give what parsing gives, whatever JSON they are", () => {
+  it("reads what parsing reads, in any JSON", () => {
     let given = 0
     fc.assert(
       fc.property(
@@ -124,7 +124,7 @@ describe("JSON texts that repeat", () => {
     assert.isAbove(given, 1_000)
   })
 
-  it("are JSON, and the same but for the strings, whatever letters of them are changed", () => {
+  it("reads only texts that are valid JSON and differ in the two strings, whatever characters were changed", () => {
     let given = 0
     const text = JSON.stringify(chunkOf("abc", { usage: null, obfuscation: "xyz" }))
     fc.assert(

@@ -26,9 +26,12 @@ const withText = (delta: Delta, text: string): Delta => {
  */
 export abstract class JsonStreamDecoder<Frame> extends StreamDecoder<Frame> {
   private readonly repeated: RepeatedText
+  /** The delta of the frame that may be repeated. */
   private delta: Delta | undefined
-  /** The number of events before this frame. */
-  private before = 0
+  /** The event that was emitted last. */
+  protected last: ChatEvent | undefined
+  /** The number of events of this frame. */
+  private eventsOfFrame = 0
 
   constructor(peer: Peer, framing: Framing<Frame>, padding?: string) {
     super(peer, framing)
@@ -37,7 +40,7 @@ export abstract class JsonStreamDecoder<Frame> extends StreamDecoder<Frame> {
 
   /** Emits the delta of a frame that repeats the previous one. Returns false if it does not: parse it then. */
   protected isRepeated(json: string): boolean {
-    this.before = this.events.length
+    this.eventsOfFrame = 0
     if (this.delta === undefined) return false
     const text = this.repeated.read(json)
     // Protocols emit no delta for an empty text.
@@ -52,9 +55,15 @@ export abstract class JsonStreamDecoder<Frame> extends StreamDecoder<Frame> {
 
   /** Remembers the frame, if it emitted exactly one delta, whose text is the string at the path. */
   protected remember(json: string, value: Json, path: Path): void {
-    const delta = this.events.at(-1)
-    if (this.events.length !== this.before + 1 || !isDelta(delta) || valueAt(value, path) !== textOf(delta)) return
-    this.delta = delta
+    const { eventsOfFrame, last } = this
+    if (eventsOfFrame !== 1 || !isDelta(last) || valueAt(value, path) !== textOf(last)) return
+    this.delta = last
     this.repeated.learn(json, path)
+  }
+
+  protected override emit(event: ChatEvent): void {
+    this.eventsOfFrame++
+    this.last = event
+    super.emit(event)
   }
 }

@@ -14,7 +14,7 @@ export abstract class StreamDecoder<Frame> implements Decoder {
   failure: ProviderError.ProviderError | undefined
   protected readonly peer: Peer
   /** The events that `push` or `end` returns next. */
-  protected events: Array<ChatEvent> = []
+  private events: Array<ChatEvent> = []
   private delivered = 0
   private readonly reader: FrameReader
 

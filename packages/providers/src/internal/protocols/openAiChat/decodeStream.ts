@@ -21,16 +21,16 @@ class Choice implements Response.Listener {
   readonly calls = new ToolCalls()
   isFinished = false
   private readonly number: number
-  private readonly emitted: Emit
+  private readonly emitEvent: Emit
 
-  constructor(number: number, emitted: Emit) {
+  constructor(number: number, emitEvent: Emit) {
     this.number = number
-    this.emitted = emitted
+    this.emitEvent = emitEvent
   }
 
   /** Events of the first answer have no `choice`. */
   emit(event: Exclude<ChatEvent, Started | Used>): void {
-    this.emitted(this.number === 0 ? event : { ...event, choice: this.number })
+    this.emitEvent(this.number === 0 ? event : { ...event, choice: this.number })
   }
 
   text(text: string): void {
@@ -78,7 +78,7 @@ export class OpenAiChatDecoder extends JsonStreamDecoder<SseEvent> {
   private finished = 0
   /** Fields of the whole answer that were emitted already. Some servers repeat them in each chunk. */
   private readonly emittedFields = new Set(knownInChunk)
-  private readonly emitted = (event: ChatEvent) => this.emit(event)
+  private readonly emitEvent = (event: ChatEvent) => this.emit(event)
 
   constructor(quirks: Quirks, peer: Peer, choices = 1) {
     super(peer, sse, "obfuscation")
@@ -110,7 +110,7 @@ export class OpenAiChatDecoder extends JsonStreamDecoder<SseEvent> {
 
   /** The place of the text that was emitted last. */
   private pathOf(chunk: JsonObject): Path {
-    const event = this.events.at(-1)
+    const event = this.last
     if (event?._tag === "TextDelta") return contentPath
     if (event?._tag === "ReasoningDelta") return [...deltaPath, From.string(own(event.extras)["name"]) ?? ""]
     return From.isObject(valueAt(chunk, customPath)) ? inputPath : argumentsPath
@@ -149,7 +149,7 @@ export class OpenAiChatDecoder extends JsonStreamDecoder<SseEvent> {
   private choice(number: number): Choice {
     const known = this.choices.get(number)
     if (known !== undefined) return known
-    const choice = new Choice(number, this.emitted)
+    const choice = new Choice(number, this.emitEvent)
     this.choices.set(number, choice)
     this.open++
     this.isFinished = false
