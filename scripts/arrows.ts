@@ -1,12 +1,14 @@
 /**
- * Which of our packages leans on which: the arrows go one way, and this is the whole of them.
+ * Imports go one way: between packages as the table below says, and within a package without a circle, types included.
  *
- * Looks at what the sources import and at what each `package.json` depends on, in the current folder. Tests, examples
- * and benchmarks may import anything.
+ * A room under `internal` (`internal/session`) imports no public module that has its name (`Session`, `SessionRegistry`): these
+ * are built on it. Checks the imports of the sources and the dependencies in each `package.json`, in the current folder.
+ * Tests, examples and benchmarks may import anything.
  */
 import { existsSync, globSync, readFileSync } from "node:fs"
 import { basename, dirname, join, relative, resolve } from "node:path"
 import { exit } from "node:process"
+import { circles, neighbours, specifiers } from "./imports.ts"
 
 const arrows: Readonly<Record<string, ReadonlyArray<string>>> = {
   core: [],
@@ -18,15 +20,6 @@ const arrows: Readonly<Record<string, ReadonlyArray<string>>> = {
   gateway: ["core", "node", "providers", "router", "conversations", "telemetry"],
   testing: ["core", "node", "providers"]
 }
-
-/** In comments anything may stand, also in the middle of an import. */
-const comment = /\/\*.*?\*\/|\/\/[^\n]*/gs
-const statement = /^ *(?:import|export)\s(?:[^"'()=;]*\sfrom\s*)?"([^"]+)"|\bimport\(\s*"([^"]+)"/gm
-
-const imported = (file: string): ReadonlyArray<string> =>
-  [...readFileSync(file, "utf8").replace(comment, "").matchAll(statement)].flatMap(([, one, other]) =>
-    one ?? other ?? []
-  )
 
 /** The package of ours that a specifier leads to. */
 const target = (folder: string, file: string, specifier: string): string | undefined => {
@@ -54,7 +47,7 @@ for (const folder of folders.toSorted()) {
     faults.push(`${where}: ${folder} may import ${may}, so not ${to}`)
   }
   for (const file of globSync(`packages/${folder}/src/**/*.ts`).toSorted()) {
-    for (const specifier of imported(file)) {
+    for (const specifier of specifiers(file)) {
       const to = target(folder, file, specifier)
       if (to !== undefined) say(file, to)
     }
@@ -68,6 +61,29 @@ for (const folder of folders.toSorted()) {
   }
 }
 
+const between = faults.length
+
+/** A public module that is named after the room that a file is in. */
+const own = /^(packages\/[\w-]+\/src)\/internal\/(\w+)\/.*$/
+
+let rooms = 0
+const sources = folders.flatMap((folder) => globSync(`packages/${folder}/src/**/*.ts`)).toSorted()
+for (const file of sources) {
+  const [, src, room] = own.exec(file) ?? []
+  if (src === undefined || room === undefined) continue
+  for (const path of neighbours(file)) {
+    if (dirname(path) !== src || !basename(path).toLowerCase().startsWith(room.toLowerCase())) continue
+    rooms++
+    faults.push(`${file}: internal/${room} lies below ${basename(path)}, and may not import it`)
+  }
+}
+
+const found = circles(sources)
+for (const circle of found) faults.push(`A circle of imports, types included:\n  ${circle.join("\n  ")}`)
+
 for (const fault of faults) console.error(fault)
-console.log(`Arrows: ${folders.length} packages, ${count} imports of each other, ${faults.length} that should not be`)
+console.log(
+  `Arrows: ${folders.length} packages, ${count} imports of each other, ${between} that should not be; ` +
+    `${sources.length} files, ${found.length} circles, ${rooms} imports from a room upwards`
+)
 exit(faults.length === 0 ? 0 : 1)

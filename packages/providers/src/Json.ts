@@ -1,7 +1,3 @@
 /** A parsed JSON value. */
 
-export type Json = null | boolean | number | string | ReadonlyArray<Json> | JsonObject
-
-export interface JsonObject {
-  readonly [key: string]: Json
-}
+export type { Json, JsonObject } from "./internal/json/model.ts"

@@ -3,9 +3,9 @@ import * as Effect from "effect/Effect"
 import * as Pull from "effect/Pull"
 import type { Session } from "../../Session.ts"
 import type { SessionRevoked } from "../../SessionError.ts"
-import { BodyTooLarge, type ConnectionLost } from "../../TransportError.ts"
 import type { Chunks, Headers } from "../../Wire.ts"
 import * as Lifecycle from "../session/lifecycle.ts"
+import { BodyTooLarge, type ConnectionLost } from "./errors.ts"
 
 /** Responses without a body. Their `content-length` is that of what another request would get (RFC 9110 §8.6). */
 const hasNone = (method: string, status: number): boolean => method === "HEAD" || status === 204 || status === 304

@@ -2,8 +2,8 @@
 import type * as Pull from "effect/Pull"
 import type { SessionRevoked } from "../../SessionError.ts"
 import type { Timeouts } from "../../Timeouts.ts"
-import type { BodyTooLarge, ConnectionLost } from "../../TransportError.ts"
 import type { Body, Chunks, Headers } from "../../Wire.ts"
+import type { BodyTooLarge, ConnectionLost } from "./errors.ts"
 
 export interface Request {
   readonly method: "DELETE" | "GET" | "HEAD" | "OPTIONS" | "PATCH" | "POST" | "PUT" | "QUERY" | "TRACE"

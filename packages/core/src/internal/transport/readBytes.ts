@@ -1,8 +1,8 @@
 import * as Effect from "effect/Effect"
 import * as Pull from "effect/Pull"
 import * as Result from "effect/Result"
-import { BodyTooLarge } from "../../TransportError.ts"
 import type { Chunks } from "../../Wire.ts"
+import { BodyTooLarge } from "./errors.ts"
 
 const joined = (chunks: ReadonlyArray<Uint8Array>, length: number): Uint8Array => {
   const [first] = chunks

@@ -1,6 +1,6 @@
 /** Reads JSON of unknown shape. A field of the wrong type counts as absent. */
 
-import type { Json, JsonObject } from "../../Json.ts"
+import type { Json, JsonObject } from "./model.ts"
 
 export const isObject = (value: unknown): value is JsonObject =>
   typeof value === "object" && value !== null && !Array.isArray(value)

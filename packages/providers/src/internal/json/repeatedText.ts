@@ -8,8 +8,8 @@
  *
  * A second string may differ too: padding, with which a server hides the length of its texts.
  */
-import type { Json, JsonObject } from "../../Json.ts"
 import { parse } from "./json.ts"
+import type { Json, JsonObject } from "./model.ts"
 
 /** The place of a value: names of fields and numbers of items, outermost first. */
 export type Path = ReadonlyArray<string | number>

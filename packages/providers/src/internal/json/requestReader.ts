@@ -1,6 +1,6 @@
-import type { Json, JsonObject } from "../../Json.ts"
 import { RequestInvalid } from "../../Protocol.ts"
 import { isObject } from "./json.ts"
+import type { Json, JsonObject } from "./model.ts"
 
 /** Reads the fields of a client's request. Throws `RequestInvalid` if a field has the wrong type. */
 export class RequestReader {
