@@ -54,7 +54,9 @@ for (const { folder, modules, name } of packages) {
   const stale = packed.files.map(({ path }) => /^dist\/(\w+)\.js$/.exec(path)?.[1])
     .filter((module) => module !== undefined && module !== "index" && !modules.includes(module))
   for (const module of stale) console.error(`${folder}/dist/${module}.js has no source: delete ${folder}/dist`)
-  faults += messages.length + stale.length
+  const bare = modules.filter((module) => !readFileSync(`${folder}/dist/${module}.d.ts`, "utf8").startsWith("/**"))
+  for (const module of bare) console.error(`${folder}/dist/${module}.d.ts has lost the module's documentation`)
+  faults += messages.length + stale.length + bare.length
 }
 if (faults > 0) exit(1)
 

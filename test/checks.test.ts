@@ -31,6 +31,7 @@ const lint = () => {
 }
 
 const check = () => run("scripts/arrows.ts")
+const checkModules = () => run("scripts/modules.ts")
 
 describe("the purity of core", () => {
   const expressions = [
@@ -179,5 +180,65 @@ describe("the arrows between packages", () => {
   it("are known for every package", () => {
     plant("packages/novelty/src/index.ts", core)
     assert.isFalse(check().isGreen)
+  })
+})
+
+describe("the imports within a package", () => {
+  it("may not go round, be it by types, re-exports or dynamic imports", () => {
+    plant("packages/core/src/One.ts", `import type { Two } from "./internal/two.ts"\n`)
+    plant("packages/core/src/internal/two.ts", `export type { Three } from "./three.ts"\n`)
+    plant("packages/core/src/internal/three.ts", `export const load = () => import("../One.ts")\n`)
+    plant("packages/core/src/internal/four.ts", `import { Two } from "./two.ts"\n`)
+    const { isGreen, output } = check()
+    assert.isFalse(isGreen)
+    assert.include(output, "1 circles")
+    assert.include(
+      output,
+      ["One.ts", "internal/three.ts", "internal/two.ts"].map((_) => `  packages/core/src/${_}\n`).join("")
+    )
+  })
+
+  it("may not go from a file to itself", () => {
+    plant("packages/core/src/One.ts", `export * as One from "./One.ts"\n`)
+    assert.include(check().output, "1 circles")
+  })
+
+  it("may meet again", () => {
+    plant("packages/core/src/One.ts", `import "./internal/two.ts"\nimport "./internal/three.ts"\n`)
+    plant("packages/core/src/internal/two.ts", `import "./four.ts"\n`)
+    plant("packages/core/src/internal/three.ts", `import "./four.ts"\n// import "../One.ts"\n`)
+    plant("packages/core/src/internal/four.ts", "export {}\n")
+    assert.isTrue(check().isGreen)
+  })
+
+  it("may not go from a room up to the module that is built on it", () => {
+    plant("packages/core/src/SessionError.ts", "export {}\n")
+    plant("packages/core/src/internal/session/ledger.ts", `import type { SessionError } from "../../SessionError.ts"\n`)
+    assert.include(check().output, "internal/session lies below SessionError.ts")
+  })
+})
+
+const code = (lines: number) => Array.from({ length: lines }, (_, i) => `export const a${i} = "/*"\n`).join("")
+
+describe("a module", () => {
+  const doc = "/**\n * What it is.\n */\n\n"
+
+  it("has at most 250 lines of code, comments and blank lines not counted", () => {
+    plant("packages/core/src/One.ts", doc + "\n// a comment\n/* another */\n".repeat(100) + code(250))
+    assert.isTrue(checkModules().isGreen)
+    plant("packages/core/src/internal/two.ts", code(251))
+    const { isGreen, output } = checkModules()
+    assert.isFalse(isGreen)
+    assert.include(output, "packages/core/src/internal/two.ts: has 251 lines of code")
+  })
+
+  it("begins with its documentation, apart from its first import", () => {
+    plant("packages/core/src/None.ts", "export {}\n")
+    plant("packages/core/src/Attached.ts", "/** What it is. */\nimport type {} from \"./None.ts\"\n")
+    const { output } = checkModules()
+    for (const name of ["None", "Attached"]) {
+      assert.include(output, `packages/core/src/${name}.ts: must begin with its documentation`)
+    }
+    assert.include(output, "2 faults")
   })
 })

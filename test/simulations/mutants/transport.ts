@@ -3,6 +3,7 @@ import type { Mutant } from "../../support/mutant.ts"
 
 const pool = "packages/core/src/internal/transport/machine.ts"
 const connections = "packages/core/src/internal/transport/connections.ts"
+const poolOfOrigin = "packages/core/src/internal/transport/pool.ts"
 const transport = "packages/core/src/Transport.ts"
 const exchange = "packages/core/src/internal/transport/exchange.ts"
 const body = "packages/core/src/internal/transport/body.ts"
@@ -212,7 +213,7 @@ export const mutants: ReadonlyArray<Mutant> = [
   },
   {
     module: "Transport",
-    file: connections,
+    file: poolOfOrigin,
     find: "return this.at > now && this.wire.isUsable()",
     replace: "return this.at > now",
     rule: "a connection with unsent bytes, or one that is closing, is not used again"

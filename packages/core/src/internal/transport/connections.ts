@@ -1,4 +1,4 @@
-import type * as Context from "effect/Context"
+/** The connections of a transport: how they are opened, lent to exchanges, and closed. */
 import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -9,65 +9,15 @@ import * as Scope from "effect/Scope"
 import { Attribute, SpanName } from "../../Conventions.ts"
 import { type Deadline, DeadlineExceeded } from "../../Deadline.ts"
 import * as Session from "../../Session.ts"
-import type { SessionError } from "../../SessionError.ts"
 import * as Span from "../../Span.ts"
 import * as Timeouts from "../../Timeouts.ts"
 import type { Connection, Wire } from "../../Wire.ts"
 import { atMost } from "../time/atMost.ts"
-import { type Timer, type Timers, unset } from "../time/timers.ts"
+import type { Timers } from "../time/timers.ts"
 import type { Address } from "./address.ts"
-import { type ConnectFailed, type ProxyFailed, QueueFull, TransportClosed } from "./errors.ts"
-import { ConnectionPool, type Grant, type Wake } from "./machine.ts"
-import { PoolMetrics } from "./metrics.ts"
-import { Offers } from "./offers.ts"
-
-/** A connection of a pool. Its fiber holds it: interrupting that fiber closes it. */
-export class PooledConnection implements Timer {
-  readonly wire: Connection
-  readonly fiber: Fiber.Fiber<unknown, unknown>
-  readonly pool: Pool
-  /** From then on it carries no further request. */
-  readonly expiresAt: number
-  /** Whether it has carried a request, so that its server may have closed it since. */
-  isReused = false
-  /** How long it may be idle, as of when it was given back last. */
-  idleMillis = 0
-  /** Until then it may be idle, or be given to a waiter. */
-  at = Infinity
-  slot = unset
-
-  constructor(wire: Connection, fiber: Fiber.Fiber<unknown, unknown>, pool: Pool, expiresAt: number) {
-    this.wire = wire
-    this.fiber = fiber
-    this.pool = pool
-    this.expiresAt = expiresAt
-  }
-
-  /** It was idle for too long. */
-  fire(): void {
-    if (this.pool.retire(this)) discard(this)
-  }
-
-  /** Whether another request may be sent now. */
-  isUsable(now: number): boolean {
-    try {
-      return this.at > now && this.wire.isUsable()
-    } catch {
-      // A wire may have a bug. Its connection must not keep its place because of that.
-      return false
-    }
-  }
-}
-
-type CheckoutError =
-  | QueueFull
-  | Timeouts.QueueTimeout
-  | ConnectFailed
-  | ProxyFailed
-  | Timeouts.ConnectTimeout
-  | TransportClosed
-  | DeadlineExceeded
-  | SessionError
+import { QueueFull, TransportClosed } from "./errors.ts"
+import type { Grant } from "./machine.ts"
+import { type CheckoutError, discard, Pool, PooledConnection, Waiter, wake } from "./pool.ts"
 
 /** The connections of a transport, by origin. */
 export interface Connections {
@@ -86,53 +36,6 @@ export interface Connections {
   /** Ends the use of a connection, and closes it. */
   readonly discard: (connection: PooledConnection) => void
 }
-
-/** A caller that waits for a connection, until it is woken or its time is up. */
-class Waiter implements Timer {
-  readonly woken = Deferred.makeUnsafe<
-    Grant<PooledConnection>,
-    Timeouts.QueueTimeout | DeadlineExceeded | TransportClosed
-  >()
-  grant: Grant<PooledConnection> | undefined = undefined
-  readonly at: number
-  slot = unset
-  private readonly pool: Pool
-  private readonly tooLate: () => Timeouts.QueueTimeout | DeadlineExceeded
-
-  constructor(at: number, pool: Pool, tooLate: Waiter["tooLate"]) {
-    this.at = at
-    this.pool = pool
-    this.tooLate = tooLate
-  }
-
-  get until() {
-    return this.at
-  }
-
-  fire(): void {
-    if (this.pool.leave(this)) Deferred.doneUnsafe(this.woken, Exit.fail(this.tooLate()))
-  }
-}
-
-class Pool extends ConnectionPool<PooledConnection, Waiter> {
-  readonly origin: string
-  readonly metrics: PoolMetrics
-  readonly offers = new Offers()
-
-  constructor(max: number, maxWaiting: number, origin: string, context: Context.Context<never>) {
-    super(max, maxWaiting)
-    this.origin = origin
-    this.metrics = new PoolMetrics(this, origin, context)
-  }
-}
-
-const wake = (woken: Wake<PooledConnection, Waiter> | undefined) => {
-  if (woken === undefined) return
-  woken.waiter.grant = woken.grant
-  Deferred.doneUnsafe(woken.waiter.woken, Exit.succeed(woken.grant))
-}
-
-const discard = (entry: PooledConnection) => entry.fiber.interruptUnsafe()
 
 /** Connections that were made together end at different moments: each lives for its share of the last fifth less. */
 const lifetimeSpread = 0.2

@@ -15,10 +15,11 @@ import { atMost } from "../time/atMost.ts"
 import { type Timer, type Timers, unset } from "../time/timers.ts"
 import type { Address } from "./address.ts"
 import { bodyOf, BodyProgress } from "./body.ts"
-import type { Connections, PooledConnection } from "./connections.ts"
+import type { Connections } from "./connections.ts"
 import { ConnectionLost, type TransportError } from "./errors.ts"
 import { keepAliveMillis } from "./keepAlive.ts"
 import type { Request, Response } from "./model.ts"
+import type { PooledConnection } from "./pool.ts"
 
 /** The rest of a body is read, so that its connection can be kept, if no more than this is left of it, in bytes. */
 const drainLimit = 64 * 1024
