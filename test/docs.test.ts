@@ -29,18 +29,20 @@ const run = async (...args: ReadonlyArray<string>) => {
   )
 }
 
-const fences = globSync(["README.md", "packages/*/README.md", "packages/*/src/*.ts"]).toSorted().flatMap((file) => {
-  const text = readFileSync(file, "utf8")
-  const prose = file.endsWith(".ts")
-    ? text.match(/^ *\/\*\*.*?\*\//gms)?.join("\n").replace(/^ *\* ?/gm, "") ?? ""
-    : text
-  return [...prose.matchAll(/^```ts( no-run)?\n(.*?)^```$/gms)].map(([, noRun, code = ""], i) => ({
-    name: `${file}, example ${i + 1}`,
-    path: join(folder, `${file.replace(/\W/g, "_")}_${i + 1}.ts`),
-    code,
-    isRun: noRun === undefined
-  }))
-})
+const fences = globSync(["README.md", "docs/*.md", "packages/*/README.md", "packages/*/src/*.ts"]).toSorted().flatMap(
+  (file) => {
+    const text = readFileSync(file, "utf8")
+    const prose = file.endsWith(".ts")
+      ? text.match(/^ *\/\*\*.*?\*\//gms)?.join("\n").replace(/^ *\* ?/gm, "") ?? ""
+      : text
+    return [...prose.matchAll(/^```ts( no-run)?\n(.*?)^```$/gms)].map(([, noRun, code = ""], i) => ({
+      name: `${file}, example ${i + 1}`,
+      path: join(folder, `${file.replace(/\W/g, "_")}_${i + 1}.ts`),
+      code,
+      isRun: noRun === undefined
+    }))
+  }
+)
 
 beforeAll(async () => {
   provider.onMessage(/.*/, { content: "Because someone opened them in one step and closed them in none." })
