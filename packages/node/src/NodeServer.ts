@@ -2,7 +2,8 @@
  * Serves an Effect HTTP app on a `node:http` server, and stops with the process. Takes the place of `NodeHttpServer.layer`.
  *
  * Each request runs in a `RequestScope`: it is a session with a deadline and a caller, and everything that it holds is
- * released when its response is sent or its client is gone. In a shutdown:
+ * released when its response is sent or its client is gone. At the deadline, a response that its client does not read is
+ * dropped. In a shutdown:
  *
  * | phase | what the server does |
  * | --- | --- |
@@ -34,6 +35,7 @@
  * Imported by its own path, `@clawback/node/NodeServer`, since Effect's HTTP modules take a while to load.
  */
 
+import * as Deadline from "@clawback/core/Deadline"
 import * as OptionCheck from "@clawback/core/OptionCheck"
 import * as RequestScope from "@clawback/core/RequestScope"
 import * as Shutdown from "@clawback/core/Shutdown"
@@ -93,16 +95,29 @@ type Applied<A extends App<any, any>> = HttpMiddleware.Applied<A, unknown, HttpS
 
 type App<E, R> = Effect.Effect<HttpServerResponse, E, R>
 
+/** Waits until the response is sent, for no longer than the request's deadline. Then the response is dropped. */
+const sentInTime = (connections: Connections, request: Http.IncomingMessage): Effect.Effect<Effect.Effect<void>> =>
+  Effect.map(Deadline.Current, (deadline) => {
+    const left = Effect.provideService(Deadline.remaining, Deadline.Current, deadline)
+    const sent = Effect.interruptible(connections.sent(request))
+    const drop = () => Effect.sync(() => connections.drop(request))
+    return Effect.flatMap(left, (duration) => Effect.timeoutOrElse(sent, { duration, orElse: drop }))
+  })
+
 /** Keeps a request's scope open until its response is sent. */
 const untilSent = (requests: Requests, connections: Connections) => <E, R>(app: App<E, R>) =>
-  Effect.flatMap(HttpServerRequest, (request) => {
+  Effect.gen(function*() {
+    const request = yield* HttpServerRequest
     // HTTP/2 servers are not accepted.
-    const source = NodeHttpServerRequest.toIncomingMessage(request) as Http.IncomingMessage
-    const counted = Effect.acquireRelease(
-      Effect.sync(() => requests.enter()),
-      () => Effect.ensuring(connections.sent(source), Effect.sync(() => requests.leave()))
+    const sent = yield* sentInTime(
+      connections,
+      NodeHttpServerRequest.toIncomingMessage(request) as Http.IncomingMessage
     )
-    return Effect.andThen(counted, app)
+    yield* Effect.acquireRelease(
+      Effect.sync(() => requests.enter()),
+      () => Effect.ensuring(sent, Effect.sync(() => requests.leave()))
+    )
+    return yield* app
   })
 
 /** Stops a server whose layer closes. In a shutdown, the requests have had their time before that. */

@@ -3,6 +3,7 @@ import * as NodeServer from "@clawback/node/NodeServer"
 import { assert, describe, it } from "@effect/vitest"
 import { Context, Duration, Effect, Exit, Fiber, Layer, Scope } from "effect"
 import { HttpRouter, HttpServer, HttpServerResponse } from "effect/http"
+import { once } from "node:events"
 import * as Https from "node:https"
 import { text } from "node:stream/consumers"
 import { selfSigned } from "./certificate.ts"
@@ -81,6 +82,20 @@ describe("NodeServer.layer", () => {
       const port = portOf(Context.get(context, HttpServer.HttpServer))
       assert.strictEqual((yield* Effect.promise(() => get(port, "/who"))).body, "acme")
       assert.strictEqual((yield* Effect.promise(() => get(port, "/hang"))).status, 504)
+    }).pipe(Effect.scoped, isolated))
+
+  it.live("drops a response that its client has not read when the deadline passes", () =>
+    Effect.gen(function*() {
+      // Effect's server hands bodies below one megabyte to Node in one piece.
+      const large = HttpRouter.add("GET", "/large", HttpServerResponse.text("x".repeat(999_999)))
+      const { port } = yield* serve(HttpRouter.serve(large, quiet), { deadline: "500 millis" })
+      const asks = "GET /large HTTP/1.1\r\nhost: localhost\r\n\r\n".repeat(16)
+      const socket = yield* Effect.promise(() => connect(port, asks))
+      yield* Effect.promise(() => once(socket, "readable"))
+      const open = Effect.delay(SessionRegistry.list({ kind: "request" }), "10 millis")
+      const held = yield* open
+      assert.isAbove(held.length, 0)
+      yield* Effect.repeat(open, { until: ({ length }) => length === 0 })
     }).pipe(Effect.scoped, isolated))
 
   it.live("serves a bare handler, which a client that leaves interrupts", () =>

@@ -119,6 +119,11 @@ export class Connections {
     })
   }
 
+  /** Drops a response that its client has not received. */
+  drop(request: Http.IncomingMessage): void {
+    this.exchanges.get(request)?.response.destroy()
+  }
+
   /** Closes the listener and the idle connections. A connection in use is closed after its response. */
   stop(): void {
     this.isStopping = true
