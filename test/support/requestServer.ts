@@ -2,14 +2,13 @@
 import { SessionRegistry } from "@clawback/core"
 import * as RequestScope from "@clawback/core/RequestScope"
 import { NodeTransport } from "@clawback/node"
+import * as NodeServer from "@clawback/node/NodeServer"
 import { OpenAi } from "@clawback/providers"
-import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
 import { ConfigProvider, Effect, Layer, Schema, Stream } from "effect"
 import { LanguageModel } from "effect/ai"
 import { HttpRouter, HttpServer, HttpServerResponse } from "effect/http"
 import { HttpApi, HttpApiBuilder, HttpApiEndpoint, HttpApiGroup, HttpApiSchema } from "effect/http-api"
 import { Rpc, RpcGroup, RpcSerialization, RpcServer } from "effect/rpc"
-import { createServer } from "node:http"
 import { argv } from "node:process"
 
 /** What the model says, as text, for as long as somebody reads it. */
@@ -50,15 +49,19 @@ const RpcRoutes = RpcServer.layerHttp({ group: Calls, path: "/rpc", protocol: "h
   ])
 )
 
-const Scoped = RequestScope.layer({ caller: (headers) => Effect.succeed({ tenant: headers["x-tenant"] }) })
+const Server = NodeServer.layer({
+  port: 0,
+  host: "127.0.0.1",
+  caller: (headers) => Effect.succeed({ tenant: headers["x-tenant"] })
+})
 
 const Model = OpenAi.layer({ model: "gpt-5", baseUrl: argv[2] ?? "" }).pipe(
   Layer.provide(NodeTransport.layer({ connections: 512, maxWaiting: 4096 })),
   Layer.provide(ConfigProvider.layer(ConfigProvider.fromUnknown({ OPENAI_API_KEY: "sk-nobody" })))
 )
 
-const Served = HttpRouter.serve(Layer.mergeAll(Routes, ApiRoutes, RpcRoutes, Scoped), { disableLogger: true }).pipe(
-  Layer.provideMerge(NodeHttpServer.layer(() => createServer(), { port: 0, host: "127.0.0.1" })),
+const Served = HttpRouter.serve(Layer.mergeAll(Routes, ApiRoutes, RpcRoutes), { disableLogger: true }).pipe(
+  Layer.provideMerge(Server),
   Layer.provide(Model)
 )
 
