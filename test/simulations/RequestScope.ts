@@ -62,6 +62,10 @@ const ask = Effect.fnUntraced(function*(all: Set<Served>, held: Held, ended: () 
   const taken = isElsewhere ? yield* Simulation.closeAtAnyStep(scope) : Effect.succeed(false)
   const isTooLate = yield* Simulation.fault("a scope is closed before its request begins", 0.05)
   if (isTooLate) yield* Scope.close(scope, Exit.void)
+  const isClosing = yield* Simulation.fault("a scope closes as its request begins", 0.1)
+  const closing = isClosing
+    ? Fiber.await(yield* Effect.forkChild(Effect.andThen(Simulation.latency(0, 1), Scope.close(scope, Exit.void))))
+    : Effect.void
   const answer = Effect.withFiber((fiber) => {
     served.client = fiber
     return inScope(handler(served, held)).pipe(
@@ -73,14 +77,18 @@ const ask = Effect.fnUntraced(function*(all: Set<Served>, held: Held, ended: () 
     )
   })
   const exit = yield* Effect.exit(
-    Effect.onExit(answer, (exit) => Effect.andThen(Scope.close(scope, exit), taken).pipe(Simulation.phase("closing")))
+    Effect.onExit(
+      answer,
+      (exit) =>
+        Effect.andThen(Scope.close(scope, exit), Effect.andThen(taken, closing)).pipe(Simulation.phase("closing"))
+    )
   )
   const endedAt = yield* now
 
   // One that was revoked before its handler began is not known by its session.
   const isRevoked = served.session === undefined || served.session.revoked !== undefined
   const isLate = endedAt >= served.until
-  const wasClosed = (yield* taken) || served.closesItself || isTooLate
+  const wasClosed = (yield* taken) || served.closesItself || isTooLate || isClosing
   yield* Simulation.check("no request begins in a closed scope", !isTooLate || served.session === undefined)
   const isWhole = !isRevoked && !isLate && !served.hasFailed && !wasClosed && !ended()
   const detail = () => `request ${served.number}: ${exit}, ${served.expected.join("")} expected`
@@ -137,8 +145,11 @@ const revoker = Effect.fnUntraced(function*(all: Set<Served>) {
       id
     }])
     const deadline = yield* Simulation.choose([5, 50])
-    const { revoked } = yield* SessionRegistry.revoke(filter, { reason: "simulated", deadline })
+    const releaseDeadline = yield* Simulation.choose([10, 5000])
+    const { revoked, stuck } = yield* SessionRegistry.revoke(filter, { reason: "simulated", deadline, releaseDeadline })
     const ids = new Set(revoked.map(({ id }) => id))
+    // Their release goes on.
+    for (const { id } of stuck) ids.delete(id)
     // What was forked in the request's scope ends with that, which is for its server to close.
     const left = [...all].flatMap(({ closesItself, live, number, session }) =>
       session === undefined || !ids.has(session.id) || closesItself
@@ -214,6 +225,7 @@ export default {
     "a client reads slowly",
     "a request closes its own scope",
     "a scope is closed before its request begins",
+    "a scope closes as its request begins",
     "a child is left behind",
     "a child does not listen",
     "a release takes its time",

@@ -1,7 +1,9 @@
+import * as Session from "@clawback/core/Session"
 import * as SessionRegistry from "@clawback/core/SessionRegistry"
 import { assert, describe, it } from "@effect/vitest"
 import { Duration, Effect, Fiber } from "effect"
 import { TestClock } from "effect/testing"
+import { Admission } from "../../src/internal/shutdown/admission.ts"
 import { Coordinator, coordinatorOf } from "../../src/internal/shutdown/coordinator.ts"
 import * as Shutdown from "../../src/Shutdown.ts"
 import { turn } from "../Moments.ts"
@@ -37,6 +39,15 @@ describe("The coordinator of a shutdown", () => {
       yield* turn(20)
       assert.deepInclude(yield* Fiber.join(report), { ended: 1, interrupted: [], stuck: [], exitCode: 0 })
       assert.isTrue(Duration.toMillis(ours.limit) === 27_000)
+    }).pipe(Effect.provide(SessionRegistry.layer())))
+
+  it.effect("rejects work whose session was released by force before it began, and blames no shutdown", () =>
+    Effect.gen(function*() {
+      const info = { kind: "work", name: "late" }
+      const admission = new Admission(info, new Coordinator(limits))
+      admission.leave(false)
+      const error = yield* Effect.flip(Session.scoped(info)(admission.enter))
+      assert.deepInclude(error, { _tag: "SessionRevoked", reason: "its scope was closed" })
     }).pipe(Effect.provide(SessionRegistry.layer())))
 
   it("is found only in a shutdown that was made by ours", () => {

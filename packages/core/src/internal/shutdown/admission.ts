@@ -3,6 +3,7 @@ import * as Effect from "effect/Effect"
 import * as Session from "../../Session.ts"
 import type { SessionRevoked } from "../../SessionError.ts"
 import { SessionRegistry } from "../../SessionRegistry.ts"
+import { whyEnded } from "../session/lifecycle.ts"
 import type { Coordinator } from "./coordinator.ts"
 import { InFlight } from "./inFlight.ts"
 import type { Ticket } from "./machine.ts"
@@ -20,13 +21,14 @@ export class Admission {
   }
 
   /** Enters inside of the session, whose release must call `leave`. */
-  readonly enter: Effect.Effect<Ticket<Admitted>, ShuttingDown> = Effect.withFiber((fiber) => {
+  readonly enter = Effect.withFiber<Ticket<Admitted>, ShuttingDown | SessionRevoked>((fiber) => {
     const session = fiber.getRef(Session.Current)
+    if (session === undefined) {
+      return Effect.die(new Error(`There is no session for the ${this.info.kind} ${this.info.name}`))
+    }
     // The session may have been released by force before its work came this far.
-    this.ticket = session === undefined || this.isOver ? undefined : this.shutdown.admit(
-      { session, registry: fiber.getRef(SessionRegistry) },
-      fiber.getRef(InFlight)
-    )
+    if (this.isOver) return Effect.fail(whyEnded(session))
+    this.ticket = this.shutdown.admit({ session, registry: fiber.getRef(SessionRegistry) }, fiber.getRef(InFlight))
     return this.ticket === undefined
       ? Effect.fail(this.shutdown.rejection(this.info))
       : Effect.succeed(this.ticket)
