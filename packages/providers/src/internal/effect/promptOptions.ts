@@ -2,31 +2,40 @@ import type * as Response from "effect/ai/Response"
 import type { Extras, ReasoningPart } from "../../ChatRequest.ts"
 import * as From from "../json/json.ts"
 
-/** What of a part Effect has no field for: it travels as the metadata of an answer, and comes back as a prompt's options. */
+/** Fields for which Effect's parts have no place. An answer carries them as metadata, and a prompt as options. */
 type Unseen = Pick<ReasoningPart, "extras" | "redacted" | "signature">
 
 /** Our own key, beside those of the protocols. */
 const key = "clawback"
 
-export const metadataOf = (
-  { extras, redacted, signature }: Unseen
-): { readonly metadata?: Response.ProviderMetadata } => {
-  if (extras === undefined && redacted === undefined && signature === undefined) return {}
-  const signed = From.fields({ redacted, signature })
-  return { metadata: { ...extras, ...(Object.keys(signed).length > 0 && { [key]: signed }) } }
+export const metadataOf = ({ extras, redacted, signature }: Unseen): Response.ProviderMetadata | undefined => {
+  if (redacted !== undefined || signature !== undefined) {
+    return { ...extras, [key]: From.fields({ redacted, signature }) }
+  }
+  return extras && { ...extras }
 }
 
-export const extrasOf = (options: { readonly [key: string]: unknown }): { readonly extras?: Extras } => {
-  const found = Object.entries(options).flatMap(([name, value]) =>
-    name !== key && From.isObject(value) ? [[name, value] as const] : []
-  )
-  return found.length === 0 ? {} : { extras: Object.fromEntries(found) }
+type Options = { readonly [key: string]: unknown }
+
+const extrasOf = (options: Options): Extras | undefined => {
+  let found: Array<readonly [string, Extras[string]]> | undefined
+  for (const name in options) {
+    const value = options[name]
+    if (name !== key && From.isObject(value)) (found ??= []).push([name, value])
+  }
+  return found && Object.fromEntries(found)
 }
 
-export const unseenOf = (options: { readonly [key: string]: unknown }): Unseen => {
+/** As fields of a message or a part: none where there are no extras. */
+export const extrasField = (options: Options): { readonly extras?: Extras } => {
+  const extras = extrasOf(options)
+  return extras === undefined ? {} : { extras }
+}
+
+export const unseenOf = (options: Options): Unseen => {
   const { redacted, signature } = From.object(options[key]) ?? {}
   return {
-    ...extrasOf(options),
+    ...extrasField(options),
     ...(typeof redacted === "string" && { redacted }),
     ...(typeof signature === "string" && { signature })
   }

@@ -1,0 +1,64 @@
+/**
+ * Effect's `LanguageModel` over hooks, with a direct path for plain calls.
+ *
+ * A call is plain without a toolkit, without approvals in its prompt and without deferred validation. On the direct path no
+ * schema decodes the prompt and the parts. Prompt, parts, errors and spans are the same as those of `LanguageModel.make`,
+ * which makes all other calls.
+ */
+import type * as AiError from "effect/ai/AiError"
+import * as LanguageModel from "effect/ai/LanguageModel"
+import type * as Response from "effect/ai/Response"
+import * as Telemetry from "effect/ai/Telemetry"
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import * as Result from "effect/Result"
+import * as Stream from "effect/Stream"
+import * as DirectCall from "./directCall.ts"
+import type { Hooks } from "./hooks.ts"
+import { readPrompt } from "./readPrompt.ts"
+
+type Options = DirectCall.Options
+type GenerateText = (
+  options: Options
+) => Effect.Effect<LanguageModel.GenerateTextResponse<{}, Response.ToolParametersMode>, AiError.AiError>
+type StreamText = (options: Options) => Stream.Stream<Response.StreamPart<{}>, AiError.AiError>
+
+const isPlain = ({ disableToolCallResolution, toolCallValidation, toolkit }: Options): boolean =>
+  toolkit === undefined && !(disableToolCallResolution === true && toolCallValidation === "deferred")
+
+/** The transformer makes schemas that the provider takes. */
+export const make = (
+  hooks: Hooks,
+  codecTransformer: LanguageModel.CodecTransformer
+): Effect.Effect<LanguageModel.LanguageModel> =>
+  Effect.gen(function*() {
+    const inherited = Option.getOrUndefined(yield* Effect.serviceOption(Telemetry.CurrentSpanTransformer))
+    const effects = yield* LanguageModel.make({
+      ...hooks,
+      codecTransformer,
+      supportsSystemMessagesInHistory: Effect.succeed(true)
+    })
+    const generateText = effects.generateText as GenerateText
+    const streamText = effects.streamText as StreamText
+    const directly: GenerateText = (options) =>
+      Effect.suspend(() => {
+        const prompt = readPrompt(options.prompt)
+        return Result.isSuccess(prompt)
+          ? DirectCall.generateText(hooks, options, prompt.success, inherited)
+          : generateText({ ...options, prompt: prompt.failure })
+      })
+    const streamDirectly: StreamText = (options) =>
+      Stream.suspend(() => {
+        const prompt = readPrompt(options.prompt)
+        return Result.isSuccess(prompt)
+          ? DirectCall.streamText(hooks, options, prompt.success, inherited)
+          : streamText({ ...options, prompt: prompt.failure })
+      })
+    return LanguageModel.LanguageModel.of({
+      ...effects,
+      generateText: ((options: Options) =>
+        isPlain(options) ? directly(options) : generateText(options)) as LanguageModel.LanguageModel["generateText"],
+      streamText: ((options: Options) =>
+        isPlain(options) ? streamDirectly(options) : streamText(options)) as LanguageModel.LanguageModel["streamText"]
+    })
+  })
