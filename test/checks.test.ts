@@ -242,3 +242,34 @@ describe("a module", () => {
     assert.include(output, "2 faults")
   })
 })
+
+const documents = () => run("scripts/documents.ts")
+const words = (count: number) => "word ".repeat(count)
+
+describe("the check of the documents", () => {
+  it("accepts short ones whose links lead somewhere", () => {
+    plant("README.md", `${words(690)}\n\n[docs](docs/page.md#a-heading-with-code) [web](https://example.com)\n`)
+    plant("docs/page.md", "# A heading, with `code`\n\n[back](../README.md) [above](#a-heading-with-code)\n")
+    plant("packages/core/README.md", words(900))
+    plant("test/README.md", words(2000))
+    assert.deepInclude(documents(), { isGreen: true })
+  })
+
+  it("rejects a README that is longer than its limit", () => {
+    plant("README.md", words(701))
+    plant("packages/core/README.md", words(901))
+    const { isGreen, output } = documents()
+    assert.isFalse(isGreen)
+    assert.include(output, "README.md: 701 words, 700 are allowed")
+    assert.include(output, "packages/core/README.md: 901 words, 900 are allowed")
+  })
+
+  it("rejects a link that leads to no file or no heading", () => {
+    plant("docs/page.md", "[gone](gone.md) [moved](../CONTRIBUTING.md#moved)\n")
+    plant("CONTRIBUTING.md", "# Contributing\n")
+    const { isGreen, output } = documents()
+    assert.isFalse(isGreen)
+    assert.include(output, "docs/page.md: gone.md leads to no file")
+    assert.include(output, "docs/page.md: ../CONTRIBUTING.md#moved leads to no heading")
+  })
+})

@@ -1,0 +1,51 @@
+/**
+ * Checks the documents: no README is longer than its limit, and every relative link leads to a file and a heading.
+ *
+ * Words are counted as `wc -w` does. Reads the `.md` files of the current folder, outside of `node_modules` and `dist`.
+ */
+import { existsSync, globSync, readFileSync } from "node:fs"
+import { dirname, join, matchesGlob } from "node:path"
+import { exit } from "node:process"
+
+/** The most words that a file may have, by its path. */
+const limits: Readonly<Record<string, number>> = { "README.md": 700, "packages/*/README.md": 900 }
+
+const fence = /^```.*?^```$/gms
+const link = /\[[^\]]*\]\(([^)\s]+)\)/g
+const heading = /^#+ (.+)$/gm
+
+/** The fragment that GitHub gives to a heading. */
+const fragment = (title: string) =>
+  title.toLowerCase().replace(/\[([^\]]*)\]\([^)]*\)/g, "$1").replace(/[^\p{L}\p{N} _-]/gu, "").replaceAll(" ", "-")
+
+const fragments = (file: string) =>
+  [...readFileSync(file, "utf8").replace(fence, "").matchAll(heading)].map(([, title = ""]) => fragment(title))
+
+const lengthFaults = (file: string, text: string): ReadonlyArray<string> => {
+  const words = text.split(/\s+/).filter((word) => word !== "").length
+  return Object.entries(limits)
+    .filter(([glob, limit]) => matchesGlob(file, glob) && words > limit)
+    .map(([, limit]) => `${file}: ${words} words, ${limit} are allowed`)
+}
+
+const linkFaults = (file: string, text: string): ReadonlyArray<string> =>
+  [...text.replace(fence, "").matchAll(link)].flatMap(([, to = ""]) => {
+    if (/^[a-z]+:/.test(to)) return []
+    const [path = "", name] = to.split("#")
+    const target = path === "" ? file : join(dirname(file), path)
+    if (!existsSync(target)) return `${file}: ${to} leads to no file`
+    if (name === undefined || (target.endsWith(".md") && fragments(target).includes(name))) return []
+    return `${file}: ${to} leads to no heading`
+  })
+
+const files = globSync("**/*.md", { exclude: ["**/node_modules", "**/dist"] }).toSorted()
+const faults = files.flatMap((file) => {
+  const text = readFileSync(file, "utf8")
+  return [...lengthFaults(file, text), ...linkFaults(file, text)]
+})
+
+if (faults.length > 0) {
+  console.error(faults.join("\n"))
+  exit(1)
+}
+console.log(`Documents: ${files.length} within their limits, and every link leads somewhere`)
