@@ -15,6 +15,8 @@ const release = "packages/core/src/internal/session/release.ts"
 const takeBack = "packages/core/src/internal/session/forceRelease.ts"
 const pump = "packages/core/src/internal/session/streamFiber.ts"
 const matcher = "packages/core/src/internal/session/filter.ts"
+const open = "packages/core/src/internal/session/open.ts"
+const stream = "packages/core/src/internal/session/sessionStream.ts"
 const record = "packages/core/src/internal/session/record.ts"
 const kernel = "packages/core/src/internal/session/kernel.ts"
 const changes = "packages/core/src/internal/session/changes.ts"
@@ -23,7 +25,7 @@ const revoke = "packages/core/src/internal/session/revoke.ts"
 export const mutants: ReadonlyArray<Mutant> = [
   {
     module: "Session",
-    file: session,
+    file: open,
     find: "kernel.close(record)\n      return Effect.failCause(cause)",
     replace: "return Effect.failCause(cause)",
     rule: "a session that acquired nothing is closed"
@@ -60,7 +62,7 @@ export const mutants: ReadonlyArray<Mutant> = [
   },
   {
     module: "Session",
-    file: session,
+    file: stream,
     find: "    Lifecycle.interruptWhenRevoked(this.record, fiber)\n",
     replace: "",
     rule: "a stream that is revoked fails with SessionRevoked"
@@ -158,14 +160,14 @@ export const mutants: ReadonlyArray<Mutant> = [
   },
   {
     module: "Session",
-    file: session,
+    file: stream,
     find: "      Context.add(Current, record),\n",
     replace: "",
     rule: "what is opened inside of a stream becomes its child"
   },
   {
     module: "Session",
-    file: session,
+    file: open,
     find: "acquisition(Lifecycle.restoring(record, restore))",
     replace: "acquisition(restore)",
     rule: "a revocation ends the part of an acquisition that waits"
@@ -194,7 +196,7 @@ export const mutants: ReadonlyArray<Mutant> = [
   },
   {
     module: "Session",
-    file: session,
+    file: stream,
     find: "return Lifecycle.revokedOr(this.record, end)",
     replace: "return end",
     rule: "a reader who waits is told of the revocation, not of an interruption"

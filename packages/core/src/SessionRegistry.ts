@@ -9,35 +9,20 @@
  * what is younger; `counts` and `leaks` walk all.
  */
 
-import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import type * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
+import { SessionRegistry } from "./internal/session/current.ts"
 import { closedReason, kernelOf } from "./internal/session/kernel.ts"
-import type {
-  Change,
-  Filter,
-  Leak,
-  Options,
-  Revocation,
-  RevokeOptions,
-  SessionRegistry as Registry,
-  Snapshot
-} from "./internal/session/model.ts"
+import type { Change, Filter, Leak, Options, Revocation, RevokeOptions, Snapshot } from "./internal/session/model.ts"
 import { make } from "./internal/session/registry.ts"
 import * as Site from "./internal/session/site.ts"
 import * as Time from "./internal/time/format.ts"
 
 export type { Change, Filter, Leak, Options, Revocation, RevokeOptions, Snapshot } from "./internal/session/model.ts"
 
-export interface SessionRegistry extends Registry {}
-
-/** The registry in force: this process's own, unless another is provided. */
-export const SessionRegistry: Context.Reference<SessionRegistry> = Context.Reference(
-  "@clawback/core/SessionRegistry",
-  { defaultValue: (): SessionRegistry => make() }
-)
+export { SessionRegistry } from "./internal/session/current.ts"
 
 /**
  * A registry of its own, apart from the process's. What is still open when the layer closes was leaked: it is reported,
