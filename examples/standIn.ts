@@ -1,4 +1,4 @@
-/** What the examples talk to where no key is set: a provider on this machine, without its faults. */
+/** The provider of the examples if no key is set: a server on this machine, without faults. */
 import { Dialect, FaultyProvider } from "@clawback/testing"
 import { Config, ConfigProvider, Console, Effect, Layer, Option } from "effect"
 
@@ -10,7 +10,7 @@ const StandIn = Layer.unwrap(Effect.gen(function*() {
   return ConfigProvider.layer(ConfigProvider.fromUnknown({ OPENAI_API_KEY: "stand-in", OPENAI_BASE_URL: `${url}/v1` }))
 }))
 
-/** OpenAI, as the environment says, or the stand-in. */
+/** OpenAI if the environment has a key, or the stand-in. */
 export const Provider = Layer.unwrap(Effect.map(
   Config.option(Config.NonEmptyString("OPENAI_API_KEY")),
   (key) => Option.isSome(key) ? Layer.empty : StandIn

@@ -1,8 +1,9 @@
 /**
- * A chat over HTTP, which costs nothing any more as soon as its client has gone: `npm run example -- http-api`.
+ * A chat over HTTP. When the client leaves, the model call is cancelled: `npm run example -- http-api`.
  *
- * `curl -N 'http://localhost:3000/chat?prompt=Why'` streams an answer as server-sent events; Ctrl-C in the middle of it, and
- * the provider is told to stop. `curl http://localhost:3000/held` shows what is held. `PORT` says where to listen; 0 is any port that is free.
+ * `curl -N 'http://localhost:3000/chat?prompt=Why'` streams an answer as server-sent events. Press Ctrl-C in the middle of it:
+ * the provider's work is cancelled. `curl http://localhost:3000/held` counts the open sessions by kind. `PORT` sets the port; 0 is
+ * any free port.
  */
 import { SessionRegistry } from "@clawback/core"
 import { NodeShutdown, NodeTransport } from "@clawback/node"
@@ -14,7 +15,7 @@ import { HttpRouter } from "effect/http"
 import { HttpApi, HttpApiBuilder, HttpApiEndpoint, HttpApiGroup, HttpApiSchema } from "effect/http-api"
 import { Provider } from "../standIn.ts"
 
-/** What a client gets to know of a failure. What the provider said, and where it is, is for the log. */
+/** The error that a client gets. The provider's message and address go to the log only. */
 class ChatFailed extends Schema.TaggedError<ChatFailed>("ChatFailed")("ChatFailed", {
   message: Schema.String
 }) {}

@@ -1,4 +1,4 @@
-/** Streams an answer, and shows what the program holds before, while and after: `npm start`. */
+/** Streams an answer, and lists the open sessions before, during and after it: `npm start`. */
 import { SessionRegistry } from "@clawback/core"
 import { NodeShutdown, NodeTransport } from "@clawback/node"
 import { OpenAi } from "@clawback/providers"
