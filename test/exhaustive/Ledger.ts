@@ -73,7 +73,7 @@ const open = (user: number, inside: number | undefined) => (world: World) => {
     caller,
     0,
     undefined,
-    BigInt(id)
+    id
   )
   must("ids count the sessions", entry.id === id && world.ledger.opened === id)
   must("a session keeps none that was closed around it", entry.parent?.isOpen !== false)

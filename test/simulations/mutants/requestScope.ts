@@ -86,8 +86,8 @@ export const mutants: ReadonlyArray<Mutant> = [
   of(
     record,
     "a record keeps the ids of a span, not the span",
-    "    this.traceId = span?.traceId\n",
-    "    this.traceId = span as any\n"
+    "    this.span = span && { traceId: span.traceId, spanId: span.spanId }\n",
+    "    this.span = span as any\n"
   ),
   of(
     lasting,

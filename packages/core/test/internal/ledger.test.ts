@@ -21,7 +21,7 @@ const list = (ledger: Ledger, from?: number) => {
 const of = ({ ledger }: SessionRecord) => ledger instanceof Ledger ? ledger : assert.fail("no ledger")
 
 const open = (ledger: Ledger, parent: SessionRecord | undefined) =>
-  ledger.open({ kind: "k", name: "n" }, parent, undefined, undefined, 1, undefined, 0n)
+  ledger.open({ kind: "k", name: "n" }, parent, undefined, undefined, 1, undefined, 0)
 
 describe("The ledger", () => {
   it("holds what a map would hold, in the order of opening, whatever is opened and closed", () => {

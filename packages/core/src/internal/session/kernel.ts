@@ -78,7 +78,7 @@ export class Kernel {
       caller,
       fiber.id,
       fiber.cache.span,
-      fiber.getRef(Clock.Clock).monotonicTimeNanosUnsafe(),
+      Monotonic.millis(fiber.getRef(Clock.Clock)),
       site
     )
     this.changes.opened(record)

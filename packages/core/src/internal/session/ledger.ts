@@ -7,7 +7,7 @@
 import type * as Tracer from "effect/Tracer"
 import { other } from "../metrics/model.ts"
 import type { Caller, Info } from "./model.ts"
-import { nearestOpen, type Releasing, SessionRecord, type Tally } from "./record.ts"
+import { type Names, nearestOpen, type Releasing, SessionRecord, type Tally } from "./record.ts"
 
 /** So many kinds are counted apart. A kind is a word of the program; one that is made up for each session is not. */
 const maxKinds = 64
@@ -15,6 +15,14 @@ const maxKinds = 64
 interface Count extends Tally {
   opened: number
   closed: number
+  /** The last ones without attributes: the sessions of a kind often have one name. */
+  names: Names | undefined
+}
+
+const bare = (tally: Count, kind: string, name: string): Names => {
+  const { names } = tally
+  if (names !== undefined && names.name === name && names.kind === kind) return names
+  return tally.names = { kind, name, attributes: undefined, releaseRetry: undefined }
 }
 
 /** A record, with what only the ledger may change. */
@@ -64,7 +72,7 @@ export class Ledger {
     const known = this.tallies.get(kind)
     if (known !== undefined) return known
     if (this.tallies.size >= maxKinds && kind !== other) return this.tallyOf(other)
-    const tally = { kind, opened: 0, closed: 0 }
+    const tally: Count = { kind, opened: 0, closed: 0, names: undefined }
     this.tallies.set(kind, tally)
     for (const listener of this.onTally) listener(tally)
     return tally
@@ -89,28 +97,32 @@ export class Ledger {
     caller: Caller | undefined,
     fiberId: number,
     span: Tracer.AnySpan | undefined,
-    openedNanos: bigint,
+    openedAt: number,
     site?: Error
   ): SessionRecord {
     parent?.dropClosedAround()
     const { slots } = this
+    // What the info's getters throw comes before anything has changed.
+    const { attributes, kind, name, releaseRetry } = info
+    const tally = this.tallyOf(kind)
     const entry = new Entry(
       this,
-      this.tallyOf(info.kind),
+      tally,
       slots.length,
       this.total + 1,
-      info,
+      attributes === undefined && releaseRetry === undefined
+        ? bare(tally, kind, name)
+        : { kind, name, attributes, releaseRetry },
       nearestOpen(parent),
       release,
       caller,
       fiberId,
       span,
-      openedNanos,
+      openedAt,
       site
     )
-    // What the info's getters throw comes before anything has changed.
     this.total++
-    entry.tally.opened++
+    tally.opened++
     slots.push(entry)
     this.length++
     const tenant = caller?.tenant

@@ -15,6 +15,9 @@ import type { Caller, Info, Session } from "./model.ts"
 import { redact } from "./redact.ts"
 import type { Unowned } from "./releaseContext.ts"
 
+/** What a session's info says, copied, since its owner may change the info. Sessions that say the same may share one. */
+export type Names = Readonly<Required<Info>>
+
 /** What was opened and closed of one kind. */
 export interface Tally {
   readonly kind: string
@@ -58,27 +61,22 @@ export const nearestOpen = (record: SessionRecord | undefined): SessionRecord | 
 /** There are many of these: no field that could be computed from another. */
 export abstract class SessionRecord implements Session {
   readonly id: number
-  // Copies of the info's fields, since its owner may change the info.
-  readonly kind: string
-  readonly name: string
   /** How many sessions it was opened inside of. */
   readonly depth: number
   readonly caller: Caller | undefined
   readonly fiberId: number
-  /** Monotonic nanoseconds. */
-  readonly openedNanos: bigint
+  /** Monotonic milliseconds. */
+  readonly openedAt: number
   /** The ledger that lists it, or did. */
   readonly ledger: object
   readonly tally: Tally
   /** Where it was opened, if it was sampled. */
   readonly site: Error | undefined
-  private shown: Info["attributes"]
-  private retry: Info["releaseRetry"]
+  private names: Names
   private around: SessionRecord | undefined
   private within: Releasing | undefined
-  // Not the span itself, which keeps the result of its work.
-  private readonly traceId: string | undefined
-  private readonly spanId: string | undefined
+  /** Not the span itself, which keeps the result of its work. */
+  readonly span: Session["span"]
   private phase: Session["state"] = "acquiring"
   private isLost = false
   /** Why it was revoked; the error for its users once one was made. */
@@ -96,41 +94,45 @@ export abstract class SessionRecord implements Session {
     tally: Tally,
     slot: number,
     id: number,
-    info: Info,
+    names: Names,
     parent: SessionRecord | undefined,
     within: Releasing | undefined,
     caller: Caller | undefined,
     fiberId: number,
     span: Tracer.AnySpan | undefined,
-    openedNanos: bigint,
+    openedAt: number,
     site: Error | undefined
   ) {
     this.ledger = ledger
     this.tally = tally
     this.slot = slot
     this.id = id
-    this.kind = info.kind
-    this.name = info.name
-    this.shown = info.attributes
-    this.retry = info.releaseRetry
+    this.names = names
     this.around = parent
     this.within = within
     this.depth = parent === undefined ? 0 : parent.depth + 1
     this.soundAt = parent === undefined ? revocations : parent.soundAt
     this.caller = caller
     this.fiberId = fiberId
-    this.traceId = span?.traceId
-    this.spanId = span?.spanId
-    this.openedNanos = openedNanos
+    this.span = span && { traceId: span.traceId, spanId: span.spanId }
+    this.openedAt = openedAt
     this.site = site
   }
 
+  get kind(): string {
+    return this.names.kind
+  }
+
+  get name(): string {
+    return this.names.name
+  }
+
   get attributes(): Info["attributes"] {
-    return this.shown
+    return this.names.attributes
   }
 
   get releaseRetry(): Info["releaseRetry"] {
-    return this.retry
+    return this.names.releaseRetry
   }
 
   get parent(): SessionRecord | undefined {
@@ -144,15 +146,6 @@ export abstract class SessionRecord implements Session {
 
   get state(): Session["state"] {
     return this.phase
-  }
-
-  get span(): Session["span"] {
-    const { spanId, traceId } = this
-    return traceId === undefined || spanId === undefined ? undefined : { traceId, spanId }
-  }
-
-  get openedAt(): number {
-    return Number(this.openedNanos) / 1e6
   }
 
   /** How long it is or was open, in milliseconds. Never negative, whichever clock it was opened by. */
@@ -267,8 +260,10 @@ export abstract class SessionRecord implements Session {
   forget(): ReadonlyArray<() => void> {
     const closing = this.closing ?? none
     this.closing = undefined
-    this.shown = undefined
-    this.retry = undefined
+    const { attributes, kind, name, releaseRetry } = this.names
+    if (attributes !== undefined || releaseRetry !== undefined) {
+      this.names = { kind, name, attributes: undefined, releaseRetry: undefined }
+    }
     this.within = undefined
     return closing
   }
