@@ -1,18 +1,18 @@
 /**
- * A server that nobody here wrote: `@copilotkit/aimock`, asked through both faces of both providers, over real sockets.
+ * Calls of a server by others, `@copilotkit/aimock`, through both faces of both providers, over real sockets.
  *
  * - text in one piece, with its usage
  * - a stream, in more than one piece
- * - a tool call and, with what came of it, a second turn
+ * - a tool call, and a second turn with its result
  * - structured output, by `generateObject`
- * - a refusal with status 529: `Overloaded`
- * - a refusal with status 429: `RateLimited`, with the wait that it asks for
+ * - status 529: `Overloaded`
+ * - status 429: `RateLimited`, with its `Retry-After`
  * - a wrong key: `AuthenticationFailed`
- * - a stream that it breaks off after some chunks, and one that it breaks off after some time: `ConnectionLost` or
- *   `StreamTruncated`, after what came before
- * - a reader that leaves in the middle of a stream, and a caller that no longer waits for an answer
+ * - a stream that is cut off after some chunks, or after some time: `ConnectionLost` or `StreamTruncated`, after the
+ *   delivered parts
+ * - a reader that leaves in the middle of a stream, and a caller that is interrupted while it waits
  *
- * It marks no aborts of its own and sends no pings: which answers it has neither ended nor given up is counted by Node.js.
+ * aimock records no aborts and sends no pings. Node.js counts the responses that it has not ended.
  */
 import { SessionRegistry } from "@clawback/core"
 import { ProviderError, Target } from "@clawback/providers"
@@ -116,8 +116,8 @@ const weather = Tool.make("weather", {
 const toolkit = Toolkit.make(weather)
 const handlers = toolkit.toLayer({ weather: ({ city }) => Effect.succeed(`4 degrees in ${city}`) })
 
-describe.each([openAi, anthropic])("a server that is somebody else's, asked as $name", (provider) => {
-  it.live("answers with a text and its usage", () =>
+describe.each([openAi, anthropic])("a server by others, called as $name", (provider) => {
+  it.live("responds with a text and its usage", () =>
     asking(provider, () =>
       Effect.gen(function*() {
         const answer = yield* LanguageModel.generateText({ prompt: "Why do sockets leak?" })
@@ -129,7 +129,7 @@ describe.each([openAi, anthropic])("a server that is somebody else's, asked as $
         assert.deepInclude(usage, { inputTokens: 12, outputTokens: 7 })
       })))
 
-  it.live("answers in a stream", () =>
+  it.live("responds with a stream", () =>
     asking(provider, () =>
       Effect.gen(function*() {
         const parts = yield* Stream.runCollect(LanguageModel.streamText({ prompt: "Why do sockets leak?" }))
@@ -142,7 +142,7 @@ describe.each([openAi, anthropic])("a server that is somebody else's, asked as $
         assert.strictEqual(texts.join(""), text)
       })))
 
-  it.live("calls a tool, and goes on from what came of it", () =>
+  it.live("calls a tool, and continues with its result", () =>
     asking(provider, () =>
       Effect.gen(function*() {
         const prompt = Prompt.make("How is the weather?")
@@ -162,7 +162,7 @@ describe.each([openAi, anthropic])("a server that is somebody else's, asked as $
         }
       }).pipe(Effect.provide(handlers))))
 
-  it.live("answers with an object of the schema that was asked for", () =>
+  it.live("responds with an object of the requested schema", () =>
     asking(provider, () =>
       Effect.gen(function*() {
         const schema = Schema.Struct({ city: Schema.String, degrees: Schema.Finite })
@@ -170,7 +170,7 @@ describe.each([openAi, anthropic])("a server that is somebody else's, asked as $
         assert.deepStrictEqual(value, { city: "Rome", degrees: 4 })
       })))
 
-  it.live("is too busy, which is Overloaded", () =>
+  it.live("rejects a call with 529, which is Overloaded", () =>
     asking(provider, () =>
       Effect.gen(function*() {
         for (const call of faces("That is too much")) {
@@ -179,7 +179,7 @@ describe.each([openAi, anthropic])("a server that is somebody else's, asked as $
         }
       })))
 
-  it.live("is asked too often, which is RateLimited", () =>
+  it.live("rejects a call with 429, which is RateLimited", () =>
     asking(provider, () =>
       Effect.gen(function*() {
         for (const call of faces("That is too often")) {
@@ -188,7 +188,7 @@ describe.each([openAi, anthropic])("a server that is somebody else's, asked as $
         }
       })))
 
-  it.live("does not know the key, which is AuthenticationFailed", () =>
+  it.live("rejects the key, which is AuthenticationFailed", () =>
     asking(provider, () =>
       Effect.gen(function*() {
         for (const call of faces("Why do sockets leak?")) {
@@ -217,7 +217,7 @@ describe.each([openAi, anthropic])("a server that is somebody else's, asked as $
         }))
   )
 
-  it.live("is left in the middle of a stream, and works on it no longer", () =>
+  it.live("stops its work when the reader leaves in the middle of a stream", () =>
     asking(provider, ({ inFlight }) =>
       Effect.gen(function*() {
         const prompt = "Explain it at length"
@@ -232,7 +232,7 @@ describe.each([openAi, anthropic])("a server that is somebody else's, asked as $
         }
       })))
 
-  it.live("is no longer waited for, and works on it no longer", () =>
+  it.live("stops its work when the caller is interrupted", () =>
     asking(provider, ({ begun, inFlight }) =>
       Effect.gen(function*() {
         for (const [index, call] of faces("It may be late").entries()) {

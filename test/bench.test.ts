@@ -9,11 +9,11 @@ const flags = ["--conditions=@clawback/source", "--expose-gc"]
 const names = globSync("packages/benchmarks/src/*.ts").map((path) => basename(path, ".ts")).toSorted()
 
 describe("benchmarks", () => {
-  it("are there", () => {
+  it("exist", () => {
     assert.isNotEmpty(names)
   })
 
-  it.each(names)("%s ends its output with its figures, one JSON object on one line", async (name) => {
+  it.each(names)("%s ends its output with one line of JSON", async (name) => {
     const { stdout } = await promisify(execFile)(
       execPath,
       [...flags, "scripts/run.ts", "packages/benchmarks/src/*.ts", name, "--smoke"],

@@ -1,4 +1,4 @@
-/** Giving up a call is seen by the provider at once, however it is given up, and leaves nothing behind. */
+/** If a call is cancelled in any way, the provider sees it at once, and nothing is left. */
 import { SessionRegistry } from "@clawback/core"
 import { ProviderError } from "@clawback/providers"
 import { assert, describe, it } from "@effect/vitest"
@@ -19,7 +19,7 @@ const streamWithTools = LanguageModel.streamText({ prompt, toolkit }).pipe(
   Stream.provide(toolkit.toLayer({ clock: () => Effect.succeed("noon") }))
 )
 
-/** The server has lost all calls within a second of their being given up, and we hold nothing but idle connections. */
+/** The server sees all calls end within a second of their cancellation, and only idle connections are left. */
 const areGone = Effect.fnUntraced(function*(server: Server.Requests) {
   const took = yield* until(() => server.open() === 0)
   assert.isBelow(Duration.toMillis(took), 1000)
@@ -69,8 +69,8 @@ const silent = () => {}
 const endless: Parameters<typeof Server.http>[0] = (response) =>
   Server.begin(response, Server.says("Well") + Server.says(", "))
 
-describe("the provider sees a closed request within a second, fifty at once", () => {
-  it.live("when the reader has enough", () =>
+describe("the provider sees a closed request within a second, for fifty concurrent calls", () => {
+  it.live("when the reader stops early", () =>
     givingUp(endless, () =>
       Effect.gen(function*() {
         for (const parts of yield* many(Stream.runCollect(Stream.take(text, 1)))) {
@@ -78,17 +78,17 @@ describe("the provider sees a closed request within a second, fifty at once", ()
         }
       })))
 
-  it.live("when what reads fails", () =>
+  it.live("when the reader fails", () =>
     givingUp(endless, () =>
       Effect.gen(function*() {
         const exits = yield* many(Effect.exit(Stream.runForEach(text, () => Effect.fail("enough"))))
         for (const exit of exits) assert.deepStrictEqual(exit, Exit.fail("enough"))
       })))
 
-  it.live("when what reads dies", () =>
+  it.live("when the reader dies", () =>
     givingUp(endless, () => many(Effect.exit(Stream.runForEach(text, () => Effect.die("broken"))))))
 
-  it.live("when the scope closes in which a stream is pulled", () =>
+  it.live("when the scope of a stream closes", () =>
     givingUp(endless, () =>
       Effect.gen(function*() {
         const scope = yield* Scope.make()
@@ -121,13 +121,13 @@ describe("the provider sees a closed request within a second, fifty at once", ()
       })
   )
 
-  it.live("when an answer in one piece is interrupted in the middle", () =>
+  it.live("when a complete response is interrupted in the middle", () =>
     givingUp((response) => {
       response.writeHead(200, { "content-type": "application/json" })
       response.write("{")
     }, (server) => interrupted(server, () => true)(LanguageModel.generateText({ prompt }))))
 
-  it.live("when a call waits for a connection, which is then never asked for", () =>
+  it.live("when a call waits for a connection, and sends nothing", () =>
     Effect.gen(function*() {
       const server = yield* Server.http(endless)
       yield* Effect.gen(function*() {
@@ -142,7 +142,7 @@ describe("the provider sees a closed request within a second, fifty at once", ()
       }).pipe(withModel({ baseUrl: `http://${server.host}/v1`, connections: 1 }))
     }))
 
-  it.live("when the layer is closed under running calls, which fail", () =>
+  it.live("when the layer closes during calls, which fail", () =>
     Effect.gen(function*() {
       const server = yield* Server.http(endless)
       const scope = yield* Scope.make()

@@ -1,4 +1,4 @@
-/** The checks that keep the rooms apart go red when something wrong is planted. */
+/** The checks of the repository fail when a mistake is planted. */
 import { spawnSync } from "node:child_process"
 import { copyFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
@@ -108,7 +108,7 @@ describe("the purity of core", () => {
   ]
   const impure = [...expressions.map((expression) => `export const planted = () => (${expression})`), ...statements]
 
-  it("is lost by time, randomness, promises and threads, under whatever name", () => {
+  it("rejects time, randomness, promises and threads, under any name", () => {
     for (const [i, code] of impure.entries()) plant(`packages/core/src/Planted${i}.ts`, `${code}\n`)
     const { isGreen, output } = lint()
     assert.isFalse(isGreen)
@@ -117,7 +117,7 @@ describe("the purity of core", () => {
     }
   })
 
-  it("is kept by what only computes, and by types of what does not", () => {
+  it("accepts pure globals, and types of the others", () => {
     const pure = `import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
 import { type ManagedRuntime } from "effect/ManagedRuntime"
@@ -134,7 +134,7 @@ export const planted = (url: URL) =>
     assert.deepInclude(lint(), { isGreen: true })
   })
 
-  it("does not bind internal/interop.ts, nor other packages", () => {
+  it("does not apply to internal/interop.ts and to other packages", () => {
     const code = "export const planted = () => Promise.resolve(performance.now())\n"
     plant("packages/core/src/internal/interop.ts", code)
     plant("packages/node/src/Planted.ts", code)
@@ -145,14 +145,14 @@ export const planted = (url: URL) =>
 describe("the arrows between packages", () => {
   const core = `import * as Session from "@clawback/core/Session"\nexport * from "@clawback/core"\n`
 
-  it("may be followed", () => {
+  it("allow an import along an arrow", () => {
     plant("packages/router/src/Router.ts", core)
     plant("packages/router/package.json", `{ "dependencies": { "@clawback/providers": "0.1.0" } }`)
     plant("packages/core/src/Session.ts", `/**\n * import { Router } from "@clawback/router"\n */\nexport {}\n`)
     assert.isTrue(check().isGreen)
   })
 
-  it("may not be gone against", () => {
+  it("reject an import against an arrow", () => {
     const against = [
       `import { Router } from "@clawback/router"`,
       `import type { Router } from "@clawback/router/Router"`,
@@ -171,20 +171,20 @@ describe("the arrows between packages", () => {
     }
   })
 
-  it("are also those of package.json", () => {
+  it("apply to package.json too", () => {
     plant("packages/node/src/index.ts", core)
     plant("packages/node/package.json", `{ "dependencies": { "@clawback/testing": "0.1.0" } }`)
     assert.include(check().output, "packages/node/package.json: node may import core, so not testing")
   })
 
-  it("are known for every package", () => {
+  it("must be declared for every package", () => {
     plant("packages/novelty/src/index.ts", core)
     assert.isFalse(check().isGreen)
   })
 })
 
 describe("the imports within a package", () => {
-  it("may not go round, be it by types, re-exports or dynamic imports", () => {
+  it("must not form a circle, also by types, re-exports or dynamic imports", () => {
     plant("packages/core/src/One.ts", `import type { Two } from "./internal/two.ts"\n`)
     plant("packages/core/src/internal/two.ts", `export type { Three } from "./three.ts"\n`)
     plant("packages/core/src/internal/three.ts", `export const load = () => import("../One.ts")\n`)
@@ -198,12 +198,12 @@ describe("the imports within a package", () => {
     )
   })
 
-  it("may not go from a file to itself", () => {
+  it("must not lead from a file to itself", () => {
     plant("packages/core/src/One.ts", `export * as One from "./One.ts"\n`)
     assert.include(check().output, "1 circles")
   })
 
-  it("may meet again", () => {
+  it("may form a diamond", () => {
     plant("packages/core/src/One.ts", `import "./internal/two.ts"\nimport "./internal/three.ts"\n`)
     plant("packages/core/src/internal/two.ts", `import "./four.ts"\n`)
     plant("packages/core/src/internal/three.ts", `import "./four.ts"\n// import "../One.ts"\n`)
@@ -211,7 +211,7 @@ describe("the imports within a package", () => {
     assert.isTrue(check().isGreen)
   })
 
-  it("may not go from a room up to the module that is built on it", () => {
+  it("must not lead from a folder of internals to the module above it", () => {
     plant("packages/core/src/SessionError.ts", "export {}\n")
     plant("packages/core/src/internal/session/ledger.ts", `import type { SessionError } from "../../SessionError.ts"\n`)
     assert.include(check().output, "internal/session lies below SessionError.ts")

@@ -1,4 +1,4 @@
-/** The direct path of a language model is Effect's own. `npm run prove -- directModel` makes more calls. */
+/** The direct path of a language model behaves as Effect's own. `npm run prove -- directModel` makes more calls. */
 import { assert, it } from "vitest"
 import { compare } from "./support/directModel.ts"
 

@@ -9,7 +9,7 @@ import { afterAll, assert, beforeAll, describe, it } from "vitest"
 // Inside the repository, so that imports resolve as they do in examples; git and the linters ignore `dist`.
 const folder = "dist/docs"
 
-/** The provider that the examples call, as they would if its address were configured. */
+/** The provider that the examples call, through the base URLs of the environment. */
 const provider = new LLMock({ port: 0, logLevel: "silent", latency: 10 })
 
 const run = async (...args: ReadonlyArray<string>) => {

@@ -1,4 +1,4 @@
-/** Embeddings over real sockets: what is asked of somebody else's server, and what becomes of a request nobody waits for. */
+/** Embeddings over real sockets: requests to a server by others, and the cancellation of a shared request. */
 import { Credential, SessionRegistry } from "@clawback/core"
 import { NodeTransport } from "@clawback/node"
 import { OpenAi } from "@clawback/providers"
@@ -29,7 +29,7 @@ const aimock = Effect.acquireRelease(
 const embed = (text: string) => Effect.flatMap(EmbeddingModel.EmbeddingModel, (model) => model.embed(text))
 
 describe("embeddings over sockets", () => {
-  it.live("come from aimock for many texts in one request, each text its own, and leave nothing behind", () =>
+  it.live("come from aimock for many texts in one request, each for its text, and leave nothing", () =>
     Effect.gen(function*() {
       const mock = yield* aimock
       yield* Effect.gen(function*() {
@@ -45,7 +45,7 @@ describe("embeddings over sockets", () => {
       assert.strictEqual(together?.path, "/v1/embeddings")
     }).pipe(Effect.scoped))
 
-  it.live("are given up at the provider when the last fiber that waits for them is gone", () =>
+  it.live("are cancelled at the provider when the last waiting fiber is interrupted", () =>
     Effect.gen(function*() {
       const provider = yield* FaultyProvider.make({ otherwise: Behavior.stall })
       yield* Effect.gen(function*() {

@@ -1,8 +1,8 @@
-/** Walking all interleavings counts and sees what it should. The machines themselves are walked by `simulate`. */
+/** The enumeration of interleavings counts and finds correctly. `simulate` enumerates the machines themselves. */
 import { assert, describe, it } from "vitest"
 import { enumerate, type Machine, must } from "./support/enumerate.ts"
 
-/** Users who each read a number and then write what they read and one more: so one can be lost. */
+/** Each user reads a number, then writes it plus one: so an increment can be lost. */
 interface World {
   number: number
   readonly read: Array<number | undefined>
@@ -36,7 +36,7 @@ const counting = (users: number, isAtomic: boolean): Machine<World> => ({
   laws: { "nothing is lost": ({ number, written }) => number === written }
 })
 
-describe("Walking a machine", () => {
+describe("The enumeration of a machine", () => {
   it("counts each interleaving, and each state once", () => {
     // Two steps of each of two users: 4 over 2. What each has read is part of the state.
     assert.deepStrictEqual(enumerate(counting(2, true)), { interleavings: 6, states: 11, broken: undefined })
@@ -62,7 +62,7 @@ describe("Walking a machine", () => {
     })
   })
 
-  it("tells a machine that throws from a law", () => {
+  it("distinguishes a machine that throws from a broken law", () => {
     const throwing: Machine<{ at: number }> = {
       name: "throwing",
       worlds: { start: () => ({ at: 0 }) },
@@ -81,7 +81,7 @@ describe("Walking a machine", () => {
     })
   })
 
-  it("takes two worlds for one only where nothing can tell them apart", () => {
+  it("merges two states only if no step can distinguish them", () => {
     interface Shared {
       readonly one: { value: number }
       readonly other: { value: number }

@@ -1,4 +1,4 @@
-/** What a caller gets when time runs out or a server misbehaves, over real sockets. Each test takes its limit of time. */
+/** The errors of timeouts and of misbehaving servers, over real sockets. Each test takes as long as its limit. */
 import { SessionRegistry } from "@clawback/core"
 import { ProviderError } from "@clawback/providers"
 import { assert, describe, it } from "@effect/vitest"
@@ -19,7 +19,7 @@ const limit = 100
 const http = ({ host }: Server.Held) => `http://${host}/v1`
 const https = ({ host }: Server.Held) => `https://${host}/v1`
 
-/** The precise error of a call that must fail, which says what to do. */
+/** The precise error of a call that must fail; its message says what to do. */
 const failureOf = Effect.fnUntraced(function*(call: Call) {
   const failure = Option.getOrThrow(ProviderError.fromAiError(yield* Effect.flip(call)))
   assert.match(failure.message, /\w+.*[.:] \w.*\.$/s)
@@ -61,8 +61,8 @@ const repeat = (response: Http.ServerResponse, bytes: string) => {
 
 const signsOfLife = `: ping\n\ndata: {"choices":[]}\n\n`
 
-describe("each limit on time has an error of its own", () => {
-  it.live("a call that waits in vain for a connection fails with QueueTimeout", () =>
+describe("each timeout has its own error", () => {
+  it.live("a call that gets no connection in time fails with QueueTimeout", () =>
     Effect.gen(function*() {
       const server = yield* firstIs((response) => Server.begin(response, Server.says("Well")))
       yield* Effect.gen(function*() {
@@ -74,7 +74,7 @@ describe("each limit on time has an error of its own", () => {
       yield* until(() => server.sockets.size === 0)
     }))
 
-  it.live("a host that withholds its side of the handshake fails with ConnectTimeout", () =>
+  it.live("a host that does not answer the handshake fails with ConnectTimeout", () =>
     Effect.gen(function*() {
       const server = yield* Server.tcp()
       yield* Effect.gen(function*() {
@@ -185,7 +185,7 @@ const answers: ReadonlyArray<readonly [string, Answer, object]> = [
   ]
 ]
 
-describe("an answer that is whole", () => {
+describe("a complete response", () => {
   it.live.each<readonly [string, Call, Answer]>([
     ["at once", streamed, Server.answer],
     ["after its body's end, which comes a little later", streamed, (response) => {
@@ -237,7 +237,7 @@ describe("an answer that is whole", () => {
     }))
 })
 
-describe("each way in which a call goes wrong has an error of its own", () => {
+describe("each failure of a call has its own error", () => {
   it.live.each([
     ...answers.map(([name, bad, expected]) => ["A stream", name, streamed, bad, expected] as const),
     ...answers.map(([name, bad, expected]) => ["An answer in one piece", name, whole, bad, expected] as const)

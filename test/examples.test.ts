@@ -1,4 +1,4 @@
-/** The examples, as a user starts them. */
+/** Runs the examples as a user does. */
 import { spawn } from "node:child_process"
 import { once } from "node:events"
 import * as Net from "node:net"
@@ -31,7 +31,7 @@ const start = (name: string, variables: Readonly<Record<string, string>> = {}) =
 }
 
 describe("examples", { timeout: 60_000 }, () => {
-  it("quickstart streams an answer, and holds nothing before and after", async () => {
+  it("quickstart streams an answer, and has no open session before and after", async () => {
     const { exited, output } = start("quickstart")
     assert.deepStrictEqual(await exited, [0, null])
     assert.match(output(), /before:\n {2}nothing is held/)
@@ -43,7 +43,7 @@ describe("examples", { timeout: 60_000 }, () => {
     assert.match(output(), /after its layers:\n {2}nothing is held/)
   })
 
-  it("http-api stops the provider when its client goes, and ends in good order", async () => {
+  it("http-api cancels the model call when its client leaves, and drains at its shutdown", async () => {
     const { child, exited, output, says } = start("http-api", { PORT: "0" })
     const url = await says(/Listening on (\S+)/)
     const held = async () => await (await fetch(`${url}/held`)).json() as Readonly<Record<string, number>>

@@ -1,4 +1,4 @@
-/** The exit code and the report of a process that is stopped while it works. */
+/** The exit code and the report of a process that is stopped during its work. */
 import { Behavior, FaultyProvider } from "@clawback/testing"
 import { Effect } from "effect"
 import { join } from "node:path"

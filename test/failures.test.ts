@@ -1,4 +1,4 @@
-/** Each error of a call, by both faces of a model: with the same tag and the same fields, and without the key. */
+/** Each error of a call, through both faces of a model: the same tag, the same fields, and no key. */
 import { SessionRegistry } from "@clawback/core"
 import { NodeTransport } from "@clawback/node"
 import { Provider as Providers, ProviderError, Target } from "@clawback/providers"
@@ -13,7 +13,7 @@ import { assertKept } from "./support/secrets.ts"
 const secret = "sk-proj-Zm9yZ2V0IG1l_1234567890-abcdefghij"
 const question = "Why do sockets leak?"
 
-/** The same question by each face. */
+/** The same request through each face. */
 const calls = (kind: "stream" | "whole", file: File | undefined) => {
   const { data, mediaType } = file ?? { data: "", mediaType: "" }
   const asked = file === undefined ? question : [

@@ -1,4 +1,4 @@
-/** The page on the proof names all that is tried, so that nobody has to guess what is not. */
+/** The page on the proof names everything that is tested, so that a reader can see what is not. */
 import { readFileSync } from "node:fs"
 import { join } from "node:path"
 import { assert, describe, it } from "vitest"
@@ -14,7 +14,7 @@ describe("docs/proof.md", () => {
     assert.deepStrictEqual([...phases, ...faults].filter((name) => !row.includes(name)), [])
   })
 
-  it("names every difference from Effect that is meant", () => {
+  it("names every intended difference from Effect", () => {
     const names = declared.flatMap(({ difference }) => difference.split(":")[0]?.split(", ") ?? [])
     assert.deepStrictEqual(names.filter((name) => !page.includes(`\`${name}\``)), [])
   })

@@ -1,4 +1,4 @@
-/** Each proof at its small scale: it must be met, and its process must end by itself. */
+/** Each proof at its small scale: it must succeed, and its process must exit by itself. */
 import { spawn } from "node:child_process"
 import { once } from "node:events"
 import { execPath } from "node:process"
@@ -6,17 +6,17 @@ import { text } from "node:stream/consumers"
 import { assert, it } from "vitest"
 
 it.each([
-  ["main", "holds real conversations and gives everything back"],
-  ["metrics", "counts what the provider and the callers count"],
-  ["abort", "cuts calls in every phase and by every means, and leaves nothing of them"],
-  ["faces", "cuts calls of both providers by each face of a model, and leaves nothing of them"],
-  ["growth", "holds nothing more after thousands of calls, many of which fail"],
-  ["growthProviders", "holds nothing more after thousands of calls through the provider layers"],
-  ["growthLayers", "holds nothing more after layers of ever new models, providers and kinds of sessions"],
-  ["bodies", "gives connections back though nobody reads what comes on them"],
-  ["timeouts", "ends each stage of a call in time, and tries again only what may be"],
-  ["differential", "does with ours what Effect does without"],
-  ["requests", "releases all that a request held when its client vanishes"]
+  ["main", "holds real conversations and releases everything"],
+  ["metrics", "counts the same as the provider and the callers"],
+  ["abort", "cuts calls in every phase and in every way, and leaves nothing"],
+  ["faces", "cuts calls of both providers through each face, and leaves nothing"],
+  ["growth", "does not grow over thousands of calls, many of which fail"],
+  ["growthProviders", "does not grow over thousands of calls through the provider layers"],
+  ["growthLayers", "does not grow over layers with new models, providers and kinds of sessions"],
+  ["bodies", "returns connections whose bodies are not read"],
+  ["timeouts", "ends each stage of a call in time, and retries only what is safe"],
+  ["differential", "does the same in our wrappers as plain Effect"],
+  ["requests", "releases all that a request holds when its client leaves"]
 ])("%s: %s", async (name) => {
   const child = spawn(
     execPath,

@@ -1,4 +1,4 @@
-/** Calls that are tried again, over real sockets. Each test takes its limit of time. */
+/** Retried calls, over real sockets. Each test takes as long as its limit. */
 import { Retry, SessionRegistry } from "@clawback/core"
 import { Behavior, FaultyProvider } from "@clawback/testing"
 import { assert, describe, it } from "@effect/vitest"
@@ -10,7 +10,7 @@ import { wholeAnswer } from "./support/server.ts"
 const stream = LanguageModel.streamText({ prompt: "Why do sockets leak?" })
 const policy = (options: Retry.Options = {}) => Retry.jittered({ attempts: 4, base: 1, ...options })
 
-/** Says that it is too busy, at length. */
+/** Rejects a call as overloaded, with a long body. */
 const busy = Behavior.huge(2 * 1024 * 1024, { status: 503, headers: { "content-type": "application/json" } })
 const answer = Behavior.bytes(wholeAnswer, { headers: { "content-type": "text/event-stream" } })
 
@@ -24,8 +24,8 @@ const serving = (...bad: ReadonlyArray<Behavior.Behavior>) =>
 
 const lastPart = Effect.map(Stream.runCollect(stream), (parts) => parts.at(-1)?.type)
 
-describe("a call that is tried again", () => {
-  it.live("goes through on the only connection, though each refusal has a body of megabytes that nobody reads", () =>
+describe("a retried call", () => {
+  it.live("succeeds on the only connection, though each rejection has an unread body of megabytes", () =>
     Effect.gen(function*() {
       const { baseUrl, provider } = yield* serving(busy, busy, busy)
       const last = yield* withModel({ baseUrl, connections: 1, retry: policy() })(lastPart)
@@ -37,7 +37,7 @@ describe("a call that is tried again", () => {
       yield* provider.until(({ open }) => open === 0, "1 second")
     }))
 
-  it.live("goes through where the server hangs up first, once it is known that this does no harm", () =>
+  it.live("succeeds after the server closed the connection, if it is idempotent", () =>
     Effect.gen(function*() {
       const { baseUrl, provider } = yield* serving(Behavior.close)
       const call = withModel({ baseUrl, connections: 1, retry: policy() })

@@ -1,4 +1,4 @@
-/** Whatever a server makes of the key that it was sent, no error and no record of ours repeats it. */
+/** If a server repeats the key in any form, no error and no record of ours contains it. */
 import { SessionRegistry } from "@clawback/core"
 import { ProviderError } from "@clawback/providers"
 import { assert, describe, it } from "@effect/vitest"
@@ -28,7 +28,7 @@ const assertKeptBy = Effect.fnUntraced(function*(
   assertKept(yield* SessionRegistry.list(), key)
 })
 
-/** Says the key in so many words. */
+/** Repeats the key literally. */
 type Echo = (response: Http.ServerResponse, key: string) => void
 
 const json =
@@ -100,7 +100,7 @@ const cases: ReadonlyArray<Case> = [
 /** The server's own idea of the key: what it was sent. */
 const keyOf = (response: Http.ServerResponse) => String(response.req.headers.authorization).replace("Bearer ", "")
 
-describe("the key is kept", () => {
+describe("the key is redacted", () => {
   it.live.each(cases)("when it comes back in %s", ([, call, tag, echo]) =>
     Effect.gen(function*() {
       const told: Array<string> = []
@@ -155,7 +155,7 @@ describe("the key is kept", () => {
       assert.strictEqual(server.begun(), 0)
     }))
 
-  it.live("by what the registry tells while a call runs", () =>
+  it.live("in the registry, while a call runs", () =>
     Effect.gen(function*() {
       const server = yield* Server.http((response) => Server.begin(response, Server.says("Well")))
       yield* Effect.gen(function*() {

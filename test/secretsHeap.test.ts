@@ -1,4 +1,4 @@
-/** A secret is gone from the heap when the layer that used it is closed, though the transport goes on. */
+/** A secret is not in the heap once its layer is closed, even if the transport stays open. */
 import { execFile } from "node:child_process"
 import { once } from "node:events"
 import * as Http from "node:http"
@@ -11,7 +11,7 @@ import { says } from "./support/server.ts"
 
 const program = join(import.meta.dirname, "support/secretsProgram.ts")
 
-/** In a process of its own, or else the server's memory would be searched as well. */
+/** In its own process, so that the search does not include the server's memory. */
 const run = async (server: string): Promise<unknown> => {
   const { stdout } = await promisify(execFile)(execPath, ["--conditions=@clawback/source", program, server])
   return JSON.parse(stdout)
@@ -42,7 +42,7 @@ const answer = (request: Http.IncomingMessage, response: Http.ServerResponse) =>
 }
 
 it(
-  "a key and a base URL's query are gone from the heap once their layer is closed",
+  "a key and a base URL's query are not in the heap once their layer is closed",
   { timeout: 60_000 },
   async () => {
     const server = Http.createServer((request, response) =>

@@ -1,4 +1,4 @@
-/** Trees of sessions, ten deep, in which acquiring, work and releases go wrong while they are revoked and interrupted. */
+/** Trees of sessions, ten deep: acquisitions, work and releases fail while they are revoked and interrupted. */
 import { Session, SessionError, SessionRegistry } from "@clawback/core"
 import { Simulation } from "@clawback/testing"
 import { Cause, Data, Effect, Exit, Fiber, Schedule, Stream } from "effect"
@@ -55,7 +55,7 @@ const plan: fc.Arbitrary<Plan> = fc.record({
   seed: fc.integer({ min: 1, max: 1e6 })
 })
 
-/** What was acquired: it must come back once, and after all that is inside of it. */
+/** An acquired thing: it must be released once, after everything inside it. */
 class Things {
   readonly open = new Map<Node, number>()
   readonly defects = new Set<ReleaseTrouble>()
@@ -210,7 +210,7 @@ const program = ({ isStruck, revocations, root }: Plan) =>
     yield* Simulation.check("who fails is told why", isInterrupted || errors.length > 0, () => String(exit))
   }).pipe(Effect.provide(SessionRegistry.layer()))
 
-it("trees of sessions give all back once, children first, and say what happened", { timeout: 120_000 }, () => {
+it("trees of sessions release everything once, children first, and report it", { timeout: 120_000 }, () => {
   fc.assert(
     fc.property(plan, (plan) => {
       const { failures } = Simulation.run(program(plan), { seed: plan.seed })

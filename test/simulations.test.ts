@@ -1,4 +1,4 @@
-/** The scenarios and the machines at the scale of every test run, and the proof that scenarios can fail. */
+/** The scenarios and the machines at the scale of a test run, and the proof that scenarios can fail. */
 import { execFile } from "node:child_process"
 import { execPath } from "node:process"
 import { assert, beforeAll, describe, it } from "vitest"
@@ -36,7 +36,7 @@ describe("simulate", () => {
 
   const failuresOf = (name: string) => simulated.failures.filter(({ module }) => module === name)
 
-  it.each(modules())("%s holds in its share of a minute", (module) => {
+  it.each(modules())("%s has no failure in its share of a minute", (module) => {
     assert.deepStrictEqual(failuresOf(module), [])
     assert.isAtLeast(simulated.explored[module] ?? 0, 200)
   })
@@ -48,13 +48,13 @@ describe("simulate", () => {
     assert.isAbove(states, 300)
   })
 
-  it("ends with 0 where nothing failed", () => {
+  it("exits with 0 if nothing failed", () => {
     assert.deepStrictEqual({ code, failures: simulated.failures }, { code: 0, failures: [] })
   })
 })
 
 describe("the harness", { timeout: 120_000 }, () => {
-  it("sees the leaks of Effect, none where there is none, and replays them", async () => {
+  it("finds the leaks of Effect, finds none elsewhere, and replays them", async () => {
     const { code, last } = await run("test/proofs/harness.ts", "--scale", "small")
     const { leaks, met } = last as { met: boolean; leaks: ReadonlyArray<{ name: string; firstSeed: number }> }
     assert.deepStrictEqual({ code, met, count: leaks.length }, { code: 0, met: true, count: 3 })

@@ -1,4 +1,4 @@
-/** What a collector gets of calls over real sockets. */
+/** The spans that a collector receives from calls over real sockets. */
 import { Retry, SessionRegistry } from "@clawback/core"
 import { TelemetryOtlp } from "@clawback/telemetry"
 import { Behavior, FaultyProvider, VendorErrors } from "@clawback/testing"
@@ -23,7 +23,7 @@ const answer = Answers.streamed(tokens)
 
 type Call = Effect.Effect<unknown, unknown, LanguageModel.LanguageModel>
 
-/** Runs a program against a provider, and answers with what a collector received of it. */
+/** Runs a program against a provider, and returns what a collector received. */
 const told = Effect.fnUntraced(function*(
   program: (provider: FaultyProvider.FaultyProvider["Service"]) => Call,
   behaviors: ReadonlyArray<Behavior.Behavior>,
@@ -77,7 +77,7 @@ describe("one tree of spans for each call", () => {
       }).pipe(isolated)
   )
 
-  it.live("of a stream that is read to its end, with what GenAI's conventions ask for", () =>
+  it.live("of a stream that is read to its end, with the attributes of the GenAI conventions", () =>
     Effect.gen(function*() {
       const { shape, span } = treeOf(yield* told(() => streamed, [answer]))
       assert.strictEqual(shape, "LanguageModel.streamText(chat gpt-5(attempt(connect first token stream)))")
@@ -102,7 +102,7 @@ describe("one tree of spans for each call", () => {
       assert.strictEqual(span("attempt").attributes["clawback.attempt.number"], 1)
     }).pipe(isolated))
 
-  it.live("of an answer in one piece", () =>
+  it.live("of a complete response", () =>
     Effect.gen(function*() {
       const { shape, span } = treeOf(yield* told(() => whole, [Answers.whole(tokens)]))
       assert.strictEqual(shape, "LanguageModel.generateText(chat gpt-5(attempt(connect)))")
@@ -133,7 +133,7 @@ describe("one tree of spans for each call", () => {
       }).pipe(isolated)
   )
 
-  it.live("of a stream that is cut off, which fails though it had begun", () =>
+  it.live("of a stream that is cut off after it has begun, which fails", () =>
     Effect.gen(function*() {
       const { shape, span } = treeOf(yield* told(() => streamed, [Answers.cut]))
       assert.strictEqual(shape, "LanguageModel.streamText(chat gpt-5(attempt(connect first token stream)))")
@@ -143,7 +143,7 @@ describe("one tree of spans for each call", () => {
       )
     }).pipe(isolated))
 
-  it.live("of a stream whose reader is interrupted, or has enough", () =>
+  it.live("of a stream whose reader is interrupted, or stops early", () =>
     Effect.gen(function*() {
       const interrupted = Effect.gen(function*() {
         const begun = yield* Deferred.make<void>()
@@ -161,7 +161,7 @@ describe("one tree of spans for each call", () => {
       }
     }).pipe(isolated))
 
-  it.live("of an answer in one piece that is interrupted", () =>
+  it.live("of a complete response that is interrupted", () =>
     Effect.gen(function*() {
       const { shape, span } = treeOf(
         yield* told((provider) =>
@@ -195,7 +195,7 @@ describe("one tree of spans for each call", () => {
       }).pipe(isolated)
   )
 
-  it.live("of a call that takes several attempts, each with its own part of the tree", () =>
+  it.live("of a call with several attempts, each with its own subtree", () =>
     Effect.gen(function*() {
       const { shape, span } = treeOf(
         yield* told(() => streamed, [VendorErrors.named("openai.server_error"), answer], {
@@ -224,7 +224,7 @@ describe("one tree of spans for each call", () => {
       ])
     }).pipe(isolated))
 
-  it.live("below the span of whoever calls", () =>
+  it.live("below the caller's span", () =>
     Effect.gen(function*() {
       const { shape } = treeOf(yield* told(() => Effect.withSpan(streamed, "job"), [answer]))
       assert.strictEqual(shape, "job(LanguageModel.streamText(chat gpt-5(attempt(connect first token stream))))")
@@ -253,15 +253,15 @@ const terminated = Effect.fnUntraced(function*(behavior: Behavior.Behavior) {
   return { code, ...treeOf(receiver) }
 })
 
-describe("one tree of spans for a call when the process is told to end", () => {
-  it.live("of one that is over in time", () =>
+describe("one tree of spans for a call during a shutdown", () => {
+  it.live("of a call that ends in the drain", () =>
     Effect.gen(function*() {
       const { code, shape, span } = yield* terminated(Behavior.delayedAfterHead(answer, "200 millis"))
       assert.strictEqual(shape, "LanguageModel.streamText(chat gpt-5(attempt(connect first token stream)))")
       assert.deepStrictEqual([code, span("chat gpt-5").status], [0, "ok"])
     }), 30_000)
 
-  it.live("of one that goes on", () =>
+  it.live("of a call that is interrupted after the drain", () =>
     Effect.gen(function*() {
       const { code, shape, span } = yield* terminated(Answers.endless)
       assert.strictEqual(shape, "LanguageModel.streamText(chat gpt-5(attempt(connect first token stream)))")

@@ -1,4 +1,4 @@
-/** Fifty secrets, planted wherever one can be, and none of them in what is told of the calls. */
+/** Fifty planted secrets, and none of them in spans, logs, metrics or errors. */
 import { Caller, SessionLog, SessionRegistry } from "@clawback/core"
 import { Prometheus, TelemetryOtlp } from "@clawback/telemetry"
 import { NodeHttpClient } from "@effect/platform-node"
@@ -88,71 +88,75 @@ const isolated = <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, 
   Effect.suspend(() => Effect.provideService(effect, Metric.MetricRegistry, new Map()))
 
 describe("fifty secrets", () => {
-  it.live("are in no span, log or metric; and keys in no error, however it is printed", () =>
-    Effect.gen(function*() {
-      const receiver = yield* Receiver.make()
-      const ends: Array<readonly [Secrets, Exit.Exit<unknown, unknown>, unknown]> = []
+  it.live(
+    "are in no span, log or metric, and keys are in no error, however it is printed",
+    () =>
+      Effect.gen(function*() {
+        const receiver = yield* Receiver.make()
+        const ends: Array<readonly [Secrets, Exit.Exit<unknown, unknown>, unknown]> = []
 
-      const call = (secrets: Secrets, index: number) =>
-        Effect.gen(function*() {
-          const server = yield* Server.http((response) => answers[index % answers.length]?.(response, secrets))
-          const prompt = Prompt.make([
-            { role: "system", content: secrets.content },
-            { role: "user", content: [{ type: "text", text: secrets.content }] }
-          ])
-          const stream = LanguageModel.streamText({ prompt })
-          const sessions = yield* Effect.gen(function*() {
-            const begun = yield* Deferred.make<unknown>()
-            const ask = index % 2 === 0
-              ? Stream.runForEach(
-                stream,
-                () => Effect.flatMap(SessionRegistry.list(), (all) => Deferred.succeed(begun, all))
-              )
-              : LanguageModel.generateText({ prompt })
-            const fiber = yield* Effect.forkChild(ask)
-            // Some are answered for ever.
-            yield* Effect.timeoutOption(Fiber.await(fiber), "300 millis")
-            if (index % 4 === 0) yield* SessionRegistry.revoke({ kind: "call" }, { reason: "enough" })
-            yield* Fiber.interrupt(fiber)
-            const exit = yield* Fiber.await(fiber)
-            ends.push([secrets, exit, yield* Effect.timeoutOption(Deferred.await(begun), 0)])
-            if (Exit.isFailure(exit) && index % answers.length === 5) yield* Effect.logError("It failed", exit.cause)
-          }).pipe(
-            Effect.withSpan("job"),
-            Caller.provide({ tenant: secrets.key.slice(0, 2) }),
-            Model.withModel({ baseUrl: `http://${server.host}/v1?key=${secrets.key}`, apiKey: secrets.key }),
-            Effect.exit
-          )
-          ends.push([secrets, sessions, undefined])
-        }).pipe(Effect.scoped)
+        const call = (secrets: Secrets, index: number) =>
+          Effect.gen(function*() {
+            const server = yield* Server.http((response) => answers[index % answers.length]?.(response, secrets))
+            const prompt = Prompt.make([
+              { role: "system", content: secrets.content },
+              { role: "user", content: [{ type: "text", text: secrets.content }] }
+            ])
+            const stream = LanguageModel.streamText({ prompt })
+            const sessions = yield* Effect.gen(function*() {
+              const begun = yield* Deferred.make<unknown>()
+              const ask = index % 2 === 0
+                ? Stream.runForEach(
+                  stream,
+                  () => Effect.flatMap(SessionRegistry.list(), (all) => Deferred.succeed(begun, all))
+                )
+                : LanguageModel.generateText({ prompt })
+              const fiber = yield* Effect.forkChild(ask)
+              // Some are answered for ever.
+              yield* Effect.timeoutOption(Fiber.await(fiber), "300 millis")
+              if (index % 4 === 0) yield* SessionRegistry.revoke({ kind: "call" }, { reason: "enough" })
+              yield* Fiber.interrupt(fiber)
+              const exit = yield* Fiber.await(fiber)
+              ends.push([secrets, exit, yield* Effect.timeoutOption(Deferred.await(begun), 0)])
+              if (Exit.isFailure(exit) && index % answers.length === 5) yield* Effect.logError("It failed", exit.cause)
+            }).pipe(
+              Effect.withSpan("job"),
+              Caller.provide({ tenant: secrets.key.slice(0, 2) }),
+              Model.withModel({ baseUrl: `http://${server.host}/v1?key=${secrets.key}`, apiKey: secrets.key }),
+              Effect.exit
+            )
+            ends.push([secrets, sessions, undefined])
+          }).pipe(Effect.scoped)
 
-      const metrics = yield* Effect.forEach(planted, call, { concurrency: 5 }).pipe(
-        Effect.andThen(Prometheus.format),
-        Effect.provide(Layer.provideMerge(
-          SessionLog.layer(),
-          TelemetryOtlp.layer({ baseUrl: receiver.url, serviceName: "test" }).pipe(
-            Layer.provide(NodeHttpClient.layerUndici)
-          )
-        )),
-        Effect.provideService(References.MinimumLogLevel, "All")
-      )
+        const metrics = yield* Effect.forEach(planted, call, { concurrency: 5 }).pipe(
+          Effect.andThen(Prometheus.format),
+          Effect.provide(Layer.provideMerge(
+            SessionLog.layer(),
+            TelemetryOtlp.layer({ baseUrl: receiver.url, serviceName: "test" }).pipe(
+              Layer.provide(NodeHttpClient.layerUndici)
+            )
+          )),
+          Effect.provideService(References.MinimumLogLevel, "All")
+        )
 
-      assert.strictEqual(Receiver.trees(receiver.spans).length, planted.length)
-      assert.isAbove(receiver.metrics.size, 20)
-      assert.isNotEmpty(receiver.logs)
-      const sent = receiver.bodies.join("\n")
-      for (const { content, key } of planted) {
-        for (const secret of [content, key]) {
-          assertKept(sent, secret, "what was sent to the collector")
-          assertKept(metrics, secret, "what Prometheus reads")
+        assert.strictEqual(Receiver.trees(receiver.spans).length, planted.length)
+        assert.isAbove(receiver.metrics.size, 20)
+        assert.isNotEmpty(receiver.logs)
+        const sent = receiver.bodies.join("\n")
+        for (const { content, key } of planted) {
+          for (const secret of [content, key]) {
+            assertKept(sent, secret, "what was sent to the collector")
+            assertKept(metrics, secret, "what Prometheus reads")
+          }
         }
-      }
-      for (const [{ key }, exit, sessions] of ends) {
-        assertKept(printed(sessions), key, "what the registry lists")
-        if (!Exit.isFailure(exit)) continue
-        assertKept(printed(exit), key, "an exit")
-        assertKept(Cause.pretty(exit.cause), key, "a cause")
-        for (const error of Cause.prettyErrors(exit.cause)) assertKept(printed(error) + error.stack, key, "an error")
-      }
-    }).pipe(isolated), 30_000)
+        for (const [{ key }, exit, sessions] of ends) {
+          assertKept(printed(sessions), key, "what the registry lists")
+          if (!Exit.isFailure(exit)) continue
+          assertKept(printed(exit), key, "an exit")
+          assertKept(Cause.pretty(exit.cause), key, "a cause")
+          for (const error of Cause.prettyErrors(exit.cause)) assertKept(printed(error) + error.stack, key, "an error")
+        }
+      }).pipe(isolated),
+    30_000
+  )
 })

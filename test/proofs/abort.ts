@@ -1,9 +1,9 @@
 /**
- * Calls of a bare transport, and of a protocol that is in no package, cut in every phase and by every means (see
+ * Cuts calls of a bare transport, and of a protocol that is in no package, in every phase and in every way (see
  * `abortRounds.ts`).
  *
- * `npm run prove -- abort [--scale small|full]`: full, the default, cuts 1,000 calls in each way, streams and answers in one
- * piece, and 100 of each at any moment at all; small, one for each phase and means.
+ * `npm run prove -- abort [--scale small|full]`: full, the default, cuts 1,000 calls in each way, streams and complete
+ * responses, and 100 of each at a random moment. Small cuts one for each phase and way.
  */
 import { Retry } from "@clawback/core"
 import { Target } from "@clawback/providers"

@@ -1,11 +1,11 @@
 /**
- * A body that nobody reads costs nobody a connection: not the next attempt, nor whoever comes after.
+ * An unread body keeps no connection: not from the next attempt, and not from the next call.
  *
- * `npm run prove -- bodies [--scale small|full]`. First, on the only connection, a call is refused three times with a body
- * of 2 MB that nobody reads, and answered the fourth time: it goes through. Effect's own `HttpClient.retryTransient` on
- * undici, with as many connections and retries, does the same beside it, and has ten seconds (small: three). Then 1,000
- * responses (small: 100) of five sorts are left unread. Each must have given back its session, and the connection, by the
- * time its scope has ended; every response is kept, so that no collection of garbage can be what gave it back.
+ * `npm run prove -- bodies [--scale small|full]`. First, on the only connection, a call is rejected three times with an
+ * unread body of 2 MB, and answered the fourth time: it must succeed. Effect's own `HttpClient.retryTransient` on undici, with
+ * as many connections and retries, does the same beside it, within ten seconds (small: three). Then 1,000 responses (small:
+ * 100) of five kinds are left unread. Each must have released its session and its connection when its scope has ended. Every
+ * response is kept, so that the garbage collector cannot be the cause.
  */
 import { Retry, SessionRegistry, Transport } from "@clawback/core"
 import { NodeTransport } from "@clawback/node"

@@ -1,8 +1,8 @@
 /**
- * That codecs understand what they say, and survive whatever is sent to them.
+ * Protocols decode what they encode, and survive any bytes.
  *
- * `npm run prove -- codecs [--scale small|full]`: full, the default, takes ten thousand conversations and a hundred thousand
- * responses that no server should send, for each protocol; small takes a hundredth. Its last line is JSON.
+ * `npm run prove -- codecs [--scale small|full]`: full, the default, runs ten thousand conversations and a hundred thousand
+ * malformed responses for each protocol. Small runs a hundredth. Its last line is JSON.
  */
 import type { Protocol } from "@clawback/providers"
 import { exit, memoryUsage } from "node:process"

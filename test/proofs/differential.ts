@@ -1,13 +1,13 @@
 /**
- * Programs as users write them do the same with what is ours as without it (see `test/differential`).
+ * Programs as users write them do the same in our wrappers as in plain Effect (see `test/differential`).
  *
- * Each is run on Effect alone and in each of our wrappers. Left alone, it must say, return and take the same. Struck at a
- * step (its main fiber interrupted, its scope closed by another fiber, its sessions revoked) it must end as Effect alone
- * can end at some step, or by a declared error; give each thing back once; and wait for nothing that never comes.
+ * Each runs on plain Effect and in each wrapper. Without an interruption, its output, result and acquisitions must be the same.
+ * Then its main fiber is interrupted at a step, its scope is closed by another fiber, or its sessions are revoked. It must
+ * end as plain Effect can end at some step, or by a declared error. It must release each thing once, and must not hang.
  *
- * `npm run prove -- differential [--scale small|full]`: full, the default, strikes at every step, with five ways to
- * divide work into steps; small, at some. `--only PROGRAM --wrapper WRAPPER [--mode MODE --operations N --step N]` looks at
- * one pair, or at one run of it; `--kind KIND` at the programs of one kind.
+ * `npm run prove -- differential [--scale small|full]`: full, the default, strikes at every step, with five ways to divide
+ * work into steps. Small strikes at some. `--only PROGRAM --wrapper WRAPPER [--mode MODE --operations N --step N]` runs one
+ * pair, or one run of it; `--kind KIND` runs the programs of one kind.
  */
 import { spawn } from "node:child_process"
 import { availableParallelism } from "node:os"

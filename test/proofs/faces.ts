@@ -1,9 +1,9 @@
 /**
- * Calls of both providers that are cut, by each face of a model, in every phase and by every means (see `abortRounds.ts`).
+ * Cuts calls of both providers, through each face of a model, in every phase and in every way (see `abortRounds.ts`).
  *
  * `npm run prove -- faces [--scale small|full]`: each of the two providers is called through `LanguageModel.streamText`,
  * `generateText` and `generateObject`, `Target.stream` and `Target.generate`. Full, the default, cuts 1,000 calls of each in
- * known phases, and 100 at any moment at all; small, one for each phase and means.
+ * known phases, and 100 at a random moment. Small cuts one for each phase and way.
  */
 import { Retry } from "@clawback/core"
 import { Anthropic, OpenAi, Target } from "@clawback/providers"

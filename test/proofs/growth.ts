@@ -1,8 +1,8 @@
 /**
  * Nothing grows with the number of calls of a bare transport (see `growthOfCalls.ts`).
  *
- * `npm run prove -- growth [--scale small|full]`: full, the default, makes 100,000 calls, one in ten of which goes wrong in
- * one of thirteen ways; small makes 3,000.
+ * `npm run prove -- growth [--scale small|full]`: full, the default, makes 100,000 calls. One in ten fails in one of thirteen
+ * ways. Small makes 3,000.
  */
 import { Deadline, Retry, Timeouts, type Transport } from "@clawback/core"
 import { Behavior, FaultyProvider } from "@clawback/testing"

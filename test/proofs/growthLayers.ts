@@ -3,11 +3,10 @@
  *
  * `npm run prove -- growthLayers [--scale small|full]`: full, the default, opens and closes 1,000 layers, each with a
  * transport, a registry of sessions and its metrics, a provider of its own name and ten models of their own names, and
- * makes ten calls by each: 100,000 calls by 10,000 models. One layer with one model is open all the while. Small has 12
- * layers with three models. Met, over the samples, each after a collection of garbage with no other layer open: the number of
- * series is the same in all of them; no call is lost to an exporter that looks once a sample; nothing of a layer is open
- * any more. At full scale also: the upper end of the 95 % confidence interval of the heap's slope is at most 16 bytes per
- * call.
+ * makes ten calls by each: 100,000 calls by 10,000 models. One layer with one model stays open. Small has 12 layers with
+ * three models. Each sample is taken after a garbage collection, with no other layer open. Required: the number of series is
+ * the same in all samples; an exporter that reads once a sample misses no call; nothing of a layer is open. At full scale also:
+ * the upper end of the 95 % confidence interval of the heap's slope is at most 16 bytes per call.
  */
 import { Retry, Session, SessionMetrics, SessionRegistry } from "@clawback/core"
 import { Metrics } from "@clawback/core/Conventions"

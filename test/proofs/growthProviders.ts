@@ -1,9 +1,9 @@
 /**
- * Nothing grows with the number of calls of both providers by each face of a model (see `growthOfCalls.ts`).
+ * Nothing grows with the number of calls of both providers through each face of a model (see `growthOfCalls.ts`).
  *
  * `npm run prove -- growthProviders [--scale small|full]`: full, the default, makes 100,000 calls, streams and others, with
- * and without tools and schemas, one in ten of which goes wrong in one of twenty-one ways; small makes 2,100, enough for
- * each of them once. The layers of the two models are open all the while.
+ * and without tools and schemas. One in ten fails in one of twenty-one ways. Small makes 2,100, enough for each way once. The
+ * layers of the two models stay open.
  */
 import { Deadline, Retry, type Timeouts } from "@clawback/core"
 import { Anthropic, OpenAi, Target } from "@clawback/providers"

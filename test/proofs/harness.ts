@@ -1,9 +1,9 @@
 /**
- * The simulator sees: pointed at three parts of Effect 4.1 that leak, it finds each leak, and finds none beside them.
+ * The simulator finds the leaks of three parts of Effect 4.1, and finds none in others.
  *
  * `npm run prove -- harness [--scale small|full]`. For each leak: the seeds tried, those that failed, and the first of
- * them replayed, twice in this process and once in another, along the same trace. The control does the same work with a
- * part that keeps its promise. Small stops at the first leak, and tries fewer seeds on the controls.
+ * them replayed, twice in this process and once in another, with the same trace. The control does the same work with a part
+ * that does not leak. Small stops at the first leak, and runs fewer seeds on the controls.
  */
 import { Simulation } from "@clawback/testing"
 import { execFileSync } from "node:child_process"

@@ -1,10 +1,10 @@
 /**
- * The main job on real input: conversations with tools, live, over real sockets, with a server that nobody here wrote.
+ * Real conversations with tools, streamed over real sockets, with a server by others.
  *
  * `npm run prove -- main [--scale small|full]`: full, the default, takes every conversation in `CLAWBACK_DATA`, or the
- * sample in `test/data`; small takes three. Each conversation is really held: what is sent grows by what came back, and
- * the server answers only histories that it knows, so it checks what we send while we check what it says. All of it is
- * done through each provider, over its own protocol.
+ * sample in `test/data`; small takes three. Each request contains the responses before it, and the server responds only to
+ * histories that it knows. So it checks our requests, and we check its responses. Each provider runs all of it over its own
+ * protocol.
  */
 import Anthropic from "@anthropic-ai/sdk"
 import { SessionRegistry } from "@clawback/core"

@@ -1,9 +1,9 @@
 /**
- * The metrics are true: over mixed calls, good and bad, they equal what the provider counted and what callers were told.
+ * The metrics of mixed calls, good and bad, equal the counts of the provider and the results of the callers.
  *
- * `npm run prove -- metrics [--scale small|full]`: 10,000 calls, or 400. Streams and whole answers, refusals, retried
- * failures, silence, resets, readers that leave and readers that are interrupted, in an order that a seed decides, for as
- * many tenants as there are calls.
+ * `npm run prove -- metrics [--scale small|full]`: 10,000 calls, or 400. Streams and complete responses, rejections,
+ * retried failures, silence, resets, readers that leave and readers that are interrupted, in an order that a seed decides.
+ * Each call has its own tenant.
  */
 import { Caller, Retry, SessionMetrics, SessionRegistry } from "@clawback/core"
 import { Attribute, Metrics } from "@clawback/core/Conventions"

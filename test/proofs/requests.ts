@@ -1,5 +1,5 @@
 /**
- * Clients that vanish: whatever a request of theirs held is given back, and the model that it made talk stops.
+ * When a client leaves, all that its request holds is released, and its model call is cancelled.
  *
  * `npm run prove -- requests [--scale small|full]`: for the routes of an `HttpRouter`, an `HttpApi` and a streaming RPC
  * server each, 1,000 clients (small: 40) send a request over a socket of their own and destroy it at a random moment:

@@ -1,15 +1,16 @@
 /**
- * Limits of time and retries keep their word over real sockets.
+ * Timeouts and retries keep their limits over real sockets.
  *
  * `npm run prove -- timeouts [--scale small|full]`, with providers in processes of their own:
- * - Each of the five limits, met alone, fires with its own error within 20 ms or 5 % of a second, 20 times in each of
- *   eight situations (small: 3). A time tells of us only if the machine lets a bare timer of Node's fire punctually:
- *   where one that was set in the same moment is more than 10 ms late, the limit is met again. Small judges medians.
- * - Of deadlines that are nested at random, the earliest one rules, and none outlives the one around it; full judges the median of their lateness, too.
- * - With a deadline, no attempt begins that has less time left than it needs, and none where the wait does not fit.
- * - `Retry-After` in its three forms is a floor, by the provider's own clock.
- * - All attempts of a call carry one idempotency key, and no two calls the same.
- * - Once output was delivered nothing is sent again, however the answer breaks off, and though resending is allowed.
+ * - Each of the five limits fires alone, with its own error, within 20 ms or 5 % of a second, 20 times in each of eight
+ *   situations (small: 3). A plain timer of Node that is set at the same moment shows how punctual the machine is. If it is
+ *   more than 10 ms late, the measurement is repeated. Small judges medians.
+ * - Deadlines are nested at random: the earliest one applies, and none outlives the one around it. Full also judges the median
+ *   of their lateness.
+ * - With a deadline, no attempt begins with less time than it needs, and none if the wait does not fit.
+ * - `Retry-After` in its three forms is a lower limit, by the provider's own clock.
+ * - All attempts of a call have one idempotency key, and no two calls have the same.
+ * - After output was delivered, nothing is sent again, however the response is cut off, even if resending is allowed.
  */
 import { Deadline, Retry } from "@clawback/core"
 import { NodeTransport } from "@clawback/node"
