@@ -88,7 +88,7 @@ describe("a protocol of one's own", () => {
       const options = { baseUrl: `${url}/v7beta`, credential: Dialect.credential(secret) }
       assert.deepStrictEqual(yield* Effect.provide(calls, layerAt(url)), [text, text])
       assert.deepStrictEqual(
-        yield* calls.pipe(Effect.provide(Own.model(model, options)), Effect.provide(NodeTransport.layer())),
+        yield* Effect.provide(calls, Own.model(model, options).pipe(Layer.provide(NodeTransport.layer()))),
         [text, text]
       )
     }).pipe(Effect.scoped))
@@ -202,6 +202,6 @@ describe("a protocol of one's own", () => {
         yield* provider.untilRequest(({ state }) => state === "aborted")
         assert.doesNotHaveAnyKeys(yield* SessionRegistry.counts, ["call", "exchange"])
         assert.isTrue(Exit.hasInterrupts(yield* Fiber.await(fiber)))
-      }).pipe(Effect.provide(layerAt(provider.url)), Effect.provide(SessionRegistry.layer()))
+      }).pipe(Effect.provide(layerAt(provider.url).pipe(Layer.provideMerge(SessionRegistry.layer()))))
     }).pipe(Effect.scoped))
 })

@@ -189,7 +189,7 @@ describe("a provider's Model", () => {
 
   it.effect("lends what it needs to a service that provides it later", () => {
     class Writer extends Context.Service<Writer, { readonly write: Effect.Effect<string, AiError.AiError> }>()(
-      "test/Writer"
+      "@clawback/providers/test/Model.test/Writer"
     ) {
       static readonly layer = Layer.effect(
         Writer,
