@@ -345,8 +345,8 @@ export const mutants: ReadonlyArray<Mutant> = [
   {
     module: "Ledger",
     file: ledger,
-    find: "if (!(record instanceof Entry) || record.ledger !== this || !record.isOpen) return false",
-    replace: "if (!(record instanceof Entry)) return false",
+    find: "if (!(record instanceof ListedRecord) || record.ledger !== this || !record.isOpen) return false",
+    replace: "if (!(record instanceof ListedRecord)) return false",
     rule: "a session closes once"
   },
   {

@@ -189,8 +189,7 @@ const handled = <E, R, R2>(
   return hasNoLimit ? untilUpgraded(defaultDeadline, inOwnSession) : inTime(limit ?? defaultDeadline)(inOwnSession)
 }
 
-/** Wraps one handler: for `HttpServer.serve`, or for some routes. */
-export const http = <R = never>(options: Options<R> = {}) => {
+const wrapper = <R>(options: Options<R> = {}) => {
   const limit = checked(options)
   return <E, R2>(
     handler: Handler<E, R2>
@@ -207,6 +206,19 @@ export const http = <R = never>(options: Options<R> = {}) => {
         Effect.interruptible
       ) as Handler<E, R | R2 | HttpServerRequest | Scope.Scope>
 }
+
+/** Wraps one handler: for `HttpServer.serve`, or for some routes. */
+export const http: {
+  <R = never>(
+    options?: Options<R>
+  ): <E, R2>(handler: Handler<E, R2>) => Handler<E, R | R2 | HttpServerRequest | Scope.Scope>
+  <E, R2, R = never>(
+    handler: Handler<E, R2>,
+    options?: Options<R>
+  ): Handler<E, R | R2 | HttpServerRequest | Scope.Scope>
+} = <E, R2, R>(handler?: Handler<E, R2> | Options<R>, options?: Options<R>): any =>
+  // Not by `dual`, which would check the options only when it has the handler.
+  Effect.isEffect(handler) ? wrapper(options)(handler) : wrapper(handler)
 
 /**
  * The options, with what their `caller` needs. Nothing else of the layer's context is provided: the scope of the layer must

@@ -24,9 +24,10 @@
  */
 
 import * as Effect from "effect/Effect"
+import { dual } from "effect/Function"
 import type * as Scope from "effect/Scope"
 import { Group } from "./internal/tasks/group.ts"
-import type { Options, Tasks } from "./internal/tasks/model.ts"
+import type { Options, TaskOptions, Tasks } from "./internal/tasks/model.ts"
 import * as Session from "./Session.ts"
 import * as Shutdown from "./Shutdown.ts"
 
@@ -53,7 +54,10 @@ export const make = (options: Options): Effect.Effect<Tasks, never, Scope.Scope>
     yield* Shutdown.addFinalizer({ phase: "stop", name: `${group.name}: cancel` })(group.stop)
     yield* Shutdown.addFinalizer({ phase: "drain", name: `${group.name}: end of cancelled tasks` })(group.cancelledEnd)
     return {
-      start: (options) => (task) => group.start(task, options),
+      start: dual(
+        2,
+        <A, E, R>(task: Effect.Effect<A, E, R>, options: TaskOptions) => group.start(task, options)
+      ),
       awaitEmpty: group.awaitEmpty
     }
   })

@@ -1,7 +1,25 @@
-import { Caller, Deadline, Retry, Session, SessionRegistry, Shutdown, Timeouts, TransportError } from "@clawback/core"
+import {
+  Caller,
+  Deadline,
+  Retry,
+  Session,
+  SessionRegistry,
+  Shutdown,
+  Tasks,
+  Timeouts,
+  TransportError
+} from "@clawback/core"
+import * as RequestScope from "@clawback/core/RequestScope"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Exit, Fiber, type Scope, Stream } from "effect"
+import { HttpServerRequest, HttpServerResponse } from "effect/http"
 import { TestClock } from "effect/testing"
+
+type Handler = Effect.Effect<
+  HttpServerResponse.HttpServerResponse,
+  never,
+  HttpServerRequest.HttpServerRequest | Scope.Scope
+>
 
 const acme = { tenant: "acme" }
 const info = { kind: "job", name: "nightly" }
@@ -102,6 +120,29 @@ describe("core's combinators", () => {
       stopped(finalizer.pipe(Shutdown.addFinalizer(options)))
     ]
   }, ["ran"])
+
+  both("Tasks.start", () => {
+    const started = (start: (tasks: Tasks.Tasks) => Effect.Effect<Tasks.Task<string, never>, Tasks.Rejection>) =>
+      Effect.scoped(Effect.gen(function*() {
+        const task = yield* start(yield* Tasks.make({ name: "background" }))
+        return yield* Effect.flatten(task.await)
+      }))
+    const options = { name: "audit", atShutdown: "drain" } as const
+    const work = Effect.succeed("done")
+    return [started((tasks) => tasks.start(work, options)), started((tasks) => work.pipe(tasks.start(options)))]
+  }, "done")
+  both("RequestScope.http", () => {
+    const handler = Effect.as(Effect.never, HttpServerResponse.empty())
+    const request = HttpServerRequest.fromWeb(new Request("http://localhost/"))
+    const served = (handled: Handler) =>
+      handled.pipe(
+        Effect.map(({ status }) => status),
+        Effect.provideService(HttpServerRequest.HttpServerRequest, request),
+        Effect.scoped
+      )
+    const options = { deadline: "1 second" } as const
+    return [served(RequestScope.http(handler, options)), served(handler.pipe(RequestScope.http(options)))]
+  }, 504)
 
   it.effect("Retry.idempotent makes a key where none is given", () =>
     Effect.gen(function*() {

@@ -1,13 +1,16 @@
 import * as Caller from "@clawback/core/Caller"
 import * as Deadline from "@clawback/core/Deadline"
+import * as RequestScope from "@clawback/core/RequestScope"
 import * as Retry from "@clawback/core/Retry"
 import * as Session from "@clawback/core/Session"
 import * as Shutdown from "@clawback/core/Shutdown"
 import * as Span from "@clawback/core/Span"
+import type * as Tasks from "@clawback/core/Tasks"
 import * as Timeouts from "@clawback/core/Timeouts"
 import type * as TransportError from "@clawback/core/TransportError"
 import { describe, it } from "@effect/vitest"
 import type { Effect, Scope, Stream } from "effect"
+import type { HttpServerResponse } from "effect/http"
 import { expectTypeOf } from "vitest"
 
 declare const caller: Caller.Caller
@@ -15,6 +18,8 @@ declare const policy: Retry.Policy
 declare const info: Session.Info
 declare const call: Effect.Effect<number, TransportError.ConnectFailed, Scope.Scope>
 declare const reading: Stream.Stream<number, TransportError.ConnectFailed, Scope.Scope>
+declare const handler: Effect.Effect<HttpServerResponse.HttpServerResponse, "wrong", "a service">
+declare const tasks: Tasks.Tasks
 declare const limits: Timeouts.StreamOptions<number>
 
 /** For the types only: what is declared above does not exist. */
@@ -33,6 +38,13 @@ describe("the types of core's combinators", () => {
       expectTypeOf(Shutdown.admit(call, info)).toEqualTypeOf(call.pipe(Shutdown.admit(info)))
       expectTypeOf(Shutdown.addFinalizer(call, { phase: "persist", name: "x" })).toEqualTypeOf(
         call.pipe(Shutdown.addFinalizer({ phase: "persist", name: "x" }))
+      )
+      expectTypeOf(tasks.start(call, { name: "x", atShutdown: "cancel" })).toEqualTypeOf(
+        call.pipe(tasks.start({ name: "x", atShutdown: "cancel" }))
+      )
+      expectTypeOf(RequestScope.http(handler)).toEqualTypeOf(handler.pipe(RequestScope.http()))
+      expectTypeOf(RequestScope.http(handler, { deadline: "1 second" })).toEqualTypeOf(
+        handler.pipe(RequestScope.http({ deadline: "1 second" }))
       )
       expectTypeOf(Span.around(call, "x")).toEqualTypeOf(call.pipe(Span.around("x")))
     })

@@ -152,4 +152,28 @@ describe("The ledger", () => {
     assert.sameOrderedMembers(list(other), [foreign])
     assert.deepStrictEqual([own.size, other.size], [2, 1])
   })
+
+  it("alone changes a record: the compiler refuses others", () => {
+    const change = (record: SessionRecord, ledger: Ledger) => {
+      // @ts-expect-error a record opens by `hold`
+      record.state = "open"
+      // @ts-expect-error a record is released by `beginRelease`
+      record.phase = "releasing"
+      // @ts-expect-error what it holds is what was acquired
+      record.held = undefined
+      // @ts-expect-error users come by `addUser`
+      record.users.push(() => {})
+      // @ts-expect-error only the ledger closes a record
+      record.leave()
+      // @ts-expect-error only the ledger revokes a record
+      record.revoke("why not")
+      // @ts-expect-error only the ledger knows its place
+      record.slot = 0
+      // @ts-expect-error only the ledger counts
+      record.tally.opened++
+      // @ts-expect-error only the ledger counts
+      ledger.size++
+    }
+    assert.isFunction(change)
+  })
 })

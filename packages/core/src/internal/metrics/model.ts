@@ -40,7 +40,7 @@ export interface Bounded<out Label extends string = string> {
   readonly within?: Bounded | undefined
 }
 
-/** One user's hold on a value of a bounded label. */
+/** One use of a value of a bounded label. */
 export interface Use {
   /** The label as it is shown, and those it is within: a value, or `_OTHER`. */
   readonly labels: { readonly [label: string]: string }

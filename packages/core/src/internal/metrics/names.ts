@@ -19,7 +19,7 @@ export const keyOf = (instrument: Instrument, labels: Labels<string>): string =>
 
 /** What a series is shared by: a name, or at the root all that has no name. */
 class Name {
-  users = 0
+  private users = 0
   private readonly series = new Map<string, Recorded>()
   private readonly context: Context.Context<never>
   /** None at the root. */
@@ -76,8 +76,8 @@ class Level {
   readonly unused = new Set<Name>()
 }
 
-/** One user's hold on a name, or on the one around it that shows this one as `_OTHER`. */
-class Hold implements Use {
+/** One use of a name, or on the one around it that shows this one as `_OTHER`. */
+class NameUse implements Use {
   readonly name: Name
   readonly labels: Use["labels"]
   private isReleased = false
@@ -114,7 +114,7 @@ export class Registry {
     return level
   }
 
-  use(bounded: Bounded, values: Labels<string>): Hold {
+  use(bounded: Bounded, values: Labels<string>): NameUse {
     const around = bounded.within === undefined ? this.useRoot() : this.use(bounded.within, values)
     const { label, limit } = bounded
     const value = values[label] ?? other
@@ -125,7 +125,7 @@ export class Registry {
     if (known !== undefined) {
       known.use()
       around.release()
-      return new Hold(known, labels)
+      return new NameUse(known, labels)
     }
     if (level.names.size >= limit) {
       for (const oldest of level.unused) {
@@ -134,16 +134,16 @@ export class Registry {
       }
     }
     // A name that is shown apart uses the name around it for as long as it is there.
-    if (value === other || level.names.size >= limit) return new Hold(around.name, { ...labels, [label]: other })
+    if (value === other || level.names.size >= limit) return new NameUse(around.name, { ...labels, [label]: other })
     const name = new Name(this.context, { level, key, label, around: around.name })
     level.names.set(key, name)
     name.use()
-    return new Hold(name, labels)
+    return new NameUse(name, labels)
   }
 
-  private useRoot(): Hold {
+  private useRoot(): NameUse {
     this.root.use()
-    return new Hold(this.root, {})
+    return new NameUse(this.root, {})
   }
 }
 

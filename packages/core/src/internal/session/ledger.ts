@@ -26,7 +26,7 @@ const bare = (tally: Count, kind: string, name: string): Names => {
 }
 
 /** A record, with what only the ledger may change. */
-class Entry extends SessionRecord {
+class ListedRecord extends SessionRecord {
   declare readonly tally: Count
   declare slot: number
 
@@ -46,7 +46,7 @@ export class Ledger {
   private length = 0
   private total = 0
   /** The open sessions, and the ids of closed ones that stood between them. */
-  private readonly slots: Array<Entry | number> = []
+  private readonly slots: Array<ListedRecord | number> = []
   private readonly byTenant = new Map<string, number>()
   private readonly tallies = new Map<string, Count>()
   private readonly onTally = new Set<(tally: Tally) => void>()
@@ -105,7 +105,7 @@ export class Ledger {
     // What the info's getters throw comes before anything has changed.
     const { attributes, kind, name, releaseRetry } = info
     const tally = this.tallyOf(kind)
-    const entry = new Entry(
+    const entry = new ListedRecord(
       this,
       tally,
       slots.length,
@@ -132,7 +132,7 @@ export class Ledger {
 
   /** False if the session is closed already, or belongs to another ledger: then nothing changes. */
   close(record: object): boolean {
-    if (!(record instanceof Entry) || record.ledger !== this || !record.isOpen) return false
+    if (!(record instanceof ListedRecord) || record.ledger !== this || !record.isOpen) return false
     const entry = record
     entry.leave()
     entry.tally.closed++
@@ -160,7 +160,7 @@ export class Ledger {
     this.walk(f, from)
   }
 
-  private walk(f: (entry: Entry) => void, from: number): void {
+  private walk(f: (entry: ListedRecord) => void, from: number): void {
     const { slots } = this
     for (let at = from === 0 ? 0 : this.position(from); at < slots.length; at++) {
       const entry = slots[at]

@@ -7,7 +7,7 @@ import type { SessionError } from "./errors.ts"
 import { type Kernel, kernelOf } from "./kernel.ts"
 import * as Lifecycle from "./lifecycle.ts"
 import type { Acquisition, Info } from "./model.ts"
-import { type Held, SessionRecord } from "./record.ts"
+import { type Holding, SessionRecord } from "./record.ts"
 import type { Unowned } from "./releaseContext.ts"
 
 /** Opens a session, acquires what it holds, and continues with it. If nothing was acquired, the session is closed. */
@@ -41,5 +41,5 @@ export const hold = <A, X, E, R>(
   release: (value: A, exit: X) => Effect.Effect<unknown, E, R>,
   services: Context.Context<R> | Unowned
 ) => {
-  record.hold({ value, release, services } as unknown as Held)
+  record.hold({ value, release, services } as unknown as Holding)
 }

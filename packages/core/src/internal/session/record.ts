@@ -26,7 +26,7 @@ export interface Tally {
 }
 
 /** What a session holds, and how to release it, in the context that has what the release needs. */
-export interface Held {
+export interface Holding {
   readonly value: unknown
   readonly release: (value: unknown, exit: Exit.Exit<unknown, unknown>) => Effect.Effect<unknown, unknown>
   readonly services: Context.Context<never> | Unowned
@@ -83,7 +83,7 @@ export abstract class SessionRecord implements Session {
   private revocation: string | SessionRevoked | undefined = undefined
   private using: Array<User> | undefined = undefined
   private closing: Array<() => void> | undefined = undefined
-  private holding: Held | undefined = undefined
+  private holding: Holding | undefined = undefined
   /** How many revocations there had been when neither it nor a session around it was revoked. */
   private soundAt: number
   /** Where it stands in the ledger, or stood. */
@@ -193,12 +193,12 @@ export abstract class SessionRecord implements Session {
     return undefined
   }
 
-  get held(): Held | undefined {
+  get held(): Holding | undefined {
     return this.holding
   }
 
   /** It has acquired what it holds. The release gets the same value, and the exit that it was made for. */
-  hold(held: Held): void {
+  hold(held: Holding): void {
     this.phase = "open"
     this.holding = held
   }

@@ -7,12 +7,12 @@ import * as Deadline from "../time/deadline.ts"
 import * as Releasing from "./currentRelease.ts"
 import { ReleaseFailed } from "./errors.ts"
 import type { Info } from "./model.ts"
-import type { Held, SessionRecord } from "./record.ts"
+import type { Holding, SessionRecord } from "./record.ts"
 import { Unowned } from "./releaseContext.ts"
 
 const defaultRetry: Required<Info>["releaseRetry"] = Schedule.exponential("50 millis").pipe(Schedule.upTo({ times: 3 }))
 
-const attempt = ({ release, value }: Held, exit: Exit.Exit<unknown, unknown>): Effect.Effect<unknown, unknown> => {
+const attempt = ({ release, value }: Holding, exit: Exit.Exit<unknown, unknown>): Effect.Effect<unknown, unknown> => {
   try {
     const released = release(value, exit)
     return Exit.isExit(released) || Effect.isEffect(released)

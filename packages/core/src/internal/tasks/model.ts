@@ -97,9 +97,15 @@ export interface Task<out A, out E> {
 
 export interface Tasks {
   /** Accepts a task, which runs at once or when it has its turn. It goes on if its starter is interrupted. */
-  readonly start: (
-    options: TaskOptions
-  ) => <A, E, R>(task: Effect.Effect<A, E, R>) => Effect.Effect<Task<A, E>, Rejection, Exclude<R, Scope.Scope>>
+  readonly start: {
+    (
+      options: TaskOptions
+    ): <A, E, R>(task: Effect.Effect<A, E, R>) => Effect.Effect<Task<A, E>, Rejection, Exclude<R, Scope.Scope>>
+    <A, E, R>(
+      task: Effect.Effect<A, E, R>,
+      options: TaskOptions
+    ): Effect.Effect<Task<A, E>, Rejection, Exclude<R, Scope.Scope>>
+  }
   /** Waits until there is no task. */
   readonly awaitEmpty: Effect.Effect<void>
 }
