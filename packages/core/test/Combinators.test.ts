@@ -38,6 +38,24 @@ const open = Effect.map(SessionRegistry.counts, (counts) => counts[info.kind])
 
 const head = <A, E, R>(stream: Stream.Stream<A, E, R>) => Effect.map(Stream.runCollect(stream), ([first]) => first)
 
+/** Starts a task, and waits for its end. */
+const started = (start: (tasks: Tasks.Tasks) => Effect.Effect<Tasks.Task<string, never>, Tasks.Rejection>) =>
+  Effect.scoped(Effect.gen(function*() {
+    const task = yield* start(yield* Tasks.make({ name: "background" }))
+    return yield* Effect.flatten(task.await)
+  }))
+
+/** Never answers. */
+const handler = Effect.as(Effect.never, HttpServerResponse.empty())
+const request = HttpServerRequest.fromWeb(new Request("http://localhost/"))
+
+const served = (handled: Handler) =>
+  handled.pipe(
+    Effect.map(({ status }) => status),
+    Effect.provideService(HttpServerRequest.HttpServerRequest, request),
+    Effect.scoped
+  )
+
 /** A combinator in both orders, and what each of them must come to. */
 const both = <A, E>(
   name: string,
@@ -122,24 +140,11 @@ describe("core's combinators", () => {
   }, ["ran"])
 
   both("Tasks.start", () => {
-    const started = (start: (tasks: Tasks.Tasks) => Effect.Effect<Tasks.Task<string, never>, Tasks.Rejection>) =>
-      Effect.scoped(Effect.gen(function*() {
-        const task = yield* start(yield* Tasks.make({ name: "background" }))
-        return yield* Effect.flatten(task.await)
-      }))
     const options = { name: "audit", atShutdown: "drain" } as const
     const work = Effect.succeed("done")
     return [started((tasks) => tasks.start(work, options)), started((tasks) => work.pipe(tasks.start(options)))]
   }, "done")
   both("RequestScope.http", () => {
-    const handler = Effect.as(Effect.never, HttpServerResponse.empty())
-    const request = HttpServerRequest.fromWeb(new Request("http://localhost/"))
-    const served = (handled: Handler) =>
-      handled.pipe(
-        Effect.map(({ status }) => status),
-        Effect.provideService(HttpServerRequest.HttpServerRequest, request),
-        Effect.scoped
-      )
     const options = { deadline: "1 second" } as const
     return [served(RequestScope.http(handler, options)), served(handler.pipe(RequestScope.http(options)))]
   }, 504)

@@ -23,6 +23,28 @@ const of = ({ ledger }: SessionRecord) => ledger instanceof Ledger ? ledger : as
 const open = (ledger: Ledger, parent: SessionRecord | undefined) =>
   ledger.open({ kind: "k", name: "n" }, parent, undefined, undefined, 1, undefined, 0)
 
+/** For the compiler only: what it must refuse. */
+const change = (record: SessionRecord, ledger: Ledger) => {
+  // @ts-expect-error a record opens by `hold`
+  record.state = "open"
+  // @ts-expect-error a record is released by `beginRelease`
+  record.phase = "releasing"
+  // @ts-expect-error what it holds is what was acquired
+  record.held = undefined
+  // @ts-expect-error users come by `addUser`
+  record.users.push(() => {})
+  // @ts-expect-error only the ledger closes a record
+  record.leave()
+  // @ts-expect-error only the ledger revokes a record
+  record.revoke("why not")
+  // @ts-expect-error only the ledger knows its place
+  record.slot = 0
+  // @ts-expect-error only the ledger counts
+  record.tally.opened++
+  // @ts-expect-error only the ledger counts
+  ledger.size++
+}
+
 describe("The ledger", () => {
   it("holds what a map would hold, in the order of opening, whatever is opened and closed", () => {
     fc.assert(fc.property(fc.array(step, { maxLength: 80, size: "max" }), (steps) => {
@@ -154,26 +176,6 @@ describe("The ledger", () => {
   })
 
   it("alone changes a record: the compiler refuses others", () => {
-    const change = (record: SessionRecord, ledger: Ledger) => {
-      // @ts-expect-error a record opens by `hold`
-      record.state = "open"
-      // @ts-expect-error a record is released by `beginRelease`
-      record.phase = "releasing"
-      // @ts-expect-error what it holds is what was acquired
-      record.held = undefined
-      // @ts-expect-error users come by `addUser`
-      record.users.push(() => {})
-      // @ts-expect-error only the ledger closes a record
-      record.leave()
-      // @ts-expect-error only the ledger revokes a record
-      record.revoke("why not")
-      // @ts-expect-error only the ledger knows its place
-      record.slot = 0
-      // @ts-expect-error only the ledger counts
-      record.tally.opened++
-      // @ts-expect-error only the ledger counts
-      ledger.size++
-    }
     assert.isFunction(change)
   })
 })
