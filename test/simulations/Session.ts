@@ -107,11 +107,18 @@ const revoker = Effect.fnUntraced(function*(book: Book, observed: Observed) {
   }
 }, Simulation.phase("revoking"))
 
+/** The open sessions of readers that have gone. */
+const abandonedIn = ({ abandoned }: Book) =>
+  Effect.map(
+    SessionRegistry.list({ kind: "streamed" }),
+    (open) => new Set(open.flatMap(({ id, name }) => abandoned.has(name) ? [id] : []))
+  )
+
 /** Takes back what lost readers have left. */
 const reclaim = Effect.fnUntraced(function*(book: Book) {
   const leaks = yield* SessionRegistry.leaks
   const found = new Set(leaks.map(({ session }) => session.id))
-  const { abandoned } = book
+  const abandoned = yield* abandonedIn(book)
   yield* Simulation.check(
     "a reader that is lost is noticed, and no other",
     found.size === abandoned.size && [...abandoned].every((id) => found.has(id)),
@@ -159,7 +166,7 @@ const program = Effect.gen(function*() {
     while (fibers.some((fiber) => fiber.pollUnsafe() === undefined) && rounds++ < 400) {
       yield* Effect.sleep("10 seconds")
       // What lost readers have left is for others to find.
-      const { abandoned } = book
+      const abandoned = yield* abandonedIn(book)
       const all = yield* SessionRegistry.list()
       const ids = all.flatMap(({ id, parent = 0 }) => abandoned.has(id) || abandoned.has(parent) ? [] : [id])
       yield* revoke(book, observed, { ids: new Set(ids) }, 20)

@@ -210,6 +210,13 @@ export const mutants: ReadonlyArray<Mutant> = [
   },
   {
     module: "Session",
+    file: pump,
+    find: "    this.interrupted = weakly(this.waiting)\n",
+    replace: "",
+    rule: "a reader that is lost before the session of its stream opens is noticed"
+  },
+  {
+    module: "Session",
     file: hold,
     find: "  if (record.isRevoked) fiber.interruptUnsafe()\n",
     replace: "",

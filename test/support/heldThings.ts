@@ -19,9 +19,9 @@ export interface Thing {
   readonly around: ReadonlyArray<number>
 }
 
-/** One who reads a stream, once its session is open. */
+/** Reads a stream in a session of this name, which no other session has. */
 export interface Reader {
-  session: Session.Session | undefined
+  readonly name: string
   isGone: boolean
 }
 
@@ -50,12 +50,9 @@ export class Book {
   /** Those who have gone, or soon will, without closing what they read. */
   readonly dropped = new Set<Reader>()
 
-  /** The open sessions of those who have. */
-  get abandoned(): ReadonlySet<number> {
-    const sessions = [...this.dropped].flatMap(({ isGone, session }) =>
-      isGone && session !== undefined ? [session] : []
-    )
-    return new Set(sessions.flatMap(({ id, isOpen }) => isOpen ? [id] : []))
+  /** The names of the sessions of readers that have gone. A session may be open before any of its stream has run. */
+  get abandoned(): ReadonlySet<string> {
+    return new Set([...this.dropped].flatMap(({ isGone, name }) => isGone ? [name] : []))
   }
 
   private named = 0

@@ -247,9 +247,9 @@ export const holding = (book: Book, tenant: string | undefined) => {
   /** Reads once, without ever closing anything, and is lost. Inside of nothing, since that would end before it. */
   const dropped = Effect.uninterruptibleMask((restore) =>
     Effect.gen(function*() {
-      const reader: Reader = { session: undefined, isGone: false }
+      const reader: Reader = { name: book.name("dropped"), isGone: false }
       book.dropped.add(reader)
-      const stream = numbers(book.name("dropped"), (opened) => reader.session = opened)
+      const stream = numbers(reader.name)
       const limited = (yield* Simulation.choose([true, false])) ? Deadline.withinStream("1 hour")(stream) : stream
       const pull = yield* Channel.toPullScoped(Stream.toChannel(limited), yield* Scope.make())
       const exit = yield* Effect.exit(restore(pull))

@@ -214,6 +214,20 @@ describe("The garbage collector", () => {
     assert.deepStrictEqual({ failures, faults }, { failures: [], faults: {} })
   })
 
+  it("collects what is watched only after it was lost", () => {
+    const program = Effect.gen(function*() {
+      const { watch } = yield* LeakProbe
+      const target = {}
+      let isLost = false
+      yield* Simulation.lose(target)
+      watch(target, () => isLost = true)
+      yield* Simulation.heal
+      yield* Effect.yieldNow
+      yield* Simulation.check("in the end", isLost)
+    })
+    assert.deepStrictEqual(failed(Simulation.explore(scenario(program), { seeds: 50 })), [])
+  })
+
   it("says so to each watcher in a step of its own, in any order", () => {
     const orders = new Set<string>()
     const program = Effect.gen(function*() {

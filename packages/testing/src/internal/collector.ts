@@ -31,6 +31,8 @@ interface Lost {
  */
 export class Collector {
   private readonly watched = new WeakMap<object, Set<Watch>>()
+  /** What is lost, and by which fault. It may be watched only then. */
+  private readonly faults = new WeakMap<object, string>()
   private readonly lost: Array<Lost> = []
   private rate: number | undefined = undefined
   private readonly run: Host
@@ -47,6 +49,8 @@ export class Collector {
         this.watched.set(target, watches)
         const watch: Watch = { onLost }
         watches.add(watch)
+        const fault = this.faults.get(target)
+        if (fault !== undefined) this.lost.push({ watch, watches, fault })
         onWatch?.(target)
         return () => void watches.delete(watch)
       }
@@ -57,8 +61,9 @@ export class Collector {
   lose(target: object, fault: string): void {
     const watches = this.watched.get(target)
     this.watched.delete(target)
-    if (watches === undefined) return
+    this.faults.set(target, fault)
     this.rate ??= this.run.draws.one(rates)
+    if (watches === undefined) return
     for (const watch of watches) this.lost.push({ watch, watches, fault })
   }
 

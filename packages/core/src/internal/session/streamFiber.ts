@@ -18,6 +18,7 @@ import * as Fiber from "effect/Fiber"
 import * as Pull from "effect/Pull"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
+import { weakly } from "../interop.ts"
 import { defectsOf, toldOf } from "./defects.ts"
 
 type AnyFiber = Fiber.Fiber<unknown, unknown>
@@ -65,6 +66,8 @@ export abstract class Pump<A, E, R, E2> implements Readable<A, E | E2> {
   /** The reader that waits, if one does, and the pull by which it does. */
   private reader: ((pulled: Pulled<A, E | E2>) => void) | undefined
   private waiting: object | undefined
+  /** The pull whose reader was interrupted last. Kept weakly, since its reader may be lost meanwhile. */
+  private interrupted: (() => object | undefined) | undefined
   /** Wakes the stream, which waits to be asked. */
   private ask: ((go: Effect.Effect<void>) => void) | undefined
   /** What came when its reader was gone. */
@@ -120,13 +123,18 @@ export abstract class Pump<A, E, R, E2> implements Readable<A, E | E2> {
   private readonly left = Effect.sync(() => {
     if (this.reader === undefined) return
     this.reader = undefined
+    this.interrupted = weakly(this.waiting)
     this.waiting = undefined
     this.onLeave?.()
   })
 
-  /** The pull of the reader that waits for this, or for the outermost of those that read it. */
+  /**
+   * The pull that the stream works for: of its reader, or of the outermost of those that read it. A new object stands for a
+   * pull that is lost already: it is lost at once, too.
+   */
   get token(): object | undefined {
-    return this.around === undefined ? this.waiting : this.around.token
+    if (this.around !== undefined) return this.around.token
+    return this.waiting ?? (this.interrupted && (this.interrupted() ?? {}))
   }
 
   /**
