@@ -2,8 +2,8 @@
  * Effect's diagnostics over the whole repository: floating effects, missing `return yield*`, clocks and randomness used
  * directly, service keys.
  *
- * The tool is fetched by `npm exec`, since its size (155 MB) would burden every install. An `include` that matches nothing
- * is no error to it, so this check also fails when a TypeScript file of ours was not looked at.
+ * `npm exec` fetches the tool, which is too large (155 MB) for every install. The tool accepts an `include` that matches
+ * nothing, so this check also fails if it did not read one of our TypeScript files.
  */
 import { spawnSync } from "node:child_process"
 import { globSync } from "node:fs"

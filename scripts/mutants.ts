@@ -1,4 +1,4 @@
-/** Says which mutants cannot be put in any more, since what they replace is not in its file, or is there twice. */
+/** Reports the mutants that cannot be applied: the text that they replace is not in its file, or is there twice. */
 import { exit } from "node:process"
 import { mutants as ofTable } from "../test/differential/mutants.ts"
 import { mutants as ofMachines } from "../test/exhaustive/mutants.ts"

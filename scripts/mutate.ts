@@ -1,10 +1,10 @@
 /**
- * Proves the scenarios, the machines and the table: each mistake of `mutants.ts` in `test/simulations` must break a property
- * within 2,000 seeds, each one in `test/exhaustive` a law in some interleaving, each one in `test/differential` must make a
- * program differ, and without one nothing may: `npm run mutate [-- --module M]`.
+ * Checks the scenarios, the machines and the table by mutants: `npm run mutate [-- --module M]`.
  *
- * A mistake that crashes, or that is never loaded, shows nothing about a property: it is invalid, and so a failure. The
- * last line is one JSON object; the exit code is 1 unless every mutant was killed.
+ * Each mistake of `mutants.ts` in `test/simulations` must break a property within 2,000 seeds. Each one in `test/exhaustive` must
+ * break a law in some interleaving. Each one in `test/differential` must make a program differ. Without a mistake, none of this
+ * may happen. A mistake that crashes, or whose module is never loaded, is invalid, which is a failure too. The last line is one
+ * JSON object; the exit code is 1 unless every mutant was killed.
  */
 import { fork } from "node:child_process"
 import { availableParallelism } from "node:os"

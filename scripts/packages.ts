@@ -1,6 +1,6 @@
 /**
- * What a user gets: packs every package, checks its shape with publint, installs the tarballs into an empty project, and
- * there imports each public module, is refused the private ones, and compiles against the types with TypeScript 7 and 5.
+ * Checks what a user gets: packs every package, checks its shape with publint, and installs the tarballs into an empty project.
+ * There, every public module must load, every private one must be rejected, and the types must compile with TypeScript 7 and 5.
  */
 import { execFileSync } from "node:child_process"
 import { globSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"

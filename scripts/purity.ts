@@ -1,9 +1,9 @@
 /**
- * A rule for oxlint: nothing in a file has a clock, timers, randomness, promises or threads of its own.
+ * A rule for oxlint: a file has no clock, timers, randomness, promises or threads of its own.
  *
- * What is pure is listed, not what is not: a global that is unknown here is refused. Effect's modules are open, except
- * for what runs an effect or asks the world outside of the fiber that asks; so that this can be seen, a module is used
- * by its members' names, under whatever name it was imported.
+ * It lists the globals that are pure, and rejects all others. Effect's modules are allowed, except the members that run an effect
+ * or use the world outside the current fiber. So that the rule can see this, a module must be used by its members' names; it may
+ * be imported under any name.
  */
 import type { RuleTester } from "oxlint/plugins-dev"
 

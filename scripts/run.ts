@@ -1,8 +1,8 @@
 /**
- * Runs one program by its name: `node scripts/run.ts test/proofs/*.ts NAME [flags]`, where the star stands for the name.
+ * Runs one program by its name: `node scripts/run.ts test/proofs/*.ts NAME [flags]`. The star stands for the name.
  *
- * The program is loaded into this very process, so that signals, exit code and open handles are its own. It finds its
- * flags where it would if it had been started directly: in `process.argv.slice(2)`.
+ * The program is loaded into this process, so signals, exit code and open handles are its own. Its flags are in
+ * `process.argv.slice(2)`, as if it had been started directly.
  */
 import { globSync } from "node:fs"
 import { resolve } from "node:path"

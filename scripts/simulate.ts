@@ -1,10 +1,10 @@
 /**
- * Explores the scenarios of `test/simulations` and walks the machines of `test/exhaustive`:
+ * Runs the scenarios of `test/simulations` and enumerates the machines of `test/exhaustive`:
  * `npm run simulate -- [--seeds N | --seconds S] [--module M] [--seed S]`.
  *
- * `--seconds` divides that time among the scenarios: each takes seeds from 1 on for as long as its share lasts, and 200
- * at least. `--seed` replays one seed and prints its trace. The last line is one JSON object; the exit code is 1 if any
- * property failed, and what to type to see it again is printed.
+ * `--seconds` divides the time among the scenarios: each runs seeds from 1 on during its share, and at least 200. `--seed`
+ * replays one seed and prints its trace. The last line is one JSON object. If a property failed, the exit code is 1, and the
+ * command that replays the failure is printed.
  */
 import { Simulation } from "@clawback/testing"
 import { argv, exit } from "node:process"

@@ -1,6 +1,6 @@
 import { BaseSequencer, type TestSpecification } from "vitest/node"
 
-/** Files that mostly wait for processes of their own, the longest first: begun late, they would run on alone. */
+/** The longest test files, which start first. They mostly wait for child processes, and would run alone at the end. */
 const slow = ["simulations", "proofs", "docs", "examples", "bench"].map((name) => `/test/${name}.test.ts`)
 
 const rank = ({ moduleId }: TestSpecification): number => {

@@ -1,4 +1,4 @@
-/** The table as one, which tells of the first difference: what `npm run mutate` asks. */
+/** The whole table, for `npm run mutate`: returns the first difference. */
 import { Comparison, type Difference } from "./compare.ts"
 import { pairs } from "./table.ts"
 

@@ -1,11 +1,11 @@
-/** A model that talks, as the server in memory sends it and as whoever asks gets it. */
+/** The answer of a model, as the server in memory sends it, and as the caller gets it. */
 import type { Transport } from "@clawback/core"
 import { type ChatEvent, ChatResponse, Target } from "@clawback/providers"
 import { Context, Effect, Layer, Stream } from "effect"
 import { LanguageModel, type Response } from "effect/ai"
 import type { Handler, Reply } from "./memoryServer.ts"
 
-/** A model, asked the one way or the other. */
+/** A model, called through one face or the other. */
 export class Chat extends Context.Service<Chat, {
   readonly generate: Effect.Effect<string, unknown>
   readonly stream: Stream.Stream<string, unknown>

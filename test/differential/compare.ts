@@ -1,4 +1,4 @@
-/** Compares what a wrapped program does with what Effect alone does with it. */
+/** Compares a wrapped program with the same program on plain Effect. */
 import { type Declared, declared, revoked } from "./declared.ts"
 import type { Reason } from "./exits.ts"
 import { Plain, runOne } from "./plain.ts"

@@ -1,4 +1,4 @@
-/** Differences that are meant to be: each a typed error, with its reason. */
+/** Intended differences: each a typed error, with its reason. */
 import { Deadline, SessionError, Timeouts } from "@clawback/core"
 import { ProviderError } from "@clawback/providers"
 import { Option } from "effect"

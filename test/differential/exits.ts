@@ -1,4 +1,4 @@
-/** Exits as texts: the same for those that say the same, in whatever order and however often. */
+/** Exits as texts: equal for equal reasons, in any order and number. */
 import { type Cause, Exit } from "effect"
 import { HttpServerResponse } from "effect/http"
 import { show } from "./journal.ts"

@@ -1,8 +1,8 @@
-/** What a program did that somebody could see: what it said, and what it took and gave back. */
+/** The visible behaviour of a program: its output, and what it acquired and released. */
 import { Effect, type Scope } from "effect"
 import { inspect } from "node:util"
 
-/** Something that a program took. Each is to be given back once. */
+/** Something that a program acquired. It must be released once. */
 export interface Thing {
   readonly name: string
   releases: number

@@ -1,8 +1,8 @@
 /**
- * Runs fibers one step after the other, first come, first served, under virtual time.
+ * Runs fibers one step after the other, in order, under virtual time.
  *
- * A step is one task of the scheduler, or, where nothing is ready, the next moment for which somebody sleeps. So a run is
- * the same each time, and "at step 17" means something.
+ * A step is one task of the scheduler. If no task is ready, it is the next moment for which a fiber sleeps. So every run is
+ * the same, and "at step 17" is well defined.
  */
 import { type Fiber, type Scheduler } from "effect"
 import { VirtualClock } from "../../packages/testing/src/internal/clock.ts"

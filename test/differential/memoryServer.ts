@@ -1,4 +1,4 @@
-/** A server in memory, and the ways to it: a wire for our transport, a transport and a client as simple as can be. */
+/** A server in memory, and the ways to reach it: a wire for our transport, a minimal transport and a minimal client. */
 import { Transport, TransportError, type Wire } from "@clawback/core"
 import { Cause, Deferred, Effect, Exit, Inspectable, Option, Pipeable, type Pull, Stream } from "effect"
 import {
@@ -11,7 +11,7 @@ import {
   HttpIncomingMessage
 } from "effect/http"
 
-/** Nothing more comes, and the connection stays. */
+/** Nothing more is sent, and the connection stays open. */
 export const silence = Symbol("silence")
 /** The connection breaks. */
 export const reset = Symbol("reset")

@@ -1,4 +1,4 @@
-/** Mistakes that some program of the table must notice, each in another of its parts: `npm run mutate`. */
+/** Mistakes that some program of the table must detect: `npm run mutate`. */
 import type { Mutant } from "../support/mutant.ts"
 
 const module = "Differential"

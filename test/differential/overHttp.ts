@@ -1,4 +1,4 @@
-/** What asks a server, over our transport and over none: a transport, a client, and both faces of a model. */
+/** Clients of a server, with our transport and without: a transport, an `HttpClient`, and both faces of a model. */
 import { Deadline, Retry, Session, Transport } from "@clawback/core"
 import * as HttpClientView from "@clawback/core/HttpClientView"
 import * as RequestScope from "@clawback/core/RequestScope"
@@ -17,7 +17,7 @@ const transport = (connections: number) => ({ server }: World) =>
   Layer.effect(Transport.Transport, Transport.make(server.wire, { connections }))
 const withoutTransport = ({ server }: World) => Layer.succeed(Transport.Transport, plainTransport(server))
 
-/** As many calls at once as there are connections: each must get one. */
+/** As many concurrent calls as connections: each must get one. */
 const calls = <E, R>(call: Effect.Effect<unknown, E, R>, connections: number) =>
   Effect.all(Array.from({ length: connections }, () => Effect.scoped(call)), { concurrency: "unbounded" })
 

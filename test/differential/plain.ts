@@ -1,4 +1,4 @@
-/** What Effect alone can do with a program, over all steps at which it is struck. Looked at as far as anybody asks. */
+/** What plain Effect can do with a program, over all steps at which it is struck. Computed as far as needed. */
 import type { Mode, Program } from "./program.ts"
 import { type Outcome, run, runAsync, type Setting } from "./run.ts"
 import type { Wrapper } from "./wrappers.ts"

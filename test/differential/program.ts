@@ -1,7 +1,7 @@
 /**
- * A program of the table: what a user could have written, as a function of the ways in which it can be wrapped.
+ * A program of the table, as a user could have written it, as a function of its wrappers.
  *
- * Plain, each way does nothing, and the program is Effect's alone.
+ * In the plain run, each wrapper does nothing.
  */
 import type { Transport } from "@clawback/core"
 import { Effect, Exit, Pull, Scope, Stream } from "effect"

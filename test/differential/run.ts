@@ -1,4 +1,4 @@
-/** One run of a program: what came of it, and what it left. */
+/** One run of a program: its result, and what it left. */
 import { SessionRegistry, Shutdown } from "@clawback/core"
 import { Cause, Clock, Context, Effect, Exit, type Fiber, Layer, Logger, Random, Scheduler, Scope } from "effect"
 import { exitOf, type Reason, reasonsOf } from "./exits.ts"
@@ -8,7 +8,7 @@ import { MemoryServer } from "./memoryServer.ts"
 import type { Mode, Program, Running } from "./program.ts"
 import type { Wrapper } from "./wrappers.ts"
 
-/** What came of a run. */
+/** The result of a run. */
 export interface Outcome {
   /** How the main fiber ended: `"never"` where it did not. */
   readonly exit: string

@@ -1,4 +1,4 @@
-/** The table: every program, and every pair of one with what it is wrapped in. */
+/** The table: every program, and every pair of a program and a wrapper. */
 import { clients, handlers, models, proxies, transports } from "./overHttp.ts"
 import type { Program } from "./program.ts"
 import { programs as asking } from "./programs/asking.ts"

@@ -1,11 +1,11 @@
-/** What a program is wrapped in: nothing, Effect's own partner of ours, or ours. */
+/** The wrappers of a program: none, Effect's counterpart, or ours. */
 import { Deadline, Retry, Session, type SessionRegistry, Shutdown, Timeouts } from "@clawback/core"
 import { Effect, Layer } from "effect"
 import type { Acquire, Journal } from "./journal.ts"
 import type { MemoryServer } from "./memoryServer.ts"
 import type { Form, Services, Wrap } from "./program.ts"
 
-/** What a run happens in. */
+/** The surroundings of a run. */
 export interface World {
   readonly journal: Journal
   readonly server: MemoryServer

@@ -1,8 +1,8 @@
 /**
- * Three callers of a connection pool, who take, wait, lose patience, give back and drop connections, while the servers
- * hang up and the pool's owner closes it.
+ * Three callers of a connection pool acquire connections, wait, give up waiting, return and drop connections. The servers
+ * close connections, and the pool's owner closes the pool.
  *
- * The shell around the machine is the model's: who is woken owns a grant, and gives it back if interrupted.
+ * The model has the shell around the machine: a woken caller owns a grant, and returns it if it is interrupted.
  */
 import { ConnectionPool, type Grant, type Wake } from "../../packages/core/src/internal/transport/machine.ts"
 import { type Machine, must, type Operation } from "../support/enumerate.ts"

@@ -1,8 +1,8 @@
 /**
- * Three users of one ledger, of two tenants, who open sessions inside of each other's and of what is closed already,
- * and close them, while a tenant or a subtree is revoked.
+ * Three users of one ledger, of two tenants, open sessions inside each other's and inside closed ones, and close them, while a
+ * tenant or a subtree is revoked.
  *
- * One world begins with a ledger that is about to make room: what closed ones leave behind is cleared away under it.
+ * One world begins with a ledger that is about to compact: it removes the records of closed sessions.
  */
 import { Ledger } from "../../packages/core/src/internal/session/ledger.ts"
 import { nearest, SessionRecord } from "../../packages/core/src/internal/session/record.ts"

@@ -1,8 +1,8 @@
 /**
- * Three calls that retry on one budget. Their attempts succeed and fail in every way, and they are interrupted while
- * they try and while they wait, for good or to come back.
+ * Three calls that retry on one budget. Their attempts succeed and fail in every way. They are interrupted during attempts and
+ * waits, for good or to continue.
  *
- * What a call reads of its fiber, the clock, the deadline and chance, is the model's. Time passes when a wait is over.
+ * The model provides the fiber, the clock, the deadline and the randomness. Time passes when a wait is over.
  */
 import { Deadline, Retry } from "@clawback/core"
 import { Cause, Clock, Data, Duration, Effect, Exit, type Fiber, Random } from "effect"

@@ -1,4 +1,4 @@
-/** Three users of a roster, who enter, leave, leave again, and close it. */
+/** Three users of a roster enter, leave, leave again, and close it. */
 import { type Place, Roster } from "../../packages/core/src/internal/tasks/machine.ts"
 import { type Machine, must, type Operation } from "../support/enumerate.ts"
 

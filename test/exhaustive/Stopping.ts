@@ -1,6 +1,6 @@
 /**
- * Work under a shutdown that goes through its phases and that the work itself may wait for; finalizers that are
- * registered, withdrawn and taken; and requests that join, hurry and abandon it. Each is a world, with what it depends on.
+ * A shutdown goes through its phases. One world has work, which may wait for the shutdown. One has finalizers that are
+ * registered, withdrawn and taken. One has requests that join, hurry and abandon the shutdown.
  */
 import { type Registration, Stopping, type Ticket } from "../../packages/core/src/internal/shutdown/machine.ts"
 import { type Phase, phases } from "../../packages/core/src/internal/shutdown/model.ts"

@@ -1,4 +1,4 @@
-/** Mistakes in the machines, one for each rule, which walking all their interleavings must notice: `npm run mutate`. */
+/** Mistakes in the machines, one for each rule, that the enumeration must detect: `npm run mutate`. */
 import type { Mutant } from "../support/mutant.ts"
 
 const pool = "packages/core/src/internal/transport/machine.ts"

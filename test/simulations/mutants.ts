@@ -1,4 +1,4 @@
-/** Mistakes, each of which a property of its scenario must notice: `npm run mutate`. */
+/** Mistakes, each of which must break a property of its scenario: `npm run mutate`. */
 import type { Mutant } from "../support/mutant.ts"
 import { mutants as embeddings } from "./mutants/embeddings.ts"
 import { mutants as requestScope } from "./mutants/requestScope.ts"

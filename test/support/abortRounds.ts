@@ -1,11 +1,10 @@
 /**
- * Whatever cuts a call off, and wherever: the server hears of it, and nothing is left of it.
+ * Cuts calls in every phase and in every way: the server must notice each cut, and nothing may be left.
  *
- * Client and providers are processes of their own. Calls are cut in rounds. A cut counts only if the call was seen in its
- * phase before and the provider's report agrees; else the call is made again. Within a second of a round's last cut nothing
- * may be in flight at any provider, and no socket left at either end but for idle connections, as many as the registry
- * has; once the transport closed, none. A look that begins within that second and ends after it says nothing: all of that
- * round is made again.
+ * The client and the providers are separate processes. Calls are cut in rounds. A cut counts only if the call was in its
+ * phase before, and the provider's report agrees; otherwise the call is made again. Within a second of a round's last cut,
+ * nothing may be in flight at any provider. Each end may have only idle connections, as many as the registry lists; once the
+ * transport is closed, none. A measurement that ends after this second does not count, and the round is repeated.
  */
 import { SessionRegistry, Transport } from "@clawback/core"
 import { NodeTransport } from "@clawback/node"

@@ -1,8 +1,8 @@
 /**
- * Calls that are cut at random moments of random phases, in every way that there is, and what of it can be seen.
+ * Calls that are cut at random moments of random phases, in every way, and what can be observed.
  *
- * The calls are made in a `Way`, so that the same is asked of each way to call a provider. Which phase a call is in is
- * decided by the provider that it goes to, and believed only where registry and provider's report bear it out.
+ * A `Way` makes the calls, so that each way to call a provider gets the same test. The provider decides the phase of a call;
+ * it counts only if the registry and the provider's report confirm it.
  */
 import { Deadline, Session, SessionRegistry, type Transport } from "@clawback/core"
 import type { FaultyProvider } from "@clawback/testing"

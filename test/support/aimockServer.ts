@@ -1,10 +1,10 @@
-/** A process of its own that plays the provider: `@copilotkit/aimock`, told what the model says at each turn. */
+/** A provider in its own process: `@copilotkit/aimock`, with a script of what the model says at each turn. */
 import { type Fixture, LLMock } from "@copilotkit/aimock"
 import { Server, ServerResponse } from "node:http"
 import { argv } from "node:process"
 import { conversations, keyOf, turns, type WireMessage } from "./conversations.ts"
 
-/** What the provider works on, and how often it was told to stop. */
+/** The calls in flight at the provider, and the number of its aborts. */
 let inFlight = 0
 let aborted = 0
 const emit = Server.prototype.emit

@@ -1,4 +1,4 @@
-/** Requests of all kinds that two protocols can say, and what identifies one of them. */
+/** Requests of all kinds that both protocols can express, and what identifies one of them. */
 import type { ChatRequest } from "@clawback/providers"
 import * as fc from "fast-check"
 

@@ -1,4 +1,4 @@
-/** A server in a process of its own, so that the kernel's counts of the two sides cannot mix. */
+/** A server in its own process, so that the kernel's counts of the two sides do not mix. */
 import { type ChildProcess, fork } from "node:child_process"
 import { once } from "node:events"
 import { join } from "node:path"

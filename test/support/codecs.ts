@@ -1,4 +1,4 @@
-/** What every protocol must hold: to be run a little by the tests, and much by the proof. */
+/** The guarantees of every protocol: the tests run few cases, the proof many. */
 import { AnthropicMessages, type ChatRequest, ChatResponse, OpenAiChat, type Protocol } from "@clawback/providers"
 import { Option, Result } from "effect"
 import * as fc from "fast-check"
@@ -51,7 +51,7 @@ const fromWire = (message: WireMessage): ChatRequest.Message => {
   }
 }
 
-/** The conversations that others recorded. Tells how many there are. */
+/** Runs the recorded conversations. Returns their number. */
 export const recordedRoundTrips = (protocol: Protocol.ChatProtocol): number => {
   const all = conversations()
   for (const { messages } of all) {

@@ -32,7 +32,7 @@ export const conversations = (limit = Infinity): ReadonlyArray<Conversation> =>
   read(join(folder, "tau-bench-airline-1.jsonl"))
     .split("\n").filter((line) => line !== "").slice(0, limit).map((line) => JSON.parse(line))
 
-/** Names a history by its meaning: tool arguments are compared as values, since their spelling may change on the way. */
+/** The name of a history by its meaning: tool arguments are compared as values, since their JSON may be formatted anew. */
 export const keyOf = (messages: ReadonlyArray<WireMessage>): string =>
   createHash("sha256").update(JSON.stringify(messages.map((message) => [
     message.role,

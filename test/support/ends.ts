@@ -1,4 +1,4 @@
-/** The connections between this process and a server in another one, as the kernel sees them from both ends. */
+/** The connections between this process and a server in another one, as the kernel lists them at both ends. */
 import { NodeProbes } from "@clawback/node"
 import { Effect } from "effect"
 

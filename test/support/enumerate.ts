@@ -1,8 +1,8 @@
 /**
- * Walks every interleaving of a machine's users, up to a number of steps, and looks at its laws in each state.
+ * Visits every interleaving of a machine's users, up to a number of steps, and checks its laws in each state.
  *
- * A world is the machine and a model of its users. Two worlds that look the same go on the same way, so each is gone on
- * with once only, and the interleavings that lead through it are counted, not walked.
+ * A world is the machine and a model of its users. Two equal worlds continue in the same way. So each is visited once, and the
+ * interleavings that lead through it are counted.
  */
 /** One thing that a user, or the world around, may do next. */
 export interface Operation<W> {

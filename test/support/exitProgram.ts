@@ -1,4 +1,4 @@
-/** Programs that are stopped while they work: `node exitProgram.ts NAME [BASE URL]`. */
+/** Programs that are stopped during their work: `node exitProgram.ts NAME [BASE URL]`. */
 import { Session, SessionRegistry, Shutdown } from "@clawback/core"
 import { NodeShutdown, NodeTransport } from "@clawback/node"
 import { OpenAi } from "@clawback/providers"

@@ -1,4 +1,4 @@
-/** A way for a call to fail, for each error that there is, over real sockets and at any provider. */
+/** For each error, a way in which a call fails with it, over real sockets and at any provider. */
 import { Caller, SessionRegistry, type Timeouts } from "@clawback/core"
 import type { NodeTransport } from "@clawback/node"
 import { ProviderError } from "@clawback/providers"
@@ -8,7 +8,7 @@ import type { Provider } from "./model.ts"
 import * as Server from "./server.ts"
 import { talking, talkingAnthropic } from "./talking.ts"
 
-/** What there is around a call. Transport and model are open for as long as their scopes, which may end before the call. */
+/** The surroundings of a call. The scopes of transport and model may close before the call ends. */
 interface World {
   readonly server: FaultyProvider.FaultyProvider["Service"]
   readonly transport: Scope.Closeable

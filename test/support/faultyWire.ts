@@ -1,4 +1,4 @@
-/** A wire in memory on which everything goes wrong that the simulation says. It counts what an operating system would. */
+/** A wire in memory with the faults of the simulation. It counts connections as an operating system would. */
 import { Deadline, TransportError, type Wire } from "@clawback/core"
 import { Simulation } from "@clawback/testing"
 import { Cause, Clock, Deferred, Effect, Exit } from "effect"

@@ -1,8 +1,8 @@
-/** Calls of a bare transport as a provider's client makes them: tried again, an attempt's errors told apart. */
+/** Calls of a bare transport as a provider's client makes them: retried, with the errors of an attempt classified. */
 import { Retry, Transport } from "@clawback/core"
 import { Data, Duration, Effect, Stream } from "effect"
 
-/** The server said no. */
+/** The server rejected the call. */
 class Refused extends Data.TaggedError("Refused")<{ readonly status: number; readonly seconds: number }> {
   get retry(): Retry.Advice {
     return { reach: "answered", isTransient: true, retryAfter: Duration.seconds(this.seconds) }

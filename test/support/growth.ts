@@ -1,4 +1,4 @@
-/** How the time that decoding takes grows with what is decoded, for input that is made to be slow. */
+/** How the time of decoding grows with the size of the input, for input that is slow to decode. */
 import type { Protocol } from "@clawback/providers"
 import { threadCpuUsage } from "node:process"
 import { httpRequest } from "./httpRequest.ts"
@@ -39,7 +39,7 @@ const results = (length: number) =>
     { type: "text", text: "x" }
   ]).flat()
 
-/** Each makes an input of about `size` times the same. */
+/** Each makes an input that repeats itself about `size` times. */
 const shapes: Readonly<Record<string, (size: number) => Decode>> = {
   "line ends": (size) => stream("\n".repeat(size * 40), 65_536),
   "carriage returns": (size) => stream("\r".repeat(size * 40), 65_536),

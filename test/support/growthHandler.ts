@@ -1,4 +1,4 @@
-/** A provider of both protocols that does as the prompt says: the name of what is wanted stands in brackets before it. */
+/** A provider of both protocols. The prompt begins with the name of the behavior in brackets. */
 import { AnthropicMessages, type ChatRequest, type ChatResponse, OpenAiChat, type Protocol } from "@clawback/providers"
 import { Behavior, Dialect, type FaultyProvider, VendorErrors } from "@clawback/testing"
 import { talking, talkingAnthropic } from "./talking.ts"
@@ -12,7 +12,7 @@ const calling: ChatResponse.ChatResponse = {
   }]
 }
 
-/** What is the same in both protocols. */
+/** The same in both protocols. */
 const faults = {
   reset: Behavior.reset,
   close: Behavior.close,

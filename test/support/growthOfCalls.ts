@@ -1,14 +1,14 @@
 /**
  * Nothing grows with the number of calls: no heap, no descriptor, no session, and no work per call.
  *
- * Calls go to a provider in a process of its own, 16 at a time, one in ten of which goes wrong in one of several ways (each
- * connection that the server closes after an answer may cost one more call: it is there already as the connection closes).
- * After the first fifth there are thirty samples, each after a collection of garbage with no call under way. Met: the upper
- * end of the 95 % confidence interval of the heap's slope (what is outside of it, such as buffers, included) is at most 16
- * bytes per call; descriptors but for those of idle connections are equal, and connections as many as in the registry; the
- * median of the processor's time per call in the last third of the samples is at most 1.15 times that in the second. In a
- * small number of calls what the engine itself allocates while it warms up is larger than any leak: slope and times are
- * then shown, and judge nothing.
+ * Calls go to a provider in its own process, 16 at a time. One in ten fails in one of several ways. (A connection that the
+ * server closes after a response may cost one more call, if this call is already there.) After the first fifth of the calls,
+ * there are thirty samples, each after a garbage collection, with no call in flight. Required:
+ * - The upper end of the 95 % confidence interval of the heap's slope, with buffers outside it, is at most 16 bytes per call.
+ * - Descriptors are equal, except those of idle connections, which are as many as the registry lists.
+ * - The median of the CPU time per call in the last third of the samples is at most 1.15 times that in the second.
+ *
+ * Over few calls, the engine's own allocations are larger than any leak. Then slope and times are shown, and not judged.
  */
 import { SessionRegistry, type Transport } from "@clawback/core"
 import { NodeProbes, NodeTransport } from "@clawback/node"

@@ -1,4 +1,4 @@
-/** Reads a snapshot of the heap: which strings there are, and what keeps them. */
+/** Reads a heap snapshot: its strings, and the objects that keep them. */
 
 export interface Snapshot {
   readonly snapshot: {
@@ -11,7 +11,7 @@ export interface Snapshot {
 
 export const parse = (text: string): Snapshot => JSON.parse(text)
 
-/** As V8 writes them: nodes have a type, a name, an id, a size and a number of edges; edges a type, a name and a target. */
+/** As V8 writes it: nodes have a type, a name, an id, a size and a number of edges; edges a type, a name and a target. */
 const weak = 6
 const numbered = new Set([1, 4])
 

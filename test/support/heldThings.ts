@@ -1,4 +1,4 @@
-/** Things that sessions of a simulation hold: the book by which it is judged what was taken, given back, and when. */
+/** The things that sessions of a simulation hold: a record of what was acquired and released, and when. */
 import type { Session } from "@clawback/core"
 import { Simulation } from "@clawback/testing"
 import { Context, Data, Effect } from "effect"

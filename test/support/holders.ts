@@ -1,4 +1,4 @@
-/** Every form of holding something in a session, one inside of another, by users of every temper. */
+/** Every form of session, nested in each other, with users that end, fail, hang or ignore interruption. */
 import { Deadline, Session, SessionError, SessionRegistry } from "@clawback/core"
 import { Simulation } from "@clawback/testing"
 import { Cause, Channel, Context, Effect, Exit, Option, Pull, Scope, Stream } from "effect"
@@ -9,7 +9,7 @@ export type Failure = OutOfThings | SessionError.SessionError
 
 export const reason = "simulated"
 
-/** Tells the book that this goes on inside of a session of that name, which must be the current one. */
+/** Records that this runs inside a session of that name, which must be the current one. */
 const inSession = (name: string) => <A, E, R>(effect: Effect.Effect<A, E, R>) =>
   Effect.gen(function*() {
     const [current, around] = [yield* Session.Current, yield* Around]

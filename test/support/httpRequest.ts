@@ -1,6 +1,6 @@
 import type { Protocol } from "@clawback/providers"
 
-/** A request of a client that says all in its body. */
+/** A request of a client that has everything in its body. */
 export const httpRequest = (body: string): Protocol.HttpRequest => ({
   method: "POST",
   url: "/",

@@ -1,7 +1,7 @@
 /**
- * Judges mutants, one after the other, for `scripts/mutate.ts`, which starts it and sends it the jobs.
+ * Judges mutants, one after the other. `scripts/mutate.ts` starts it and sends the jobs.
  *
- * What is loaded once serves all: only what a mistake reaches is loaded again.
+ * Modules are loaded once for all mutants, except those that a mistake affects.
  */
 // Not the package as a whole, which loads what the mutants change.
 import * as Simulation from "@clawback/testing/Simulation"

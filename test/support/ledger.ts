@@ -1,7 +1,7 @@
 import { Simulation } from "@clawback/testing"
 import { Effect, type Scope } from "effect"
 
-/** Things that must come back, and a count of those that are out. */
+/** Things that must be released, and a count of those that are not. */
 export class Ledger {
   private readonly out = new Set<number>()
   private count = 0

@@ -1,4 +1,4 @@
-/** Each of the five limits of a call, met alone while the other four are far away, and when it fired. */
+/** Each of the five limits of a call, reached alone while the other four are far away, and the time at which it fired. */
 import { Deadline, Timeouts, Transport } from "@clawback/core"
 import { NodeTransport } from "@clawback/node"
 import { Behavior, FaultyProvider } from "@clawback/testing"

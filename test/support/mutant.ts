@@ -1,4 +1,4 @@
-/** A source file of ours with one mistake in it. Nothing on disk is changed. */
+/** One of our source files with one mistake. No file on disk changes. */
 import { readFileSync } from "node:fs"
 
 export interface Mutant {

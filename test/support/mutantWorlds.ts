@@ -1,7 +1,7 @@
 /**
- * Loads modules with a mistake in what they import, next to those without it, in one process.
+ * Loads modules with and without a mistake in their imports, in one process.
  *
- * For each mutant, whatever leads to its file is loaded again, under a URL of its own. All else is shared.
+ * For each mutant, the modules that lead to its file are loaded again, under their own URL. All others are shared.
  */
 import { registerHooks } from "node:module"
 import { resolve } from "node:path"

@@ -1,4 +1,4 @@
-/** What a registry tells of its sessions, kept by one who listens, to be compared with what came of revoking them. */
+/** Records what a registry emits about its sessions, to compare it with the results of revocations. */
 import { SessionRegistry } from "@clawback/core"
 import { Simulation } from "@clawback/testing"
 import { Clock, Effect, Stream } from "effect"

@@ -1,4 +1,4 @@
-/** What an error is called, by whoever raised it first. */
+/** The name of an error, as its first cause has it. */
 import { ProviderError } from "@clawback/providers"
 import { Option } from "effect"
 import { AiError } from "effect/ai"

@@ -1,4 +1,8 @@
-/** Receives OTLP over HTTP as JSON on loopback, and keeps what it was sent. Source: opentelemetry-proto, `trace.proto`, `metrics.proto`, `logs.proto`. */
+/**
+ * Receives OTLP over HTTP as JSON on loopback, and keeps the records.
+ *
+ * Source: opentelemetry-proto, `trace.proto`, `metrics.proto`, `logs.proto`.
+ */
 import { assert } from "@effect/vitest"
 import { Effect, Schema } from "effect"
 import * as Http from "node:http"

@@ -1,8 +1,8 @@
-/** A provider that keeps a call in the phase that its path names first, until the client gives it up. */
+/** A provider that keeps a call in the phase that its path names first, until the client cancels it. */
 import { Behavior, type FaultyProvider } from "@clawback/testing"
 import { talking, talkingAnthropic, talkingOwn } from "./talking.ts"
 
-/** In the protocol whose path is asked for; OpenAI's where it is none. */
+/** In the protocol of the path; without one, in OpenAI's. */
 const openAi = talking("5 millis")
 const anthropic = talkingAnthropic("5 millis")
 const own = talkingOwn(5)

@@ -1,8 +1,8 @@
-/** The end of a proof: one line of JSON with its name, whether it is met and its figures, and an exit code that says so. */
+/** The end of a proof: one line of JSON with its name, its result and its figures, and the exit code. */
 import { Cause, Effect, Exit, type Scope } from "effect"
 import { exit, stdout } from "node:process"
 
-/** Ends the process, in so many seconds at the latest, whatever hangs. */
+/** Ends the process after this many seconds at the latest, even if something hangs. */
 export const run = <A extends { readonly met: boolean }, E>(
   name: string,
   seconds: number,

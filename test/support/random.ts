@@ -1,4 +1,4 @@
-/** Numbers from 0 up to 1 that are the same in every run with the same seed (mulberry32). */
+/** Numbers from 0 up to 1, the same in every run with the same seed (mulberry32). */
 export const seeded = (seed: number) => {
   let state = seed
   return () => {

@@ -1,10 +1,10 @@
-/** Streams that live by what they fork, and scopes that an owner elsewhere closes under their readers. */
+/** Streams that depend on fibers that they fork, and scopes that another fiber closes while they are read. */
 import { SessionError } from "@clawback/core"
 import { Simulation } from "@clawback/testing"
 import { type Cause, Effect, Exit, Pull, Queue, Schema, Scope, Stream } from "effect"
 import { Tool, Toolkit } from "effect/ai"
 
-/** How long a forked fiber takes for an element, at the most. */
+/** The most time that a forked fiber takes for an element. */
 export const pace = 20
 
 const queued = Stream.unwrap(Effect.gen(function*() {

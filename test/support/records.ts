@@ -1,10 +1,10 @@
-/** What the records of open sessions reach, to see that they keep nothing of those who opened them. */
+/** The objects that records of open sessions reach, to check that they keep nothing of their openers. */
 import { type Session, SessionRegistry } from "@clawback/core"
 import { Effect, Fiber, Tracer } from "effect"
 import { type Kernel, kernelOf } from "../../packages/core/src/internal/session/kernel.ts"
 import { TypeId } from "../../packages/core/src/internal/session/model.ts"
 
-/** What is left out: fibers keep what they work on, other records are looked at by themselves, the rest is the simulation. */
+/** Left out: fibers, which keep their work; other records, which are checked by themselves; and the simulation. */
 const isOpaque = (value: object): boolean =>
   Fiber.isFiber(value) || "ledger" in value || ["Run", "VirtualClock", "WeakRef"].includes(value.constructor?.name)
 

@@ -1,4 +1,4 @@
-/** A server whose requests each make a model talk: routes, an API and remote calls, each in a request scope. */
+/** A server whose requests each call a model: routes, an API and remote calls, each in a request scope. */
 import { SessionRegistry } from "@clawback/core"
 import * as RequestScope from "@clawback/core/RequestScope"
 import { NodeTransport } from "@clawback/node"
@@ -11,7 +11,7 @@ import { HttpApi, HttpApiBuilder, HttpApiEndpoint, HttpApiGroup, HttpApiSchema }
 import { Rpc, RpcGroup, RpcSerialization, RpcServer } from "effect/rpc"
 import { argv } from "node:process"
 
-/** What the model says, as text, for as long as somebody reads it. */
+/** The text of the model, as long as it is read. */
 const talk = Effect.map(
   Effect.context<LanguageModel.LanguageModel>(),
   (context) =>

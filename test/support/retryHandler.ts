@@ -1,6 +1,6 @@
 /**
- * A provider that speaks OpenAI's protocol and refuses each call twice: how, the call's path says first, and which call it
- * is, second. Where it names an ending, the answer breaks off in that way after some output, every time.
+ * A provider of OpenAI's protocol that rejects each call twice. The call's path has the kind of rejection first, and the id of
+ * the call second. If it names an ending, the response is cut off in that way after some output, every time.
  */
 import { Behavior, type FaultyProvider } from "@clawback/testing"
 import { says, wholeAnswer } from "./server.ts"

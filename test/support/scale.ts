@@ -1,4 +1,4 @@
-/** How much a proof is to do: `--scale small|full`, full where nothing is said. */
+/** The scale of a proof: `--scale small|full`. Default: full. */
 import { argv, exit, stderr } from "node:process"
 import { parseArgs } from "node:util"
 

@@ -1,8 +1,8 @@
-/** Looks for a secret in whatever may be printed. */
+/** Looks for a secret in everything that may be printed. */
 import { assert } from "@effect/vitest"
 import { inspect } from "node:util"
 
-/** Every way in which a value is usually printed. */
+/** Every usual way to print a value. */
 const printed = (value: unknown) =>
   [
     String(value),

@@ -1,8 +1,8 @@
 /**
- * Calls a server with two secrets, a key and a query, through layers that it closes while the transport stays open, and then
- * looks for them in its own heap. Prints those found, each with the objects that hold it.
+ * Calls a server with two secrets, a key and a query, and closes their layers while the transport stays open. Then it searches
+ * its own heap for the secrets, and prints those that it finds, with the objects that hold them.
  *
- * The secrets are made here and are kept in a form in which no search finds them.
+ * The program keeps the secrets in a form that the search does not find.
  */
 import { Credential, Retry, Transport, TransportError } from "@clawback/core"
 import * as HttpClientView from "@clawback/core/HttpClientView"

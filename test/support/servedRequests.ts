@@ -1,11 +1,11 @@
-/** Requests that a simulated server handles: what each of them does, and what truly came of it. */
+/** Requests of a simulated server: what each does, and its real end. */
 import { Deadline, Session, type SessionError, SessionLeaks, SessionRegistry, type Shutdown } from "@clawback/core"
 import { Simulation } from "@clawback/testing"
 import { type Cause, Data, Effect, Exit, type Fiber, Queue, Scope, Stream } from "effect"
 import { HttpServerResponse } from "effect/http"
 import { keepsSpan, type Records } from "./records.ts"
 
-/** What everything takes that does not listen, in milliseconds. */
+/** How long work that ignores interruption takes, in milliseconds. */
 export const patience = 200
 
 /** The time by which deadlines go. */

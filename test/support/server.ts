@@ -1,9 +1,9 @@
-/** Servers on this machine's loopback, as good or bad as a test wants them. What they hold ends with the scope. */
+/** Servers on loopback that behave well or badly. What they hold ends with the scope. */
 import { Effect, type Scope } from "effect"
 import * as Http from "node:http"
 import * as Net from "node:net"
 
-/** What a server holds at this moment. */
+/** What a server holds now. */
 export interface Held {
   /** Where it listens: `127.0.0.1:12345`. */
   readonly host: string

@@ -1,4 +1,4 @@
-/** What truly happened in a simulated shutdown, and the judgement of its report by that. */
+/** What really happened in a simulated shutdown, to check its report. */
 import type * as ShutdownReport from "@clawback/core/ShutdownReport"
 import { Simulation } from "@clawback/testing"
 import { Effect } from "effect"

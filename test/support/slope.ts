@@ -1,2 +1,2 @@
-/** The measure of `LeakCheck.growth`, for proofs that measure by themselves. */
+/** The slope of `LeakCheck.growth`, for proofs with their own measurements. */
 export * from "../../packages/testing/src/internal/leaks/slope.ts"

@@ -1,10 +1,10 @@
-/** Spans in a simulation: made as a program with tracing makes them, and looked at in the end. */
+/** Spans in a simulation: made as in a program with tracing, and checked at the end. */
 import { Simulation } from "@clawback/testing"
 import { Effect, Option, Tracer } from "effect"
 
 /**
- * Runs a program with a tracer in half of its seeds, under the fault "spans are on". Spans hold what they end with, as
- * a tracer's do that exports later. Those that are not ours may stay open.
+ * Runs a program with a tracer in half of its seeds, under the fault "spans are on". Spans keep their exits, as with a
+ * tracer that exports later. Spans that are not ours may stay open.
  */
 export const sometimesTraced = <A, E, R>(
   program: Effect.Effect<A, E, R>,

@@ -1,4 +1,4 @@
-/** A program in a process of its own, which is told to stop, and how it ended. */
+/** A program in its own process that gets a signal, and how it ended. */
 import { type ChildProcess, fork } from "node:child_process"
 import { once } from "node:events"
 import { performance } from "node:perf_hooks"

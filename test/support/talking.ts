@@ -1,4 +1,4 @@
-/** A model that talks for as long as it is read, in each protocol. */
+/** A model that generates as long as it is read, in each protocol. */
 import { Behavior } from "@clawback/testing"
 
 type Pause = Parameters<typeof Behavior.delayed>[1]

@@ -1,4 +1,4 @@
-/** A program that streams one answer, is traced, and stops as it should: `node tracedServer.ts PROVIDER COLLECTOR`. */
+/** A program with tracing that streams one answer, and shuts down: `node tracedServer.ts PROVIDER COLLECTOR`. */
 import { Credential, Shutdown } from "@clawback/core"
 import { NodeShutdown, NodeTransport } from "@clawback/node"
 import { OpenAi } from "@clawback/providers"
