@@ -40,25 +40,23 @@ export const make = (
     })
     const generateText = effects.generateText as GenerateText
     const streamText = effects.streamText as StreamText
-    const directly: GenerateText = (options) =>
+    const generate: GenerateText = (options) =>
       Effect.suspend(() => {
         const prompt = readPrompt(options.prompt)
-        return Result.isSuccess(prompt)
+        return isPlain(options) && Result.isSuccess(prompt)
           ? DirectCall.generateText(hooks, options, prompt.success, inherited)
-          : generateText({ ...options, prompt: prompt.failure })
+          : generateText({ ...options, prompt: Result.merge(prompt) })
       })
-    const streamDirectly: StreamText = (options) =>
+    const stream: StreamText = (options) =>
       Stream.suspend(() => {
         const prompt = readPrompt(options.prompt)
-        return Result.isSuccess(prompt)
+        return isPlain(options) && Result.isSuccess(prompt)
           ? DirectCall.streamText(hooks, options, prompt.success, inherited)
-          : streamText({ ...options, prompt: prompt.failure })
+          : streamText({ ...options, prompt: Result.merge(prompt) })
       })
     return LanguageModel.LanguageModel.of({
       ...effects,
-      generateText: ((options: Options) =>
-        isPlain(options) ? directly(options) : generateText(options)) as LanguageModel.LanguageModel["generateText"],
-      streamText: ((options: Options) =>
-        isPlain(options) ? streamDirectly(options) : streamText(options)) as LanguageModel.LanguageModel["streamText"]
+      generateText: generate as LanguageModel.LanguageModel["generateText"],
+      streamText: stream as LanguageModel.LanguageModel["streamText"]
     })
   })
