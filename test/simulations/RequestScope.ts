@@ -94,34 +94,34 @@ const ask = Effect.fnUntraced(function*(all: Set<Served>, held: Held, ended: () 
   const detail = () => `request ${served.number}: ${exit}, ${served.expected.join("")} expected`
   yield* Simulation.check("a request ends in time", isSlow || endedAt - begunAt <= limit + patience, detail)
   yield* Simulation.check(
-    "nothing that a request forked outlives it",
+    "no fiber outlives the request that forked it",
     served.live.size === 0 || served.closesItself,
     () => `request ${served.number}: ${[...served.live]}`
   )
   if (Exit.isFailure(exit)) {
     const own = exit.cause.reasons.filter(({ _tag }) => _tag !== "Interrupt")
     yield* Simulation.check(
-      "who is not interrupted gets a typed error",
+      "a client that is not interrupted gets a typed error",
       own.every((reason) => reason._tag === "Fail" && isTyped(reason.error)),
       detail
     )
-    return yield* Simulation.check("an answer fails only where somebody cut it short", !isWhole, detail)
+    return yield* Simulation.check("a response fails only if it was cut short", !isWhole, detail)
   }
   const { body, status } = exit.value
   yield* Simulation.check(
-    "an answer that nobody cut short is whole",
+    "a response that was not cut short is whole",
     status !== 200 || !isWhole ||
       body === served.expected.slice(0, chunks).join(""),
     detail
   )
-  yield* Simulation.check("504 means that time ran out", status !== 504 || isLate, detail)
+  yield* Simulation.check("504 means that the deadline passed", status !== 504 || isLate, detail)
   yield* Simulation.check(
-    "503 means that the request was revoked, or its process is going",
+    "503 means that the request was revoked, or that its process shuts down",
     status !== 503 || isRevoked || wasClosed || ended(),
     detail
   )
   yield* Simulation.check(
-    "a request that was not cut short is answered with what its handler says",
+    "a request that was not cut short gets the response of its handler",
     !isWhole ||
       status === 200 || wasEnding,
     detail
@@ -156,7 +156,7 @@ const revoker = Effect.fnUntraced(function*(all: Set<Served>) {
         ? []
         : [...live].filter((name) => name !== "scoped").map((name) => `${name} of request ${number}`)
     )
-    yield* Simulation.check("a revocation ends what the request forked", left.length === 0, () => left.join())
+    yield* Simulation.check("a revocation ends the request's children", left.length === 0, () => left.join())
   }
 }, Simulation.phase("revoking"))
 
@@ -184,7 +184,7 @@ const program = Effect.gen(function*() {
       yield* Simulation.check("a shutdown leaves no request", stuck.length === 0, () => JSON.stringify(report))
       const late = report.phases.slice(2).reduce((sum, { ended, interrupted }) => sum + ended + interrupted.length, 0)
       yield* Simulation.check(
-        "a shutdown waits only for requests that go on",
+        "a shutdown waits only for requests that have not ended",
         report.phases[2]?.outcome !== "overran" || late > 0,
         () => JSON.stringify(report)
       )
@@ -198,7 +198,7 @@ const program = Effect.gen(function*() {
     yield* Fiber.interrupt(looking)
     yield* reclaiming
     yield* Simulation.check(
-      "what requests held is given back, and what was forgotten is noticed",
+      "what requests held is released, also what they forgot",
       held.taken === held.returned,
       () => `${held.taken} taken, ${held.returned} returned, ${held.forgotten} forgotten`
     )
@@ -227,7 +227,7 @@ export default {
     "a scope is closed before its request begins",
     "a scope closes as its request begins",
     "a child is left behind",
-    "a child does not listen",
+    "a child ignores interruption",
     "a release takes its time",
     "a scope is forgotten",
     "owners are watched",

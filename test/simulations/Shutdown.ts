@@ -29,12 +29,12 @@ const body = (truth: Truth, parent: Piece | undefined, depth: number): Effect.Ef
     const work = Effect.gen(function*() {
       truth.live.add(piece)
       yield* Simulation.latency(0, 40)
-      if (yield* Simulation.fault("work does not listen", 0.05)) {
+      if (yield* Simulation.fault("work ignores interruption", 0.05)) {
         for (let at: Piece | undefined = piece; at !== undefined; at = at.parent) at.isDeaf = true
         yield* Effect.uninterruptible(Effect.sleep(250))
       }
       if (yield* Simulation.fault("work never ends", 0.05)) return yield* Effect.never
-      if (yield* Simulation.fault("work asks for the shutdown", 0.03)) {
+      if (yield* Simulation.fault("work begins the shutdown", 0.03)) {
         for (let at: Piece | undefined = piece; at !== undefined; at = at.parent) at.waits = true
         return yield* asking(truth)
       }
@@ -44,7 +44,7 @@ const body = (truth: Truth, parent: Piece | undefined, depth: number): Effect.Ef
         const isRefused = Option.isSome(error) && error.value._tag === "ShuttingDown"
         const state = yield* Shutdown.Shutdown.use((service) => service.state)
         yield* Simulation.check(
-          "work in flight may begin what belongs to it until it is interrupted",
+          "work in flight may begin work of its own until it is interrupted",
           !isRefused || ["interrupt", "close", "done"].includes(state),
           state
         )
@@ -59,7 +59,7 @@ const body = (truth: Truth, parent: Piece | undefined, depth: number): Effect.Ef
       if (revoked === undefined || !revoked.reason.includes("shutting down")) return
       if (piece.id !== undefined) truth.cut.add(piece.id)
       yield* Simulation.check(
-        "work gets its whole time to end, unless a second request comes or it waits for the shutdown",
+        "work has the whole drain to end, unless it is hurried or waits for the shutdown",
         truth.hurriedAt !== undefined || excused(piece) ||
           now >= (truth.at.get("drain") ?? now) + limits.drain,
         () => JSON.stringify([...truth.at, now])
@@ -96,7 +96,7 @@ const admitted = (truth: Truth, parent: Piece | undefined, depth: number): Effec
       : { exit: yield* Effect.exit(Shutdown.admit(info)(doing)), isClosed: false }
     const error = Option.getOrUndefined(Exit.findErrorOption(exit))
     yield* Simulation.check(
-      "a reader is told that its scope was closed where it was",
+      "a reader fails with \"its scope was closed\" only if it was",
       isClosed || !saysClosed(error)
     )
     yield* Simulation.check(
@@ -113,7 +113,7 @@ const worker = (truth: Truth) =>
       const exit = yield* Effect.exit(admitted(truth, undefined, 2))
       const reasons = Exit.isFailure(exit) ? exit.cause.reasons : []
       yield* Simulation.check(
-        "whoever is not interrupted gets a typed error",
+        "a worker that is not interrupted gets a typed error",
         Exit.isSuccess(exit) || reasons.some(({ _tag }) => _tag === "Fail") || reasons.length === 0,
         () => String(exit)
       )
@@ -142,7 +142,7 @@ const registrar = (truth: Truth) =>
         truth.hung.add(name)
         if (phase === "persist") {
           yield* Simulation.check(
-            "nothing is interrupted before what must be persisted is",
+            "nothing is interrupted before the phase `persist` ends",
             truth.cut.size === 0
           )
         }
@@ -152,7 +152,7 @@ const registrar = (truth: Truth) =>
           isRunning = false
           return yield* Effect.fail("no disk")
         }
-        if (yield* Simulation.fault("a finalizer does not listen", 0.2)) {
+        if (yield* Simulation.fault("a finalizer ignores interruption", 0.2)) {
           isRunning = false
           return yield* Effect.uninterruptible(Effect.sleep(300))
         }
@@ -166,7 +166,7 @@ const registrar = (truth: Truth) =>
             const now = yield* Clock.currentTimeMillis
             isRunning = false
             yield* Simulation.check(
-              "a finalizer gets no more than its own time",
+              "a finalizer runs no longer than its own deadline",
               startedAt === undefined || now <= startedAt + Math.min(deadline, 100) || now > startedAt + 250
             )
           })
@@ -198,7 +198,7 @@ const signals = (truth: Truth) =>
         const answer = yield* Shutdown.escalate({ reason: signal, signal })
         if (answer === "over" && i === 1) truth.hurriedAt = undefined
         if (answer === "over" && i === 2) truth.abandonedAt = undefined
-        yield* Simulation.check("it is not ready from the first request on", !(yield* Shutdown.isReady))
+        yield* Simulation.check("the process is not ready after the first escalation", !(yield* Shutdown.isReady))
       }))
     }
   }).pipe(Simulation.phase("signalling"))
@@ -266,7 +266,7 @@ const bystander = (truth: Truth, isInside: boolean): Effect.Effect<void, Session
 
 const unadmitted = (truth: Truth) =>
   Effect.forever(Effect.andThen(Simulation.latency(0, 20), Effect.exit(bystander(truth, false)))).pipe(
-    Simulation.phase("working unasked")
+    Simulation.phase("working without admission")
   )
 
 const program = Effect.gen(function*() {
@@ -285,7 +285,7 @@ const program = Effect.gen(function*() {
   }))
   yield* Shutdown.addFinalizer({ phase: "interrupt", name: "interrupt" })(Effect.suspend(() =>
     Simulation.check(
-      "work is gone, or does not listen, when finalizers take its surroundings apart",
+      "work has ended, or ignores interruption, when the finalizers of `interrupt` run",
       [...truth.live].every(({ isDeaf }) => isDeaf)
     )
   ))
@@ -315,7 +315,7 @@ const program = Effect.gen(function*() {
   yield* Effect.sleep("5 seconds")
   const left = yield* SessionRegistry.list()
   yield* Simulation.check(
-    "nothing is held in the end but what was abandoned",
+    "nothing is held in the end, unless the shutdown was abandoned",
     truth.abandonedAt !== undefined || left.length === 0,
     () => JSON.stringify(left)
   )
@@ -324,18 +324,18 @@ const program = Effect.gen(function*() {
 export default {
   name: "Shutdown",
   program: Effect.provide(Effect.scoped(program), Layer.merge(Shutdown.layer(limits), SessionRegistry.layer())),
-  phases: ["working", "working unasked", "registering", "signalling", "waiting for the shutdown"],
+  phases: ["working", "working without admission", "registering", "signalling", "waiting for the shutdown"],
   faults: [
     "the scope has an owner elsewhere",
     "a scope closes under its reader",
-    "work does not listen",
+    "work ignores interruption",
     "work never ends",
     "work cannot be interrupted",
     "work takes long to be cut short",
-    "work asks for the shutdown",
+    "work begins the shutdown",
     "a finalizer fails",
     "a finalizer hangs",
-    "a finalizer does not listen",
+    "a finalizer ignores interruption",
     "a release hangs"
   ]
 } satisfies Simulation.Scenario

@@ -40,8 +40,9 @@ const work = (truth: Truth, fate: Accepted["fate"]) =>
       Effect.sync(() => void truth.running++),
       () => Effect.sync(() => void truth.running--)
     )
-    yield* Simulation.check("no more run than may", truth.running <= concurrency, () => `${truth.running}`)
-    yield* Simulation.check("nothing is begun for an owner that has ended", !truth.isOver)
+    yield* Simulation.check("no more tasks run than `concurrency` allows", truth.running <= concurrency, () =>
+      `${truth.running}`)
+    yield* Simulation.check("no task begins for an owner that has ended", !truth.isOver)
     const failing = <E>(failure: Effect.Effect<never, E>) =>
       Effect.uninterruptible(Effect.suspend(() => {
         truth.failures++
@@ -54,7 +55,7 @@ const work = (truth: Truth, fate: Accepted["fate"]) =>
     if (yield* Simulation.fault("a task dies", 0.1)) {
       return yield* failing(Effect.die("bug"))
     }
-    if (yield* Simulation.fault("a task does not listen", 0.03)) {
+    if (yield* Simulation.fault("a task ignores interruption", 0.03)) {
       fate.isDeaf = true
       yield* Effect.uninterruptible(Effect.sleep(500))
     }
@@ -97,18 +98,22 @@ const judge = (truth: Truth, report: ShutdownReport.Report | undefined) =>
       const ended = yield* Effect.forkChild(task.await, { startImmediately: true })
       yield* Effect.sleep(1)
       const isDone = ended.pollUnsafe() !== undefined
-      yield* Simulation.check("no task outlives its owner, unless it does not listen", isDone || fate.isDeaf, task.name)
+      yield* Simulation.check(
+        "no task outlives its owner, unless it ignores interruption",
+        isDone || fate.isDeaf,
+        task.name
+      )
       yield* Effect.sleep(1000)
       const tag = tagOf(yield* Fiber.join(ended))
       yield* Simulation.check(
-        "a task that is told to end says so by a typed error",
+        "a cancelled task fails with a typed error",
         ["Success", "Unlucky", "Die", "TaskCancelled", "SessionRevoked"].includes(tag),
         tag
       )
       const isPromised = atShutdown === "drain" && !fate.isEndless && !fate.isDeaf && !fate.isCancelled &&
         truth.accepted.every(({ fate }) => !fate.isEndless && !fate.isDeaf)
       yield* Simulation.check(
-        "what is to be drained ends by itself, if it ends at all",
+        "a task that is drained ends by itself, if it ends at all",
         !isPromised || ["Success", "Unlucky", "Die"].includes(tag),
         () =>
           `${task.name}: ${tag} ${JSON.stringify(report)} ${
@@ -116,7 +121,7 @@ const judge = (truth: Truth, report: ShutdownReport.Report | undefined) =>
           }`
       )
       yield* Simulation.check(
-        "what never ends and is not to be drained is cancelled",
+        "a task that never ends and is not drained is cancelled",
         atShutdown === "drain" || !fate.isEndless || tag === "TaskCancelled",
         tag
       )
@@ -129,7 +134,7 @@ const judge = (truth: Truth, report: ShutdownReport.Report | undefined) =>
       return
     }
     yield* Simulation.check(
-      "tasks that listen hold no shutdown up",
+      "tasks that end when they are interrupted do not delay a shutdown",
       truth.accepted.some(({ fate }) =>
         fate.isDeaf
       ) || report.stuck.length === 0
@@ -174,5 +179,5 @@ export default {
   name: "Tasks",
   program: sometimesTraced(Effect.provide(program, Layer.merge(Shutdown.layer(limits), SessionRegistry.layer()))),
   phases: ["starting", "cancelling"],
-  faults: ["a task fails", "a task dies", "a task does not listen", "a task never ends", "spans are on"]
+  faults: ["a task fails", "a task dies", "a task ignores interruption", "a task never ends", "spans are on"]
 } satisfies Simulation.Scenario

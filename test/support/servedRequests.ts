@@ -77,7 +77,7 @@ export class Held {
   /** Holds something for as long as a request lasts. */
   readonly first = Effect.suspend(() => this.one("held")).pipe(
     Effect.tap(({ session }) =>
-      Simulation.check("no record keeps a span of who opened it", !keepsSpan(session), session.kind)
+      Simulation.check("no record keeps the span of its opener", !keepsSpan(session), session.kind)
     )
   )
 
@@ -106,18 +106,18 @@ const part = <A, E, R>(served: Served, name: string, work: Effect.Effect<A, E, R
   }).pipe(Effect.onExit(Effect.fnUntraced(function*(exit) {
     if (Exit.hasInterrupts(exit)) {
       yield* Simulation.check(
-        "what a request forks lives until its last byte, unless somebody cuts it short",
+        "a request's children live until its last byte, unless it is cut short",
         (yield* served.isCut) || (served.isRead && name === ofBody),
         name
       )
-      if (yield* Simulation.fault("a child does not listen", 0.1)) {
+      if (yield* Simulation.fault("a child ignores interruption", 0.1)) {
         yield* Effect.uninterruptible(Simulation.latency(1, 60))
       }
     }
     served.live.delete(name)
     const at = yield* now
     yield* Simulation.check(
-      "what a request forks ends at its deadline, whether or not its client reads",
+      "a request's children end at its deadline, whether or not its client reads",
       // What was forked in the scope, its server ends.
       name === "scoped" || at <= served.until + patience,
       () => `${name} of request ${served.number}: ${at} instead of ${served.until}`

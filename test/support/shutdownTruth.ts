@@ -70,27 +70,27 @@ export const judge = (truth: Truth, report: ShutdownReport.Report) =>
     const { close, drain, interrupt, persist, stop, unready } = limits
     yield* Simulation.check("every caller gets the same report", truth.reports.size === 1)
     yield* Simulation.check(
-      "a shutdown is over within its limit",
+      "a shutdown ends within its limit",
       overAt - begunAt <= unready + stop + drain + persist + interrupt + close + 1,
       () => `${overAt - begunAt} ms`
     )
     if (truth.hurriedAt !== undefined) {
       yield* Simulation.check(
-        "a second request ends the drain",
+        "a second escalation ends the drain",
         overAt - truth.hurriedAt <= stop + persist + interrupt + close + 1,
         () => `${overAt - truth.hurriedAt!} ms`
       )
     }
     if (truth.abandonedAt !== undefined && truth.abandonedAt < overAt) {
-      yield* Simulation.check("a third request ends all of it at once", overAt - truth.abandonedAt <= 1)
-      yield* Simulation.check("the code of what a signal abandoned is the signal's", report.exitCode === 143)
+      yield* Simulation.check("a third escalation ends the shutdown at once", overAt - truth.abandonedAt <= 1)
+      yield* Simulation.check("a shutdown that a signal abandons has the signal's exit code", report.exitCode === 143)
     }
     const drained = report.phases.find(({ phase }) => phase === "drain")
     const finalizers = drained === undefined
       ? 0
       : drained.finished.length + drained.failed.length + drained.interrupted.length
     yield* Simulation.check(
-      "a drain waits for nothing that has ended, nor for who waits for it",
+      "a drain does not wait for work that has ended, nor for work that waits for the shutdown",
       truth.quietFor < 50 || finalizers > 0 || drained?.outcome !== "overran",
       () => `${truth.quietFor} ms after the last piece`
     )
@@ -112,38 +112,41 @@ export const judge = (truth: Truth, report: ShutdownReport.Report) =>
     for (const [name, runs] of truth.runs) yield* Simulation.check("a finalizer is run once", runs === 1, name)
     for (const { id } of report.phases.flatMap(({ stuck }) => stuck)) {
       const endedAt = id === undefined ? undefined : truth.ended.get(id)
-      yield* Simulation.check("what has ended is not called stuck", endedAt === undefined || endedAt >= overAt - 200)
+      yield* Simulation.check(
+        "work that has ended is not named as stuck",
+        endedAt === undefined || endedAt >= overAt - 200
+      )
     }
     if (!isAbandoned) {
       for (const { kind, name } of report.stuck) {
         yield* Simulation.check(
-          "what sessions still hold is taken back, unless it cannot be",
+          "what sessions still hold is released by force, unless that is impossible",
           kind !== "held" || truth.unreleasable.has(name),
           name
         )
       }
       const isBad = [...truth.hung].some((name) => !name.startsWith("drain")) || truth.failed.size > 0
-      yield* Simulation.check("the code tells of what hangs and what fails", !isBad || report.exitCode === 1)
+      yield* Simulation.check("the exit code is 1 if something hangs or fails", !isBad || report.exitCode === 1)
     }
     const cut = [...truth.bystanders.values()].filter((one) =>
       one.isWork && !one.isInside && !one.hasSucceeded && one.isTakenApart && one.begunAt < truth.takenApartAt!
     )
     const everyNamed = new Set([...report.interrupted, ...report.forced, ...report.stuck].map(({ id }) => id))
     yield* Simulation.check(
-      "work that nobody admitted is named if its program's end cut it short",
+      "work that was not admitted is named if the end of its program cut it short",
       cut.every(({ id }) => everyNamed.has(id)),
       () => JSON.stringify(cut)
     )
     for (const { id } of report.phases.find(({ phase }) => phase === "interrupt")?.interrupted ?? []) {
       const one = id === undefined ? undefined : truth.bystanders.get(id)
       yield* Simulation.check(
-        "what is merely held, came to its end or is part of other work is not called cut short",
+        "sessions that are only held, ended by themselves or belong to other work are not named as cut short",
         one === undefined || (one.isWork && !one.isInside && !one.isComplete),
         () => JSON.stringify(one)
       )
     }
     yield* Simulation.check(
-      "a clean end is one in which nothing was cut short",
+      "exit code 0 means that nothing was cut short",
       report.exitCode !== 0 || report.signal === undefined || truth.cut.size + cut.length === 0
     )
   })

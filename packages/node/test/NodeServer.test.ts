@@ -65,7 +65,7 @@ describe("NodeServer.layer", () => {
 
   it.live("gives each request its deadline and its caller, by what its environment knows", () =>
     Effect.gen(function*() {
-      class Tenant extends Context.Service<Tenant, string>()("test/Tenant") {}
+      class Tenant extends Context.Service<Tenant, string>()("@clawback/node/test/NodeServer.test/Tenant") {}
       const who = HttpRouter.add(
         "GET",
         "/who",
