@@ -25,6 +25,8 @@
  * fails with `InvalidResponse`.
  */
 
+import * as OptionCheck from "@clawback/core/OptionCheck"
+import * as Timeouts from "@clawback/core/Timeouts"
 import type * as Transport from "@clawback/core/Transport"
 import * as EmbeddingModel from "effect/ai/EmbeddingModel"
 import * as Context from "effect/Context"
@@ -33,20 +35,31 @@ import * as Layer from "effect/Layer"
 import type * as Scope from "effect/Scope"
 import type { EmbeddingRequest, EmbeddingResponse } from "./Embedding.ts"
 import * as Embeddings from "./internal/call/embeddings.ts"
-import type { EmbeddingTarget } from "./internal/call/embeddingTarget.ts"
-import type { OpenError as EndpointOpenError } from "./internal/call/endpoint.ts"
+import * as Endpoint from "./internal/call/endpoint.ts"
 import * as View from "./internal/effect/embeddingModel.ts"
-import type { EmbeddingLimits } from "./internal/model/row.ts"
+import type { EmbeddingLimits, EmbeddingRow } from "./internal/model/row.ts"
 import type { CallError } from "./ProviderError.ts"
 
-export { make } from "./internal/call/embeddingTarget.ts"
-export type { EmbeddingTarget, Options, Parameters } from "./internal/call/embeddingTarget.ts"
+/** What a target sends where a request says nothing. */
+export type Parameters = Pick<EmbeddingRequest, "dimensions" | "user" | "extras">
+
+/** The limits `firstToken` and `idle` do not apply here. */
+export interface Options<out E = never, out R = never> extends Endpoint.Options<E, R> {
+  /** What is sent where a request does not say. Default: the provider's own. */
+  readonly parameters?: Parameters | undefined
+}
+
+export interface EmbeddingTarget<out E = never, out R = never> {
+  readonly provider: EmbeddingRow
+  readonly model: string
+  readonly options: Options<E, R>
+}
 
 /** A request to a target, which knows the model itself. */
 export type Request = Omit<EmbeddingRequest, "model">
 
 /** Why a target could not be opened: its configuration, its credential or its URL is missing or wrong. */
-export type OpenError = EndpointOpenError
+export type OpenError = Endpoint.OpenError
 
 /** An open target: its credential is at hand, its transport is up. */
 export class Embedder extends Context.Service<Embedder, {
@@ -57,6 +70,24 @@ export class Embedder extends Context.Service<Embedder, {
 }>()("@clawback/providers/EmbeddingTarget/Embedder") {}
 
 const unlimited: EmbeddingLimits = { inputs: Infinity, tokens: Infinity }
+
+/** A model at a provider of your own. `OpenAi.embeddingTarget` is this function with the provider filled in. */
+export const make = <E = never, R = never>(
+  provider: EmbeddingRow,
+  model: string,
+  options: Options<E, R> = {}
+): EmbeddingTarget<E, R> => {
+  const limits = provider.limits?.embeddings
+  if (limits !== undefined) {
+    OptionCheck.count("limits.embeddings.inputs", limits.inputs, 1)
+    OptionCheck.count("limits.embeddings.tokens", limits.tokens, 1)
+  }
+  return {
+    provider,
+    model: Endpoint.named(model),
+    options: { ...options, timeouts: Timeouts.check(options.timeouts ?? {}) }
+  }
+}
 
 const embedder = ({ model, options, provider }: EmbeddingTarget<unknown, unknown>, { embed }: Embeddings.Embeddings) =>
   Embedder.of({

@@ -39,8 +39,7 @@ import * as Config from "effect/Config"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import type * as EmbeddingTarget from "./EmbeddingTarget.ts"
-import * as EmbeddingTargets from "./internal/call/embeddingTarget.ts"
+import * as EmbeddingTarget from "./EmbeddingTarget.ts"
 import * as LazyModel from "./internal/effect/lazyModel.ts"
 import type { ChatRow, EmbeddingRow, Row } from "./internal/model/row.ts"
 import * as Target from "./Target.ts"
@@ -135,11 +134,9 @@ const chatFaces = (row: ChatRow): ChatFaces<string> => {
 
 const embeddingFaces = (row: EmbeddingRow): EmbeddingFaces => {
   const embeddingTarget: EmbeddingFaces["embeddingTarget"] = (model, options) =>
-    EmbeddingTargets.make(row, model, options)
-  // Loaded with the layer: Effect's `EmbeddingModel` costs the programs that only chat a sixth of their start.
-  const faces = Effect.promise(() => import("./EmbeddingTarget.ts"))
+    EmbeddingTarget.make(row, model, options)
   const embeddingLayer: EmbeddingFaces["embeddingLayer"] = ({ model, ...options }) =>
-    Layer.unwrap(Effect.map(faces, ({ layer }) => layer(embeddingTarget(model, options))))
+    Layer.suspend(() => EmbeddingTarget.layer(embeddingTarget(model, options)))
   return {
     embeddingTarget,
     embeddingLayer,
