@@ -1,23 +1,23 @@
 /**
- * What can go wrong with a call, as the provider tells it: one error for each thing that a caller would do differently.
+ * The errors of a call that a provider reports: one for each thing that a caller does differently.
  *
- * | error | the caller's move |
+ * | error | what the caller can do |
  * | --- | --- |
  * | `AuthenticationFailed` | replace the key |
- * | `PermissionDenied` | ask for access, or use another model or region |
+ * | `PermissionDenied` | request access, or use another model or region |
  * | `QuotaExhausted` | pay, or use another account; waiting does not help |
  * | `RateLimited` | wait `retryAfter`, or use another key or provider |
  * | `Overloaded` | try again soon, or elsewhere; the key is not at fault |
  * | `ProviderFailed` | try again, or elsewhere |
- * | `ModelNotFound` | use another model; this one is not there, or not for this account |
+ * | `ModelNotFound` | use another model: this one does not exist, or not for this account |
  * | `RegionBlocked` | use another provider or region |
- * | `ContextTooLong` | shorten the conversation, or use a model that takes more |
- * | `ContentFiltered` | change what is asked; another provider may allow it |
- * | `RequestRejected` | correct the request; it fails everywhere |
- * | `InvalidResponse` | report it: the provider broke its own format |
- * | `StreamTruncated` | try again; the answer is not whole |
+ * | `ContextTooLong` | shorten the conversation, or use a model with a longer context |
+ * | `ContentFiltered` | change the request; another provider may allow it |
+ * | `RequestRejected` | correct the request: it fails every time |
+ * | `InvalidResponse` | report it: the response violates the provider's own format |
+ * | `StreamTruncated` | try again: the answer is not whole |
  *
- * Each keeps what the provider said. The errors of the way there and back (timeouts, connections) are the transport's.
+ * Each error keeps the provider's status, message and codes. Timeouts and lost connections are errors of the transport.
  */
 
 import type * as Retry from "@clawback/core/Retry"
@@ -31,11 +31,10 @@ import type { CallError } from "./internal/model/providerError.ts"
 export * from "./internal/model/providerError.ts"
 
 /**
- * The error that an `AiError` stands for, with all that it knows. Effect's models have one error type for all
- * providers; this is the way back from it. None where the `AiError` is not from one of our layers, and none where its
- * reason is all there is to know: `UnsupportedSchemaError`, since such a tool or schema was not sent, and
- * `InvalidOutputError`, since the model, not the provider, is at fault. Without this function, it is the `cause` of the
- * reason, as the platform's errors have one.
+ * The precise error behind an `AiError`, the one error type of Effect's models. The same error is the `cause` of the reason.
+ *
+ * None if the `AiError` is not from one of our layers. None for `UnsupportedSchemaError`: nothing was sent. None for
+ * `InvalidOutputError`: the model failed, not the provider.
  *
  * | `AiError` reason | stands for |
  * | --- | --- |
@@ -52,10 +51,7 @@ export * from "./internal/model/providerError.ts"
  */
 export const fromAiError: (error: AiError) => Option.Option<CallError> = Internal.fromAiError
 
-/**
- * Makes an effect fail with the precise errors instead of `AiError`, so that each can be caught by its tag. An `AiError`
- * that is not from one of our layers stays.
- */
+/** Replaces `AiError` by the precise error, which can be caught by its tag. Other libraries' `AiError`s stay. */
 export const precise = <A, E, R>(
   self: Effect.Effect<A, E, R>
 ): Effect.Effect<A, Exclude<E, AiError> | AiError | CallError, R> =>
@@ -64,7 +60,7 @@ export const precise = <A, E, R>(
     (error) => isAiError(error) ? Option.getOrElse(fromAiError(error), () => error) : error as Exclude<E, AiError>
   )
 
-/** The same for a stream. */
+/** `precise` for a stream. */
 export const preciseStream = <A, E, R>(
   self: Stream.Stream<A, E, R>
 ): Stream.Stream<A, Exclude<E, AiError> | AiError | CallError, R> =>
@@ -74,7 +70,7 @@ export const preciseStream = <A, E, R>(
   )
 
 /**
- * What an `AiError` from one of our layers says about trying again: the `classify` of a policy around Effect's
- * `LanguageModel`. Where the layer retries by itself already, the attempts of both multiply.
+ * Whether and when to retry after an `AiError` from one of our layers: the `classify` of a retry policy around Effect's
+ * `LanguageModel`. If the layer retries as well, the attempts of both multiply.
  */
 export const advice = (error: AiError): Retry.Advice | undefined => Option.getOrUndefined(fromAiError(error))?.retry

@@ -2,7 +2,7 @@ import * as AiError from "effect/ai/AiError"
 import * as Option from "effect/Option"
 import type { CallError, Said } from "../model/providerError.ts"
 
-/** What an `AiError` was made of, to tell our errors from others that a reason may have as its `cause`. */
+/** The errors that became an `AiError`. Another library's reason may have another error as its `cause`. */
 const origins = new WeakSet<object>()
 
 const isOrigin = (error: unknown): error is CallError =>
@@ -65,7 +65,7 @@ const reasonOf = (error: CallError, url: string): AiError.AiErrorReason => {
     case "FirstTokenTimeout":
     case "IdleTimeout":
       return network(error, url)
-    // Nobody waits for a retry any more, so these must not look as if one helped.
+    // A retry does not help after these, so the reason must not be retryable.
     case "DeadlineExceeded":
     case "QuotaExceeded":
     case "SessionRevoked":
@@ -74,7 +74,7 @@ const reasonOf = (error: CallError, url: string): AiError.AiErrorReason => {
   }
 }
 
-/** The error is its reason's `cause`, as `new Error(message, { cause })` makes it, and stays so where an `AiError` is made anew. */
+/** The error becomes the `cause` of the reason, as `new Error(message, { cause })` sets it. A copy of the `AiError` keeps it. */
 export const toAiError = (error: CallError, method: string, url: string): AiError.AiError => {
   const reason = reasonOf(error, url)
   origins.add(error)

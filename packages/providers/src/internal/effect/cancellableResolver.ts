@@ -1,8 +1,8 @@
 /**
- * Effect's batches of requests, which run on when nobody waits for them any more, made to stop.
+ * Interrupts a batch of requests once every request in it is interrupted. Effect's own resolver lets the batch run on.
  *
- * Interrupting a request takes it out of its batch only until that begins (Effect 4.1.0, `internal/request.ts`). From then
- * on it is told here.
+ * Effect removes an interrupted request from its batch only until the batch begins (Effect 4.1.0, `internal/request.ts`).
+ * After that, this module counts the interrupts.
  */
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
@@ -36,7 +36,7 @@ export const make = <A extends Request.Any>(
       })
   })
 
-  /** Gives a request up. Where it was the last of its batch, that has ended when this does. */
+  /** Abandons a request. If it was the last one of its batch, waits until the batch has ended. */
   const abandon = (request: A): Effect.Effect<void> =>
     Effect.suspend(() => {
       const batch = waiting.abandon(request)

@@ -14,7 +14,7 @@ import { toAiError } from "./aiError.ts"
 import * as Cancellable from "./cancellableResolver.ts"
 import { type Most, split } from "./inputs.ts"
 
-/** What a call takes from whoever makes it. Texts travel together where that is the same. */
+/** What a call inherits from its fiber. Only texts with equal origins share a request. */
 class Origin implements Equal.Equal {
   private readonly registry: SessionRegistry
   private readonly session: Session.Session | undefined
@@ -40,7 +40,7 @@ class Origin implements Equal.Equal {
   }
 }
 
-/** Requests that are parts of one call are not the same request to whoever honours its key. */
+/** A call that is split needs one idempotency key for each part: a provider takes two requests with one key for the same. */
 const underKey = (part: number, parts: number) => <A, E, R>(self: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
   parts === 1 ? self : Effect.flatMap(Retry.CurrentKey, (key) =>
     key === undefined
@@ -50,7 +50,7 @@ const underKey = (part: number, parts: number) => <A, E, R>(self: Effect.Effect<
 const sum = (counts: ReadonlyArray<number | undefined>): number | undefined =>
   counts.reduce((all, one) => all === undefined || one === undefined ? undefined : all + one, 0)
 
-/** What embeds texts, seen as Effect's `EmbeddingModel`. */
+/** Effect's `EmbeddingModel` over a function that embeds texts. */
 export const make = (
   embed: (request: { readonly input: ReadonlyArray<string> }) => Effect.Effect<EmbeddingResponse, CallError>,
   most: Most,

@@ -1,13 +1,13 @@
-/** What one request may hold. */
+/** The limits of one request. */
 export interface Most {
   readonly inputs: number
-  /** Counted as bytes of UTF-8, of which a token has at least one. */
+  /** Counted in bytes of UTF-8: a token has at least one. */
   readonly tokens: number
 }
 
 const encoder = new TextEncoder()
 
-/** The same texts in the same order, in as few parts as hold no more than they may. A text that is too long is alone. */
+/** Splits texts into as few parts as the limits allow, in the same order. A text that is too long has a part of its own. */
 export const split = (inputs: ReadonlyArray<string>, most: Most): ReadonlyArray<ReadonlyArray<string>> => {
   const parts: Array<Array<string>> = []
   let part: Array<string> = []

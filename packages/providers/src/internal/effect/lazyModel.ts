@@ -9,7 +9,7 @@ import * as Stream from "effect/Stream"
 import { openOnce } from "../call/openOnce.ts"
 import { toAiError } from "./aiError.ts"
 
-/** Those of the errors of opening that a call may raise as well. */
+/** The errors of opening that a call can fail with, too. */
 const callErrors = [CredentialUnavailable, InvalidUrl, QuotaExceeded, SessionRevoked]
 
 const isCallError = (error: unknown): error is InstanceType<typeof callErrors[number]> =>
@@ -23,7 +23,7 @@ const openFailed = (error: unknown, method: string, baseUrl: string): AiError.Ai
   return AiError.make({ module: "Clawback", method, reason })
 }
 
-/** A member of a model, in the one form that all its signatures have. */
+/** A member of a model without its overloads. */
 const plain = <Result>(member: unknown) => member as (options: unknown) => Result
 
 type Answer = Effect.Effect<unknown, AiError.AiError>

@@ -1,14 +1,14 @@
 /**
- * Who waits for which batch of requests.
+ * Counts the requests of each batch that a fiber still waits for.
  *
- * Its law: a batch is given up in the step in which the last request of it is abandoned, and not before. A request may be
- * abandoned before its batch begins, too.
+ * Guarantees: `abandon` returns a batch in the step that abandons its last request, once, and not earlier. A request can be
+ * abandoned before its batch begins.
  */
 export class Waiting<K extends object, B> {
   private readonly abandoned = new WeakSet<K>()
   private readonly batches = new WeakMap<K, { readonly batch: B; readonly left: Set<K> }>()
 
-  /** A batch of these requests begins. False where nobody waits for any of them. */
+  /** Begins a batch of these requests. Returns false if all of them are abandoned already. */
   begin(requests: Iterable<K>, batch: B): boolean {
     const left = new Set<K>()
     for (const request of requests) if (!this.abandoned.has(request)) left.add(request)
@@ -16,7 +16,7 @@ export class Waiting<K extends object, B> {
     return left.size > 0
   }
 
-  /** Nobody waits for this request any more. Answers with its batch where that was the last of it. */
+  /** Abandons a request. Returns its batch if the request was the last one of it. */
   abandon(request: K): B | undefined {
     this.abandoned.add(request)
     const known = this.batches.get(request)

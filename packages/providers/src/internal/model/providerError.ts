@@ -7,7 +7,7 @@ import * as Duration from "effect/Duration"
 import * as Schema from "effect/Schema"
 import type { Unsupported } from "./unsupported.ts"
 
-/** What the provider said: its status, its message and codes, and the name by which it can find the request. */
+/** The provider's status, message and codes, and the id by which it finds the request. */
 const said = {
   provider: Schema.String,
   status: Schema.Int,
@@ -40,7 +40,7 @@ export class AuthenticationFailed
     return { reach: "answered", isTransient: false }
   }
   override get message() {
-    return `${quote(this)} The key was not accepted: check that it is the right one, whole and not revoked.`
+    return `${quote(this)} The provider rejected the key: check that it is correct, complete and not revoked.`
   }
 }
 
@@ -53,7 +53,7 @@ export class PermissionDenied extends Schema.TaggedError<PermissionDenied>("@cla
     return { reach: "answered", isTransient: false }
   }
   override get message() {
-    return `${quote(this)} The key may not do this: ask for access, or use another model, project or region.`
+    return `${quote(this)} The key lacks permission: request access, or use another model, project or region.`
   }
 }
 
@@ -73,7 +73,7 @@ export class QuotaExhausted extends Schema.TaggedError<QuotaExhausted>("@clawbac
 /** Too many requests or tokens for now. */
 export class RateLimited extends Schema.TaggedError<RateLimited>("@clawback/providers/RateLimited")("RateLimited", {
   ...said,
-  /** How long the provider asks to wait, if it says. */
+  /** The wait that the provider requests, if any. */
   retryAfter: Schema.UndefinedOr(Schema.Duration)
 }) {
   get retry(): Retry.Advice {
@@ -85,7 +85,7 @@ export class RateLimited extends Schema.TaggedError<RateLimited>("@clawback/prov
   }
 }
 
-/** The provider has too much to do. No limit of this account was hit. */
+/** The provider is overloaded. The request is within the limits of this account. */
 export class Overloaded extends Schema.TaggedError<Overloaded>("@clawback/providers/Overloaded")("Overloaded", {
   ...said,
   retryAfter: Schema.UndefinedOr(Schema.Duration)
@@ -124,7 +124,7 @@ export class ModelNotFound extends Schema.TaggedError<ModelNotFound>("@clawback/
   }
 }
 
-/** The provider does not serve this place. */
+/** The provider does not serve this region. */
 export class RegionBlocked extends Schema.TaggedError<RegionBlocked>("@clawback/providers/RegionBlocked")(
   "RegionBlocked",
   said
@@ -137,7 +137,7 @@ export class RegionBlocked extends Schema.TaggedError<RegionBlocked>("@clawback/
   }
 }
 
-/** The conversation, with the answer it leaves room for, is longer than the model takes. */
+/** The conversation and the requested length of the answer exceed the model's context. */
 export class ContextTooLong extends Schema.TaggedError<ContextTooLong>("@clawback/providers/ContextTooLong")(
   "ContextTooLong",
   said
@@ -146,7 +146,7 @@ export class ContextTooLong extends Schema.TaggedError<ContextTooLong>("@clawbac
     return { reach: "answered", isTransient: false }
   }
   override get message() {
-    return `${quote(this)} Shorten the conversation, ask for fewer output tokens, or use a model that takes more.`
+    return `${quote(this)} Shorten the conversation, ask for fewer output tokens, or use a model with a longer context.`
   }
 }
 
@@ -159,13 +159,11 @@ export class ContentFiltered extends Schema.TaggedError<ContentFiltered>("@clawb
     return { reach: "answered", isTransient: false }
   }
   override get message() {
-    return `${
-      quote(this)
-    } The provider's content filter stopped it: change what is asked; another provider may allow it.`
+    return `${quote(this)} The provider's content filter stopped it: change the request; another provider may allow it.`
   }
 }
 
-/** The provider does not accept the request, and will not the next time either. */
+/** The provider rejects the request, and will reject it again. */
 export class RequestRejected extends Schema.TaggedError<RequestRejected>("@clawback/providers/RequestRejected")(
   "RequestRejected",
   said
@@ -174,11 +172,11 @@ export class RequestRejected extends Schema.TaggedError<RequestRejected>("@clawb
     return { reach: "answered", isTransient: false }
   }
   override get message() {
-    return `${quote(this)} Correct the request: the same one will be refused again.`
+    return `${quote(this)} Correct the request: the provider will reject the same one again.`
   }
 }
 
-/** The provider's answer is not in its own format. `excerpt` is its beginning, empty where it is no text. */
+/** The response violates the provider's own format. `excerpt` is its beginning, or empty if it is not text. */
 export class InvalidResponse extends Schema.TaggedError<InvalidResponse>("@clawback/providers/InvalidResponse")(
   "InvalidResponse",
   { provider: Schema.String, detail: Schema.String, excerpt: Schema.String }
@@ -187,18 +185,18 @@ export class InvalidResponse extends Schema.TaggedError<InvalidResponse>("@clawb
     return { reach: "answered", isTransient: false }
   }
   override get message() {
-    return `${this.provider} sent what its format does not allow: ${this.detail}. ` +
+    return `${this.provider} violated its own format: ${this.detail}. ` +
       (this.excerpt === "" ? "" : `It began with ${JSON.stringify(this.excerpt)}. `) +
       "Check that the base URL is an API of this kind."
   }
 }
 
-/** The stream ended before the answer did. What was delivered stands, but it is not whole. */
+/** The stream ended before the answer. The delivered events are valid, but the answer is not whole. */
 export class StreamTruncated extends Schema.TaggedError<StreamTruncated>("@clawback/providers/StreamTruncated")(
   "StreamTruncated",
   {
     provider: Schema.String,
-    /** Events that were delivered before. */
+    /** The number of events that were delivered. */
     delivered: Schema.Int
   }
 ) {
@@ -211,7 +209,7 @@ export class StreamTruncated extends Schema.TaggedError<StreamTruncated>("@clawb
   }
 }
 
-/** The provider answered, and it was not an answer. */
+/** The errors that a provider reports or causes in its response. */
 export type ProviderError =
   | AuthenticationFailed
   | PermissionDenied
