@@ -2,14 +2,14 @@
  * What a `FaultyProvider` does with one request, as a plain value: a script of steps.
  *
  * A behavior is JSON: it crosses processes, fits into a request's header, and can be kept in a table. The constructors
- * (`json`, `sse`, `status`, `stall`, ...) make the usual ones; the modifiers (`delayed`, `inPieces`, `splitAt`, `cutAt`,
- * `readingSlowly`, ...) make them worse. What a script leaves out happens as in any server: the request is read whole,
- * the head is a 200, the answer ends when its steps do.
+ * (`json`, `sse`, `status`, `stall`, ...) make the usual ones. The modifiers (`delayed`, `inPieces`, `splitAt`, `cutAt`,
+ * `readingSlowly`, ...) make them worse. Without other steps, the server reads the whole request, sends a head with status 200,
+ * and ends the response after the last step.
  *
- * **Gotchas.** Offsets count bytes of the body, before any chunked coding. Each piece is written by itself, but TCP
- * keeps no bounds: a reader that is slower than the writer sees several as one. Give a pause where it must not.
+ * **Gotchas.** Offsets count bytes of the body, before any chunked coding. Each piece is written by itself, but TCP keeps no
+ * boundaries: a reader that is slower than the writer reads several as one. Add a pause where it must not.
  *
- * A duration, size or offset that is none, or has no end, is a `RangeError` that names it.
+ * An invalid or infinite duration, size or offset is a `RangeError` that names it.
  */
 
 import * as OptionCheck from "@clawback/core/OptionCheck"
@@ -27,7 +27,7 @@ const source = (bytes: string | Uint8Array): Source =>
 export interface AnswerOptions {
   /** Default: 200. */
   readonly status?: number | undefined
-  /** On top of those that the constructor sets, and in place of them where the names are equal. */
+  /** Added to the headers of the constructor; replaces those of the same name. */
   readonly headers?: Readonly<Record<string, string | ReadonlyArray<string>>> | undefined
 }
 
@@ -42,7 +42,7 @@ const body = (bytes: string | Uint8Array): Step => ({ _tag: "Body", source: sour
 /** A script of your own. */
 export const script = (name: string, steps: ReadonlyArray<Step>): Behavior => ({ name, steps })
 
-/** Answers with a value as JSON. */
+/** Responds with a value as JSON. */
 export const json = (value: unknown, options: AnswerOptions = {}): Behavior => {
   const text = JSON.stringify(value)
   const length = { "content-length": String(Buffer.byteLength(text)) }
@@ -52,11 +52,11 @@ export const json = (value: unknown, options: AnswerOptions = {}): Behavior => {
   ])
 }
 
-/** Answers with bytes or text, in chunked coding. */
+/** Responds with bytes or text, in chunked coding. */
 export const bytes = (content: string | Uint8Array, options: AnswerOptions = {}): Behavior =>
   script("bytes", [head("application/octet-stream", options), body(content)])
 
-/** JSON whose second half is missing, in an answer that is otherwise whole. */
+/** JSON without its second half, in an otherwise complete response. */
 export const malformedJson = (value: unknown = { choices: [{ message: { content: "hello" } }] }): Behavior => {
   const text = JSON.stringify(value)
   return {
@@ -65,14 +65,14 @@ export const malformedJson = (value: unknown = { choices: [{ message: { content:
   }
 }
 
-/** A body of so many bytes, which nobody has to hold in memory at either end. */
+/** A body of this many bytes. Neither end needs to hold it in memory. */
 export const huge = (size: number, options: AnswerOptions = {}): Behavior =>
   script("huge", [head("application/octet-stream", options), {
     _tag: "Body",
     source: { fill: OptionCheck.count("size", size, 0) }
   }])
 
-/** An empty answer with a header of so many bytes. */
+/** An empty response with a header of this many bytes. */
 export const hugeHeader = (size: number): Behavior =>
   script("hugeHeader", [{ _tag: "Head", status: 200, headers: {}, padding: OptionCheck.count("size", size, 0) }])
 
@@ -87,7 +87,7 @@ export type SseEvent = string | {
   readonly comment?: string | undefined
 }
 
-/** An event as it stands on the wire. */
+/** An event as it is sent. */
 export const encodeEvent = (event: SseEvent): string => {
   const { comment, data, event: type, id, retry } = typeof event === "string" ? { data: event } : event
   const text = data === undefined || typeof data === "string" ? data : JSON.stringify(data)
@@ -102,13 +102,13 @@ export const encodeEvent = (event: SseEvent): string => {
 }
 
 export interface SseOptions extends AnswerOptions {
-  /** The pause before each event but the first. Default: none. */
+  /** The pause before each event except the first. Default: none. */
   readonly every?: Duration.Input | undefined
-  /** Sends the events over and over, and so never ends. Default: false. */
+  /** Repeats the events for ever. Default: false. */
   readonly endless?: boolean | undefined
 }
 
-/** Answers with a stream of server-sent events. */
+/** Responds with a stream of server-sent events. */
 export const sse = (events: ReadonlyArray<SseEvent>, options: SseOptions = {}): Behavior => {
   const pause: ReadonlyArray<Step> = options.every === undefined
     ? []
@@ -125,7 +125,7 @@ export const sse = (events: ReadonlyArray<SseEvent>, options: SseOptions = {}): 
 const isRepeatable = (step: Step): step is Extract<Step, { _tag: "Wait" | "Body" | "Raw" }> =>
   step._tag === "Wait" || step._tag === "Body" || step._tag === "Raw"
 
-/** A stream in which a line is neither field nor comment, and an event that is no JSON. */
+/** A stream with a line that is neither a field nor a comment, and an event that is not JSON. */
 export const malformedSse: Behavior = {
   ...bytes("data {\"no\":\"colon\"}\n\ndata: {\"cut\":\n\n\u0000\n\n", {
     headers: { "content-type": "text/event-stream" }
@@ -133,7 +133,7 @@ export const malformedSse: Behavior = {
   name: "malformedSse"
 }
 
-/** Answers with a status, and a body if given: a string as it is, anything else as JSON. */
+/** Responds with a status, and a body if given: a string unchanged, any other value as JSON. */
 export const status = (
   code: number,
   options: Omit<AnswerOptions, "status"> & { readonly body?: unknown } = {}
@@ -144,7 +144,7 @@ export const status = (
   return { ...answer, name: `status ${code}` }
 }
 
-/** Reads the request and never says a word. A client that leaves is noticed. */
+/** Reads the request and sends nothing. The server notices a client that leaves. */
 export const stall: Behavior = script("stall", [{ _tag: "Finish", ending: "stall" }])
 
 /** Sends a head, and then nothing. */
@@ -153,20 +153,20 @@ export const stallAfterHead: Behavior = script("stallAfterHead", [
   { _tag: "Finish", ending: "stall" }
 ])
 
-/** Resets the connection once the request has come. */
+/** Resets the connection once the request has arrived. */
 export const reset: Behavior = script("reset", [{ _tag: "Finish", ending: "reset" }])
 
-/** Closes the connection in an orderly way once the request has come, without an answer. */
+/** Closes the connection in an orderly way once the request has arrived, without a response. */
 export const close: Behavior = script("close", [{ _tag: "Finish", ending: "close" }])
 
-/** Never answers, and ignores whatever else the client sends, its FIN included: a peer that is half open. */
+/** Sends nothing, and ignores everything from the client, also its FIN: a half-open peer. */
 export const swallow: Behavior = script("swallow", [{ _tag: "Finish", ending: "swallow" }])
 
-/** Sends bytes in place of an answer and closes the connection. For what is no HTTP. */
+/** Sends bytes in place of a response, and closes the connection. For bytes that are not HTTP. */
 export const raw = (content: string | Uint8Array): Behavior =>
   script("raw", [{ _tag: "Raw", source: source(content) }, { _tag: "Finish", ending: "close" }])
 
-/** Sends an interim response (100 Continue, 103 Early Hints) before the answer. */
+/** Sends an interim response (100 Continue, 103 Early Hints) before the response. */
 export const informing: {
   (status: number, headers?: Readonly<Record<string, string>>): (self: Behavior) => Behavior
   (self: Behavior, status: number, headers?: Readonly<Record<string, string>>): Behavior
@@ -178,7 +178,7 @@ export const informing: {
   })
 )
 
-/** Waits before the answer begins: a slow first byte. */
+/** Waits before the response begins: a slow first byte. */
 export const delayed: {
   (duration: Duration.Input): (self: Behavior) => Behavior
   (self: Behavior, duration: Duration.Input): Behavior
@@ -198,7 +198,7 @@ export const delayedAfterHead: {
   )
 }))
 
-/** Adds the header by which the server asks for patience, in one of its three forms. */
+/** Adds `Retry-After`, in one of its three forms. */
 export const retryAfter: {
   (form: RetryAfter["form"], duration: Duration.Input): (self: Behavior) => Behavior
   (self: Behavior, form: RetryAfter["form"], duration: Duration.Input): Behavior
@@ -209,7 +209,7 @@ export const retryAfter: {
   )
 }))
 
-/** Writes the body in pieces of so many bytes, with a pause after each if given. One byte each is the hardest. */
+/** Writes the body in pieces of this many bytes, with a pause after each if given. Pieces of one byte test the most. */
 export const inPieces: {
   (size: number, pause?: Duration.Input): (self: Behavior) => Behavior
   (self: Behavior, size: number, pause?: Duration.Input): Behavior
@@ -225,7 +225,7 @@ export const inPieces: {
   })
 )
 
-/** Divides the body at these offsets, with a pause at each if given. */
+/** Splits the body at these offsets, with a pause at each if given. */
 export const splitAt: {
   (offsets: ReadonlyArray<number>, pause?: Duration.Input): (self: Behavior) => Behavior
   (self: Behavior, offsets: ReadonlyArray<number>, pause?: Duration.Input): Behavior
@@ -242,7 +242,7 @@ export const splitAt: {
   })
 )
 
-/** Ends the answer after so many bytes of its body. `end`, and it looks whole: what is missing, only its reader knows. */
+/** Ends the response after this many bytes of its body. With `end`, the response looks complete to HTTP. */
 export const cutAt: {
   (offset: number, ending: Ending): (self: Behavior) => Behavior
   (self: Behavior, offset: number, ending: Ending): Behavior
@@ -251,7 +251,7 @@ export const cutAt: {
   cut: { at: OptionCheck.count("offset", at, 0), ending }
 }))
 
-/** Ends the answer in another way once its body is sent. */
+/** Ends the response in another way once its body is sent. */
 export const ending: {
   (ending: Ending): (self: Behavior) => Behavior
   (self: Behavior, ending: Ending): Behavior
@@ -260,7 +260,7 @@ export const ending: {
   steps: [...self.steps, { _tag: "Finish", ending }]
 }))
 
-/** Closes the connection that was to be kept, some time after the answer: what is sent on it next is lost. */
+/** Closes a kept connection some time after the response: what the client sends on it next is lost. */
 export const thenClose: {
   (after: Duration.Input): (self: Behavior) => Behavior
   (self: Behavior, after: Duration.Input): Behavior
@@ -272,7 +272,7 @@ export const thenClose: {
   }]
 }))
 
-/** Reads the request's body so many bytes at a time, and answers once it has it all. */
+/** Reads the request's body in pieces of this many bytes, and responds once it has all of it. */
 export const readingSlowly: {
   (bytes: number, every: Duration.Input): (self: Behavior) => Behavior
   (self: Behavior, bytes: number, every: Duration.Input): Behavior
@@ -281,7 +281,7 @@ export const readingSlowly: {
   reading: { bytes: OptionCheck.count("bytes", bytes, 1), everyMillis: millis("every", every) }
 }))
 
-/** Does not read the request's body. A client that leaves is noticed only when what it sent has been read. */
+/** Does not read the request's body. So the server does not notice a client that leaves. */
 export const notReading = (self: Behavior): Behavior => ({ ...self, reading: "nothing" })
 
 /** Gives a behavior a name for the report. */

@@ -1,15 +1,15 @@
 /**
- * A real HTTP or HTTPS server on loopback that does wrong on demand, and tells what was done to it.
+ * A real HTTP or HTTPS server on loopback with faults on demand, which reports the requests that it got.
  *
- * `make` and `layer` run it in this process, `makeProcess` and `layerProcess` in one of its own, so that the kernel's
- * counts of the two sides do not mix. Both are used alike. What a request gets is decided by, in this order: its header
- * `x-faulty-behavior` (see `header`), the queue (see `enqueue`), the handler, and the default.
+ * `make` and `layer` run it in this process. `makeProcess` and `layerProcess` run it in its own, so that the kernel's counts of
+ * the two sides do not mix. Both have the same interface. The behavior of a request comes from the first of: its header
+ * `x-faulty-behavior` (see `header`), the queue (see `enqueue`), the handler, the default.
  *
- * **Time.** In this process, waits and pauses follow the `Clock` of whoever makes it: under `TestClock` they pass when it is
- * adjusted. In a process of its own they take as long as they say. The report's times are always real.
+ * **Time.** In this process, waits and pauses follow the `Clock` under which the server was made: under `TestClock` they pass
+ * when it is adjusted. In its own process they are real. The report's times are always real.
  *
- * Whatever clients do, when its scope ends every socket is closed and the port is free. Only inside of `LeakCheck` the port
- * is free at once, and what clients hold is looked at before its connections are closed.
+ * Guarantees: when its scope ends, every socket is closed and the port is free. Only inside `LeakCheck`, the port is free at
+ * once, and its connections are closed after the leaks were counted.
  */
 
 import * as OptionCheck from "@clawback/core/OptionCheck"
@@ -33,7 +33,7 @@ import * as VendorErrors from "./VendorErrors.ts"
 export type { Listening } from "./internal/faulty/control.ts"
 export type { Counts, Received, State } from "./internal/faulty/journal.ts"
 
-/** The provider cannot listen: its port is taken, or its host is not of this machine. */
+/** The provider cannot listen: its port is taken, or its host is not on this machine. */
 export class CannotListen extends Schema.TaggedError<CannotListen>("@clawback/testing/CannotListen")("CannotListen", {
   host: Schema.String,
   port: Schema.Int,
@@ -57,7 +57,7 @@ export class CannotStart extends Schema.TaggedError<CannotStart>("@clawback/test
   }
 }
 
-/** What was waited for did not come in time. */
+/** The awaited state did not occur in time. */
 export class NotSeen extends Schema.TaggedError<NotSeen>("@clawback/testing/NotSeen")("NotSeen", {
   within: Schema.Duration,
   counts: Schema.Record(Schema.String, Schema.Int)
@@ -67,24 +67,23 @@ export class NotSeen extends Schema.TaggedError<NotSeen>("@clawback/testing/NotS
   }
 }
 
-/** Decides what a request gets, by its whole body. Must be quick; `undefined` leaves it to the default. */
+/** Chooses the behavior of a request, with its whole body. It must be fast. `undefined` selects the default. */
 export type Handler = FaultyServer.Handler
 
 export interface Options {
-  /** Speaks TLS, by a certificate for `localhost`, 127.0.0.1 and ::1 that `ca` vouches for. Default: false. */
+  /** Uses TLS, with a certificate for `localhost`, 127.0.0.1 and ::1 that `ca` signed. Default: false. */
   readonly tls?: boolean | undefined
   /** Default: "127.0.0.1". */
   readonly host?: string | undefined
-  /** From 0 to 65,535. Default: 0, any that is free. */
+  /** From 0 to 65,535. Default: 0, any free port. */
   readonly port?: number | undefined
-  /** What a request gets for which nothing else is said. Default: `{"ok":true}` as JSON. */
+  /** The default behavior. Default: `{"ok":true}` as JSON. */
   readonly otherwise?: Behavior.Behavior | undefined
-  /** Behaviors that a request's header may name, on top of those of `VendorErrors`. */
+  /** Behaviors that a request's header may name, in addition to those of `VendorErrors`. */
   readonly behaviors?: Readonly<Record<string, Behavior.Behavior>> | undefined
   /**
-   * Of how many requests that are over the report tells one by one. Default: 1,024. Too low, and early ones are forgotten
-   * while they are of interest; too high, and a long run fills the memory. Those in flight are all told, and all are
-   * counted.
+   * How many ended requests the report lists. Default: 1,024. Too low, and early ones are dropped while you need them; too
+   * high, and a long run fills the memory. All requests in flight are listed, and all requests are counted.
    */
   readonly keep?: number | undefined
 }
@@ -103,31 +102,31 @@ export class FaultyProvider extends Context.Service<FaultyProvider, {
   /** The process that holds the server's sockets. */
   readonly pid: number
   readonly counts: Effect.Effect<Counts>
-  /** The latest requests, oldest first, with what became of each. */
+  /** The latest requests, oldest first, each with its state. */
   readonly requests: Effect.Effect<ReadonlyArray<Received>>
-  /** Waits until the counts are so, for at most `within` (default: 5 seconds of real time). */
+  /** Waits until the counts satisfy the predicate, for at most `within` (default: 5 seconds of real time). */
   readonly until: (isSo: (counts: Counts) => boolean, within?: Duration.Input) => Effect.Effect<Counts, NotSeen>
-  /** Waits until a request is as expected, for at most `within` (default: 5 seconds of real time). */
+  /** Waits until a request satisfies the predicate, for at most `within` (default: 5 seconds of real time). */
   readonly untilRequest: (
     isSo: (request: Received) => boolean,
     within?: Duration.Input
   ) => Effect.Effect<Received, NotSeen>
-  /** The next requests without a header get these, one each, in this order. */
+  /** The next requests without a header get these behaviors, one each, in order. */
   readonly enqueue: (...behaviors: ReadonlyArray<Behavior.Behavior>) => Effect.Effect<void>
-  /** Changes what a request gets for which nothing else is said. */
+  /** Changes the default behavior. */
   readonly otherwise: (behavior: Behavior.Behavior) => Effect.Effect<void>
-  /** Changes how connections are met. Those that are open are left alone. */
+  /** Changes how new connections are accepted. Open connections stay. */
   readonly listening: (how: Listening) => Effect.Effect<void, CannotListen>
   /** Ends all open connections. */
   readonly disconnect: (how: "close" | "reset") => Effect.Effect<void>
-  /** Leaves requests that are over out of the report. Counts stay. */
+  /** Removes ended requests from the report. Counts stay. */
   readonly forget: Effect.Effect<void>
 }>()("@clawback/testing/FaultyProvider") {}
 
-/** The CA that vouches for the server's certificate, as PEM: what a client must trust. Good for 100 years. */
+/** The CA of the server's certificate, as PEM, for clients to trust. It is valid for 100 years. */
 export const ca: string = Certificates.ca
 
-/** The headers by which a request chooses its behavior, and is found again in the report. */
+/** The headers that choose the behavior of a request, and its id in the report. */
 export const header = (
   behavior: Behavior.Behavior | string,
   id?: string
@@ -136,7 +135,7 @@ export const header = (
   ...(id !== undefined && { [FaultyServer.idHeader]: id })
 })
 
-/** Whoever waits for what another process or the kernel does waits in real time. */
+/** Waiting for another process or the kernel takes real time. */
 const live = Effect.provideService(Clock.Clock, Context.get(Context.empty(), Clock.Clock))
 
 const withDefaults = (options: Options): Omit<FaultyServer.Options, "handler"> => ({
@@ -150,12 +149,12 @@ const withDefaults = (options: Options): Omit<FaultyServer.Options, "handler"> =
 
 interface Started {
   readonly provider: FaultyProvider["Service"]
-  /** Admits nobody any more, as long as anybody could tell. When the test is over, only the thread that is deaf must end. */
+  /** Accepts no more connections while a client could notice. When the test is over, only the deaf thread must end. */
   readonly leave: (isOver: boolean) => Effect.Effect<unknown, CannotListen>
 }
 
 const started = ({ host = "127.0.0.1", tls = false }: Options, { address, control }: Server): Started => {
-  /** Looks again after each change. */
+  /** Checks again after each change. */
   const watch = <A>(
     look: Effect.Effect<A | undefined>,
     duration: Duration.Input = "5 seconds"
@@ -207,14 +206,14 @@ const started = ({ host = "127.0.0.1", tls = false }: Options, { address, contro
   }
 }
 
-/** Where leaks are looked for, that comes before its connections are closed. */
+/** Inside `LeakCheck`, leaks are counted before its connections are closed. */
 const asPeer = <E>(make: Effect.Effect<Started, E, Scope.Scope>) =>
   Effect.map(Peers.make(make, ({ leave }, isOver) => leave(isOver)), ({ provider }) => provider)
 
 const cannotListen = (options: Options) => ({ cause }: Unavailable) =>
   Effect.fail(new CannotListen({ host: options.host ?? "127.0.0.1", port: options.port ?? 0, cause }))
 
-/** Starts one in this process, until the scope ends. */
+/** Starts a server in this process, until the scope ends. */
 export const make = (
   options: Options & { readonly handler?: Handler | undefined } = {}
 ): Effect.Effect<FaultyProvider["Service"], CannotListen, Scope.Scope> =>
@@ -224,7 +223,7 @@ export const make = (
     asPeer
   )
 
-/** Starts one in a process of its own, which ends with the scope, and with this process however that ends. */
+/** Starts a server in its own process, which ends with the scope, and with this process even if it is killed. */
 export const makeProcess = (
   options: ProcessOptions = {}
 ): Effect.Effect<FaultyProvider["Service"], CannotListen | CannotStart, Scope.Scope> => {
@@ -240,11 +239,11 @@ export const makeProcess = (
   )
 }
 
-/** One in this process. */
+/** A server in this process. */
 export const layer = (
   options?: Options & { readonly handler?: Handler | undefined }
 ): Layer.Layer<FaultyProvider, CannotListen> => Layer.effect(FaultyProvider, make(options))
 
-/** One in a process of its own. */
+/** A server in its own process. */
 export const layerProcess = (options?: ProcessOptions): Layer.Layer<FaultyProvider, CannotListen | CannotStart> =>
   Layer.effect(FaultyProvider, makeProcess(options))

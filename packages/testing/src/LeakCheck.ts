@@ -1,24 +1,23 @@
 /**
  * Fails a test that leaves something behind: a session, a fiber, a socket, a file descriptor.
  *
- * `check` wraps an effect, for `it.effect` or any other runner, and sees all four. `each` watches every test of a file by
- * its runner's hooks, so that tests without Effect are covered, too; fibers it does not see. Nor does `check` see those that
- * `Effect.runFork` starts, or that are given a scheduler of their own.
+ * `check` wraps an effect, for `it.effect` or any other runner, and sees all four. `each` uses the hooks of a test runner, so it
+ * also covers tests without Effect; it does not see fibers. `check` does not see fibers that `Effect.runFork` starts, or that
+ * have their own scheduler.
  *
- * The report is a tree: a socket under its session, a session under its parent, a fiber under the one that forked it. Each
- * has its lines in the reader's own code: those on the stack, and the `yield*` from which it was started.
+ * The report is a tree: a socket under its session, a session under its parent, a fiber under the fiber that forked it. Each
+ * has the lines of your own code that it comes from: those on the stack, and the `yield*` from which it was started.
  *
- * **Servers inside of the test.** A server that the test makes closes its connections as its scope closes, and with them
- * what the test forgot. So `FaultyProvider`, and any other server that is made by `peer`, closes only when leaks have been
- * looked for; what it holds until then is left out. Other ways were to look before the test's scope closes, and to guess
- * what that would have given back by itself; or to guess afterwards which end of a connection was closed first. This one
- * guesses nothing. It needs the server to say that it is one: what another server closes is not seen.
+ * **Servers inside the test.** When the scope of a server closes, it closes its connections, and so hides what the test forgot.
+ * So `FaultyProvider`, and any other server that is made by `peer`, closes only after the leaks were counted, and its own sockets
+ * are left out. The alternatives would guess: what an open scope is about to release, or which end of a connection closed first.
+ * The check must know the server: what another server closes is not seen.
  *
- * **Pools.** `fetch` and `node:http` keep connections for the next request, and close them by themselves. One that waits is
- * no leak; one with an answer that is not read to its end is.
+ * **Pools.** `fetch` and `node:http` keep connections for the next request, and close them by themselves. An idle connection is
+ * not a leak. A connection with a response that is not read to its end is one.
  *
- * Sockets and descriptors are this process's, as the kernel counts them (Linux only; elsewhere they are not looked at). So
- * nothing else may open or close any at the same time: no concurrent tests, and a process for each file, as Vitest has by
+ * Sockets and descriptors are those of this process, as the kernel counts them. On systems other than Linux they are not checked.
+ * Nothing else may open or close any at the same time: no concurrent tests, and one process for each file, as Vitest has by
  * default.
  */
 
@@ -47,9 +46,8 @@ export { Leak, LeaksFound } from "./internal/leaks/report.ts"
 
 export interface Options {
   /**
-   * How long things may take to be really closed after the test, in real time. Default: 1 second, of which a clean test
-   * needs next to nothing. Too short, and what was about to close counts as left; too long, and each leak takes as long to
-   * tell.
+   * How long resources may take to close after the test, in real time. Default: 1 second; a clean test needs almost none.
+   * Too short, and what is about to close counts as left; too long, and each leak takes as long to report.
    */
   readonly grace?: Duration.Input | undefined
   /** What may stay, with all that belongs to it, such as a connection that all tests share. Default: nothing. */
@@ -68,14 +66,14 @@ const checked = ({ grace = "1 second", ignore = () => false }: Options = {}): Ch
 
 const live = Effect.provideService(Clock.Clock, Context.get(Context.empty(), Clock.Clock))
 
-/** Looks for what is open now and was not before, until nothing is or the time is over. */
+/** Looks for what is open now and was not before, until there is nothing or the time is over. */
 const settle = (
   found: Effect.Effect<ReadonlyArray<Leak>>,
   { graceMillis, ignore }: Checked
 ): Effect.Effect<ReadonlyArray<Leak>> =>
   Effect.gen(function*() {
     const until = (yield* Clock.currentTimeMillis) + graceMillis
-    // However long a look takes, what it finds has the time to end before the next one.
+    // Even if one look takes long, what it finds has time to end before the next one.
     for (let isLast = false;;) {
       const left = ordered(yield* found, ignore)
       if (left.length === 0 || isLast) return left
@@ -85,20 +83,20 @@ const settle = (
   }).pipe(live)
 
 /**
- * Makes the other side of a test, such as a server: what closes its end of what the test forgot, as it closes itself.
+ * Makes the other side of a test, such as a server, which would close connections that the test forgot.
  *
- * `check` and `each` look before it closes, and leave out what it holds. So it closes when they have looked; where the test
- * goes on after its scope was closed, 100 milliseconds after that at the latest. Where nobody looks for leaks it is as it
- * would be without. `FaultyProvider` does this by itself. Give a layer as `LeakCheck.peer(Layer.build(layer))`.
+ * `check` and `each` count leaks before it closes, and leave out what it holds. It closes after that. If the test goes on after
+ * its scope was closed, it closes 100 milliseconds later. Without `check` and `each`, it closes with its scope.
+ * `FaultyProvider` does this by itself. Pass a layer as `LeakCheck.peer(Layer.build(layer))`.
  */
 export const peer = <A, E, R>(self: Effect.Effect<A, E, R>): Effect.Effect<A, E, R | Scope.Scope> =>
   Peers.make(self, () => Effect.void)
 
 /**
- * Runs an effect in a scope, a fiber and a session registry of its own, and fails with `LeaksFound` if it leaves anything.
+ * Runs an effect in its own scope, fiber and session registry, and fails with `LeaksFound` if it leaves anything.
  *
- * Where it fails by itself, the cause has both. Sessions that were left are taken back and fibers interrupted, so that the
- * next test starts clean.
+ * If the effect fails by itself, the cause has both errors. Sessions that were left are released and fibers are interrupted, so
+ * that the next test starts clean.
  */
 export const check: {
   (options?: Options): <A, E, R>(
@@ -146,14 +144,14 @@ export const check: {
 
 /**
  * Runs an effect again and again, and fails with `GrowthFound` if the heap grows with each run, or if each leaves sessions,
- * fibers or descriptors. Answers what it measured.
+ * fibers or descriptors. Returns the measurements.
  *
- * It sees what `check` cannot: what a program keeps in a place that is meant to stay, such as a map without a bound. Each
- * run has a scope of its own. The heap is sampled after collections of garbage; judged is the upper end of the confidence
- * interval of its slope, by Theil and Sen, over the later half of the samples.
+ * It finds what `check` cannot: values that are kept on purpose, such as in a map without a limit. Each run has its own scope.
+ * The heap is sampled after garbage collections. The upper end of the confidence interval of its slope is judged, by Theil and
+ * Sen, over the later half of the samples.
  *
- * It takes as long as its runs do, 1,300 to 4,300 by default, and a collection of the whole heap for each hundred. Nothing
- * else may run in the process at the same time.
+ * It takes as long as its runs, 1,300 to 4,300 by default, and one collection of the whole heap for each hundred. Nothing else may
+ * run in the process at the same time.
  */
 export const growth: {
   (options?: GrowthOptions): <A, E, R>(
@@ -165,7 +163,7 @@ export const growth: {
   ): Effect.Effect<Growth, E | GrowthFound | CollectorUnavailable, Exclude<R, Scope.Scope>>
 } = dual((args) => Effect.isEffect(args[0]), measure)
 
-/** A function that makes a test of an effect, such as `it.effect`. */
+/** A function that makes a test from an effect, such as `it.effect`. */
 export interface Test<R, Context> {
   <A, E>(name: string, self: (context: Context) => Effect.Effect<A, E, R>, timeout?: number): void
 }
@@ -191,7 +189,7 @@ export const each = ({ afterEach, beforeEach }: Hooks, options?: Options): void 
     const scope = yield* Scope.make()
     const watch = new Watch(registry)
     yield* Effect.gen(function*() {
-      // While this one is there, every session of the process is asked where it was opened.
+      // While this listener is there, every session of the process records where it was opened.
       yield* Layer.build(SessionRegistry.layer({ sampleAll: true }))
       yield* watch.start
     }).pipe(Scope.provide(scope))

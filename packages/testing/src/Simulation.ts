@@ -1,13 +1,13 @@
 /**
- * Runs Effect programs under schedules, times, faults and interrupts that one number decides, and replays them by it.
+ * Runs Effect programs under schedules, times, faults and interrupts that one number decides, and replays them by this number.
  *
- * A bug that needs an interrupt in one particular step will not show in a test that runs the program once. Here it runs
- * thousands of times: which ready fiber goes next, where it yields, how long things take, what fails, and at which step
- * the nemesis interrupts whom are drawn from the seed. Time is virtual and nothing is awaited, so that thousands of runs
- * take a second, and a seed that failed fails again, in any process.
+ * A bug that needs an interrupt at one particular step does not show in a test that runs the program once. A simulation runs it
+ * thousands of times. The seed decides which ready fiber runs next, where it yields, how long things take, what fails, and which
+ * fiber the nemesis interrupts at which step. Time is virtual and nothing real is awaited. So thousands of runs take a second, and
+ * a seed that failed fails again, in any process.
  *
- * What it cannot see: anything that is not Effect. A promise, a real timer or a socket never answers in here (the run
- * is reported as stuck), so those need a stand-in made of effects, and a proof of their own.
+ * Limits: only effects are simulated. A promise, a real timer or a socket never completes here, and the run is reported as stuck.
+ * Replace them by effects, and test the real ones in another way.
  */
 
 import { LeakProbe } from "@clawback/core/LeakProbe"
@@ -26,45 +26,45 @@ import { properties, Run } from "./internal/run.ts"
 
 export { properties }
 
-/** A program to simulate, and what must have happened to it for its exploration to mean anything. */
+/** A program to simulate, and the phases and faults that must occur in its exploration. */
 export interface Scenario {
   readonly name: string
-  /** Run anew for every seed; it must make everything that it uses, since nothing may be left from the last run. */
+  /** Runs anew for every seed. It must make everything that it uses, so that nothing is left from the last run. */
   readonly program: Effect.Effect<unknown, unknown>
-  /** Phases in which the nemesis must have struck. */
+  /** Phases in which the nemesis must have interrupted. */
   readonly phases?: ReadonlyArray<string> | undefined
   /** Faults that must have occurred. */
   readonly faults?: ReadonlyArray<string> | undefined
-  /** Default: 100,000. A program that takes more has not ended. */
+  /** Default: 100,000. A program that takes more steps counts as endless. */
   readonly maxSteps?: number | undefined
 }
 
-/** A property that did not hold. Without a seed it is one of the exploration as a whole. */
+/** A property that did not hold. Without a seed, it is a property of the whole exploration. */
 export interface Failure {
   readonly seed: number | undefined
   readonly property: string
   readonly detail: string
 }
 
-/** What came of one run. */
+/** The result of one run. */
 export interface Outcome {
   readonly seed: number
   /** Equal for equal seeds, in any process. */
   readonly hash: string
   readonly steps: number
-  /** How often the nemesis struck, by phase. */
+  /** How often the nemesis interrupted, by phase. */
   readonly interrupts: Readonly<Record<string, number>>
   /** How often each fault occurred. */
   readonly faults: Readonly<Record<string, number>>
   readonly failures: ReadonlyArray<Failure>
-  /** What happened, line by line; empty unless asked for. */
+  /** What happened, line by line; empty unless the run keeps its trace. */
   readonly trace: ReadonlyArray<string>
 }
 
-/** What came of many runs. */
+/** The result of many runs. */
 export interface Report {
   readonly name: string
-  /** How many were run. */
+  /** How many seeds were run. */
   readonly seeds: number
   readonly distinctTraces: number
   readonly steps: number
@@ -76,11 +76,11 @@ export interface Report {
 export interface ExploreOptions {
   /** How many seeds to run. */
   readonly seeds: number
-  /** The first of them. Default: 1. */
+  /** The first seed. Default: 1. */
   readonly from?: number | undefined
   /** Ends with the first seed that fails. Default: false. */
   readonly stopAtFirst?: boolean | undefined
-  /** Asked after each seed, whether to end with that one. Default: never. */
+  /** Called after each seed: whether to end with it. Default: never. */
   readonly isEnough?: ((seeds: number) => boolean) | undefined
 }
 
@@ -100,7 +100,7 @@ const withRun = <A, E, R>(
 
 const inRun = <A>(f: (run: Run) => A): Effect.Effect<A> => withRun((run) => Effect.succeed(f(run)))
 
-/** Forks a child that the nemesis may interrupt at any step. In the trace it is called by its name and a number. */
+/** Forks a child that the nemesis may interrupt at any step. The trace shows its name and a number. */
 export const fork = <A, E, R>(
   effect: Effect.Effect<A, E, R>,
   name = "fork"
@@ -121,25 +121,25 @@ export const fork = <A, E, R>(
     })
   })
 
-/** Whether the nemesis has interrupted this fiber. One that it did not has no excuse to end interrupted. */
+/** Whether the nemesis has interrupted this fiber. Any other fiber must not end interrupted. */
 export const isStruck = (fiber: Fiber.Fiber<unknown, unknown>): Effect.Effect<boolean> =>
   inRun((run) => run.struck.has(fiber))
 
 export interface CloseOptions {
-  /** The fault that a close is counted as. Default: `"scope closes"`. */
+  /** The name of the fault that a close counts as. Default: `"scope closes"`. */
   readonly fault?: string | undefined
-  /** What the scope is closed with. Default: success. */
+  /** The exit with which the scope is closed. Default: success. */
   readonly exit?: Exit.Exit<unknown, unknown> | undefined
 }
 
 /**
- * Lets the nemesis close a scope, from a fiber of its own, at any step until all is healed: an owner that is elsewhere.
+ * Lets the nemesis close a scope, from its own fiber, at any step until `heal`, as an owner elsewhere would.
  *
- * It aims as it does with interrupts: at the step after a fiber has yielded, which is any fiber where the program itself
- * made this call, and the exposed fiber's own where one made it. A scope that has closed by then is left alone.
+ * The close comes at the step after a fiber has yielded, as with interrupts. If an exposed fiber made this call, it is this fiber;
+ * otherwise, any fiber. A scope that is already closed is left alone.
  *
- * Returns an effect that takes the scope back from the nemesis, or waits until the close that it began has ended. Its
- * value is whether the nemesis closed the scope; a finalizer that died makes it die.
+ * Returns an effect that takes the scope back from the nemesis, or waits until the close has ended. Its value is whether the
+ * nemesis closed the scope. If a finalizer dies, it dies.
  */
 export const closeAtAnyStep = (
   scope: Scope.Closeable,
@@ -154,7 +154,7 @@ export const closeAtAnyStep = (
       strike: () => {
         run.occur(fault)
         Effect.runForkWith(run.context)(Effect.withFiber<void>((fiber) => {
-          // Before it closes anything, which others may see in the same step.
+          // Before it closes anything, since other fibers may see that in the same step.
           closing = fiber as Fiber.Fiber<void>
           run.name(fiber, `the nemesis: ${fault}`)
           return Scope.close(scope, exit)
@@ -170,23 +170,23 @@ export const closeAtAnyStep = (
 }
 
 /**
- * Declares that the program has dropped the last reference to an object, so that the garbage collector may have it.
+ * Declares that the program has dropped the last reference to an object, so that the garbage collector may collect it.
  *
- * Whatever watches it by `LeakProbe` learns that at a drawn later step. That is counted by the name of the fault. Some
- * seeds collect nothing until all is healed; what is lost then is collected at the next step, and not counted.
+ * A `LeakProbe` that watches it reports that at a random later step, which counts as a fault of this name. Some seeds collect
+ * nothing until `heal`. What is lost after that is collected at the next step, and not counted.
  */
 export const lose = (target: object, fault = "collection"): Effect.Effect<void> =>
   inRun((run) => run.collector.lose(target, fault))
 
-/** Stands for references that the program can drop without knowing the objects, as those of a reader to its stream. */
+/** Stands for references to objects that the program does not know, such as those of a reader to its stream. */
 export interface Owner {
   /** Objects that are watched while this effect runs belong to the owner. */
   readonly own: <A, E, R>(self: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
-  /** Loses, as `lose` does, every object that has come to belong to the owner. */
+  /** Loses, as `lose` does, every object that belongs to the owner. */
   readonly lose: Effect.Effect<void>
 }
 
-/** An owner that nobody has dropped yet. */
+/** An owner that is not lost yet. */
 export const makeOwner = (fault = "collection"): Effect.Effect<Owner> =>
   inRun((run) => {
     const owned = new Set<object>()
@@ -201,10 +201,10 @@ export const makeOwner = (fault = "collection"): Effect.Effect<Owner> =>
   })
 
 /**
- * Names what an effect is about, for the count of interrupts.
+ * Names the phase of an effect, for the count of interrupts.
  *
- * It is a phase of the exposed fiber that the effect runs on or that forked the one it runs on. The one entered last and
- * not yet left is the one that counts, and `other` where there is none.
+ * It is a phase of the exposed fiber that runs the effect, or that forked the fiber that runs it. The current phase is the one
+ * that was entered last and not left, or `other`.
  */
 export const phase = (name: string) => <A, E, R>(self: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
   Effect.uninterruptibleMask((restore) =>
@@ -220,25 +220,25 @@ export const phase = (name: string) => <A, E, R>(self: Effect.Effect<A, E, R>): 
     })
   )
 
-/** Whether a fault occurs here and now. Counted by name when it does; none occur after `heal`. */
+/** Whether a fault occurs here. If so, it is counted by name. None occur after `heal`. */
 export const fault = (name: string, probability: number): Effect.Effect<boolean> =>
   inRun((run) => run.fault(name, OptionCheck.ratio("probability", probability)))
 
-/** Takes a drawn while, in whole milliseconds, so that things may also happen at the same moment. */
+/** Takes a random number of whole milliseconds, so that things may also happen at the same moment. */
 export const latency = (minMillis: number, maxMillis: number): Effect.Effect<void> => {
   const least = OptionCheck.count("minMillis", minMillis, 0)
   const most = OptionCheck.count("maxMillis", maxMillis, least)
   return withRun((run) => Effect.sleep(least + run.draws.below(most - least + 1)))
 }
 
-/** One of several. */
+/** Returns one of several values. */
 export const choose = <A>(from: readonly [A, ...ReadonlyArray<A>]): Effect.Effect<A> =>
   inRun((run) => run.draws.one(from))
 
-/** Adds to the trace, and so to its hash. */
+/** Writes a line to the trace, and so changes its hash. */
 export const note = (text: string): Effect.Effect<void> => inRun((run) => run.note(text))
 
-/** A property that must hold here. Where it does not, the run goes on and its seed is reported. */
+/** A property that must hold here. If it does not, the run goes on and its seed is reported. */
 export const check = (property: string, condition: boolean, detail?: string | (() => string)): Effect.Effect<void> =>
   inRun((run) => {
     if (!condition) run.violate(property, typeof detail === "function" ? detail() : detail ?? "")
@@ -248,7 +248,7 @@ export const check = (property: string, condition: boolean, detail?: string | ((
 export const always = (property: string, holds: () => boolean, detail?: () => string): Effect.Effect<void> =>
   inRun((run) => run.always({ property, holds, detail }))
 
-/** No more faults, interrupts and closed scopes: what comes after must work. */
+/** No more faults, interrupts and closed scopes: what follows must work. */
 export const heal: Effect.Effect<void> = inRun((run) => {
   run.isHealed = true
   run.note("healed")
@@ -256,7 +256,7 @@ export const heal: Effect.Effect<void> = inRun((run) => {
 
 const logger = (run: Run) => Logger.make(({ logLevel, message }) => run.tell(`log ${logLevel}: ${String(message)}`))
 
-/** Runs a program once, as the seed says. Everything has happened when this returns. */
+/** Runs a program once, by the seed. Everything has happened when this returns. */
 export const run = (
   program: Effect.Effect<unknown, unknown>,
   options: { readonly seed: number; readonly maxSteps?: number | undefined; readonly trace?: boolean | undefined }
@@ -289,13 +289,13 @@ export const run = (
   }
 }
 
-/** Runs one seed of a scenario and keeps the trace, to read what happened. */
+/** Runs one seed of a scenario and keeps its trace. */
 export const replay = (scenario: Scenario, seed: number): Outcome =>
   run(scenario.program, { seed, maxSteps: scenario.maxSteps, trace: true })
 
-/** So many seeds, and chance is no excuse for a phase or a fault that never came. */
+/** From this many seeds on, each declared phase and fault must occur. */
 const enough = 500
-/** One seed in so many is run twice, to see whether anything but the seed has a say. */
+/** One seed in this many runs twice, to check that only the seed decides. */
 const repeatEvery = 256
 
 const add = (sums: Record<string, number>, counts: Readonly<Record<string, number>>) => {
