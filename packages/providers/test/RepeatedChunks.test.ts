@@ -49,6 +49,9 @@ const choice = (delta: object, fields: object = {}) => ({
   ...fields
 })
 
+const both = (text: string, other: string) =>
+  JSON.stringify({ id: "1", choices: [choice({ content: text }), choice({ content: other }, { index: 1 })] })
+
 const openAiKinds = (envelope: object): ReadonlyArray<Kind> => {
   const chunk = (...choices: ReadonlyArray<object>) => ({ ...envelope, choices })
   return [
@@ -57,6 +60,10 @@ const openAiKinds = (envelope: object): ReadonlyArray<Kind> => {
     (content) => ({ ...chunk(choice({ content })), usage: { prompt_tokens: 3, completion_tokens: content.length } }),
     (content) => ({ ...chunk(choice({ content })), usage: {} }),
     (content) => ({ ...chunk(choice({ content })), x: 1 }),
+    (content, p) => ({ ...chunk(choice({ content })), p }),
+    (content, channel) => chunk(choice({ content, channel })),
+    (content) => chunk(choice({ content }, { content_filter_results: { hate: { filtered: false } } })),
+    (content, other) => chunk(choice({ content }, { content_filter_results: { text: other } })),
     (content) => chunk(choice({ content }, { finish_reason: "stop" })),
     (content) => chunk(choice({ content }, { logprobs: { content: [] } })),
     (content) => chunk(choice({ content }, { index: 1 })),
@@ -169,6 +176,14 @@ describe("a chunk that repeats the previous one", () => {
       { numRuns: 2_000, seed: 0x5eed }
     )
     assert.isAbove(events, 10_000)
+  })
+
+  it("keeps two texts apart that happened to be equal", () => {
+    const events = assertSame(OpenAiChat.protocol, [both("", ""), both("a", "a"), both("b", "a")])
+    assert.deepStrictEqual(events.slice(-2), [
+      { _tag: "TextDelta", text: "b" },
+      { _tag: "TextDelta", text: "a", choice: 1 }
+    ])
   })
 
   it("is not parsed, in a stream of either protocol", () => {

@@ -19,8 +19,8 @@ const spaced = (content: string): string =>
   `{"id": "1", "choices": [{"index": 0, "delta": {"content": ${JSON.stringify(content)}}}]}`
 
 const learnt = (text: string, padding?: string) => {
-  const repeated = new RepeatedText(padding)
-  repeated.learn(text, path)
+  const repeated = new RepeatedText(padding === undefined ? [] : ["p", padding])
+  repeated.learn(text, JSON.parse(text), path)
   return repeated
 }
 
@@ -86,14 +86,14 @@ describe("the reader of repeated JSON texts", () => {
     assert.strictEqual(learnt(spaced("a")).read(spaced("b")), "b")
   })
 
-  it("stops learning after four texts that nothing repeats", () => {
-    const repeated = new RepeatedText(undefined)
-    for (let id = 0; id < 4; id++) {
-      repeated.learn(numbered(id, "a"), path)
-      assert.isUndefined(repeated.read(numbered(id + 1, "b")))
-    }
-    repeated.learn(numbered(9, "a"), path)
-    assert.isUndefined(repeated.read(numbered(9, "b")))
+  it("finds one text in thirty-two worth learning, after four texts that nothing repeats", () => {
+    const repeated = new RepeatedText([])
+    const due = Array.from({ length: 70 }, () => repeated.isDue())
+    assert.deepStrictEqual(due.flatMap((isDue, index) => isDue ? [index + 1] : []), [1, 2, 3, 4, 32, 64])
+    // Once a text was read, texts are worth learning again.
+    repeated.learn(numbered(1, "a"), chunkOf("a", { id: 1 }), path)
+    assert.strictEqual(repeated.read(numbered(1, "b")), "b")
+    assert.isTrue(repeated.isDue())
   })
 
   it("reads what parsing reads, in any JSON", () => {

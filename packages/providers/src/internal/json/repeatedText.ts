@@ -3,7 +3,7 @@
  *
  * Why it is sound: cut a JSON text just inside the quotes of one string value, into `head + content + tail`. With any other
  * valid content, it is the same JSON with another string in that place. `learn` proves which place it is: it parses the text
- * once more with another content. If a later text differs in `head` or `tail`, `read` returns undefined, and the caller
+ * with another content, and compares. If a later text differs in `head` or `tail`, `read` returns undefined, and the caller
  * parses it.
  *
  * A second string may differ too: padding, with which a server hides the length of its texts.
@@ -65,8 +65,17 @@ const stringOf = (content: string): string | undefined => {
   }
 }
 
-/** After so many learned texts without a repetition, `learn` does nothing more. */
+/** Learning takes about as long as parsing. After so many learned texts without a repetition, it is rarely worth it. */
 const mostUnused = 4
+/** Then only one of so many texts is learned, since the texts of a stream may change their form. */
+const pause = 32
+
+/** In the other value, the strings at the paths end with an `x` more: so these are the strings that were changed. */
+const isProven = (value: Json, other: Json | undefined, paths: ReadonlyArray<Path>): boolean =>
+  paths.every((path) => {
+    const before = valueAt(value, path)
+    return typeof before === "string" && valueAt(other, path) === `${before}x`
+  })
 
 export class RepeatedText {
   private isKnown = false
@@ -75,11 +84,11 @@ export class RepeatedText {
   private middle: string | undefined
   private tail = ""
   private unused = 0
-  private readonly padding: string | undefined
+  private readonly paddings: ReadonlyArray<string>
 
-  /** `padding`: the name of a field of the outermost object. */
-  constructor(padding: string | undefined) {
-    this.padding = padding
+  /** `paddings`: names of fields of the outermost object. A text has at most one of them. */
+  constructor(paddings: ReadonlyArray<string>) {
+    this.paddings = paddings
   }
 
   /** The string of a text that repeats the learned one. Undefined if it does not repeat it: parse it then. */
@@ -103,30 +112,25 @@ export class RepeatedText {
     this.isKnown = false
   }
 
-  /** Learns a text that has a string at the path. */
-  learn(text: string, path: Path): void {
-    const name = path.at(-1)
-    if (this.unused >= mostUnused || typeof name !== "string") return
+  /** Whether the next text is worth learning. Call it once for each text that could be learned. */
+  isDue(): boolean {
     this.unused++
-    const hole = holeOf(text, name, 0)
+    return this.unused <= mostUnused || this.unused % pause === 0
+  }
+
+  /** Learns a text, whose JSON is `value`, and has a string at the path. */
+  learn(text: string, value: Json, path: Path): void {
+    const field = path.at(-1)
+    if (typeof field !== "string") return
+    const hole = holeOf(text, field, 0)
     if (hole === undefined) return
-    const padding = this.padding === undefined ? undefined : holeOf(text, this.padding, hole.to)
+    const name = this.paddings.find((padding) => holeOf(text, padding, hole.to) !== undefined)
+    const padding = name === undefined ? undefined : holeOf(text, name, hole.to)
     this.head = text.slice(0, hole.from)
     this.middle = padding && text.slice(hole.to, padding.from)
     this.tail = text.slice(padding === undefined ? hole.to : padding.to)
-    this.isKnown = this.isProven(text, hole, padding, path)
-  }
-
-  /** Proves that the holes are the strings at the paths: changes the content of each, parses, and compares. */
-  private isProven(text: string, hole: Hole, padding: Hole | undefined, path: Path): boolean {
-    const from = parse(text)
-    const probed = parse(
-      `${text.slice(0, hole.to)}x${padding === undefined ? "" : `${text.slice(hole.to, padding.to)}x`}${this.tail}`
-    )
-    const isChanged = (path: Path): boolean => {
-      const before = valueAt(from, path)
-      return typeof before === "string" && valueAt(probed, path) === `${before}x`
-    }
-    return isChanged(path) && (this.padding === undefined || padding === undefined || isChanged([this.padding]))
+    const padded = padding === undefined ? "" : `${text.slice(hole.to, padding.to)}x`
+    const other = parse(`${text.slice(0, hole.to)}x${padded}${this.tail}`)
+    this.isKnown = isProven(value, other, name === undefined ? [path] : [path, [name]])
   }
 }

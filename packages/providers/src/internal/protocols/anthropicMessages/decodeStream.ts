@@ -98,7 +98,7 @@ export class AnthropicMessagesDecoder extends JsonStreamDecoder<SseEvent> {
     if (block === undefined) return this.fail("a piece of a content block that has not begun", data)
     if (type === "content_block_delta") {
       const path = this.onDelta(block, event, data)
-      if (path !== undefined) this.remember(data, event, path)
+      if (path !== undefined) this.remember(data, event, () => path)
       return
     }
     this.blocks.delete(index)

@@ -1,7 +1,7 @@
 import type { ChatEvent, Started, Used } from "../../../ChatEvent.ts"
 import type { JsonObject } from "../../../Json.ts"
 import type { Peer } from "../../../Protocol.ts"
-import { JsonStreamDecoder } from "../../framing/jsonStreamDecoder.ts"
+import { type Delta, JsonStreamDecoder } from "../../framing/jsonStreamDecoder.ts"
 import { sse, type SseEvent } from "../../framing/sse.ts"
 import * as From from "../../json/json.ts"
 import { type Path, valueAt } from "../../json/repeatedText.ts"
@@ -62,6 +62,16 @@ const customPath: Path = [...callPath, "custom"]
 const inputPath: Path = [...customPath, "input"]
 const argumentsPath: Path = [...callPath, "function", "arguments"]
 
+/** The place of a delta's text. */
+const pathOf = (chunk: JsonObject, delta: Delta): Path => {
+  if (delta._tag === "TextDelta") return contentPath
+  if (delta._tag === "ReasoningDelta") return [...deltaPath, From.string(own(delta.extras)["name"]) ?? ""]
+  return From.isObject(valueAt(chunk, customPath)) ? inputPath : argumentsPath
+}
+
+/** OpenAI's and Mistral's. Both hide the length of the text. */
+const paddings = ["obfuscation", "p"]
+
 const knownInChunk: ReadonlySet<string> = new Set([...Response.knownInResponse, "created"])
 
 export class OpenAiChatDecoder extends JsonStreamDecoder<SseEvent> {
@@ -81,7 +91,7 @@ export class OpenAiChatDecoder extends JsonStreamDecoder<SseEvent> {
   private readonly emitEvent = (event: ChatEvent) => this.emit(event)
 
   constructor(quirks: Quirks, peer: Peer, choices = 1) {
-    super(peer, sse, "obfuscation")
+    super(peer, sse, paddings)
     this.quirks = quirks
     this.expected = choices
   }
@@ -99,21 +109,12 @@ export class OpenAiChatDecoder extends JsonStreamDecoder<SseEvent> {
     const chunk = From.parse(data)
     if (!From.isObject(chunk)) return this.fail("an event that is not a JSON object", data)
     if (chunk["error"] !== undefined && errorOf(chunk) !== undefined) return this.failWith(data)
-    if (this.isStarted) this.onMore(chunk)
-    else this.onFirst(chunk)
+    const isNew = this.isStarted ? this.onMore(chunk) : this.onFirst(chunk)
     const usage = usageOf(this.quirks, chunk)
     if (usage !== undefined && usage !== null) this.usage = used(usage) ?? this.usage
     for (const choice of From.array(chunk["choices"])) if (From.isObject(choice)) this.onChoice(choice, data)
     if (usage !== undefined && usage !== null) this.isUsageFinal = this.isFinished
-    this.remember(data, chunk, this.pathOf(chunk))
-  }
-
-  /** The place of the text that was emitted last. */
-  private pathOf(chunk: JsonObject): Path {
-    const event = this.last
-    if (event?._tag === "TextDelta") return contentPath
-    if (event?._tag === "ReasoningDelta") return [...deltaPath, From.string(own(event.extras)["name"]) ?? ""]
-    return From.isObject(valueAt(chunk, customPath)) ? inputPath : argumentsPath
+    if (!isNew) this.remember(data, chunk, (delta) => pathOf(chunk, delta))
   }
 
   /** Some servers send fewer answers than requested. All that began must have finished. */
@@ -129,21 +130,25 @@ export class OpenAiChatDecoder extends JsonStreamDecoder<SseEvent> {
     this.failure = classify(this.peer, { status: 200, headers: {}, body: data })
   }
 
-  private onFirst(chunk: JsonObject) {
+  /** Returns whether the chunk has something new of the whole answer. */
+  private onFirst(chunk: JsonObject): boolean {
     const id = From.string(chunk["id"])
-    if (id === undefined && !Array.isArray(chunk["choices"])) return
+    if (id === undefined && !Array.isArray(chunk["choices"])) return false
     this.isStarted = true
     this.id = id ?? this.id
     const extras = extrasOf(chunk, Response.knownInResponse)
     for (const name of Object.keys(extras.extras?.[protocol] ?? {})) this.emittedFields.add(name)
     this.emit({ _tag: "Started", id, model: From.string(chunk["model"]), ...extras })
+    return true
   }
 
-  private onMore(chunk: JsonObject) {
+  /** Returns whether the chunk has something new of the whole answer. */
+  private onMore(chunk: JsonObject): boolean {
     const response = From.others(chunk, this.emittedFields)
-    if (response === undefined) return
+    if (response === undefined) return false
     for (const name of Object.keys(response)) this.emittedFields.add(name)
     this.emit({ _tag: "Native", protocol, value: { response }, isNote: true })
+    return true
   }
 
   private choice(number: number): Choice {
