@@ -3,17 +3,17 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import { type Timer, Timers } from "./timers.ts"
 
-/** The clocks start apart, so that taking one for the other shows. */
+/** The two clocks start at different times, so that a mix-up of them is noticed. */
 const wallClockStart = 1_800_000_000_000
 
-/** Time that passes only when told to. */
+/** Virtual time, which only the run advances. */
 export class VirtualClock implements Clock.Clock {
   /** Milliseconds since the start. */
   now = 0
   private readonly timers = new Timers()
   private readonly schedule: (wake: () => void) => () => void
 
-  /** `schedule` is called by who goes to sleep; what it returns has to have the waking done, some time later. */
+  /** A fiber that sleeps calls `schedule`. The returned function must wake it some time later. */
   constructor(schedule: (wake: () => void) => () => void) {
     this.schedule = schedule
   }
@@ -49,7 +49,7 @@ export class VirtualClock implements Clock.Clock {
     })
   }
 
-  /** Goes to the earliest moment for which anybody sleeps; false if nobody does. */
+  /** Advances to the earliest moment for which a fiber sleeps. Returns false if none does. */
   advance(): boolean {
     const due = this.timers.takeNext()
     const [first] = due

@@ -1,10 +1,10 @@
 import type { LeakProbe } from "@clawback/core/LeakProbe"
 import type { Draws } from "./draws.ts"
 
-/** How eager the collector of a run is. Each seed draws its own, and some never collect before all is healed. */
+/** How often the collector of a run collects. Each seed draws its own, and some never collect before `heal`. */
 const rates = [0, 1 / 64, 1 / 8, 1 / 2] as const
 
-/** What a collector needs of its run. */
+/** What a collector needs from its run. */
 interface Host {
   readonly draws: Draws
   readonly isHealed: boolean
@@ -25,13 +25,13 @@ interface Lost {
 }
 
 /**
- * A garbage collector that the seed decides: the program declares what is lost, and the run decides when it is noticed.
+ * A garbage collector that the seed controls: the program declares what is lost, and the run decides when that is noticed.
  *
  * Each callback is a step of its own, outside of every fiber, as with `FinalizationRegistry`.
  */
 export class Collector {
   private readonly watched = new WeakMap<object, Set<Watch>>()
-  /** What is lost, and by which fault. It may be watched only then. */
+  /** What is lost, and by which fault. It may become watched only after that. */
   private readonly faults = new WeakMap<object, string>()
   private readonly lost: Array<Lost> = []
   private rate: number | undefined = undefined
@@ -67,7 +67,7 @@ export class Collector {
     for (const watch of watches) this.lost.push({ watch, watches, fault })
   }
 
-  /** Collects one object where the seed says so, and once all is healed, everything that is lost. */
+  /** Collects one object if the seed decides so, and after `heal` everything that is lost. */
   look(): void {
     const { lost, run } = this
     while (lost.length > 0 && (run.isHealed || run.draws.isHit(this.rate ?? 0))) {

@@ -1,8 +1,8 @@
 /**
  * One run of a program: scheduler, clock, nemesis and trace, all fed by the draws of one seed.
  *
- * Nothing in here is asynchronous. Each turn of the loop may interrupt a fiber, runs one ready task, and then looks
- * whether the laws hold; virtual time advances when nothing is ready.
+ * Nothing here is asynchronous. Each turn of the loop may interrupt a fiber, runs one ready task, and then checks the laws.
+ * Virtual time advances when nothing is ready.
  */
 import * as Cause from "effect/Cause"
 import * as Context from "effect/Context"
@@ -27,9 +27,9 @@ interface Law {
   readonly detail: (() => string) | undefined
 }
 
-/** What the nemesis may strike once: a fiber that it interrupts, or a scope that it closes. */
+/** A victim of the nemesis, once: a fiber that it interrupts, or a scope that it closes. */
 export interface Victim {
-  /** The exposed fiber that it is or belongs to. Undefined: the program's own. */
+  /** The exposed fiber that it is or belongs to. Undefined: it belongs to the program itself. */
   readonly owner: Exposed | undefined
   /** Whether it ended by itself, so that there is nothing left to strike. */
   readonly isOver: () => boolean
@@ -41,7 +41,7 @@ interface Task {
   readonly run: () => void
 }
 
-/** The names of the properties that every program has to have. */
+/** The names of the properties that every program must have. */
 export const properties = {
   progresses: "whoever waits is served",
   ends: "the program ends",
@@ -54,15 +54,14 @@ export const properties = {
 const minOperations = 3
 
 /**
- * How eager a run is to switch fibers, and to interrupt them. Each seed draws its own, since some bugs need a storm and
- * others a single strike in a quiet run.
+ * How often a run switches fibers and interrupts them. Each seed draws its own, since some bugs need many interrupts, and others
+ * a single one in a quiet run.
  */
 const yieldRates = [1 / 3, 1 / 6, 1 / 16, 1 / 64] as const
 const strikeRates = [0, 1 / 400, 1 / 100, 1 / 25, 1 / 8] as const
 
 /**
- * How much likelier than anyone else is to be interrupted who has just yielded without asking for it: that is the step in
- * which nobody expects it.
+ * How much more often a fiber is interrupted that has just yielded involuntarily: code does not expect an interrupt at this step.
  */
 const aim = 4
 
@@ -89,7 +88,7 @@ class Dispatcher implements Scheduler.SchedulerDispatcher {
     this.run.ready.push({ dispatcher: this, run: task })
   }
 
-  /** Meant to drain this fiber's tasks at once; in a simulation, when they run is for the seed to say. */
+  /** In Effect, this drains the fiber's tasks at once. In a simulation, the seed decides when they run. */
   flush(): void {}
 }
 
@@ -107,7 +106,7 @@ export class Run implements Scheduler.Scheduler, Random.Random {
     const dispatcher = sleeper instanceof Dispatcher ? sleeper : this.makeDispatcher()
     return () => dispatcher.scheduleTask(wake)
   })
-  /** What the program runs in, for fibers of the simulation's own. */
+  /** The context of the program, for the simulation's own fibers. */
   context: Context.Context<never> = Context.empty()
   steps = 0
   isHealed = false
@@ -116,7 +115,7 @@ export class Run implements Scheduler.Scheduler, Random.Random {
   private readonly laws: Array<Law> = []
   private readonly yieldRate: number
   private readonly strikeRate: number
-  /** The fiber that has just yielded, where the nemesis means to strike before anything else happens. */
+  /** The fiber that has just yielded, if the nemesis will strike before anything else happens. */
   private marked: { readonly record: Exposed | undefined } | undefined = undefined
   private dispatchers = 0
   private named = 0
@@ -152,17 +151,17 @@ export class Run implements Scheduler.Scheduler, Random.Random {
     this.tell(`${name} starts`)
   }
 
-  /** One more that the nemesis will have. */
+  /** Adds a victim. */
   makeExposed(name: string): Exposed {
     return { name: `${name} ${++this.named}`, phases: [] }
   }
 
-  /** Lets the nemesis have a fiber, or whatever else it can strike. */
+  /** Exposes a fiber, or another victim, to the nemesis. */
   expose(victim: Victim): void {
     this.victims.push(victim)
   }
 
-  /** Takes a victim out of the nemesis's hands. */
+  /** Protects a victim from the nemesis. */
   spare(victim: Victim): void {
     takeAt(this.victims, this.victims.indexOf(victim))
   }
@@ -199,12 +198,12 @@ export class Run implements Scheduler.Scheduler, Random.Random {
   violate(property: string, detail: string): void {
     if (this.violations.has(property)) return
     this.violations.set(property, { property, detail })
-    // The detail may name fibers by their ids, or lines of a stack, so it is no part of the hash.
+    // The detail may contain fiber ids or lines of a stack, so it is not part of the hash.
     this.trace.mixText(property)
     this.tell(`VIOLATED ${property}: ${detail}`)
   }
 
-  /** A law is looked at after every step, until it is broken once. */
+  /** A law is checked after every step, until it is broken once. */
   always(law: Law): void {
     this.laws.push(law)
   }
@@ -214,7 +213,7 @@ export class Run implements Scheduler.Scheduler, Random.Random {
     try {
       this.loop(start(), maxSteps)
     } catch (error) {
-      // An observer of a fiber threw, or a law: whatever an effect throws ends up in its exit.
+      // An observer of a fiber threw, or a law. What an effect throws is in its exit.
       this.violate(properties.succeeds, String(error))
     }
   }
@@ -249,12 +248,12 @@ export class Run implements Scheduler.Scheduler, Random.Random {
     }
   }
 
-  /** Aims at a fiber that has just yielded, where that or something that belongs to it or to all can be struck. */
+  /** Aims at a fiber that has just yielded, if it, something of it, or something of the program is a victim. */
   private mark(record: Exposed | undefined): void {
     if (record !== undefined || this.victims.some(({ owner }) => owner === undefined)) this.marked = { record }
   }
 
-  /** Strikes what it has marked, else anything that is left. */
+  /** Strikes its marked victim, or any other that is left. */
   private strike(): void {
     const { marked, victims } = this
     this.marked = undefined

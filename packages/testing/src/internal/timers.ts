@@ -8,7 +8,7 @@ export interface Timer {
 
 const isEarlier = (one: Timer, other: Timer) => one.at < other.at || (one.at === other.at && one.order < other.order)
 
-/** Timers by when they are due: a binary heap. Those that were cancelled are dropped when their turn comes. */
+/** Timers by due time, in a binary heap. A cancelled timer is dropped when its turn comes. */
 export class Timers {
   private readonly heap: Array<Timer> = []
   private added = 0
@@ -28,7 +28,7 @@ export class Timers {
     return timer
   }
 
-  /** Takes every timer of the earliest moment that has one. */
+  /** Removes and returns all timers of the earliest moment. */
   takeNext(): ReadonlyArray<Timer> {
     const taken: Array<Timer> = []
     for (let first = this.heap[0]; first !== undefined; first = this.heap[0]) {

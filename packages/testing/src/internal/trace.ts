@@ -1,7 +1,7 @@
 /**
- * What happened in a run, as a hash, and on request as lines to read.
+ * The history of a run: a hash, and on request lines to read.
  *
- * Only what the seed decides may enter the hash: no fiber ids, which count through the whole process, and no real time.
+ * Only what the seed decides may enter the hash: no fiber ids, which count for the whole process, and no real time.
  */
 export class Trace {
   private low = 0x811c9dc5 | 0

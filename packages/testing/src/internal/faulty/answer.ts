@@ -1,4 +1,4 @@
-/** Performs a behavior on one request. Whoever runs it interrupts it when the client has left. */
+/** Performs a behavior on one request. The server interrupts it when the client has left. */
 import * as Clock from "effect/Clock"
 import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
@@ -12,11 +12,11 @@ import type { Behavior, Ending, Source, Step } from "./script.ts"
 export interface Exchange {
   readonly request: Http.IncomingMessage
   readonly response: Http.ServerResponse
-  /** What TCP sees of it: below TLS, where there is TLS. */
+  /** Its TCP socket: below TLS, if there is TLS. */
   readonly socket: Net.Socket
   readonly entry: Entry
   readonly journal: Journal
-  /** The request's body as it comes, where somebody wants all of it. */
+  /** The request's body as it arrives, if the behavior needs all of it. */
   readonly whole: Array<Buffer> | undefined
 }
 
@@ -31,13 +31,13 @@ const buffers = function*(source: Source): Generator<Buffer> {
   else for (let left = source.fill; left > 0; left -= fillSize) yield filling.subarray(0, Math.min(left, fillSize))
 }
 
-/** For when nothing better can be done. */
+/** The last resort. */
 export const brokenOff: Behavior = { name: "broken off", steps: [{ _tag: "Finish", ending: "close" }] }
 
-/** Waits until the bytes are the kernel's: at the client's pace. */
+/** Waits until the kernel has taken the bytes: at the client's pace. */
 const written = (write: (done: () => void) => unknown): Effect.Effect<void> =>
   Effect.callback<void>((resume) => {
-    // What the kernel takes at once comes back in the same turn, and the client may live in this process.
+    // What the kernel takes at once completes in the same turn, and the client may be in this process.
     write(() => resume(Effect.yieldNow))
   })
 
@@ -94,7 +94,7 @@ export const read = (
   })
 }
 
-/** Lets go of HTTP: the connection stays open, and what comes on it is read and ignored, its end included. */
+/** Stops HTTP on the connection: it stays open, and everything from the client is read and ignored, also its end. */
 const swallow = (socket: Net.Socket) => {
   socket.removeAllListeners("end")
   socket.removeAllListeners("data")
@@ -152,7 +152,7 @@ export const perform = (exchange: Exchange, behavior: Behavior): Effect.Effect<v
     }
   }
 
-  /** Where the next piece must end. */
+  /** The offset at which the next piece must end. */
   const bound = (limit: number) => {
     let next = limit
     const size = split?.size

@@ -1,19 +1,19 @@
-/** What can be asked of a faulty provider and told to it, in the same process or from another one: all of it is JSON. */
+/** The commands of a faulty provider, in the same process or from another one. All of it is JSON. */
 import * as Data from "effect/Data"
 import type * as Effect from "effect/Effect"
 import type { Counts, Received } from "./journal.ts"
 import type { Behavior } from "./script.ts"
 
-/** The server, or its process, cannot do it. The cause says why. */
+/** The server, or its process, cannot do it; see the cause. */
 export class Unavailable extends Data.TaggedError("Unavailable")<{ readonly cause: unknown }> {}
 
-/** A process of its own did not come so far. */
+/** The child process did not start. */
 export class NotStarted extends Data.TaggedError("NotStarted")<{ readonly cause: unknown }> {}
 
 /**
- * How connections are met. `accept`: as they should be. `refuse`: nobody listens. `fullBacklog`: the kernel's queue is
- * full, so that connecting takes for ever. `silent`: accepted, and never a word: over TLS, its hello is withheld.
- * `close`, `reset`: accepted, and ended at once. Connections that are open already are left alone.
+ * How new connections are accepted. `accept`: normally. `refuse`: the port is closed. `fullBacklog`: the kernel's queue is full,
+ * so that connecting never ends. `silent`: accepted, but nothing is sent; over TLS, its hello is withheld. `close`, `reset`:
+ * accepted, and ended at once. Open connections stay.
  */
 export type Listening = "accept" | "refuse" | "fullBacklog" | "silent" | "close" | "reset"
 
@@ -29,9 +29,9 @@ export interface Control {
   /** Waits until something happens after that version. */
   readonly changed: (version: number) => Effect.Effect<void>
   readonly enqueue: (behaviors: ReadonlyArray<Behavior>) => Effect.Effect<void>
-  /** What a request gets for which nothing else is said. */
+  /** Sets the default behavior. */
   readonly otherwise: (behavior: Behavior) => Effect.Effect<void>
-  /** Fails where the port was taken in the meantime. */
+  /** Fails if the port was taken in the meantime. */
   readonly listening: (how: Listening) => Effect.Effect<void, Unavailable>
   /** Ends all connections, in an orderly way or by resets. */
   readonly disconnect: (how: "close" | "reset") => Effect.Effect<void>

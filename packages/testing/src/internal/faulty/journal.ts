@@ -1,45 +1,45 @@
-/** What happened to a faulty provider: counts for ever, and the latest requests one by one. */
+/** The record of a faulty provider: counts of everything, and the latest requests one by one. */
 
 /**
- * How far a request has come. `answered`: to its end. `aborted`: its client left before that. `broken`: the provider broke
- * it off, as its behavior said.
+ * The state of a request. `answered`: its response has ended. `aborted`: its client left before that. `broken`: the provider cut
+ * it off, as its behavior says.
  */
 export type State = "reading" | "answering" | "answered" | "aborted" | "broken"
 
-/** One request, and what became of it. Times are milliseconds by the machine's monotonic clock, one for all processes. */
+/** One request and its state. Times are milliseconds of the machine's monotonic clock, the same for all processes. */
 export interface Received {
   /** Counted from 1. */
   readonly number: number
   /** What the client sent as `x-faulty-id`, or `#` and the number. */
   readonly id: string
-  /** Which connection it came on, counted from 1. */
+  /** The number of its connection, counted from 1. */
   readonly connection: number
   readonly method: string
   /** The path, with its query. */
   readonly url: string
   readonly headers: Readonly<Record<string, string | ReadonlyArray<string> | undefined>>
-  /** As far as it was read, and at most 64 KiB of it. */
+  /** The part that was read, at most 64 KiB. */
   readonly body: string
-  /** The name of the behavior that it got, once that is decided. */
+  /** The name of its behavior, once it is chosen. */
   readonly behavior: string | undefined
   readonly state: State
   readonly receivedAt: number
-  /** When the answer's head was sent. */
+  /** When the response's head was sent. */
   readonly headAt: number | undefined
-  /** When it was answered, aborted or broken. */
+  /** When it became answered, aborted or broken. */
   readonly endedAt: number | undefined
   /** How the client left: in an orderly way, or by a reset. */
   readonly abortedBy: "close" | "reset" | undefined
-  /** Bytes of the answer's body that were handed to the connection. */
+  /** Bytes of the response's body that were written to the connection. */
   readonly sent: number
 }
 
 export interface Counts {
   /** Sockets that are open now. */
   readonly open: number
-  /** Connections that were ever accepted, those included that were closed at once. */
+  /** All connections that were accepted, also those that were closed at once. */
   readonly accepted: number
-  /** Requests that ever came. */
+  /** All requests. */
   readonly received: number
   /** Requests that are neither answered, nor aborted, nor broken. */
   readonly inFlight: number
@@ -55,7 +55,7 @@ export type Entry = { -readonly [K in keyof Received]: Received[K] }
 const isOver = (state: State) => state === "answered" || state === "aborted" || state === "broken"
 
 export class Journal {
-  /** Goes up with each change. */
+  /** Increases with each change. */
   version = 0
   private readonly inFlight = new Set<Entry>()
   /** In the order in which they ended. */
@@ -74,7 +74,7 @@ export class Journal {
     return { ...this.counters, inFlight: this.inFlight.size, queued }
   }
 
-  /** Those in flight, and the latest of those that are over; in the order in which they came. */
+  /** The requests in flight and the latest ended ones, in the order of their arrival. */
   requests(): ReadonlyArray<Received> {
     const entries = [...this.over, ...this.inFlight].toSorted((one, other) => one.number - other.number)
     return Array.from(entries, (entry) => ({ ...entry }))
@@ -125,7 +125,7 @@ export class Journal {
     this.changed()
   }
 
-  /** The first end counts; answers whether it was this one. */
+  /** Only the first end counts. Returns whether it was this one. */
   ended(entry: Entry, state: "answered" | "aborted" | "broken", abortedBy?: Received["abortedBy"]): boolean {
     if (isOver(entry.state)) return false
     entry.state = state
@@ -142,7 +142,7 @@ export class Journal {
     return true
   }
 
-  /** Leaves out the requests that are over. The counts stay. */
+  /** Removes the ended requests. The counts stay. */
   forget(): void {
     this.over.clear()
     this.changed()
@@ -150,7 +150,7 @@ export class Journal {
 
   changed(): void {
     this.version++
-    // Who listens again when told is not told again.
+    // A listener that registers again during its call is not called again.
     const listeners = [...this.listeners]
     for (const listener of listeners) listener()
   }

@@ -1,12 +1,12 @@
-/** The listening socket of a faulty provider, and what can be wrong before any request comes. */
+/** The listening socket of a faulty provider, and its faults before any request. */
 import * as Effect from "effect/Effect"
 import * as Net from "node:net"
 import { Worker } from "node:worker_threads"
 import { type Listening, Unavailable } from "./control.ts"
 
 /**
- * A thread that listens, fills its own queue and then accepts nobody. It must stop in the turn in which it connects:
- * the next one would accept.
+ * A thread that listens, fills its own queue and then accepts no connection. It must stop in the turn in which it connects: the
+ * next turn would accept.
  */
 const deaf = `
 const { parentPort, workerData } = require("node:worker_threads")
@@ -49,20 +49,20 @@ export class Listener {
   private readonly host: string
   private readonly onSocket: (socket: Net.Socket, isGood: boolean) => void
 
-  /** Tells of each connection; a good one is to be served. */
+  /** Called for each connection. A good one must be served. */
   constructor(host: string, onSocket: (socket: Net.Socket, isGood: boolean) => void) {
     this.host = host
     this.onSocket = onSocket
   }
 
   private accept(socket: Net.Socket): void {
-    // Whoever is told of the connection may change it.
+    // The callback may change the connection.
     const { how } = this
     this.sockets.add(socket)
     socket.on("error", () => {})
     socket.on("close", () => this.sockets.delete(socket))
     this.onSocket(socket, how === "accept")
-    // An orderly end by a client that got nothing is answered by an end.
+    // If a client that got nothing ends its side, this side ends too.
     if (how === "silent") socket.on("end", () => socket.end()).resume()
     if (how === "close") socket.destroySoon()
     if (how === "reset") socket.resetAndDestroy()
@@ -73,7 +73,7 @@ export class Listener {
     const { server, worker } = this
     this.server = undefined
     this.worker = undefined
-    // The callback of `close` would wait for the connections, too.
+    // The callback of `close` would also wait for the connections.
     server?.close()
     if (worker !== undefined) yield* Effect.promise(() => worker.terminate())
   })
@@ -92,7 +92,7 @@ export class Listener {
     }).pipe(Effect.uninterruptible)
   }
 
-  /** Resets whatever is open, and waits until it is closed. */
+  /** Resets the open connections, and waits until they are closed. */
   readonly close = Effect.gen({ self: this }, function*() {
     this.how = "reset"
     const { server } = this

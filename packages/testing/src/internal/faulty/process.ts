@@ -1,4 +1,4 @@
-/** A faulty provider in a process of its own, which ends with the one that started it, however that ends. */
+/** A faulty provider in its own process, which ends with its parent, even if the parent is killed. */
 import * as Effect from "effect/Effect"
 import { type ChildProcess, spawn } from "node:child_process"
 import { once } from "node:events"
@@ -24,13 +24,13 @@ type Answer =
 
 const program = `import(process.argv[1]).then((module) => module.serve())`
 
-/** Sources are run as they are; what is built needs no condition. */
+/** Sources need the condition; built files do not. */
 const conditions = import.meta.url.endsWith(".ts") ? ["--conditions=@clawback/source"] : []
 
 const send = (message: unknown, sent?: () => void) =>
   process.connected && process.send?.(message, undefined, undefined, sent)
 
-/** What the child says first: where it is, or why it is not. */
+/** The first message of the child: its address, or its error. */
 type First =
   | Address
   | { readonly error: string; readonly isStarted: boolean }
@@ -41,11 +41,11 @@ const load = async (handler: string): Promise<FaultyServer.Handler> => {
   throw new TypeError(`the default export of ${handler} is no function`)
 }
 
-/** Says so, and ends the process once that is said. */
+/** Sends the error, and then ends the process. */
 const fail = (isStarted: boolean) => (error: unknown) =>
   new Promise<never>(() => send({ error: String(error), isStarted } satisfies First, () => exit(1)))
 
-/** What the child runs, by name. @public */
+/** The function that the child runs, by name. @public */
 export const serve = async (): Promise<void> => {
   process.on("disconnect", () => exit(0))
   const { handler: url, ...options }: Options = JSON.parse(argv[2] ?? "")
@@ -75,7 +75,7 @@ const start = async (options: Options): Promise<{ readonly child: ChildProcess; 
   )
   const [first]: ReadonlyArray<First> = await Promise.race([
     once(child, "message"),
-    // Whatever it said has been read by then.
+    // All its messages have been read by then.
     once(child, "disconnect").then(() => [{ error: "it ended before it said anything", isStarted: false }])
   ])
   if (first === undefined) throw new NotStarted({ cause: "it said nothing" })
@@ -86,12 +86,12 @@ const start = async (options: Options): Promise<{ readonly child: ChildProcess; 
 const stop = async (child: ChildProcess): Promise<void> => {
   if (child.exitCode !== null || child.signalCode !== null) return
   const exited = once(child, "exit")
-  // Nothing in there is worth waiting for, and nothing outlives it.
+  // Nothing in the child needs to be awaited, and nothing outlives it.
   child.kill("SIGKILL")
   await exited
 }
 
-/** Speaks to the child: each question has a number, and its answer the same one. */
+/** Sends commands to the child. Each command has a number, and its result the same one. */
 const remote = (child: ChildProcess): Control => {
   let last = 0
   const pending = new Map<number, (answer: Answer) => void>()

@@ -1,13 +1,13 @@
-/** The form of a behavior. What its parts mean stands here; how to make one, in `Behavior`. */
+/** The type of a behavior. This file explains its parts; `Behavior` makes one. */
 import * as Schema from "effect/Schema"
 
-/** As many as that, none included. */
+/** A count, or zero. */
 const Count = Schema.Int.check(Schema.isGreaterThanOrEqualTo(0))
-/** One at least: with none, nothing would ever go on. */
+/** At least one: with zero, nothing would continue. */
 const Positive = Schema.Int.check(Schema.isGreaterThanOrEqualTo(1))
 const Millis = Schema.Finite.check(Schema.isGreaterThanOrEqualTo(0))
 
-/** Bytes: as text in UTF-8, as base64, or so many times the letter `x`, which costs a huge body nothing to describe. */
+/** Bytes: as text in UTF-8, as base64, or as a number of letters `x`, which describes a huge body in few bytes. */
 const Source = Schema.Union([
   Schema.Struct({ text: Schema.String }),
   Schema.Struct({ base64: Schema.String }),
@@ -15,15 +15,15 @@ const Source = Schema.Union([
 ])
 export type Source = typeof Source.Type
 
-/** How a server asks for patience: `retry-after` in seconds, as an HTTP date from now, or `retry-after-ms`. */
+/** The forms of `Retry-After`: in seconds, as an HTTP date from now, or as `retry-after-ms`. */
 const RetryAfter = Schema.Struct({ form: Schema.Literals(["seconds", "date", "millis"]), millis: Millis })
 export type RetryAfter = typeof RetryAfter.Type
 
 /**
- * How an answer ends. `end`: as it should. `close`: the connection is closed in an orderly way, whatever is missing.
- * `reset`: by a TCP reset. `truncate`: in the middle of a chunk that promised more. `stall`: never, but a client that
- * leaves is noticed. `swallow`: never, and whatever the client sends, its FIN included, is read and ignored, as by a peer
- * that is half open: only the client's own limits help.
+ * How a response ends. `end`: normally. `close`: the connection is closed in an orderly way, even if something is missing.
+ * `reset`: by a TCP reset. `truncate`: in the middle of a chunk. `stall`: never, but the server notices a client that leaves.
+ * `swallow`: never, and everything from the client is read and ignored, also its FIN, as by a half-open peer. Only the client's
+ * own limits help.
  */
 const Ending = Schema.Literals(["end", "close", "reset", "truncate", "stall", "swallow"])
 export type Ending = typeof Ending.Type
@@ -32,10 +32,10 @@ const Headers = Schema.Record(Schema.String, Schema.Union([Schema.String, Schema
 
 const Wait = Schema.Struct({ _tag: Schema.tag("Wait"), millis: Millis })
 const Body = Schema.Struct({ _tag: Schema.tag("Body"), source: Source })
-/** Bytes past HTTP: onto the connection as they are. */
+/** Bytes outside HTTP: written to the connection unchanged. */
 const Raw = Schema.Struct({ _tag: Schema.tag("Raw"), source: Source })
 
-/** One thing to do. */
+/** One step of a script. */
 const Step = Schema.Union([
   Wait,
   Body,
@@ -47,7 +47,7 @@ const Step = Schema.Union([
     status: Schema.Int,
     headers: Headers,
     retryAfter: Schema.optional(RetryAfter),
-    /** Adds a header `x-padding` of so many bytes. */
+    /** Adds a header `x-padding` of this many bytes. */
     padding: Schema.optional(Count)
   }),
   Schema.Struct({
@@ -60,7 +60,7 @@ const Step = Schema.Union([
 ])
 export type Step = typeof Step.Type
 
-/** How a request's body is read: whole before anything is answered, never, or so many bytes at a time. */
+/** How a request's body is read: all of it before the response, never, or in pieces of this many bytes. */
 const Reading = Schema.Union([
   Schema.Literals(["whole", "nothing"]),
   Schema.Struct({ bytes: Positive, everyMillis: Millis })
@@ -73,13 +73,13 @@ export const Behavior = Schema.Struct({
   steps: Schema.Array(Step),
   /** Default: whole. */
   reading: Schema.optional(Reading),
-  /** Where the body is divided into pieces, each written by itself: at these offsets, and after each `size` bytes. */
+  /** Where the body is split into pieces, each written by itself: at these offsets, and after each `size` bytes. */
   split: Schema.optional(Schema.Struct({
     at: Schema.optional(Schema.Array(Count)),
     size: Schema.optional(Positive),
     pauseMillis: Schema.optional(Millis)
   })),
-  /** Where in the body the answer ends instead, and how. */
+  /** Where in the body the response is cut off, and how. */
   cut: Schema.optional(Schema.Struct({ at: Count, ending: Ending }))
 })
 export type Behavior = typeof Behavior.Type

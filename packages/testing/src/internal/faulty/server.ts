@@ -32,7 +32,7 @@ export interface Options {
 export const behaviorHeader = "x-faulty-behavior"
 export const idHeader = "x-faulty-id"
 
-/** By the one clock that all processes of a machine share. */
+/** The monotonic clock that all processes of a machine share. */
 const liveClock = Context.get(Context.empty(), Clock.Clock)
 const now = () => Number(liveClock.monotonicTimeNanosUnsafe()) / 1e6
 
@@ -69,7 +69,7 @@ const byHeader = (value: string, known: Options["behaviors"]): Behavior => {
   )
 }
 
-/** What TCP sees. */
+/** A TCP connection. */
 interface Connection {
   readonly socket: Net.Socket
   /** Counted from 1. */
@@ -82,7 +82,7 @@ export const make = Effect.fnUntraced(function*(options: Options): Effect.fn.Ret
   const queue: Array<Behavior> = []
   let otherwise = options.otherwise
   let isOver = false
-  /** The connections by where they come from, which is all that a TLS socket has in common with what is below it. */
+  /** The connections by their remote address: a TLS socket has nothing else in common with its TCP socket. */
   const connections = new Map<string, Connection>()
 
   const choose = (entry: Entry): Behavior | undefined => {
@@ -90,7 +90,7 @@ export const make = Effect.fnUntraced(function*(options: Options): Effect.fn.Ret
     if (header !== undefined) return byHeader(header, options.behaviors)
     const next = queue.shift()
     if (next !== undefined) return next
-    // A handler sees the body, so it is asked when that has been read.
+    // A handler gets the body, so it is called when the body has been read.
     return options.handler === undefined ? otherwise : undefined
   }
 
@@ -140,7 +140,7 @@ export const make = Effect.fnUntraced(function*(options: Options): Effect.fn.Ret
     request.on("error", () => {})
     response.on("error", () => {})
     response.on("close", () => {
-      // The script may go on after an answer that is whole.
+      // The script may continue after a complete response.
       if (response.writableFinished) return
       journal.ended(entry, "aborted", connection.isReset ? "reset" : "close")
       fiber.interruptUnsafe()
@@ -155,9 +155,9 @@ export const make = Effect.fnUntraced(function*(options: Options): Effect.fn.Ret
     )
     : Http.createServer(httpOptions, onRequest)
   server.on("clientError", (_, socket) => socket.destroy())
-  // What is below TLS knows nothing of that.
+  // The socket below TLS does not get this.
   server.on("tlsClientError", (_, secure) => connections.get(originOf(secure))?.socket.destroy())
-  // What goes wrong below TLS is told above it.
+  // Errors below TLS are reported above it.
   server.on("secureConnection", (secure: Net.Socket) => {
     const connection = connections.get(originOf(secure))
     secure.on("error", (error) => {
@@ -198,7 +198,7 @@ export const make = Effect.fnUntraced(function*(options: Options): Effect.fn.Ret
         if (journal.version > version) return resume(Effect.void)
         const stop = journal.listen(() => {
           stop()
-          // Much may happen in a turn: one answer for all of it.
+          // One reply covers all changes of a turn.
           resume(Effect.yieldNow)
         })
         return Effect.sync(stop)

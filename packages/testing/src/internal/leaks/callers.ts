@@ -1,7 +1,7 @@
 /**
- * The lines of a stack that are its reader's own: neither Node's, nor the libraries', nor ours.
+ * The lines of a stack that belong to the user: not Node's, not those of libraries, and not ours.
  *
- * Our packages lie beside each other, in `node_modules` as in their repository; their tests are not theirs.
+ * Our packages are beside each other, in `node_modules` and in their repository. Their tests count as user code.
  */
 const packages = decodeURIComponent(new URL("../../../../", import.meta.url).pathname)
 
@@ -10,14 +10,14 @@ const isOfOurs = (path: string): boolean => {
   return at >= 0 && /^[^\\/]+[\\/](?:src|dist)[\\/]/.test(path.slice(at + packages.length))
 }
 
-/** Whether code at this path, or this line of a stack, is the reader's own. */
+/** Whether this path, or this line of a stack, is user code. */
 export const isOwn = (path: string): boolean =>
   !/\bnode:|[\\/]node_modules[\\/]|\bwasm:|<anonymous>\)?$/.test(path) && !isOfOurs(path)
 
-/** So many lines say enough. */
+/** The most lines that are shown. */
 const most = 6
 
-/** The reader's own lines of a stack, innermost first. */
+/** The user's lines of a stack, innermost first. */
 export const callers = (stack: string, header = 1): ReadonlyArray<string> =>
   stack.split("\n").slice(header).map((line) => line.trim())
     .filter((line) => line.startsWith("at ") && isOwn(line))

@@ -1,4 +1,4 @@
-/** What is left in this process's memory once the garbage is collected. */
+/** Measures this process's memory after garbage collections. */
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
@@ -8,7 +8,7 @@ import { memoryUsage } from "node:process"
 import { setFlagsFromString } from "node:v8"
 import { runInNewContext } from "node:vm"
 
-/** The garbage collector is out of reach, so that what is garbage cannot be told from what is held. */
+/** The garbage collector is not available, so garbage cannot be distinguished from what is held. */
 export class CollectorUnavailable
   extends Schema.TaggedError<CollectorUnavailable>("@clawback/testing/CollectorUnavailable")("CollectorUnavailable", {
     cause: Schema.Defect()
@@ -27,7 +27,7 @@ let known: Collect | undefined
 const find = (): Collect => {
   const exposed: unknown = globalThis.gc
   if (typeof exposed === "function") return exposed as Collect
-  // The flag shows in contexts that are made after it.
+  // The flag has an effect only in contexts that are made after it.
   setFlagsFromString("--expose-gc")
   return runInNewContext("gc")
 }
@@ -39,9 +39,9 @@ const collector = Effect.try({
 
 const turn = Context.get(Context.empty(), Clock.Clock).sleep(Duration.millis(1))
 
-/** Bytes of the heap, and of what is outside of it and held from there, such as buffers. */
+/** Bytes of the heap, and of the memory outside it that the heap refers to, such as buffers. */
 export const bytes: Effect.Effect<number, CollectorUnavailable> = Effect.flatMap(collector, (collect) =>
-  // What runs for the last time lets go first.
+  // Pending callbacks release their objects first.
   Effect.map(turn, () => {
     collect()
     const { external, heapUsed } = memoryUsage()

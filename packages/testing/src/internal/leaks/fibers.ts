@@ -1,9 +1,9 @@
 /**
- * Which fibers run that were started by a program, at whatever depth and however detached.
+ * The running fibers that a program has started, at any depth, also detached ones.
  *
- * A scheduler is asked at each step of a fiber whether that should yield, and so sees it work; the runtime's metrics see it
- * start, on its starter's stack. Both are inherited, so that only a fiber that is started outside of Effect, by
- * `Effect.runFork`, or that is given another scheduler or told never to yield, is not seen.
+ * The scheduler is called at each step of a fiber, to decide whether it yields, and so sees each step. The runtime's metrics see
+ * each start, on the stack of its starter. Both are inherited. A fiber is not seen if it is started by `Effect.runFork`, has
+ * another scheduler, or never yields.
  */
 import * as Session from "@clawback/core/Session"
 import * as Context from "effect/Context"
@@ -17,7 +17,7 @@ import * as Trail from "./trail.ts"
 
 type AnyFiber = Fiber.Fiber<unknown, unknown>
 
-/** The functions and spans that a fiber is inside of, innermost first. */
+/** The functions and spans around a fiber, innermost first. */
 const inside = (frame: StackFrame | undefined): ReadonlyArray<string> => {
   const lines: Array<string> = []
   for (let at = frame; at !== undefined; at = at.parent) {
@@ -27,18 +27,18 @@ const inside = (frame: StackFrame | undefined): ReadonlyArray<string> => {
   return lines
 }
 
-/** How a fiber came about. */
+/** The origin of a fiber. */
 interface Start {
   readonly parent: AnyFiber | undefined
   readonly stack: Trail.Place
   /** The line of the program from which it was started. */
   readonly place: Trail.Place | undefined
   readonly frame: StackFrame | undefined
-  /** The session inside of which it was started. */
+  /** The session in which it was started. */
   readonly session: number | undefined
 }
 
-/** A fiber that runs. */
+/** A running fiber. */
 export interface Running {
   readonly fiber: AnyFiber
   readonly where: ReadonlyArray<string>
@@ -62,17 +62,17 @@ const describe = (fiber: AnyFiber, start: Start): ReadonlyArray<string> => {
   ])
 }
 
-/** The id of the fiber that is being made: that of the next one is greater by one. */
+/** The id of the fiber that is being made. The next one's id is greater by one. */
 const latestId = () => Effect.runFork(Effect.void).id - 1
 
 export class Fibers {
   private readonly alive = new Map<AnyFiber, Start>()
-  /** The starts that are not matched with a fiber yet, by its id. */
+  /** Starts without a known fiber yet, by the fiber's id. */
   private readonly starts = new Map<number, Start>()
 
   private readonly see = (fiber: AnyFiber): void => {
     if (this.alive.has(fiber)) return
-    // One that was given this context only after its start is in its first step here.
+    // A fiber that gets this context only after its start is in its first step here.
     this.alive.set(fiber, this.starts.get(fiber.id) ?? this.start(undefined, fiber.context, this.see))
     this.starts.delete(fiber.id)
     fiber.addObserver(() => this.alive.delete(fiber))
@@ -124,10 +124,10 @@ export class Fibers {
     return this.alive.size
   }
 
-  /** Those that run, each with where it was started and what it is inside of. */
+  /** The running fibers, each with its origin, and the functions and spans around it. */
   left(): ReadonlyArray<Running> {
     return [...this.alive]
-      // Whoever waits for one may hear of its end before we do.
+      // A fiber that waits for this one may see its end before we do.
       .filter(([fiber]) => fiber.pollUnsafe() === undefined)
       .map(([fiber, start]) => ({
         fiber,

@@ -1,4 +1,4 @@
-/** Whether what a program leaves behind grows with how often it runs. */
+/** Measures whether a program leaves more with each run. */
 import * as OptionCheck from "@clawback/core/OptionCheck"
 import * as SessionRegistry from "@clawback/core/SessionRegistry"
 import * as NodeProbes from "@clawback/node/NodeProbes"
@@ -14,32 +14,32 @@ import { slope } from "./slope.ts"
 
 export interface GrowthOptions {
   /**
-   * Bytes by which the heap may grow with each run. Default: 64. Too low, and more runs are needed to tell so little from
-   * what the engine does by itself; too high, and what grows slowly passes.
+   * Bytes by which the heap may grow with each run. Default: 64. Too low, and more runs are needed to tell growth from what
+   * the engine does by itself; too high, and slow growth passes.
    */
   readonly limit?: number | undefined
   /**
-   * Runs before the first sample. Default: 300. Too few, and what the engine and the program set up once counts as growth.
+   * Runs before the first sample. Default: 300. Too few, and the one-time setup of engine and program counts as growth.
    */
   readonly warmUp?: number | undefined
-  /** Runs between two samples. Default: 100. Too few, and growth is not told from chance; too many, and it takes long. */
+  /** Runs between two samples. Default: 100. Too few, and growth cannot be told from chance; too many, and it takes long. */
   readonly runs?: number | undefined
   /**
-   * Samples at most, at least 10. Default: 40. A program passes from the tenth on. Too few, and one that warms up for long,
-   * or whose heap goes up and down, does not pass; too many, and one that grows takes long to fail.
+   * The most samples, at least 10. Default: 40. A program can pass from the tenth on. Too few, and a program that warms up for
+   * long, or whose heap varies, does not pass; too many, and a program that grows takes long to fail.
    */
   readonly samples?: number | undefined
 }
 
-/** By how much something grows with each run: the median, and the ends of the interval of 95 %. */
+/** The growth with each run: the median, and the ends of the 95 % interval. */
 export const PerRun = Schema.Struct({ slope: Schema.Number, lower: Schema.Number, upper: Schema.Number })
 export type PerRun = typeof PerRun.Type
 
-/** What was measured. */
+/** The measurements. */
 export class Growth extends Schema.Class<Growth>("@clawback/testing/Growth")({
   /** All runs, with those before the first sample. */
   runs: Schema.Int,
-  /** All samples. The later half of them is judged, ten at least. */
+  /** All samples. The later half is judged, at least ten. */
   samples: Schema.Int,
   /** Bytes by which the heap may grow. */
   limit: Schema.Number,
@@ -55,7 +55,7 @@ const said = ({ lower, slope, upper }: PerRun) => `${figure(slope)} (95 %: ${fig
 
 const counted = ["sessions", "fibers", "descriptors"] as const
 
-/** Something grows with each run, or it cannot be told that it does not. */
+/** Something grows with each run, or the measurements are too noisy to exclude that. */
 export class GrowthFound extends Schema.TaggedError<GrowthFound>("@clawback/testing/GrowthFound")("GrowthFound", {
   growth: Growth
 }) {
@@ -85,10 +85,10 @@ interface Sample {
   readonly descriptors: number
 }
 
-/** So many are judged at least. */
+/** The least number of judged samples. */
 const fewest = 10
 
-/** Of the later half: in the earlier one, the program and the engine may have been warming up still. */
+/** Of the later half: in the earlier one, program and engine may still warm up. */
 const grown = (samples: ReadonlyArray<Sample>, limit: number): Growth => {
   const later = samples.slice(-Math.max(fewest, samples.length >> 1))
   const perRun = (name: keyof Sample) => slope(later.map((sample) => ({ x: sample.runs, y: sample[name] })))
@@ -103,7 +103,7 @@ const grown = (samples: ReadonlyArray<Sample>, limit: number): Growth => {
   })
 }
 
-/** Counts the fibers that a program starts, at whatever depth, while they run. */
+/** Counts the running fibers that a program has started, at any depth. */
 class Running implements Metric.FiberRuntimeMetricsService {
   size = 0
   private readonly others: Metric.FiberRuntimeMetricsService | undefined
@@ -127,7 +127,7 @@ const sum = (counts: Readonly<Record<string, number>>) => Object.values(counts).
 
 const ofProcess = Context.get(Context.empty(), SessionRegistry.SessionRegistry)
 
-/** Whether what is counted stays, and the heap does, within the limit. */
+/** Whether the counts do not grow, and the heap stays within the limit. */
 const isFlat = ({ bytes, limit, ...growth }: Growth) =>
   bytes.upper <= limit && counted.every((name) => growth[name].lower <= 0)
 
@@ -147,7 +147,7 @@ export const measure = <A, E, R>(
     const run = (times: number) =>
       Effect.gen(function*() {
         for (let time = 0; time < times; time++) {
-          // On a fiber of its own, with which its children end.
+          // On its own fiber, so that its children end with it.
           yield* Effect.flatMap(Effect.forkChild(Effect.scoped(effect)), Fiber.join)
         }
         runs += times
@@ -169,7 +169,7 @@ export const measure = <A, E, R>(
       if (samples.length < fewest) continue
       const growth = grown(samples, limit)
       const isLast = samples.length >= most
-      // A heap that shrinks by as much is not at rest yet.
+      // A heap that shrinks as fast is not stable yet.
       if (isFlat(growth) && (isLast || growth.bytes.lower >= -limit)) return growth
       if (isLast) return yield* new GrowthFound({ growth })
     }

@@ -1,8 +1,8 @@
 /**
- * What this process holds, as the kernel tells it, and where in the code it was asked for, as far as Node tells it.
+ * The handles of this process, by the kernel, and the code that opened them, by Node.
  *
- * Node reports each handle at its birth: on the stack that asks for it, or with the id of what it was born of, such as the
- * request to open a file, or the server that accepted a socket.
+ * Node reports each new handle on the stack that opens it, or with the id of its cause, such as the request to open a file, or
+ * the server that accepted a socket.
  */
 import * as NodeProbes from "@clawback/node/NodeProbes"
 import type * as Context from "effect/Context"
@@ -17,16 +17,16 @@ export interface Descriptor {
   readonly fd: number
   /** A path, `socket:[inode]` or `pipe:[inode]`. */
   readonly target: string
-  /** Where it is a TCP socket. */
+  /** Present if it is a TCP socket. */
   readonly socket: NodeProbes.Socket | undefined
 }
 
 const folder = "/proc/self/fd"
 
-/** The runtime's own, opened when first needed and kept. */
+/** The runtime's own descriptors, opened when first needed and kept. */
 const isRuntime = (target: string) => target.startsWith("anon_inode:")
 
-/** What is open now. Fails where the kernel does not tell. */
+/** The open descriptors. Fails on systems without `/proc`. */
 const look: Effect.Effect<ReadonlyArray<Descriptor>, NodeProbes.ProbeUnavailable> = Effect.gen(function*() {
   const sockets = new Map((yield* NodeProbes.sockets()).map((socket) => [`socket:[${socket.inode}]`, socket]))
   const links = yield* Effect.tryPromise({
@@ -40,28 +40,28 @@ const look: Effect.Effect<ReadonlyArray<Descriptor>, NodeProbes.ProbeUnavailable
     catch: (cause) => new NodeProbes.ProbeUnavailable({ path: folder, cause })
   })
   return links.flatMap(({ fd, target }) =>
-    // The descriptor by which the folder is read is in the list, and closed by now.
+    // The descriptor that reads the folder is in the list, and already closed.
     target === undefined || target.endsWith("/fd") || isRuntime(target)
       ? []
       : [{ fd, target, socket: sockets.get(target) }]
   )
 })
 
-/** Where the kernel does not tell, nothing was open before and nothing is after. */
+/** On systems without `/proc`, no descriptor is listed before or after. */
 export const kernel: Effect.Effect<ReadonlyArray<Descriptor>> = Effect.orElseSucceed(look, () => [])
 
 export const keyOf = ({ fd, target }: Descriptor): string => `${fd} ${target}`
 
 const handles = new Set(["TCPWRAP", "TCPSERVERWRAP", "PIPEWRAP", "PIPESERVERWRAP", "UDPWRAP", "FILEHANDLE"])
-/** What a handle may be born of later. */
+/** Something that may cause a handle later. */
 const requests = new Set(["FSREQPROMISE", "GETADDRINFOREQWRAP"])
 
 type AnyFiber = Fiber.Fiber<unknown, unknown>
 
-/** How a handle came about. */
+/** The origin of a handle. */
 export class Birth {
   readonly isAccepted: boolean
-  /** The fiber in which it was, and what that worked with. */
+  /** The fiber that opened it, and its context. */
   readonly fiber: AnyFiber | undefined
   readonly context: Context.Context<never> | undefined
   private readonly handle: WeakRef<object & { readonly fd?: number }>
@@ -83,7 +83,7 @@ export class Birth {
     return this.handle.deref()?.fd
   }
 
-  /** Where it was asked for. */
+  /** The code that opened it. */
   get where(): ReadonlyArray<string> {
     if (this.isAccepted) return []
     const own = [...new Set([...this.stack.lines, ...this.place?.lines ?? []])]
@@ -91,7 +91,7 @@ export class Birth {
   }
 }
 
-/** Notes where handles are asked for, until it is stopped. */
+/** Records which code opens handles, until it is stopped. */
 export class Births {
   private readonly births = new Map<number, Birth>()
   private readonly servers = new Set<number>()
@@ -121,7 +121,7 @@ export class Births {
     this.births.clear()
   }
 
-  /** Of the handle behind a descriptor. */
+  /** The origin of a descriptor's handle. */
   of(fd: number): Birth | undefined {
     for (const birth of this.births.values()) if (birth.fd === fd) return birth
     return undefined

@@ -1,10 +1,9 @@
 /**
- * The other side of a test: a server that was made inside of it.
+ * The other side of a test: a server that was made inside it.
  *
- * As it closes, it closes its connections, also those that the test forgot. So where leaks are looked for, its closing waits
- * until that is done; and what it holds itself until then is no leak. When the test is over nobody can tell. Where its
- * scope closes before, it stops listening at once, as the test expects, and its connections stay for a moment: a test that
- * is about to end has ended then.
+ * When it closes, it closes its connections, also those that the test forgot. So it closes only after the leaks were counted, and
+ * its own handles are not leaks. If its scope closes before the test ends, it stops listening at once, as the test expects. Its
+ * connections stay for a moment, in which a test that is about to end has ended.
  */
 import * as SessionRegistry from "@clawback/core/SessionRegistry"
 import * as Clock from "effect/Clock"
@@ -16,7 +15,7 @@ import * as Scheduler from "effect/Scheduler"
 import * as Scope from "effect/Scope"
 import { type Births, type Descriptor, kernel, keyOf } from "./handles.ts"
 
-/** From the closing of a layer to the end of the test it is less, where nothing comes between. */
+/** If a test ends when its layer closes, the time between is shorter than this. */
 const moment = Duration.millis(100)
 
 const live = Context.get(Context.empty(), Clock.Clock)
@@ -27,7 +26,7 @@ const IsPeer = Context.Reference<boolean>("@clawback/testing/LeakCheck/IsPeer", 
 interface Peer {
   readonly ports: Set<number>
   readonly descriptors: Set<string>
-  /** What is left to be closed, since its own scope was. */
+  /** What remains to be closed after its own scope was closed. */
   closing: Effect.Effect<void> | undefined
 }
 
@@ -37,13 +36,13 @@ export class Peers {
   private readonly peers = new Set<Peer>()
   private state: "running" | "ending" | "ended" = "running"
 
-  /** With the context of whoever looks for leaks. */
+  /** With the context of the fiber that counts leaks. */
   constructor(outside: Context.Context<never>, births: Births) {
     this.outside = outside
     this.births = births
   }
 
-  /** Fibers and sessions of a peer are not looked for. */
+  /** Fibers and sessions of a peer are not counted. */
   private unwatched<A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> {
     const { outside } = this
     return effect.pipe(
@@ -54,7 +53,7 @@ export class Peers {
     )
   }
 
-  /** What has come since `before` is the peer's, but for what another fiber has opened. */
+  /** What was opened since `before` belongs to the peer, except what another fiber has opened. */
   private claim(peer: Peer, before: ReadonlyArray<Descriptor>): Effect.Effect<void> {
     const known = new Set(before.map(keyOf))
     return Effect.map(kernel, (now) => {
@@ -67,7 +66,7 @@ export class Peers {
     })
   }
 
-  /** Whether a peer that is closing holds this: it listens there, has accepted it, or has it in a thread of its own. */
+  /** Whether a closing peer holds this: it listens there, has accepted it, or has it in its own thread. */
   owns(descriptor: Descriptor): boolean {
     const { fd, socket } = descriptor
     for (const { closing, descriptors, ports } of this.peers) {
@@ -79,7 +78,7 @@ export class Peers {
     return false
   }
 
-  /** Makes one. `leave` has it admit nobody any more; when the test is over, nobody asks for that. */
+  /** Makes a peer. `leave` makes it accept no more connections; after the test, that is not needed. */
   make<A, E, R>(
     make: Effect.Effect<A, E, R>,
     leave: (peer: A, isOver: boolean) => Effect.Effect<unknown, unknown>
@@ -123,12 +122,12 @@ export class Peers {
     return Effect.ignoreCause(peer.closing ?? Effect.void)
   }
 
-  /** The test is over: from here on, peers stay until leaks have been looked for. */
+  /** The test is over: from here on, peers stay until the leaks were counted. */
   ending(): void {
     this.state = "ending"
   }
 
-  /** Leaks have been looked for. One that waits for clients that were left may take so long at most. */
+  /** The leaks were counted. A peer that waits for clients that are left may take at most this long. */
   ended(patienceMillis: number): Effect.Effect<void> {
     return Effect.callback((resume) => {
       this.state = "ended"
@@ -141,19 +140,19 @@ export class Peers {
   }
 }
 
-/** What looks for leaks here. */
+/** The current check for leaks. */
 export const Current = Context.Reference<Peers | undefined>("@clawback/testing/LeakCheck/Peers", {
   defaultValue: () => undefined
 })
 
 let ofProcess: Peers | undefined
 
-/** What looks for leaks in the whole process. */
+/** The check for leaks in the whole process. */
 export const setOfProcess = (peers: Peers | undefined): void => {
   ofProcess = peers
 }
 
-/** Makes a server that is the other side of whoever is looked at. */
+/** Makes a server that is the other side of the checked program. */
 export const make = <A, E, R>(
   make: Effect.Effect<A, E, R>,
   leave: (peer: A, isOver: boolean) => Effect.Effect<unknown, unknown>

@@ -2,8 +2,8 @@
  * The connections that Node's own clients keep for the next request: `fetch` (and undici's agents) and `node:http`'s global
  * agent.
  *
- * Such a pool serves the whole process and closes what is not used within seconds. Whoever has read an answer to its end
- * has given the connection back. One on which an answer is still under way is not of these.
+ * Such a pool serves the whole process, and closes an unused connection within seconds. A response that is read to its end has
+ * returned its connection. A connection with an unfinished response does not count as kept.
  */
 import * as DiagnosticsChannel from "node:diagnostics_channel"
 import * as Http from "node:http"
@@ -35,13 +35,13 @@ class Asked {
   }
 }
 
-/** Undici's connections that are open, each with the requests on it whose answers are not at their end. */
+/** Undici's open connections, each with its requests whose responses have not ended. */
 const kept = new Map<Socket, Set<object>>()
 const asked = new WeakMap<object, Asked>()
 const watchers = new Set<Watcher>()
 let isListening = false
 
-/** What undici says when nobody has read an answer, and nobody can any more. */
+/** The error of undici when a response is unread and its reader was collected. */
 const isCollected = (error: unknown) => /garbage collected/.test(String(error))
 
 const on = (name: string, listener: (message: Message) => void) =>
@@ -55,7 +55,7 @@ const ended = ({ error, request }: Message) => {
   for (const { collected, made } of watchers) if (made.has(request)) collected.push(one)
 }
 
-/** From the first time on, since a connection outlives the test that opened it. */
+/** Active from the first use on, since a connection outlives the test that opened it. */
 const listen = () => {
   if (isListening) return
   isListening = true
@@ -77,10 +77,10 @@ const listen = () => {
   on("request:error", ended)
 }
 
-/** Who watches requests from now on. */
+/** Watches requests from now on. */
 export class Watcher {
   readonly made = new WeakSet<object>()
-  /** Those whose answers nobody had read when the garbage collector came, which closed their connections. */
+  /** The requests whose unread responses were collected, which closed their connections. */
   readonly collected: Array<Asked> = []
 
   start(): void {
@@ -104,7 +104,7 @@ export const idle = (): ReadonlySet<number> => {
   return ports
 }
 
-/** Where the requests were made that are under way on the connection from a local port. */
+/** The origins of the requests in flight on the connection from a local port. */
 export const requestedAt = (port: number): ReadonlyArray<string> => {
   for (const [socket, requests] of kept) {
     if (socket.localPort !== port) continue

@@ -1,23 +1,23 @@
-/** What was left, as a tree: each thing under what it belongs to. */
+/** The leaks as a tree: each one under what it belongs to. */
 import * as Schema from "effect/Schema"
 
-/** One thing that was left. */
+/** One leak. */
 export class Leak extends Schema.Class<Leak>("@clawback/testing/Leak")({
   kind: Schema.Literals(["session", "fiber", "socket", "descriptor"]),
-  /** Names it among the leaks of one report. */
+  /** Its name in the report. */
   id: Schema.String,
   /**
-   * The id of the leak that it belongs to: for a session, the one inside of which it was opened; for a fiber, the one that
-   * forked it; for a socket, the session or the fiber that opened it, or the other end of its connection.
+   * The id of the leak that it belongs to. For a session: its parent. For a fiber: the one that forked it. For a socket: the
+   * session or fiber that opened it, or the other end of its connection.
    */
   parent: Schema.UndefinedOr(Schema.String),
   /** Which one: kind, name and id of a session, id of a fiber, state and ports of a socket, target of a descriptor. */
   what: Schema.String,
-  /** Lines of the reader's own code, then functions and spans; empty where none is known. */
+  /** Lines of the user's code, then functions and spans; empty if none is known. */
   where: Schema.Array(Schema.String)
 }) {}
 
-/** What to do where no line of the reader's own code is known. */
+/** The advice if no line of the user's code is known. */
 const hint = ({ kind, what }: Leak): string => {
   const unknown = "no line of yours is known: "
   if (kind === "session" || kind === "fiber") {
@@ -30,8 +30,7 @@ const hint = ({ kind, what }: Leak): string => {
 }
 
 /**
- * A parent before its children, which come in the order in which they are given. What is ignored is left out with all that
- * is under it.
+ * Lists a parent before its children, and these in their given order. An ignored leak is left out with all that is under it.
  */
 export const ordered = (leaks: ReadonlyArray<Leak>, ignore: (leak: Leak) => boolean): ReadonlyArray<Leak> => {
   const children = Map.groupBy(leaks, ({ parent }) => parent)
@@ -49,7 +48,7 @@ export const ordered = (leaks: ReadonlyArray<Leak>, ignore: (leak: Leak) => bool
 
 const placeIn = (line: string) => line.replace(/^(?:forked|waits) /, "")
 
-/** Lines that stand above, at what a thing belongs to, are not said again. */
+/** Lines that are shown at the parent are not repeated. */
 const tree = (leaks: ReadonlyArray<Leak>): ReadonlyArray<string> => {
   const lines: Array<string> = []
   const add = (parent: string | undefined, above: ReadonlySet<string>, indent: string) => {
@@ -67,7 +66,7 @@ const tree = (leaks: ReadonlyArray<Leak>): ReadonlyArray<string> => {
 
 /** The program ended and left these. */
 export class LeaksFound extends Schema.TaggedError<LeaksFound>("@clawback/testing/LeaksFound")("LeaksFound", {
-  /** Each after the one that it belongs to. */
+  /** Each after its parent. */
   leaks: Schema.Array(Leak)
 }) {
   override get message() {

@@ -1,14 +1,14 @@
 /**
- * How steeply points rise, by Theil and Sen: the median of the slopes of all pairs, and how sure that is.
+ * The slope of points by Theil and Sen: the median of the slopes of all pairs, and its confidence interval.
  *
- * Unlike least squares it does not let one step, such as the engine's throwing away code that it has not used for long,
- * hide a steady rise, or stand for one. Source of the interval: P. K. Sen, "Estimates of the Regression Coefficient Based
+ * Unlike with least squares, one step cannot hide a steady rise or look like one. The engine makes such steps, for example when
+ * it discards code that was not used for long. Source of the interval: P. K. Sen, "Estimates of the Regression Coefficient Based
  * on Kendall's Tau", 1968.
  */
 
 export interface Slope {
   readonly slope: number
-  /** The ends of the interval in which it is with a confidence of 95 %. */
+  /** The ends of the 95 % confidence interval. */
   readonly lower: number
   readonly upper: number
 }

@@ -1,9 +1,9 @@
 /**
- * By which line of the reader's own code something came about, when that is not on the stack any more.
+ * The line of user code that caused something, when this line is no longer on the stack.
  *
- * An effect runs long after the line that asked for it has been left. But each `yield*` in a generator asks its effect for
- * the next step, with that line on the stack. There it is noted, for the fiber, and for all that is started from there:
- * Effect and Node hand the note on from callback to callback.
+ * An effect runs long after the line that created it. But each `yield*` in a generator calls its effect's iterator, with its line
+ * on the stack. There the line is recorded, for the fiber and for everything that is started from it: Effect and Node pass the
+ * record from callback to callback.
  */
 import * as Fiber from "effect/Fiber"
 import { SingleShotGen } from "effect/Utils"
@@ -12,7 +12,7 @@ import { callers, isOwn } from "./callers.ts"
 
 type AnyFiber = Fiber.Fiber<unknown, unknown>
 
-/** Runs with stacks of so many lines. */
+/** Runs with stacks of this many lines. */
 const withLimit = <A>(limit: number, run: () => A): A => {
   const before = Error.stackTraceLimit
   Error.stackTraceLimit = limit
@@ -23,7 +23,7 @@ const withLimit = <A>(limit: number, run: () => A): A => {
   }
 }
 
-/** A stack that is told only when somebody asks: to format one takes long. */
+/** A stack that is formatted only when it is read, since formatting takes long. */
 export class Place {
   /** Set by the engine. */
   declare private readonly stack: string
@@ -47,7 +47,7 @@ export const stackHere = (from: (...args: never) => unknown): Place => new Place
 
 const sites = (_: Error, sites: Array<NodeJS.CallSite>) => sites
 
-/** Whether the function that called is the reader's own. To ask for its file is quick. */
+/** Whether the calling function is user code. Reading its file name is fast. */
 const isCalledByOwn = (from: (...args: never) => unknown): boolean => {
   const { prepareStackTrace } = Error
   Error.prepareStackTrace = sites
@@ -65,7 +65,7 @@ const isCalledByOwn = (from: (...args: never) => unknown): boolean => {
 const started = new AsyncLocalStorage<Place>()
 const latest = new WeakMap<AnyFiber, Place>()
 
-/** The line at which a fiber went on last. */
+/** The line at which a fiber continued last. */
 export const ofFiber = (fiber: AnyFiber): Place | undefined => latest.get(fiber)
 
 /** The line from which this was started. */
@@ -87,7 +87,7 @@ type Next = (this: SingleShotGen<unknown, unknown>, value: unknown) => IteratorR
 let watchers = 0
 let original: Next | undefined
 
-/** Notes lines until what this answers with is called. */
+/** Records lines until the returned function is called. */
 export const watch = (): () => void => {
   const { prototype } = SingleShotGen<unknown, unknown>
   if (watchers++ === 0) {

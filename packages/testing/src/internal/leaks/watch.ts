@@ -1,4 +1,4 @@
-/** Watches what a program takes from this process and from a registry, and says what of it is there still. */
+/** Watches what a program acquires from this process and from a registry, and reports what is left. */
 import * as SessionObserver from "@clawback/core/SessionObserver"
 import type * as SessionRegistry from "@clawback/core/SessionRegistry"
 import type * as NodeProbes from "@clawback/node/NodeProbes"
@@ -53,7 +53,7 @@ export class Watch {
     )
     this.sessionsBefore = new Set((yield* this.registry.list()).map(({ id }) => id))
     const open = yield* kernel
-    // A connection that waits for a request was nobody's before.
+    // A connection that waits for a request had no owner before.
     const idle = Pools.idle()
     this.before = new Set(open.filter(({ socket }) => !idle.has(socket?.localPort ?? 0)).map(keyOf))
   })
@@ -67,10 +67,10 @@ export class Watch {
     if (kind === "connection" && fiber !== undefined) this.connections.set(fiber, id)
   }
 
-  /** What has come since and is there still, and is not a peer's. */
+  /** What was opened since, is still open, and does not belong to a peer. */
   look(peers: Peers, running: () => ReadonlyArray<Running> = () => []): Effect.Effect<ReadonlyArray<Leak>> {
     return Effect.gen({ self: this }, function*() {
-      // First, since it takes a while: a fiber that was forked last starts in it, and shows.
+      // First, since it takes a while: a fiber that was forked last starts during it, and is seen.
       const open = yield* kernel
       const listening = new Set(open.map(({ socket }) => socket?.state === "LISTEN" ? socket.localPort : undefined))
       const sessions = (yield* this.registry.list()).filter(({ id }) => !this.sessionsBefore.has(id))
@@ -79,7 +79,7 @@ export class Watch {
         ...sessions.map(({ id }) => sessionId(id)),
         ...fibers.map(({ fiber }) => fiberId(fiber.id))
       ])
-      /** The first that was left, too. */
+      /** The first one that was left too. */
       const nearest = (...ids: ReadonlyArray<string | undefined>) => ids.find((id) => id !== undefined && known.has(id))
       const idle = Pools.idle()
       const held = open.filter((one) => !this.before.has(keyOf(one)) && !peers.owns(one)).map((descriptor) => {
