@@ -11,7 +11,7 @@ import { config, handlers, reasonOf, toolkit } from "./support/openAiModel.ts"
 const because = { type: "text", text: "Because." }
 
 describe("an answer in one piece", () => {
-  it.effect("comes with its text, its reason to end and its usage", () =>
+  it.effect("has its text, its finish reason and its usage", () =>
     Effect.gen(function*() {
       const usage = { ...Wire.counted, output_tokens: 7, output_tokens_details: { thinking_tokens: 2 } }
       const fake = FakeTransport.make(whole([because], { usage }))
@@ -24,7 +24,7 @@ describe("an answer in one piece", () => {
       assert.deepInclude(metadata, { id: "msg_1", modelId: "claude-sonnet-5-5" })
     }))
 
-  it.effect("leaves usage unknown that the provider did not count", () =>
+  it.effect("leaves counts unknown that the provider did not report", () =>
     Effect.gen(function*() {
       const fake = FakeTransport.make(whole([because]))
       const { usage } = yield* Effect.provide(LanguageModel.generateText({ prompt: "Why?" }), over(fake))
@@ -33,7 +33,7 @@ describe("an answer in one piece", () => {
       assert.isUndefined(usage.outputTokens.total)
     }))
 
-  it.effect("is asked for with the key, the version, the model and the parameters of the layer", () =>
+  it.effect("sends the key, the version, the model and the parameters of the layer", () =>
     Effect.gen(function*() {
       const fake = FakeTransport.make(whole([because]))
       yield* Effect.provide(
@@ -56,7 +56,7 @@ describe("an answer in one piece", () => {
       })
     }))
 
-  it.effect("is of the schema that was asked for, in the words that this provider takes", () =>
+  it.effect("follows the requested schema, which is sent in the provider's format", () =>
     Effect.gen(function*() {
       const fake = FakeTransport.make(whole([{ type: "text", text: "{\"city\":\"Bergen\",\"rain\":null}" }]))
       const schema = Schema.Struct({
@@ -72,7 +72,7 @@ describe("an answer in one piece", () => {
       assert.notProperty(format.schema.properties.city, "minLength")
     }))
 
-  it.effect("goes on from its thinking and its tool calls, which come back as they came", () =>
+  it.effect("sends thinking and tool calls of the history back unchanged", () =>
     Effect.gen(function*() {
       const content = [
         { type: "thinking", thinking: "Hm.", signature: "c2ln" },
@@ -108,7 +108,7 @@ describe("an answer in one piece", () => {
       assert.deepStrictEqual(fake.body(1).tool_choice, { type: "auto" })
     }))
 
-  it.effect("tells the provider that a tool failed", () =>
+  it.effect("reports a failed tool to the provider", () =>
     Effect.gen(function*() {
       const prompt = Prompt.make([
         { role: "user", content: "Why?" },
@@ -125,7 +125,7 @@ describe("an answer in one piece", () => {
       ])
     }))
 
-  it.effect("shows the model images and documents", () =>
+  it.effect("sends images and documents to the model", () =>
     Effect.gen(function*() {
       const prompt = Prompt.make([{
         role: "user",
@@ -148,7 +148,7 @@ describe("an answer in one piece", () => {
       ])
     }))
 
-  it.effect("is not asked for with what the protocol cannot say", () =>
+  it.effect("fails before sending if the protocol has no form for the request", () =>
     Effect.gen(function*() {
       const fake = FakeTransport.make()
       const reason = yield* reasonOf(
@@ -165,7 +165,7 @@ const strict = Tool.make("book", {
 }).annotate(Tool.Strict, true)
 
 describe("a strict tool", () => {
-  it.effect("is shown and called in the form that this provider takes", () =>
+  it.effect("is sent and called in the provider's format", () =>
     Effect.gen(function*() {
       const kit = Toolkit.make(strict)
       const called = { type: "tool_use", id: "a", name: "book", input: { city: "Rome", nights: null } }
@@ -187,7 +187,7 @@ const streamed = (...chunks: ReadonlyArray<string>) =>
   )
 
 describe("a streamed answer", () => {
-  it.effect("comes in runs of text and thinking, and ends with its usage", () =>
+  it.effect("has runs of text and thinking, and ends with its usage", () =>
     Effect.gen(function*() {
       const found = yield* streamed(
         Wire.starts() + Wire.ping + Wire.thinking(0, "c2ln", "H", "m."),
@@ -215,7 +215,7 @@ describe("a streamed answer", () => {
       assert.deepInclude(finish.usage.outputTokens, { total: 7 })
     }))
 
-  it.effect("goes on from what it thought, in its place", () =>
+  it.effect("sends thinking back in its place", () =>
     Effect.gen(function*() {
       const calls = Wire.thinking(0, "b25l", "One.") + Wire.call(1, "toolu_a", "clock", "{}") +
         Wire.redacted(2, "ZGF0YQ==") + Wire.call(3, "toolu_b", "weather", "{\"city\":", "\"Rome\"}")
@@ -238,7 +238,7 @@ describe("a streamed answer", () => {
       ])
     }))
 
-  it.effect("fails with what it was told after it had begun, and keeps what came before", () =>
+  it.effect("fails with an error that arrives mid-stream, after the parts before it", () =>
     Effect.gen(function*() {
       const fake = FakeTransport.make(FakeTransport.events(
         Wire.starts() + Wire.text(0, "Be"),
@@ -255,14 +255,14 @@ describe("a streamed answer", () => {
       assert.deepStrictEqual(texts, ["Be"])
     }))
 
-  it.effect("is truncated where its body ends before it has", () =>
+  it.effect("fails as truncated if its body ends early", () =>
     Effect.gen(function*() {
       const error = yield* Effect.flip(streamed(Wire.starts() + Wire.text(0, "Be") + Wire.stops("end_turn")))
       assert(AiError.isAiError(error))
       assert.strictEqual(Option.getOrThrow(ProviderError.fromAiError(error))._tag, "StreamTruncated")
     }))
 
-  it.effect("is refused where the body is no event stream", () =>
+  it.effect("fails if the body is not an event stream", () =>
     Effect.gen(function*() {
       const fake = FakeTransport.make(FakeTransport.json("<html>", { headers: { "content-type": "text/html" } }))
       const stream = Stream.runDrain(LanguageModel.streamText({ prompt: "Why?" }))
@@ -286,7 +286,7 @@ describe("an error", () => {
     [429, refusal("rate_limit_error", "Slow down"), "RateLimited", "RateLimitError"],
     [529, refusal("overloaded_error", "Overloaded"), "Overloaded", "InternalProviderError"]
   ])(
-    "of status %s is told in Effect's words, and comes back in ours, without the key",
+    "of status %s becomes an AiError and leads back to the precise error, without the key",
     ([status, body, tag, reason]) =>
       Effect.gen(function*() {
         const headers = { "content-type": "application/json", "retry-after": "2", "request-id": "req_7" }
@@ -307,7 +307,7 @@ describe("the layer", () => {
     ["missing", {}],
     ["blank", { ANTHROPIC_API_KEY: " \n" }],
     ["another provider's", { OPENAI_API_KEY: "sk-nobody" }]
-  ])("does not build where the key is %s", ([, values]) =>
+  ])("does not build if the key is %s", ([, values]) =>
     Effect.gen(function*() {
       const layer = Anthropic.layer({ model: "claude" }).pipe(
         Layer.provide(FakeTransport.make().layer),
@@ -346,14 +346,14 @@ describe("the layer", () => {
       assert.strictEqual(fake.requests[0]?.url, expected)
     }))
 
-  it.effect("does not build with a base URL that is none", () =>
+  it.effect("does not build with an invalid base URL", () =>
     Effect.gen(function*() {
       const call = LanguageModel.generateText({ prompt: "Why?" })
       const error = yield* Effect.flip(Effect.provide(call, over(FakeTransport.make(), { baseUrl: "provider.test" })))
       assert.strictEqual(error._tag, "InvalidUrl")
     }))
 
-  it.effect("holds a call as a session while it runs, and nothing once its reader has gone", () =>
+  it.effect("holds a call as a session while it runs, and nothing after its reader stops", () =>
     Effect.gen(function*() {
       const lost = new TransportError.ConnectionLost({
         origin: "http://provider.test",

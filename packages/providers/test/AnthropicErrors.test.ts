@@ -161,13 +161,13 @@ describe("classification", () => {
     [504, "a timeout", error("timeout_error"), "ProviderFailed", "timeout_error"],
     [529, "too much load", error("overloaded_error", "Overloaded"), "Overloaded", "overloaded_error"],
     [529, "no body", "", "Overloaded", undefined]
-  ])("takes %i with %s for what it is", (status, _, body, tag, code) => {
+  ])("of status %i with %s becomes its own error", (status, _, body, tag, code) => {
     const failure = classify(status, body, { "request-id": "req_7" })
     assert.strictEqual(failure._tag, tag)
     assert.deepInclude(failure, { provider: "anthropic", status, code, requestId: "req_7" } as object)
   })
 
-  it.each<[number, string]>([[302, ""], [199, "{}"]])("takes %i for a broken format", (status, body) => {
+  it.each<[number, string]>([[302, ""], [199, "{}"]])("of status %i is an invalid response", (status, body) => {
     assert.strictEqual(classify(status, body)._tag, "InvalidResponse")
   })
 
@@ -178,13 +178,13 @@ describe("classification", () => {
     [error("some_new_error"), "ProviderFailed", 500],
     [error("constructor"), "ProviderFailed", 500],
     ["{\"type\":\"error\"}", "ProviderFailed", 500]
-  ])("takes an error for what it is under the status of a success: %s", (body, tag, status) => {
+  ])("finds an error under the status of a success: %s", (body, tag, status) => {
     const failure = classify(200, body)
     assert.strictEqual(failure._tag, tag)
     assert.deepInclude(failure, { status } as object)
   })
 
-  it("keeps what the provider said, without secrets and no more than its beginning", () => {
+  it("keeps the beginning of the provider's message, without secrets", () => {
     assert.deepInclude(
       classify(500, error("api_error", "sk-secret is tired")),
       { detail: "<redacted> is tired" } as object
@@ -194,7 +194,7 @@ describe("classification", () => {
     assert.isBelow(classify(500, "x".repeat(100_000)).message.length, 1000)
   })
 
-  it("finds the request's name in the body where the head has none", () => {
+  it("finds the request id in the body if no header has it", () => {
     assert.deepInclude(classify(500, error("api_error")), { requestId: "req_body" } as object)
   })
 })
@@ -257,7 +257,7 @@ describe("limits", () => {
     assert.deepStrictEqual(limits(headers).limits, expected)
   })
 
-  it("have no time where the response has no date", () => {
+  it("have no reset time if the response has no date", () => {
     const headers = one("requests", { limit: "1", remaining: "0", reset: "2026-11-22T12:00:01Z" })
     assert.deepStrictEqual(protocol.limits({ status: 200, headers, body: "" }).limits, [
       limit("requests", 1, 0, undefined)
@@ -293,7 +293,7 @@ describe("limits", () => {
       "retry-after": "90",
       ...one("unified-5h", { status: "rejected", reset: String(noon + 60) })
     }, Duration.seconds(90)]
-  ])("say how long to wait: %s", (_, headers, expected) => {
+  ])("state how long to wait: %s", (_, headers, expected) => {
     assert.deepStrictEqual(limits(headers).retryAfter, expected)
     for (const status of [429, 500, 503, 529]) {
       const failure = classify(status, "", { ...answered, ...headers })
@@ -305,7 +305,7 @@ describe("limits", () => {
 const said = { provider: "openai", status: 418, detail: "Oops", code: "teapot", requestId: "req_9" }
 const waiting = { ...said, retryAfter: Duration.millis(1200) }
 
-describe("an error that is answered", () => {
+describe("an error that our server sends", () => {
   it.each<[ProviderError.ProviderError, number, new(...args: Array<never>) => Error, Tag]>([
     [new ProviderError.AuthenticationFailed(said), 401, AuthenticationError, "AuthenticationFailed"],
     [new ProviderError.PermissionDenied(said), 403, PermissionDeniedError, "PermissionDenied"],
@@ -343,7 +343,7 @@ describe("an error that is answered", () => {
       InternalServerError,
       "ProviderFailed"
     ]
-  ])("is understood by the vendor's SDK and by ourselves: $_tag", async (failure, status, sdkError, tag) => {
+  ])("is decoded by the vendor's SDK and by our client: $_tag", async (failure, status, sdkError, tag) => {
     const reply = protocol.encodeError(failure)
     assert.strictEqual(reply.status, status)
     const told = await Sdk.decodedError({ ...reply, body: Object(reply.body) })
@@ -357,12 +357,12 @@ describe("an error that is answered", () => {
     if ("retryAfter" in failure) assert.deepInclude(again, { retryAfter: Duration.seconds(2) } as object)
   })
 
-  it("says what the error says where the provider said nothing", () => {
+  it("has the error's own message if the provider sent none", () => {
     const { body } = protocol.encodeError(new ProviderError.Overloaded({ ...waiting, detail: "" }))
     assert.include(JSON.stringify(body), "overloaded")
   })
 
-  it("ends a stream that had begun, for the vendor's SDK as for us", async () => {
+  it("ends a stream that has begun, for the vendor's SDK and for our client", async () => {
     const encoder = protocol.makeEncoder({ stream: true, includeUsage: true })
     const failure = new ProviderError.Overloaded(waiting)
     const text = encoder.push([

@@ -29,7 +29,7 @@ const plain = <A>(value: A): A => JSON.parse(JSON.stringify(value))
 describe("a request", () => {
   it("has sixty cases or more", () => assert.isAtLeast(cases.length, 60))
 
-  it.each(cases)("is what the vendor's SDK sends for the same: $name", async ({ parameters, request }) => {
+  it.each(cases)("is what the vendor's SDK sends: $name", async ({ parameters, request }) => {
     const sdk = await Sdk.sentBody({
       model: "claude-sonnet-5-5",
       max_tokens: 1024,
@@ -39,13 +39,13 @@ describe("a request", () => {
     assert.deepStrictEqual(sent(request), sdk)
   })
 
-  it.each(cases)("is read again as it was written: $name", ({ back, request }) => {
+  it.each(cases)("decodes to the same request: $name", ({ back, request }) => {
     const { delivery, request: read } = Result.getOrThrow(decode(sent(request)))
     assert.deepStrictEqual(plain(read), plain({ ...asking, ...(back === undefined ? request : { ...back }) }))
     assert.deepStrictEqual(delivery, inOnePiece)
   })
 
-  it("is read from what the vendor's SDK sends for a stream", async () => {
+  it("decodes what the vendor's SDK sends for a stream", async () => {
     const streamed = { stream: true, includeUsage: true }
     const body = await Sdk.sentBody({
       model: "claude",
@@ -57,17 +57,17 @@ describe("a request", () => {
     assert.deepInclude(sent({}, streamed), { stream: true })
   })
 
-  it("says itself how it is to come, whatever the extras say", () => {
+  it("states its own delivery, whatever the extras contain", () => {
     const extras = { extras: { "anthropic-messages": { stream: true, model: "other", max_tokens: 3 } } }
     assert.deepStrictEqual(sent(extras), sent({}))
   })
 
-  it("has the version of the API in its head", () => {
+  it("has the version of the API in its headers", () => {
     assert.deepStrictEqual(protocol.request("claude", inOnePiece).headers, { "anthropic-version": "2023-06-01" })
   })
 })
 
-describe("what the protocol has no way to say", () => {
+describe("a request that the protocol has no form for", () => {
   const sound = { type: "file", source: { mediaType: "audio/wav", data: "UklGRg==" } } as const
 
   it.each<[string, Partial<ChatRequest.ChatRequest>, RegExp]>([
@@ -96,7 +96,7 @@ describe("what the protocol has no way to say", () => {
   })
 })
 
-describe("a body that is no request", () => {
+describe("a body that is not a request", () => {
   const hello = { role: "user", content: "Hello." }
   const body = { model: "claude", max_tokens: 1, messages: [hello] }
   const block = (block: unknown, role = "user") => ({ ...body, messages: [hello, { role, content: [block] }] })
@@ -147,14 +147,14 @@ describe("a body that is no request", () => {
     ["with a stop that is none", { ...body, stop_sequences: ["a", 1] }, "stop_sequences[1]"],
     ["with thinking without a budget", { ...body, thinking: { type: "enabled" } }, "thinking.budget_tokens"],
     ["with a stream that is neither", { ...body, stream: "yes" }, "stream"]
-  ])("is refused with the place of what is wrong: %s", (_, body, path) => {
+  ])("is rejected with the path of the mistake: %s", (_, body, path) => {
     const failure = Result.getOrThrow(Result.flip(decode(body)))
     assert.instanceOf(failure, Protocol.RequestInvalid)
     assert.deepInclude(failure, { protocol: "anthropic-messages", path } as object)
   })
 
   it.each(["", "{", "nonsense", "[".repeat(100_000), `{"a":${"[".repeat(9999)}${"]".repeat(9999)}}`])(
-    "is refused where it is not JSON or nests without end",
+    "is rejected if it is not JSON or nests too deep",
     (text) => {
       assert.instanceOf(
         Result.getOrThrow(Result.flip(protocol.decodeRequest(httpRequest(text)))),

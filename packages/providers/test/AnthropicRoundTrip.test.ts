@@ -50,15 +50,15 @@ const ofWire = (message: WireMessage): ChatRequest.Message => {
   }
 }
 
-describe("a request comes back as it went", () => {
-  it("where it was really held", () => {
+describe("a request survives encoding and decoding", () => {
+  it("in recorded conversations", () => {
     for (const { messages } of conversations()) {
       const request = { model: "claude", maxOutputTokens: 1, messages: messages.map(ofWire) }
       assert.deepStrictEqual(sequence(again(request).messages), sequence(request.messages))
     }
   })
 
-  it("whatever it says", () => {
+  it("in any generated conversation", () => {
     fc.assert(
       fc.property(anyRequest({ isRich: true }), (request) => {
         const { messages, ...rest } = plain(again(request))
@@ -70,7 +70,7 @@ describe("a request comes back as it went", () => {
     )
   })
 
-  it("and what came back comes back the same", () => {
+  it("and decoding again changes nothing", () => {
     fc.assert(
       fc.property(anyRequest({ isRich: true }), (request) => {
         const once = again(request)
@@ -117,7 +117,7 @@ const writes = (index: number, text: string): ChatEvent.ChatEvent => ({
 const bodyOf = async (text: string) => plain(await Sdk.decodedStream(text))
 
 describe("a stream that we write", () => {
-  it.each(cases)("is what the vendor's SDK and we ourselves read: $name", async ({ text }) => {
+  it.each(cases)("is decoded alike by the vendor's SDK and by our client: $name", async ({ text }) => {
     const { events } = decode(text)
     const written = encode(events)
     const expected = counted(ofEvents(events))
@@ -131,7 +131,7 @@ describe("a stream that we write", () => {
   const started: ChatEvent.ChatEvent = { _tag: "Started", id: "msg_1", model: "claude" }
   const finished: ChatEvent.ChatEvent = { _tag: "Finished", reason: "tool-calls", raw: "tool_calls" }
 
-  it("tells calls one after the other that came mixed", async () => {
+  it("writes mixed tool calls one after the other", async () => {
     const events: ReadonlyArray<ChatEvent.ChatEvent> = [
       started,
       { _tag: "TextDelta", text: "Hm." },
@@ -162,7 +162,7 @@ describe("a stream that we write", () => {
     assert.strictEqual(answer.finish, "tool_use")
   })
 
-  it("tells calls that waited before what is said after them", async () => {
+  it("writes waiting tool calls before the content that follows them", async () => {
     const text = encode([
       started,
       begins(0),
@@ -178,7 +178,7 @@ describe("a stream that we write", () => {
     ])
   })
 
-  it("is of the first of several answers, and without what another protocol says", () => {
+  it("has the first of several answers only, and no events of other protocols", () => {
     const text = encode([
       started,
       { _tag: "TextDelta", text: "One." },
@@ -200,7 +200,7 @@ describe("a stream that we write", () => {
     ["other", "pause_turn", "pause_turn"],
     ["other", "hologram", "hologram"],
     ["other", "", "end_turn"]
-  ])("says in its own words why another provider stopped: %s, %s", (reason, raw, expected) => {
+  ])("has its own word for another provider's finish reason: %s, %s", (reason, raw, expected) => {
     assert.strictEqual(ofEvents(decode(encode([started, { _tag: "Finished", reason, raw }])).events).finish, expected)
   })
 })
@@ -208,7 +208,7 @@ describe("a stream that we write", () => {
 describe("a whole answer", () => {
   const whole = cases.filter(({ name }) => !name.startsWith("a stream ") && !name.includes("lone surrogate"))
 
-  it.each(whole)("is what the vendor's SDK makes of it: $name", async ({ text }) => {
+  it.each(whole)("decodes as by the vendor's SDK: $name", async ({ text }) => {
     const body = await bodyOf(text)
     const response = Result.getOrThrow(
       protocol.decodeResponse(peer, { status: 200, headers: {}, body: JSON.stringify(body) })
@@ -216,7 +216,7 @@ describe("a whole answer", () => {
     assert.deepStrictEqual(ofResponse(response), ofSdk(body))
   })
 
-  it.each(whole)("is read by the vendor's SDK and ourselves as we write it: $name", async ({ text }) => {
+  it.each(whole)("is decoded by the vendor's SDK and by our client as it was encoded: $name", async ({ text }) => {
     const read = (body: unknown): ChatResponse.ChatResponse =>
       Result.getOrThrow(protocol.decodeResponse(peer, { status: 200, headers: {}, body: JSON.stringify(body) }))
     const response = read(await bodyOf(text))
@@ -228,7 +228,7 @@ describe("a whole answer", () => {
     assert.deepStrictEqual({ ...usage, raw: {} }, { ...before, raw: {} })
   })
 
-  it("keeps why it was refused, and does not tell a stream's notes as blocks", () => {
+  it("keeps the reason of a refusal, and does not write notes as blocks", () => {
     const stop_details = { type: "refusal", category: "cyber", explanation: "No." }
     const body = {
       content: [{ type: "text", text: "No." }],
@@ -283,12 +283,12 @@ describe("a whole answer", () => {
       }}}],"stop_reason":"tool_use"}`,
       "InvalidResponse"
     ]
-  ])("fails with what is wrong with it: %s", (_, body, tag) => {
+  ])("fails with its mistake: %s", (_, body, tag) => {
     const failure = Result.getOrThrow(Result.flip(protocol.decodeResponse(peer, { status: 200, headers: {}, body })))
     assert.strictEqual(failure._tag, tag)
   })
 
-  it("fails with the error where its status is one", () => {
+  it("fails with the provider's error if its status is one", () => {
     const failure = Result.getOrThrow(
       Result.flip(protocol.decodeResponse(peer, { status: 529, headers: {}, body: "" }))
     )

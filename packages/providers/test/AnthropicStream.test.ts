@@ -30,7 +30,7 @@ describe("a stream", () => {
     assert.isAtLeast(cases.length + 30, 100)
   })
 
-  it.each(cases)("is what the vendor's SDK makes of it: $name", async ({ text }) => {
+  it.each(cases)("decodes as by the vendor's SDK: $name", async ({ text }) => {
     const { events, failure, isDone } = whole(text)
     assert.isUndefined(failure)
     assert.isTrue(isDone)
@@ -38,7 +38,7 @@ describe("a stream", () => {
   })
 
   it.each(cases.filter(({ text }) => utf8(text).length <= 4096))(
-    "means the same wherever it is cut in two: $name",
+    "decodes to the same events cut in two at any byte: $name",
     ({ text }) => {
       const bytes = utf8(text)
       const expected = JSON.stringify(decode([bytes]))
@@ -49,7 +49,7 @@ describe("a stream", () => {
     }
   )
 
-  it.each(cases)("means the same however it is cut: $name", ({ text }) => {
+  it.each(cases)("decodes to the same events however it is cut: $name", ({ text }) => {
     const bytes = utf8(text)
     const expected = decode([bytes])
     assert.deepStrictEqual(decode(Array.from(bytes, (byte) => Uint8Array.of(byte))), expected)
@@ -116,7 +116,7 @@ describe("a stream of another server", () => {
   }
 
   it.each(Array.from(answers.entries(), ([index, answer]) => Object.assign(answer, { index })))(
-    "is what the vendor's SDK makes of it, and so is the same in one piece: $calls calls, $reasoning, $content, by $chunkSize",
+    "decodes as by the vendor's SDK, whole and streamed: $calls calls, $reasoning, $content, by $chunkSize",
     async ({ calls, content, index, reasoning }) => {
       const text = await ask(index, true)
       const { events, failure } = whole(text)
@@ -141,7 +141,7 @@ const before = Wire.starts() + Wire.text(0, "It ", "rains")
 const delivered = whole(before).events
 
 describe("a stream that is not whole", () => {
-  it("is truncated wherever it ends before its message has stopped", () => {
+  it("fails as truncated wherever it ends before its message stops", () => {
     const bytes = utf8(before + Wire.call(1, "toolu_1", "weather", "{}") + Wire.stops("tool_use") + Wire.stop)
     const last = bytes.length - 1
     for (let at = 0; at < last; at++) {
@@ -152,7 +152,7 @@ describe("a stream that is not whole", () => {
     }
   })
 
-  it("keeps what was delivered before", () => {
+  it("keeps the events that were delivered", () => {
     assert.deepStrictEqual(delivered.map(({ _tag }) => _tag), ["Started", "TextDelta", "TextDelta"])
   })
 
@@ -165,7 +165,7 @@ describe("a stream that is not whole", () => {
     ["authentication_error", "AuthenticationFailed", 401],
     ["billing_error", "QuotaExhausted", 402],
     ["some_new_error", "ProviderFailed", 500]
-  ])("fails with what an error says that comes after its head: %s", (type, tag, status) => {
+  ])("fails with an error that arrives after its head: %s", (type, tag, status) => {
     const { events, failure, isDone } = whole(before + Wire.errors(type, "sk-secret is tired") + Wire.stop)
     assert.isFalse(isDone)
     assert.deepStrictEqual(events, delivered)
@@ -190,14 +190,14 @@ describe("a stream that is not whole", () => {
       Wire.begins(1, { type: "tool_use", id: "toolu_1", name: "a", input: {} }) +
       Wire.delta(1, { type: "input_json_delta", partial_json: {} })
     ]
-  ])("fails where the provider breaks its own format: %s", (_, text) => {
+  ])("fails if the provider violates its own format: %s", (_, text) => {
     const { events, failure } = whole(before + text + Wire.stops("end_turn") + Wire.stop)
     assert.strictEqual(failure?._tag, "InvalidResponse")
     assert.deepStrictEqual(events.slice(0, delivered.length), delivered)
     assert.isFalse(events.some(({ _tag }) => _tag === "Finished"))
   })
 
-  it("fails where a message goes on that has not begun", () => {
+  it("fails if a message continues that has not begun", () => {
     assert.strictEqual(whole(Wire.text(0, "It rains") + Wire.stop).failure?._tag, "InvalidResponse")
   })
 })
@@ -205,7 +205,7 @@ describe("a stream that is not whole", () => {
 const used = (text: string) => whole(text).events.find(({ _tag }) => _tag === "Used")
 
 describe("the events of a stream", () => {
-  it("come with the bytes that complete them, thinking and calls piece by piece", () => {
+  it("are emitted with the bytes that complete them, thinking and calls piece by piece", () => {
     const decoder = AnthropicMessages.protocol.makeDecoder(peer)
     const push = (text: string) => decoder.push(utf8(text)).map(({ _tag }) => _tag)
     assert.deepStrictEqual(push(Wire.starts()), ["Started"])
@@ -239,12 +239,12 @@ describe("the events of a stream", () => {
     ["pause_turn", "pause_turn", "other"],
     ["a new one", "hologram", "other"],
     ["one that is a word of JavaScript's", "constructor", "other"]
-  ])("say why it stopped: %s", (_, raw, reason) => {
+  ])("state why it stopped: %s", (_, raw, reason) => {
     const finished = whole(before + Wire.stops(raw) + Wire.stop).events.find(({ _tag }) => _tag === "Finished")
     assert.deepInclude(finished, { reason, raw } as object)
   })
 
-  it("leave what was not counted undefined", () => {
+  it("leave counts undefined that were not reported", () => {
     assert.isUndefined(used(Wire.starts({}) + Wire.stops("end_turn", {}) + Wire.stop))
     assert.deepStrictEqual(used(Wire.starts({}) + Wire.stops("end_turn", { output_tokens: 0 }) + Wire.stop), {
       _tag: "Used",
@@ -257,7 +257,7 @@ describe("the events of a stream", () => {
     })
   })
 
-  it("do not take the count at the start for the output's", () => {
+  it("do not count the output by the number at the start", () => {
     const { events } = whole(
       Wire.starts({ input_tokens: 25, output_tokens: 1 }) + Wire.stops("end_turn", {}) + Wire.stop
     )
@@ -267,7 +267,7 @@ describe("the events of a stream", () => {
     )
   })
 
-  it("keep who made a call where it was not the model, and why it was refused", () => {
+  it("keep the caller of a tool if it is not the model, and the reason of a refusal", () => {
     const caller = { type: "code_execution_20250825", tool_id: "srvtoolu_1" }
     const stop_details = { type: "refusal", category: "cyber", explanation: "No." }
     const { events } = whole(

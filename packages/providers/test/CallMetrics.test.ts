@@ -88,7 +88,7 @@ const timed = <A, E, R>(effect: Effect.Effect<A, E, R>, time: Duration.Input) =>
   })
 
 describe("a call's metrics", () => {
-  it.effect("time its first output, its output and the whole of it, and count its tokens", () =>
+  it.effect("record the time to its first output, its output rate, its duration and its tokens", () =>
     Effect.gen(function*() {
       const fake = slow(["2 seconds", says("Be")], ["3 seconds", says("cause")], ["2 seconds", finish], [
         "1 second",
@@ -105,7 +105,7 @@ describe("a call's metrics", () => {
       })
     }).pipe(isolated))
 
-  it.effect("count what failed by why, each attempt and each retry", () =>
+  it.effect("count failures by error, and each attempt and retry", () =>
     Effect.gen(function*() {
       const refused = new TransportError.ConnectFailed({ origin: "http://provider.test", reason: "refused", cause: "" })
       const fake = FakeTransport.make(refused, refused, whole({ content: "Because" }, { usage }))
@@ -120,7 +120,7 @@ describe("a call's metrics", () => {
       })
     }).pipe(isolated))
 
-  it.effect("count limits that passed by which it was", () =>
+  it.effect("count timeouts by kind", () =>
     Effect.gen(function*() {
       for (
         const [fake, timeouts] of [
@@ -142,7 +142,7 @@ describe("a call's metrics", () => {
       assert.deepStrictEqual(all.counts["clawback.call.attempts gpt-5 Interrupted"], 1)
     }).pipe(isolated))
 
-  it.effect("count a call that is interrupted, and one whose reader has enough", () =>
+  it.effect("count an interrupted call, and one whose reader stops", () =>
     Effect.gen(function*() {
       yield* Effect.gen(function*() {
         const fiber = yield* Effect.forkChild(streamed)
@@ -156,7 +156,7 @@ describe("a call's metrics", () => {
       assert.isUndefined(all.histograms["gen_ai.client.operation.duration gpt-5"])
     }).pipe(isolated))
 
-  it.effect("have the same few series for a thousand tenants as for one", () =>
+  it.effect("have no more series for a thousand tenants than for one", () =>
     Effect.gen(function*() {
       const answers = Array.from({ length: 1000 }, () => whole({ content: "Because" }, { usage }))
       yield* Effect.forEach(answers, (_, tenant) =>
@@ -169,7 +169,7 @@ describe("a call's metrics", () => {
       assert.strictEqual(all.histograms["gen_ai.client.operation.duration gpt-5"]?.[0], 1000)
     }).pipe(isolated))
 
-  it.effect("have series for the models of open layers and of the last few closed ones, however many there were", () =>
+  it.effect("have series for the models of open layers and of the last few closed ones only", () =>
     Effect.gen(function*() {
       const shown = new Set<string>()
       for (let index = 0; index < 50; index++) {
@@ -181,7 +181,7 @@ describe("a call's metrics", () => {
       assert.strictEqual(shown.size, 50)
     }).pipe(isolated))
 
-  it.effect("have one series for the models beyond those, so that none is lost before anybody has looked", () =>
+  it.effect("have one more series for all other models, so that no call is lost", () =>
     Effect.gen(function*() {
       yield* Effect.scoped(Effect.gen(function*() {
         for (let index = 0; index < 80; index++) {
@@ -197,7 +197,7 @@ describe("a call's metrics", () => {
       assert.strictEqual(models["_OTHER"], 80 - 64 + 50 - 16)
     }).pipe(isolated))
 
-  it.effect("count on when a second layer calls the same model, and when the first is closed", () =>
+  it.effect("continue when a second layer calls the same model, and when the first closes", () =>
     Effect.gen(function*() {
       const first = yield* Scope.make()
       const one = yield* Scope.provide(Layer.build(answering("gpt-5")), first)
@@ -210,7 +210,7 @@ describe("a call's metrics", () => {
       assert.strictEqual((yield* calls)["gpt-5"], 3)
     }).pipe(isolated))
 
-  it.effect("count a call that outlives its layer, and do not keep that layer's model for it", () =>
+  it.effect("count a call that outlives its layer, without keeping the layer's model", () =>
     Effect.gen(function*() {
       const scope = yield* Scope.make()
       const context = yield* Scope.provide(Layer.build(answering("gpt-5", endless())), scope)

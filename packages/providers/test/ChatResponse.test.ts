@@ -20,8 +20,8 @@ const part = (value: number) => ({ type: "native", protocol: "p", value: { value
 const contentOf = (...events: ReadonlyArray<ChatEvent.ChatEvent>) =>
   Option.getOrThrow(ChatResponse.fromEvents([started, ...events, stopped])).choices[0].content as ReadonlyArray<unknown>
 
-describe("what events come to", () => {
-  it("is one part for each run of one kind", () => {
+describe("the response of a stream's events", () => {
+  it("has one part for each run of one kind", () => {
     assert.deepStrictEqual(
       contentOf(
         { _tag: "ReasoningDelta", text: "H" },
@@ -40,7 +40,7 @@ describe("what events come to", () => {
     )
   })
 
-  it("has notes behind what they are about, and lets what is native otherwise stand between", () => {
+  it("puts notes after the part that they are about, and other native parts in their place", () => {
     assert.deepStrictEqual(contentOf(text("a"), native(1, true), text("b"), native(2, true), text("c")), [
       { type: "text", text: "abc" },
       part(1),
@@ -54,7 +54,7 @@ describe("what events come to", () => {
     ])
   })
 
-  it("ends a piece of thinking with its signature, and has thinking that nobody may read", () => {
+  it("ends a piece of thinking with its signature, and keeps redacted thinking", () => {
     assert.deepStrictEqual(
       contentOf(
         { _tag: "ReasoningDelta", text: "a" },
@@ -71,7 +71,7 @@ describe("what events come to", () => {
     )
   })
 
-  it("has tool calls in the order in which they began, however their fragments are mixed", () => {
+  it("orders tool calls by their start, however their fragments are mixed", () => {
     assert.deepStrictEqual(
       contentOf(
         { _tag: "ToolCallStarted", index: 1, id: "b", name: "g", extras: { p: { a: 1 } } },
@@ -88,7 +88,7 @@ describe("what events come to", () => {
     )
   })
 
-  it("has several answers in the order of their numbers, and is nothing before each has its finish", () => {
+  it("orders several answers by number, and needs a finish of each", () => {
     const second: ChatEvent.ChatEvent = { _tag: "Finished", reason: "length", raw: "length", choice: 1 }
     const events = [started, text("b", 1), text("a"), second]
     assert.isTrue(Option.isNone(ChatResponse.fromEvents([])))
@@ -101,7 +101,7 @@ describe("what events come to", () => {
     assert.isUndefined(usage)
   })
 
-  it("are events again, which come to the same", () => {
+  it("survives conversion to events and back", () => {
     const response: ChatResponse.ChatResponse = {
       id: "1",
       model: "m",

@@ -77,7 +77,7 @@ describe("A reader that was dropped", () => {
   })
 
   it.live.each(cases)(
-    "%s of %s is noticed, and what it read from is taken back",
+    "%s of %s is noticed, and its resources are released",
     ([, , read]) =>
       Effect.gen(function*() {
         yield* read
@@ -92,7 +92,7 @@ describe("A reader that was dropped", () => {
   )
 })
 
-describe("The reader of a stream that does not come back", () => {
+describe("A reader that stops reading its stream", () => {
   it.effect.each(cases)("loses its session at the limit of the call: %s of %s", ([, , read]) =>
     Effect.gen(function*() {
       yield* read
@@ -111,7 +111,7 @@ describe("The reader of a stream that does not come back", () => {
       yield* Stream.runHead(faces[0]![1])
     }).pipe(Caller.provide({ tenant: "acme" }), Effect.provide(over(5, { quota: () => 3 }))))
 
-  it.effect("finds the error of the limit where it does, which the call has ended with long since", () =>
+  it.effect("fails with the error of the limit if it reads on later", () =>
     Effect.gen(function*() {
       const durations = Effect.map(
         Metric.snapshot,
@@ -136,7 +136,7 @@ describe("The reader of a stream that does not come back", () => {
 })
 
 describe("A call's stream whose scope is closed by another fiber", () => {
-  it.effect("does not begin after that, and names the call", () =>
+  it.effect("does not begin, and its error names the call", () =>
     Effect.gen(function*() {
       const scope = yield* Scope.make()
       const pull = yield* Scope.provide(Stream.toPull(faces[0]![1]), scope)

@@ -71,7 +71,7 @@ const embedMany = (texts: ReadonlyArray<string>) =>
 const unbounded = { concurrency: "unbounded" } as const
 
 describe("a target of embeddings", () => {
-  it.effect("answers with a vector for each input, in their order, and what was used", () =>
+  it.effect("returns one vector for each input, in order, and the usage", () =>
     Effect.gen(function*() {
       const data = [{ index: 1, embedding: [2] }, { index: 0, embedding: [1] }]
       const fake = FakeTransport.make(FakeTransport.json(JSON.stringify({ data, usage: { prompt_tokens: 5 } })))
@@ -80,7 +80,7 @@ describe("a target of embeddings", () => {
       assert.strictEqual(response.usage?.inputTokens, 5)
     }))
 
-  it.effect("is asked with the key, the model and the target's parameters, for base64", () =>
+  it.effect("sends the key, the model and the target's parameters, and requests base64", () =>
     Effect.gen(function*() {
       const fake = FakeTransport.make(vectors([[1]]), vectors([[1]]))
       const parameters = { dimensions: 256, user: "u-1" }
@@ -96,7 +96,7 @@ describe("a target of embeddings", () => {
     }))
 
   it.effect.each([1, 3])(
-    "fails typed with %d vectors for two inputs, without the key that it quotes",
+    "fails with %d vectors for two inputs, without the key in the error",
     (count) =>
       Effect.gen(function*() {
         const body = { data: Array.from({ length: count }, () => ({ embedding: [1] })), echo: "sk-nobody" }
@@ -120,7 +120,7 @@ describe("a target of embeddings", () => {
       assert.strictEqual(told, "not at openai")
     }))
 
-  it.effect("tries again as its policy says, under one idempotency key", () =>
+  it.effect("retries by its policy, under one idempotency key", () =>
     Effect.gen(function*() {
       const refused = new TransportError.ConnectFailed({ origin: "http://provider.test", reason: "refused", cause: "" })
       const fake = FakeTransport.make(refused, FakeTransport.json("{}", { status: 503 }), vectors([[1]]))
@@ -134,7 +134,7 @@ describe("a target of embeddings", () => {
       assert.strictEqual(new Set(keys).size, 1)
     }))
 
-  it.effect("keeps its limit `total`, and is a call in the registry while it runs", () =>
+  it.effect("obeys its limit `total`, and is a call in the registry while it runs", () =>
     Effect.gen(function*() {
       const fake = FakeTransport.make(Effect.never)
       yield* Effect.gen(function*() {
@@ -150,7 +150,7 @@ describe("a target of embeddings", () => {
       }).pipe(Caller.provide({ tenant: "acme" }), Effect.provide(over(fake, { timeouts: { total: "1 second" } })))
     }))
 
-  it.effect("is counted as embeddings", () =>
+  it.effect("is counted as an embeddings call", () =>
     Effect.gen(function*() {
       yield* Effect.provide(EmbeddingTarget.embed({ input: ["a"] }), over(FakeTransport.make(vectors([[1]], 3))))
       const series = (yield* Metric.snapshot).flatMap(({ attributes = {}, id, ...snapshot }) =>
@@ -169,7 +169,7 @@ describe("a target of embeddings", () => {
       ])
     }).pipe(Effect.provideService(Metric.MetricRegistry, new Map())))
 
-  it.effect("is told of as embeddings, and nothing of what was embedded is", () =>
+  it.effect("is traced as an embeddings call, without the texts", () =>
     Effect.gen(function*() {
       const spans: Array<Tracer.Span> = []
       const tracer = Tracer.make({
@@ -201,7 +201,7 @@ describe("a target of embeddings", () => {
       })
     }))
 
-  it.effect("is opened once for many calls, and not without its key", () =>
+  it.effect("opens once for many calls, and not without its key", () =>
     Effect.gen(function*() {
       const error = yield* EmbeddingTarget.open(OpenAi.embeddingTarget(model)).pipe(
         Effect.scoped,
@@ -211,12 +211,12 @@ describe("a target of embeddings", () => {
       assert.instanceOf(error, Credential.CredentialUnavailable)
     }))
 
-  it("does not take a model without a name, or a limit that is none", () => {
+  it("rejects a model without a name, and an invalid limit", () => {
     assert.throws(() => OpenAi.embeddingTarget(" "), RangeError, "model")
     assert.throws(() => OpenAi.embeddingTarget(model, { timeouts: { total: -1 } }), RangeError, "timeouts.total")
   })
 
-  it("does not take a provider of whom no request may hold anything", () => {
+  it("rejects a provider whose requests may hold nothing", () => {
     const { limits: { embeddings }, ...provider } = OpenAi.provider
     for (const none of [0, -1, NaN, 1.5]) {
       assert.throws(
@@ -234,7 +234,7 @@ describe("a target of embeddings", () => {
 })
 
 describe("Effect's EmbeddingModel", () => {
-  it.effect("embeds one text and many, and counts what was used", () =>
+  it.effect("embeds one text and many, and reports the usage", () =>
     Effect.gen(function*() {
       yield* Effect.gen(function*() {
         assert.deepStrictEqual((yield* embed("abc")).vector, [3, 0])
@@ -268,7 +268,7 @@ describe("Effect's EmbeddingModel", () => {
       ]])
     }))
 
-  it.effect("splits what is more than one request may hold, and puts the answers together", () =>
+  it.effect("splits texts that exceed one request, and joins the responses", () =>
     Effect.gen(function*() {
       const fake = measuring()
       const target = EmbeddingTarget.make(
@@ -287,7 +287,7 @@ describe("Effect's EmbeddingModel", () => {
       assert.strictEqual(new Set(keys).size, keys.length)
     }))
 
-  it.effect("cancels a request when the last that waits for it is interrupted, and not before", () =>
+  it.effect("cancels a request when the last fiber that waits for it is interrupted, and not earlier", () =>
     Effect.gen(function*() {
       const fake = FakeTransport.make(Effect.never)
       yield* Effect.gen(function*() {
@@ -304,7 +304,7 @@ describe("Effect's EmbeddingModel", () => {
       }).pipe(Effect.provide(over(fake)))
     }))
 
-  it.effect("sends nothing for who is gone before it is sent", () =>
+  it.effect("sends no texts of fibers that were interrupted before", () =>
     Effect.gen(function*() {
       const fake = measuring()
       yield* Effect.gen(function*() {
@@ -315,7 +315,7 @@ describe("Effect's EmbeddingModel", () => {
       assert.isEmpty(fake.requests)
     }))
 
-  it.effect("fails with what stands for the precise error", () =>
+  it.effect("fails with an AiError that leads back to the precise error", () =>
     Effect.gen(function*() {
       const fake = FakeTransport.make(FakeTransport.json("{\"data\":[]}"), FakeTransport.json("{}", { status: 401 }))
       yield* Effect.gen(function*() {
@@ -328,7 +328,7 @@ describe("Effect's EmbeddingModel", () => {
 })
 
 describe("the types of a target of embeddings", () => {
-  it("say exactly what a call can fail with, and what opening needs", () => {
+  it("state exactly the errors of a call, and the needs of opening", () => {
     expectTypeOf(EmbeddingTarget.embed).returns.toEqualTypeOf<
       Effect.Effect<Embedding.EmbeddingResponse, ProviderError.CallError, EmbeddingTarget.Embedder>
     >()

@@ -43,7 +43,7 @@ describe("server-sent events", () => {
     always(Framing.sse, bytesOf(frames.map(Framing.sse.write).join("")), { frames, fault: undefined })
   })
 
-  it("drops an event that no empty line ends", () => {
+  it("drops an event without an empty line after it", () => {
     assert.deepStrictEqual(read(Framing.sse, [bytesOf("data: 1\n\ndata: 2\n")]), {
       frames: [{ event: "message", data: "1" }],
       fault: undefined
@@ -57,7 +57,7 @@ describe("JSON lines", () => {
     always(Framing.jsonLines, bytesOf(frames.map(Framing.jsonLines.write).join("")), { frames, fault: undefined })
   })
 
-  it("reads lines that CRLF ends, skips empty ones, and needs no end of the last one", () => {
+  it("reads lines that end in CRLF, skips empty ones, and needs no end of the last one", () => {
     const body = bytesOf("\uFEFF{\"a\":1}\r\n\r\n \t\n{\"b\":\"\u2028\"}\n\n[3]")
     always(Framing.jsonLines, body, { frames: ["{\"a\":1}", "{\"b\":\"\u2028\"}", "[3]"], fault: undefined })
   })
@@ -123,7 +123,7 @@ const decode = (body: string) => {
 
 const frame = (text: string) => String.fromCharCode(text.length) + text
 
-describe("a framing of one's own", () => {
+describe("a custom framing", () => {
   it.each<[string, string, ReturnType<typeof decode>]>([
     ["a whole answer", frame("hello") + frame("stop"), {
       tags: ["TextDelta", "Finished"],

@@ -42,7 +42,7 @@ const failing = (times: number) => {
 }
 
 describe("a provider's Model", () => {
-  it("fails never, says its provider, and needs a transport", () => {
+  it("never fails, names its provider, and needs a transport", () => {
     expectTypeOf(OpenAi.model("gpt-5")).toEqualTypeOf<
       Model.Model<"openai", LanguageModel.LanguageModel, Transport.Transport>
     >()
@@ -73,7 +73,7 @@ describe("a provider's Model", () => {
     }).pipe(Effect.provide(OpenAi.model("gpt-5")), over(fake))
   })
 
-  it.effect("fails a call with the reason why it could not be opened, and is opened anew by the next", () => {
+  it.effect("fails a call with the reason why it could not open, and opens again at the next", () => {
     const { credential, error, opens } = failing(2)
     return Effect.gen(function*() {
       const calls: ReadonlyArray<Effect.Effect<unknown, AiError.AiError, LanguageModel.LanguageModel>> = [
@@ -90,7 +90,7 @@ describe("a provider's Model", () => {
     }).pipe(Effect.provide(OpenAi.model("gpt-5", { credential })), over(answers("1")))
   })
 
-  it.effect("fails a call where its configuration cannot be read, or an error of the program's own comes", () =>
+  it.effect("fails a call if its configuration cannot be read, or with the program's own error", () =>
     Effect.gen(function*() {
       const broken = ConfigProvider.make(() => Effect.fail(new ConfigProvider.SourceError({ message: "disk" })))
       const unreadable = yield* Effect.flip(
@@ -109,7 +109,7 @@ describe("a provider's Model", () => {
       assert.strictEqual(yield* credentials, 0)
     }).pipe(over(answers())))
 
-  it.effect("is opened by another caller where the first is interrupted meanwhile", () =>
+  it.effect("is opened by another caller if the first is interrupted meanwhile", () =>
     Effect.gen(function*() {
       const started = yield* Deferred.make<void>()
       let opens = 0
@@ -144,7 +144,7 @@ describe("a provider's Model", () => {
       assert.strictEqual(yield* asked, "2")
     }).pipe(Effect.provide(OpenAi.model("gpt-5")), over(answers("1", "2"))))
 
-  it.effect("is a step of an ExecutionPlan, also where its key is missing", () => {
+  it.effect("is a step of an ExecutionPlan, even if its key is missing", () => {
     const fake = FakeTransport.make(
       FakeTransport.json(JSON.stringify({ error: { message: "busy", code: "slow_down" } }), { status: 503 }),
       whole({ content: "from the third" })
@@ -187,7 +187,7 @@ describe("a provider's Model", () => {
     }).pipe(Effect.provide(Models.layer), over(answers("1")))
   })
 
-  it.effect("lends what it needs to a service that provides it later", () => {
+  it.effect("takes its needs from a service that is provided later", () => {
     class Writer extends Context.Service<Writer, { readonly write: Effect.Effect<string, AiError.AiError> }>()(
       "@clawback/providers/test/Model.test/Writer"
     ) {

@@ -9,7 +9,7 @@ import { called, config, handlers, over, reasonOf, toolkit, whole } from "./supp
 import { chunk, done, finishes, says, tokens } from "./support/openAiWire.ts"
 
 describe("an answer in one piece", () => {
-  it.effect("comes with its text, its reason to end and its usage", () =>
+  it.effect("has its text, its finish reason and its usage", () =>
     Effect.gen(function*() {
       const fake = FakeTransport.make(whole({ content: "Because." }, { usage: tokens(11, 7) }))
       const response = yield* Effect.provide(LanguageModel.generateText({ prompt: "Why?" }), over(fake))
@@ -21,7 +21,7 @@ describe("an answer in one piece", () => {
       assert.deepInclude(metadata, { id: "chatcmpl-1", modelId: "gpt-5-2026-08-07" })
     }))
 
-  it.effect("leaves usage unknown that the provider did not count", () =>
+  it.effect("leaves counts unknown that the provider did not report", () =>
     Effect.gen(function*() {
       const fake = FakeTransport.make(whole({ content: "Because." }))
       const { usage } = yield* Effect.provide(LanguageModel.generateText({ prompt: "Why?" }), over(fake))
@@ -31,7 +31,7 @@ describe("an answer in one piece", () => {
       assert.isUndefined(usage.outputTokens.text)
     }))
 
-  it.effect("keeps reasoning apart from text, and gives a refusal as text", () =>
+  it.effect("separates reasoning from text, and has a refusal as text", () =>
     Effect.gen(function*() {
       const fake = FakeTransport.make(whole({ reasoning_content: "Hm.", refusal: "No." }))
       const response = yield* Effect.provide(LanguageModel.generateText({ prompt: "Why?" }), over(fake))
@@ -39,7 +39,7 @@ describe("an answer in one piece", () => {
       assert.strictEqual(response.text, "No.")
     }))
 
-  it.effect("is asked for with the key, the model and the parameters of the layer", () =>
+  it.effect("sends the key, the model and the parameters of the layer", () =>
     Effect.gen(function*() {
       const fake = FakeTransport.make(whole({ content: "Because." }))
       yield* Effect.provide(
@@ -56,7 +56,7 @@ describe("an answer in one piece", () => {
       })
     }))
 
-  it.effect("is the first one where several were asked for", () =>
+  it.effect("is the first one if several were requested", () =>
     Effect.gen(function*() {
       const choices = ["a", "b"].map((content, index) => ({ index, message: { content }, finish_reason: "stop" }))
       const fake = FakeTransport.make(FakeTransport.json(JSON.stringify({ id: "1", choices })))
@@ -89,7 +89,7 @@ describe("an answer in one piece", () => {
       ])
     }))
 
-  it.effect("fails typed when the model calls a tool with what is not JSON", () =>
+  it.effect("fails if the arguments of a tool call are not JSON", () =>
     Effect.gen(function*() {
       const fake = FakeTransport.make(
         whole({ tool_calls: [called("call_a", "weather", "{\"city\":")] }, {}, "tool_calls")
@@ -108,7 +108,7 @@ const parts = (...chunks: ReadonlyArray<string>) =>
   )
 
 describe("a streamed answer", () => {
-  it.effect("comes in runs of text and reasoning, and ends with its usage", () =>
+  it.effect("has runs of text and reasoning, and ends with its usage", () =>
     Effect.gen(function*() {
       const found = yield* parts(
         says({ role: "assistant", content: "", reasoning_content: "H" }),
@@ -135,14 +135,14 @@ describe("a streamed answer", () => {
       assert.deepInclude(finish.usage.outputTokens, { total: 7, reasoning: 2, text: 5 })
     }))
 
-  it.effect("asks for usage", () =>
+  it.effect("requests the usage", () =>
     Effect.gen(function*() {
       const fake = FakeTransport.make(FakeTransport.events(finishes("stop")))
       yield* Effect.provide(Stream.runDrain(LanguageModel.streamText({ prompt: "Why?" })), over(fake))
       assert.deepInclude(fake.body(0), { stream: true, stream_options: { include_usage: true } })
     }))
 
-  it.effect("runs the tools that the model calls side by side", () =>
+  it.effect("runs tools in parallel", () =>
     Effect.gen(function*() {
       const fake = FakeTransport.make(FakeTransport.events(
         says({ tool_calls: [{ index: 0, id: "call_a", function: { name: "weather", arguments: "{\"ci" } }] }),
@@ -161,7 +161,7 @@ describe("a streamed answer", () => {
       assert.strictEqual(found.at(-1)?.type, "finish")
     }))
 
-  it.effect("fails typed when the model calls a tool with what is not JSON, after what it said", () =>
+  it.effect("fails if the arguments of a tool call are not JSON, after the parts before it", () =>
     Effect.gen(function*() {
       const fake = FakeTransport.make(FakeTransport.events(
         says({ content: "Look" }) +
@@ -179,7 +179,7 @@ describe("a streamed answer", () => {
       assert.deepStrictEqual(texts, ["Look"])
     }))
 
-  it.effect("is refused where the body is no event stream", () =>
+  it.effect("fails if the body is not an event stream", () =>
     Effect.gen(function*() {
       const fake = FakeTransport.make(FakeTransport.json("<html>", { headers: { "content-type": "text/html" } }))
       const reason = yield* reasonOf(
@@ -220,7 +220,7 @@ describe("a streamed answer that has its finish", () => {
     ["nothing more comes", Effect.never, {}, 1000],
     ["nothing more comes within the limit `idle`", Effect.never, { idle: limit }, 100],
     ["nothing more comes within the limit `total`", Effect.never, { total: limit }, 100]
-  ])("is whole where %s", ([, end, timeouts, atMost]) =>
+  ])("is whole if %s", ([, end, timeouts, atMost]) =>
     Effect.gen(function*() {
       const without = yield* ending([finishes("stop")], end, timeouts)
       assert.isUndefined(without.tokens)
@@ -230,7 +230,7 @@ describe("a streamed answer that has its finish", () => {
       assert.isAtMost(withUsage.took, atMost)
     }))
 
-  it.effect("is whole where its reader comes back after the deadline", () =>
+  it.effect("is whole if its reader returns after the deadline", () =>
     Effect.gen(function*() {
       const fake = FakeTransport.make(FakeTransport.events(says({ content: "Well" }) + finishes("stop"), done))
       const fiber = yield* LanguageModel.streamText({ prompt: "Why?" }).pipe(
@@ -251,7 +251,7 @@ describe("the layer", () => {
     ["missing", {}],
     ["empty", { OPENAI_API_KEY: "" }],
     ["blank", { OPENAI_API_KEY: " \n" }]
-  ])("does not build where the key is %s", ([, values]) =>
+  ])("does not build if the key is %s", ([, values]) =>
     Effect.gen(function*() {
       const fake = FakeTransport.make(whole({ content: "Because." }))
       const layer = OpenAi.layer({ model: "gpt-5", baseUrl: "http://provider.test/v1" }).pipe(
@@ -310,7 +310,7 @@ describe("the layer", () => {
     ["http://s3cret@provider.test/v1?key=s3cret", "http://<credentials>@provider.test/v1?<query>"],
     ["http://me:s3?c/r#et@provider.test:x/v1", "http://<credentials>@provider.test:x/v1"],
     ["me:s3cret@provider.test/v1", "<credentials>@provider.test/v1"]
-  ])("does not build with the base URL %s, of which it says %s", ([baseUrl, url]) =>
+  ])("does not build with the base URL %s, which the error shows as %s", ([baseUrl, url]) =>
     Effect.gen(function*() {
       const error = yield* Effect.flip(
         Effect.provide(LanguageModel.generateText({ prompt: "Why?" }), over(FakeTransport.make(), { baseUrl }))

@@ -108,14 +108,14 @@ describe("classification", () => {
     [500, "an error that is a string", "{\"error\":\"Oops\"}", "ProviderFailed", undefined],
     [500, "JSON that says nothing", "null", "ProviderFailed", undefined],
     [302, "a redirect", "", "InvalidResponse", undefined]
-  ])("takes %i with %s for what it is", (status, _, body, tag, code) => {
+  ])("of status %i with %s becomes its own error", (status, _, body, tag, code) => {
     const failure = classify(status, body, { "x-request-id": "req_7" })
     assert.strictEqual(failure._tag, tag)
     if (failure._tag === "InvalidResponse") return
     assert.deepInclude(failure, { provider: "openai", status, code, requestId: "req_7" } as object)
   })
 
-  it("keeps what the provider said", () => {
+  it("keeps the provider's message and codes", () => {
     assert.deepInclude(classify(500, error({})), { detail: "Oops" } as object)
     assert.deepInclude(classify(500, "  upstream connect error\n"), { detail: "upstream connect error" } as object)
     assert.deepInclude(classify(500, ""), { detail: "" } as object)
@@ -127,7 +127,7 @@ describe("classification", () => {
     assert.deepInclude(classify(400, "{\"object\":\"error\",\"message\":\"Oops\"}"), { detail: "Oops" } as object)
   })
 
-  it("quotes no more than the beginning of a long body", () => {
+  it("quotes only the beginning of a long body", () => {
     const failure = classify(500, "x".repeat(100_000))
     assert.isBelow(failure.message.length, 1000)
   })
@@ -167,7 +167,7 @@ const limits = (headers: Record<string, string>, status = 200, body = "") =>
   OpenAiChat.protocol.limits({ status, headers, body })
 
 describe("limits", () => {
-  it("are read by what is limited", () => {
+  it("are read by dimension", () => {
     assert.deepStrictEqual(
       limits({
         "x-ratelimit-limit-requests": "60",
@@ -209,15 +209,18 @@ describe("limits", () => {
     ["1d", undefined],
     ["1s x", undefined],
     ["2026-11-24T12:00:00Z", undefined]
-  ])("that reset after %o do so after %o milliseconds", (reset, millis) => {
+  ])("that reset after %o reset in %o milliseconds", (reset, millis) => {
     const [found] = limits({ "x-ratelimit-reset-tokens": reset }).limits
     assert.deepStrictEqual(found?.resetAfter, millis === undefined ? undefined : Duration.millis(millis))
   })
 
-  it.each([["-1"], ["1.5"], ["many"], [""], ["9".repeat(40)]])("that are no number, as %o, are unknown", (value) => {
-    const [found] = limits({ "x-ratelimit-limit-tokens": value, "x-ratelimit-remaining-tokens": value }).limits
-    assert.deepInclude(found, { limit: undefined, remaining: undefined } as object)
-  })
+  it.each([["-1"], ["1.5"], ["many"], [""], ["9".repeat(40)]])(
+    "that are not numbers, such as %o, are unknown",
+    (value) => {
+      const [found] = limits({ "x-ratelimit-limit-tokens": value, "x-ratelimit-remaining-tokens": value }).limits
+      assert.deepInclude(found, { limit: undefined, remaining: undefined } as object)
+    }
+  )
 
   it.each<[string, number, string, Record<string, string>, number | undefined]>([
     ["a header", 200, "", { "retry-after": "2" }, 2_000],
@@ -227,7 +230,7 @@ describe("limits", () => {
     ["words of milliseconds", 429, inWords("Please try again in 15ms."), {}, 15],
     ["no words of a success", 200, inWords("Please try again in 15ms."), {}, undefined],
     ["words without a time", 429, inWords("Please try again in a while."), {}, undefined]
-  ])("ask to wait by %s", (_, status, body, headers, millis) => {
+  ])("state the wait by %s", (_, status, body, headers, millis) => {
     const expected = millis === undefined ? undefined : Duration.millis(millis)
     assert.deepStrictEqual(limits(headers, status, body).retryAfter, expected)
     if (status !== 429) return
@@ -254,8 +257,8 @@ const sendable: ReadonlyArray<readonly [ProviderError.ProviderError, number, Pro
   [new ProviderError.StreamTruncated({ provider: "x", delivered: 3 }), 502, "ProviderFailed"]
 ]
 
-describe("an error that a server of ours answers", () => {
-  it.each(sendable)("%s is what it was to our clients, and to OpenAI's SDK", async (error, status, tag) => {
+describe("an error that our server sends", () => {
+  it.each(sendable)("%s is decoded by our client, and by OpenAI's SDK", async (error, status, tag) => {
     const { body, headers, status: sent } = OpenAiChat.protocol.encodeError(error)
     const text = JSON.stringify(body)
     const failure = classify(sent, text, { ...headers })
@@ -267,7 +270,7 @@ describe("an error that a server of ours answers", () => {
     assert.include(theirs.message, "detail" in failure ? failure.detail : "")
   })
 
-  it.each(sendable)("%s is the same where a stream has begun", async (error, _, tag) => {
+  it.each(sendable)("%s is the same after a stream has begun", async (error, _, tag) => {
     const encoder = OpenAiChat.protocol.makeEncoder({ stream: true, includeUsage: true })
     const bytes = encoder.push([{ _tag: "Started", id: "a", model: "m" }, { _tag: "TextDelta", text: "Well" }]) +
       encoder.fail(error)

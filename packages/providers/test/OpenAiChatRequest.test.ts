@@ -5,7 +5,7 @@ import { cases, encode, request } from "./support/openAiRequests.ts"
 import * as OpenAiSdk from "./support/openAiSdk.ts"
 
 describe("the encoder of a request", () => {
-  it("is held against OpenAI's SDK in sixty cases or more", () => {
+  it("is compared with OpenAI's SDK in sixty cases or more", () => {
     assert.strictEqual(new Set(cases.map(([name]) => name)).size, cases.length)
     assert.isAtLeast(cases.length, 60)
   })
@@ -36,7 +36,7 @@ describe("the encoder of a request", () => {
     ["a file by its URL", {
       messages: [{ role: "user", content: [{ type: "file", source: { url: "https://a.test/b.pdf" } }] }]
     }]
-  ])("refuses %s, typed", (_, fields) => {
+  ])("rejects %s", (_, fields) => {
     const result = OpenAiChat.protocol.encodeRequest(request(fields), { stream: false, includeUsage: false })
     assert.deepInclude(
       Result.getOrThrow(Result.flip(result)),

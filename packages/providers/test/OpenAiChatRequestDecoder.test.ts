@@ -21,7 +21,7 @@ describe("the decoder of a request", () => {
   ]
 
   it.each(cases.filter(([name]) => !lossy.some((part) => name.includes(part))))(
-    "reads %s, and says it again as it was",
+    "reads %s, and encodes it again unchanged",
     (_, __, parameters) => {
       const { delivery, request } = decode(parameters)
       assert.deepStrictEqual(delivery, { stream: false, includeUsage: false })
@@ -67,7 +67,7 @@ describe("the decoder of a request", () => {
     assert.deepStrictEqual(JSON.stringify(Result.getOrThrow(encoded)).includes("\"__proto__\":{\"a\":1}"), true)
   })
 
-  it("gives calls of functions ids, by which their results find them", () => {
+  it("gives ids to function calls and their results", () => {
     const { request } = decode({
       messages: [
         { role: "user", content: "a" },
@@ -85,7 +85,7 @@ describe("the decoder of a request", () => {
     ])
   })
 
-  it("knows how the answer is to come", () => {
+  it("reads how the answer is to be delivered", () => {
     assert.deepStrictEqual(decode({ stream: true }).delivery, { stream: true, includeUsage: false })
     assert.deepStrictEqual(
       decode({ stream: true, stream_options: { include_usage: true, include_obfuscation: false } }),
@@ -137,13 +137,13 @@ describe("the decoder of a request", () => {
     ["stop[0]", { ...hello, stop: [7] }],
     ["stream", { ...hello, stream: "yes" }],
     ["stream_options.include_usage", { ...hello, stream_options: { include_usage: 1 } }]
-  ])("says that it is %s that is wrong with %j", (path, body) => {
+  ])("names %s as the mistake in %j", (path, body) => {
     const text = typeof body === "string" ? body : JSON.stringify(body)
     const failure = Result.getOrThrow(Result.flip(OpenAiChat.protocol.decodeRequest(httpRequest(text))))
     assert.deepInclude(failure, { _tag: "RequestInvalid", protocol: "openai-chat", path } as object)
   })
 
-  it("reads what OpenAI's SDK writes, in every case that the encoder is held against", async () => {
+  it("reads what OpenAI's SDK writes, in every case of the encoder", async () => {
     for (const body of await Promise.all(cases.map(([, , parameters]) => OpenAiSdk.sentBody(parameters)))) {
       assert.isTrue(Result.isSuccess(OpenAiChat.protocol.decodeRequest(httpRequest(JSON.stringify(body)))))
     }

@@ -33,7 +33,7 @@ const nested = (depth: number) => body({ deep: JSON.parse("[".repeat(depth) + "]
 const failureOf = (body: string) => Result.getOrThrow(Result.flip(decode(body)))._tag
 
 describe("the decoder of a whole answer", () => {
-  it("gives what a stream of the same answer comes to", () => {
+  it("returns what a stream of the same answer folds to", () => {
     assert.deepStrictEqual(eventsOf(body({ content: "Hello" }, { usage: tokens(11, 7) })), [
       started,
       text("Hello"),
@@ -42,7 +42,7 @@ describe("the decoder of a whole answer", () => {
     ])
   })
 
-  it("takes an error under the status of a success for the error, and arguments that are no text for none", () => {
+  it("finds an error under the status of a success, and ignores arguments that are not text", () => {
     assert.strictEqual(failureOf("{\"error\":{\"message\":\"Oops\",\"code\":429}}"), "RateLimited")
     const calls = { tool_calls: [{ ...call("c", "f", ""), function: { name: "f", arguments: { a: 1 } } }] }
     assert.strictEqual(failureOf(body(calls)), "InvalidResponse")
@@ -67,12 +67,12 @@ describe("the decoder of a whole answer", () => {
     )
   })
 
-  it("takes a call of a function, from before there were tools, for a call with an id of its own", () => {
+  it("reads a legacy function call as a tool call with its own id", () => {
     const [, started] = eventsOf(body({ function_call: { name: "f", arguments: "{}" } }))
     assert.deepStrictEqual(started, { _tag: "ToolCallStarted", index: 0, id: "call_chatcmpl-1_0", name: "f" })
   })
 
-  it("reads no deeper than can be written again", () => {
+  it("rejects JSON that nests too deep to be written again", () => {
     const { length } = JSON.stringify(OpenAiChat.protocol.encodeResponse(Result.getOrThrow(decode(nested(400)))))
     assert.isAbove(length, 800)
     assert.strictEqual(failureOf(nested(600)), "InvalidResponse")

@@ -123,8 +123,8 @@ const decoded = (text: string, choices = 1): ReadonlyArray<ChatEvent.ChatEvent> 
   return events
 }
 
-describe("an answer that a server of ours gives", () => {
-  it.each(cases)("in one piece, %s, is what it was to our clients, and to OpenAI's SDK", async (name, response) => {
+describe("an answer of our server", () => {
+  it.each(cases)("in one piece, %s, is decoded by our client, and by OpenAI's SDK", async (name, response) => {
     const body = JSON.stringify(protocol.encodeResponse(response))
     assert.deepStrictEqual(
       Result.getOrThrow(protocol.decodeResponse(peer, { status: 200, headers: {}, body })),
@@ -133,7 +133,7 @@ describe("an answer that a server of ours gives", () => {
     assert.deepStrictEqual(ofCompletion(await OpenAiSdk.whole(body)), ofEvents(ChatResponse.toEvents(response)), name)
   })
 
-  it.each(cases)("as a stream, %s, is what it was to our clients, and to OpenAI's SDK", async (name, response) => {
+  it.each(cases)("as a stream, %s, is decoded by our client, and by OpenAI's SDK", async (name, response) => {
     const text = streamed(ChatResponse.toEvents(response))
     const events = decoded(text, response.choices.length)
     assert.deepStrictEqual(Option.getOrThrow(ChatResponse.fromEvents(events)), response)
@@ -143,7 +143,7 @@ describe("an answer that a server of ours gives", () => {
     assert.isTrue(chunks.every((chunk) => chunk.id === "chatcmpl-1" && chunk.created === 7 && chunk.model === "gpt-5"))
   })
 
-  it("counts only where the client asked for it, and then in a chunk of its own", async () => {
+  it("has usage only if the client requested it, in its own chunk", async () => {
     const response = answer([{ type: "text", text: "a" }], { usage })
     const without = await OpenAiSdk.chunks(utf8(streamed(ChatResponse.toEvents(response), false)))
     assert.isTrue(without.every((chunk) => !("usage" in chunk)))
@@ -151,7 +151,7 @@ describe("an answer that a server of ours gives", () => {
     assert.deepStrictEqual(counted.filter(({ usage }) => usage !== null).map(({ choices }) => choices), [[]])
   })
 
-  it("leaves out what other protocols alone know, and says thinking under the usual name", () => {
+  it("leaves out native parts of other protocols, and has thinking under the usual name", () => {
     const foreign = answer([
       { type: "reasoning", text: "Hm.", signature: "c2ln" },
       { type: "native", protocol: "anthropic-messages", value: { type: "server_tool_use" } },
@@ -171,7 +171,7 @@ describe("an answer that a server of ours gives", () => {
   })
 })
 
-describe("an answer that came with the probability of each token", () => {
+describe("an answer with log probabilities", () => {
   const told = ["a", "b"].map((content) =>
     `data: ${
       JSON.stringify({
@@ -186,7 +186,7 @@ describe("an answer that came with the probability of each token", () => {
     }\n\n`
   ).join("")
 
-  it("is one text with all of them, in one piece as well", async () => {
+  it("is one text with all of them, also in one piece", async () => {
     const response = Option.getOrThrow(ChatResponse.fromEvents(decoded(told)))
     const [first] = response.choices[0].content
     assert.deepStrictEqual(first, { type: "text", text: "ab" })
@@ -199,7 +199,7 @@ const chunk = (index: number, finish: string | null) =>
   `data: ${JSON.stringify({ id: "1", choices: [{ index, delta: { content: "a" }, finish_reason: finish }] })}\n\n`
 
 describe("several answers", () => {
-  it("are not whole where one of them has no finish, whatever the server says", () => {
+  it("are not whole if one of them has no finish, even after [DONE]", () => {
     const decoder = protocol.makeDecoder(peer, 2)
     decoder.push(utf8(chunk(0, "stop") + chunk(1, null) + "data: [DONE]\n\n"))
     assert.isFalse(decoder.isDone)
@@ -207,7 +207,7 @@ describe("several answers", () => {
     assert.deepInclude(decoder.failure, { _tag: "StreamTruncated", delivered: 4 } as object)
   })
 
-  it("are whole once as many as were asked for have finished", () => {
+  it("are whole once the requested number has finished", () => {
     const [first = "", ...rest] = streamed(ChatResponse.toEvents(cases.find(([name]) => name === "two answers")![1]))
       .split(/(?<=\n\n)/)
     const untilFirst = [first, ...rest.slice(0, 2)].join("")
@@ -220,7 +220,7 @@ describe("several answers", () => {
     }
   })
 
-  it("may be fewer than were asked for, where the server says that it is done", () => {
+  it("may be fewer than requested after [DONE]", () => {
     const text = streamed(ChatResponse.toEvents(answer([{ type: "text", text: "a" }])))
     assert.lengthOf(decoded(text, 3).filter(({ _tag }) => _tag === "Finished"), 1)
   })

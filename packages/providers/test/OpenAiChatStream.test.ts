@@ -60,7 +60,7 @@ const numberedCall = (index: string, fields: object) =>
   chunk({ choices: [{ index: 0, delta: { tool_calls: [{ index, ...fields }] } }] })
 
 describe("the decoder of a stream", () => {
-  it("tells the calls apart where a server writes their numbers as texts", () => {
+  it("distinguishes tool calls if a server writes their indexes as strings", () => {
     const stream = numberedCall("0", { id: "a", function: { name: "f", arguments: "{" } }) +
       numberedCall("1", { id: "b", function: { name: "g", arguments: "{}" } }) +
       numberedCall("0", { function: { arguments: "}" } }) + finishes("tool_calls") + done
@@ -71,7 +71,7 @@ describe("the decoder of a stream", () => {
     ])
   })
 
-  it("gives text as it comes, and the usage last", () => {
+  it("emits text as it arrives, and the usage last", () => {
     assert.deepStrictEqual(decodeText(plain), {
       events: [started, text("Hello"), text(", wörld 🌍"), stopped, used(11, 7)],
       isDone: true,
@@ -79,7 +79,7 @@ describe("the decoder of a stream", () => {
     })
   })
 
-  it("tells parallel tool calls apart whose fragments come mixed", () => {
+  it("distinguishes parallel tool calls whose fragments are mixed", () => {
     assert.deepStrictEqual(decodeText(tools).events, [
       started,
       thought("Two cities."),
@@ -96,7 +96,7 @@ describe("the decoder of a stream", () => {
     ])
   })
 
-  it("begins a tool call once where a server repeats its id and name", () => {
+  it("begins a tool call once if a server repeats its id and name", () => {
     assert.deepStrictEqual(
       decodeText(
         says({ tool_calls: [weatherCall("{")] }) + says({ tool_calls: [weatherCall("}")] }) + finishes("tool_calls")
@@ -170,7 +170,7 @@ describe("the decoder of a stream", () => {
       ],
       [["a", "f", "{}"]]
     ]
-  ])("tells tool calls apart that come %s", (_, deltas, expected) => {
+  ])("distinguishes tool calls that arrive %s", (_, deltas, expected) => {
     const { choices } = ofEvents(
       decodeText(
         deltas.map((calls) => chunk({ choices: [{ index: 0, delta: { tool_calls: calls } }] })).join("") +
@@ -180,7 +180,7 @@ describe("the decoder of a stream", () => {
     assert.deepStrictEqual(choices[0]?.calls, expected.map(([id, name, text]) => ({ id, name, arguments: text })))
   })
 
-  it("keeps a refusal apart from text", () => {
+  it("separates a refusal from text", () => {
     assert.deepStrictEqual(decodeText(refused).events, [
       started,
       { _tag: "RefusalDelta", text: "I'm sorry, " },
@@ -197,14 +197,14 @@ describe("the decoder of a stream", () => {
     ["function_call", "tool-calls"],
     ["content_filter", "content-filter"],
     ["something_new", "other"]
-  ])("knows the finish reason %s as %s and keeps the provider's word", (raw, reason) => {
+  ])("reads the finish reason %s as %s and keeps the provider's word", (raw, reason) => {
     assert.deepStrictEqual(decodeText(finishes(raw) + done).events, [
       started,
       { _tag: "Finished", reason, raw } as ChatEvent.Finished
     ])
   })
 
-  it("takes the last usage where every chunk carries one", () => {
+  it("takes the last usage if every chunk has one", () => {
     const { events } = decodeText(
       says({ content: "a" }, { usage: tokens(9, 1) }) + says({ content: "b" }, { usage: tokens(9, 2) }) +
         finishes("stop", { usage: tokens(9, 3) }) + done
@@ -212,21 +212,21 @@ describe("the decoder of a stream", () => {
     assert.deepStrictEqual(events, [started, text("a"), text("b"), stopped, used(9, 3)])
   })
 
-  it("does not forget a usage for the null of a later chunk", () => {
+  it("keeps the usage if a later chunk has null", () => {
     const { events } = decodeText(
       finishes("stop", { usage: tokens(9, 3) }) + chunk({ usage: null }) + done
     )
     assert.deepStrictEqual(events, [started, stopped, used(9, 3)])
   })
 
-  it("leaves usage unknown where a count that is repeated is cut off before that of the whole answer", () => {
+  it("leaves usage unknown if repeated counts end before the final one", () => {
     const counting = says({ content: "Well" }, { usage: tokens(5, 1) }) + finishes("stop")
     assert.isFalse(isUsed(decodeText(counting)))
     assert.isTrue(isUsed(decodeText(counting + done)))
     assert.isTrue(isUsed(decodeText(counting + chunk({ usage: tokens(5, 2) }))))
   })
 
-  it("leaves usage unknown where the provider did not count, which is not zero", () => {
+  it("leaves usage unknown, not zero, if the provider reports none", () => {
     assert.deepStrictEqual(decodeText(says({ content: "a" }) + finishes("stop") + done).events, [
       started,
       text("a"),
@@ -246,7 +246,7 @@ describe("the decoder of a stream", () => {
     )
   })
 
-  it("needs no [DONE] once the answer has finished", () => {
+  it("needs no [DONE] after the finish", () => {
     const { events, failure, isDone } = decodeText(says({ content: "a" }) + finishes("stop"))
     assert.deepStrictEqual({ events, failure, isDone }, {
       events: [started, text("a"), stopped],
@@ -255,7 +255,7 @@ describe("the decoder of a stream", () => {
     })
   })
 
-  it("knows that the answer is whole as soon as [DONE] has come", () => {
+  it("ends the answer at [DONE]", () => {
     const decoder = OpenAiChat.protocol.makeDecoder(peer)
     decoder.push(utf8(plain.slice(0, -done.length)))
     assert.isFalse(decoder.isDone)
@@ -271,14 +271,14 @@ describe("the decoder of a stream", () => {
     ["half an event", cutOff, 3],
     ["[DONE] without a finish", says({ content: "a" }) + done, 2],
     ["a finish whose event is not complete", says({ content: "a" }) + finishes("stop").slice(0, -1), 2]
-  ])("fails as truncated, with the count of what it delivered, after %s", (_, bytes, delivered) => {
+  ])("fails as truncated, with the number of delivered events, after %s", (_, bytes, delivered) => {
     const { events, failure, isDone } = decodeText(bytes)
     assert.isFalse(isDone)
     assert.strictEqual(events.length, delivered)
     assert.deepInclude(failure, { _tag: "StreamTruncated", provider: "openai", delivered })
   })
 
-  it("passes over a byte order mark, comments, pings, retry lines, ids and carriage returns", () => {
+  it("ignores a byte order mark, comments, pings, retry lines, ids and carriage returns", () => {
     assert.deepStrictEqual(decodeText(noisy), decodeText(plain))
     assert.deepStrictEqual(decodeText(plain.replaceAll("\n", "\r")), decodeText(plain))
   })
@@ -288,7 +288,7 @@ describe("the decoder of a stream", () => {
     assert.deepStrictEqual(decodeText(pretty), decodeText(plain))
   })
 
-  it("keeps what it does not know, by where it stands, and once where it is repeated", () => {
+  it("keeps unknown fields by their place, and once if they are repeated", () => {
     const { events } = decodeText(
       chunk({ service_tier: "flex", choices: [{ index: 0, delta: { content: "a", audio: { id: "x" } } }] }) +
         chunk({
@@ -309,7 +309,7 @@ describe("the decoder of a stream", () => {
     ])
   })
 
-  it("takes the call of a function, from before there were tools, for a call with an id of its own", () => {
+  it("reads a legacy function call as a tool call with its own id", () => {
     const { events } = decodeText(
       legacy({ name: "f", arguments: "" }) + legacy({ arguments: "{" }) + legacy({ arguments: "}" }) +
         finishes("function_call") + done
@@ -323,7 +323,7 @@ describe("the decoder of a stream", () => {
     ])
   })
 
-  it("does not take the name of what every object has for a reason to finish", () => {
+  it("does not read a property of Object.prototype as a finish reason", () => {
     assert.deepStrictEqual(decodeText(finishes("constructor") + done).events[1], {
       _tag: "Finished",
       reason: "other",
@@ -331,7 +331,7 @@ describe("the decoder of a stream", () => {
     })
   })
 
-  it("passes over padding, pings and what is no choice", () => {
+  it("ignores padding, pings and invalid choices", () => {
     const { events } = decodeText(
       "event: ping\ndata: {}\n\n" + chunk({ obfuscation: "x" }) + says({ content: "a" }) + "event: ping\ndata: {}\n\n" +
         chunk({ choices: [null, 3] }) + finishes("stop") + done
@@ -365,13 +365,13 @@ describe("the decoder of a stream", () => {
       "context_length_exceeded"
     ],
     ["an error of no known kind", "{\"message\":\"Oops\"}", "ProviderFailed", undefined]
-  ])("fails typed when the stream turns into %s, and keeps what came before", (_, error, tag, code) => {
+  ])("fails if the stream turns into %s, after the events before it", (_, error, tag, code) => {
     const { events, failure } = decodeText(says({ content: "a" }) + `data: {"error":${error}}\n\n` + plain)
     assert.deepStrictEqual(events, [started, text("a")])
     assert.deepInclude(failure, { _tag: tag, detail: "Oops", code } as object)
   })
 
-  it("takes a status that comes late, as the error's code, for the status", () => {
+  it("reads the code of a late error as its status", () => {
     const errors = [429, 401, 503, 7].map((code) => `data: {"error":{"message":"Oops","code":${code}}}\n\n`)
     assert.deepStrictEqual(errors.map((error) => decodeText(error).failure?._tag), [
       "RateLimited",
@@ -381,7 +381,7 @@ describe("the decoder of a stream", () => {
     ])
   })
 
-  it("does not run a tool without the arguments that came as something else than a text", () => {
+  it("fails if the arguments of a tool call are not a string", () => {
     const { failure } = decodeText(
       chunk({
         choices: [{
@@ -393,12 +393,12 @@ describe("the decoder of a stream", () => {
     assert.strictEqual(failure?._tag, "InvalidResponse")
   })
 
-  it("reads the text of content that comes in parts", () => {
+  it("reads the text of content parts", () => {
     const { events } = decodeText(chunk({ choices: [{ index: 0, delta: { content: [{ type: "text", text: "a" }] } }] }))
     assert.deepStrictEqual(events, [started, text("a")])
   })
 
-  it("fails as the provider's error where that is a mere string or an event named error", () => {
+  it("fails with the provider's error if it is a plain string or an event named error", () => {
     for (const event of [`data: {"error":"Oops"}\n\n`, `event: error\ndata: {"message":"Oops"}\n\n`]) {
       const { events, failure } = decodeText(says({ content: "a" }) + event + plain)
       assert.deepStrictEqual(events, [started, text("a")])
@@ -419,20 +419,20 @@ describe("the decoder of a stream", () => {
       chunk({ choices: [{ delta: { tool_calls: [{ function: { name: "g", arguments: "{}" } }] } }] })
     ],
     ["a tool call without a name", says({ tool_calls: [{ index: 0, id: "call_a", function: { arguments: "{}" } }] })]
-  ])("fails on %s, and keeps what came before", (_, bytes) => {
+  ])("fails on %s, after the events before it", (_, bytes) => {
     const { events, failure, isDone } = decodeText(says({ content: "a" }) + bytes + plain)
     assert.strictEqual(failure?._tag, "InvalidResponse")
     assert.deepStrictEqual(events, [started, text("a")])
     assert.isFalse(isDone)
   })
 
-  it("fails on bytes that are not UTF-8, and keeps what came before", () => {
+  it("fails on bytes that are not UTF-8, after the events before them", () => {
     const { events, failure } = decode([notUtf8])
     assert.strictEqual(failure?._tag, "InvalidResponse")
     assert.deepStrictEqual(events, [started, text("Well")])
   })
 
-  it("says nothing more once it has failed", () => {
+  it("emits nothing after it has failed", () => {
     const decoder = OpenAiChat.protocol.makeDecoder(peer)
     decoder.push(utf8(malformed))
     const { failure } = decoder
@@ -454,19 +454,19 @@ describe("the decoder of a stream", () => {
       ["bytes that are not UTF-8", notUtf8]
     ]
 
-    it.each(streams)("two pieces of %s say what the whole says", (_, bytes) => {
+    it.each(streams)("two pieces of %s decode to the events of the whole", (_, bytes) => {
       const whole = decode([bytes])
       for (let at = 0; at <= bytes.byteLength; at++) {
         assert.deepStrictEqual(decode(cut(bytes, [at])), whole, `cut at ${at}`)
       }
     })
 
-    it.each(streams)("single bytes of %s say what the whole says", (_, bytes) => {
+    it.each(streams)("single bytes of %s decode to the events of the whole", (_, bytes) => {
       assert.deepStrictEqual(decode(Array.from(bytes, (byte) => Uint8Array.of(byte))), decode([bytes]))
     })
 
     const at = Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 3000 }))
-    it.effect.prop("any pieces of any stream say what the whole says", [
+    it.effect.prop("any pieces of any stream decode to the events of the whole", [
       Schema.Array(at),
       Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: streams.length - 1 }))
     ], ([cuts, which]) =>

@@ -16,7 +16,7 @@ const others = ["", "It rains.", "Grüße aus Bergen 🌧️", "line\nbreak and 
 
 describe("the decoder of a stream", () => {
   // What OpenAI's own SDK reads out of the same bytes.
-  describe("understands as OpenAI's SDK does", () => {
+  describe("decodes as OpenAI's SDK does", () => {
     it("a hundred streams or more, with those of another server", () => {
       assert.strictEqual(new Set(cases.map(({ name }) => name)).size, cases.length)
       assert.isAtLeast(cases.length + others.length, 100)
@@ -37,7 +37,7 @@ describe("the decoder of a stream", () => {
       }))
   })
 
-  describe("however the bytes of those are cut", { timeout: 60_000 }, () => {
+  describe("however the bytes of these streams are cut", { timeout: 60_000 }, () => {
     it.each(cases.filter(({ text }) => utf8(text).byteLength <= 4096))("in two: $name", ({ text }) => {
       const bytes = utf8(text)
       const whole = JSON.stringify(decode([bytes]))
@@ -47,7 +47,7 @@ describe("the decoder of a stream", () => {
       }
     })
 
-    it.each(cases.filter(({ text }) => utf8(text).byteLength <= 4096))("off: $name", ({ text }) => {
+    it.each(cases.filter(({ text }) => utf8(text).byteLength <= 4096))("cut off: $name", ({ text }) => {
       const bytes = utf8(text)
       for (let at = 0; at < bytes.byteLength; at++) {
         const { events, failure, isDone } = decode([bytes.subarray(0, at)])
@@ -100,7 +100,7 @@ describe("the streams of another server", () => {
   afterAll(() => mock.stop())
 
   it.each(others.map((_, index) => ({ index })))(
-    "number $index is what OpenAI's SDK makes of it",
+    "number $index decodes as by OpenAI's SDK",
     async ({ index }) => {
       const response = await fetch(`${mock.url}/v1/chat/completions`, {
         method: "POST",

@@ -28,7 +28,7 @@ const empty = JSON.stringify({ object: "list", data: [], model, usage: { prompt_
 describe("a request of embeddings", () => {
   describe.each(["float", "base64"] as const)("for %s", (encoding) => {
     it.each(requests)(
-      "of %s is what OpenAI's SDK sends, and is understood again",
+      "of %s is what OpenAI's SDK sends, and decodes to itself",
       async (_, request, parameters) => {
         const encoded = Result.getOrThrow(protocol.encodeRequest(request, { encoding }))
         const sent = await OpenAiSdk.sent(
@@ -48,7 +48,7 @@ describe("a request of embeddings", () => {
   it.each<[string, unknown, Embedding.EmbeddingRequest["input"]]>([
     ["one text", "a", ["a"]],
     ["the tokens of one", [1, 2], [[1, 2]]]
-  ])("takes %s for a list of one, and asks for numbers unless told otherwise", (_, input, expected) => {
+  ])("reads %s as a list of one, and requests numbers by default", (_, input, expected) => {
     assert.deepStrictEqual(Result.getOrThrow(protocol.decodeRequest(httpRequest(JSON.stringify({ model, input })))), {
       request: { model, input: expected },
       delivery: { encoding: "float" }
@@ -65,7 +65,7 @@ describe("a request of embeddings", () => {
     ["input[1]", { model, input: [1, -1] }],
     ["dimensions", { model, input: "a", dimensions: "many" }],
     ["encoding_format", { model, input: "a", encoding_format: "hex" }]
-  ])("says that it is %s that is wrong with %j", (path, body) => {
+  ])("names %s as the mistake in %j", (path, body) => {
     const failure = Result.getOrThrow(Result.flip(protocol.decodeRequest(httpRequest(JSON.stringify(body)))))
     assert.deepInclude(failure, { _tag: "RequestInvalid", path } as object)
   })
@@ -80,25 +80,28 @@ const response: Embedding.EmbeddingResponse = {
 const decode = (body: string, status = 200) => protocol.decodeResponse(peer, { status, headers: {}, body })
 
 describe("an answer of embeddings", () => {
-  it.each(["float", "base64"] as const)("in the form %s is understood again, and by OpenAI's SDK", async (encoding) => {
-    const body = protocol.encodeResponse(response, { encoding })
-    assert.deepStrictEqual(Result.getOrThrow(decode(JSON.stringify(body))), response)
-    const sdk = OpenAiSdk.client(() =>
-      new Response(JSON.stringify(body), { headers: { "content-type": "application/json" } })
-    )
-    // Unless it is told the form, the SDK asks for base64 and decodes it.
-    const format = encoding === "float" ? { encoding_format: encoding } : {}
-    const theirs = await sdk.embeddings.create({ model, input: ["a", "b"], ...format })
-    assert.deepStrictEqual(theirs.data.map(({ embedding }) => [...embedding]), response.embeddings.map((_) => [..._]))
-    assert.strictEqual(theirs.usage.prompt_tokens, 5)
-  })
+  it.each(["float", "base64"] as const)(
+    "in the form %s is decoded by our client, and by OpenAI's SDK",
+    async (encoding) => {
+      const body = protocol.encodeResponse(response, { encoding })
+      assert.deepStrictEqual(Result.getOrThrow(decode(JSON.stringify(body))), response)
+      const sdk = OpenAiSdk.client(() =>
+        new Response(JSON.stringify(body), { headers: { "content-type": "application/json" } })
+      )
+      // Unless it is told the form, the SDK asks for base64 and decodes it.
+      const format = encoding === "float" ? { encoding_format: encoding } : {}
+      const theirs = await sdk.embeddings.create({ model, input: ["a", "b"], ...format })
+      assert.deepStrictEqual(theirs.data.map(({ embedding }) => [...embedding]), response.embeddings.map((_) => [..._]))
+      assert.strictEqual(theirs.usage.prompt_tokens, 5)
+    }
+  )
 
-  it("rounds what travels as base64 to 32 bits", () => {
+  it("rounds base64 vectors to 32 bits", () => {
     const body = protocol.encodeResponse({ ...response, embeddings: [[0.1]] }, { encoding: "base64" })
     assert.deepStrictEqual(Result.getOrThrow(decode(JSON.stringify(body))).embeddings, [[Math.fround(0.1)]])
   })
 
-  it("has its vectors in the order of the inputs, and an unknown count where there is none", () => {
+  it("has its vectors in the order of the inputs, and an unknown count if none is reported", () => {
     const data = [{ index: 1, embedding: [2] }, { index: 0, embedding: [1] }]
     assert.deepStrictEqual(Result.getOrThrow(decode(JSON.stringify({ data }))), {
       model: undefined,
@@ -122,13 +125,13 @@ describe("an answer of embeddings", () => {
     assert.strictEqual(Result.getOrThrow(Result.flip(decode(body)))._tag, "InvalidResponse")
   })
 
-  it("is an error where it says so", () => {
+  it("is an error if it contains one", () => {
     const failure = Result.getOrThrow(Result.flip(decode("{\"error\":{\"message\":\"Oops\",\"code\":429}}")))
     assert.strictEqual(failure._tag, "RateLimited")
   })
 })
 
-describe("whatever is sent", () => {
+describe("any response", () => {
   const any = fc.jsonValue({ maxDepth: 4 })
   const item = fc.record({
     index: fc.oneof(fc.nat(3), any),
@@ -143,7 +146,7 @@ describe("whatever is sent", () => {
     )
   )
 
-  it("comes to a value, which can be said again, or to a typed error", () => {
+  it("decodes to a value, which can be encoded again, or to a typed error", () => {
     const tags = new Set<string>()
     fc.assert(
       fc.property(body, (text) => {

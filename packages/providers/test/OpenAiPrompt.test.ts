@@ -33,7 +33,7 @@ describe("the choice of tools", () => {
       assert.deepStrictEqual(yield* sentTools(choice), expected)
     }))
 
-  it.effect("comes with the description and the schema of each tool", () =>
+  it.effect("is sent with the description and the schema of each tool", () =>
     Effect.gen(function*() {
       const fake = FakeTransport.make(whole({ content: "No need." }))
       yield* LanguageModel.generateText({ prompt: "Why?", toolkit: Toolkit.make(weather) }).pipe(
@@ -42,7 +42,7 @@ describe("the choice of tools", () => {
       assert.deepStrictEqual(fake.body(0).tools, [weatherOnWire])
     }))
 
-  it.effect("comes with a schema that OpenAI takes as strict, where a tool is to be called strictly", () =>
+  it.effect("is sent with a schema that OpenAI accepts as strict, if a tool is strict", () =>
     Effect.gen(function*() {
       const fake = FakeTransport.make(whole({ content: "No need." }))
       const strict = Tool.make("forecast", {
@@ -113,7 +113,7 @@ describe("the conversation so far", () => {
       )
     }))
 
-  it.effect("takes up what an earlier answer and its tools came to", () =>
+  it.effect("includes an earlier answer and the results of its tools", () =>
     Effect.gen(function*() {
       const fake = FakeTransport.make(
         whole({ tool_calls: [called("call_a", "weather", "{\"city\":\"Rome\"}")] }, {}, "tool_calls"),
@@ -131,7 +131,7 @@ describe("the conversation so far", () => {
       ])
     }))
 
-  it.effect("shows the model what a tool has for it, where that is not its result", () =>
+  it.effect("includes a tool's output for the model, if it differs from its result", () =>
     Effect.gen(function*() {
       const result = { type: "tool-result", id: "call_a", name: "weather", isFailure: false } as const
       assert.deepStrictEqual(
@@ -147,7 +147,7 @@ describe("the conversation so far", () => {
       )
     }))
 
-  it.effect("leaves out an answer of which nothing can be sent, which would be refused", () =>
+  it.effect("leaves out an empty answer, which the provider would reject", () =>
     Effect.gen(function*() {
       assert.deepStrictEqual(
         yield* sentMessages([
@@ -197,7 +197,7 @@ describe("the conversation so far", () => {
         content: [{ type: "file", mediaType: "application/pdf", data: new URL("http://files.test/a.pdf") }]
       }
     ]
-  ])("is refused, typed and before anything is sent, where it holds %s", ([, message]) =>
+  ])("is rejected before anything is sent if it has %s", ([, message]) =>
     Effect.gen(function*() {
       for (const method of ["whole", "streamed"] as const) {
         const fake = FakeTransport.make()
@@ -207,7 +207,7 @@ describe("the conversation so far", () => {
       }
     }))
 
-  it.effect("is sent with the thinking that a server of this kind gave, under the name by which it came", () =>
+  it.effect("is sent with the thinking of a server of this kind, under the server's own field name", () =>
     Effect.gen(function*() {
       for (const name of ["reasoning_content", "reasoning"]) {
         const fake = FakeTransport.make(whole({ [name]: "Hm.", content: "Well." }), whole({ content: "Warm." }))
@@ -225,7 +225,7 @@ describe("an answer that is an object", () => {
   const Report = Schema.Struct({ city: Schema.String, celsius: Schema.optional(Schema.Finite) })
   const report = LanguageModel.generateObject({ prompt: "Rome?", schema: Report, objectName: "report" })
 
-  it.effect("is asked for by its schema and decoded by it", () =>
+  it.effect("is requested with its schema and decoded by it", () =>
     Effect.gen(function*() {
       const fake = FakeTransport.make(whole({ content: "{\"city\":\"Rome\",\"celsius\":21}" }))
       const { value } = yield* Effect.provide(report, over(fake))
@@ -244,7 +244,7 @@ describe("an answer that is an object", () => {
     ["weather/Report of Zürich 🌍", "weather_Report_of_Z_rich__"],
     ["r".repeat(65), "r".repeat(64)]
   ])(
-    "is asked for under a name that OpenAI takes, where it is called %s",
+    "is requested under a name that OpenAI accepts, if it is called %s",
     ([objectName, expected]) =>
       Effect.gen(function*() {
         const fake = FakeTransport.make(whole({ content: "{\"city\":\"Rome\",\"celsius\":21}" }))
@@ -257,7 +257,7 @@ describe("an answer that is an object", () => {
     ["is not JSON", "Sure! Rome is"],
     ["is not of the schema", "{\"town\":\"Rome\"}"],
     ["is empty", ""]
-  ])("fails typed where what comes %s", ([, content]) =>
+  ])("fails if the answer %s", ([, content]) =>
     Effect.gen(function*() {
       const reason = yield* reasonOf(Effect.provide(report, over(FakeTransport.make(whole({ content })))))
       assert.strictEqual(reason._tag, "StructuredOutputError")

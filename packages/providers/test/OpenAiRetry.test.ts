@@ -106,7 +106,7 @@ describe("a call of a layer with a retry policy", () => {
       }))
   }
 
-  it.effect("is not tried again once a stream's first event was delivered", () =>
+  it.effect("is not retried after a stream's first event was delivered", () =>
     Effect.gen(function*() {
       const cut = { ...FakeTransport.events(says({ content: "Be" })), end: Effect.fail(lost) }
       const fake = FakeTransport.make(cut, streamed)
@@ -114,7 +114,7 @@ describe("a call of a layer with a retry policy", () => {
       assert.deepStrictEqual([Exit.isFailure(exit), fake.requests.length], [true, 1])
     }))
 
-  it.effect("is tried again where the stream's first event is the provider's error", () =>
+  it.effect("is retried if the stream's first event is the provider's error", () =>
     Effect.gen(function*() {
       const fails = FakeTransport.events(`data: {"error":{"message":"busy","type":"server_error"}}\n\n`)
       const fake = FakeTransport.make(fails, streamed)
@@ -124,7 +124,7 @@ describe("a call of a layer with a retry policy", () => {
 })
 
 describe("ProviderError.advice", () => {
-  it.effect("lets a policy judge Effect's errors, around any model of ours", () =>
+  it.effect("classifies Effect's errors for a policy around any model of ours", () =>
     Effect.gen(function*() {
       const outside = Retry.jittered({ base: 0, classify: ProviderError.advice })
       const fake = FakeTransport.make(refused, answer)
@@ -133,7 +133,7 @@ describe("ProviderError.advice", () => {
       assert.strictEqual(new Set(keysOf(fake)).size, 1)
     }))
 
-  it.effect("says the same as the precise error", () =>
+  it.effect("is that of the precise error", () =>
     Effect.gen(function*() {
       const fake = FakeTransport.make(overloaded({ "retry-after": "2" }))
       const error = yield* Effect.provide(Effect.flip(generate), over(fake))
@@ -143,7 +143,7 @@ describe("ProviderError.advice", () => {
       )
     }))
 
-  it("every error of a call gives advice", () => {
+  it("exists for every error of a call", () => {
     expectTypeOf<ProviderError.CallError>().toExtend<Retry.Declared>()
   })
 })

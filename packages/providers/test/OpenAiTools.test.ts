@@ -48,8 +48,8 @@ const handled = Effect.fnUntraced(function*(strict: Strict, written: object) {
 
 const stricts: ReadonlyArray<Strict> = ["unset", "true", "false"]
 
-describe("the parameters that a model writes reach the tool as its own schema has them", () => {
-  it.effect.each(stricts)("where optional ones are null, strict %s", (strict) =>
+describe("the parameters of a tool call reach the tool in the form of its own schema", () => {
+  it.effect.each(stricts)("if optional ones are null, strict %s", (strict) =>
     Effect.gen(function*() {
       assert.deepStrictEqual(
         yield* handled(strict, { city: "Rome", days: null, hour: null, area: null }),
@@ -61,13 +61,13 @@ describe("the parameters that a model writes reach the tool as its own schema ha
       )
     }))
 
-  it.effect.each(stricts)("where optional ones are left out, strict %s", (strict) =>
+  it.effect.each(stricts)("if optional ones are left out, strict %s", (strict) =>
     Effect.gen(function*() {
       assert.deepStrictEqual(yield* handled(strict, { city: "Rome" }), { city: "Rome" })
       assert.deepStrictEqual(yield* handled(strict, { city: "Rome", area: {} }), { city: "Rome", area: {} })
     }))
 
-  it.effect.each(stricts)("where optional ones are given, strict %s", (strict) =>
+  it.effect.each(stricts)("if optional ones are present, strict %s", (strict) =>
     Effect.gen(function*() {
       const given = { city: "Rome", days: 2, area: { zip: "00100", radius: 3 } }
       assert.deepStrictEqual(yield* handled(strict, { ...given, hour: "7" }), { ...given, hour: 7 })
@@ -77,7 +77,7 @@ describe("the parameters that a model writes reach the tool as its own schema ha
     [false, { span: [1, 2], labels: { a: "b" } }],
     // Strict schemas know neither tuples nor records, so they are sent as these.
     [true, { span: { 0: 1, 1: 2 }, labels: [{ 0: "a", 1: "b" }] }]
-  ])("in the form in which the schema was sent, strict %s", ([strict, written]) =>
+  ])("if they have the form of the schema that was sent, strict %s", ([strict, written]) =>
     Effect.gen(function*() {
       const shaped = Tool.make("forecast", {
         parameters: Schema.Struct({
@@ -97,7 +97,7 @@ describe("the parameters that a model writes reach the tool as its own schema ha
       assert.deepStrictEqual(got, [{ span: [1, 2], labels: { a: "b" } }])
     }))
 
-  it.effect.each(stricts)("and what is wrong is refused by Effect, strict %s", (strict) =>
+  it.effect.each(stricts)("or Effect rejects them, strict %s", (strict) =>
     Effect.gen(function*() {
       const toolkit = Toolkit.make(tools[strict])
       const reason = yield* reasonOf(
@@ -111,7 +111,7 @@ describe("the parameters that a model writes reach the tool as its own schema ha
       assert.strictEqual(reason._tag, "ToolParameterValidationError")
     }))
 
-  it.effect("and those of a tool that brings its own JSON Schema stay as they are", () =>
+  it.effect("or unchanged, if the tool has its own JSON Schema", () =>
     Effect.gen(function*() {
       const jsonSchema = { type: "object", properties: { days: { type: ["number", "null"] } } } as const
       const toolkit = Toolkit.make(Tool.dynamic("forecast", { parameters: jsonSchema, success: Schema.String }))
@@ -127,7 +127,7 @@ describe("the parameters that a model writes reach the tool as its own schema ha
       assert.deepStrictEqual(fake.body(0).tools[0].function.parameters, jsonSchema)
     }))
 
-  it.effect("and are decoded as well where the caller runs the tools", () =>
+  it.effect("also if the caller runs the tools", () =>
     Effect.gen(function*() {
       const toolkit = Toolkit.make(tools.true)
       const { toolCalls } = yield* LanguageModel.generateText({
@@ -142,8 +142,8 @@ describe("the parameters that a model writes reach the tool as its own schema ha
     }))
 })
 
-describe("a tool whose parameters have no schema that OpenAI takes", () => {
-  it.effect("fails typed before anything is sent", () =>
+describe("a tool whose parameters have no schema that OpenAI accepts", () => {
+  it.effect("fails before anything is sent", () =>
     Effect.gen(function*() {
       const either = Tool.make("either", {
         parameters: Schema.Union([Schema.Struct({ a: Schema.String }), Schema.Struct({ b: Schema.String })]),

@@ -35,7 +35,7 @@ const sent = (layer: Layer.Layer<LanguageModel.LanguageModel, unknown, Transport
   })
 
 describe("a row of five lines", () => {
-  it.effect("is a provider: its key, its base URL and its model are where its name says", () =>
+  it.effect("is a provider: its name gives the names of its key and its base URL", () =>
     Effect.gen(function*() {
       const { body, request } = yield* sent(Own.layer({ model: "own-1" }), { MY_OWN_AI_API_KEY: "sk-own" })
       assert.strictEqual(request.url, "https://api.own.test/v9/chat/completions")

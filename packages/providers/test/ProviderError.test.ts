@@ -59,7 +59,7 @@ const answered: ReadonlyArray<
   ["InvalidResponse", FakeTransport.json("<html>"), "InvalidResponseError", false]
 ]
 
-describe("an AiError leads back to the error that it stands for", () => {
+describe("an AiError leads back to the precise error", () => {
   const calls = [["streamed", streamed], ["whole", whole]] as const
 
   it.effect.each(transport)("%s", ([failure, reason, isRetryable]) =>
@@ -87,13 +87,13 @@ describe("an AiError leads back to the error that it stands for", () => {
       }
     }))
 
-  it.effect("RateLimited, with the wait that the provider asked for", () =>
+  it.effect("RateLimited, with the wait that the provider requested", () =>
     Effect.gen(function*() {
       const error = yield* failed(whole, status(429))
       assert.deepStrictEqual(error.retryAfter, Duration.seconds(7))
     }))
 
-  it.effect("RateLimited, with a wait until a date, by our own clock where the provider told no time", () =>
+  it.effect("RateLimited, with a wait until a date, by our own clock if the response has no date", () =>
     Effect.gen(function*() {
       const headers = { "retry-after": "Thu, 01 Jan 1970 00:00:09 GMT" }
       const error = yield* failed(whole, FakeTransport.json("{}", { status: 429, headers }))
@@ -125,7 +125,7 @@ describe("an AiError leads back to the error that it stands for", () => {
     ["a compressed body", { ...FakeTransport.events(event), headers: { "content-encoding": "gzip" } }, /gzip/],
     ["a status that has no body", { status: 204, chunks: [] }, /204/],
     ["another status that has no body", { status: 205, headers: {}, chunks: [] }, /205/]
-  ])("InvalidResponse for %s, of which it says so and quotes nothing", ([, reply, detail]) =>
+  ])("InvalidResponse for %s, which it names and does not quote", ([, reply, detail]) =>
     Effect.gen(function*() {
       for (const [, call] of calls) {
         const failure = Option.getOrThrow(ProviderError.fromAiError(yield* failed(call, reply)))
@@ -139,7 +139,7 @@ describe("an AiError leads back to the error that it stands for", () => {
   it.effect.each<readonly [string, Uint8Array]>([
     ["bytes that are not UTF-8", Uint8Array.of(0xff, 0xfe, 10, 10)],
     ["an event that is too large", new Uint8Array(10 * 1024 * 1024 + 2).fill(0x64)]
-  ])("InvalidResponse for %s, of which it quotes nothing", ([, bytes]) =>
+  ])("InvalidResponse for %s, which it does not quote", ([, bytes]) =>
     Effect.gen(function*() {
       const reply = { chunks: [event, bytes], headers: { "content-type": "text/event-stream" } }
       const failure = Option.getOrThrow(ProviderError.fromAiError(yield* failed(streamed, reply)))
@@ -148,7 +148,7 @@ describe("an AiError leads back to the error that it stands for", () => {
       saysWhatToDo(failure.message)
     }))
 
-  it.effect("the status of an error whose body is compressed, without what is in it", () =>
+  it.effect("the error of a status whose body is compressed, without the body", () =>
     Effect.gen(function*() {
       const reply = { status: 500, headers: { "content-encoding": "gzip" }, chunks: [Uint8Array.of(0x1f, 0x8b, 8)] }
       const failure = Option.getOrThrow(ProviderError.fromAiError(yield* failed(whole, reply)))
@@ -183,7 +183,7 @@ describe("an AiError leads back to the error that it stands for", () => {
       }
     }))
 
-  it.effect("CredentialUnavailable, where the layer was closed before, and nothing was sent", () =>
+  it.effect("CredentialUnavailable if the layer was closed before, and nothing was sent", () =>
     Effect.gen(function*() {
       const fake = FakeTransport.make()
       const model = yield* Effect.scoped(Layer.build(over(fake)))
@@ -208,7 +208,7 @@ describe("an AiError leads back to the error that it stands for", () => {
     ["DeadlineExceeded", streamed, hanging, { total: limit }],
     ["DeadlineExceeded", whole, Effect.never, { total: limit }],
     ["FirstTokenTimeout", streamed, { ...hanging, chunks: [], headAfter: "60 millis" }, { firstToken: limit }]
-  ])("%s, at its limit and not before", ([tag, call, reply, timeouts]) =>
+  ])("%s, at its limit and not earlier", ([tag, call, reply, timeouts]) =>
     Effect.gen(function*() {
       const fiber = yield* Effect.forkChild(failed(call, reply, { timeouts }), { startImmediately: true })
       yield* TestClock.adjust("99 millis")
@@ -225,7 +225,7 @@ describe("an AiError leads back to the error that it stands for", () => {
     [401, "AuthenticationFailed"],
     [429, "RateLimited"],
     [500, "ProviderFailed"]
-  ])("that a status %d means, though its body stalls until the deadline", ([status, tag]) =>
+  ])("of a status %d, though its body stalls until the deadline", ([status, tag]) =>
     Effect.gen(function*() {
       for (const total of [limit, Duration.millis(1), Duration.seconds(1)]) {
         for (const [, call] of calls) {
@@ -240,14 +240,14 @@ describe("an AiError leads back to the error that it stands for", () => {
       }
     }))
 
-  it.effect("though the AiError was made anew", () =>
+  it.effect("though the AiError was copied", () =>
     Effect.gen(function*() {
       const { reason } = yield* failed(whole, status(500))
       const anew = AiError.make({ module: "Mine", method: "ask", reason })
       assert.deepInclude(Option.getOrThrow(ProviderError.fromAiError(anew)), { _tag: "ProviderFailed" } as object)
     }))
 
-  it("and one that is not ours leads nowhere", () => {
+  it("unless it is not from one of our layers", () => {
     const reason = new AiError.RateLimitError({})
     const other = new AiError.NetworkError({
       reason: "TransportError",
@@ -262,8 +262,8 @@ describe("an AiError leads back to the error that it stands for", () => {
   })
 })
 
-describe("what a call may fail with", () => {
-  it.effect("an earlier deadline of the caller's stands, and is told by its own budget", () =>
+describe("the errors of a call", () => {
+  it.effect("include the caller's own deadline if it is earlier, with its own budget", () =>
     Effect.gen(function*() {
       const call = Deadline.within(limit)(whole.pipe(Effect.provide(over(FakeTransport.make(Effect.never)))))
       const fiber = yield* Effect.forkChild(Effect.flip(call), { startImmediately: true })

@@ -24,7 +24,7 @@ const streamed = FakeTransport.events(
 )
 
 describe("a target", () => {
-  it.effect("answers in one piece, with all that the provider said", () =>
+  it.effect("returns an answer in one piece, with all its fields", () =>
     Effect.gen(function*() {
       const fake = FakeTransport.make(whole({ content: "Because." }, { usage: tokens(11, 7) }))
       const response = yield* Target.generate(asked).pipe(Effect.provide(over(fake, OpenAi.target("gpt-5"))))
@@ -34,7 +34,7 @@ describe("a target", () => {
       assert.deepInclude(response.usage, { inputTokens: 11, outputTokens: 7 })
     }))
 
-  it.effect("answers as it comes", () =>
+  it.effect("returns an answer as a stream", () =>
     Effect.gen(function*() {
       const fake = FakeTransport.make(streamed)
       const events = yield* Stream.runCollect(Target.stream(asked)).pipe(
@@ -49,7 +49,7 @@ describe("a target", () => {
       ])
     }))
 
-  it.effect("sends its own parameters where a request says nothing, and never another model", () =>
+  it.effect("sends its own parameters as defaults of a request, and always its own model", () =>
     Effect.gen(function*() {
       const fake = FakeTransport.make(whole({ content: "1" }), whole({ content: "2" }))
       const target = OpenAi.target("gpt-5", { parameters: { temperature: 0, seed: 7 } })
@@ -99,7 +99,7 @@ describe("a target", () => {
       yield* Fiber.interrupt(fiber)
     }))
 
-  it.effect("is opened once for many calls, and not without its key", () =>
+  it.effect("opens once for many calls, and not without its key", () =>
     Effect.gen(function*() {
       const fake = FakeTransport.make()
       const error = yield* Target.open(OpenAi.target("gpt-5")).pipe(
@@ -110,7 +110,7 @@ describe("a target", () => {
       assert.instanceOf(error, Credential.CredentialUnavailable)
     }))
 
-  it("does not take a model without a name, or a limit that is none", () => {
+  it("rejects a model without a name, and an invalid limit", () => {
     for (const model of ["", " ", undefined as unknown as string]) {
       assert.throws(() => OpenAi.target(model), RangeError, "model")
     }
@@ -119,7 +119,7 @@ describe("a target", () => {
 })
 
 describe("a target's types", () => {
-  it("say exactly what a call can fail with, and what opening needs", () => {
+  it("state exactly the errors of a call, and the needs of opening", () => {
     expectTypeOf(Target.generate).returns.toEqualTypeOf<
       Effect.Effect<ChatResponse.ChatResponse, ProviderError.CallError, Target.ChatModel>
     >()

@@ -52,11 +52,11 @@ const decoders: ReadonlyArray<readonly [string, (usage: object | null) => unknow
 ]
 
 describe.each(decoders)("usage, by %s", (_, decode) => {
-  it("is absent where the provider says nothing", () => {
+  it("is absent if the provider reports none", () => {
     for (const usage of [null, {}, { input_tokens: null, prompt_tokens: null }]) assert.isUndefined(decode(usage))
   })
 
-  it("keeps what the provider says beside the counts that it does not give", () => {
+  it("keeps the provider's other fields beside missing counts", () => {
     assert.deepInclude(decode({ cost: 0.25 }), { inputTokens: undefined, raw: { cost: 0.25 } })
   })
 })

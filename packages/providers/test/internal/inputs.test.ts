@@ -4,8 +4,8 @@ import { split } from "../../src/internal/effect/inputs.ts"
 
 const bytes = (texts: ReadonlyArray<string>) => new TextEncoder().encode(texts.join("")).length
 
-describe("texts in parts", () => {
-  it("are the same in the same order, and no part holds more than it may or could have held the next", () => {
+describe("texts split into parts", () => {
+  it("keep their order, and no part exceeds its limits or could hold the next text", () => {
     const texts = fc.array(fc.string({ unit: "grapheme", maxLength: 12 }), { maxLength: 40 })
     const most = fc.record({ inputs: fc.integer({ min: 1, max: 6 }), tokens: fc.integer({ min: 1, max: 60 }) })
     fc.assert(

@@ -106,7 +106,7 @@ describe("the framing of event streams (I10)", () => {
     ["a line that ended", "data: " + "x".repeat(100) + "\n"],
     ["a comment", ": " + "x".repeat(100) + "\n"],
     ["the data of an event", "data: xxxxxxxxx\n".repeat(11)]
-  ])("refuses %s that is too long, however it is cut", (_, text) => {
+  ])("rejects %s that is too long, however it is cut", (_, text) => {
     assert.isFalse(isTaken([text]))
     assert.isFalse(isTaken([...text]))
   })
@@ -141,7 +141,7 @@ describe("UTF-8 in pieces", () => {
     ["a character that is longer than it need be", [0xc0, 0xaf]],
     ["half of a pair", [0xed, 0xa0, 0x80]],
     ["what is beyond Unicode", [0xf4, 0x90, 0x80, 0x80]]
-  ])("gives the lines before %s, and no more", (_, wrong) => {
+  ])("emits the lines before %s, and no more", (_, wrong) => {
     for (const end of ["\n", "\r"]) {
       const before = new TextEncoder().encode(`a${end}é${end}`)
       const bytes = Uint8Array.from([...before, ...wrong, 10, 98, 10])

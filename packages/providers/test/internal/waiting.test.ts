@@ -14,8 +14,8 @@ const steps = fc.array(
 /** The two requests of a batch. */
 const partsOf = (batch: number) => [batch * 2, batch * 2 + 1]
 
-describe("who waits for a batch", () => {
-  it("is nobody exactly when all of its requests were abandoned, and that is told once", () => {
+describe("a batch that fibers wait for", () => {
+  it("is returned once, by the abandonment of its last request", () => {
     fc.assert(
       fc.property(steps, (steps) => {
         const requests = Array.from({ length: 8 }, (_, name) => ({ name }))
