@@ -173,6 +173,45 @@ describe("credentials on requests", () => {
   })
 })
 
+describe("an authentication of one's own", () => {
+  const key = "a key/of 1 & more"
+  const row = (auth: Auth.Auth) =>
+    Provider.make({ ...Own.provider, auth, credential: Credential.redacted("k", Redacted.make(key)) })
+  const asked = Target.generate({ messages: [{ role: "user", content: prompt }] })
+
+  it.effect("may put the key into the query, which no error repeats", () =>
+    Effect.gen(function*() {
+      const inQuery: Auth.Auth = {
+        authorize: (request, secret) =>
+          Effect.sync(() => {
+            const url = new URL(request.url)
+            url.searchParams.set("key", secret)
+            return { ...request, url: url.href }
+          }),
+        identify: () => undefined
+      }
+      const { search } = new URL(`http://x.test?${new URLSearchParams({ key })}`)
+      const message = `no such key: ${key}, ${encodeURIComponent(key)}, ${JSON.stringify(key)}, ${search}`
+      const fake = FakeTransport.make(FakeTransport.json(JSON.stringify({ error: { message } }), { status: 401 }))
+      const error = yield* Effect.flip(Effect.provide(asked, over(Target.layer(row(inQuery).target("m")), fake, {})))
+      assert.strictEqual(new URL(fake.requests[0]?.url ?? "").searchParams.get("key"), key)
+      assert.deepInclude(
+        error,
+        { detail: "no such key: <redacted>, <redacted>, \"<redacted>\", ?key=<redacted>" } as object
+      )
+    }))
+
+  it.effect("fails the call where it cannot be done, and nothing is sent", () =>
+    Effect.gen(function*() {
+      const failure = new Credential.CredentialUnavailable({ credential: "k", cause: "no signature today" })
+      const fake = FakeTransport.make()
+      const auth: Auth.Auth = { authorize: () => Effect.fail(failure), identify: () => undefined }
+      const error = yield* Effect.flip(Effect.provide(asked, over(Target.layer(row(auth).target("m")), fake, {})))
+      assert.strictEqual(error, failure)
+      assert.isEmpty(fake.requests)
+    }))
+})
+
 describe("importing a provider", () => {
   it("loads no other", { timeout: 30_000 }, async () => {
     const program = `

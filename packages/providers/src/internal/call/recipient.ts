@@ -2,10 +2,11 @@ import type { Peer } from "../../Protocol.ts"
 
 const formsOf = (secret: string): ReadonlyArray<string> => {
   const quoted = JSON.stringify(secret).slice(1, -1)
-  return [secret, quoted, quoted.replaceAll("/", "\\/"), encodeURIComponent(secret.toWellFormed())]
+  const inQuery = new URLSearchParams({ "": secret }).toString().slice(1)
+  return [secret, quoted, quoted.replaceAll("/", "\\/"), encodeURIComponent(secret.toWellFormed()), inQuery]
 }
 
-/** The provider that one attempt is sent to. Strikes the attempt's secrets out of texts, also where JSON quotes them. */
+/** The provider that one attempt is sent to. Strikes the attempt's secrets out of texts, also as JSON and URLs spell them. */
 export class Recipient implements Peer {
   readonly provider: string
   private readonly secrets: () => ReadonlyArray<string>
