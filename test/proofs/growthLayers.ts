@@ -83,7 +83,7 @@ const exporter = () => {
 }
 
 const collected = Effect.gen(function*() {
-  if (globalThis.gc === undefined) throw new Error("The garbage collector is out of reach: run Node with --expose-gc")
+  if (globalThis.gc === undefined) throw new Error("The garbage collector is not available: run Node with --expose-gc")
   for (let times = 0; times < 3; times++) {
     globalThis.gc()
     yield* Effect.sleep("5 millis")

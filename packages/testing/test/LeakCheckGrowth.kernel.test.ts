@@ -34,7 +34,7 @@ describe("LeakCheck.growth", { timeout: 60_000 }, () => {
       const error = yield* Effect.flip(LeakCheck.growth(visit, { runs: 40, samples: 20 }))
       assert(error instanceof LeakCheck.GrowthFound)
       assert.isAbove(error.growth.bytes.lower, error.growth.limit)
-      assert.match(error.message, /^It grows, after 1,100 runs:\n {4}bytes of the heap per run: [\d,.]+ \(95 %/)
+      assert.match(error.message, /^The program grows, after 1,100 runs:\n {4}bytes of the heap per run: [\d,.]+ \(95 %/)
     }))
 
   it.live("passes a program that gives everything back", () =>

@@ -15,7 +15,7 @@ export class CollectorUnavailable
   })
 {
   override get message() {
-    return "The garbage collector is out of reach. Run Node with --expose-gc: `node --expose-gc program.ts`, " +
+    return "The garbage collector is not available. Run Node with --expose-gc: `node --expose-gc program.ts`, " +
       "or `execArgv: [\"--expose-gc\"]` in the configuration of Vitest."
   }
 }

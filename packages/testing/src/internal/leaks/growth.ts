@@ -68,12 +68,12 @@ export class GrowthFound extends Schema.TaggedError<GrowthFound>("@clawback/test
       ...others.map((name) => `${name} per run: ${said(this.growth[name])}`)
     ]
     const advice = isHeap && bytes.lower <= limit && others.length === 0
-      ? "It may be chance: more `runs` or `samples` tell. So does a longer `warmUp`, where caches fill."
+      ? "This may be chance. Use more `runs` or `samples`, or a longer `warmUp` if caches still fill."
       : others.length > 0
-      ? "Each run leaves some. `LeakCheck.check` of one run says where they come from."
-      : "Something that outlives the runs keeps what each makes: a map without a bound, a listener that is not removed, " +
-        "a scope that is not closed. Two heap snapshots, with runs between them, show what."
-    return `It grows, after ${figure(runs)} runs:\n${lines.map((line) => `    ${line}`).join("\n")}\n${advice}`
+      ? "Each run leaves some. Run it once with `LeakCheck.check`, which reports where they come from."
+      : "Something that outlives the runs keeps objects of each run: a map without a limit, a listener that is not removed, " +
+        "a scope that is not closed. Compare two heap snapshots, with runs between them."
+    return `The program grows, after ${figure(runs)} runs:\n${lines.map((line) => `    ${line}`).join("\n")}\n${advice}`
   }
 }
 

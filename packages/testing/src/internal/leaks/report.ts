@@ -19,14 +19,14 @@ export class Leak extends Schema.Class<Leak>("@clawback/testing/Leak")({
 
 /** The advice if no line of the user's code is known. */
 const hint = ({ kind, what }: Leak): string => {
-  const unknown = "no line of yours is known: "
+  const unknown = "no line of your code is known: "
   if (kind === "session" || kind === "fiber") {
-    return `${unknown}make the function around it by Effect.fn("name"), or as a generator`
+    return `${unknown}write the function around it with Effect.fn("name"), or as a generator`
   }
-  if (kind === "socket") return `${unknown}another thread or a native library opened it, \`ss -tnp\` shows to whom`
+  if (kind === "socket") return `${unknown}another thread or a native library opened it, \`ss -tnp\` shows its peer`
   return unknown + (/, [a-z]+:\[\d+\]$/.test(what)
     ? "a thread (`new Worker`) or a native library opened it"
-    : "look for its path, and open it by node:fs/promises to see the line")
+    : "search for its path, and open it by node:fs/promises to see the line")
 }
 
 /**
@@ -70,7 +70,7 @@ export class LeaksFound extends Schema.TaggedError<LeaksFound>("@clawback/testin
   leaks: Schema.Array(Leak)
 }) {
   override get message() {
-    return `${this.leaks.length} left behind. Give each back where it was taken, or in a scope around that:\n${
+    return `${this.leaks.length} left behind. Release each where it was acquired, or in a scope around that:\n${
       tree(this.leaks).join("\n")
     }`
   }
