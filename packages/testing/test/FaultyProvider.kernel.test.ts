@@ -48,7 +48,7 @@ describe("FaultyProvider, as the kernel sees it", () => {
       assert.deepStrictEqual(yield* theirs(provider), [])
     }))
 
-  it.effect("a peer that is half open ignores what is sent to it, and the end of it", () =>
+  it.effect("a half-open peer ignores what is sent to it, also the FIN", () =>
     Effect.gen(function*() {
       const provider = yield* FaultyProvider.makeProcess()
       const client = yield* Raw.send(provider.url, header(Behavior.swallow), "", { halfOpen: true })
@@ -68,7 +68,7 @@ describe("FaultyProvider, as the kernel sees it", () => {
       assert.deepStrictEqual(yield* eventually(ours(provider), are("SYN_SENT")), ["SYN_SENT"])
     }))
 
-  it.effect("a client that does not read holds the answer back", () =>
+  it.effect("a client that does not read stops the response", () =>
     Effect.gen(function*() {
       const provider = yield* FaultyProvider.makeProcess()
       const client = yield* Raw.send(provider.url, header(Behavior.huge(1e9), "mine"), "", { paused: true })
@@ -81,7 +81,7 @@ describe("FaultyProvider, as the kernel sees it", () => {
     }))
 
   for (const tls of [false, true]) {
-    it.effect(`nothing is left when its scope ends, whatever its clients are at: ${tls ? "HTTPS" : "HTTP"}`, () =>
+    it.effect(`nothing is left when its scope ends, in any state of its clients: ${tls ? "HTTPS" : "HTTP"}`, () =>
       Effect.gen(function*() {
         const before = yield* NodeProbes.descriptors()
         const port = yield* Effect.scoped(Effect.gen(function*() {
@@ -126,7 +126,7 @@ describe("FaultyProvider, as the kernel sees it", () => {
       assert.isFalse(existsSync(`/proc/${pid}`))
     }))
 
-  it.effect("its process ends with its parent, be that killed", () =>
+  it.effect("its process ends with its parent, even if the parent is killed", () =>
     Effect.gen(function*() {
       const code = `
         import { FaultyProvider } from "@clawback/testing"

@@ -12,7 +12,7 @@ answers("this process", FaultyProvider.make)
 // Answers are given by the same code there.
 control("a process of its own", FaultyProvider.makeProcess)
 
-describe("FaultyProvider in a process of its own: endings", () => {
+describe("FaultyProvider in its own process: endings", () => {
   it.effect("a reset does not overtake what was sent before it", () =>
     Effect.gen(function*() {
       const provider = yield* FaultyProvider.makeProcess()
@@ -34,7 +34,7 @@ const quiet = (client: Raw.Client, provider: FaultyProvider.FaultyProvider["Serv
   })
 
 describe("FaultyProvider: time", () => {
-  it.effect("a first byte is as slow as it should be", () =>
+  it.effect("a first byte is delayed as requested", () =>
     Effect.gen(function*() {
       const provider = yield* FaultyProvider.make()
       const client = yield* Raw.send(provider.url, header(Behavior.delayed(Behavior.json(1), "10 seconds")))
@@ -45,7 +45,7 @@ describe("FaultyProvider: time", () => {
       yield* client.until(() => Raw.parse(client.text())?.body === "1")
     }))
 
-  it.effect("nothing more is done for a client that has left", () =>
+  it.effect("a behavior ends when its client has left", () =>
     Effect.gen(function*() {
       const provider = yield* FaultyProvider.make()
       const client = yield* Raw.send(provider.url, header(Behavior.delayed(Behavior.json(1), "10 seconds"), "mine"))
@@ -57,7 +57,7 @@ describe("FaultyProvider: time", () => {
       assert.deepInclude((yield* provider.requests)[0], { id: "mine", headAt: undefined, sent: 0 })
     }))
 
-  it.effect("a body is as slow as it should be after its head", () =>
+  it.effect("a body is delayed after its head as requested", () =>
     Effect.gen(function*() {
       const provider = yield* FaultyProvider.make()
       const client = yield* Raw.send(
@@ -71,7 +71,7 @@ describe("FaultyProvider: time", () => {
       yield* client.until(() => Raw.parse(client.text())?.body === "late")
     }))
 
-  it.effect("events come one by one, in the time between them", () =>
+  it.effect("events are sent one by one, with pauses", () =>
     Effect.gen(function*() {
       const provider = yield* FaultyProvider.make()
       const events = ["a", { event: "ping", data: {} }, { comment: "still here" }, { id: "7", retry: 10, data: "b\nc" }]
@@ -91,7 +91,7 @@ describe("FaultyProvider: time", () => {
       assert.strictEqual(Raw.parse(client.text())?.body, wire.join(""))
     }))
 
-  it.effect("pieces come one by one, in the time between them", () =>
+  it.effect("pieces are sent one by one, with pauses", () =>
     Effect.gen(function*() {
       const provider = yield* FaultyProvider.make()
       const client = yield* Raw.send(provider.url, header(Behavior.inPieces(Behavior.bytes("hello"), 2, "1 second")))
@@ -103,7 +103,7 @@ describe("FaultyProvider: time", () => {
       yield* client.until(() => Raw.parse(client.text())?.body === "hello")
     }))
 
-  it.effect("a request is read as slowly as it should be", () =>
+  it.effect("a request is read as slowly as requested", () =>
     Effect.gen(function*() {
       const provider = yield* FaultyProvider.make()
       const slow = Behavior.readingSlowly(Behavior.json(1), 4, "1 second")
@@ -117,7 +117,7 @@ describe("FaultyProvider: time", () => {
       yield* client.until(() => Raw.parse(client.text())?.body === "1")
     }))
 
-  it.effect("a date in Retry-After is reckoned from the clock", () =>
+  it.effect("a date in Retry-After is relative to the clock", () =>
     Effect.gen(function*() {
       const provider = yield* FaultyProvider.make()
       yield* TestClock.setTime(Date.UTC(2026, 10, 24, 12))
@@ -153,14 +153,14 @@ describe("FaultyProvider: handlers", () => {
       assert.include(body, "broken")
     }))
 
-  it.effect("are modules for a process of its own", () =>
+  it.effect("are modules for a provider in its own process", () =>
     Effect.gen(function*() {
       const module = new URL("./support/handler.ts", import.meta.url)
       const provider = yield* FaultyProvider.makeProcess({ handler: module })
       assert.strictEqual((yield* Raw.ask(provider.url, {}, "hello")).body, "\"olleh\"")
     }))
 
-  it.effect("are named where their module is not there, or has none, and the port is not blamed", () =>
+  it.effect("are named in the error if their module does not exist or exports none", () =>
     Effect.forEach(["./support/nobody.ts", "./support/rawClient.ts"], (path) =>
       Effect.gen(function*() {
         const handler = new URL(path, import.meta.url)
@@ -170,7 +170,7 @@ describe("FaultyProvider: handlers", () => {
         assert.include(String(error.cause), path.slice(2))
       })))
 
-  it.effect("are not asked for where Node does not start with its flags", () =>
+  it.effect("are not loaded if Node does not start with its flags", () =>
     Effect.gen(function*() {
       const error = yield* Effect.flip(FaultyProvider.makeProcess({ execArgv: ["--no-such-flag"] }))
       assert.instanceOf(error, FaultyProvider.CannotStart)

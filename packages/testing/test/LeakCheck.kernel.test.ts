@@ -56,7 +56,7 @@ const linger = Effect.fn("linger")(function*() {
 })
 
 describe("LeakCheck.check", () => {
-  it.effect("passes on what a program answers that gives everything back", () =>
+  it.effect("returns the result of a program that releases everything", () =>
     Effect.gen(function*() {
       const answer = yield* LeakCheck.check(
         Effect.gen(function*() {
@@ -72,7 +72,7 @@ describe("LeakCheck.check", () => {
       assert.strictEqual(answer, 42)
     }))
 
-  it.effect("tells a session that was left, and where it was asked for", () =>
+  it.effect("reports a session that was left, and the line that opened it", () =>
     Effect.gen(function*() {
       const scope = yield* elsewhere
       const leaks = yield* leaksOf(Effect.gen(function*() {
@@ -83,7 +83,7 @@ describe("LeakCheck.check", () => {
       assert.include(leaks[0]?.where.join(), "LeakCheck.kernel.test.ts")
     }))
 
-  it.effect("tells a fiber that was left, and the function that it is inside of", () =>
+  it.effect("reports a fiber that was left, and the function around it", () =>
     Effect.gen(function*() {
       const leaks = yield* leaksOf(Effect.forkDetach(linger(), { startImmediately: true }))
       assert.deepStrictEqual(leaks.map(({ kind }) => kind), ["fiber"])
@@ -91,13 +91,13 @@ describe("LeakCheck.check", () => {
       assert.include(leaks[0]?.where.join(), "LeakCheck.kernel.test.ts")
     }))
 
-  it.effect("tells a fiber that was left by another one that has ended", () =>
+  it.effect("reports a fiber that was left by a fiber that has ended", () =>
     Effect.gen(function*() {
       const leaks = yield* leaksOf(Effect.forkDetach(Effect.forkDetach(linger())).pipe(Effect.flatMap(Fiber.join)))
       assert.deepStrictEqual(leaks.map(({ kind }) => kind), ["fiber"])
     }))
 
-  it.effect("tells fibers that were left under another tracer, such as telemetry's", () =>
+  it.effect("reports fibers that were left under another tracer, such as telemetry's", () =>
     Effect.gen(function*() {
       const tracer = Tracer.make({
         span: (options) => new Tracer.NativeSpan(options),
@@ -112,7 +112,7 @@ describe("LeakCheck.check", () => {
       assert.include(leaks[0]?.where.join(), "in linger")
     }))
 
-  it.effect("tells both ends of a connection that was left, and where the one that we opened was", () =>
+  it.effect("reports both ends of a connection that was left, and the line that opened ours", () =>
     Effect.gen(function*() {
       const server = yield* listen
       const scope = yield* elsewhere
@@ -122,7 +122,7 @@ describe("LeakCheck.check", () => {
       assert.include(ours?.where.join(), "LeakCheck.kernel.test.ts")
     }))
 
-  it.effect("tells a server that still listens", () =>
+  it.effect("reports a server that still listens", () =>
     Effect.gen(function*() {
       const scope = yield* elsewhere
       const leaks = yield* leaksOf(Scope.provide(listen, scope))
@@ -130,7 +130,7 @@ describe("LeakCheck.check", () => {
       assert.include(leaks[0]?.what, "listens")
     }))
 
-  it.effect("tells a file that was left open, by its path", () =>
+  it.effect("reports a file that was left open, with its path", () =>
     Effect.gen(function*() {
       const scope = yield* elsewhere
       const leaks = yield* leaksOf(Scope.provide(openFile, scope))
@@ -138,7 +138,7 @@ describe("LeakCheck.check", () => {
       assert.include(leaks[0]?.what, import.meta.filename)
     }))
 
-  it.effect("leaves out what was there before, and what it is told to ignore", () =>
+  it.effect("leaves out what was open before, and what it must ignore", () =>
     Effect.gen(function*() {
       const scope = yield* elsewhere
       yield* openFile
@@ -159,7 +159,7 @@ describe("LeakCheck.check", () => {
       )
     }))
 
-  it.effect("says how a program failed as well as what it left", () =>
+  it.effect("reports how a program failed, and what it left", () =>
     Effect.gen(function*() {
       const exit = yield* Effect.exit(
         LeakCheck.check(Effect.andThen(Effect.forkDetach(linger()), Effect.fail("broken")), { grace })
@@ -171,7 +171,7 @@ describe("LeakCheck.check", () => {
       assert.instanceOf(errors[1], LeakCheck.LeaksFound)
     }))
 
-  it.effect("takes back the sessions and interrupts the fibers that were left", () =>
+  it.effect("releases the sessions and interrupts the fibers that were left", () =>
     Effect.gen(function*() {
       const scope = yield* elsewhere
       let isReleased = false
@@ -208,14 +208,14 @@ describe("LeakCheck.check", () => {
 const leakproof = LeakCheck.tester(it.effect)
 
 describe("LeakCheck.tester", () => {
-  leakproof("makes tests that may hold what their scope gives back", () =>
+  leakproof("makes tests that may hold what their scope releases", () =>
     Effect.gen(function*() {
       yield* openFile
       yield* openSession()
       assert.deepStrictEqual(yield* SessionRegistry.counts, { slot: 1 })
     }))
 
-  it.effect("makes tests that fail where something is left", () =>
+  it.effect("makes tests that fail if something is left", () =>
     Effect.gen(function*() {
       const scope = yield* elsewhere
       let test: Effect.Effect<unknown, unknown> = Effect.void
@@ -252,7 +252,7 @@ const runner = () => {
 class TestFailed extends Data.TaggedError("TestFailed")<{ readonly cause: unknown }> {}
 
 describe("LeakCheck.each", () => {
-  it.effect("lets tests pass that leave nothing, and fails each that does", () =>
+  it.effect("passes tests that leave nothing, and fails each other one", () =>
     Effect.gen(function*() {
       const scope = yield* elsewhere
       const { hooks, run } = runner()

@@ -18,7 +18,7 @@ const initialize = {
 const slot = Session.use({ kind: "slot", name: "gpt-5" }, Effect.void, () => Effect.void, () => Effect.yieldNow)
 
 describe("LeakCheck.growth", { timeout: 60_000 }, () => {
-  it.live("finds the sessions that Effect's MCP server keeps for clients that are gone", () =>
+  it.live("finds the sessions that Effect's MCP server keeps for clients that have left", () =>
     Effect.gen(function*() {
       const protocols = [McpProtocol.v2025_11_25] as const
       const { dispose, handler } = HttpRouter.toWebHandler(
@@ -34,10 +34,13 @@ describe("LeakCheck.growth", { timeout: 60_000 }, () => {
       const error = yield* Effect.flip(LeakCheck.growth(visit, { runs: 40, samples: 20 }))
       assert(error instanceof LeakCheck.GrowthFound)
       assert.isAbove(error.growth.bytes.lower, error.growth.limit)
-      assert.match(error.message, /^The program grows, after 1,100 runs:\n {4}bytes of the heap per run: [\d,.]+ \(95 %/)
+      assert.match(
+        error.message,
+        /^The program grows, after 1,100 runs:\n {4}bytes of the heap per run: [\d,.]+ \(95 %/
+      )
     }))
 
-  it.live("passes a program that gives everything back", () =>
+  it.live("passes a program that releases everything", () =>
     Effect.gen(function*() {
       const program = Effect.gen(function*() {
         yield* Effect.forkScoped(slot)
@@ -48,7 +51,7 @@ describe("LeakCheck.growth", { timeout: 60_000 }, () => {
       assert.deepStrictEqual([descriptors.slope, fibers.slope, sessions.slope], [0, 0, 0])
     }))
 
-  it.live("passes a cache that is full at some time", () =>
+  it.live("passes a cache with a limit", () =>
     Effect.gen(function*() {
       const cache = new Map<number, ReadonlyArray<number>>()
       let runs = 0
@@ -60,7 +63,7 @@ describe("LeakCheck.growth", { timeout: 60_000 }, () => {
       assert.isAbove(growth.runs, 1_000)
     }))
 
-  it.live("tells fibers, sessions and descriptors that each run leaves", () =>
+  it.live("reports fibers, sessions and descriptors that each run leaves", () =>
     Effect.gen(function*() {
       const files: Array<number> = []
       const program = Effect.gen(function*() {
@@ -82,7 +85,7 @@ describe("LeakCheck.growth", { timeout: 60_000 }, () => {
       assert.deepStrictEqual(yield* Effect.exit(LeakCheck.growth(Effect.fail("broken"))), Exit.fail("broken"))
     }))
 
-  it("says how the garbage collector comes within reach", () => {
+  it("explains how to make the garbage collector available", () => {
     assert.include(new LeakCheck.CollectorUnavailable({ cause: "no such flag" }).message, "--expose-gc")
   })
 })

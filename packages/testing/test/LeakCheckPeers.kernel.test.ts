@@ -188,7 +188,7 @@ const isolated = <E>(effect: Effect.Effect<unknown, E, Needs>) => effect.pipe(Ef
 describe("LeakCheck, with a provider", { timeout: 60_000 }, () => {
   for (const [place, run] of Object.entries(places)) {
     for (const [name, { leaks, mended }] of Object.entries(programs)) {
-      it.live(`${place}, tells ${name}, and the line that left it`, () =>
+      it.live(`${place}, reports ${name}, and the line that left it`, () =>
         Effect.gen(function*() {
           const message = messageOf(yield* Effect.exit(run(leaks)))
           assert.include(message, lineOf(`leaks ${name}`))
@@ -199,7 +199,7 @@ describe("LeakCheck, with a provider", { timeout: 60_000 }, () => {
     }
   }
 
-  it.live("in a process of its own, tells what is left, and passes where nothing is", () =>
+  it.live("in its own process, reports what is left, and passes if nothing is", () =>
     Effect.gen(function*() {
       const message = messageOf(
         yield* Effect.exit(checked(Effect.gen(function*() {
@@ -212,7 +212,7 @@ describe("LeakCheck, with a provider", { timeout: 60_000 }, () => {
       yield* checked(Effect.provide(FaultyProvider.FaultyProvider, FaultyProvider.layerProcess()))
     }))
 
-  it.live("tells one that nobody closes", () =>
+  it.live("reports a provider that is never closed", () =>
     Effect.gen(function*() {
       const scope = yield* Effect.acquireRelease(Scope.make(), (scope) => Scope.close(scope, Exit.void))
       const message = messageOf(
@@ -223,7 +223,7 @@ describe("LeakCheck, with a provider", { timeout: 60_000 }, () => {
       assert.include(message, "socket that listens on port")
     }))
 
-  it.live("tells an unread answer that the garbage collector has closed by then", () =>
+  it.live("reports an unread response that the garbage collector has already closed", () =>
     Effect.gen(function*() {
       const { url } = yield* FaultyProvider.make()
       const message = messageOf(
@@ -236,7 +236,7 @@ describe("LeakCheck, with a provider", { timeout: 60_000 }, () => {
       assert.include(message, "/v1, whose answer nobody read: only the garbage collector closed it")
     }))
 
-  it.live("tells what was asked for on a connection that was kept", () =>
+  it.live("reports the request on a kept connection", () =>
     Effect.gen(function*() {
       const { url } = yield* FaultyProvider.make()
       const read = Effect.promise(async () => (await fetch(url)).text())
@@ -266,7 +266,7 @@ const serve = Effect.acquireRelease(listening, (server) =>
   })).pipe(Effect.map(urlOf))
 
 describe("LeakCheck.peer", () => {
-  it.live("has leaks looked for before a server of the test's own closes, and leaves out what that holds", () =>
+  it.live("counts leaks before the test's own server closes, and leaves out what the server holds", () =>
     Effect.gen(function*() {
       const unread = (server: typeof serve) =>
         checked(Effect.gen(function*() {
@@ -300,7 +300,7 @@ describe("LeakCheck.peer", () => {
       assert.include(message, lineOf("leaks to a peer that waits"))
     }))
 
-  it.live("changes nothing where nobody looks", () =>
+  it.live("changes nothing outside a check", () =>
     Effect.gen(function*() {
       const url = yield* Effect.scoped(LeakCheck.peer(serve))
       yield* Effect.flip(Effect.tryPromise(() => fetch(url)))
@@ -353,7 +353,7 @@ describe("LeakCheck.check passes", () => {
       yield* Effect.all(asks, { concurrency: "unbounded" })
     })).pipe(Effect.provide(NodeTransport.layer())))
 
-  it.live("a provider that refuses, is silent, or has a full backlog", () =>
+  it.live("a provider that refuses connections, is silent, or has a full backlog", () =>
     checked(Effect.gen(function*() {
       const { listening, url } = yield* FaultyProvider.make()
       for (const how of ["refuse", "silent", "fullBacklog"] as const) {
@@ -362,7 +362,7 @@ describe("LeakCheck.check passes", () => {
       }
     })).pipe(Effect.provide(NodeTransport.layer())))
 
-  it.live("a port that was given up: nobody listens there any more, and who was connected is cut off", () =>
+  it.live("a port that was closed: no one listens there, and its connections are cut off", () =>
     checked(Effect.gen(function*() {
       const fiber = yield* Effect.scoped(Effect.gen(function*() {
         const { enqueue, until, url } = yield* FaultyProvider.make()
@@ -377,7 +377,7 @@ describe("LeakCheck.check passes", () => {
 })
 
 describe("LeakCheck.check", () => {
-  it.live("says only how a test failed that left nothing", () =>
+  it.live("reports only the failure of a test that left nothing", () =>
     Effect.gen(function*() {
       const exit = yield* Effect.exit(checked(Effect.gen(function*() {
         const { url } = yield* FaultyProvider.make()
@@ -387,7 +387,7 @@ describe("LeakCheck.check", () => {
       assert.deepStrictEqual(exit, Exit.fail("broken"))
     }))
 
-  it.live("closes the provider of a test that is interrupted while it asks", () =>
+  it.live("closes the provider of a test that is interrupted during a request", () =>
     Effect.gen(function*() {
       const asked = yield* Deferred.make<string>()
       const fiber = yield* Effect.forkChild(checked(Effect.gen(function*() {
@@ -403,7 +403,7 @@ describe("LeakCheck.check", () => {
       yield* Effect.flip(Effect.tryPromise(() => fetch(url)))
     }))
 
-  it.live("tells sockets under their session, sessions under their parent, and fibers under the one that forked them", () =>
+  it.live("reports sockets under their session, sessions under their parent, and fibers under the one that forked them", () =>
     Effect.gen(function*() {
       const scope = yield* Effect.acquireRelease(Scope.make(), (scope) => Scope.close(scope, Exit.void))
       const { url } = yield* FaultyProvider.make()
@@ -455,7 +455,7 @@ const unread = async (url: string) => {
 }
 
 describe("LeakCheck.each, with a provider in the test", () => {
-  it("tells an unread fetch, and the line that left it", async () => {
+  it("reports an unread fetch, and the line that left it", async () => {
     const error = await hooked(withProvider(unread)).then(() => undefined, (error: unknown) => error)
     assert.instanceOf(error, LeakCheck.LeaksFound)
     if (error instanceof LeakCheck.LeaksFound) assert.include(error.message, lineOf("leaks beneath hooks"))
@@ -463,7 +463,7 @@ describe("LeakCheck.each, with a provider in the test", () => {
 
   it("passes a fetch that is read", () => hooked(withProvider(async (url) => (await fetch(url)).text())))
 
-  it("leaves out what it is told to ignore, with all that belongs to it", async () => {
+  it("leaves out what it must ignore, with all that belongs to it", async () => {
     const shared = ManagedRuntime.make(Layer.mergeAll(NodeTransport.layer(), FaultyProvider.layer()))
     await shared.runPromise(FaultyProvider.FaultyProvider)
     await hooked(() => shared.runPromise(served), { ignore: ({ what }) => what.startsWith("connection ") })

@@ -73,14 +73,14 @@ describe("a wrong option", () => {
         }))
   )
 
-  it.effect("of a simulated fault is told as the end of the program", () =>
+  it.effect("of a simulated fault is reported as the end of the program", () =>
     Effect.forEach([-0.1, 1.1, NaN], (probability) =>
       Effect.gen(function*() {
         const exit = yield* Effect.exit(simulated(Simulation.fault("loss", probability)))
         assert.include(String(exit), "`probability`")
       })))
 
-  it.effect("in a behavior that comes as JSON gets an answer that says so", () =>
+  it.effect("in a behavior in JSON gets a response that names it", () =>
     Effect.gen(function*() {
       const { url } = yield* FaultyProvider.make()
       const behaviors = [{ split: { size: 0 } }, { cut: { at: -1, ending: "close" } }]

@@ -27,12 +27,12 @@ describe("A seed", () => {
     }
   })
 
-  it("leads to another run than its neighbours", () => {
+  it("gives another run than its neighbours", () => {
     const { distinctTraces, seeds } = Simulation.explore(tight, { seeds: 500 })
     assert.isAtLeast(distinctTraces, seeds * 0.99)
   })
 
-  it("leads to the same trace in every process", () => {
+  it("gives the same trace in every process", () => {
     const program = `
       import { Simulation } from "@clawback/testing"
       import { leaky } from ${JSON.stringify(join(import.meta.dirname, "Programs.ts"))}
@@ -55,7 +55,7 @@ describe("A seed", () => {
     assert.notDeepEqual(one, other)
   })
 
-  it("that is not alone in deciding is reported", () => {
+  it("that does not decide everything is reported", () => {
     let runs = 0
     const { failures } = Simulation.explore(scenario(Effect.suspend(() => Simulation.note(String(++runs)))), {
       seeds: 1
@@ -87,7 +87,7 @@ describe("Time", () => {
     assert.deepStrictEqual(failed(Simulation.explore(scenario(program), { seeds: 50 })), [])
   })
 
-  it("lets what is due at the same moment happen in any order", () => {
+  it("runs what is due at the same moment in any order", () => {
     const program = Effect.all(
       ["a", "b"].map((name) => Effect.andThen(Effect.sleep(1), Simulation.note(name))),
       { concurrency: "unbounded" }
@@ -126,14 +126,14 @@ describe("A program that never ends", () => {
     assert.deepStrictEqual(failed(Simulation.run(promise, { seed: 1 })), [properties.progresses])
   })
 
-  it("is cut off after so many steps", () => {
+  it("is cut off after the maximum of steps", () => {
     const outcome = Simulation.run(Effect.forever(Effect.sleep(1)), { seed: 1, maxSteps: 1000 })
     assert.deepStrictEqual([failed(outcome), outcome.steps], [[properties.ends], 1000])
   })
 })
 
 describe("The nemesis", () => {
-  it("finds state that is raised in one step and cleaned up from a later one", () => {
+  it("finds state that is acquired in one step and protected in a later one", () => {
     const { failures } = Simulation.explore(leaky, { seeds: 2000, stopAtFirst: true })
     assert.deepStrictEqual(failed({ failures }), [property])
     const [{ seed } = { seed: undefined }] = failures
@@ -141,11 +141,11 @@ describe("The nemesis", () => {
     if (seed !== undefined) assert.deepStrictEqual(Simulation.replay(leaky, seed).failures, failures)
   })
 
-  it("finds nothing where both are one step", () => {
+  it("finds nothing if both are one step", () => {
     assert.deepStrictEqual(Simulation.explore(tight, { seeds: 2000 }).failures, [])
   })
 
-  it("counts whom it struck by phase, also where the work is done by a fiber that was forked for it", () => {
+  it("counts interrupts by phase, also in fibers that were forked for the work", () => {
     const inner = Simulation.phase("inner")(Effect.timeout(Simulation.latency(1, 9), "1 minute"))
     const work = Simulation.phase("outer")(Effect.andThen(Effect.timeout(inner, "1 minute"), Effect.sleep(5)))
     const program = Effect.flatMap(Simulation.fork(work), Fiber.await)
@@ -154,7 +154,7 @@ describe("The nemesis", () => {
     for (const count of Object.values(interrupts)) assert.isAbove(count, 10)
   })
 
-  it("strikes nobody but whom it was given, and says whom it struck", () => {
+  it("interrupts only exposed fibers, and reports which", () => {
     const program = Effect.gen(function*() {
       const safe = yield* Effect.forkChild(Effect.sleep(10))
       const exposed = yield* Simulation.fork(Effect.sleep(10))
@@ -180,7 +180,7 @@ describe("The garbage collector", () => {
     return { target, seen, forget }
   })
 
-  it("collects what was lost at a drawn later step, before all is healed or right after", () => {
+  it("collects what was lost at a random later step, before heal or right after", () => {
     const program = Effect.gen(function*() {
       const kept = yield* watched
       const dropped = yield* watched
@@ -200,7 +200,7 @@ describe("The garbage collector", () => {
     assert.isBelow(faults["collection"] ?? 0, seeds * 0.9)
   })
 
-  it("says nothing to who has stopped watching, even if the object was lost before that", () => {
+  it("does not notify a watcher that has stopped, even if the object was lost before", () => {
     const program = Effect.gen(function*() {
       const { forget, seen, target } = yield* watched
       yield* Simulation.lose(target)
@@ -228,7 +228,7 @@ describe("The garbage collector", () => {
     assert.deepStrictEqual(failed(Simulation.explore(scenario(program), { seeds: 50 })), [])
   })
 
-  it("says so to each watcher in a step of its own, in any order", () => {
+  it("notifies each watcher in its own step, in any order", () => {
     const orders = new Set<string>()
     const program = Effect.gen(function*() {
       const { watch } = yield* LeakProbe
@@ -245,7 +245,7 @@ describe("The garbage collector", () => {
     assert.deepStrictEqual(Object.keys(faults), ["reader dropped"])
   })
 
-  it("collects what a dropped owner had, which the program has no name for", () => {
+  it("collects the objects of a dropped owner, which the program cannot name", () => {
     const program = Effect.gen(function*() {
       const owner = yield* Simulation.makeOwner()
       const inside = yield* owner.own(Effect.flatMap(Effect.forkChild(watched), Fiber.join))
@@ -258,7 +258,7 @@ describe("The garbage collector", () => {
     assert.deepStrictEqual(failed(Simulation.explore(scenario(program), { seeds: 50 })), [])
   })
 
-  it("is reported where what it calls throws", () => {
+  it("is reported if a callback throws", () => {
     const program = Effect.gen(function*() {
       const target = {}
       const { watch } = yield* LeakProbe
@@ -296,7 +296,7 @@ describe("A scope that the nemesis may close", () => {
     assert.closeTo(faults["owner closes"] ?? 0, closed.within, 2)
   })
 
-  it("shows who believes that a scope is open because it was a step ago", () => {
+  it("finds code that assumes a scope is still open a step later", () => {
     const program = Effect.gen(function*() {
       const scope = yield* Scope.make()
       const nemesis = yield* Simulation.closeAtAnyStep(scope)
@@ -313,7 +313,7 @@ describe("A scope that the nemesis may close", () => {
     assert.deepStrictEqual(new Set(failed({ failures })), new Set(["still open"]))
   })
 
-  it("has ended to close when the program goes on, and says what died in that", () => {
+  it("has closed when the program continues, and reports a finalizer that died", () => {
     const program = Effect.gen(function*() {
       const scope = yield* Scope.make()
       let isReleased = false
@@ -333,7 +333,7 @@ describe("A scope that the nemesis may close", () => {
     assert.isAbove(faults["scope closes"] ?? 0, 10)
   })
 
-  it("is left alone once all is healed, and where it was closed already", () => {
+  it("is left alone after heal, and if it was already closed", () => {
     const program = Effect.gen(function*() {
       const [closed, open] = [yield* Scope.make(), yield* Scope.make()]
       yield* Scope.close(closed, Exit.void)
@@ -352,12 +352,12 @@ describe("A scope that the nemesis may close", () => {
 describe("Faults", () => {
   const flaky = Effect.repeat(Simulation.fault("flaky", 0.5), { times: 9 })
 
-  it("occur as often as they should, and are counted", () => {
+  it("occur with their probability, and are counted", () => {
     const { faults } = Simulation.explore(scenario(flaky), { seeds: 1000 })
     assert.closeTo(faults["flaky"] ?? 0, 5000, 300)
   })
 
-  it("and interrupts end when all is healed", () => {
+  it("and interrupts end with heal", () => {
     const program = Effect.gen(function*() {
       yield* Simulation.heal
       yield* flaky
@@ -370,7 +370,7 @@ describe("Faults", () => {
 })
 
 describe("An exploration", () => {
-  it("of no seeds is refused, since it would pass for one that found nothing", () => {
+  it("of no seeds is rejected, since it would look like one without failures", () => {
     for (const seeds of [0, -1, 1.5, NaN]) {
       assert.throws(
         () => Simulation.explore({ name: "empty", program: Effect.void }, { seeds }),
@@ -380,7 +380,7 @@ describe("An exploration", () => {
     }
   })
 
-  it("fails where what was declared never came, once there were seeds enough", () => {
+  it("fails if a declared phase or fault never occurred in enough seeds", () => {
     const empty = scenario(Effect.void, { phases: ["connecting"], faults: ["refused"] })
     assert.deepStrictEqual(failed(Simulation.explore(empty, { seeds: 10 })), [])
     const { failures } = Simulation.explore(empty, { seeds: 500 })
@@ -390,7 +390,7 @@ describe("An exploration", () => {
     ])
   })
 
-  it("ends when whoever runs it has enough, and is judged by the seeds that it had", () => {
+  it("ends when its caller has enough, and is judged by the seeds that it ran", () => {
     const empty = scenario(Effect.void, { phases: ["connecting"] })
     const [few, many] = [20, 600].map((most) =>
       Simulation.explore(empty, { seeds: 10_000, isEnough: (seeds) => seeds === most })
@@ -399,7 +399,7 @@ describe("An exploration", () => {
     assert.deepStrictEqual([many?.seeds, many && failed(many)], [600, [properties.covers]])
   })
 
-  it("reports each property once a seed, and tells a crash from a property", () => {
+  it("reports each property once a seed, and distinguishes a crash from a property", () => {
     const program = Effect.gen(function*() {
       yield* Simulation.check("one", false, "first")
       yield* Simulation.check("one", false, "second")
@@ -414,7 +414,7 @@ describe("An exploration", () => {
     assert.deepStrictEqual(failed({ failures }).at(-1), properties.succeeds)
   })
 
-  it("survives what throws outside of every effect", () => {
+  it("survives an exception outside every effect", () => {
     const program = Effect.gen(function*() {
       const fiber = yield* Effect.forkChild(Effect.yieldNow)
       fiber.addObserver(() => {
@@ -427,7 +427,7 @@ describe("An exploration", () => {
     assert.include(failures[0]?.detail, "thrown by an observer")
   })
 
-  it("looks at a law after every step", () => {
+  it("checks a law after every step", () => {
     const program = Effect.gen(function*() {
       let level = 0
       yield* Simulation.always("stays low", () => level === 0, () => String(level))
@@ -442,7 +442,7 @@ describe("An exploration", () => {
 })
 
 describe("A replay", () => {
-  it("tells what happened, in words", () => {
+  it("shows what happened, in words", () => {
     const program = Effect.gen(function*() {
       const fiber = yield* Simulation.fork(Effect.andThen(Effect.sleep(5), Simulation.note("a note")), "client")
       yield* Effect.logInfo("a log line")
@@ -461,7 +461,7 @@ describe("A replay", () => {
 })
 
 describe("Outside of a simulation", () => {
-  it.effect("its effects say so", () =>
+  it.effect("its effects fail with an explanation", () =>
     Effect.gen(function*() {
       const exit = yield* Effect.exit(Simulation.note("nobody listens"))
       assert.isTrue(Exit.isFailure(exit) && String(exit.cause).includes("Simulation.run"))

@@ -18,7 +18,7 @@ const received = (journal: Journal) =>
   journal.received({ id: undefined, connection: 1, method: "GET", url: "/", headers: {} })
 
 describe("Journal", () => {
-  it("counts every request once, keeps those in flight and the latest that are over, and tells of each change", () => {
+  it("counts every request once, keeps those in flight and the latest ended ones, and notifies of each change", () => {
     fc.assert(fc.property(happenings, fc.nat(4), (all, keep) => {
       let now = 0
       let told = 0
@@ -63,7 +63,7 @@ describe("Journal", () => {
     }))
   })
 
-  it("does not change what was told", () => {
+  it("does not change what it returned", () => {
     const journal = new Journal(1, () => 0)
     const entry = received(journal)
     const [told] = journal.requests()

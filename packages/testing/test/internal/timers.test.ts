@@ -4,7 +4,7 @@ import { Timers } from "../../src/internal/timers.ts"
 
 const Sleeps = Schema.Array(Schema.Struct({ at: Schema.Literals([0, 1, 2, 3, 5, 8, 13]), isCancelled: Schema.Boolean }))
 
-it.prop("timers come in the order in which they are due, all of a moment at once, cancelled ones never", {
+it.prop("timers fire in the order of their due times, all of a moment at once, cancelled ones never", {
   sleeps: Sleeps
 }, ({ sleeps }) => {
   const timers = new Timers()
