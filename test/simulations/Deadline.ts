@@ -1,9 +1,9 @@
 /**
- * Deadlines inside of deadlines, over effects, streams and detached fibers that hold things, by workers that are
- * interrupted at any step, and whose streams' scopes are closed by others.
+ * Nested deadlines over effects, streams and detached fibers that hold things. Workers are interrupted at any step, and other
+ * fibers close the scopes of their streams.
  *
- * Six workers do four pieces of work each. A piece sets deadlines down to a depth of three; some work does not listen,
- * some releases are slow, some readers are away when time runs out. What must hold is in the names of the properties.
+ * Six workers do four pieces of work each. A piece sets up to three nested deadlines. Some work ignores interruption, some
+ * releases are slow, and some readers are away when the deadline passes. The names of the properties say what must hold.
  */
 import { Deadline, type SessionError } from "@clawback/core"
 import { Simulation } from "@clawback/testing"

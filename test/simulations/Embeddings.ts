@@ -1,8 +1,8 @@
 /**
- * Texts that are embedded side by side, and share requests, by workers that are interrupted at any step.
+ * Texts that are embedded concurrently, and share requests. Workers are interrupted at any step.
  *
- * Six workers of two tenants embed four texts each by one layer. The server takes its time, answers in any order, loses
- * connections and forgets vectors. What must hold is in the names of the properties.
+ * Six workers of two tenants embed four texts each through one layer. The server is slow, responds in any order, loses
+ * connections and omits vectors. The names of the properties say what must hold.
  */
 import { Caller, Credential, SessionRegistry, Transport, TransportError } from "@clawback/core"
 import { OpenAi } from "@clawback/providers"

@@ -1,11 +1,10 @@
 /**
- * A transport as Effect's `HttpClient`, over a wire on which everything goes wrong, by callers that read late, in part or
- * not at all, and retry.
+ * A transport as Effect's `HttpClient`, over a faulty wire. Callers read responses late, in part or not at all, and retry.
  *
- * Four callers make three calls each, on at most three connections. Some calls lose their response, as to the collector;
- * others close the scopes of calls at any step. What must hold is in the names of the properties. In the end the wire is
- * healed: then as many calls as connections meet errors at the same time and retry, or more responses than connections
- * are held unread.
+ * Four callers make three calls each, on at most three connections. Some calls lose their response, as to the collector.
+ * Other fibers close the scopes of calls at any step. The names of the properties say what must hold. In the end the wire is
+ * healed. Then as many calls as connections get errors at the same time and retry, or more responses than connections are
+ * held unread.
  */
 import { Deadline, SessionError, SessionRegistry, Timeouts, Transport, TransportError } from "@clawback/core"
 import * as HttpClientView from "@clawback/core/HttpClientView"

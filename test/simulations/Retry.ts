@@ -1,11 +1,9 @@
 /**
- * Retried calls and streams, of several policies that share two budgets, to a server on which everything goes wrong, by
- * callers that are interrupted at any step.
+ * Retried calls and streams, of several policies that share two budgets, to a faulty server. Callers are interrupted at any step.
  *
- * Six callers make four calls each, of which each attempt is judged as it begins: by what became of the one before, by
- * the clock, and by what was still held. A stream is read pull by pull, by a reader that leaves pulls at any step and
- * comes back later, from a source that goes on where it was left; its scope may be closed by others. What must hold is in
- * the names of the properties.
+ * Six callers make four calls each. Each attempt is judged when it begins: by the end of the one before, by the clock, and by
+ * what is still held. A stream is read pull by pull. Its reader leaves pulls at any step and returns later, and the source
+ * continues where it was left. Other fibers may close its scope. The names of the properties say what must hold.
  */
 import { Deadline, Retry } from "@clawback/core"
 import { Simulation } from "@clawback/testing"

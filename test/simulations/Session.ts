@@ -1,11 +1,10 @@
 /**
- * Sessions of every form, nested, streamed and outliving each other, held by workers that are interrupted at any step,
- * while somebody revokes them by kind, tenant, subtree and id, is interrupted in that, and in some runs closes the
- * registry under them. Streams' scopes are closed by others, and readers are lost without having closed anything.
+ * Sessions of every form: nested, streamed, and outliving each other. Workers hold them, and are interrupted at any step. An
+ * operator revokes sessions by kind, tenant, subtree and id, and is interrupted too. In some runs, the registry closes while
+ * sessions are open. Other fibers close the scopes of streams, and readers are lost without closing anything.
  *
- * Six workers do four pieces of work each. Some do not listen when they are told to let go, some never end by
- * themselves, some revoke what they work in; acquisitions wait, releases fail, die and get stuck. What must hold is in
- * the names of the properties.
+ * Six workers do four pieces of work each. Some ignore interruption, some never end by themselves, some revoke their own
+ * session. Acquisitions wait; releases fail, die and get stuck. The names of the properties say what must hold.
  */
 import { Caller, Session, SessionError, SessionRegistry } from "@clawback/core"
 import { Simulation } from "@clawback/testing"

@@ -1,10 +1,9 @@
 /**
- * Streamed answers of a model, by both of its faces, for readers that are slow, gone, interrupted at any step, or lose the
- * scope that they read in.
+ * Streamed answers of a model, through both of its faces. Readers are slow, leave, are interrupted at any step, or lose the scope
+ * in which they read.
  *
- * Six callers of two tenants make four calls each, within a quota and a limit on the whole call. The provider refuses,
- * falls silent, loses connections and forgets what should come after its answer. What must hold is in the names of the
- * properties.
+ * Six callers of two tenants make four calls each, within a quota and a limit on the whole call. The provider rejects calls,
+ * stops sending, loses connections and omits the end of its answer. The names of the properties say what must hold.
  */
 import { Caller, Credential, Retry, SessionLeaks, SessionRegistry, Transport, TransportError } from "@clawback/core"
 import { OpenAi, ProviderError, Target } from "@clawback/providers"

@@ -1,10 +1,10 @@
 /**
- * The limits of a stream's first output and of its gaps, under deadlines, over sources on which everything goes wrong.
+ * The limits of a stream's first output and of its gaps, under deadlines, over faulty sources.
  *
- * Six readers read four streams each, pull by pull, with a watch of their own; they are interrupted at any step, and their
- * streams' scopes are closed by others. Some streams live by what they fork, as Effect's toolkits do. The limits on waiting
- * for a connection and on connecting are the transport's, whose scenario has them. What must hold is in the names of the
- * properties.
+ * Six readers read four streams each, pull by pull, and measure the time themselves. They are interrupted at any step, and other
+ * fibers close the scopes of their streams. Some streams depend on fibers that they fork, as with Effect's toolkits. The
+ * transport's scenario has the limits on waiting for a connection and on connecting. The names of the properties say what must
+ * hold.
  */
 import { Deadline, Timeouts } from "@clawback/core"
 import { Simulation } from "@clawback/testing"

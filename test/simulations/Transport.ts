@@ -1,11 +1,10 @@
 /**
- * A transport over a wire on which everything goes wrong, used by callers that are interrupted at any step, in scopes that
- * others close at any step.
+ * A transport over a faulty wire. Its callers are interrupted at any step, and other fibers close their scopes at any step.
  *
- * Six callers make four calls each, on at most three connections; in some runs the transport is closed under them, in some
- * somebody traces. Bodies are read whole, in part, by two at a time, or not at all. What must hold is in the names of the
- * properties. Where it was not closed, the wire is healed in the end, and as many calls as there may be connections must
- * then fit at once.
+ * Six callers make four calls each, on at most three connections. In some runs the transport closes during calls, in some there
+ * is a tracer. Bodies are read completely, in part, by two readers at a time, or not at all. The names of the properties say
+ * what must hold. If the transport was not closed, the wire is healed in the end. Then as many calls as connections must run at
+ * once.
  */
 import { Deadline, SessionError, SessionRegistry, Timeouts, Transport, TransportError } from "@clawback/core"
 import { Simulation } from "@clawback/testing"
