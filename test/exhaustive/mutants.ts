@@ -345,8 +345,8 @@ export const mutants: ReadonlyArray<Mutant> = [
   {
     module: "Ledger",
     file: ledger,
-    find: "if (!(record instanceof ListedRecord) || record.ledger !== this || !record.isOpen) return false",
-    replace: "if (!(record instanceof ListedRecord)) return false",
+    find: "if (!(record instanceof SessionRecord) || record.ledger !== this || !record.isOpen) return false",
+    replace: "if (!(record instanceof SessionRecord)) return false",
     rule: "a session closes once"
   },
   {
@@ -359,14 +359,14 @@ export const mutants: ReadonlyArray<Mutant> = [
   {
     module: "Ledger",
     file: ledger,
-    find: "    entry.tally.closed++\n",
+    find: "    entry[\"count\"].closed++\n",
     replace: "",
     rule: "each kind is counted when it closes"
   },
   {
     module: "Ledger",
     file: ledger,
-    find: "      slot.slot = to\n",
+    find: "      slot[\"slot\"] = to\n",
     replace: "",
     rule: "a session knows its place after room was made"
   },
@@ -394,8 +394,8 @@ export const mutants: ReadonlyArray<Mutant> = [
   {
     module: "Ledger",
     file: ledger,
-    find: "      entry.revoke(reason)\n",
-    replace: "      if (!entry.isRevoked && taken.size === 1) entry.revoke(reason)\n",
+    find: "      entry[\"revoke\"](reason)\n",
+    replace: "      if (!entry.isRevoked && taken.size === 1) entry[\"revoke\"](reason)\n",
     rule: "what is taken says that it was revoked"
   },
   {

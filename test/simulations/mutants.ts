@@ -318,8 +318,8 @@ export const mutants: ReadonlyArray<Mutant> = [
   {
     module: "Session",
     file: kernel,
-    find: "for (const listener of session.forget()) listener()",
-    replace: "session.forget()",
+    find: "for (const listener of waiting) listener()",
+    replace: "waiting",
     rule: "whoever waits for a session's end is told of it"
   },
   {
@@ -374,8 +374,8 @@ export const mutants: ReadonlyArray<Mutant> = [
   {
     module: "Session",
     file: ledger,
-    find: "    slots[entry.slot] = entry.id\n",
-    replace: "    slots.splice(entry.slot, 1)\n",
+    find: "    slots[entry[\"slot\"]] = entry.id\n",
+    replace: "    slots.splice(entry[\"slot\"], 1)\n",
     rule: "closing one session leaves the others on the ledger"
   },
   {
@@ -388,7 +388,7 @@ export const mutants: ReadonlyArray<Mutant> = [
   {
     module: "Session",
     file: ledger,
-    find: "      slot.slot = to\n",
+    find: "      slot[\"slot\"] = to\n",
     replace: "",
     rule: "a session is found again after room was made"
   },

@@ -89,7 +89,8 @@ export class Kernel {
   readonly close = (session: Session): boolean => {
     if (!(session instanceof SessionRecord) || !this.ledger.close(session)) return false
     this.changes.closed(session)
-    for (const listener of session.forget()) listener()
+    const waiting = session.forget()
+    if (waiting !== undefined) { for (const listener of waiting) listener() }
     return true
   }
 

@@ -7,36 +7,15 @@
 import type * as Tracer from "effect/Tracer"
 import { other } from "../metrics/model.ts"
 import type { Caller, Info } from "./model.ts"
-import { type Names, nearestOpen, type Releasing, SessionRecord, type Tally } from "./record.ts"
+import { type Count, type Names, nearestOpen, type Releasing, SessionRecord, type Tally } from "./record.ts"
 
 /** So many kinds are counted apart. A kind is a word of the program; one that is made up for each session is not. */
 const maxKinds = 64
-
-interface Count extends Tally {
-  opened: number
-  closed: number
-  /** The last ones without attributes: the sessions of a kind often have one name. */
-  names: Names | undefined
-}
 
 const bare = (tally: Count, kind: string, name: string): Names => {
   const { names } = tally
   if (names !== undefined && names.name === name && names.kind === kind) return names
   return tally.names = { kind, name, attributes: undefined, releaseRetry: undefined }
-}
-
-/** A record, with what only the ledger may change. */
-class ListedRecord extends SessionRecord {
-  declare readonly tally: Count
-  declare slot: number
-
-  override leave(): void {
-    super.leave()
-  }
-
-  override revoke(reason: string): void {
-    super.revoke(reason)
-  }
 }
 
 /** Below so many closed sessions, compaction is not worth the walk. */
@@ -46,7 +25,7 @@ export class Ledger {
   private length = 0
   private total = 0
   /** The open sessions, and the ids of closed ones that stood between them. */
-  private readonly slots: Array<ListedRecord | number> = []
+  private readonly slots: Array<SessionRecord | number> = []
   private readonly byTenant = new Map<string, number>()
   private readonly tallies = new Map<string, Count>()
   private readonly onTally = new Set<(tally: Tally) => void>()
@@ -105,7 +84,7 @@ export class Ledger {
     // What the info's getters throw comes before anything has changed.
     const { attributes, kind, name, releaseRetry } = info
     const tally = this.tallyOf(kind)
-    const entry = new ListedRecord(
+    const entry = new SessionRecord(
       this,
       tally,
       slots.length,
@@ -132,12 +111,12 @@ export class Ledger {
 
   /** False if the session is closed already, or belongs to another ledger: then nothing changes. */
   close(record: object): boolean {
-    if (!(record instanceof ListedRecord) || record.ledger !== this || !record.isOpen) return false
+    if (!(record instanceof SessionRecord) || record.ledger !== this || !record.isOpen) return false
     const entry = record
-    entry.leave()
-    entry.tally.closed++
+    entry["leave"]()
+    entry["count"].closed++
     const { slots } = this
-    slots[entry.slot] = entry.id
+    slots[entry["slot"]] = entry.id
     while (typeof slots.at(-1) === "number") slots.pop()
     if (slots.length > 2 * --this.length + spare) this.compact()
     const tenant = entry.caller?.tenant
@@ -157,10 +136,6 @@ export class Ledger {
 
   /** Walks what is open, oldest first, from the session of an id on. */
   forEach(f: (record: SessionRecord) => void, from = 0): void {
-    this.walk(f, from)
-  }
-
-  private walk(f: (entry: ListedRecord) => void, from: number): void {
     const { slots } = this
     for (let at = from === 0 ? 0 : this.position(from); at < slots.length; at++) {
       const entry = slots[at]
@@ -175,11 +150,11 @@ export class Ledger {
    */
   revoke(matches: (record: SessionRecord) => boolean, reason: string, from = 0): ReadonlySet<SessionRecord> {
     const taken = new Set<SessionRecord>()
-    this.walk((entry) => {
+    this.forEach((entry) => {
       if (entry.release?.isOfAny(taken) === true) return
       if (!this.isInside(taken, entry) && !matches(entry)) return
       taken.add(entry)
-      entry.revoke(reason)
+      entry["revoke"](reason)
     }, from)
     return taken
   }
@@ -210,7 +185,7 @@ export class Ledger {
     let to = 0
     for (const slot of slots) {
       if (typeof slot === "number") continue
-      slot.slot = to
+      slot["slot"] = to
       slots[to++] = slot
     }
     slots.length = to

@@ -2,7 +2,7 @@
  * The record of one session: a state machine without clock or effect.
  *
  * Its state is private: other modules change it only by the methods here. Opening, revoking and closing change the ledger as
- * well, so these are protected, and only the ledger can call them.
+ * well, so these are protected: the ledger alone reaches them, as `record["leave"]()`.
  */
 import type * as Context from "effect/Context"
 import type * as Effect from "effect/Effect"
@@ -23,6 +23,14 @@ export interface Tally {
   readonly kind: string
   readonly opened: number
   readonly closed: number
+}
+
+/** The same for the ledger, which counts. */
+export interface Count extends Tally {
+  opened: number
+  closed: number
+  /** The last ones without attributes: the sessions of a kind often have one name. */
+  names: Names | undefined
 }
 
 /** What a session holds, and how to release it, in the context that has what the release needs. */
@@ -59,7 +67,7 @@ export const nearestOpen = (record: SessionRecord | undefined): SessionRecord | 
 }
 
 /** There are many of these: no field that could be computed from another. */
-export abstract class SessionRecord implements Session {
+export class SessionRecord implements Session {
   readonly id: number
   /** How many sessions it was opened inside of. */
   readonly depth: number
@@ -69,7 +77,7 @@ export abstract class SessionRecord implements Session {
   readonly openedAt: number
   /** The ledger that lists it, or did. */
   readonly ledger: object
-  readonly tally: Tally
+  private readonly count: Count
   /** Where it was opened, if it was sampled. */
   readonly site: Error | undefined
   private names: Names
@@ -91,7 +99,7 @@ export abstract class SessionRecord implements Session {
 
   constructor(
     ledger: object,
-    tally: Tally,
+    count: Count,
     slot: number,
     id: number,
     names: Names,
@@ -104,7 +112,7 @@ export abstract class SessionRecord implements Session {
     site: Error | undefined
   ) {
     this.ledger = ledger
-    this.tally = tally
+    this.count = count
     this.slot = slot
     this.id = id
     this.names = names
@@ -117,6 +125,11 @@ export abstract class SessionRecord implements Session {
     this.span = span && { traceId: span.traceId, spanId: span.spanId }
     this.openedAt = openedAt
     this.site = site
+  }
+
+  /** The tally that it is counted in. */
+  get tally(): Tally {
+    return this.count
   }
 
   get kind(): string {
@@ -255,10 +268,10 @@ export abstract class SessionRecord implements Session {
 
   /**
    * Drops all but its names: a handle or a session inside may keep the record of a closed session for long. Returns the
-   * listeners that wait for the close.
+   * listeners that wait for the close, if there are any.
    */
-  forget(): ReadonlyArray<() => void> {
-    const closing = this.closing ?? none
+  forget(): ReadonlyArray<() => void> | undefined {
+    const { closing } = this
     this.closing = undefined
     const { attributes, kind, name, releaseRetry } = this.names
     if (attributes !== undefined || releaseRetry !== undefined) {
