@@ -4,13 +4,13 @@
  * A deadline is absolute and monotonic, so retries, waits and attempts inside of it share one budget of time. When it
  * passes, the work is interrupted, its releases are awaited, and the caller gets `DeadlineExceeded`.
  *
- * Of two that are nested, the earlier one rules: its time, its error, and who hears of it. Where that is the outer one, the
- * inner one ends its work at the same moment, and leaves the error to the other. So work that nobody interrupts when the
- * outer one passes, such as a detached fiber, ends as well.
+ * Of two nested deadlines the earlier one applies, with its own error. If that is the outer one, the inner one interrupts
+ * its work at the same moment too, and leaves the error to the outer one. So work that the outer one does not interrupt,
+ * such as a detached fiber, also ends.
  *
- * Releases take the time that they need: a deadline says when work is told to end, not when it has. What must not be
- * waited for needs a limit of its own. The release of a session runs without the deadlines that were set outside of it,
- * and one that is set in there counts from then on.
+ * Limits: a deadline decides when work is interrupted, not when it has ended. Releases take the time that they need, so
+ * give a slow release a limit of its own. The release of a session runs without the deadlines that were set outside of
+ * it. A deadline that is set inside of the release applies.
  *
  * ```ts
  * import { Deadline } from "@clawback/core"
@@ -93,8 +93,8 @@ const checkedDual = (limited: (budget: Duration.Duration) => (self: any) => unkn
 }
 
 /**
- * Runs an effect under a deadline. An earlier one that is in force already stays so, and raises its own error. The deadline
- * interrupts the effect even where interruption is not allowed around it, so that what is acquired can have one.
+ * Runs an effect under a deadline. An earlier deadline that is in force still applies, with its own error. The deadline
+ * interrupts the effect even where interruption is not allowed around it, so that an acquisition can have a deadline.
  */
 export const within: {
   (duration: Duration.Input): <A, E, R>(self: Effect.Effect<A, E, R>) => Effect.Effect<A, E | DeadlineExceeded, R>
@@ -106,7 +106,7 @@ export const within: {
   })
 )
 
-/** A stream that a deadline ends, while it is pulled and while its reader is away. */
+/** A stream that a deadline ends, both during a pull and between two pulls. */
 class DeadlinePump<A, E, R> extends LimitedPump<A, E, R, DeadlineExceeded> {
   readonly at: number
   private readonly limit: Limit
@@ -140,7 +140,7 @@ class DeadlinePump<A, E, R> extends LimitedPump<A, E, R, DeadlineExceeded> {
  * Runs a whole stream under a deadline, counted from its first pull.
  *
  * Time that the reader takes between two pulls counts as well. What the stream holds is released when the deadline
- * passes, whether or not somebody reads; the error comes with the next pull.
+ * passes, even between two pulls; the error comes with the next pull.
  *
  * The stream runs on a fiber of its own: what it forks, acquires and sets up lives as long as the stream. A pull that is
  * interrupted ends nothing: the stream's work goes on, and the next pull gets what came of it. A stream whose scope is

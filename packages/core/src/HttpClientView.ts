@@ -1,9 +1,9 @@
 /**
  * A `Transport` as Effect's `HttpClient`, and the other way round.
  *
- * `layerHttpClient` lets whatever is written for an `HttpClient` use connections that are bounded, registered and given
- * back. `layerTransport` lets our clients run over any `HttpClient`, such as the browser's: it registers and limits
- * exchanges, while waiting for connections and connecting are that client's own matter.
+ * With `layerHttpClient`, programs for an `HttpClient` use connections that are bounded, registered and released. With
+ * `layerTransport`, our clients run over any `HttpClient`, such as the browser's: it registers and limits exchanges. That
+ * client itself manages its connections.
  *
  * This module is not in the package's index, since `effect/http` takes a while to load: import it by its own name,
  * `@clawback/core/HttpClientView`.
@@ -63,7 +63,7 @@ type Sent = {
 
 const isBytes = (body: unknown): body is string | Uint8Array => typeof body === "string" || body instanceof Uint8Array
 
-/** What a request says, as the transport sends it. */
+/** Encodes a request as the transport sends it. */
 const encode = (request: HttpClientRequest.HttpClientRequest): Effect.Effect<Sent, HttpClientError.HttpClientError> => {
   const { body, headers, method } = request
   const failed = (description: string, cause?: unknown) =>
@@ -105,20 +105,20 @@ const executeFailed =
 /**
  * The transport as a client.
  *
- * A response lives in the `Scope` around its call; where there is none, in the given one, which is the layer's. It ends
- * earlier with its body: read to the end, failed, given up or interrupted.
+ * A response lives in the `Scope` around its call; without one, in the layer's scope. It ends earlier when its body was
+ * read to the end, failed, was cancelled or was interrupted.
  *
- * Nobody need read a body. That of an error (status 400 and above) is read into memory at once, up to 64 KiB, and gives
- * its connection back. One that is larger, or does not come, is closed as soon as another call waits for a connection; a
- * later read of it fails with `UnreadBodyClosed`. The body of a success is never dropped: where another call waits, and
- * nobody has begun to read it, it is read into memory up to 64 KiB, and so gives its connection back if that was all. What
- * is larger is held until it is read, its scope closes, or the collector finds that the response is lost; `Effect.scoped`
- * around each call ends it at once.
+ * A body need not be read:
+ * - The body of an error (status 400 and above) is read into memory at once, up to 64 KiB, and its connection returned. A
+ *   body that is larger, or does not arrive, is closed as soon as another call waits for a connection. Reading it later
+ *   fails with `UnreadBodyClosed`.
+ * - The body of a success is never dropped. If another call waits and no reader has begun, up to 64 KiB are read into
+ *   memory, and the connection is returned if that was all. A larger body is held until it is read, its scope closes, or
+ *   the garbage collector finds that the response is lost. `Effect.scoped` around each call ends it at once.
  *
- * In a scope that is closed nothing is sent. A finalizer runs in one: put `Effect.scoped` around a call that it makes.
+ * In a closed scope nothing is sent. A finalizer runs in one: put `Effect.scoped` around a call that a finalizer makes.
  *
- * No trace headers are sent, since servers of others have no use for them. What went wrong is the `cause` of the
- * `HttpClientError`'s reason.
+ * No trace headers are sent to third parties. The `cause` of the `HttpClientError`'s reason is the transport's error.
  */
 export const toHttpClient = (
   transport: Transport.Transport["Service"]
@@ -196,12 +196,12 @@ const readFailed = (origin: string) => (error: HttpClientError.HttpClientError |
     ? Cause.Done()
     : new TransportError.ConnectionLost({ origin, phase: "body", cause: causeOf(error) })
 
-/** An exchange over a client: the scope that its response lives in, and the moment at which that begins to close. */
+/** An exchange over a client: the scope of its response, and whether that has begun to close. */
 class Lent {
   readonly scope = Scope.makeUnsafe()
   readonly isReleased = Deferred.makeUnsafe<void>()
 
-  /** Not every client tells its reader when its call was aborted, and some say that the body had ended. */
+  /** Not every client fails the reader of an aborted call, and some end the body as if it were complete. */
   static unlessEnded = ({ awaitRevoked, session, value }: Session.Handle<Lent>) => {
     const ended = Effect.raceFirst(awaitRevoked, Deferred.await(value.isReleased))
     const failed = Effect.andThen(ended, Effect.suspend(() => Effect.fail(Lifecycle.whyEnded(session))))
@@ -218,9 +218,9 @@ class Lent {
 /**
  * A client as a transport.
  *
- * Each exchange is a session. Of a request's timeouts `firstToken` holds, counted from when the client is called;
- * `queue` and `connect` do not, since no client tells about that. Nor does one tell whether anything was sent: whatever
- * goes wrong before the head counts as `ConnectionLost` at phase `"head"`.
+ * Each exchange is a session. Of a request's timeouts only `firstToken` applies, counted from the call of the client. An
+ * `HttpClient` does not report when it waits or connects, so `queue` and `connect` have no effect. It does not report
+ * either whether anything was sent, so any failure before the head is `ConnectionLost` at phase `"head"`.
  */
 export const fromHttpClient = (
   client: HttpClient.HttpClient,

@@ -1,24 +1,24 @@
 /**
- * Trying again, where that can help and can do no harm.
+ * Retries an effect or a stream if that can help and does no harm.
  *
- * A `Policy` is a value, applied to any effect (`apply`) or stream (`applyStream`). Whether a failure is tried again is not
- * the policy's to know: each error of ours declares it in `retry`, by how far the attempt got and whether the next one
- * may fare better; `classify` says it for errors that are not ours.
+ * A `Policy` is a value, applied to any effect (`apply`) or stream (`applyStream`). The policy does not
+ * know which failures to retry. Each of our errors declares that in `retry`: how far the attempt got, and whether the
+ * next one may succeed. For other errors, `classify` decides.
  *
- * | how far the attempt got | tried again |
+ * | how far the attempt got | retried |
  * | --- | --- |
  * | `unsent`: nothing left this process | if transient |
  * | `unanswered`: sent, and perhaps processed and billed | if transient, and `resend` allows it: by default, only in a call that is `idempotent` |
- * | `answered`: the other side said no | if transient, and not before its `retryAfter` |
- * | `delivered`: output has reached somebody | never |
+ * | `answered`: the other side refused | if transient, and not before its `retryAfter` |
+ * | `delivered`: output has reached the reader | never |
  *
- * Waits have full jitter: any time from zero to a limit that doubles with each attempt, so that callers that failed
- * together do not return together. What the other side asks for (`Retry-After`) comes first, whole, and the jitter on top.
- * All retries draw on a `Budget`, which shrinks as calls fail: when nothing works any more, load does not multiply.
- * A deadline in force bounds everything: a wait that does not fit ends the call at once, with the error that it has.
+ * Waits have full jitter: a random time between zero and a limit that doubles with each attempt. So callers that failed
+ * together do not retry together. A `Retry-After` of the other side is waited for in full, before the jitter. All retries
+ * draw on a `Budget`, which shrinks as calls fail, so that an outage does not multiply the load. A deadline in force bounds
+ * everything: if a wait does not fit, the call ends at once with its last error.
  *
- * Each attempt has a scope of its own, closed before the wait: backing off holds nothing. What the attempt that succeeded
- * acquired stays until the surrounding scope closes.
+ * Each attempt has a scope of its own, closed before the wait: a call holds nothing while it waits. What the successful
+ * attempt acquired is held until the surrounding scope closes.
  *
  * | option | unit | default | too low | too high |
  * | --- | --- | --- | --- | --- |
@@ -107,7 +107,7 @@ export const budget = (options: BudgetOptions = {}): Budget =>
     OptionCheck.count("reserve", options.reserve ?? 20, 0)
   )
 
-/** A budget that is never used up: each call retries as often as its policy says, whatever becomes of the others. */
+/** A budget that is never used up: each call retries as often as its policy allows, whatever happens to other calls. */
 export const unlimited: Budget = new RetryBudget(0, Infinity)
 
 export interface Options<in E = unknown> {
@@ -202,8 +202,8 @@ const inScope = <A, E, R>(self: Effect.Effect<A, E, R>, outer: Scope.Scope): Eff
   })
 
 /**
- * Tries an effect again where that can help. It fails with the last error, and with `DeadlineExceeded` only where not
- * even a first attempt had the time.
+ * Retries an effect if that can help. Fails with the last error; with `DeadlineExceeded` only if there was no time for
+ * even a first attempt.
  */
 export const apply: {
   <EP>(
@@ -247,12 +247,11 @@ export const apply: {
 )
 
 /**
- * Tries a stream again that failed before its first element. Once an element has reached the reader, the stream's own
- * failure is the end: what was output cannot be taken back.
+ * Retries a stream that failed before its first element. Once an element has reached the reader, a failure ends the
+ * stream, since output cannot be revoked.
  *
- * A pull that is interrupted ends nothing. Who pulls again goes on with the attempt that was left, as far as the stream
- * itself can be gone on with, or with the rest of the wait. An attempt that was left while it opened is closed, does not
- * count, and is opened anew.
+ * An interrupted pull does not end the stream. The next pull continues the same attempt, or the rest of the wait. If the
+ * pull was interrupted while the attempt opened, that attempt is closed, does not count, and is opened again.
  */
 export const applyStream: {
   <EP>(

@@ -10,8 +10,8 @@
  * | `total` | from start to end of the call | `Deadline.DeadlineExceeded` |
  *
  * The stream limits look at decoded output: comments and pings that keep a connection alive do not count as progress.
- * Where limits and a deadline are nested, each raises its own error at its own time, so that the first to pass is the one
- * that is heard of. What the stream holds has been released when its error comes.
+ * Nested limits and deadlines each raise their own error at their own time, so the first one to pass decides the error.
+ * What the stream holds has been released when its error comes.
  *
  * ```ts
  * import { Timeouts } from "@clawback/core"
@@ -48,24 +48,24 @@ import type { SessionRevoked } from "./SessionError.ts"
 
 export interface Timeouts {
   /**
-   * Default: 10 seconds. Too low, and bursts fail that a moment's wait would have served; too high, and callers queue
-   * behind work that is not going to end.
+   * Default: 10 seconds. Too low, and bursts fail although a short wait would have been enough; too high, and callers
+   * queue behind work that does not end.
    */
   readonly queue?: Duration.Input | undefined
-  /** Default: 10 seconds. Too low, and a lost packet fails the call; too high, and a dead host holds it up. */
+  /** Default: 10 seconds. Too low, and a lost packet fails the call; too high, and a dead host delays it. */
   readonly connect?: Duration.Input | undefined
   /**
-   * Default: 2 minutes. Too low, and a model that thinks before it speaks is cut off, and billed; too high, and a
-   * provider that hangs is noticed late.
+   * Default: 2 minutes. Too low, and a model that reasons before its first output is cancelled, and billed; too high,
+   * and a provider that hangs is detected late.
    */
   readonly firstToken?: Duration.Input | undefined
-  /** Default: 1 minute. Too low, and a model that pauses is cut off; too high, and a stalled stream holds its socket. */
+  /** Default: 1 minute. Too low, and a model that pauses is cancelled; too high, and a stalled stream holds its socket. */
   readonly idle?: Duration.Input | undefined
   /** Default: 10 minutes. Too low, and long answers are cut off; too high, and nothing else bounds the call. */
   readonly total?: Duration.Input | undefined
 }
 
-/** What holds where a caller sets nothing. */
+/** The limits that apply by default. */
 export const defaults = {
   queue: Duration.seconds(10),
   connect: Duration.seconds(10),
@@ -74,7 +74,7 @@ export const defaults = {
   total: Duration.minutes(10)
 } as const satisfies Timeouts
 
-/** The same limits, each found to be a duration: a wrong one is a defect that names it. */
+/** Returns the limits. One that is no duration is a defect that names it. */
 export const check = (timeouts: Timeouts): Timeouts => {
   for (const name of ["queue", "connect", "firstToken", "idle", "total"] as const) {
     const limit = timeouts[name]
@@ -132,7 +132,7 @@ export class FirstTokenTimeout
   }
 }
 
-/** A stream that had begun fell silent. What came before stands. */
+/** A stream gave no further output in time. What was delivered before remains valid. */
 export class IdleTimeout extends Schema.TaggedError<IdleTimeout>("@clawback/core/IdleTimeout")("IdleTimeout", {
   limit: Schema.Duration
 }) {
@@ -153,7 +153,7 @@ export interface StreamOptions<in A> {
   readonly isOutput?: ((element: A) => boolean) | undefined
 }
 
-/** What the limits of a stream go by, once they are found to be in order. */
+/** The options of a stream, checked. */
 interface Limits<in A> {
   readonly firstToken: Duration.Duration
   readonly idle: Duration.Duration
@@ -166,7 +166,7 @@ class TimedPump<A, E, R> extends LimitedPump<A, E, R, FirstTokenTimeout | IdleTi
   at = Infinity
   private hasOutput = false
   private pulledAt = 0
-  /** While the reader is away nobody waits, so the idle clock runs over the pulls since the last output only. */
+  /** The time spent in pulls since the last output. Between two pulls the idle clock stands still. */
   private waited = 0
   private readonly firstAt: number
   private readonly idle: number
@@ -188,7 +188,7 @@ class TimedPump<A, E, R> extends LimitedPump<A, E, R, FirstTokenTimeout | IdleTi
     this.pulledAt = this.timers.now
   }
 
-  /** Also where no time is left: there may be output that is about to come. */
+  /** Even if no time is left: output may arrive in this step. */
   protected override onWait() {
     this.at = this.hasOutput ? this.pulledAt + this.idle - this.waited : this.firstAt
     this.timers.set(this)

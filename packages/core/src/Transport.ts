@@ -1,16 +1,20 @@
 /**
  * Sends HTTP requests over connections that always come back.
  *
- * A `Transport` is made over a `Wire`, which knows sockets and nothing else. What lives in here is the governing: a
- * bounded wait for a connection that knows the deadline, a limit on setting one up, how long one is kept, the session
- * that stands for each, the size of a body, and the fate of one that nobody reads to its end. Connections are kept alive and belong to the transport; an exchange belongs to the
- * caller's `Scope`: when that closes, its connection is given back if the response was read to its end, or drained if
- * little is left of it, and otherwise closed, so that the provider learns at once that nobody listens.
+ * A `Transport` is made over a `Wire`, which knows only sockets. The transport adds the limits and the life cycle:
+ * - A caller waits for a connection no longer than its deadline and `queue` allow. Connecting has a limit too.
+ * - A connection is reused until it is too old or was idle for too long. It belongs to the transport.
+ * - Each connection and each exchange is a session.
+ * - A body has a maximal size.
  *
- * Another fiber may close that scope at any time. From then on the call sends nothing, gives back what it got, and fails
- * with `SessionRevoked`, whose reason is "its scope was closed"; so does the reader of its body.
+ * An exchange belongs to the caller's `Scope`. When that closes, the connection is returned if the response was read to
+ * its end. If little of the body is left, it is drained first. Otherwise the connection is closed, so that the provider
+ * stops at once.
  *
- * It sets no header of its own and sends no trace headers: what a third party gets is what the request says.
+ * Another fiber may close that scope at any time. From then on the exchange sends nothing, releases what it holds, and
+ * fails with `SessionRevoked`, with the reason "its scope was closed". The reader of its body gets the same error.
+ *
+ * The transport adds no header of its own and no trace headers: third parties get the request as it was given.
  */
 
 import * as Context from "effect/Context"
@@ -35,7 +39,7 @@ import type { Wire } from "./Wire.ts"
 export type { BodyError, Request, Response } from "./internal/transport/model.ts"
 
 export class Transport extends Context.Service<Transport, {
-  /** Sends a request; answers when the response's head has come. The scope holds the connection. */
+  /** Sends a request and returns once the response's head has arrived. The scope holds the connection. */
   readonly execute: (request: Request) => Effect.Effect<Response, TransportError, Scope.Scope>
 }>()("@clawback/core/Transport") {}
 
@@ -47,20 +51,19 @@ export interface Options {
   readonly connections?: number | undefined
   /**
    * Callers that may wait for a connection to one origin. Default: 1,024. Too low, and short bursts are refused; too
-   * high, and callers wait for what will not come in their time.
+   * high, and callers wait for connections that do not become free in time.
    */
   readonly maxWaiting?: number | undefined
   /**
-   * How long a connection is kept while nobody uses it. Default: 30 seconds. A server that announces less in its
-   * `Keep-Alive` header is obeyed, less a second for the way. Too low, and each call pays for a new connection; too
-   * high, and calls are sent on connections that the server is about to close.
+   * How long an idle connection is kept. Default: 30 seconds. If a server announces less in its `Keep-Alive` header, the
+   * connection is closed a second before that time. Too low, and each call pays for a new connection; too high, and calls
+   * are sent on connections that the server is about to close.
    */
   readonly idleTimeToLive?: Duration.Input | undefined
   /**
-   * For how long a connection is used for new requests. Default: 5 minutes, of which each connection gets a random
-   * share between 80 and 100 %, so that those opened together do not end together. What is under way when it passes is
-   * not cut. Too low, and calls pay for new connections; too high, and a server that was taken out of its name's
-   * addresses, or is being drained, goes on being called.
+   * How long a connection accepts new requests. Default: 5 minutes. Each connection gets a random share between 80 and
+   * 100 %, so that connections opened together do not end together. A request that is in flight is not cut off. Too low,
+   * and calls pay for new connections; too high, and a server is still called after it was taken out of DNS or drained.
    */
   readonly maxLifetime?: Duration.Input | undefined
   /**
@@ -69,16 +72,16 @@ export interface Options {
    */
   readonly maxBodySize?: number | undefined
   /**
-   * How long an ended connection may take to be really closed before it is given up. Default: 5 seconds. It bounds how
-   * long shutting down can take.
+   * How long closing a connection may take before the transport stops waiting for it. Default: 5 seconds. This bounds
+   * how long a shutdown takes.
    */
   readonly closeTimeout?: Duration.Input | undefined
 }
 
-/** Bytes that a body may have where nothing else is said. */
+/** The default of `maxBodySize`, in bytes. */
 export const defaultMaxBodySize = 64 * 1024 * 1024
 
-/** The same request, its limits found to be such: a wrong one is a defect that names it. */
+/** Returns the request. A wrong limit is a defect that names it. */
 export const check = (request: Request): Request => {
   if (request.timeouts !== undefined) Timeouts.check(request.timeouts)
   if (request.maxBodySize !== undefined) OptionCheck.size("maxBodySize", request.maxBodySize)
@@ -124,16 +127,16 @@ export const make: (wire: Wire, options?: Options) => Effect.Effect<Transport["S
     })
   })
 
-/** The body as a stream of bytes, as they come. */
+/** The body as a stream of bytes, as they arrive. */
 export const stream = (response: Response): Stream.Stream<Uint8Array, BodyError> =>
   Stream.fromPull(Effect.succeed(response.body))
 
-/** The whole body, in memory. Reading stops at `limit` bytes, where the response's own limit does not come first. */
+/** Reads the whole body into memory. Stops at `limit` bytes, or at the response's own limit if that is lower. */
 export const bytes = (response: Response, limit = Infinity): Effect.Effect<Uint8Array, BodyError> =>
   Effect.suspend(() => readBytes(response.body, OptionCheck.size("limit", limit)))
 
 const decoder = new TextDecoder()
 
-/** The whole body as UTF-8 text. Reading stops at `limit` bytes, where the response's own limit does not come first. */
+/** Reads the whole body as UTF-8 text. Stops at `limit` bytes, or at the response's own limit if that is lower. */
 export const text = (response: Response, limit?: number): Effect.Effect<string, BodyError> =>
   Effect.map(bytes(response, limit), (whole) => decoder.decode(whole))

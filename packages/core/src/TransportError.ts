@@ -1,6 +1,6 @@
 /**
- * What can go wrong on the way to a server and back. Each says whether something was sent, since that decides what a
- * retry may cost. The limits on time are in `Timeouts`.
+ * The errors of sending a request and receiving its response. Each declares whether anything was sent, since that decides
+ * what a retry may cost. The errors of time limits are in `Timeouts`.
  */
 
 export {

@@ -1,8 +1,8 @@
 /**
  * Sockets, and nothing of policy: the port that a `Transport` is made over.
  *
- * A wire opens connections, sends on them, and closes them when told. It has no limits, no retries and no pool; it
- * decides nothing. `NodeTransport` brings the one for Node; a simulation brings one that fails at will.
+ * A wire opens connections, sends on them, and closes them on request. It has no limits, no retries, no pool and no
+ * policy. `NodeTransport` has the wire for Node; a simulation has one that injects faults.
  */
 
 import type * as Effect from "effect/Effect"
@@ -24,8 +24,8 @@ export type Headers = Readonly<Record<string, string | ReadonlyArray<string> | u
 export type Chunks = readonly [Uint8Array, ...ReadonlyArray<Uint8Array>]
 
 /**
- * What is sent as a request's body. A stream is read as fast as the server takes it, and no longer than the exchange
- * lasts. Its length is unknown, so it is sent in chunks unless a `content-length` header says what it is.
+ * The body of a request. A stream is read as fast as the server accepts it, and no longer than the exchange lasts. It is
+ * sent in chunks, unless a `content-length` header declares its length.
  */
 export type Body = string | Uint8Array | Stream.Stream<Uint8Array, unknown>
 
@@ -42,11 +42,11 @@ export interface Exchange {
   readonly status: number
   readonly headers: Headers
   /**
-   * The body's next bytes. One reader at a time: nobody pulls before the last pull has ended or was interrupted. None
-   * begins after the connection was used for another request.
+   * The body's next bytes. One reader at a time: the transport pulls only after the last pull has ended or was
+   * interrupted. It does not pull after the connection was used for another request.
    */
   readonly pull: Pull.Pull<Chunks, ConnectionLost>
-  /** Gives the rest of the body up. The connection may be of no further use. */
+  /** Discards the rest of the body. The connection may not be usable afterwards. */
   readonly abort: Effect.Effect<void>
 }
 
@@ -54,22 +54,22 @@ export interface Exchange {
 export interface Connection {
   /** Waits until requests can be sent. */
   readonly ready: Effect.Effect<void, ConnectFailed | ProxyFailed>
-  /** Waits until the operating system has closed it, whoever began that. */
+  /** Waits until the operating system has closed it, whichever side began that. */
   readonly closed: Effect.Effect<void>
   /**
-   * Whether another request may be sent: false as soon as either side has begun to close, and false while bytes of the
-   * last request are unsent, which its answer need not have waited for.
+   * Whether another request may be sent. False as soon as either side has begun to close. False also while bytes of the
+   * last request are unsent: a server may answer before it has read them.
    */
   readonly isUsable: () => boolean
   /**
-   * Sends a request and waits for the response's head. Interruption aborts the exchange. Where the connection turns out
-   * to be lost before the first byte was written, that is `ConnectionLost` at phase `"request"`, and only there.
+   * Sends a request and waits for the response's head. Interruption aborts the exchange. Fails with `ConnectionLost` at
+   * phase `"request"` only if the connection was lost before the first byte was written.
    */
   readonly send: (request: Request) => Effect.Effect<
     Exchange,
     InvalidRequest | ConnectionLost | RequestBodyFailed | HeadersTooLarge
   >
-  /** Begins to close, at once: what is under way fails with `ConnectionLost`. `closed` tells when it is done. */
+  /** Begins to close at once: an exchange in flight fails with `ConnectionLost`. `closed` waits for the end. */
   readonly close: Effect.Effect<void>
 }
 

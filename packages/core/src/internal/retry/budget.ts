@@ -1,10 +1,10 @@
-/** Counted in thousandths, so that ten tenths are one. */
+/** Tokens are counted in thousandths, so that ten tenths are exactly one. */
 const whole = 1000
 
 /**
- * A bucket of tokens, without clock or effect. A retry takes one, a success puts a part of one back, and no more than the
- * reserve is ever in it. So at any moment retries ≤ reserve + ratio × successes, and once everything fails they end with
- * the reserve.
+ * A bucket of tokens: a state machine without clock or effect. A retry takes one token, a success adds a part of one, and
+ * the bucket holds at most the reserve. So at any moment retries ≤ reserve + ratio × successes. If everything fails,
+ * retries end once the reserve is used up.
  */
 export class RetryBudget {
   private tokens: number
@@ -27,12 +27,12 @@ export class RetryBudget {
     this.tokens = Math.min(this.full, this.tokens + this.gain)
   }
 
-  /** A retry that was taken has not begun. */
+  /** Returns the token of a retry that has not begun. */
   refund(): void {
     this.tokens = Math.min(this.full, this.tokens + whole)
   }
 
-  /** Takes one retry, if there is one. */
+  /** Takes the token of one retry, if there is one. */
   withdraw(): boolean {
     if (this.tokens < whole) return false
     this.tokens -= whole

@@ -1,4 +1,4 @@
-/** One retried call: its attempts, what it owes to the budget, and what is done when an attempt failed. */
+/** One retried call: its attempts, its use of the budget, and what follows a failed attempt. */
 import * as Cause from "effect/Cause"
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
@@ -15,7 +15,7 @@ import { decide, hasTime } from "./rules.ts"
 
 type AnyFiber = Fiber.Fiber<unknown, unknown>
 
-/** What a cause says about why there was no further attempt. */
+/** The annotation of a cause: why there was no further attempt. */
 export const EndedKey: Context.Reference<Ended | undefined> = Context.Reference<Ended | undefined>(
   "@clawback/core/Retry/Ended",
   { defaultValue: () => undefined }
@@ -27,16 +27,16 @@ const isDeclared = (error: unknown): error is Declared => {
   return typeof retry === "object" && retry !== null && "isTransient" in retry && "reach" in retry
 }
 
-/** From what is free to repeat to what must not be repeated. */
+/** From what may be repeated to what must not be repeated. */
 const reaches: ReadonlyArray<Reach> = ["unsent", "answered", "unanswered", "delivered"]
 
-/** In milliseconds. What is left of a wait and is less stems from rounding: a sleep of no time would never end it. */
+/** In milliseconds. A shorter rest of a wait comes from rounding, and a sleep of no time would never end it. */
 const nanosecond = 1e-6
 
 const retryAfterOf = (advice: Advice): number =>
   advice.retryAfter === undefined ? 0 : Math.max(0, Duration.toMillis(advice.retryAfter))
 
-/** What to say of both: the less hopeful of each. */
+/** Combines two pieces of advice: the more careful of each. */
 const worse = (a: Advice, b: Advice): Advice => ({
   reach: reaches.indexOf(a.reach) > reaches.indexOf(b.reach) ? a.reach : b.reach,
   isTransient: a.isTransient && b.isTransient,
@@ -46,12 +46,12 @@ const worse = (a: Advice, b: Advice): Advice => ({
 /** `EP` is what the policy can judge by itself, `E` what the call can fail with. */
 export class Call<EP, E extends EP | Declared> {
   private attempts = 0
-  /** Whether a retry was taken from the budget that has not begun. */
+  /** Whether a token was taken for a retry that has not begun. */
   private isPaid = false
   private last: Cause.Cause<E> | undefined
   /** When the next attempt may begin, in monotonic milliseconds. */
   private notBefore = -Infinity
-  /** How the call has ended: whoever asks again is told the same. */
+  /** How the call has ended. A later pull gets the same end. */
   private ended: Effect.Effect<never, E> | undefined
   private readonly policy: Policy<EP>
   private readonly isIdempotent: boolean
@@ -61,7 +61,7 @@ export class Call<EP, E extends EP | Declared> {
     this.isIdempotent = isIdempotent
   }
 
-  /** Whether the next attempt may begin: if not, how the call goes on without, by a wait and then `again`, or ends. */
+  /** Undefined if the next attempt may begin. Otherwise a wait that continues with `again`, or the end of the call. */
   admit<A, E2, R>(
     fiber: AnyFiber,
     again: Effect.Effect<A, E2, R>
@@ -69,7 +69,7 @@ export class Call<EP, E extends EP | Declared> {
     if (this.ended !== undefined) return this.ended
     const wait = this.notBefore - Monotonic.millis(fiber.getRef(Clock.Clock))
     if (wait >= nanosecond) return Effect.andThen(Effect.sleep(wait), again)
-    // What was given back when the wait was interrupted is taken again.
+    // The token was returned when the wait was interrupted.
     if (this.last !== undefined && !this.isPaid) {
       if (!this.policy.budget.withdraw()) return this.end(this.last, "budget")
       this.isPaid = true
@@ -94,8 +94,8 @@ export class Call<EP, E extends EP | Declared> {
   }
 
   /**
-   * Decides what follows a failed attempt, whose scope is closed: a wait from now on, or the end. Judging an error runs code
-   * of the user's: where that throws, the call ends with the defect.
+   * Decides what follows a failed attempt, whose scope is closed: a wait from now on, or the end. `classify` is the user's
+   * code: if it throws, the call ends with that defect.
    */
   failed(fiber: AnyFiber, cause: Cause.Cause<E>): void {
     try {
@@ -128,7 +128,7 @@ export class Call<EP, E extends EP | Declared> {
     return this.ended = Effect.failCause(Cause.annotate(cause, EndedKey.context(ended), { overwrite: true }))
   }
 
-  /** Gives back what was taken for an attempt that did not begin. */
+  /** Returns the token of an attempt that did not begin. */
   settle(): undefined {
     if (this.isPaid) this.policy.budget.refund()
     this.isPaid = false
@@ -139,7 +139,7 @@ export class Call<EP, E extends EP | Declared> {
     return deadline === undefined ? Infinity : deadline.at - Monotonic.millis(fiber.getRef(Clock.Clock))
   }
 
-  /** What the errors say, if all that went wrong are errors. */
+  /** The combined advice of the errors; undefined if there is a defect or an error without advice. */
   private advice(cause: Cause.Cause<E>): Advice | undefined {
     let all: Advice | undefined
     for (const reason of cause.reasons) {

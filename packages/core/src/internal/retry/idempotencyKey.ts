@@ -1,6 +1,6 @@
 import type * as Random from "effect/Random"
 
-/** A name that no other call has: a random UUID (RFC 9562, version 4). */
+/** Makes a random UUID (RFC 9562, version 4). */
 export const make = (random: (typeof Random.Random)["Service"]): string => {
   const hex = (digits: number) =>
     Math.floor(random.nextDoubleUnsafe() * 16 ** digits).toString(16).padStart(digits, "0")

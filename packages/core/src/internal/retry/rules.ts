@@ -1,19 +1,19 @@
-/** Whether, and after how long, a failed attempt is followed by another: a function of what is known, without clock or chance. */
+/** Decides whether another attempt follows a failed one, and after which wait: pure functions without clock or randomness. */
 import type { Advice } from "./advice.ts"
 import type { Rules, Why } from "./model.ts"
 
 export interface Failed {
   /** Attempts made so far. */
   readonly attempts: number
-  /** What the error says; undefined where nobody says anything. */
+  /** The advice about the error; undefined if there is none. */
   readonly advice: Advice | undefined
-  /** Milliseconds that the error asks to wait. */
+  /** The wait that the error requires, in milliseconds. */
   readonly retryAfter: number
-  /** Whether the receiver is known to serve one call once, however often it is sent. */
+  /** Whether the receiver is known to process a call once, however often it is sent. */
   readonly isIdempotent: boolean
   /** Milliseconds until the deadline. */
   readonly remaining: number
-  /** Chance: from 0 up to, and not including, 1. */
+  /** A random number from 0 to below 1. */
   readonly draw: number
 }
 
@@ -37,12 +37,12 @@ export const decide = (rules: Rules, failed: Failed): Decision => {
   if (attempts >= rules.attempts) return end("attempts")
   if (retryAfter > rules.maxRetryAfter) return end("retryAfter")
   if (!hasTime(rules, remaining - retryAfter)) return end("deadline")
-  // Full jitter, on top of what was asked for, so that those who were told the same do not come back together; and
-  // within what the deadline leaves, so that chance alone never spends the last attempt.
+  // Full jitter on top of `retryAfter`, so that callers with the same one do not retry together. It stays within the time
+  // to the deadline, so that randomness alone never prevents the last attempt.
   const backoff = Math.min(rules.max, rules.base * 2 ** Math.min(attempts - 1, 50))
   const latest = remaining - rules.minimum
   const millis = retryAfter + failed.draw * Math.min(backoff, latest - retryAfter)
-  // Timers drop parts of a millisecond, and what was asked for is a floor.
+  // Timers drop parts of a millisecond, and `retryAfter` is a minimum.
   const whole = Math.ceil(millis)
   return { _tag: "Wait", millis: hasTime(rules, remaining - whole) ? whole : millis }
 }

@@ -1,4 +1,4 @@
-/** The attempts at one stream: each is opened in a scope of its own, until one of them gives an element. */
+/** The attempts of one stream. Each is opened in a scope of its own, until one of them emits an element. */
 import * as Cause from "effect/Cause"
 import * as Channel from "effect/Channel"
 import * as Effect from "effect/Effect"
@@ -16,15 +16,15 @@ type Pulled<A, E, R> = Pull.Pull<readonly [A, ...Array<A>], E, void, R>
 interface Attempt<A, E, R> {
   readonly scope: Scope.Closeable
   pull: Pulled<A, E, R>
-  /** Until then there is nothing to go on with for whoever left it and comes back. */
+  /** Only an opened attempt can be continued after an interrupted pull. */
   isOpened: boolean
-  /** Whether it has failed, and it is decided what follows. */
+  /** Whether it has failed, and what follows is decided. */
   isJudged: boolean
 }
 
 export class Attempts<EP, A, E extends EP | Declared, R> {
   private attempt: Attempt<A, E, R> | undefined
-  /** The attempt that gave an element. */
+  /** The attempt that emitted an element. */
   private delivering: Pulled<A, E, R> | undefined
   private readonly stream: Stream.Stream<A, E, R>
   private readonly call: Call<EP, E>
@@ -39,11 +39,11 @@ export class Attempts<EP, A, E extends EP | Declared, R> {
   readonly pull: Pulled<A, E | DeadlineExceeded, R> = Effect.suspend(() => this.delivering ?? this.settled)
 
   private readonly next: Pulled<A, E | DeadlineExceeded, R> = Effect.withFiber((fiber) => {
-    // Whoever comes back after a pull that was interrupted goes on with the attempt, or the wait for one, that it left.
+    // After an interrupted pull, the next one continues the same attempt, or the wait for one.
     const refused = this.attempt?.isOpened === true ? undefined : this.call.admit(fiber, this.next)
     if (refused !== undefined) return refused
     const attempt = this.attempt ??= this.open()
-    // Judged and closed in one step that nobody can leave in the middle.
+    // Deciding and closing are one step, which cannot be interrupted.
     const judged = Effect.onExitPrimitive(attempt.pull, (exit) => this.judge(fiber, attempt, exit))
     return Effect.catchCause(judged, (cause) => attempt.isJudged ? this.next : Effect.failCause(cause))
   })
@@ -82,7 +82,7 @@ export class Attempts<EP, A, E extends EP | Declared, R> {
       this.delivering = Exit.isSuccess(exit) ? this.deliver(attempt) : exit
       return undefined
     }
-    // An interruption is of the pull, not of the attempt.
+    // An interruption concerns the pull, not the attempt.
     const own = (exit.cause as Cause.Cause<E>).reasons.filter((reason) => !Cause.isInterruptReason(reason))
     const close = Effect.suspend(() => {
       this.attempt = undefined

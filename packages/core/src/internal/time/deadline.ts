@@ -14,7 +14,7 @@ type AnyFiber = Fiber.Fiber<unknown, unknown>
 export interface Deadline {
   /** Monotonic milliseconds of the clock in force. */
   readonly at: number
-  /** What it was set to, for the error that names it. */
+  /** The duration that was given, for the error. */
   readonly budget: Duration.Duration
 }
 
@@ -38,7 +38,7 @@ export const Current: Context.Reference<Deadline | undefined> = Context.Referenc
   { defaultValue: () => undefined }
 )
 
-/** One that was set by us, and the release inside of which that was. */
+/** A deadline that this package has set, with the release inside of which it was set. */
 interface Own extends Deadline {
   readonly release: Releasing.Release | undefined
 }
@@ -50,8 +50,8 @@ const make = (at: number, budget: Duration.Duration, fiber: AnyFiber): Own => ({
 })
 
 /**
- * The deadline that a fiber has to keep. Not that of the work which a release follows: a finalizer brings along the context
- * in which it was made.
+ * The deadline that applies to a fiber. A release ignores the deadline of the work before it, although it runs in the
+ * context of that work.
  */
 export const inForce = (fiber: AnyFiber): Deadline | undefined => {
   const deadline: Deadline | Own | undefined = fiber.getRef(Current)
@@ -61,14 +61,14 @@ export const inForce = (fiber: AnyFiber): Deadline | undefined => {
 }
 
 /**
- * How many milliseconds the one that set a deadline has to interrupt the work inside of it, before that takes it that nobody
- * will. Its timer is due at the same moment, up to a rounding.
+ * How many milliseconds the work that set a deadline has to interrupt the work inside of it. After that, the inner work
+ * raises the error itself. Both timers are due at the same moment, up to a rounding.
  */
 const grace = 10
 
 /**
- * Leaves an error to the one that set the deadline, and fails with it only where that does not interrupt the work. A timer
- * that is set after the processor was busy for long may fire at once, so it is the clock that decides.
+ * Leaves an error to the work that set the deadline, and fails only if that does not interrupt this fiber. A timer that is
+ * set while the processor is busy may fire at once, so the clock decides.
  */
 export const leave = <E>(end: Effect.Effect<never, E>): Effect.Effect<never, E> =>
   Effect.clockWith((clock) => {
@@ -101,6 +101,6 @@ export const earliest = (budget: Duration.Duration, fiber: AnyFiber): Limit => {
 export const afterGrace = <E>({ isInherited }: Limit, end: Effect.Effect<never, E>): Effect.Effect<never, E> =>
   isInherited ? leave(end) : end
 
-/** Fails since the deadline has passed. */
+/** Fails with `DeadlineExceeded`. */
 export const exceeded = (limit: Limit): Effect.Effect<never, DeadlineExceeded> =>
   afterGrace(limit, Effect.fail(new DeadlineExceeded({ budget: limit.deadline.budget })))

@@ -35,10 +35,10 @@ export class TransportResponse extends Inspectable.Class implements HttpClientRe
   private readonly source: Response
   private readonly body: UnreadBody
   private readonly lifetime: Lifetime
-  /** Read once, given to all who ask: those who ask meanwhile wait for it. */
+  /** Read once and given to all readers. A second reader waits for the first. */
   private whole: ArrayBuffer | undefined
   private readonly turn = Semaphore.makeUnsafe(1)
-  /** Whether somebody reads the body: the exchange ends with that reader, and not with another one. */
+  /** Whether the body has a reader. The exchange ends with that reader, and not with another one. */
   private isRead = false
 
   constructor(
@@ -58,7 +58,7 @@ export class TransportResponse extends Inspectable.Class implements HttpClientRe
     this.lifetime = lifetime
   }
 
-  /** Begins to read. Returns what the end of this reader does. */
+  /** Begins to read. Returns what to do when this reader ends. */
   private begin(): (exit: Exit.Exit<unknown, unknown>) => Effect.Effect<void> {
     if (this.isRead) return () => Effect.void
     this.isRead = true
@@ -73,7 +73,7 @@ export class TransportResponse extends Inspectable.Class implements HttpClientRe
     return header === undefined ? Cookies.empty : Cookies.fromSetCookie(header)
   }
 
-  /** That the connection broke is the transport's failure: some retry on that, and none on an answer that makes no sense. */
+  /** A broken connection is an error of the transport, which programs retry. They do not retry errors of decoding. */
   private readonly lost = (cause: BodyError | UnreadBodyClosed): Failed =>
     cause._tag === "BodyTooLarge" || cause._tag === "UnreadBodyClosed" ?
       this.undecodable(cause) :
@@ -129,7 +129,7 @@ export class TransportResponse extends Inspectable.Class implements HttpClientRe
     )
   }
 
-  /** A transport asks for no upgrade, so there is never one to hand over. */
+  /** A transport requests no upgrade, so there is never one. */
   get upgrade(): HttpClientResponse.HttpClientResponse["upgrade"] {
     return Effect.fail(
       new HttpClientError.HttpClientError({

@@ -37,7 +37,7 @@ export interface Connections {
   readonly discard: (connection: PooledConnection) => void
 }
 
-/** Connections that were made together end at different moments: each lives for its share of the last fifth less. */
+/** Connections that were opened together end at different moments: a lifetime is shorter by up to this share. */
 const lifetimeSpread = 0.2
 
 export const make = Effect.fnUntraced(function*(wire: Wire, timers: Timers, options: {
@@ -52,7 +52,7 @@ export const make = Effect.fnUntraced(function*(wire: Wire, timers: Timers, opti
   const holders = yield* Scope.fork(yield* Effect.scope, "parallel")
   const maxLifetime = Duration.toMillis(options.maxLifetime)
   const pools = new Map<string, Pool>()
-  /** Who waits for a connection that is being set up. */
+  /** The callers that wait for a connection that is being opened. */
   const opening = new Map<Deferred.Deferred<PooledConnection, CheckoutError>, string>()
   let isClosed = false
   yield* Effect.addFinalizer(() =>
@@ -117,7 +117,7 @@ export const make = Effect.fnUntraced(function*(wire: Wire, timers: Timers, opti
           duration: limit,
           orElse: () => {
             const exit = Exit.fail(new Timeouts.ConnectTimeout({ origin, limit }))
-            // What does not open may not close either: who asked for it does not wait for that as well.
+            // A connection that does not open may not close either. Its caller does not wait for that.
             Deferred.doneUnsafe(ready, exit)
             return exit
           }
@@ -134,7 +134,7 @@ export const make = Effect.fnUntraced(function*(wire: Wire, timers: Timers, opti
           return connection.closed
         }))
       )
-    // Not as work in a session: it is held, whether or not anybody uses it.
+    // Not as work in a session: the connection is held, even while it is idle.
     const fiber = runFork(Effect.scoped(Effect.flatMap(
       Session.acquire({ kind: "connection", name: origin }, Effect.suspend(() => wire.connect(url)), (connection) => {
         if (phase === "connecting") metrics.leave(phase)
@@ -160,7 +160,7 @@ export const make = Effect.fnUntraced(function*(wire: Wire, timers: Timers, opti
   const connect = (url: URL, pool: Pool, limit: Duration.Duration, restore: Session.Restore) =>
     Effect.suspend(() => {
       const { origin } = url
-      // Who was let in just before the transport closed may come here after that.
+      // A caller that was admitted just before the transport closed may arrive here afterwards.
       if (isClosed) {
         gone(origin, pool, undefined)
         return Effect.fail(new TransportClosed({ origin }))
@@ -176,7 +176,7 @@ export const make = Effect.fnUntraced(function*(wire: Wire, timers: Timers, opti
       })(restore(Deferred.await(ready)))
       return Effect.onExitPrimitive(awaited, (exit) => {
         opening.delete(ready)
-        // A caller that leaves takes along what was being made for it.
+        // If the caller leaves, the connection that is being opened for it is closed.
         if (Exit.isFailure(exit)) fiber.interruptUnsafe()
         return undefined
       })
@@ -195,7 +195,7 @@ export const make = Effect.fnUntraced(function*(wire: Wire, timers: Timers, opti
       const entry = grant.connection
       timers.clear(entry)
       if (entry.isUsable(timers.now)) return Effect.succeed(entry)
-      // One that died while idle counts until it is closed, which has a time limit only when we close it.
+      // A connection that broke while idle counts until it is closed. Closing has a time limit only if we do it.
       discard(entry)
       return checkout(address, timeouts, deadline, restore)
     }
@@ -203,7 +203,7 @@ export const make = Effect.fnUntraced(function*(wire: Wire, timers: Timers, opti
     let grant = pool.take()
     if (grant === undefined) {
       pool.offers.ask(pool.waiting)
-      // What was given up at once may be taken at once.
+      // An offer may have made a connection free in this step.
       grant = pool.take()
     }
     if (grant !== undefined) return fulfil(grant)

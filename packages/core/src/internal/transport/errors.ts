@@ -40,7 +40,7 @@ export class InvalidRequest extends Schema.TaggedError<InvalidRequest>("@clawbac
   }
 }
 
-/** So many callers wait for a connection already that one more would only wait in vain. Nothing was sent. */
+/** Too many callers wait for a connection already. Nothing was sent. */
 export class QueueFull extends Schema.TaggedError<QueueFull>("@clawback/core/QueueFull")("QueueFull", {
   origin: Schema.String,
   connections: Schema.Int,
@@ -69,23 +69,23 @@ export class ConnectFailed extends Schema.TaggedError<ConnectFailed>("@clawback/
       refused: "Nothing listens there: check host and port, and that the server runs",
       unresolved: "The host name has no address: check it, and the DNS",
       unreachable: "There is no route to the host: check the network",
-      reset: "The server hung up while connecting: try again",
+      reset: "The server closed the connection while connecting: try again",
       tls:
-        "No trusted TLS connection came about: check certificate, host name and clock, and that the server speaks TLS there",
+        "No trusted TLS connection could be established: check certificate, host name and clock, and that the server uses TLS there",
       other: "See the cause"
     }[this.reason]
     return `No connection to ${this.origin} (${this.reason}). ${advice}. Nothing was sent.`
   }
 }
 
-/** The way through the proxy did not come about. Nothing was sent to the server itself. */
+/** No connection through the proxy could be established. Nothing was sent to the server itself. */
 export class ProxyFailed extends Schema.TaggedError<ProxyFailed>("@clawback/core/ProxyFailed")("ProxyFailed", {
   origin: Schema.String,
   /** Host and port. */
   proxy: Schema.String,
   /** `"unauthorized"` and `"refused"` are answers of the proxy; at the others there was none. */
   reason: Schema.Literals(["unreachable", "tls", "unauthorized", "refused", "broken"]),
-  /** What the proxy answered, if it did. */
+  /** The status that the proxy answered with, if it did. */
   status: Schema.UndefinedOr(Schema.Int),
   cause: Schema.Defect()
 }) {
@@ -95,10 +95,12 @@ export class ProxyFailed extends Schema.TaggedError<ProxyFailed>("@clawback/core
   override get message() {
     const advice = {
       unreachable: "It cannot be reached: check its host and port, and that it runs",
-      tls: "No trusted TLS connection to it came about: check whether its URL should begin with http: or https:",
-      unauthorized: "It wants other credentials: check those of the proxy",
-      refused: "It does not let us through: check whether it allows that server, or except the server from it",
-      broken: "It hung up, or does not speak HTTP: check that it is a proxy"
+      tls:
+        "No trusted TLS connection to it could be established: check whether its URL should begin with http: or https:",
+      unauthorized: "It rejected the credentials: check those of the proxy",
+      refused:
+        "It refused to connect to the server: check whether it allows that server, or exempt the server from the proxy",
+      broken: "It closed the connection, or does not use HTTP: check that it is a proxy"
     }[this.reason]
     return `The proxy ${this.proxy} did not connect us to ${this.origin} (${this.reason}${
       this.status === undefined ? "" : `, status ${this.status}`
@@ -107,7 +109,7 @@ export class ProxyFailed extends Schema.TaggedError<ProxyFailed>("@clawback/core
 }
 
 /**
- * The connection broke while it was used. `phase` says how far the exchange had come: at `"request"` nothing was sent; at
+ * The connection broke while it was used. `phase` is how far the exchange had come: at `"request"` nothing was sent; at
  * `"head"` the request may have been processed, and billed; at `"body"` part of the answer was delivered.
  */
 export class ConnectionLost extends Schema.TaggedError<ConnectionLost>("@clawback/core/ConnectionLost")(
@@ -187,8 +189,8 @@ export class BodyTooLarge extends Schema.TaggedError<BodyTooLarge>("@clawback/co
 }
 
 /**
- * The body of an error response was closed, since nobody had begun to read it and another call waited for a connection.
- * Only readers of `HttpClientView`'s responses get this.
+ * The body of an error response was closed, because no reader had begun and another call waited for a connection. Only
+ * readers of `HttpClientView`'s responses get this.
  */
 export class UnreadBodyClosed
   extends Schema.TaggedError<UnreadBodyClosed>("@clawback/core/UnreadBodyClosed")("UnreadBodyClosed", {
@@ -200,7 +202,7 @@ export class UnreadBodyClosed
     return { reach: "answered", isTransient: false }
   }
   override get message() {
-    return `The body of the response with status ${this.status} was closed before anybody read it, since another call ` +
+    return `The body of the response with status ${this.status} was closed before it was read, since another call ` +
       "waited for a connection. Read a body as soon as its response has come, or end the scope of each attempt " +
       "(`Effect.scoped`) where it is not wanted."
   }

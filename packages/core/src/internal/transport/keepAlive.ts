@@ -1,6 +1,6 @@
 /**
  * How long a server keeps an idle connection, from its `Keep-Alive: timeout=N` header (RFC 2068, section 19.7.1, as
- * servers still send it): a second less than it says, since what is sent needs a way. Infinite where it says nothing.
+ * servers still send it): a second less than announced, since a request takes time to arrive. Infinite without a header.
  */
 export const keepAliveMillis = (header: string | ReadonlyArray<string> | undefined): number => {
   if (header === undefined) return Infinity

@@ -6,8 +6,8 @@ import * as Scope from "effect/Scope"
 /**
  * A scope that ends with another one, or before that.
  *
- * Of two who close one of Effect's scopes, the second goes on while the first still releases. Here it waits: when the scope
- * around is closed, all is given back, also where this one was being closed by somebody else.
+ * If two fibers close one of Effect's scopes, the second continues while the first still releases. Here the second waits.
+ * So once the outer scope is closed, everything is released, even if another fiber was closing this one.
  */
 export class Lifetime {
   readonly scope = Scope.makeUnsafe()

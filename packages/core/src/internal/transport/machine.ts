@@ -1,13 +1,14 @@
 /**
- * Who may use which connection to one origin, and who waits. A state machine without clock or effect: each method is one
+ * The connections to one origin and the callers that wait: a state machine without clock or effect. Each method is one
  * transition and returns what the shell must do next.
  *
- * Its laws: connections that are opening, idle, busy or closing never number more than `max`; waiters are served in the
- * order in which they came, but for those whose time is up, who are passed over; nobody else waits while a connection is idle or
- * room for a new one is left.
+ * Guarantees:
+ * - Opening, idle, busy and closing connections together never exceed `max`.
+ * - Waiters are served in order. A waiter whose time is up is skipped.
+ * - Apart from those, no caller waits while a connection is idle or a new one may be opened.
  */
 
-/** The right to a connection: one that is open and idle, or room to open a new one. */
+/** The right to a connection: an idle one, or room to open a new one. */
 export type Grant<C> = { readonly _tag: "Reuse"; readonly connection: C } | { readonly _tag: "Open" }
 
 /** A waiter and the grant that it is woken with. The waiter owns the grant from this transition on. */
@@ -16,7 +17,7 @@ export interface Wake<C, W> {
   readonly grant: Grant<C>
 }
 
-/** Who waits, and until which moment a grant is of any use to it. */
+/** A waiting caller, and until which moment it can use a grant. */
 export interface Waiting {
   readonly until: number
 }
@@ -24,7 +25,7 @@ export interface Waiting {
 const open: Grant<never> = { _tag: "Open" }
 
 export class ConnectionPool<C, W extends Waiting> {
-  /** The one used last is reused first, so that the others can go idle and be closed. */
+  /** The connection used last is reused first, so that the others become idle and are closed. */
   private readonly idle: Array<C> = []
   private readonly waiters = new Set<W>()
   /** Opening + idle + busy + closing. */
@@ -49,7 +50,7 @@ export class ConnectionPool<C, W extends Waiting> {
     return this.waiters.size
   }
 
-  /** Nothing is left of it, so that its owner may forget it. */
+  /** Whether its owner may drop it. */
   get isEmpty(): boolean {
     return this.total === 0 && this.waiters.size === 0
   }
@@ -63,19 +64,19 @@ export class ConnectionPool<C, W extends Waiting> {
     return open
   }
 
-  /** False where too many wait already. */
+  /** False if too many callers wait already. */
   enqueue(waiter: W): boolean {
     if (this.waiters.size >= this.maxWaiting) return false
     this.waiters.add(waiter)
     return true
   }
 
-  /** False where the waiter does not wait any more: it was woken, and must give its grant back. */
+  /** False if the waiter was woken already. It must then return its grant. */
   leave(waiter: W): boolean {
     return this.waiters.delete(waiter)
   }
 
-  /** A busy connection that may be used again. */
+  /** A busy connection becomes free. */
   give(connection: C, now: number): Wake<C, W> | undefined {
     const waiter = this.nextWaiter(now)
     if (waiter !== undefined) return { waiter, grant: { _tag: "Reuse", connection } }
@@ -83,14 +84,14 @@ export class ConnectionPool<C, W extends Waiting> {
     return undefined
   }
 
-  /** An idle connection that must not be used any more, though it is not closed yet. False where it is not idle. */
+  /** Takes an idle connection out of use before it is closed. False if it is not idle. */
   retire(connection: C): boolean {
     const at = this.idle.indexOf(connection)
     if (at >= 0) this.idle.splice(at, 1)
     return at >= 0
   }
 
-  /** A connection that is closed now, or was never opened. Pass it where it could be idle. */
+  /** A connection was closed, or was never opened. Pass the connection if it may be idle. */
   gone(connection: C | undefined, now: number): Wake<C, W> | undefined {
     if (connection !== undefined) this.retire(connection)
     const waiter = this.nextWaiter(now)
@@ -99,14 +100,14 @@ export class ConnectionPool<C, W extends Waiting> {
     return undefined
   }
 
-  /** Everyone who waits, who waits no longer. */
+  /** Removes all waiters, and returns them. */
   drain(): ReadonlyArray<W> {
     const waiters = Array.from(this.waiters)
     this.waiters.clear()
     return waiters
   }
 
-  /** Those who are passed over stay until they leave by themselves, which their own time makes them do. */
+  /** A skipped waiter stays until its own timer removes it. */
   private nextWaiter(now: number): W | undefined {
     for (const waiter of this.waiters) {
       if (waiter.until <= now) continue

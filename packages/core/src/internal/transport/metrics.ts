@@ -2,7 +2,7 @@ import type * as Context from "effect/Context"
 import { Attribute, Metrics } from "../../Conventions.ts"
 import * as Instrument from "../../Instrument.ts"
 
-/** What a pool knows of itself. */
+/** The figures of a pool. */
 export interface Figures {
   readonly connections: number
   readonly idleConnections: number
@@ -10,12 +10,12 @@ export interface Figures {
   readonly max: number
 }
 
-/** What a connection does, beside being idle or used. */
+/** The states of a connection other than idle and used. */
 type Phase = "connecting" | "closing"
 
 const origins = Instrument.bounded(Attribute.pool, 64)
 
-/** The series of one pool, for as long as there is anything in it. */
+/** The series of one pool, while it has connections or waiters. */
 export class PoolMetrics {
   private readonly origin: Instrument.Use
   private readonly stops: ReadonlyArray<() => void>

@@ -7,7 +7,7 @@ import type { BodyTooLarge, ConnectionLost } from "./errors.ts"
 
 export interface Request {
   readonly method: "DELETE" | "GET" | "HEAD" | "OPTIONS" | "PATCH" | "POST" | "PUT" | "QUERY" | "TRACE"
-  /** Absolute, `http:` or `https:`, without credentials: those belong into a header. */
+  /** Absolute, `http:` or `https:`, without credentials: send those in a header. */
   readonly url: string
   readonly headers: Readonly<Record<string, string>>
   readonly body?: Body | undefined
@@ -17,7 +17,7 @@ export interface Request {
   readonly maxBodySize?: number | undefined
 }
 
-/** Why no more of a body comes. */
+/** The errors of reading a body. */
 export type BodyError = ConnectionLost | BodyTooLarge | SessionRevoked
 
 export interface Response {
@@ -26,15 +26,15 @@ export interface Response {
   /** When the request was handed to its connection, in monotonic milliseconds. */
   readonly sentAt: number
   /**
-   * The body's next bytes, or that there are none. Reads no faster than it is pulled: what is not pulled stays with the
-   * sender. A body is read once, here or by `bytes`, `text` or `stream`, and by one reader: a second one that pulls at
-   * the same time dies.
+   * Pulls the body's next bytes. Nothing is read ahead of the reader, up to a buffer: the sender has to wait. A body is
+   * read once, here or by `bytes`, `text` or `stream`, and by one reader: a second one that pulls at the same time dies.
    */
   readonly body: Pull.Pull<Chunks, BodyError>
   /**
-   * Has `offer` called once, when another call has to wait for a connection to this origin; it may read the body to its
-   * end or close the scope, and returns whether it is sure to. Returns how to take that back. It is for those who hold
-   * responses that nobody may ever read, and undefined where the transport has no connections of its own.
+   * Registers an offer to free the connection, for holders of a response that may never be read. `offer` is called once,
+   * when another call has to wait for a connection to this origin. It may read the body to its end or close the scope, and
+   * returns whether the connection is sure to become free. Returns how to withdraw the offer. Undefined if the transport
+   * has no connections of its own.
    */
   readonly onWanted?: ((offer: () => boolean) => () => void) | undefined
 }

@@ -1,19 +1,19 @@
-/** Asks for a connection that is held for something that nobody uses. Returns whether it is sure to become free. */
+/** Offers to free a connection whose response is not read. Returns whether the connection is sure to become free. */
 export type Offer = () => boolean
 
 /**
- * Who would give a connection up for a call that has to wait, from the oldest on.
+ * The offers to free a connection for a call that has to wait, oldest first.
  *
- * Each call that has to wait asks one after the other, until one is sure to give up: what is lost by that is lost for a
- * call that needs it. Nobody is asked twice. Where nobody is sure, those who come later are asked as they come, for as
- * long as somebody may still wait.
+ * Each call that has to wait takes up one offer after the other, until a connection is sure to become free. So no more is
+ * lost than a call needs. An offer is taken up once. If no connection is sure to become free, later offers are taken up as
+ * they are made, while calls may still wait.
  */
 export class Offers {
   private readonly open = new Set<Offer>()
-  /** How many calls have to wait without anybody having been sure to give up for them. */
+  /** How many calls wait without a connection that is sure to become free for them. */
   private unmet = 0
 
-  /** Returns how to take the offer back. */
+  /** Returns how to withdraw the offer. */
   add(offer: Offer): () => void {
     if (this.unmet > 0) {
       if (offer()) this.unmet--
@@ -23,7 +23,7 @@ export class Offers {
     return () => void this.open.delete(offer)
   }
 
-  /** For a call that has to wait. `waiting` is how many do already. */
+  /** A call has to wait. `waiting` is how many wait already. */
   ask(waiting: number): void {
     if (waiting === 0) this.unmet = 0
     for (const offer of this.open) {

@@ -16,7 +16,7 @@ const joined = (chunks: ReadonlyArray<Uint8Array>, length: number): Uint8Array =
   return whole
 }
 
-/** The whole of a body, in memory. Reading stops at `limit` bytes. */
+/** Reads a whole body into memory. Stops at `limit` bytes. */
 export const readBytes = <E>(body: Pull.Pull<Chunks, E>, limit: number): Effect.Effect<Uint8Array, E | BodyTooLarge> =>
   Effect.suspend(() => {
     const chunks: Array<Uint8Array> = []

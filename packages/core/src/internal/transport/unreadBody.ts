@@ -1,13 +1,13 @@
 /**
- * The body of a client's response, which nobody need read.
+ * The body of a client's response, which need not be read.
  *
- * Programs for an `HttpClient` drop responses that they do not like: a retry does, a redirect does. Their connections must
- * come back all the same, or as many calls as connections that retry wait for each other. So the body of an error is read
- * at once, up to `limit`, and one that is larger is closed when another call has to wait for a connection. A success is
- * read ahead, up to `limit`, when another call has to wait, and never dropped. What somebody has begun to read is theirs.
+ * Programs for an `HttpClient` drop responses, for example in a retry or a redirect. Their connections must be returned
+ * anyway, or calls that retry would wait for each other's connections forever. So the body of an error is read at once, up
+ * to `limit`. A larger one is closed when another call has to wait for a connection. The body of a success is never
+ * dropped: when another call has to wait, it is read ahead, up to `limit`. A body with a reader is left alone.
  *
- * The abort signal, the transport and the scope know this object. So it must know neither the response that the program
- * holds nor the fiber that asked for it: once both are lost, the collector finds that, and Effect's client aborts.
+ * The abort signal, the transport and the scope reference this object. So it must reference neither the program's response
+ * nor the fiber of the call: once both are lost, the garbage collector finds that, and Effect's client aborts.
  */
 import type * as Cause from "effect/Cause"
 import type * as Context from "effect/Context"
@@ -24,7 +24,7 @@ import type { Lifetime } from "./lifetime.ts"
 import type { BodyError as ReadError, Response } from "./model.ts"
 
 const limit = 64 * 1024
-/** How long a body that is small, or may be, is waited for when another call wants its connection. */
+/** How long a body that may be small is waited for when another call needs its connection. */
 const patience = Duration.millis(250)
 
 type BodyError = ReadError | UnreadBodyClosed
@@ -35,15 +35,15 @@ export class UnreadBody {
   private readonly lifetime: Lifetime
   private readonly context: Context.Context<never>
   private isBegun = false
-  /** What was read ahead, and how it ended, if it did. */
+  /** What was read ahead, and the end of the body if it was reached. */
   private chunks: Array<Uint8Array> = []
   private size = 0
   private end: Exit.Exit<never, BodyError | Cause.Done> | undefined
-  /** Reads ahead, if that goes on. */
+  /** Reads ahead; undefined if it does not. */
   private fiber: Fiber.Fiber<unknown> | undefined
   private takeBack: (() => void) | undefined
 
-  /** `context` is what closing and reading ahead run in: not that of a call. */
+  /** Closing and reading ahead run in `context`, which is not that of a call. */
   constructor(method: string, source: Response, lifetime: Lifetime, context: Context.Context<never>) {
     this.source = source
     this.length = lengthOf(method, source.status, source.headers["content-length"])
@@ -55,12 +55,12 @@ export class UnreadBody {
     return this.source.status >= 400
   }
 
-  /** Ends the exchange when the signal says so. Begins to read ahead what is an error. */
+  /** Ends the exchange when the signal aborts. Begins to read the body of an error ahead. */
   follow(signal: AbortSignal): Effect.Effect<void> {
     const stopFollowing = Effect.suspend(() => {
       signal.removeEventListener("abort", this.abort)
       this.takeBack?.()
-      // What is left is for the transport to drain or to abort.
+      // The transport drains or aborts the rest.
       return this.fiber === undefined ? Effect.void : Fiber.interrupt(this.fiber)
     })
     return Effect.map(Scope.addFinalizer(this.lifetime.scope, stopFollowing), () => {
@@ -115,7 +115,7 @@ export class UnreadBody {
       return this.end !== undefined
     }
     const { fiber } = this
-    // As much as may be of it was read at once.
+    // As much as allowed was read ahead already.
     if (fiber === undefined) return this.drop()
     Effect.runForkWith(this.context)(Effect.timeoutOption(Fiber.await(fiber), patience)).addObserver(() => {
       if (!this.isBegun && this.end === undefined && !this.lifetime.isOver) this.drop()
@@ -137,7 +137,7 @@ export class UnreadBody {
     return Effect.succeed([first, ...others])
   }
 
-  /** The body, for its reader. What was read ahead comes first. */
+  /** The body for its reader. What was read ahead comes first. */
   readonly pull: Pull.Pull<Chunks, BodyError> = Effect.suspend(() => {
     if (!this.isBegun) {
       this.isBegun = true
