@@ -98,11 +98,20 @@ const asPrompt = (messages: ReadonlyArray<unknown>): Prompt.RawInput => {
 /** Makes the prompt anew for each model: an iterable can be read once. */
 export type MakePrompt = () => Prompt.RawInput
 
-export const prompt: fc.Arbitrary<MakePrompt> = fc.oneof(
+/** What is no prompt, for a caller without types. */
+const noPrompt = fc.constantFrom(undefined, null, 5, {})
+
+const validPrompt: fc.Arbitrary<MakePrompt> = fc.oneof(
   text.map((text) => () => text),
   messages.map((messages) => () => messages as ReadonlyArray<Prompt.MessageEncoded>),
   messages.map((messages) => () => asPrompt(messages)),
   messages.map((messages) => () => messages.values() as Iterable<Prompt.MessageEncoded>)
+)
+
+export const prompt: fc.Arbitrary<MakePrompt> = mostly(
+  validPrompt,
+  noPrompt.map((input) => () => input as unknown as Prompt.RawInput),
+  40
 )
 
 export type Options = Omit<LanguageModel.GenerateTextOptions<{}>, "prompt" | "toolkit">

@@ -1,5 +1,6 @@
 /** Reads a prompt without Effect's schema, where it has only what most prompts have. */
 import * as Prompt from "effect/ai/Prompt"
+import * as Predicate from "effect/Predicate"
 import * as Result from "effect/Result"
 
 /** Effect does not export the type ids of messages and parts. */
@@ -79,6 +80,7 @@ const withoutApprovals = (prompt: Prompt.Prompt): Result.Result<Prompt.Prompt, P
 export const readPrompt = (input: Prompt.RawInput): Result.Result<Prompt.Prompt, Prompt.RawInput> => {
   if (typeof input === "string") return Result.succeed(Prompt.make(input))
   if (Prompt.isPrompt(input)) return withoutApprovals(input)
+  if (!Predicate.isIterable(input)) return Result.fail(input)
   const messages = Array.from(input)
   const prompt = textPrompt(messages) ?? schemaPrompt(messages)
   return prompt === undefined ? Result.fail(messages) : withoutApprovals(prompt)
