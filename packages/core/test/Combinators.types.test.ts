@@ -71,11 +71,11 @@ describe("the types of core's combinators", () => {
     "an option of the wrong type is refused in both orders",
     compiled(() => {
       // @ts-expect-error a caller is an object
-      Caller.provide(call, "acme")
+      void Caller.provide(call, "acme")
       // @ts-expect-error a session has a name
-      Session.scoped(call, { kind: "job" })
+      void Session.scoped(call, { kind: "job" })
       // @ts-expect-error a stream is no effect
-      Deadline.within(reading, "1 second")
+      void Deadline.within(reading, "1 second")
       // @ts-expect-error an effect is no stream
       call.pipe(Deadline.withinStream("1 second"))
     })

@@ -51,7 +51,7 @@ const observe = (call: typeof joined, world: typeof World extends fc.Arbitrary<i
       yield* note("releasing")
       if (world.releases > 0) yield* Effect.sleep(world.releases)
       yield* note("released")
-      if (world.releaseDies) yield* Effect.die("release")
+      if (world.releaseDies) return yield* Effect.die("release")
     })
     const work = Effect.gen(function*() {
       yield* Effect.addFinalizer((exit) => Effect.andThen(note(`end: ${endOf(exit).join()}`), release))
