@@ -63,7 +63,7 @@ export class AnthropicMessagesDecoder extends JsonStreamDecoder<SseEvent> {
       case "content_block_stop":
       case "message_delta":
       case "message_stop":
-        if (!this.isStarted) return this.fail("an event before the message's start", data)
+        if (!this.isStarted) return this.fail("an event before message_start", data)
         return this.onMessage(value["type"], value, data)
       case "error":
         return this.failWith(data)
@@ -75,7 +75,9 @@ export class AnthropicMessagesDecoder extends JsonStreamDecoder<SseEvent> {
 
   private onStart(event: JsonObject, data: string) {
     const message = From.object(event["message"])
-    if (this.isStarted || message === undefined) return this.fail("a start that is none", data)
+    if (this.isStarted || message === undefined) {
+      return this.fail("a message_start that is invalid or not the first one", data)
+    }
     this.isStarted = true
     // The output was counted before there was any.
     const { output_tokens: _, output_tokens_details: __, ...input } = From.object(message["usage"]) ?? {}
@@ -92,10 +94,10 @@ export class AnthropicMessagesDecoder extends JsonStreamDecoder<SseEvent> {
     if (type === "message_delta") return this.onMessageDelta(event)
     if (type === "message_stop") return this.onMessageStop()
     const index = From.count(event["index"])
-    if (index === undefined) return this.fail("a content block without its number", data)
+    if (index === undefined) return this.fail("a content block without an index", data)
     if (type === "content_block_start") return this.onBlockStart(index, event, data)
     const block = this.blocks.get(index)
-    if (block === undefined) return this.fail("a piece of a content block that has not begun", data)
+    if (block === undefined) return this.fail("a delta of a content block that is not open", data)
     if (type === "content_block_delta") {
       const path = this.onDelta(block, event, data)
       if (path !== undefined) this.remember(data, event, () => path)
@@ -109,7 +111,7 @@ export class AnthropicMessagesDecoder extends JsonStreamDecoder<SseEvent> {
     const start = From.object(event["content_block"])
     const type = From.string(start?.["type"])
     if (start === undefined || type === undefined) return this.fail("a content block without a type", data)
-    if (this.blocks.has(index)) return this.fail("a content block that has begun already", data)
+    if (this.blocks.has(index)) return this.fail("a content block that is open already", data)
     const call = type === "tool_use" ? this.calls++ : undefined
     this.blocks.set(index, { start, call, input: [], signature: From.string(start["signature"]) ?? "" })
     switch (type) {
@@ -118,7 +120,7 @@ export class AnthropicMessagesDecoder extends JsonStreamDecoder<SseEvent> {
       case "thinking":
         return this.onThinking(start["thinking"])
       case "redacted_thinking":
-        if (typeof start["data"] !== "string") return this.fail("redacted thinking without its data", data)
+        if (typeof start["data"] !== "string") return this.fail("redacted thinking without data", data)
         return this.emit({ _tag: "ReasoningSigned", redacted: start["data"] })
       case "tool_use":
         return this.onCall(call ?? 0, start, data)
@@ -128,7 +130,7 @@ export class AnthropicMessagesDecoder extends JsonStreamDecoder<SseEvent> {
   private onCall(index: number, start: JsonObject, data: string) {
     const id = From.string(start["id"])
     const name = From.string(start["name"])
-    if (id === undefined || name === undefined) return this.fail("a tool call that begins without id or name", data)
+    if (id === undefined || name === undefined) return this.fail("a tool call without an id or a name", data)
     this.emit({ _tag: "ToolCallStarted", index, id, name, ...callExtras(start) })
   }
 
@@ -155,7 +157,7 @@ export class AnthropicMessagesDecoder extends JsonStreamDecoder<SseEvent> {
   }
 
   private onInput(block: Block, piece: unknown, data: string) {
-    if (typeof piece !== "string") return this.fail("a tool's input that is not a text", data)
+    if (typeof piece !== "string") return this.fail("a tool input that is not a string", data)
     if (piece === "") return
     // At the end of a call, it matters only whether there was any input.
     if (block.call === undefined || block.input.length === 0) block.input.push(piece)

@@ -53,7 +53,7 @@ const thinking = (reasoning: Reasoning): JsonObject | undefined => {
 const format = (format: Format): JsonObject =>
   format.type === "json-schema"
     ? { type: "json_schema", schema: format.schema }
-    : unsupported("JSON of any shape; give the schema that it is to have")
+    : unsupported("JSON without a schema; give a schema")
 
 const outputConfig = (request: ChatRequest): JsonObject | undefined => {
   const effort = request.reasoning && effortOf(request.reasoning)

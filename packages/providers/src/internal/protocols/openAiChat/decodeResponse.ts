@@ -142,7 +142,7 @@ const toolCall = (value: Json, index: number): ToolCallPart | string => {
   const name = From.string(details?.["name"])
   if (id === undefined || name === undefined) return `tool_calls[${index}] has no id or no name`
   const text = From.isObject(call["function"]) ? argumentsText(details) : From.string(details?.["input"])
-  if (text === null) return `tool_calls[${index}] has arguments that are not a text`
+  if (text === null) return `tool_calls[${index}] has arguments that are not a string`
   return { type: "tool-call", id, name, arguments: text ?? "", ...callExtras(call) }
 }
 
@@ -158,7 +158,7 @@ const toolCalls = (message: JsonObject, number: number, id: string): ReadonlyArr
   const legacy = From.object(message["function_call"])
   if (legacy !== undefined && found.length === 0) {
     const call = toolCall({ id: legacyId(id, number), function: legacy }, 0)
-    if (typeof call === "string") return "function_call has no name, or arguments that are not a text"
+    if (typeof call === "string") return "function_call has no name, or arguments that are not a string"
     found.push(call)
   }
   return found

@@ -188,14 +188,14 @@ export class OpenAiChatDecoder extends JsonStreamDecoder<SseEvent> {
     if (this.failure !== undefined) return
     const fragment = From.object(value) ?? {}
     const found = choice.calls.find(fragment)
-    if (found === undefined) return this.fail("a tool call that begins without id or name", data)
+    if (found === undefined) return this.fail("a tool call without an id or a name", data)
     const { call: { id, index, name }, isNew } = found
     if (isNew) choice.emit({ _tag: "ToolCallStarted", index, id, name, ...Response.callExtras(fragment) })
     const custom = From.object(fragment["custom"])
     const text = custom === undefined
       ? Response.argumentsText(From.object(fragment["function"]))
       : From.string(custom["input"])
-    if (text === null) return this.fail("a tool call whose arguments are not a text", data)
+    if (text === null) return this.fail("a tool call whose arguments are not a string", data)
     if (text !== undefined && text !== "") choice.emit({ _tag: "ToolCallDelta", index, arguments: text })
   }
 }

@@ -11,7 +11,7 @@ export const text = ({ extras, text }: TextPart): JsonObject => ({ ...own(extras
 
 const image = ({ detail, extras, source }: ImagePart): JsonObject => {
   const url = "fileId" in source
-    ? unsupported("an image that was uploaded before, by its id")
+    ? unsupported("an image by the id of an uploaded file")
     : "url" in source
     ? source.url
     : DataUrl.format(source)
