@@ -1,9 +1,9 @@
 /**
- * What a call costs through our transport and through others, on one upstream in a process of its own.
+ * Measures what a call costs through our transport and through others. The upstream is a process of its own.
  *
- * Ours runs with everything on that there is so far: transport, registry, deadline, timeouts. CPU is this process's own,
- * per call; it is the steadiest figure here. Flags: `--smoke` for a short run that shows that all works; `--only ours` or
- * `--only ours,undici` for some of the cases, and `--width 16` or `--width 0` (the streams) for one of the loads, as a profile wants them.
+ * Ours runs with transport, registry, deadline and timeouts on. CPU per call of this process is the steadiest figure. Flags:
+ * `--smoke` for a short run that shows that everything works; `--only ours,undici` for some of the cases; `--width 16` or
+ * `--width 0` (the streams) for one of the loads.
  */
 import * as Deadline from "@clawback/core/Deadline"
 import * as Transport from "@clawback/core/Transport"

@@ -2,7 +2,7 @@
  * What it costs to decode answers: streamed events, and whole answers, through our transport and protocol, over undici with
  * nothing but `JSON.parse`, and beside OpenAI's own SDK. The framing of events alone, beside Effect's.
  *
- * Told is the time of the client's processor; the server is a process of its own.
+ * The figures are CPU time of the client. The server is a process of its own.
  */
 import { Transport } from "@clawback/core"
 import { NodeTransport } from "@clawback/node"

@@ -98,7 +98,7 @@ describe("Deadline.within", () => {
       })
   )
 
-  it.effect("one inside of work that nobody interrupts ends when the outer one does", () =>
+  it.effect("an inner deadline ends at the outer one's moment, even if its work is not interrupted", () =>
     Effect.gen(function*() {
       let isInterrupted = false
       const work = Effect.onInterrupt(Effect.never, () =>
@@ -223,7 +223,7 @@ describe("Deadline.withinStream", () => {
       assert.deepStrictEqual(fiber.pollUnsafe(), Exit.succeed(["x"]))
     }))
 
-  it.effect("counts the time that its reader takes, and tells at the next pull", () =>
+  it.effect("counts the time that its reader takes, and fails at the next pull", () =>
     Effect.gen(function*() {
       const fiber = yield* Effect.forkChild(
         Stream.runForEach(Deadline.withinStream("10 seconds")(every("1 seconds")), () => Effect.sleep("30 seconds"))

@@ -296,7 +296,7 @@ describe("Retry.budget", () => {
       assert.deepStrictEqual(yield* failing(budget), { attempts: 1, why: "budget" })
     }))
 
-  it.effect("successes allow retries again, so many as the ratio says", () =>
+  it.effect("successes allow retries again, by the ratio", () =>
     Effect.gen(function*() {
       const budget = Retry.budget({ reserve: 2, ratio: 0.1 })
       yield* failing(budget)
@@ -491,7 +491,7 @@ describe("Retry.applyStream", () => {
       assert.strictEqual(budget.left, 5)
     }))
 
-  it.effect("a reader who comes back after leaving a wait finds the rest of it, the same budget and the same end", () =>
+  it.effect("a pull after an interrupted wait gets the rest of the wait, the same budget and the same end", () =>
     Effect.gen(function*() {
       const { at, stream } = streams(Stream.fail(unsent))
       const budget = Retry.budget({ reserve: 1, ratio: 0 })
@@ -505,7 +505,7 @@ describe("Retry.applyStream", () => {
       assert.isAtLeast(ends.length, 9)
     }).pipe(Effect.scoped))
 
-  it.effect("a reader who leaves while a failed attempt gives back waits from when it has", () =>
+  it.effect("a wait is counted from the end of a failed attempt's release, also after an interrupted pull", () =>
     Effect.gen(function*() {
       const slow = Effect.acquireRelease(Effect.void, () => Effect.sleep("2 seconds"))
       const { at, stream } = streams(
@@ -519,7 +519,7 @@ describe("Retry.applyStream", () => {
       assert.deepStrictEqual(at, [0, 12_000])
     }).pipe(Effect.scoped))
 
-  it.effect("a reader who comes back too late for the attempt that it waited for leaves the budget as it was", () =>
+  it.effect("a pull that comes too late for the next attempt does not change the budget", () =>
     Effect.gen(function*() {
       const budget = Retry.budget({ reserve: 5 })
       const retried = Retry.applyStream(policy({ budget, minimum: "5 seconds" }))(Stream.fail(unsent))
@@ -532,7 +532,7 @@ describe("Retry.applyStream", () => {
       assert.deepStrictEqual([endedOf(exit), budget.left], [{ attempts: 1, why: "deadline" }, 5])
     }).pipe(Effect.scoped, Deadline.within("6 seconds")))
 
-  it.effect("an opening that its reader leaves is given back, and opened anew for one who comes back", () =>
+  it.effect("an attempt whose opening was interrupted is released, and opened again by the next pull", () =>
     Effect.gen(function*() {
       let held = 0
       let openings = 0

@@ -192,7 +192,7 @@ describe("Transport: waiting for a connection", () => {
       assert.isTrue(Exit.isSuccess((yield* settled(next))!))
     }).pipe(isolated))
 
-  it.effect("gives up at its limit and says how busy it was, without disturbing the others that wait", () =>
+  it.effect("fails at its limit with the number of connections and waiters, and does not affect other waiters", () =>
     Effect.gen(function*() {
       const { transport } = yield* setup({}, { connections: 1 })
       const holder = yield* start(hold(transport))
@@ -337,7 +337,7 @@ describe("Transport: waiting for the head", () => {
 const readOne = (transport: Transport.Transport["Service"]) =>
   Effect.scoped(Effect.flatMap(execute(transport), (response) => response.body))
 
-describe("Transport: the rest of a body that nobody reads", () => {
+describe("Transport: the rest of a body that is not read", () => {
   it.effect("is drained if it is known to be small, and the connection kept", () =>
     Effect.gen(function*() {
       const { transport, wire } = yield* setup(answer({ headers: { "content-length": "65586" }, body: [50, 65_536] }))

@@ -56,7 +56,7 @@ describe("Transport: how long a connection is kept", () => {
       assert.lengthOf(wire.alive, 0)
     }).pipe(isolated))
 
-  it.effect("not at all where its server announces a second or less, unless somebody waits for it", () =>
+  it.effect("not at all if its server announces a second or less, unless a caller waits for it", () =>
     Effect.gen(function*() {
       const { transport, wire } = yield* setup(
         answer({ headers: { "keep-alive": "timeout=1" }, body: [1] }),
@@ -134,7 +134,7 @@ describe("Transport: waiting under a deadline", () => {
       assert.lengthOf(wire.connections, 0)
     }).pipe(isolated))
 
-  it.effect("one who waits fails with it when it comes before the limit on waiting, and the next is served", () =>
+  it.effect("a waiting caller fails with it if it is earlier than the queue limit, and the next one is served", () =>
     Effect.gen(function*() {
       const { transport } = yield* setup({}, { connections: 1 })
       const holder = yield* start(hold(transport))
@@ -146,7 +146,7 @@ describe("Transport: waiting under a deadline", () => {
       assert.isTrue(Exit.isSuccess((yield* settled(patient))!))
     }).pipe(isolated))
 
-  it.effect("it fails so by itself, also where nobody interrupts it", () =>
+  it.effect("it fails by itself, even if it is not interrupted", () =>
     Effect.gen(function*() {
       const { transport } = yield* setup({}, { connections: 1 })
       yield* start(hold(transport))
@@ -218,7 +218,7 @@ describe("Transport: the size of a body", () => {
       )
     }).pipe(Effect.scoped, isolated))
 
-  it.effect("what has no body may tell of a large one, and its connection is kept", () =>
+  it.effect("a response without a body may declare a large one, and its connection is kept", () =>
     Effect.gen(function*() {
       const without = { headers: { "content-length": "100001" }, body: [] }
       for (const [method, status] of [["HEAD", 200], ["GET", 304]] as const) {

@@ -55,7 +55,7 @@ describe("a transport's metrics", () => {
       assert.deepStrictEqual(yield* states, [0, 0, 1, 0])
     }).pipe(alone))
 
-  it.effect("count who waits, and how long it took them and the connections", () =>
+  it.effect("count waiting callers, the time that they waited, and the time to connect", () =>
     Effect.gen(function*() {
       const transport = yield* setup({ connecting: Effect.sleep("2 seconds") }, { connections: 1 })
       const first = yield* start(hold(transport))

@@ -194,7 +194,7 @@ describe("Transport: a reader that waits for more of a body of known size", () =
       assert.deepInclude(Option.getOrUndefined(Exit.findErrorOption(exit)), { _tag: "SessionRevoked", reason: "test" })
     }).pipe(isolated))
 
-  it.effect("a second reader is a mistake of the program, and disturbs nobody", () =>
+  it.effect("a second reader dies, and does not affect the first one", () =>
     Effect.gen(function*() {
       const gate = Latch.makeUnsafe()
       const wire = new MemoryWire({ answering: () => Effect.succeed({ body: [10, 20] }) })
@@ -217,7 +217,7 @@ describe("Transport: a reader that waits for more of a body of known size", () =
 })
 
 describe("Transport: a body after its exchange has ended", () => {
-  it.effect("fails typed where something was left, and tells the end again where nothing was", () =>
+  it.effect("fails with a typed error if something was left, and repeats the end if nothing was", () =>
     Effect.gen(function*() {
       const transport = yield* Transport.make(new MemoryWire(answer({ body: [10] })), { connections: 1 })
       const { body } = yield* Effect.scoped(Effect.tap(transport.execute(request), ({ body }) => body))
@@ -237,7 +237,7 @@ describe("Transport: a body after its exchange has ended", () => {
       assert.lengthOf(yield* Transport.bytes(next), 20)
     }).pipe(isolated))
 
-  it.effect("is not waited for longer than its drain by whoever closes the scope", () =>
+  it.effect("does not delay closing the scope for longer than the drain may take", () =>
     Effect.gen(function*() {
       const wire = new MemoryWire(sized)
       const transport = yield* Transport.make(wire)

@@ -50,7 +50,7 @@ export type Samples<K extends string> = Record<K, ReadonlyArray<number>>
 /**
  * Measures each case once a round, after some rounds of warm-up.
  *
- * The order turns round by round: what disturbs the machine, or is left behind by a neighbour, falls on all alike.
+ * The order is reversed from round to round, so that all cases suffer alike from other work and from their neighbours.
  */
 export const interleave = <K extends string, E, R>(
   { rounds, warmUp }: { readonly rounds: number; readonly warmUp: number },

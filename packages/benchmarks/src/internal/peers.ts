@@ -31,7 +31,7 @@ const isInstalled = () => {
   )
 }
 
-/** Installs what the lock says, where that is not what is there. */
+/** Installs the locked versions, unless they are there. */
 export const install = () => {
   if (isInstalled()) return
   const npm = env["npm_execpath"]
@@ -45,5 +45,5 @@ export const loaderOf = (folder: string) => {
   return async <A>(name: string): Promise<A> => await import(pathToFileURL(require.resolve(name)).href)
 }
 
-/** Loads a peer. Its types are not there before it is installed, so the caller says what it needs of it. */
+/** Loads a peer. It has no types before it is installed, so the caller declares those that it needs. */
 export const load = loaderOf(folder)

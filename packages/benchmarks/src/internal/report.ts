@@ -30,8 +30,7 @@ export const atLeastTimes = (limit: number, compared: Compared): Target =>
   judge(compared, `ours / peer >= ${limit}`, (ours, peer) => ours / peer, limit, "x", (value) => value >= limit)
 
 /**
- * Judged by the median of what the rounds came to, each pair of one round compared with each other: what slows a round
- * down slows both of its halves.
+ * Judges by the median over the rounds. Compares the two samples of each round, since a busy machine slows both.
  */
 const judge = (
   { name, ours, peer, unit }: Compared,

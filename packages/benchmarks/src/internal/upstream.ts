@@ -1,4 +1,4 @@
-/** A provider that answers at once, in a process of its own: `node upstream.ts`. Says its port on the first line. */
+/** A provider that answers at once, in a process of its own: `node upstream.ts`. Prints its port on the first line. */
 import { createServer } from "node:http"
 import type { AddressInfo } from "node:net"
 

@@ -36,7 +36,7 @@ describe("Offers", () => {
     assert.deepStrictEqual(asked, ["b"])
   })
 
-  it("are asked as they come while a call waits for which nobody was sure to give up", () => {
+  it("are taken up as they are made, while a call waits without a connection that is sure to become free", () => {
     const { add, asked, offers } = make()
     offers.ask(0)
     offers.ask(1)

@@ -67,7 +67,7 @@ describe("The rules of a retry", () => {
       assert.isTrue(remaining > wait || rules.minimum > 0, `${remaining} left, ${wait} waited`)
     }))
 
-  it("say why, where they end", () => {
+  it("give the reason when they end", () => {
     const transient: Failed = {
       attempts: 1,
       advice: { reach: "answered", isTransient: true },
