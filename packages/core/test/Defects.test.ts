@@ -26,12 +26,12 @@ const told = (exit: Exit.Exit<unknown, { readonly _tag: string }>) =>
   })
 
 describe("A release that dies while work is ended", () => {
-  it.effect("by a deadline is told beside the error", () =>
+  it.effect("by a deadline is reported beside the error", () =>
     Effect.gen(function*() {
       assert.deepStrictEqual(told(yield* outcome(Deadline.within("1 second")(dying))), ["DeadlineExceeded", "release"])
     }))
 
-  it.effect("by whoever interrupts a deadline's caller is told beside the interruption", () =>
+  it.effect("by an interruption of a deadline's caller is reported beside the interruption", () =>
     Effect.gen(function*() {
       const fiber = yield* Effect.forkChild(Deadline.within("1 minute")(dying))
       yield* turn(10)
@@ -39,13 +39,13 @@ describe("A release that dies while work is ended", () => {
       assert.deepStrictEqual(told(yield* Fiber.await(fiber)), ["interrupted", "release"])
     }))
 
-  it.effect("by a limit of a stream is told beside the error", () =>
+  it.effect("by a limit of a stream is reported beside the error", () =>
     Effect.gen(function*() {
       const stream = Timeouts.applyStream({ timeouts: { idle: "1 second" } })(dyingStream)
       assert.deepStrictEqual(told(yield* outcome(Stream.runDrain(stream))), ["IdleTimeout", "release"])
     }))
 
-  it.effect("by a reader who stops is told to the reader of a session's stream", () =>
+  it.effect("by a reader that stops is reported to the reader of a session's stream", () =>
     Effect.gen(function*() {
       const exit = yield* Effect.exit(dyingStream.pipe(Session.scopedStream(info), Stream.take(1), Stream.runDrain))
       assert.deepStrictEqual(told(exit), ["release"])

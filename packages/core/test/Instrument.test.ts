@@ -63,7 +63,7 @@ describe("Instrument", () => {
       assert.deepStrictEqual(yield* seen, { "door.opened": 1 })
     }).pipe(isolated))
 
-  it.effect("does not multiply with the attributes of whoever records", () =>
+  it.effect("does not multiply with the attributes of the recording fiber", () =>
     Effect.gen(function*() {
       for (let tenant = 0; tenant < 100; tenant++) {
         yield* Effect.contextWith((context: Context.Context<never>) =>
@@ -76,7 +76,7 @@ describe("Instrument", () => {
       assert.deepStrictEqual(yield* seen, { "door.opened cat": 100, "door.open cat": 100 })
     }).pipe(isolated))
 
-  it.effect("reads what is observed when somebody looks", () =>
+  it.effect("reads observed values when an exporter reads", () =>
     Effect.gen(function*() {
       let doors = 1
       Instrument.observe(open, { kind: "cat" }, yield* Effect.context<never>(), () => doors)
@@ -85,7 +85,7 @@ describe("Instrument", () => {
       assert.deepStrictEqual(yield* seen, { "door.open cat": 5 })
     }).pipe(isolated))
 
-  it.effect("reads by the clock of whoever looks", () =>
+  it.effect("reads by the clock of the reading fiber", () =>
     Effect.gen(function*() {
       Instrument.observe(
         open,
@@ -110,7 +110,7 @@ describe("Instrument", () => {
       assert.deepStrictEqual(yield* seen, {})
     }).pipe(isolated))
 
-  it.effect("combines sources as the metric says", () =>
+  it.effect("combines sources as its metric declares", () =>
     Effect.gen(function*() {
       const context = yield* Effect.context<never>()
       const tallest = { ...open, combine: Math.max }
@@ -150,7 +150,7 @@ describe("Instrument", () => {
         assert.deepStrictEqual(yield* seen, { "door.opened a": 2, "door.opened b": 2, "door.opened _OTHER": 2 })
       }).pipe(isolated))
 
-    it.effect("is bounded for the whole registry, whoever uses it, and for each registry by itself", () =>
+    it.effect("is bounded over all users of a registry, and in each registry separately", () =>
       Effect.gen(function*() {
         const bounded = kinds(1)
         const one = Instrument.use(bounded, { kind: "a" }, yield* Effect.context<never>())

@@ -229,7 +229,7 @@ describe("a wrong option", () => {
   })
 })
 
-describe("a filter with a field that nobody knows", () => {
+describe("a filter with an unknown field", () => {
   it.effect("revokes nothing, and names the field and the known ones", () =>
     Effect.gen(function*() {
       yield* open

@@ -175,7 +175,7 @@ describe("Retry.apply: waiting", () => {
       assert.deepStrictEqual(yield* starts(0.9999), [0, 1000, 3000, 7000, 12_000, 17_000])
     }))
 
-  it.effect("what the other side asks for is waited for, whole, however short our own limit, and jitter comes on top", () =>
+  it.effect("waits all of Retry-After, even beyond its own limit, and adds the jitter", () =>
     Effect.gen(function*() {
       const { at, effect } = attempts(Effect.fail(trouble("answered", Duration.seconds(30))), isDone)
       const start = yield* Clock.currentTimeMillis
@@ -232,7 +232,7 @@ describe("Retry.apply: waiting", () => {
       assert.isEmpty(at)
     }))
 
-  it.effect("a call that is interrupted while it waits ends at once, and gives back the retry that it did not make", () =>
+  it.effect("a call that is interrupted while it waits ends at once, and returns its unused retry to the budget", () =>
     Effect.gen(function*() {
       const budget = Retry.budget({ reserve: 5 })
       const { at, effect } = attempts(Effect.fail(unsent))
@@ -423,7 +423,7 @@ describe("Retry.applyStream", () => {
       assert.deepStrictEqual(endedOf(exit), { attempts: 3, why: "attempts" })
     }))
 
-  it.effect("what may have been processed is asked for again only in a call that is idempotent", () =>
+  it.effect("a request that may have been processed is sent again only in an idempotent call", () =>
     Effect.gen(function*() {
       const lost = trouble("unanswered")
       const first = yield* read(Retry.applyStream(policy())(streams(Stream.fail(lost), Stream.make("a")).stream))
@@ -480,7 +480,7 @@ describe("Retry.applyStream", () => {
       assert.strictEqual(budget.left, 1)
     }))
 
-  it.effect("a wait that is given up gives back the retry that was not made", () =>
+  it.effect("an interrupted wait returns its unused retry to the budget", () =>
     Effect.gen(function*() {
       const budget = Retry.budget({ reserve: 5 })
       const stream = Retry.applyStream(policy({ budget }))(Stream.fail(unsent))
@@ -554,7 +554,7 @@ describe("Retry.applyStream", () => {
       assert.deepStrictEqual([yield* Fiber.join(second), held], [["a", 1], 1])
     }).pipe(Effect.scoped))
 
-  it.effect("an attempt that dies as it gives back ends the call", () =>
+  it.effect("an attempt that dies in its release ends the call", () =>
     Effect.gen(function*() {
       const broken = Effect.acquireRelease(Effect.void, () => Effect.die("broken"))
       const { at, stream } = streams(Stream.unwrap(Effect.as(broken, Stream.fail(unsent))))

@@ -45,7 +45,7 @@ describe("Session.use", () => {
       assert.deepStrictEqual([exit, released, yield* kinds], [Exit.fail("none left"), false, []])
     }).pipe(isolated))
 
-  it.effect("tells its release how it ended", () =>
+  it.effect("passes its exit to its release", () =>
     Effect.gen(function*() {
       const ended: Array<Exit.Exit<number, unknown>> = []
       const run = (f: Effect.Effect<number, string>) =>
@@ -68,7 +68,7 @@ describe("Session.use", () => {
       assert.deepStrictEqual(yield* kinds, [])
     }).pipe(isolated))
 
-  it.effect("gives back once whatever the moment of interruption", () =>
+  it.effect("releases once, at any moment of interruption", () =>
     atEach((moment) =>
       Effect.gen(function*() {
         const stock = new Stock()
@@ -78,7 +78,7 @@ describe("Session.use", () => {
       })
     ).pipe(isolated), 20_000)
 
-  it.effect("gives back once when its function throws before it returns an effect", () =>
+  it.effect("releases once if its function throws before it returns an effect", () =>
     Effect.gen(function*() {
       const stock = new Stock()
       const exit = yield* Effect.exit(Session.use(info, stock.take, stock.put, (): Effect.Effect<void> => {
@@ -226,7 +226,7 @@ describe("Session.acquire", () => {
       assert.deepStrictEqual([stock.returned, handle.session.isOpen, yield* kinds], [[1], false, []])
     }).pipe(isolated))
 
-  it.effect("gives back at once in a scope that is closed already", () =>
+  it.effect("releases at once in a scope that is already closed", () =>
     Effect.gen(function*() {
       const stock = new Stock()
       const scope = yield* Scope.make()
@@ -235,7 +235,7 @@ describe("Session.acquire", () => {
       assert.deepStrictEqual([stock.returned, handle.session.isOpen, yield* kinds], [[1], false, []])
     }).pipe(isolated))
 
-  it.effect("gives back once whatever the moment of interruption", () =>
+  it.effect("releases once, at any moment of interruption", () =>
     atEach((moment) =>
       Effect.gen(function*() {
         const stock = new Stock()

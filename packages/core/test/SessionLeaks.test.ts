@@ -51,7 +51,7 @@ describe("SessionRegistry.leaks", () => {
       SessionRegistry.layer({ leakThreshold: (kind) => kind === "slow" ? "1 minute" : undefined, sampleAll: true })
     )))
 
-  it.effect("shows where each session was asked for, in the caller's code first", () =>
+  it.effect("shows where each session was opened, the caller's code first", () =>
     Effect.gen(function*() {
       const site = Effect.map(SessionRegistry.list(), ([session]) => session?.owner.site?.split("\n")[0])
       const sites = [
@@ -64,7 +64,7 @@ describe("SessionRegistry.leaks", () => {
       for (const site of sites) assert.include(JSON.stringify(site), "SessionLeaks.test.ts")
     }).pipe(Effect.provide(SessionRegistry.layer({ sampleAll: true }))))
 
-  it.effect("finds what nobody can release any more, and no longer watches what was released", () => {
+  it.effect("finds a session whose owner is lost, and does not watch released sessions", () => {
     const probe = fakeProbe()
     return Effect.gen(function*() {
       const scope = yield* Scope.make()
@@ -116,7 +116,7 @@ describe("SessionRegistry.leaks", () => {
 })
 
 describe("SessionLog", () => {
-  it.effect("tells the life of a session, with its secrets struck out", () => {
+  it.effect("logs the life of a session, with secrets redacted", () => {
     const log = logged()
     const attributes = { apiKey: "sk-1", key: Redacted.make("sk-2"), region: "eu" }
     return Effect.gen(function*() {
@@ -136,7 +136,7 @@ describe("SessionLog", () => {
     )
   })
 
-  it.effect("has told everything when it is closed", () => {
+  it.effect("has logged everything when it is closed", () => {
     const log = logged()
     return Effect.gen(function*() {
       const group = Session.scoped({ kind: "call", name: "a" })(Effect.void)

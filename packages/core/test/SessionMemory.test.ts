@@ -79,7 +79,7 @@ const treasure = () => {
 }
 
 describe("A session that has ended", () => {
-  it.live("keeps nothing that it held or was told, remembered by a handle and by a session inside of it", () =>
+  it.live("keeps nothing of its value and its options, though a handle and a child refer to it", () =>
     Effect.gen(function*() {
       const scope = yield* Scope.make()
       // On a fiber of its own, whose stack is gone when it has ended.
@@ -109,7 +109,7 @@ describe("A session that has ended", () => {
       assert.strictEqual(handles[0]?.session.attributes, undefined)
     }).pipe(Effect.provide(SessionRegistry.layer().pipe(Layer.provideMerge(quiet)))))
 
-  it.live("keeps nothing of what a slow reader of changes is told", () =>
+  it.live("keeps nothing of the changes for a slow reader", () =>
     Effect.gen(function*() {
       const { SessionRegistry: registry } = SessionRegistry
       const changes: Array<SessionRegistry.Change> = []

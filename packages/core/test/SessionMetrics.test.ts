@@ -48,7 +48,7 @@ describe("SessionMetrics", () => {
       assert.deepStrictEqual(yield* seen, of("call", 0, 1))
     }).pipe(Effect.provide(counted), isolated))
 
-  it.effect("tells the age of the oldest that is open", () =>
+  it.effect("reports the age of the oldest open session", () =>
     Effect.gen(function*() {
       const first = yield* open("call")
       yield* TestClock.adjust("2 seconds")

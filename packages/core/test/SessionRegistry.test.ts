@@ -90,7 +90,7 @@ describe("SessionRegistry.list", () => {
       yield* Scope.close(left, Exit.void)
     }).pipe(isolated))
 
-  it.effect("tells who opened it: the fiber and the span", () =>
+  it.effect("lists its opener: the fiber and the span", () =>
     Effect.gen(function*() {
       yield* open("a", "alone")
       const span = yield* Effect.andThen(open("a", "traced"), Effect.currentSpan).pipe(Effect.withSpan("work"))
@@ -142,7 +142,7 @@ describe("SessionRegistry.counts", () => {
 })
 
 describe("SessionRegistry.changes", () => {
-  it.effect("tells of openings and closings in the order in which they happened", () =>
+  it.effect("emits openings and closings in order", () =>
     Effect.gen(function*() {
       const reader = yield* SessionRegistry.changes.pipe(
         Stream.map((change) => change._tag === "Missed" ? "" : `${change._tag} ${change.session.name}`),
@@ -160,7 +160,7 @@ describe("SessionRegistry.changes", () => {
       ])
     }).pipe(isolated))
 
-  it.effect("tells how old a session was when it closed", () =>
+  it.effect("emits the age of a session when it closes", () =>
     Effect.gen(function*() {
       const reader = yield* SessionRegistry.changes.pipe(
         Stream.filter((change) => change._tag === "Closed"),
@@ -204,7 +204,7 @@ describe("SessionRegistry.changes", () => {
       assert.deepStrictEqual(late.map((change) => change._tag), ["Opened", "Closed"])
     }).pipe(isolated))
 
-  it.effect("after the reader has left, changes are made for nobody", () =>
+  it.effect("makes no changes after the reader has left", () =>
     Effect.gen(function*() {
       // Whether somebody listens shows in this: only then does the registry look at a session's span.
       let looks = 0
@@ -236,7 +236,7 @@ describe("SessionRegistry.changes", () => {
 describe("A filter's `within`", () => {
   const another = Effect.provide(SessionRegistry.layer())
 
-  it.effect("takes an id for one of the registry that is asked, and never for another's", () =>
+  it.effect("interprets an id in its own registry only", () =>
     Effect.gen(function*() {
       // Both registries count from 1: inside of the outer session 1 stands the inner registry's session 1.
       yield* Session.scoped({ kind: "outer", name: "outer" })(

@@ -54,7 +54,7 @@ describe("SessionRegistry.revoke", () => {
       assert.deepStrictEqual(yield* SessionRegistry.list(), [])
     }).pipe(isolated))
 
-  it.effect("tells a handle's user, and releases under one who does not listen", () =>
+  it.effect("notifies a handle's user, and releases a session whose user ignores it", () =>
     Effect.gen(function*() {
       const [listening, deaf] = [new Stock(), new Stock()]
       const listener = Effect.scoped(Effect.gen(function*() {
@@ -101,7 +101,7 @@ describe("SessionRegistry.revoke", () => {
       yield* Fiber.interruptAll(fibers)
     }).pipe(isolated))
 
-  it.effect("tells each of whose session it took: of a whole subtree, each work of its own", () =>
+  it.effect("gives each work of a subtree the error of its own session", () =>
     Effect.gen(function*() {
       const told: Record<string, number> = {}
       const ids: Record<string, number> = {}
@@ -186,7 +186,7 @@ describe("SessionRegistry.revoke", () => {
       yield* Fiber.interruptAll(fibers)
     }).pipe(isolated))
 
-  it.effect("ends even for one who revokes the session that he works in", () =>
+  it.effect("ends also for a fiber that revokes its own session", () =>
     Effect.gen(function*() {
       const stock = new Stock()
       const exit = yield* Effect.exit(Session.use(info, stock.take, stock.put, () => revokeAll))
@@ -194,7 +194,7 @@ describe("SessionRegistry.revoke", () => {
       assert.deepStrictEqual([stock.returned, yield* SessionRegistry.list()], [[1], []])
     }).pipe(isolated))
 
-  it.effect("waits for an acquisition, and gives back at once what it brought", () =>
+  it.effect("waits for an acquisition, and releases its result at once", () =>
     Effect.gen(function*() {
       const [stock, gate] = [new Stock(), yield* Deferred.make<void>()]
       const slow = Effect.andThen(Deferred.await(gate), stock.take)
@@ -230,7 +230,7 @@ describe("SessionRegistry.revoke", () => {
       assert.deepStrictEqual([stock.taken, yield* SessionRegistry.list()], [0, []])
     }).pipe(isolated))
 
-  it.effect("and an interruption find an acquisition at any moment, and what it took comes back", () =>
+  it.effect("and an interruption may come at any moment of an acquisition, and its result is released", () =>
     atEach(({ turns }) =>
       Effect.gen(function*() {
         const stock = new Stock()
@@ -269,7 +269,7 @@ describe("SessionRegistry.revoke", () => {
       assert.deepStrictEqual([stock.taken, stock.out.size], [1, 0])
     }).pipe(isolated))
 
-  it.effect("waits for a release that hangs for as long as it is told to", () =>
+  it.effect("waits for a release that hangs until the release deadline", () =>
     Effect.gen(function*() {
       const gate = yield* Effect.acquireRelease(Deferred.make<void>(), (gate) => Deferred.succeed(gate, undefined))
       const hangs = Session.use(info, Effect.void, () => Deferred.await(gate), () => Effect.never)
@@ -352,7 +352,7 @@ describe("SessionRegistry.revoke", () => {
 })
 
 describe("What a review has found", () => {
-  it.effect("one who revokes his own tenant takes back what others of it hold, and what does not listen", () =>
+  it.effect("a fiber that revokes its own tenant releases the sessions of others, also those that ignore it", () =>
     Effect.gen(function*() {
       const stock = new Stock()
       const holder = Effect.scoped(Effect.andThen(Session.acquire(info, stock.take, stock.put), Effect.never))
@@ -477,7 +477,7 @@ describe("What a review has found", () => {
       assert.lengthOf(stuck, 1)
     }).pipe(isolated))
 
-  it.effect("a defect of interrupted work is told next to the interruption", () =>
+  it.effect("a defect of interrupted work is reported beside the interruption", () =>
     Effect.gen(function*() {
       const work = Effect.ensuring(Effect.never, Effect.die("own defect"))
       const fiber = yield* Effect.forkChild(Session.use(info, Effect.void, () => Effect.void, () => work))
@@ -528,7 +528,7 @@ describe("Quotas", () => {
       assert.strictEqual(stock.out.size, 0)
     }).pipe(Caller.provide({ tenant: "small" }), limited))
 
-  it.effect("do not touch work that is nobody's in particular", () =>
+  it.effect("do not apply to work without a tenant", () =>
     Effect.gen(function*() {
       const stock = new Stock()
       yield* Effect.scoped(Effect.forEach([1, 2, 3], () => Session.acquire(info, stock.take, stock.put)))

@@ -22,7 +22,7 @@ describe("Span", () => {
       assert.deepStrictEqual(spans[1]?.exit, Exit.void)
     }))
 
-  it.effect("tells an error's tag and nothing that it says", () =>
+  it.effect("records an error's tag and not its message", () =>
     Effect.gen(function*() {
       const { exit, spans } = yield* traced(step(new Refused({ said: "my secret" })))
       assert.strictEqual(spans[0]?.attributes["error.type"], "Refused")
@@ -34,12 +34,12 @@ describe("Span", () => {
       assert.include(inspect(exit, { depth: null }), "my secret")
     }))
 
-  it("leaves an end alone of which nothing is told already", () => {
+  it("does not change an exit without a message", () => {
     const once = Span.untold(Exit.fail(new Refused({ said: "my secret" })))
     assert.strictEqual(Span.untold(once), once)
   })
 
-  it.effect("tells a defect by its name", () =>
+  it.effect("records the name of a defect", () =>
     Effect.gen(function*() {
       const { spans } = yield* traced(step(Effect.die(new RangeError("my secret"))))
       assert.strictEqual(spans[0]?.attributes["error.type"], "RangeError")
@@ -67,7 +67,7 @@ describe("Span", () => {
         }
       }), 10))
 
-  it.effect("is not made where nobody traces", () =>
+  it.effect("is not made without a tracer", () =>
     Effect.gen(function*() {
       const isTraced = Effect.withFiber((fiber) => Effect.succeed(Span.isTraced(fiber)))
       assert.isFalse(yield* isTraced)

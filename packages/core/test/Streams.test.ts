@@ -79,7 +79,7 @@ describe.each(wrappers)("%s, whose scope is closed by another fiber", (_, wrap) 
     20_000
   )
 
-  it.effect("does not start after that, and says why", () =>
+  it.effect("does not start after that, and its error says why", () =>
     Effect.gen(function*() {
       let hasBegun = false
       const { pull, scope } = yield* opened(wrap(Stream.fromEffect(Effect.sync(() => {

@@ -257,7 +257,7 @@ describe("Transport: connecting", () => {
       ])
     }).pipe(isolated))
 
-  it.effect("a connection that is not ready in time is given up and closed", () =>
+  it.effect("a connection that is not ready in time is abandoned and closed", () =>
     Effect.gen(function*() {
       const { transport, wire } = yield* setup({ connecting: Effect.never })
       const call = yield* start(get(transport, { timeouts: { connect: "5 seconds" } }))
@@ -372,7 +372,7 @@ describe("Transport: the rest of a body that is not read", () => {
       assert.notStrictEqual(wire.connections[0]?.state, "open")
     }).pipe(isolated))
 
-  it.effect("that does not come in a quarter of a second is given up", () =>
+  it.effect("that does not arrive in a quarter of a second is dropped", () =>
     Effect.gen(function*() {
       const { transport, wire } = yield* setup(
         answer({ headers: { "content-length": "60" }, body: [50, "silence"] }),
@@ -493,7 +493,7 @@ describe("Transport: closing it", () => {
       assert.deepStrictEqual([closing.pollUnsafe(), yield* SessionRegistry.counts], [Exit.void, {}])
     }).pipe(isolated))
 
-  it.effect("gives up a close that does not even begin in that time", () =>
+  it.effect("abandons a close that does not begin in that time", () =>
     Effect.gen(function*() {
       const scope = yield* Scope.make()
       const wire = new MemoryWire()

@@ -86,7 +86,7 @@ describe("Transport: how long a connection is kept", () => {
       assert.lengthOf(wire.alive, 1)
     }).pipe(isolated))
 
-  it.effect("a connection whose lifetime ended in use is closed when it is given back", () =>
+  it.effect("a connection whose lifetime ended in use is closed when it is returned", () =>
     Effect.gen(function*() {
       const { transport, wire } = yield* setup(answer({ headers: { "content-length": "0" } }), {
         maxLifetime: "1 minute"

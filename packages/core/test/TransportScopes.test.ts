@@ -79,7 +79,7 @@ const closedFromElsewhere = (turns: number, transport: Service, at: string) =>
   })
 
 describe("Transport: a scope that another fiber closes, at any moment", () => {
-  it.effect("ends the call typed, and gives back what it got", () =>
+  it.effect("fails the call with a typed error, and releases what it got", () =>
     survives({}, (turns, transport, _, at) => closedFromElsewhere(turns, transport, at)))
 
   it.effect("also on a connection that was idle", () =>

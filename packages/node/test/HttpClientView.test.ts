@@ -73,7 +73,7 @@ const assertKept = (error: unknown) => {
 const reason = (url: string) => Effect.map(Effect.flip(send(HttpClientRequest.get(url))), (error) => error.reason)
 
 describe("A transport as an HttpClient", () => {
-  it.effect("sends what the request says, and reads status, headers, cookies and JSON", () =>
+  it.effect("sends the request, and reads status, headers, cookies and JSON", () =>
     Effect.gen(function*() {
       const { url } = yield* echo
       const response = yield* HttpClientRequest.post(`${url}/path`).pipe(
@@ -141,7 +141,7 @@ describe("A transport as an HttpClient", () => {
       )
     }).pipe(client()))
 
-  it.effect("a response that nobody reads ends with the scope around its call, or with the client's", () =>
+  it.effect("an unread response ends with the scope around its call, or with the client's", () =>
     Effect.gen(function*() {
       const { url } = yield* Servers.http((_, response) => void response.write("part"))
       yield* Effect.gen(function*() {
@@ -181,7 +181,7 @@ describe("A transport as an HttpClient", () => {
       assertKept(refused)
     }).pipe(client()))
 
-  it.effect("a body that is too large is no transport's failure, which somebody would retry", () =>
+  it.effect("a body that is too large is not a transport failure, so it is not retried", () =>
     Effect.gen(function*() {
       const { url } = yield* Servers.http((_, response) => response.end("x".repeat(1001)))
       const error = yield* Effect.flip(Effect.flatMap(HttpClient.get(url), (response) => response.text))
@@ -189,7 +189,7 @@ describe("A transport as an HttpClient", () => {
       assert.instanceOf(error.reason.cause, TransportError.BodyTooLarge)
     }).pipe(client({ maxBodySize: 1000 })))
 
-  it.effect("retries on one connection get through errors with large bodies that nobody read", () =>
+  it.effect("retries on one connection succeed after errors with large unread bodies", () =>
     Effect.gen(function*() {
       let requests = 0
       const { url } = yield* Servers.http((_, response) => {
@@ -212,7 +212,7 @@ const failure = (url: string, request?: Partial<Transport.Request>) =>
   Effect.flip(Effect.scoped(Effect.flatMap(execute(url, request), Transport.text)))
 
 describe("An HttpClient as a transport", () => {
-  it.effect("sends what the request says, reads the answer, and registers the exchange for as long as it lasts", () =>
+  it.effect("sends the request, reads the response, and registers the exchange while it lasts", () =>
     Effect.gen(function*() {
       const { url } = yield* echo
       const headers = { "x-a": "1", "content-type": "text/plain" }
@@ -232,7 +232,7 @@ describe("An HttpClient as a transport", () => {
       assert.deepStrictEqual(yield* SessionRegistry.counts, {})
     }).pipe(overUndici))
 
-  it.effect("a call that is interrupted, given up or revoked is seen by the server", () =>
+  it.effect("the server sees a call end that is interrupted, cancelled or revoked", () =>
     Effect.gen(function*() {
       let closed = 0
       const { url } = yield* Servers.http((_, response) => {
@@ -310,7 +310,7 @@ describe("An HttpClient as a transport", () => {
       assert.deepStrictEqual(yield* SessionRegistry.counts, {})
     }).pipe(overUndici))
 
-  it.effect("reads no faster than it is pulled, and tells the end", () =>
+  it.effect("reads no faster than it is pulled, and reports the end", () =>
     Effect.gen(function*() {
       const { url } = yield* Servers.http((_, response) => response.end("hello"))
       const { body } = yield* execute(url)

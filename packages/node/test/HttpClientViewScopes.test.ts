@@ -80,7 +80,7 @@ describe("An HttpClient as a transport: a scope that another fiber closes", () =
         assert.deepStrictEqual(yield* SessionRegistry.counts, {})
       })).pipe(isolated))
 
-  it.effect("while the body is read: the reader ends typed, and so does one who comes later", () =>
+  it.effect("while the body is read: its reader fails with a typed error, and so does a later one", () =>
     Effect.gen(function*() {
       const { transport } = silent(Effect.void)
       const scope = yield* Scope.make()

@@ -78,8 +78,8 @@ describe("A transport as an HttpClient: as many calls as connections meet an err
   }
 })
 
-describe("A transport as an HttpClient: a body that nobody has begun to read", () => {
-  it.live("of an error is read at once, and its connection comes back; it can be read later", () =>
+describe("A transport as an HttpClient: an unread body", () => {
+  it.live("of an error is read at once, and its connection is returned; it can be read later", () =>
     Effect.gen(function*() {
       const { accepted, url } = yield* overloaded((response) => response.end("busy"))
       const first = yield* HttpClient.get(url)
@@ -107,7 +107,7 @@ describe("A transport as an HttpClient: a body that nobody has begun to read", (
       "some that never come"
     ]] as const
   ) {
-    it.live(`of an error that is ${name} is closed once another call waits, and a later read says so`, () =>
+    it.live(`of an error that is ${name} is closed once another call waits, and a later read fails`, () =>
       Effect.gen(function*() {
         const { url } = yield* overloaded(errorBodies[answer]!)
         const first = yield* HttpClient.get(url)
@@ -122,7 +122,7 @@ describe("A transport as an HttpClient: a body that nobody has begun to read", (
       }).pipe(client(1)))
   }
 
-  it.live("of an error that somebody has begun to read is not closed", () =>
+  it.live("of an error is not closed once a reader has begun", () =>
     Effect.gen(function*() {
       const { url } = yield* overloaded((response) => {
         response.write(large.subarray(0, 1_000_000))
@@ -196,7 +196,7 @@ describe("A transport as an HttpClient: a body that nobody has begun to read", (
     }).pipe(client(1)))
 })
 
-describe("A transport as an HttpClient: a response that nobody reads and everybody has lost", () => {
+describe("A transport as an HttpClient: a lost and unread response", () => {
   setFlagsFromString("--expose-gc")
   const collect: () => void = runInNewContext("gc")
 
@@ -214,7 +214,7 @@ describe("A transport as an HttpClient: a response that nobody reads and everybo
     [false, true].map((isTraced) => ({ name: `${name}, ${isTraced ? "under a span" : "untraced"}`, answer, isTraced }))
   )
   for (const { answer, isTraced, name } of runs) {
-    it.live(`is given up once the collector has found it, and the next call is served: ${name}`, () =>
+    it.live(`is closed once the collector has found it, and the next call is served: ${name}`, () =>
       Effect.gen(function*() {
         let isWell = false
         const { url } = yield* Servers.http((_, response) => isWell ? response.end("ok") : answer(response))

@@ -110,7 +110,7 @@ describe("A transport through a proxy", () => {
       })
     }))
 
-  it.effect("sends its credentials to the proxy, wherever they were set, and to nobody else", () =>
+  it.effect("sends its credentials, from the URL or the option, to the proxy only", () =>
     Effect.gen(function*() {
       const seen: Array<unknown> = []
       const server = yield* Servers.http((request, response) => {
@@ -132,7 +132,7 @@ describe("A transport through a proxy", () => {
       assert.deepStrictEqual(seen, [undefined, undefined, undefined, undefined])
     }))
 
-  it.effect("fails typed where the proxy refuses, wants credentials, hangs up or is not there; no secret is told", () =>
+  it.effect("fails with a typed error, without a secret, if the proxy rejects, wants credentials, hangs up or is missing", () =>
     Effect.gen(function*() {
       const { port: nowhere } = yield* Effect.scoped(Servers.tcp(() => {}))
       const silent = yield* Servers.tcp((socket) => socket.once("data", () => socket.destroy()))

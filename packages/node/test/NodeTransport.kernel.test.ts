@@ -204,7 +204,7 @@ describe("NodeTransport, as the kernel sees it", () => {
       assert.deepStrictEqual(ends.map((exit) => Exit.isFailure(exit)), ends.map(() => true))
     }).pipe(Effect.provide(SessionRegistry.layer())))
 
-  it.effect("a server that does not take the connection is ConnectTimeout, and its socket is given up", () =>
+  it.effect("a server that does not accept the connection is ConnectTimeout, and its socket is closed", () =>
     Effect.gen(function*() {
       const port = yield* deaf
       // The kernel takes connections on the server's behalf until its backlog is full.

@@ -71,7 +71,7 @@ describe("NodeTransport: a connection that does not come about", () => {
       assert.deepStrictEqual(yield* SessionRegistry.counts, {})
     }).pipe(transport()))
 
-  it.effect("TLS with a certificate that nobody vouches for", () =>
+  it.effect("TLS with an untrusted certificate", () =>
     Effect.gen(function*() {
       const server = yield* Servers.https(selfSigned("localhost"), (_, response) => response.end())
       assert.strictEqual(yield* connectFailure(`https://localhost:${server.port}/`), "tls")
@@ -285,7 +285,7 @@ describe("NodeTransport: one exchange after another", () => {
       assert.strictEqual(server.accepted(), 2)
     }).pipe(transport()))
 
-  it.effect("a connection that nobody uses is closed after its time to live, even where the server allows more", () =>
+  it.effect("an unused connection is closed after its time to live, even if the server allows more", () =>
     Effect.gen(function*() {
       const server = yield* Servers.http((_, response) => {
         response.setHeader("keep-alive", "timeout=600")
@@ -347,7 +347,7 @@ const seesClose = (
 const readPart = (url: string) => Effect.flatMap(execute(url), ({ body }) => body)
 
 describe("NodeTransport: a reader that stops", () => {
-  it.effect("a body that nobody pulls stops its sender; all of it arrives once it is pulled", () =>
+  it.effect("a body that is not pulled stops its sender; all of it arrives once it is pulled", () =>
     Effect.gen(function*() {
       const size = 64 * 1024 * 1024
       const chunk = new Uint8Array(64 * 1024)

@@ -82,7 +82,7 @@ describe("NodeTransport: an answer that comes before the request was read", () =
 })
 
 describe("A request's body that is streamed", () => {
-  it.effect("gives back what it holds when it is destroyed by somebody else, as undici does", () =>
+  it.effect("releases what it holds when another party destroys it, as undici does", () =>
     Effect.gen(function*() {
       let held = 0
       const held1 = Effect.acquireRelease(Effect.sync(() => held++), () => Effect.sync(() => held--))

@@ -37,7 +37,7 @@ const parts = (...texts: ReadonlyArray<string>) =>
   )
 
 describe("NodeTransport: a request's body that is streamed", () => {
-  it.effect("arrives whole, in chunks, or with the length that its header says", () =>
+  it.effect("arrives complete, in chunks, or with the length of its header", () =>
     Effect.gen(function*() {
       const { url } = yield* echo
       const body = parts("one", "", "two", "three")
@@ -98,7 +98,7 @@ describe("NodeTransport: a request's body that is streamed", () => {
       assert.strictEqual(yield* soon(Deferred.await(ended)), "aborted")
     }).pipe(Effect.scoped, transport()))
 
-  it.effect("has given back what it holds when the call has ended: whole, interrupted, or answered too early", () =>
+  it.effect("has released what it holds when the call has ended: completely, interrupted, or with an early response", () =>
     Effect.gen(function*() {
       let open = 0
       const held = (rest: Stream.Stream<Uint8Array>) =>
@@ -161,7 +161,7 @@ describe("NodeTransport: limits on what a server may send", () => {
       assert.isTrue(Exit.isFailure(exit) && Exit.hasDies(exit))
     }))
 
-  it.effect("a body that is too large is given up, and the server learns of that", () =>
+  it.effect("a body that is too large is cut off, and the server notices", () =>
     Effect.gen(function*() {
       const closed = yield* Deferred.make<void>()
       const server = yield* Servers.http((_, response) => {

@@ -216,7 +216,7 @@ describe("The connection pool", () => {
     assert.isTrue(pool.leave(late))
   })
 
-  it("a waiter that was woken does not wait any more, so that it must give back what it was woken with", () => {
+  it("a woken waiter no longer waits, so it must return its grant", () => {
     const pool = new ConnectionPool<Connection, Waiter>(1, 1)
     pool.take()
     const waiter = { id: 1, until: 1 }

@@ -131,7 +131,7 @@ describe("The ledger", () => {
     }))
   })
 
-  it("knows what was revoked around a session, whatever was revoked and closed since somebody asked", () => {
+  it("knows which sessions around one are revoked, after any revocations and closes", () => {
     const revoking = fc.record({ revoke: fc.nat(40) })
     fc.assert(fc.property(fc.array(fc.oneof(step, revoking), { maxLength: 80, size: "max" }), (steps) => {
       const [here, there] = [new Ledger(), new Ledger()]

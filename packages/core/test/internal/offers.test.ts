@@ -14,7 +14,7 @@ const make = () => {
 }
 
 describe("Offers", () => {
-  it("are asked from the oldest on, until one is sure to give up, and each once", () => {
+  it("are called from the oldest on, each once, until one surely gives up", () => {
     const { add, asked, offers } = make()
     add("a", false)
     add("b", true)
@@ -27,7 +27,7 @@ describe("Offers", () => {
     assert.deepStrictEqual(asked, ["a", "b", "c"])
   })
 
-  it("are not asked once they are taken back", () => {
+  it("are not called once they are withdrawn", () => {
     const { add, asked, offers } = make()
     const takeBack = add("a", true)
     add("b", true)

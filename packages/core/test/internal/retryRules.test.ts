@@ -53,7 +53,7 @@ describe("The rules of a retry", () => {
   it("never allow more attempts than the policy does", () =>
     property(({ attempts }, failed) => assert.isBelow(failed.attempts, attempts)))
 
-  it("never wait less than was asked for, nor more than that and the limit of the attempt", () =>
+  it("never wait less than Retry-After, nor more than that plus the limit of the attempt", () =>
     property(({ base, max, maxRetryAfter }, { attempts, retryAfter }, wait) => {
       assert.isAtLeast(wait, retryAfter)
       assert.isAtMost(wait, retryAfter + Math.min(max, base * 2 ** (attempts - 1)) + 1)
