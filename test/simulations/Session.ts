@@ -50,6 +50,7 @@ const revoke = Effect.fnUntraced(function*(
   deadline: number
 ) {
   const before = yield* SessionRegistry.list(filter)
+  const inside = (yield* Effect.forEach(before, ({ id }) => SessionRegistry.list({ within: id }))).flat()
   const startedAt = yield* Clock.currentTimeMillis
   const { forced, revoked, stuck } = yield* SessionRegistry.revoke(filter, { reason, deadline })
   const took = (yield* Clock.currentTimeMillis) - startedAt
@@ -68,6 +69,12 @@ const revoke = Effect.fnUntraced(function*(
   yield* Simulation.check(
     "everything inside of what is revoked is taken with it",
     [...book.held].every(({ around, isStuck }) => isStuck || !around.some((id) => ids.has(id)))
+  )
+  // A release's own sessions end with it.
+  yield* Simulation.check(
+    "what is open inside of what is revoked is revoked",
+    inside.every(({ id, kind }) => ids.has(id) || !isOpen.has(id) || kind === "farewell"),
+    () => JSON.stringify(inside.filter(({ id }) => !ids.has(id) && isOpen.has(id)))
   )
   yield* Simulation.check("only what is stuck is said to be", isWhole ? stuck.length === 0 : true)
   yield* Simulation.check(
