@@ -34,6 +34,10 @@ const inScope = RequestScope.http({
 const isTyped = (error: unknown) =>
   error instanceof Unlucky || error instanceof SessionError.SessionRevoked || error instanceof Deadline.DeadlineExceeded
 
+/** Whether a response has the error of a shutdown. */
+const hasShutdownError = ({ body }: HttpServerResponse.HttpServerResponse) =>
+  body._tag === "Uint8Array" && new TextDecoder().decode(body.body).includes("ShuttingDown")
+
 /** Reads an answer: to its end, or only so many of its chunks. */
 const read = (response: HttpServerResponse.HttpServerResponse, chunks: number, isSlow: boolean) =>
   response.body._tag === "Stream"
@@ -63,8 +67,11 @@ const ask = Effect.fnUntraced(function*(all: Set<Served>, held: Held, ended: () 
   const isTooLate = yield* Simulation.fault("a scope is closed before its request begins", 0.05)
   if (isTooLate) yield* Scope.close(scope, Exit.void)
   const isClosing = yield* Simulation.fault("a scope closes as its request begins", 0.1)
+  served.isClosedEarly = isClosing
+  // No time passes until the handler runs.
+  const turns = Effect.repeat(Effect.yieldNow, { times: yield* Simulation.choose([0, 1, 2, 3]) })
   const closing = isClosing
-    ? Fiber.await(yield* Effect.forkChild(Effect.andThen(Simulation.latency(0, 1), Scope.close(scope, Exit.void))))
+    ? Fiber.await(yield* Effect.forkChild(Effect.andThen(turns, Scope.close(scope, Exit.void))))
     : Effect.void
   const answer = Effect.withFiber((fiber) => {
     served.client = fiber
@@ -72,7 +79,11 @@ const ask = Effect.fnUntraced(function*(all: Set<Served>, held: Held, ended: () 
       Effect.provideService(HttpServerRequest.HttpServerRequest, HttpServerRequest.fromWeb(requestOf[tenant])),
       Scope.provide(scope),
       Effect.flatMap((response) =>
-        Effect.map(read(response, chunks, isSlow), (body) => ({ status: response.status, body }))
+        Effect.map(read(response, chunks, isSlow), (body) => ({
+          status: response.status,
+          body,
+          isRefused: hasShutdownError(response)
+        }))
       )
     )
   })
@@ -107,7 +118,7 @@ const ask = Effect.fnUntraced(function*(all: Set<Served>, held: Held, ended: () 
     )
     return yield* Simulation.check("a response fails only if it was cut short", !isWhole, detail)
   }
-  const { body, status } = exit.value
+  const { body, isRefused, status } = exit.value
   yield* Simulation.check(
     "a response that was not cut short is whole",
     status !== 200 || !isWhole ||
@@ -120,6 +131,7 @@ const ask = Effect.fnUntraced(function*(all: Set<Served>, held: Held, ended: () 
     status !== 503 || isRevoked || wasClosed || ended(),
     detail
   )
+  yield* Simulation.check("the error ShuttingDown means that the process shuts down", !isRefused || ended(), detail)
   yield* Simulation.check(
     "a request that was not cut short gets the response of its handler",
     !isWhole ||
@@ -224,6 +236,7 @@ export default {
     "a body stalls",
     "a client reads slowly",
     "a request closes its own scope",
+    "a request closes its own scope as it ends",
     "a scope is closed before its request begins",
     "a scope closes as its request begins",
     "a child is left behind",

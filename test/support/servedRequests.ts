@@ -34,6 +34,8 @@ export class Served {
   hasFailed = false
   /** Whether a part of it closed its scope. */
   closesItself = false
+  /** Whether its scope closes as it begins. Then a handler that runs all the same leaves a child behind. */
+  isClosedEarly = false
 
   constructor(number: number, tenant: string, scope: Scope.Scope) {
     this.number = number
@@ -193,6 +195,13 @@ const handlers = (served: Served, held: Held): Record<string, Answer> => ({
   })
 })
 
+/** Closes the scope of a request from a part of it. */
+const closing = (served: Served, scope: Scope.Scope) =>
+  Effect.suspend(() => {
+    if (scope.state._tag !== "Closed") served.closesItself = true
+    return Scope.close(scope as Scope.Closeable, Exit.void)
+  })
+
 const kinds = ["text", "child", "scoped", "inBody", "session", "detached"] as const
 
 /** What a server does for a request, under a span as any server has one. */
@@ -210,15 +219,15 @@ export const handler = (served: Served, held: Held): Answer =>
     }
     if (yield* Simulation.fault("a handler never answers", 0.05)) return yield* Effect.never
     if (yield* Simulation.fault("a request closes its own scope", 0.05)) {
-      const scope = yield* Effect.scope
-      const close = Effect.suspend(() => {
-        served.closesItself = true
-        return Scope.close(scope as Scope.Closeable, Exit.void)
-      })
+      const close = closing(served, yield* Effect.scope)
       if (yield* Simulation.choose([true, false])) yield* close
       else yield* Effect.forkChild(part(served, "closer", Effect.andThen(Simulation.latency(0, 20), close)))
     }
-    if (yield* Simulation.fault("a child is left behind", 0.2)) {
+    if (yield* Simulation.fault("a request closes its own scope as it ends", 0.1)) {
+      const close = closing(served, yield* Effect.scope)
+      yield* Effect.forkChild(part(served, "late closer", Effect.ensuring(Effect.never, close)))
+    }
+    if (yield* Simulation.fault("a child is left behind", served.isClosedEarly ? 1 : 0.2)) {
       yield* Effect.forkChild(part(served, "left behind", Effect.never))
     }
     const kind = yield* Simulation.choose(kinds)
