@@ -145,7 +145,7 @@ const caller = Effect.fnUntraced(function*(client: Client, calls: Map<string, Ca
 const closer = Effect.fnUntraced(function*(calls: ReadonlyMap<string, Call>) {
   for (let i = 0; i < 6; i++) {
     yield* Simulation.latency(0, 100)
-    const [first, ...others] = [...calls.values()].filter(({ scope }) => scope.state._tag === "Open")
+    const [first, ...others] = [...calls.values()].filter(({ scope }) => scope.state._tag !== "Closed")
     if (first === undefined) continue
     const call = yield* Simulation.choose([first, ...others])
     yield* Effect.uninterruptible(Effect.flatMap(now, (at) => {

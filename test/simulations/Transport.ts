@@ -50,6 +50,29 @@ const uncut = (millis: number) => <A, E, R>(self: Effect.Effect<A, E, R>) =>
     (at) => Effect.provideService(self, Deadline.Current, { at: at + millis, budget: Duration.millis(millis) })
   )
 
+type Choice = readonly [number, ...ReadonlyArray<number>]
+
+/** What callers and servers do in one run. */
+interface Traffic {
+  /** How likely a server is to leave a connection that is kept. */
+  readonly leaving: number
+  /** For how long, at most, a caller pauses between two calls. */
+  readonly pauses: Choice
+  readonly lifetimes: Choice
+  /** How many chunks a body has. */
+  readonly chunks: Choice
+}
+
+const heavy: Traffic = {
+  leaving: 0.2,
+  pauses: [0, 0, 20, 20, 20, 1000],
+  lifetimes: [20, 60, 600],
+  chunks: [0, 1, 2, 2, 3, 100]
+}
+
+/** Several connections are idle at the same time, and servers leave most of them. */
+const light: Traffic = { leaving: 0.6, pauses: [0, 20, 100, 200], lifetimes: [600], chunks: [0, 1, 2] }
+
 /** One call, as its owners see it. */
 class Call {
   readonly scope = Scope.makeUnsafe()
@@ -170,6 +193,7 @@ const judge = Effect.fnUntraced(function*(call: Call, exit: Exit.Exit<unknown, u
 const caller = Effect.fnUntraced(function*(
   transport: Transport.Transport["Service"],
   calls: Calls,
+  pauses: Choice,
   id: number
 ) {
   for (let i = 0; i < callsEach; i++) {
@@ -185,36 +209,55 @@ const caller = Effect.fnUntraced(function*(
     )
     yield* judge(call, exit, startedAt)
     yield* readLate(call)
-    yield* Simulation.latency(0, yield* Simulation.choose([0, 0, 20, 20, 20, 1000]))
+    yield* Simulation.latency(0, yield* Simulation.choose(pauses))
   }
 })
 
 /** Closes the scope of a call from elsewhere. */
 const close = (call: Call) =>
   Effect.uninterruptible(Effect.flatMap(now, (at) => {
-    if (call.scope.state._tag === "Open") call.closedAt = at
+    if (call.scope.state._tag !== "Closed") call.closedAt = at
     return Scope.close(call.scope, Exit.void)
   }))
 
-/** Closes a scope while its call goes on over another connection. */
-const closeOnAnother = (calls: Calls) =>
-  Effect.fnUntraced(function*(path: string) {
+/** Closes the scopes of calls whose server has left their connection, so that they go on over another one. */
+const closingOnAnother = (calls: Calls) => {
+  /** The scopes of these calls are closed when the next connection is ready, which may be theirs. */
+  const awaited = new Set<Call>()
+  const onLeft = Effect.fnUntraced(function*(path: string) {
     const call = calls.get(path)
     if (call === undefined || !(yield* Simulation.fault("a scope is closed over another connection", 0.7))) return
-    yield* Effect.forkDetach(Effect.andThen(Simulation.latency(0, 5), close(call)))
+    const moment = yield* Simulation.choose(["now", "soon", "when connected"])
+    if (moment === "now") yield* close(call)
+    if (moment === "soon") yield* Effect.forkDetach(Effect.andThen(Simulation.latency(0, 5), close(call)))
+    if (moment === "when connected") awaited.add(call)
   })
+  const onReady = Effect.suspend(() => {
+    const all = [...awaited]
+    awaited.clear()
+    return all.length === 0 ? Effect.void : Effect.forkDetach(Effect.forEach(all, close, { discard: true }))
+  })
+  return { onLeft, onReady }
+}
+
+/** Whether the registry lists the exchange of a call. */
+const isListed = (call: Call) =>
+  Effect.map(
+    SessionRegistry.list({ kind: "exchange" }),
+    (listed) => listed.some(({ name }) => name.endsWith(`/${call.name}`))
+  )
 
 /** Closes scopes in which others work, wherever they are. */
 const closer = Effect.fnUntraced(function*(calls: Calls) {
   for (let i = 0; i < 8; i++) {
     yield* Simulation.latency(0, 100)
-    const [first, ...others] = [...calls.values()].filter(({ scope }) => scope.state._tag === "Open")
+    const [first, ...others] = [...calls.values()].filter(({ scope }) => scope.state._tag !== "Closed")
     if (first === undefined) continue
     const call = yield* Simulation.choose([first, ...others])
     const isRead = call.response !== undefined
+    const wasListed = yield* isListed(call)
     yield* close(call)
-    const listed = yield* SessionRegistry.list({ kind: "exchange" })
-    if (!listed.some(({ name }) => name.endsWith(`/${call.name}`))) call.unlistedAt = yield* now
+    if (wasListed && !(yield* isListed(call))) call.unlistedAt = yield* now
     yield* Simulation.fault(isRead ? "a scope is closed under its reader" : "a scope is closed under its call", 1)
   }
 }, Simulation.phase("closing scopes"))
@@ -240,19 +283,21 @@ const revoker = Effect.gen(function*() {
 const program = Effect.gen(function*() {
   const registry = yield* SessionRegistry.SessionRegistry
   const calls: Calls = new Map()
+  const { chunks, leaving, lifetimes, pauses } = yield* Simulation.choose([heavy, heavy, light])
   const wire = faultyWire({
     closeTimeout,
     chunkSize: 1000,
-    onLeft: closeOnAnother(calls),
+    leaving,
+    ...closingOnAnother(calls),
     closedAt: (path) => calls.get(path)?.closedAt,
     answer: () =>
       Effect.all({
         status: Effect.succeed(200),
-        chunks: Simulation.choose([0, 1, 2, 2, 3, 100]),
+        chunks: Simulation.choose(chunks),
         isSized: Simulation.choose([true, false])
       })
   })
-  const maxLifetime = yield* Simulation.choose([20, 60, 600])
+  const maxLifetime = yield* Simulation.choose(lifetimes)
   yield* Simulation.always(
     "opening, open and closing connections never exceed the limit",
     () => wire.open.size <= connections,
@@ -284,7 +329,7 @@ const program = Effect.gen(function*() {
     closeTimeout
   }).pipe(Scope.provide(scope))
   const fibers = yield* Effect.forEach(
-    [...Array.from({ length: callers }, (_, id) => caller(transport, calls, id)), closer(calls), revoker],
+    [...Array.from({ length: callers }, (_, id) => caller(transport, calls, pauses, id)), closer(calls), revoker],
     (program, index) => Simulation.fork(program, index < callers ? "caller" : index > callers ? "revoker" : "closer")
   )
   const isCutShort = yield* Simulation.fault("transport closes under its callers", 0.4)

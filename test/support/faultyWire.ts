@@ -49,8 +49,12 @@ export interface Options {
   readonly answer: (path: string) => Effect.Effect<Answer>
   /** Bytes of a chunk. */
   readonly chunkSize: number
+  /** How likely a server is to leave a connection that is kept, unnoticed. Default: 0.2. */
+  readonly leaving?: number
   /** What happens when a request meets a connection that its server has left. */
   readonly onLeft?: (path: string) => Effect.Effect<unknown>
+  /** What happens when a connection is ready. */
+  readonly onReady?: Effect.Effect<unknown>
   /** When the owner of a request has closed the scope that it is sent in. */
   readonly closedAt?: (path: string) => number | undefined
 }
@@ -72,7 +76,15 @@ const lost = (phase: TransportError.ConnectionLost["phase"]) =>
   Effect.fail(new TransportError.ConnectionLost({ origin, phase, cause: "the connection ended" }))
 
 export const faultyWire = (
-  { answer, chunkSize, closeTimeout, closedAt = () => undefined, onLeft = () => Effect.void }: Options
+  {
+    answer,
+    chunkSize,
+    closeTimeout,
+    closedAt = () => undefined,
+    leaving = 0.2,
+    onLeft = () => Effect.void,
+    onReady = Effect.void
+  }: Options
 ): FaultyWire => {
   const open = new Set<number>()
   const closings: Array<number> = []
@@ -120,6 +132,7 @@ export const faultyWire = (
       }
       isUsable = !Deferred.isDoneUnsafe(ending)
       readyAt = yield* now
+      yield* onReady
     })
 
     const exchange = ({ chunks, isSized, isSilent, status }: Answer): Wire.Exchange => {
@@ -144,7 +157,7 @@ export const faultyWire = (
           // As a socket does: it knows no reader, and brings what comes next.
           if (bytes.left-- > 0) return [new Uint8Array(chunkSize).fill(bytes.serial)] as const
           isBusy = false
-          isLeft = yield* Simulation.fault("server leaves unnoticed", 0.2)
+          isLeft = yield* Simulation.fault("server leaves unnoticed", leaving)
           yield* idle
           if (yield* Simulation.fault("server hangs up when idle", 0.1)) {
             const isHalf = yield* Simulation.fault("server waits for us to hang up, too", 0.3)
