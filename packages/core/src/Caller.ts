@@ -18,8 +18,8 @@ const merged = (outer: Caller | undefined, caller: Caller): Caller =>
   outer === undefined ? copied(caller) : copied(outer, caller)
 
 /**
- * Runs an effect on behalf of a caller. What the given one leaves out is taken from the one in force. Its fields are copied,
- * so an object that holds more than these is not kept.
+ * Runs an effect on behalf of a caller. Fields that it omits come from the surrounding caller. Only the fields of `Caller`
+ * are copied, so an object with more fields is not retained.
  */
 export const provide: {
   (caller: Caller): <A, E, R>(self: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
@@ -30,7 +30,7 @@ export const provide: {
     Effect.flatMap(Current, (outer) => Effect.provideService(self, Current, merged(outer, caller)))
 )
 
-/** Runs a stream on behalf of a caller. What the given one leaves out is taken from the one in force at the first pull. */
+/** Runs a stream on behalf of a caller. Fields that it omits come from the surrounding caller at the first pull. */
 export const provideStream: {
   (caller: Caller): <A, E, R>(self: Stream.Stream<A, E, R>) => Stream.Stream<A, E, R>
   <A, E, R>(self: Stream.Stream<A, E, R>, caller: Caller): Stream.Stream<A, E, R>

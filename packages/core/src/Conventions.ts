@@ -1,11 +1,12 @@
 /**
  * The names of the attributes, spans and metrics of the SDK.
  *
- * If OpenTelemetry has a name for a thing, we use that. Its conventions for generative AI and for connections are still in
- * development, so the names are pinned here, and change only with a release of ours. Sources: semantic-conventions 1.45
- * (`error.*`, `server.*`, `v8js.*`, `nodejs.*`, `process.*`; `db.client.connection.*` is the pattern for
- * `clawback.connection.*`, which counts every kind of pool) and the repository semantic-conventions-genai, which took
- * `gen_ai.*` over from it. Our own names begin with `clawback.`.
+ * If OpenTelemetry has a name for a thing, we use that name. Some of its conventions are still in development, so the names
+ * are pinned here, and change only with a release of ours. Sources:
+ * - `gen_ai.*`: the repository semantic-conventions-genai.
+ * - `clawback.connection.*`: modelled on `db.client.connection.*`.
+ * - Other names that begin with `clawback.`: our own.
+ * - All others: semantic-conventions 1.45.
  *
  * No attribute and no label holds a secret, or anything of what was asked and answered. No label holds a tenant, subject
  * or conversation.

@@ -4,9 +4,8 @@
  * A deadline is absolute and monotonic, so retries, waits and attempts inside of it share one budget of time. When it
  * passes, the work is interrupted, its releases are awaited, and the caller gets `DeadlineExceeded`.
  *
- * Of two nested deadlines the earlier one applies, with its own error. If that is the outer one, the inner one interrupts
- * its work at the same moment too, and leaves the error to the outer one. So work that the outer one does not interrupt,
- * such as a detached fiber, also ends.
+ * Of two nested deadlines the earlier one applies, with its own error. If the outer deadline is earlier, both interrupt at
+ * that moment, and the outer one raises the error. So a detached fiber inside the inner deadline ends too.
  *
  * Limits: a deadline decides when work is interrupted, not when it has ended. Releases take the time that they need, so
  * give a slow release a limit of its own. The release of a session runs without the deadlines that were set outside of
@@ -142,9 +141,9 @@ class DeadlinePump<A, E, R> extends LimitedPump<A, E, R, DeadlineExceeded> {
  * Time that the reader takes between two pulls counts as well. What the stream holds is released when the deadline
  * passes, even between two pulls; the error comes with the next pull.
  *
- * The stream runs on a fiber of its own: what it forks, acquires and sets up lives as long as the stream. A pull that is
- * interrupted ends nothing: the stream's work goes on, and the next pull gets what came of it. A stream whose scope is
- * closed by another fiber fails with `SessionRevoked`, also where its reader pulls only then.
+ * The stream runs on a fiber of its own: what it forks, acquires and sets up lives as long as the stream. An interrupted
+ * pull does not end the stream: its work goes on, and the next pull gets the result. If another fiber closes its scope, the
+ * stream fails with `SessionRevoked`, even if the reader pulls later.
  */
 export const withinStream: {
   (

@@ -2,8 +2,8 @@
  * A `Transport` as Effect's `HttpClient`, and the other way round.
  *
  * With `layerHttpClient`, programs for an `HttpClient` use connections that are bounded, registered and released. With
- * `layerTransport`, our clients run over any `HttpClient`, such as the browser's: it registers and limits exchanges. That
- * client itself manages its connections.
+ * `layerTransport`, our clients run over any `HttpClient`, such as the browser's. The transport registers and limits
+ * exchanges; the `HttpClient` manages its connections.
  *
  * This module is not in the package's index, since `effect/http` takes a while to load: import it by its own name,
  * `@clawback/core/HttpClientView`.
@@ -105,18 +105,18 @@ const executeFailed =
 /**
  * The transport as a client.
  *
- * A response lives in the `Scope` around its call; without one, in the layer's scope. It ends earlier when its body was
- * read to the end, failed, was cancelled or was interrupted.
+ * A response belongs to the caller's `Scope`, or to the layer's if there is none. It ends earlier when its body was read to
+ * the end, failed, was cancelled or was interrupted.
  *
  * A body need not be read:
  * - The body of an error (status 400 and above) is read into memory at once, up to 64 KiB, and its connection returned. A
  *   body that is larger, or does not arrive, is closed as soon as another call waits for a connection. Reading it later
  *   fails with `UnreadBodyClosed`.
- * - The body of a success is never dropped. If another call waits and no reader has begun, up to 64 KiB are read into
- *   memory, and the connection is returned if that was all. A larger body is held until it is read, its scope closes, or
- *   the garbage collector finds that the response is lost. `Effect.scoped` around each call ends it at once.
+ * - The body of a success is never dropped. If another call waits and no reader has begun, up to 64 KiB are buffered. If the
+ *   body ends there, its connection is returned. A larger body is held until it is read, its scope closes, or the garbage
+ *   collector finds that the response is lost. `Effect.scoped` around a call releases the response when the call ends.
  *
- * In a closed scope nothing is sent. A finalizer runs in one: put `Effect.scoped` around a call that a finalizer makes.
+ * In a closed scope nothing is sent. Finalizers run in a closed scope, so wrap a finalizer's call in `Effect.scoped`.
  *
  * No trace headers are sent to third parties. The `cause` of the `HttpClientError`'s reason is the transport's error.
  */

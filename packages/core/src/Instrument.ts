@@ -2,9 +2,9 @@
  * One metric: what it is called, what it counts, in which unit, and by which labels it is split.
  *
  * Guarantees: a metric has as many series as its labels have values. Labels whose values come from outside are `bounded`,
- * and lose the series of values that are not used any more. A series is recorded in the registry of metrics in force where
- * it is made (Effect's `MetricRegistry`, of which a process has one by default), without the attributes of the fiber that
- * records. So tenants, subjects and conversations do not multiply series; `SessionRegistry.list` knows them.
+ * and lose the series of values that are not used any more. A series belongs to the metric registry of the context that made
+ * it (Effect's `MetricRegistry`; a process has one by default). It ignores the recording fiber's attributes. So tenants,
+ * subjects and conversations do not multiply series; `SessionRegistry.list` knows them.
  *
  * Every exporter of Effect's metrics shows them. The unit travels as the attribute `unit`, which they all know.
  */
@@ -22,8 +22,8 @@ export type { Bounded, Instrument, Kind, Labels, Read, Series, Use } from "./int
 export const other: string = Model.other
 
 /**
- * The series of these labels, to be made once and recorded to often. It is shown from the first record on, for as long as
- * its registry lives: for labels whose values are words of the program. For others, see `use`.
+ * The series of these labels, to be made once and recorded to often. It appears with its first record, and stays as long as
+ * its registry. Use it for labels with a fixed set of values; otherwise see `use`.
  */
 export const series = <Label extends string>(
   instrument: Instrument<"counter" | "histogram", Label>,
@@ -32,12 +32,12 @@ export const series = <Label extends string>(
 ): Series => Names.registryOf(context).root.seriesOf(instrument, labels)
 
 /**
- * Shows `limit` values of a label apart, in each registry of metrics, and every other as `_OTHER`: for origins, and for
- * models that a request names. First come, first served.
+ * Gives the first `limit` values of a label their own series per registry. All others count as `_OTHER`. Use it for origins,
+ * and for models that a request names.
  *
- * A value has its place while it is in use. When its last user has released it, its series stay while it is one of the 16
- * that were released last, unless the place is needed. Then they are removed. If the limit is too low, values that matter
- * are lumped together; if it is too high, metrics cost memory here and wherever they are stored.
+ * A value has its place while it is in use. After its last user has released it, it is unused. The 16 values released last
+ * keep their series, until another value needs the place. If the limit is too low, values that matter are lumped together;
+ * if it is too high, metrics cost memory here and wherever they are stored.
  */
 export const bounded = <Label extends string, Outer extends string = never>(
   label: Label,
@@ -51,9 +51,9 @@ export const bounded = <Label extends string, Outer extends string = never>(
 /**
  * Uses a value of a bounded label, until it is released.
  *
- * All users of a value share its series, which count on. A value that lost its place and is used again begins at zero. The
- * counts of removed series go with them, but for what no exporter has read: that counts as `_OTHER`. So the increase of
- * the sum over all series is that of all that was recorded.
+ * All users of a value share its series, which count on. A value that lost its place and is used again begins at zero. A
+ * removed series loses its exported counts. Counts that no exporter has read move to `_OTHER`. So the sum over all series
+ * increases by exactly what was recorded.
  */
 export const use = <Label extends string>(
   bounded: Bounded<Label>,
@@ -62,10 +62,10 @@ export const use = <Label extends string>(
 ): Use => Names.registryOf(context).use(bounded, values)
 
 /**
- * Reads a series when somebody looks, instead of recording every change: for what is counted somewhere already.
+ * Reads a value when an exporter asks, for values that are already counted elsewhere.
  *
- * Several sources of one series add up, or make what the instrument says. Answers how to take the source away: with its
- * last source a series is gone from the registry.
+ * Several sources of one series are summed, or combined as the instrument says. Returns a function that removes the source.
+ * Removing the last source removes the series.
  */
 export const observe = <Label extends string>(
   instrument: Instrument<"counter" | "gauge", Label>,

@@ -1,8 +1,8 @@
 /**
  * Notices that an object was lost: nothing refers to it any more, so no code can release what it holds.
  *
- * The default asks the garbage collector, which answers late, or never if memory is plentiful: it is evidence, and not a
- * mechanism to rely on. A simulation provides its own.
+ * The default uses the garbage collector. It reports late, or never if memory is plentiful. Do not rely on it to release
+ * anything. A simulation provides its own.
  */
 
 import * as Context from "effect/Context"

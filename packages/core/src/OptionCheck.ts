@@ -1,6 +1,6 @@
 /**
- * Checks options where they are set. They are part of the program, so a wrong one is no error to handle: it throws a
- * `RangeError` that names the option and says what it must be. For whoever makes layers with options like ours.
+ * Checks options where they are set. A wrong option is a bug in the program. The check throws a `RangeError` that names it
+ * and says what it must be. Use it for options of your own layers.
  *
  * ```ts
  * import * as OptionCheck from "@clawback/core/OptionCheck"
@@ -46,7 +46,7 @@ const units: ReadonlySet<string> = new Set([
 
 const isNumber = (part: unknown) => typeof part === "number" && !Number.isNaN(part)
 
-/** Effect takes for zero what is no number in a duration, and an object without a unit that it knows. */
+/** Effect reads `NaN`, and an object without a known unit, as zero. */
 const isMeasured = (value: unknown): boolean => {
   if (typeof value !== "object" || value === null || Duration.isDuration(value)) return !Number.isNaN(value)
   if (Array.isArray(value)) return value.every(isNumber)
@@ -100,7 +100,7 @@ export const size = (name: string, value: number): number => {
   throw wrong(name, value, "a whole number of bytes from 0 up, or Infinity")
 }
 
-/** Plain, as a literal or what came out of JSON is: a list, or an instance of a class, has fields that are not its own. */
+/** Whether a value is a plain object. Lists and class instances are not: they inherit fields. */
 const isPlain = (value: unknown): value is object => {
   if (typeof value !== "object" || value === null || Array.isArray(value)) return false
   const prototype: unknown = Object.getPrototypeOf(value)
@@ -108,8 +108,8 @@ const isPlain = (value: unknown): value is object => {
 }
 
 /**
- * An object with none but the known fields. For one where a field that is misspelt, and so left out of account, would do
- * harm: in a filter it would mean everything.
+ * Checks that an object has only known fields. Use it where a misspelt field would do harm: a filter would ignore it and
+ * match everything.
  */
 export const fields = <A extends object>(name: string, value: A, known: Readonly<Record<keyof A, true>>): A => {
   const wanted = `an object with no other fields than ${Object.keys(known).map((field) => `\`${field}\``).join(", ")}`

@@ -1,26 +1,26 @@
 /**
  * Gives each request of a server a session, a deadline and a caller, and releases what it holds when its client goes.
  *
- * What a handler opens, forks and acquires belongs to its request. It ends with the last byte of the response, or when the
- * client disconnects, the deadline passes, or the session (kind `"request"`) is revoked. A fiber that the handler or the body
- * forks (`Effect.forkChild`) may produce the body. A detached fiber outlives the request; what it acquires in the request's
- * scope does not. `layer` serves every route of an `HttpRouter`, also those of an `HttpApi` and of an RPC server. `http` wraps
- * one handler. `Rpc` is the middleware that does the same for each call of an RPC server.
+ * What a handler opens, forks and acquires belongs to its request. All of it ends with the response's last byte, or when the
+ * client disconnects, the deadline passes, or the session (kind `"request"`) is revoked. A fiber that the handler or the
+ * body forks (`Effect.forkChild`) may produce the body. A detached fiber outlives the request; what it acquires in the
+ * request's scope does not. `layer` serves every route of an `HttpRouter`, also those of an `HttpApi` and of an RPC server.
+ * `http` wraps one handler. `Rpc` is the middleware that does the same for each call of an RPC server.
  *
  * A request that is cut short before its response has begun gets an error response: 504 if the deadline passed, 503 if the
  * session was revoked, 429 if the tenant's quota is used up. A streamed body is cut off at its deadline. If its session is
  * revoked, the sessions inside are revoked too: a model's stream fails with `SessionRevoked`, and the body may still send a
- * last event. A body that goes on is cut off when the revocation's own deadline has passed.
+ * last event. A body that continues is cut off at the revocation's deadline.
  *
  * Each request is admitted to the current `Shutdown` until its body ends, so a shutdown drains it. Work that it begins is
- * admitted as part of it. Once admission has stopped, a request gets 503, `Retry-After` and `Connection: close`, and a remote
- * call fails with `ShuttingDown`. Requests that have not ended when the drain is over are revoked.
+ * admitted as part of it. After phase `stop` begins, requests get 503, `Retry-After` and `Connection: close`, and remote
+ * calls fail with `ShuttingDown`. Requests that have not ended when the drain is over are revoked.
  *
  * For a server on Node.js, `NodeServer.layer` of `@clawback/node` does all this, and stops its listener and connections too.
  *
- * A WebSocket is one request until it is closed. If it stays open, it uses the whole drain and is then closed with 1001: end
- * it when `Shutdown.changes` emits `"stop"` if you can. Messages that come later are not part of the request: `Shutdown.admit`
- * rejects them, and so does `Rpc`, for which each call over a socket is a request.
+ * A WebSocket is one request until it is closed. An open WebSocket keeps the drain waiting until its limit, then is closed
+ * with 1001. Close it yourself when `Shutdown.changes` emits `"stop"`. Later messages are new work: `Shutdown.admit` and
+ * `Rpc` reject them. `Rpc` treats each call as a request.
  *
  * Imported by its own path, `@clawback/core/RequestScope`, since Effect's HTTP modules take a while to load.
  */
@@ -246,7 +246,7 @@ export const layer = <R = never>(
 
 /**
  * Wraps each call of an RPC server, streams included: `MyRpcs.middleware(RequestScope.Rpc)`, and `layerRpc` for the server.
- * The client's schema has the errors of a call that was cut short as `RpcError`.
+ * `RpcError` is the schema of the errors that a cut-short call returns to its client.
  */
 export class Rpc extends RpcMiddleware.Service<Rpc>()("@clawback/core/RequestScope/Rpc", { error: RpcError }) {}
 

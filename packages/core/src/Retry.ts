@@ -9,7 +9,7 @@
  * | --- | --- |
  * | `unsent`: nothing left this process | if transient |
  * | `unanswered`: sent, and perhaps processed and billed | if transient, and `resend` allows it: by default, only in a call that is `idempotent` |
- * | `answered`: the other side refused | if transient, and not before its `retryAfter` |
+ * | `answered`: the server replied with an error | if transient, and not before its `retryAfter` |
  * | `delivered`: output has reached the reader | never |
  *
  * Waits have full jitter: a random time between zero and a limit that doubles with each attempt. So callers that failed
@@ -25,10 +25,10 @@
  * | `attempts` | attempts, the first included | 3 | a hiccup fails the call | a failing server gets more load, its callers wait longer |
  * | `base` | duration: limit of the first wait | 500 milliseconds | retries come before anything can have changed | a hiccup costs long waits |
  * | `max` | duration: limit of any wait | 8 seconds | an outage is met with a steady hammering | calls sleep after all is well again |
- * | `maxRetryAfter` | duration | 1 minute | calls fail that a wait would have served | callers wait as long as the other side likes |
- * | `minimum` | duration: what an attempt needs | 0 | attempts start that the deadline cuts off, and that are billed | attempts are not made that would have ended in time |
+ * | `maxRetryAfter` | duration | 1 minute | calls fail although a longer wait would have helped | callers wait as long as the other side likes |
+ * | `minimum` | duration: what an attempt needs | 0 | the deadline cuts off attempts that are billed | attempts that would have finished are skipped |
  * | `resend` | `"idempotent"`, `"always"`, `"never"` | `"idempotent"` | a lost connection fails the call | something may run, and be billed, twice |
- * | `budget` | `budget({ ratio, reserve })` | one of the policy's own | calls fail that one more attempt would have served | an outage multiplies load |
+ * | `budget` | `budget({ ratio, reserve })` | one of the policy's own | calls fail although one more attempt would have helped | an outage multiplies load |
  *
  * ```ts
  * import { Deadline, Retry, TransportError } from "@clawback/core"
@@ -41,7 +41,7 @@
  * let calls = 0
  * const flaky = Effect.suspend(() => ++calls < 3 ? refused : Effect.succeed(`answered at attempt ${calls}`))
  *
- * // Fails before the first element once, which is tried again, and after the second, which is not.
+ * // The first run fails before any element and is retried. The second fails after two elements and is not.
  * let streams = 0
  * const numbers = Stream.suspend(() =>
  *   ++streams === 1 ? Stream.fail(refused) : Stream.concat(Stream.make(1, 2), Stream.fail(refused))
@@ -82,8 +82,7 @@ export type { Advice, Declared, Reach } from "./internal/retry/advice.ts"
 export type { Ended, IdempotencyKey, Policy, Resend, Why } from "./internal/retry/model.ts"
 
 /**
- * What retries may be taken from. Every policy and call that shares one is limited by it together: at any moment there
- * were no more retries than `reserve` + `ratio` × successes.
+ * Limits retries. All policies and calls that share a budget share its limit: retries ≤ `reserve` + `ratio` × successes.
  */
 export type Budget = RetryBudget
 
@@ -94,8 +93,8 @@ export interface BudgetOptions {
    */
   readonly ratio?: number | undefined
   /**
-   * Retries that need no success before them, and the most that are ever saved up. Default: 20. Too low, and calls fail
-   * that come after a quiet time; too high, and an outage begins with that many useless retries.
+   * Retries allowed before any success, and the most that can be saved up. Default: 20. Too low, and calls fail that come
+   * after a quiet time; too high, and an outage begins with that many useless retries.
    */
   readonly reserve?: number | undefined
 }
@@ -115,23 +114,23 @@ export interface Options<in E = unknown> {
   readonly attempts?: number | undefined
   /** The limit of the first wait; it doubles with each attempt. Default: 500 milliseconds. */
   readonly base?: Duration.Input | undefined
-  /** The limit of any wait of ours. Default: 8 seconds. */
+  /** The longest backoff, apart from `Retry-After`. Default: 8 seconds. */
   readonly max?: Duration.Input | undefined
   /** The longest wait that the other side may ask for; for a longer one the call fails at once. Default: 1 minute. */
   readonly maxRetryAfter?: Duration.Input | undefined
   /** The time that an attempt needs: with less left until the deadline, none begins. Default: none. */
   readonly minimum?: Duration.Input | undefined
-  /** Whether a request is sent again that may have been processed. Default: only in calls that are `idempotent`. */
+  /** Whether a request that may have been processed is sent again. Default: only in calls that are `idempotent`. */
   readonly resend?: Resend | undefined
   /** Default: one of the policy's own, as `budget()` makes it. */
   readonly budget?: Budget | undefined
-  /** What errors mean that give no advice of their own. Default: that trying again does not help. */
+  /** Gives advice for errors that declare none. Default: such errors are not retried. */
   readonly classify?: ((error: E) => Advice | undefined) | undefined
 }
 
 const millis = (name: string, value: Duration.Input): number => Duration.toMillis(OptionCheck.duration(name, value))
 
-/** A policy with full jitter. A wrong option is a defect that names it. */
+/** A policy with full jitter. Throws a `RangeError` that names an invalid option. */
 export const jittered = <E = unknown>(options: Options<E> = {}): Policy<E> => ({
   rules: {
     attempts: OptionCheck.count("attempts", options.attempts ?? 3, 1),
@@ -146,9 +145,9 @@ export const jittered = <E = unknown>(options: Options<E> = {}): Policy<E> => ({
 })
 
 /**
- * The key of the call in force. A retried call that has none gets a random one before its first attempt, and keeps it:
- * attempts and nested retries read the same. A provider's request that goes out under it has its own content in the name,
- * unless the key is declared by `idempotent`: so two different requests of one call are not taken for one.
+ * The key of the call in force. A retried call that has none gets a random one before its first attempt. All attempts and
+ * nested retries read the same key. A provider request appends a hash of its body to the key, unless `idempotent` set the
+ * key. So different requests have different keys.
  */
 export const CurrentKey: Context.Reference<IdempotencyKey | undefined> = Context.Reference<IdempotencyKey | undefined>(
   "@clawback/core/Retry/CurrentKey",
@@ -158,8 +157,8 @@ export const CurrentKey: Context.Reference<IdempotencyKey | undefined> = Context
 const newKey: Effect.Effect<string> = Effect.withFiber((fiber) => Effect.succeed(Key.make(fiber.getRef(Random.Random))))
 
 /**
- * Declares that what is called may be sent twice and does its work once: by its nature, or since the other side honours
- * the key. Give the key that the operation was stored with, if it has one; otherwise a random one is made.
+ * Declares that the receiver works once even if the call is sent twice: by its nature, or because it honours the key. Give
+ * the key that the operation was stored with, if it has one; otherwise a random one is made.
  */
 export const idempotent: {
   (key?: string): <A, E, R>(self: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>

@@ -9,15 +9,15 @@
  * `acquire` if a `Scope` of yours decides when to release.
  *
  * **Revocation.** `SessionRegistry.revoke` revokes a session from outside. Its work is interrupted and fails with
- * `SessionRevoked`, a typed error. For that, the work of `use`, `scoped` and `scopedStream` runs on a fiber of its own: its child
- * fibers end with it. Uninterruptible work, such as a session in a finalizer, is not interrupted: it runs to its end, but when
- * the revocation's deadline has passed, what it holds is released under it. Limit work that may never end by
- * `Deadline.within`, which also interrupts uninterruptible work.
+ * `SessionRevoked`, a typed error. For that, the work of `use`, `scoped` and `scopedStream` runs on a fiber of its own: its
+ * child fibers end with it. Uninterruptible work, such as a session in a finalizer, runs to its end. At the revocation's
+ * deadline, the session releases what that work still uses. Limit work that may never end by `Deadline.within`, which also
+ * interrupts uninterruptible work.
  *
- * **Releases.** A release may open sessions itself, for instance to call another machine. It runs without the deadlines of the
- * work, and its sessions are not refused, also if the session around was revoked, the registry closed or the quota used up.
- * This ends with the release. A finalizer in the scope of `scoped` is part of the release, and so is what a stream does after
- * it was interrupted. A finalizer inside of other work is part of that work: it opens nothing once the work was revoked.
+ * **Releases.** A release may open sessions itself, for instance to call another machine. It runs without the deadlines of
+ * the work. Its sessions open even if the parent was revoked, the registry closed or the quota used up. This exemption ends
+ * with the release. A finalizer in the scope of `scoped` is part of the release, and so is what a stream does after it was
+ * interrupted. Any other finalizer is part of the work. After a revocation it cannot open sessions.
  */
 
 import * as Channel from "effect/Channel"
@@ -168,9 +168,9 @@ const closing = (record: SessionRecord, kernel: Kernel) => (exit: Exit.Exit<unkn
 /**
  * Holds something until the surrounding `Scope` closes.
  *
- * The acquisition and the registration of its release are one step: no interruption fits between them. If the scope is closed
- * already, the release runs at once. A revocation completes `awaitRevoked`. After its deadline it releases what is held, also
- * if that is still in use.
+ * The acquisition and the registration of its release are one step: no interruption fits between them. If the scope is
+ * closed already, the release runs at once. A revocation completes `awaitRevoked`. At the revocation's deadline the value is
+ * released, even if it is still in use.
  */
 export const acquire = <A, E, R, E2 = never, R2 = never>(
   info: Info,

@@ -1,8 +1,7 @@
 /**
  * Looks for sessions that should not be open any more, and does something about them.
  *
- * What counts as a leak, the registry's options say: a kind held for longer than it may be, or by nobody who could still
- * release it.
+ * A session leaks if it exceeds its kind's `leakThreshold`, an option of the registry, or if its owner was lost.
  */
 
 import type * as Duration from "effect/Duration"
@@ -15,14 +14,14 @@ import * as SessionRegistry from "./SessionRegistry.ts"
 /** What to do about a leak that was found. */
 export type OnLeak = (leak: SessionRegistry.Leak) => Effect.Effect<void>
 
-/** Says so in the log, and leaves it. */
+/** Logs the leak, and does not release it. */
 export const report: OnLeak = ({ reason, session }) =>
   Effect.logWarning(
     `Session leaked (${reason}): ${session.kind} ${session.name}, for ${Time.format(session.age)}`,
     session
   )
 
-/** Says so in the log, and takes it back: at once if nobody is left who could let go of it. */
+/** Logs the leak, and revokes the session: with a deadline of zero if its owner was lost. */
 export const reclaim: OnLeak = (leak) => {
   const { reason, session } = leak
   const deadline = reason === "owner gone" ? 0 : undefined
@@ -31,11 +30,11 @@ export const reclaim: OnLeak = (leak) => {
 }
 
 /**
- * Looks for leaks for as long as the layer is open, and does `onLeak` (default: `report`) about each, once.
+ * Looks for leaks while the layer is open, and runs `onLeak` (default: `report`) once for each.
  *
- * `every` (default: 10 seconds) says how often. Each look walks what is open: too short, and it is all that the process
- * does; too long, and leaks are found late. A look that dies, since the registry's `leakThreshold` gave no duration, is
- * logged as an error, each time.
+ * `every` (default: 10 seconds) is the time between two looks. Each look visits every open session. Too short, and looking
+ * takes all the time; too long, and leaks are found late. If the registry's `leakThreshold` returns an invalid duration, the
+ * look dies and is logged as an error, each time.
  */
 export const layer = (
   options: { readonly every?: Duration.Input | undefined; readonly onLeak?: OnLeak | undefined } = {}
@@ -45,7 +44,7 @@ export const layer = (
     const { onLeak = report } = options
     const scope = yield* Effect.scope
     let known = new Set<number>()
-    // On a fiber of its own: one that hangs keeps nobody from looking.
+    // On a fiber of its own: a handler that hangs does not stop the next look.
     const handle = (leak: SessionRegistry.Leak) =>
       Effect.catchCause(
         Effect.suspend(() => onLeak(leak)),

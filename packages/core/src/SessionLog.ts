@@ -38,7 +38,7 @@ const write = (change: SessionRegistry.Change): Effect.Effect<void> => {
 /** How long the log may take to be written at the end. */
 const patience = Duration.seconds(5)
 
-/** Logs for as long as the layer is open: also what came just before it closes. */
+/** Logs while the layer is open, including the changes just before it closes. */
 export const layer = ({ isSignificant = () => true }: Options = {}): Layer.Layer<never> =>
   Layer.effectDiscard(Effect.gen(function*() {
     const { changes, end } = yield* subscribe(kernelOf(yield* SessionRegistry.SessionRegistry).changes)

@@ -2,11 +2,11 @@
  * Counts the sessions of the registry in force, by kind: how many are open, how many were opened and closed, and the age
  * of the oldest.
  *
- * The figures are read from the registry when somebody looks, so sessions cost nothing more for being counted, and
- * opened less closed is open at every look. A kind's series stay for as long as the layer is open.
+ * The figures are read from the registry when an exporter asks. So counting adds no cost per session, and `opened − closed =
+ * open` at every read. A kind's series stay while the layer is open.
  *
- * **Labels.** The kind alone. A registry of metrics shows 64 kinds apart, over all such layers that are open, and every
- * other as `_OTHER`. A tenant is never a label: `SessionRegistry.list` knows who holds what.
+ * **Labels.** The kind alone. Each metric registry has series for 64 kinds, shared by all open layers. Other kinds count as
+ * `_OTHER`. A tenant is never a label: `SessionRegistry.list` returns the caller of each session.
  */
 
 import * as Clock from "effect/Clock"

@@ -12,13 +12,13 @@ import type { Change, KindCount, SessionRegistry } from "./internal/session/mode
 
 export type { KindCount } from "./internal/session/model.ts"
 
-/** Calls `listener` with each change from now on. Returns how to stop. */
+/** Calls `listener` with each change from now on. Returns a function that stops listening. */
 export const onChange = (registry: SessionRegistry, listener: (change: Change) => void): () => void =>
   kernelOf(registry).changes.listen(listener)
 
 /**
  * Calls `listener` with each kind of session that was ever opened, then with each new one. The first 64 kinds are counted
- * apart, the rest as `_OTHER`. Returns how to stop.
+ * apart, the rest as `_OTHER`. Returns a function that stops listening.
  */
 export const onKind = (registry: SessionRegistry, listener: (kind: KindCount) => void): () => void =>
   kernelOf(registry).watchKinds(listener)

@@ -4,9 +4,9 @@
  * Every program has one by default, shared by the whole process, so nothing needs to be provided. `layer` isolates: sessions
  * opened under it are listed only there, and closed with it at the latest. A registry never keeps a program alive.
  *
- * **Cost.** One record for each open session. Opening and closing take constant time. Only the first open after a revocation
- * also looks at the sessions around. `get` is a binary search; `list` and `revoke` walk what is open, by `id` or `within` only
- * what is younger; `counts` and `leaks` walk all.
+ * **Cost.** One record for each open session. Opening and closing take constant time. The first open after a revocation also
+ * checks the surrounding sessions. `get` is a binary search. `list` and `revoke` visit all open sessions; with an `id` or a
+ * numeric `within`, only that one and younger ones. `counts` and `leaks` visit all.
  */
 
 import * as Effect from "effect/Effect"

@@ -1,29 +1,29 @@
 /**
  * Stops a process in phases, each within its limit, and reports the result.
  *
- * Guarantees: every caller gets the same report, once, no later than the limits allow. Admitted work ends by itself, or is
- * interrupted and named. Nothing new is admitted once admission has stopped.
+ * Guarantees: all callers get the same report, at the latest when the sum of the limits has passed. Admitted work ends by
+ * itself, or is interrupted and named. Nothing new is admitted once admission has stopped.
  *
  * | phase | what happens | limit (default) | too low | too high |
  * | --- | --- | --- | --- | --- |
- * | `unready` | `isReady` turns false; work is still admitted | 0 seconds, and all of it is waited | a load balancer sends requests to a closed port: give it the time that it takes to notice, some 5 seconds | the shutdown takes longer for nothing |
- * | `stop` | `admit` fails with `ShuttingDown`; listeners are closed | 1 second | a listener that is about to close is named as stuck | a listener that hangs delays the other phases |
+ * | `unready` | `isReady` turns false; work is still admitted | 0 seconds; a longer limit is waited in full | a load balancer sends requests to a closed port: give it the time that it takes to notice, some 5 seconds | the shutdown takes longer for nothing |
+ * | `stop` | `admit` fails with `ShuttingDown`; listeners are closed | 1 second | a listener that is still closing is reported as stuck | a listener that hangs delays the other phases |
  * | `drain` | admitted work gets its time to end | 15 seconds | responses are cut off | the supervisor kills the process before anything is persisted |
  * | `persist` | state is saved | 5 seconds | state is lost | as above |
- * | `interrupt` | admitted work that is left fails with `SessionRevoked`, and is named as interrupted unless it succeeds all the same; then the program's scopes are closed | 3 seconds | work is released while it runs | as above |
+ * | `interrupt` | remaining work fails with `SessionRevoked` and is reported as interrupted, unless it still succeeds; then the program's scopes close | 3 seconds | work is released while it runs | as above |
  * | `close` | what any session still holds is released by force | 3 seconds | sockets are left to the kernel | as above |
  *
  * The sum is 27 seconds: Kubernetes kills a process 30 seconds after its `SIGTERM`.
  *
  * The finalizers of a phase run all at once, each no longer than its own deadline and the phase's limit. A finalizer that
- * overruns is interrupted, named, and waited for no longer. For a fixed order, use one finalizer, or different phases. Work
- * that calls `shutdown` itself is not drained, or it would wait for itself. The same holds if a fiber that the work forked
- * calls it, since the work may wait for that fiber.
+ * overruns is interrupted, named, and waited for no longer. For a fixed order, use one finalizer, or different phases. The
+ * drain does not wait for work that called `shutdown`, or whose forked fiber did: that work may wait for the shutdown.
  *
- * Work that was not admitted is not waited for: it goes on until its program is interrupted. If such work runs in a session
- * (`Session.use`, `scoped`, `scopedStream`, a model call) and is cut short then, it is named like admitted work. What is only
- * held (`Session.acquire`, a connection) is not named. Work outside of any session, or in another registry than that of the
- * fiber that began the shutdown, is not seen: admit it.
+ * Work that was not admitted goes on until its program is interrupted:
+ * - Unadmitted work in a session (`Session.use`, `scoped`, `scopedStream`, a model call): not awaited; reported if cut
+ *   short.
+ * - Held resources (`Session.acquire`, a connection): not reported.
+ * - Work outside sessions, or in another registry than that of the fiber that began the shutdown: not seen. Admit it.
  *
  * ```ts
  * import { Shutdown } from "@clawback/core"
@@ -103,7 +103,7 @@ export interface FinalizerOptions {
   /** The name in the report. */
   readonly name: string
   /**
-   * Default: the limit of its phase, which holds as well. Too low, and it is interrupted before it is done; too high, and
+   * The phase's limit always applies and is the default. Too low, and it is interrupted before it is done; too high, and
    * there is no difference.
    */
   readonly deadline?: Duration.Input | undefined
@@ -123,8 +123,8 @@ export interface Shutdown {
   /** What it would wait for at this moment: finalizers that run, and admitted work. */
   readonly pending: Effect.Effect<ReadonlyArray<Item>>
   /**
-   * Whether an error, or one behind it by its `cause`s, comes from this shutdown: its `ShuttingDown`, or the
-   * `SessionRevoked` of a session that it revoked.
+   * Whether an error, or one in its `cause` chain, comes from this shutdown: its `ShuttingDown`, or the `SessionRevoked` of
+   * a session that it revoked.
    */
   readonly isCauseOf: (error: unknown) => boolean
   /** The sum of the limits: a shutdown takes no longer. */
@@ -195,8 +195,8 @@ export const admit: {
 )
 
 /**
- * The same for a stream, from its first pull until it ends, fails or is closed. A stream that is set up before the shutdown
- * and pulled only after it fails with `SessionRevoked`.
+ * The same for a stream, from its first pull until it ends, fails or is closed. A stream opened before the shutdown fails
+ * with `SessionRevoked` if it is first pulled afterwards.
  */
 export const admitStream: {
   (
@@ -221,7 +221,7 @@ export const admitStream: {
 )
 
 /**
- * Runs an effect in a phase of the shutdown, if the surrounding scope is open then.
+ * Runs an effect in a phase of the shutdown, if the surrounding scope is still open in that phase.
  *
  * The scope's own releases run when it closes, as always: use this for what must run earlier. A scope that closes while the
  * finalizer runs waits for it. If the phase has begun already, the finalizer runs at once.

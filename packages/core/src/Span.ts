@@ -1,11 +1,10 @@
 /**
- * A span at a boundary of ours: made only where somebody traces, and ended without words.
+ * A span at a boundary of ours. Made only under a tracer, and ended without the error's message.
  *
- * Its law: what an error says stays out of spans, since it may quote what was asked and answered. A span that failed
- * carries the error's tag, as `error.type` and as its message; one that was interrupted carries the interruption.
+ * Rule: error messages stay out of spans, since they may quote requests and answers. A span that failed carries the error's
+ * tag, as `error.type` and as its message; one that was interrupted carries the interruption.
  *
- * Without a tracer of the program's own, and below a span that is not sampled, nothing is made at all: then `begin` is not
- * called, and the hot path pays for one look at the fiber.
+ * Without a tracer, or below an unsampled span, no span is made. The hot path then only checks the fiber.
  */
 
 import * as Cause from "effect/Cause"
@@ -22,7 +21,7 @@ import * as References from "effect/References"
 import * as Tracer from "effect/Tracer"
 import { Attribute } from "./Conventions.ts"
 
-/** What a span is begun and ended by: a fiber, or what is left of one. */
+/** The fiber, or the retained part of one, that begins and ends a span. */
 export type Observer = Pick<Fiber.Fiber<unknown, unknown>, "cache" | "getRef">
 
 export interface Options {
@@ -30,18 +29,18 @@ export interface Options {
   readonly parent?: Tracer.AnySpan | undefined
   /** Default: `internal`. */
   readonly kind?: Tracer.SpanKind | undefined
-  /** Those without a value are left out. */
+  /** Attributes that are undefined are left out. */
   readonly attributes?: Readonly<Record<string, unknown>> | undefined
 }
 
-/** Whether anybody would see a span that this fiber made. */
+/** Whether a span of this fiber would be recorded: it has a tracer and no unsampled parent span. */
 export const isTraced = ({ cache }: Fiber.Fiber<unknown, unknown>): boolean =>
   cache.tracerEnabled && cache.tracer !== undefined && cache.span?.sampled !== false
 
 const now = (fiber: Observer): bigint =>
   fiber.getRef(References.TracerTimingEnabled) ? fiber.getRef(Clock.Clock).currentTimeNanosUnsafe() : 0n
 
-/** Begins a span. Whoever does must end it, in whichever way that what it stands for ends. */
+/** Begins a span. The caller must end it on success, failure and interruption. */
 export const begin = (fiber: Observer, name: string, options: Options = {}): Tracer.Span => {
   const parent = options.parent ?? fiber.cache.span
   const level = fiber.getRef(Tracer.CurrentTraceLevel)
@@ -60,7 +59,7 @@ export const begin = (fiber: Observer, name: string, options: Options = {}): Tra
   return span
 }
 
-/** Adds attributes. Those without a value are left out. */
+/** Adds attributes. Attributes that are undefined are left out. */
 export const annotate = (span: Tracer.Span, attributes: Readonly<Record<string, unknown>>): void => {
   // As `Object.entries` would, without an array for each.
   for (const name in attributes) {
@@ -69,7 +68,7 @@ export const annotate = (span: Tracer.Span, attributes: Readonly<Record<string, 
   }
 }
 
-/** Stands in for an error of which only the tag is told, and where it was made. */
+/** Replaces an error by its tag and its stack frames. */
 class Untold extends Data.TaggedError("Untold")<{ readonly message: string }> {
   constructor(tag: string, error: unknown) {
     super({ message: tag })
@@ -99,7 +98,7 @@ export const errorType = (exit: Exit.Exit<unknown, unknown>): string | undefined
   return failure && tagOf(failure.error)
 }
 
-/** The same end with nothing of what its error says: the tag is left, and where in the code it was made. */
+/** The same exit, with the error reduced to its tag and stack frames. */
 export const untold = (exit: Exit.Exit<unknown, unknown>): Exit.Exit<unknown, unknown> => {
   const failure = failureOf(exit)
   if (failure?.error instanceof Untold) return exit
@@ -109,7 +108,7 @@ export const untold = (exit: Exit.Exit<unknown, unknown>): Exit.Exit<unknown, un
     : Exit.failCause(Cause.fromReasons(exit.cause.reasons.filter(Cause.isInterruptReason)))
 }
 
-/** Ends a span as what it stands for has ended. Ending it again changes nothing. */
+/** Ends a span with the exit of the work that it describes. Ending it again changes nothing. */
 export const end = (
   span: Tracer.Span,
   fiber: Observer,
@@ -121,7 +120,7 @@ export const end = (
   span.end(now(fiber), untold(exit))
 }
 
-/** A span around an effect, where somebody traces. */
+/** A span around an effect, under a tracer. */
 export const around: {
   (name: string, options?: Options): <A, E, R>(self: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
   <A, E, R>(self: Effect.Effect<A, E, R>, name: string, options?: Options): Effect.Effect<A, E, R>

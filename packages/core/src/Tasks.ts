@@ -2,9 +2,9 @@
  * Background tasks with an owner: supervised fibers, a limited number at a time, which end with the owner's scope.
  *
  * Each task is a session of the kind `"task"`, inside of the session in which its `Tasks` were made. A failure is reported,
- * and the task runs again if its `restart` says so. Each task declares what a shutdown does with it. `"drain"` is promised
- * work: the drain waits for it, and interrupts it with `SessionRevoked` only after that. `"cancel"` work is interrupted as
- * soon as admission stops. A scope that closes without a shutdown does the same.
+ * and the task runs again if its `restart` says so. Each task declares what a shutdown does with it. A shutdown waits for
+ * `"drain"` tasks. After the drain it interrupts them with `SessionRevoked`. It interrupts `"cancel"` tasks as soon as
+ * admission stops. Closing the scope without a shutdown treats each kind the same way.
  *
  * ```ts
  * import { Tasks } from "@clawback/core"

@@ -9,9 +9,9 @@
  * | `idle` | between two decoded outputs of a stream, while its reader waits | `IdleTimeout` |
  * | `total` | from start to end of the call | `Deadline.DeadlineExceeded` |
  *
- * The stream limits look at decoded output: comments and pings that keep a connection alive do not count as progress.
- * Nested limits and deadlines each raise their own error at their own time, so the first one to pass decides the error.
- * What the stream holds has been released when its error comes.
+ * The stream limits look at decoded output: comments and pings that keep a connection alive do not count as progress. Nested
+ * limits and deadlines each raise their own error at their own time, so the first one to pass decides the error. The stream
+ * releases what it holds before it fails.
  *
  * ```ts
  * import { Timeouts } from "@clawback/core"
@@ -74,7 +74,7 @@ export const defaults = {
   total: Duration.minutes(10)
 } as const satisfies Timeouts
 
-/** Returns the limits. One that is no duration is a defect that names it. */
+/** Returns the limits. Throws a `RangeError` that names an invalid limit. */
 export const check = (timeouts: Timeouts): Timeouts => {
   for (const name of ["queue", "connect", "firstToken", "idle", "total"] as const) {
     const limit = timeouts[name]
@@ -213,9 +213,9 @@ class TimedPump<A, E, R> extends LimitedPump<A, E, R, FirstTokenTimeout | IdleTi
 /**
  * Ends a stream with a typed error when its first output or a later one does not come in time.
  *
- * The stream runs on a fiber of its own: what it forks, acquires and sets up lives as long as the stream. A pull that is
- * interrupted ends nothing: the stream's work goes on, without a limit until the next pull, which gets what came of it.
- * A stream whose scope is closed by another fiber fails with `SessionRevoked`, also where its reader pulls only then.
+ * The stream runs on a fiber of its own: what it forks, acquires and sets up lives as long as the stream. An interrupted
+ * pull does not end the stream: its work goes on. No limit runs between pulls; the next pull gets the result. If another
+ * fiber closes its scope, the stream fails with `SessionRevoked`, even if the reader pulls later.
  */
 export const applyStream: {
   <A>(

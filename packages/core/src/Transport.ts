@@ -81,7 +81,7 @@ export interface Options {
 /** The default of `maxBodySize`, in bytes. */
 export const defaultMaxBodySize = 64 * 1024 * 1024
 
-/** Returns the request. A wrong limit is a defect that names it. */
+/** Returns the request. Throws a `RangeError` that names an invalid limit. */
 export const check = (request: Request): Request => {
   if (request.timeouts !== undefined) Timeouts.check(request.timeouts)
   if (request.maxBodySize !== undefined) OptionCheck.size("maxBodySize", request.maxBodySize)

@@ -1,8 +1,8 @@
 /**
- * Sockets, and nothing of policy: the port that a `Transport` is made over.
+ * The interface to sockets on which a `Transport` is built.
  *
- * A wire opens connections, sends on them, and closes them on request. It has no limits, no retries, no pool and no
- * policy. `NodeTransport` has the wire for Node; a simulation has one that injects faults.
+ * A wire opens connections, sends on them, and closes them on request. It contains no policy: no limits, no retries, no
+ * pool. `NodeTransport` has the wire for Node; a simulation has one that injects faults.
  */
 
 import type * as Effect from "effect/Effect"

@@ -13,9 +13,9 @@ import type * as Tls from "node:tls"
 
 /** One proxy. */
 export interface Proxy {
-  /** `http:` or `https:`, with host and port, and perhaps user and password. The rest is ignored. */
+  /** `http:` or `https:` with host and port, optionally with user and password. Path, query and fragment are ignored. */
   readonly url: Redacted.Redacted<string> | string
-  /** Sent to the proxy only. Default: those in `url`, if there are some. */
+  /** Sent to the proxy only. Default: the credentials in `url`, if any. */
   readonly credentials?: { readonly username: string; readonly password: Redacted.Redacted<string> } | undefined
   /** For the connection to an `https:` proxy. Default: Node's own settings. */
   readonly tls?: Pick<Tls.ConnectionOptions, "ca" | "cert" | "key" | "passphrase" | "rejectUnauthorized"> | undefined

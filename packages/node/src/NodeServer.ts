@@ -2,8 +2,8 @@
  * Serves an Effect HTTP app on a `node:http` server, and stops with the process. Takes the place of `NodeHttpServer.layer`.
  *
  * Each request runs in a `RequestScope`: it is a session with a deadline and a caller, and everything that it holds is
- * released when its response is sent or its client is gone. At the deadline, a response that its client does not read is
- * dropped. In a shutdown:
+ * released when its response is sent or its client is gone. At the deadline, the server drops a response that the client has
+ * not read. In a shutdown:
  *
  * | phase | what the server does |
  * | --- | --- |
@@ -30,7 +30,7 @@
  * NodeShutdown.runMain(Layer.launch(Layer.provideMerge(Stop, HttpRouter.serve(Hello)).pipe(Layer.provide(Server))))
  * ```
  *
- * Limits: HTTP/1.1, with or without TLS. Routes need no `RequestScope.layer`: with one, a report counts each request twice.
+ * Limits: HTTP/1.1, with or without TLS. Do not add `RequestScope.layer`: reports would then count each request twice.
  *
  * Imported by its own path, `@clawback/node/NodeServer`, since Effect's HTTP modules take a while to load.
  */

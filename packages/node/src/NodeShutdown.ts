@@ -4,27 +4,28 @@
  * | what happens | what it does |
  * | --- | --- |
  * | `SIGINT`, `SIGTERM`, `SIGHUP`, `SIGBREAK` | begins the shutdown, and logs what it waits for; a second signal skips the drain; a third exits at once |
- * | the program fails | logs the cause, then shuts down; also logs the failure of a release in a program that is interrupted |
+ * | the program fails | logs the cause and shuts down. A failed release of an interrupted program is also logged |
  * | an unhandled exception or rejection | logs it, then shuts down with exit code 1 |
  * | the program has ended and nothing keeps the process alive (`beforeExit`) | shuts down, and names sessions that were not released |
  *
  * The program is interrupted in the phase `interrupt`, and has at least the last quarter of that phase to close its scopes.
- * If the shutdown should wait for work before that, admit it (`Shutdown.admit`). Admit work, but not a server that never
- * ends: the drain would wait for it after a Ctrl-C.
+ * Admit work (`Shutdown.admit`) that the drain should wait for. Do not admit a server that never ends: the drain would wait
+ * for it.
  *
  * | exit code | meaning |
  * | --- | --- |
  * | 0, or the program's own `process.exitCode` | nothing was cut short, nothing failed, nothing is left |
- * | 1 | the program failed by itself (or the code that its error carries), it crashed, a finalizer or session is stuck and named in the log, or work was cut short without a signal |
- * | 129, 130, 143, 149 | work was cut short, and the first signal was `SIGHUP`, `SIGINT`, `SIGTERM` or `SIGBREAK`; or that signal was the third, which ended the process |
+ * | 1, or the code of the error | the program failed by itself |
+ * | 1 | it crashed, or work was cut short without a signal |
+ * | 1 | a finalizer failed, or a finalizer or session is stuck; the log names it |
+ * | 129, 130, 143, 149 | work was cut short, and the first signal was `SIGHUP`, `SIGINT`, `SIGTERM` or `SIGBREAK`; or the third signal, of this kind, ended the process |
  *
- * Work is cut short if it was admitted and did not end in the drain, or if it ran in a session when the program was
- * interrupted, such as a model call. So `job && next` does not go on after a Ctrl-C, nor after a `Shutdown.shutdown` of the
- * program that cuts a job short. A server that only waits is not cut short. Work outside of any session is not seen: admit a
- * whole job. Admitted work that catches the `SessionRevoked` and succeeds all the same has ended by itself, except a request
- * in a `RequestScope`.
+ * Work is cut short if admitted work outlives the drain, or the interruption ends work in a session, such as a model call.
+ * So `job && next` stops after Ctrl-C, or after the program's own `Shutdown.shutdown`, if that cut work short. A server that
+ * only waits is not cut short. Work outside of any session is not seen: admit a whole job. Admitted work that catches
+ * `SessionRevoked` and succeeds is not cut short. Requests in a `RequestScope` are an exception.
  *
- * A program that fails with an error of the shutdown, also as the `cause` of its own error, did not fail by itself.
+ * A program whose error, or an error in its `cause` chain, comes from the shutdown did not fail by itself.
  *
  * ```ts
  * import { Shutdown } from "@clawback/core"

@@ -1,9 +1,9 @@
 /**
  * The `Transport` for Node.js: HTTP/1.1 by undici, over sockets that the session registry lists.
  *
- * Each connection is one undici `Client` on one socket that we open. undici parses the protocol; waiting, limits and life
- * cycle stay with the transport. Proxy variables of the environment are read only with `NodeProxy.config`. Redirects are not
- * followed, and bodies are not decompressed.
+ * Each connection is one undici `Client` on one socket that we open. undici parses the protocol; the transport manages
+ * queueing, limits and connection lifetime. Proxy variables of the environment are read only with `NodeProxy.config`.
+ * Redirects are not followed, and bodies are not decompressed.
  */
 
 import * as OptionCheck from "@clawback/core/OptionCheck"
@@ -23,9 +23,9 @@ import * as NodeProxy from "./NodeProxy.ts"
 
 export interface Options extends Transport.Options {
   /**
-   * The limit on the bytes of a response's headers, and on those of the informational responses before it. Default: 16 KiB,
-   * as in Node. Too low, and responses with many cookies or rate-limit headers cannot be read (`HeadersTooLarge`); too high,
-   * and a server can make each connection hold that much memory.
+   * The limit on the bytes of a response's headers. The same limit applies to informational (1xx) responses before it.
+   * Default: 16 KiB, as in Node. Too low, and responses with many cookies or rate-limit headers cannot be read
+   * (`HeadersTooLarge`); too high, and a server can make each connection hold that much memory.
    */
   readonly maxHeaderSize?: number | undefined
   /**

@@ -2,12 +2,12 @@
  * Anthropic, and servers that speak its Messages.
  *
  * Every call is a session: the registry lists it while it runs, and its connection is returned when it ends, however it
- * ends. If you stop reading a stream, the provider's work is cancelled.
+ * ends. If you stop reading a stream, Clawback closes its connection, so that the provider stops.
  *
- * The signed thinking of an answer goes back to the provider where a conversation continues from the parts of the answer
- * (`Prompt.fromResponseParts`). While one of the provider's own tools works, only pings come, which are no progress: the
- * limit `idle` must leave room for that. The protocol demands a `maxOutputTokens`. Default: 4,096, and more where the model
- * is to think (see `AnthropicMessages`).
+ * If a conversation continues from `Prompt.fromResponseParts`, the answer's signed thinking goes back to the provider. While
+ * a provider-run tool works, only pings arrive, and they do not count as progress. Set the limit `idle` longer than that.
+ * The protocol requires `maxOutputTokens`. Default: 4,096, plus an allowance if thinking is requested (see
+ * `AnthropicMessages`).
  */
 
 import { toCodecAnthropic } from "effect/ai/AnthropicStructuredOutput"

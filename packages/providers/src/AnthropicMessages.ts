@@ -3,32 +3,32 @@
  *
  * Pure: each function maps values to values. Sources: Anthropic's API reference for `POST /v1/messages`; its pages on
  * streaming, errors, rate limits, versions, tool use, extended thinking and structured outputs; the types of
- * `@anthropic-ai/sdk` 1.12.0; server-sent events as in the HTML standard, §9.2. Some errors have no code, such as an empty
- * account or a long prompt: their messages are as users reported them.
+ * `@anthropic-ai/sdk` 1.12.0; server-sent events as in the HTML standard, §9.2. Some errors, such as an empty account or a
+ * long prompt, have no code. We match the messages that users reported.
  *
  * It sends `anthropic-version: 2023-06-01`. Version `2026-10-21`, which Anthropic's SDK sends since October 2026, rejects
  * `temperature`, `top_p` and `top_k`. Answers of both versions are decoded. Answers to clients have the fields of the newer
  * one.
  *
  * The protocol requires `max_tokens`. Without `maxOutputTokens` it is 4,096, which every model allows. A thinking budget is
- * added; for an effort without a budget, 16,384 are added. If it is too low, answers end with the reason `length`. If it is
- * higher than the model allows, the API rejects the request.
+ * added; for an effort without a budget, 16,384 are added. If `max_tokens` is too low, answers end with the reason `length`.
+ * If it is higher than the model allows, the API rejects the request.
  *
  * A request that is encoded and decoded again is the same, except:
  *
  * - One plain text part becomes a string. Empty texts and empty messages are dropped.
- * - Turns alternate: neighbours of one role are joined, and tool results with the user's parts beside them. Decoding makes
- *   each result a message, and the parts before, between and after them.
+ * - Turns alternate: neighbours of one role are joined, and tool results with the user's parts beside them. Decoding turns
+ *   each tool result, and each run of other parts, into its own message.
  * - The first system messages are joined in `system`. Later ones stay in place, which older models and servers may reject.
  * - Unsigned thinking is dropped: it is another provider's, and the API rejects it. A refusal becomes a text.
  * - Arguments of a call are parsed and written again; no arguments become an empty object. Arguments that are no JSON object
  *   become the field `INVALID_JSON` of an object.
  * - An image's `detail` is dropped, and so are bytes of a plain text document that are not UTF-8.
- * - The effort `none` becomes a budget of 0, and `minimal` becomes `low`. An effort without a budget is adaptive thinking of
- *   that effort; extras of `thinking: null` send the effort alone.
+ * - The effort `none` becomes a budget of 0, and `minimal` becomes `low`. An effort without a budget enables adaptive
+ *   thinking. To send only the effort, set `thinking: null` in the extras.
  * - A format is named `answer`. Its description and strictness are dropped: formats are always strict here.
  * - A tool's schema without a type gets the type `object`. `toolChoice` and `parallelToolCalls` are sent only with tools.
- *   `parallelToolCalls` needs a choice: `auto` by default; with `none` it is dropped.
+ *   `parallelToolCalls` is sent inside a tool choice (default `auto`). With `none` it is dropped.
  * - `maxOutputTokens` is always set. `choices: 1` and penalties of zero are dropped.
  *
  * Decoding a client's request normalises it: `output_format` becomes `output_config.format`; a tool's type `custom` is
@@ -37,12 +37,12 @@
  * Several choices, a seed, penalties, JSON without a schema, sounds and videos fail with `Unsupported`.
  *
  * A native part is a content block of an unknown type, whole: calls and results of the provider's own tools, and future
- * types. A stream emits it once it is complete. A citation in a stream is a note after its text
- * (`{ type: "citations_delta", citation }`), and does not go back to the provider. A citation in a whole answer is in the
- * extras of its text, and does. `Finished` is emitted when the message stops, since only then is the answer whole.
+ * types. A stream emits it once it is complete. A citation in a stream is a note after its text (`{ type: "citations_delta",
+ * citation }`). Citations from a stream are not sent back. Citations from a whole answer are, in their text's extras.
+ * `Finished` is emitted when the message stops, since only then is the answer whole.
  *
  * For clients: unknown token counts are zero, since the protocol requires numbers. An answer without an id is `msg_unnamed`.
- * Mixed tool calls are written one after the other. Only the first of several answers is written.
+ * Interleaved tool calls are written one after the other. Only the first of several answers is written.
  */
 
 import { sse } from "./internal/framing/sse.ts"

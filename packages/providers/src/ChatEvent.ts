@@ -51,7 +51,7 @@ export interface RefusalDelta extends OfChoice {
   readonly text: string
 }
 
-/** A tool call begins. `index` distinguishes calls, whose fragments may be mixed. */
+/** A tool call begins. `index` identifies the call, since fragments of several calls may interleave. */
 export interface ToolCallStarted extends OfChoice {
   readonly _tag: "ToolCallStarted"
   readonly index: number
@@ -72,7 +72,7 @@ export interface Native extends OfChoice {
   readonly _tag: "Native"
   readonly protocol: string
   readonly value: JsonObject
-  /** A note is about the content around it, and does not interrupt it. Default: a part of its own. */
+  /** True: the value annotates the surrounding content without splitting it. Default: it is a separate part. */
   readonly isNote?: boolean | undefined
 }
 

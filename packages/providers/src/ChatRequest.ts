@@ -48,8 +48,8 @@ export interface NativePart {
 }
 
 /**
- * The model's thinking before its answer. A provider that signs it requires it back unchanged and in its place, as long as
- * its tool calls are in the history.
+ * The model's thinking before its answer. A provider that signs thinking requires it back, unchanged and in place, while the
+ * history has the same answer's tool calls.
  */
 export interface ReasoningPart {
   readonly type: "reasoning"
@@ -117,7 +117,7 @@ export interface FunctionTool {
   readonly description?: string | undefined
   /** JSON Schema of the arguments. */
   readonly parameters: JsonObject
-  /** Whether the provider must hold the model to the schema. Default: the provider's own. */
+  /** Whether the provider must enforce the schema. Default: the provider's own. */
   readonly strict?: boolean | undefined
   readonly extras?: Extras | undefined
 }
@@ -143,7 +143,7 @@ export type Format =
     readonly strict?: boolean | undefined
   }
 
-/** How much the model thinks before it answers. A protocol has one of the two fields, and translates the other. */
+/** How much the model thinks before it answers. Each protocol supports one field and converts the other to it. */
 export interface Reasoning {
   /** In the provider's own words: `"low"`, `"medium"`, `"high"`, … */
   readonly effort?: string | undefined

@@ -1,8 +1,8 @@
 /**
- * A model that makes vectors of texts, at a provider, and how to reach it.
+ * An embedding model at a provider, and how to reach it.
  *
- * `layer` opens such a target, which gives a program two faces of it: Effect's `EmbeddingModel`, for whatever is written
- * for that, and `Embedder`, whose requests, answers and errors are the provider's own. `embed` is the way to the second:
+ * `layer` opens it as two services: Effect's `EmbeddingModel`, and `Embedder` with the provider's own requests and errors.
+ * `embed` calls the `Embedder`:
  *
  * ```ts
  * import { NodeTransport } from "@clawback/node"
@@ -40,12 +40,12 @@ import * as View from "./internal/effect/embeddingModel.ts"
 import type { EmbeddingLimits, EmbeddingRow } from "./internal/model/row.ts"
 import type { CallError } from "./ProviderError.ts"
 
-/** What a target sends where a request says nothing. */
+/** Defaults for fields that a request omits. */
 export type Parameters = Pick<EmbeddingRequest, "dimensions" | "user" | "extras">
 
 /** The limits `firstToken` and `idle` do not apply here. */
 export interface Options<out E = never, out R = never> extends Endpoint.Options<E, R> {
-  /** What is sent where a request does not say. Default: the provider's own. */
+  /** Defaults for fields that a request omits. Default: the provider's own. */
   readonly parameters?: Parameters | undefined
 }
 
@@ -103,11 +103,11 @@ export const open = <E, R>(
   Effect.map(Embeddings.open(target.provider, target.model, target.options), (calls) => embedder(target, calls))
 
 /**
- * Both faces of a target, over a transport.
+ * Both services of a target, over a transport.
  *
- * Texts that fibers `embed` at the same time, for the same caller and under the same session, deadline and idempotency
- * key, share a request. The request is cancelled when the last fiber that waits for it is interrupted. (Effect's own batches
- * run on. No fiber waits for a request that is given to the model's `resolver` directly.)
+ * Concurrent `EmbeddingModel.embed` calls share a request if caller, session, deadline and idempotency key are equal. The
+ * request is cancelled when the last of their fibers is interrupted. (Effect's own batches are not cancelled. Nor are
+ * requests that are passed directly to `resolver`.)
  */
 export const layer = <E, R>(
   target: EmbeddingTarget<E, R>

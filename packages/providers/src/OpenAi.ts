@@ -27,8 +27,8 @@ export type Options<E = never, R = never> = Provider.ChatOptions<E, R>
 export type EmbeddingOptions<E = never, R = never> = Provider.EmbeddingOptions<E, R>
 
 /**
- * The row. Its key is the configuration's `OPENAI_API_KEY`, its base URL `OPENAI_BASE_URL`. A server that takes fewer texts
- * in a request is `Provider.make({ ...OpenAi.provider, limits: { embeddings: { inputs: 32, tokens: 8_000 } } })`.
+ * The row. Its key is the configuration's `OPENAI_API_KEY`, its base URL `OPENAI_BASE_URL`. For a server with smaller
+ * batches, use `Provider.make({ ...OpenAi.provider, limits: { embeddings: { inputs: 32, tokens: 8_000 } } })`.
  */
 export const provider = openAi.provider
 

@@ -25,9 +25,9 @@
  * - Fields that are null, and a `response_format` of text, are dropped.
  * - A tool without parameters gets a schema that allows any object.
  *
- * Native parts of answers state their place. `{ message: … }` is a field of the message, `{ choice: … }` a field beside it
- * (log probabilities), `{ response: … }` a field of the whole answer. Any other native part is a part of the content. Only
- * fields of the message go back to the provider with a history.
+ * The key of a native part says where it belongs: `message`, `choice` (beside the message: log probabilities) or `response`
+ * (the whole answer). Any other native part is a part of the content. Only fields of the message go back to the provider
+ * with a history.
  */
 
 import { sse } from "./internal/framing/sse.ts"

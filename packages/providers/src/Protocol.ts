@@ -23,7 +23,7 @@ import type { RateLimits } from "./RateLimit.ts"
 
 export { Unsupported } from "./internal/model/unsupported.ts"
 
-/** The other side of a call: its name, for errors, and what strikes secrets out of the texts that errors quote. */
+/** The server of a call: its name for errors, and a function that redacts secrets in quoted text. */
 export interface Peer {
   readonly provider: string
   redact(text: string): string
@@ -93,7 +93,7 @@ export class RequestInvalid extends Schema.TaggedError<RequestInvalid>("@clawbac
 export interface Protocol<in out Request, in out Delivery, in out Response> {
   /** Names the protocol, `extras` and native parts. */
   readonly name: string
-  /** The fields of a request that the canonical request lacks. A strict server rejects all others. */
+  /** Wire fields without a canonical counterpart. A strict server rejects any other unknown field. */
   readonly parameters: ReadonlySet<string>
 
   /** Where a request for a model goes. It does not depend on what is asked. */
@@ -164,7 +164,7 @@ export interface EmbeddingDelivery {
   readonly encoding: "float" | "base64"
 }
 
-/** A wire protocol of embeddings. It decodes vectors in either form, since not every server heeds the request. */
+/** A wire protocol of embeddings. It decodes vectors in either form, since some servers ignore the requested encoding. */
 export interface EmbeddingProtocol extends Protocol<EmbeddingRequest, EmbeddingDelivery, EmbeddingResponse> {
   /** How our clients ask for vectors. */
   readonly delivery: EmbeddingDelivery

@@ -48,16 +48,16 @@ export { apiKeyName, baseUrlName } from "./internal/model/row.ts"
 export type { ChatRow, EmbeddingLimits, EmbeddingRow, Row } from "./internal/model/row.ts"
 
 export interface ChatOptions<out E = never, out R = never> extends Target.Options<E, R> {
-  /** As the provider names it: `"gpt-5"`. A blank one is a defect when the layer is built. */
+  /** As the provider names it: `"gpt-5"`. If it is blank, building the layer dies with a `RangeError`. */
   readonly model: string
 }
 
 export interface EmbeddingOptions<out E = never, out R = never> extends EmbeddingTarget.Options<E, R> {
-  /** As the provider names it: `"text-embedding-3-small"`. A blank one is a defect when the layer is built. */
+  /** As the provider names it: `"text-embedding-3-small"`. If it is blank, building the layer dies with a `RangeError`. */
   readonly model: string
 }
 
-/** The credentials that options from an application's configuration may name. */
+/** The errors of credentials that configured options may use. */
 type ConfiguredError = Credential.CredentialUnavailable | SessionError
 
 type ChatServices = LanguageModel.LanguageModel | Target.ChatModel
@@ -70,8 +70,9 @@ export interface ChatFaces<in out Name extends string> {
   /**
    * A model as Effect's `LanguageModel`, and as a `ChatModel`, over a transport.
    *
-   * The calls of the first fail with `AiError`; `ProviderError.fromAiError` returns the precise error. The layer fails to
-   * build with `CredentialUnavailable` where the key is missing or blank, and with `InvalidUrl` where the base URL is wrong.
+   * Calls of the `LanguageModel` fail with `AiError`; `ProviderError.fromAiError` returns the precise error. The layer fails
+   * to build with `CredentialUnavailable` where the key is missing or blank, and with `InvalidUrl` where the base URL is
+   * wrong.
    */
   readonly layer: <E = never, R = never>(
     options: ChatOptions<E, R>
@@ -108,7 +109,7 @@ export interface EmbeddingFaces {
   ) => Layer.Layer<EmbeddingServices, EmbeddingTarget.OpenError, Transport.Transport>
 }
 
-/** A row, and what it offers by the protocols that it has. */
+/** A row and the functions derived from its protocols. */
 export type Provider<R extends Row> =
   & { readonly provider: R }
   & (R extends ChatRow ? ChatFaces<R["name"]> : {})
@@ -154,6 +155,6 @@ export const make = <const R extends Row>(row: R): Provider<R> => {
     ...(hasChat(row) && chatFaces(row)),
     ...(hasEmbeddings(row) && embeddingFaces(row))
   }
-  // The type says by the row what the tests above found in it.
+  // `Provider<R>` derives from the row's type what the checks above find at run time.
   return faces as Provider<R>
 }

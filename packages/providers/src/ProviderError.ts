@@ -1,5 +1,5 @@
 /**
- * The errors of a call that a provider reports: one for each thing that a caller does differently.
+ * The errors of a call that a provider reports. One error for each different reaction of a caller.
  *
  * | error | what the caller can do |
  * | --- | --- |
@@ -31,10 +31,11 @@ import type { CallError } from "./internal/model/providerError.ts"
 export * from "./internal/model/providerError.ts"
 
 /**
- * The precise error behind an `AiError`, the one error type of Effect's models. The same error is the `cause` of the reason.
+ * The precise error behind an `AiError`, the one error type of Effect's models. It is also the `cause` of the `AiError`'s
+ * reason.
  *
- * None if the `AiError` is not from one of our layers. None for `UnsupportedSchemaError`: nothing was sent. None for
- * `InvalidOutputError`: the model failed, not the provider.
+ * Returns None for other libraries' errors, `UnsupportedSchemaError` (nothing sent) and `InvalidOutputError` (the model
+ * failed).
  *
  * | `AiError` reason | stands for |
  * | --- | --- |

@@ -1,9 +1,8 @@
 /**
  * A model at a provider, and how to reach it: what is called, with which credential, within which limits.
  *
- * A target is a value. `layer` opens it, which gives a program two faces of it: Effect's `LanguageModel`, for whatever is
- * written for that, and `ChatModel`, whose requests, events and errors are the provider's own, with nothing lost on the
- * way. `generate` and `stream` are the ways to the second:
+ * A target is a value. `layer` opens it as two services: Effect's `LanguageModel`, and `ChatModel` with the provider's own
+ * requests, events and errors. `generate` and `stream` call the `ChatModel`:
  *
  * ```ts
  * import { NodeTransport } from "@clawback/node"
@@ -42,7 +41,7 @@ import type { ChatRow } from "./internal/model/row.ts"
 import type { CallError } from "./ProviderError.ts"
 
 export interface Options<out E = never, out R = never> extends Endpoint.Options<E, R> {
-  /** How the model samples and when it stops, where a request does not say. Default: the provider's own. */
+  /** Default sampling and stop parameters for requests that omit them. Default: the provider's own. */
   readonly parameters?: Parameters | undefined
 }
 
@@ -59,12 +58,12 @@ export type Request = Omit<ChatRequest, "model">
 export class ChatModel extends Context.Service<ChatModel, {
   readonly provider: string
   readonly model: string
-  /** Returns an answer in one piece. If you interrupt it, the provider's work is cancelled. */
+  /** Returns an answer in one piece. If you interrupt it, Clawback closes the connection, so that the provider stops. */
   readonly generate: (request: Request) => Effect.Effect<ChatResponse, CallError>
   /**
-   * Streams an answer. If you stop reading the stream, the provider's work is cancelled. A reader that neither pulls nor
-   * closes the stream loses it when the limit `total` passes. A reader whose scope another fiber closes gets
-   * `SessionRevoked`.
+   * Streams an answer. If you stop reading the stream, Clawback closes the connection, so that the provider stops. If a
+   * reader neither pulls nor closes, the stream ends at the limit `total`. If another fiber closes the reader's scope, the
+   * stream fails with `SessionRevoked`.
    */
   readonly stream: (request: Request) => Stream.Stream<ChatEvent, CallError>
 }>()("@clawback/providers/Target/ChatModel") {}

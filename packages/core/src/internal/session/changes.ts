@@ -23,7 +23,10 @@ const now = () => Monotonic.millis(Context.get(Fiber.getCurrent()?.context ?? Co
 export class Changes {
   private readonly listeners = new Set<Listener>()
 
-  /** Calls `listener` in the step of each change. Returns how to stop. A listener that is added twice is called twice. */
+  /**
+   * Calls `listener` in the step of each change. Returns a function that stops listening. A listener that is added twice is
+   * called twice.
+   */
   listen(listener: Listener): () => void {
     const own = (change: Change) => listener(change)
     this.listeners.add(own)

@@ -49,7 +49,7 @@ export const close = (
   return release(record, exit, () => leave(record))
 }
 
-/** The reason where nobody revoked a session, but another fiber closed its scope while it was still used. */
+/** The reason if another fiber closed a session's scope while it was still used, without a revocation. */
 export const scopeClosedReason = "its scope was closed"
 
 /** Why a session that is used after its release can be used no longer. */
@@ -99,7 +99,7 @@ export const revokedOr = <A, E>(record: SessionRecord, exit: Exit.Exit<A, E>): E
   return Exit.failCause(others.length === own.length ? cause : Cause.combine(Cause.fail(record.revoked), cause))
 }
 
-/** Makes a revocation of the session interrupt a fiber. Returns how to stop that. */
+/** Makes a revocation of the session interrupt a fiber. Returns a function that stops this. */
 export const interruptWhenRevoked = (record: SessionRecord, fiber: Fiber.Fiber<unknown, unknown>): () => void => {
   record.addUser(fiber)
   // It may have been revoked while the fiber took its first steps.

@@ -222,8 +222,8 @@ export interface SessionRegistry {
 /** Notices lost objects. */
 export interface LeakProbe {
   /**
-   * Calls `onLost` at most once, when nothing refers to `target` any more. `onLost` must not refer to `target`. Returns how
-   * to stop.
+   * Calls `onLost` at most once, when nothing refers to `target` any more. `onLost` must not refer to `target`. Returns a
+   * function that stops watching.
    */
   readonly watch: (target: object, onLost: () => void) => () => void
 }

@@ -120,7 +120,7 @@ export const route = (endpoint: Endpoint, head: RequestHead, timeouts: Timeouts.
   }
 }
 
-/** Options are part of the program. A wrong one is a defect that names it, raised where it is set. */
+/** Throws a `RangeError` that names a blank model. */
 export const named = (model: unknown): string => {
   if (typeof model === "string" && model.trim() !== "") return model
   throw OptionCheck.wrong("model", model, "the name of a model")
