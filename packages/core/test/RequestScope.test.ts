@@ -337,6 +337,21 @@ describe("RequestScope and fibers that a request forks", () => {
       assert.deepStrictEqual(yield* SessionRegistry.list(), [])
     }).pipe(isolated))
 
+  it.effect("a forced revocation does not wait for a child that closes the request's scope as it ends", () =>
+    Effect.gen(function*() {
+      const closing = Effect.flatMap(Effect.scope, (scope) => Scope.close(scope as Scope.Closeable, Exit.void))
+      const handler = Effect.as(
+        Effect.forkChild(Effect.ensuring(Effect.never, closing)),
+        HttpServerResponse.stream(Stream.never)
+      )
+      const { response } = yield* serve(handler)
+      const reading = yield* Effect.forkChild(Effect.flatMap(response, said))
+      yield* turn(5)
+      const { stuck } = yield* SessionRegistry.revoke({ kind: "request" }, { reason: "test", deadline: 0 })
+      assert.deepStrictEqual([stuck, yield* SessionRegistry.list()], [[], []])
+      assert.instanceOf(yield* Effect.flip(Fiber.join(reading)), SessionError.SessionRevoked)
+    }).pipe(isolated))
+
   it.effect("a request does not begin in a closed scope", () =>
     Effect.gen(function*() {
       let hasBegun = false
