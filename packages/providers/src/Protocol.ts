@@ -130,7 +130,10 @@ export interface Delivery {
 export interface Decoder {
   /** The events that these bytes complete. After the end or a failure, bytes are ignored. */
   readonly push: (chunk: Uint8Array) => ReadonlyArray<ChatEvent>
-  /** The bytes have ended: returns the last events. If the answer is not whole, `failure` becomes `StreamTruncated`. */
+  /**
+   * The bytes have ended: returns the last events. A call reports this once. If `isFinished` is not set then, the call fails
+   * with `StreamTruncated`; set `failure` to fail with another error.
+   */
   readonly end: () => ReadonlyArray<ChatEvent>
   /** The answer is whole. Its usage may still come. */
   readonly isFinished: boolean

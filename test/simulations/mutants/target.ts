@@ -25,8 +25,8 @@ export const mutants: ReadonlyArray<Mutant> = [
   {
     module: "Target",
     file: answer,
-    find: "    if (this.body !== undefined) this.giveUp(this.body)\n    return",
-    replace: "    this.take(of)\n    if (this.body !== undefined) this.giveUp(this.body)\n    return",
+    find: "    if (this.body !== undefined) this.finish(this.body)\n    return",
+    replace: "    this.take(of)\n    if (this.body !== undefined) this.finish(this.body)\n    return",
     rule: "what was decoded is delivered, though a limit passes in between"
   },
   {

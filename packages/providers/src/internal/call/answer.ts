@@ -18,7 +18,7 @@ import type * as Pull from "effect/Pull"
 import * as Stream from "effect/Stream"
 import type { ChatEvent } from "../../ChatEvent.ts"
 import type { Decoder, Peer } from "../../Protocol.ts"
-import type { CallError } from "../../ProviderError.ts"
+import { type CallError, StreamTruncated } from "../../ProviderError.ts"
 import { leavingTime } from "./leavingTime.ts"
 
 /**
@@ -45,8 +45,10 @@ interface Body {
 
 export class Answer {
   private body: Body | undefined = undefined
-  /** Something should have followed the answer and did not. Nothing more is read. */
-  private isGivenUp = false
+  /** The body has ended, or nothing more of it is awaited. The decoder knows, and nothing more is read. */
+  private hasEnded = false
+  /** The number of events of this body. */
+  private decoded = 0
   /** Decoded, and not yet with the reader. A limit may pass in between. */
   private undelivered: Events = none
   /** The same for the record of the call. */
@@ -55,7 +57,8 @@ export class Answer {
   /** The response of an attempt has come. Earlier attempts delivered nothing, else there would be no other. */
   begin(body: Body): void {
     this.body = body
-    this.isGivenUp = false
+    this.hasEnded = false
+    this.decoded = 0
     this.undelivered = none
     this.unrecorded = none
   }
@@ -81,7 +84,7 @@ export class Answer {
 
   /** Takes what is left for the reader, or for the record, once nothing more is read. */
   takeRest(of: "unrecorded" | "undelivered"): Events {
-    if (this.body !== undefined) this.giveUp(this.body)
+    if (this.body !== undefined) this.finish(this.body)
     return this.take(of)
   }
 
@@ -92,6 +95,7 @@ export class Answer {
     const { decoder } = body
     if (decoder.failure !== undefined) return Effect.fail(decoder.failure)
     if (decoder.isDone) return Cause.done()
+    if (this.hasEnded) return this.ended(body)
     return Effect.flatMap(
       decoder.isFinished ? this.rest(body) : Effect.matchEffect(body.response.body, this.decode),
       () => isNonEmpty(this.undelivered) ? Effect.succeed(this.undelivered) : this.pull
@@ -100,7 +104,7 @@ export class Answer {
 
   /** Reads the end of the body, which is all that follows a whole answer. Its connection can be used again then. */
   readonly end: Effect.Effect<void> = Effect.suspend(() =>
-    this.body?.decoder.isDone !== true || this.isGivenUp ? Effect.void : Effect.ignore(
+    this.body?.decoder.isDone !== true || this.hasEnded ? Effect.void : Effect.ignore(
       Effect.timeoutOption(Effect.forever(this.body.response.body, { disableYield: true }), endTimeout)
     )
   )
@@ -112,7 +116,7 @@ export class Answer {
     },
     onFailure: (end: Transport.BodyError | Cause.Done): Effect.Effect<void, Transport.BodyError> => {
       if (!Cause.isDone(end)) return Effect.fail(end)
-      this.keep(this.body?.decoder.end() ?? none)
+      if (this.body !== undefined) this.finish(this.body)
       return Effect.void
     }
   }
@@ -121,9 +125,9 @@ export class Answer {
   private rest(body: Body): Effect.Effect<void, Transport.BodyError> {
     const read: Effect.Effect<void, Transport.BodyError> = Effect.flatMap(
       Effect.matchEffect(body.response.body, this.decode),
-      () => body.decoder.isDone || body.decoder.failure !== undefined ? Effect.void : read
+      () => this.hasEnded || body.decoder.isDone || body.decoder.failure !== undefined ? Effect.void : read
     )
-    const giveUp = Effect.sync(() => this.giveUp(body))
+    const giveUp = Effect.sync(() => this.finish(body))
     return Effect.flatMap(
       leavingTime(usageTimeout),
       (duration) =>
@@ -131,13 +135,22 @@ export class Answer {
     )
   }
 
-  private giveUp({ decoder }: Body): void {
-    this.isGivenUp = true
+  /** Reports the end to the decoder, once. */
+  private finish({ decoder }: Body): void {
+    if (this.hasEnded) return
+    this.hasEnded = true
     this.keep(decoder.end())
+  }
+
+  /** How a body ends whose decoder reports neither a failure nor its end. */
+  private ended({ decoder, peer }: Body): EventPull {
+    if (decoder.isFinished) return Cause.done()
+    return Effect.fail(new StreamTruncated({ provider: peer.provider, delivered: this.decoded }))
   }
 
   private keep(events: Events): void {
     if (events.length === 0) return
+    this.decoded += events.length
     this.undelivered = this.undelivered.length === 0 ? events : this.undelivered.concat(events)
     this.unrecorded = this.unrecorded.length === 0 ? events : this.unrecorded.concat(events)
   }
