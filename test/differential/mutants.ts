@@ -41,7 +41,7 @@ export const mutants: ReadonlyArray<Mutant> = [
   },
   {
     module,
-    file: "packages/core/src/internal/request/scopedRequest.ts",
+    file: "packages/core/src/internal/request/requestParts.ts",
     find: "return this.handler.run(work)",
     replace: "return Effect.ensuring(this.handler.run(work), this.endHandler())",
     rule: "what a handler forks lives as long as the request"

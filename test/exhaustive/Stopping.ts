@@ -3,7 +3,7 @@
  * registered, withdrawn and taken. One has requests that join, hurry and abandon the shutdown.
  */
 import { type Registration, Stopping, type Ticket } from "../../packages/core/src/internal/shutdown/machine.ts"
-import { type Phase, phases } from "../../packages/core/src/internal/shutdown/model.ts"
+import { type Phase, phases } from "../../packages/core/src/internal/shutdown/phases.ts"
 import { type Machine, must, type Operation } from "../support/enumerate.ts"
 
 const order = ["running", ...phases, "done"] as const

@@ -12,7 +12,7 @@ const registry = "packages/core/src/SessionRegistry.ts"
 const hold = "packages/core/src/internal/session/lifecycle.ts"
 const ledger = "packages/core/src/internal/session/ledger.ts"
 const release = "packages/core/src/internal/session/release.ts"
-const takeBack = "packages/core/src/internal/session/forceRelease.ts"
+const forceRelease = "packages/core/src/internal/session/forceRelease.ts"
 const pump = "packages/core/src/internal/session/streamFiber.ts"
 const matcher = "packages/core/src/internal/session/filter.ts"
 const open = "packages/core/src/internal/session/open.ts"
@@ -97,7 +97,7 @@ export const mutants: ReadonlyArray<Mutant> = [
   },
   {
     module: "Session",
-    file: takeBack,
+    file: forceRelease,
     find: "  const ready = [...records].filter((record) => !inside.has(record))",
     replace: "  const ready = [...records]; inside.clear()",
     rule: "children are taken back before their parent"
@@ -105,13 +105,13 @@ export const mutants: ReadonlyArray<Mutant> = [
   {
     module: "Session",
     file: revoke,
-    find: "for (const record of [...marked].toReversed()) Lifecycle.tell(record)",
+    find: "for (const record of [...marked].toReversed()) Lifecycle.interruptUsers(record)",
     replace: "{}",
     rule: "users are told before anything is taken from them"
   },
   {
     module: "Session",
-    file: takeBack,
+    file: forceRelease,
     find: "Lifecycle.close(record, Exit.fail(record.revoked), options.leave)",
     replace: "Effect.void",
     rule: "who does not let go in time is released under"
@@ -125,7 +125,7 @@ export const mutants: ReadonlyArray<Mutant> = [
   },
   {
     module: "Session",
-    file: takeBack,
+    file: forceRelease,
     find: "      : Lifecycle.closed(record)\n",
     replace: "      : Effect.void\n",
     rule: "a parent is not taken from under a child that is being acquired"
@@ -296,14 +296,14 @@ export const mutants: ReadonlyArray<Mutant> = [
   },
   {
     module: "Session",
-    file: takeBack,
+    file: forceRelease,
     find: "atMost(Lifecycle.allClosed([...marked]), options.grace)",
     replace: "atMost(Lifecycle.allClosed([...marked]), \"10 millis\" as any)",
     rule: "users get as long as they were promised"
   },
   {
     module: "Session",
-    file: takeBack,
+    file: forceRelease,
     find: "runFork(endsIn(fiber, options.patience))",
     replace: "runFork(endsIn(fiber, \"Infinity\" as any))",
     rule: "a release that is stuck holds nobody up"
@@ -408,21 +408,21 @@ export const mutants: ReadonlyArray<Mutant> = [
   },
   {
     module: "Session",
-    file: takeBack,
+    file: forceRelease,
     find: "      if (others === 0) ready.push(around)\n",
     replace: "      if (others < 0) ready.push(around)\n",
     rule: "a parent's turn comes when its children are closed"
   },
   {
     module: "Session",
-    file: takeBack,
+    file: forceRelease,
     find: "    if (!isClosed) options.onStuck(record)\n",
     replace: "",
     rule: "what is stuck is said to be"
   },
   {
     module: "Session",
-    file: takeBack,
+    file: forceRelease,
     find: "new Set([...marked].filter(({ isOpen }) => isOpen))",
     replace: "new Set<SessionRecord>()",
     rule: "what is held past the deadline is taken"

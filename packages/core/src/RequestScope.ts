@@ -42,7 +42,7 @@ import type { unhandled } from "effect/Types"
 import * as Caller from "./Caller.ts"
 import * as Deadline from "./Deadline.ts"
 import * as Interop from "./internal/interop.ts"
-import { ScopedRequest } from "./internal/request/scopedRequest.ts"
+import { RequestParts } from "./internal/request/requestParts.ts"
 import { isUpgrade, untilUpgraded } from "./internal/request/upgrade.ts"
 import { coordinatorOf } from "./internal/shutdown/coordinator.ts"
 import { InFlight } from "./internal/shutdown/inFlight.ts"
@@ -97,7 +97,7 @@ const onBehalf = <R>(options: Options<R>, headers: Headers) => <A, E, R2>(self: 
 interface Running {
   readonly session: Session.Session
   readonly ticket: Ticket<Admitted>
-  readonly request: ScopedRequest
+  readonly request: RequestParts
 }
 
 /**
@@ -113,7 +113,7 @@ const inSession = <A, E, R>(
     Effect.flatMap(
       Session.acquire(
         info,
-        Effect.sync(() => new ScopedRequest(info, coordinatorOf(shutdown))),
+        Effect.sync(() => new RequestParts(info, coordinatorOf(shutdown))),
         (request, exit) => request.release(exit, hasSucceeded(exit))
       ),
       ({ awaitRevoked, session, value: request }) => {

@@ -61,15 +61,8 @@ import { Coordinator, coordinatorOf, TypeId } from "./internal/shutdown/coordina
 import { Finalizer, Finalizing } from "./internal/shutdown/finalizer.ts"
 import { InFlight } from "./internal/shutdown/inFlight.ts"
 import type { Escalation } from "./internal/shutdown/machine.ts"
-import {
-  type Item,
-  type Phase,
-  phases,
-  type Report,
-  type ShuttingDown,
-  type Signal,
-  type State
-} from "./internal/shutdown/model.ts"
+import type { Item, Report, ShuttingDown, Signal } from "./internal/shutdown/model.ts"
+import { type Phase, phases, type State } from "./internal/shutdown/phases.ts"
 import * as Monotonic from "./internal/time/monotonic.ts"
 import * as OptionCheck from "./OptionCheck.ts"
 import * as Session from "./Session.ts"

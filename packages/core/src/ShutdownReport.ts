@@ -7,13 +7,12 @@ import * as Time from "./internal/time/format.ts"
 export {
   type Failure,
   type Item,
-  type Phase,
   type PhaseReport,
   type Report,
   type Signal,
-  signals,
-  type State
+  signals
 } from "./internal/shutdown/model.ts"
+export type { Phase, State } from "./internal/shutdown/phases.ts"
 export { exitCode } from "./internal/shutdown/report.ts"
 
 /** One line that names the item: kind, name, age, and where it comes from if that is known. */

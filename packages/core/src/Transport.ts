@@ -9,7 +9,7 @@
  *
  * An exchange belongs to the caller's `Scope`. When that closes, the connection is returned if the response was read to
  * its end. If little of the body is left, it is drained first. Otherwise the connection is closed, so that the provider
- * stops at once.
+ * stops at once. The code of this is in internal/transport/exchange.ts.
  *
  * Another fiber may close that scope at any time. From then on the exchange sends nothing, releases what it holds, and
  * fails with `SessionRevoked`, with the reason "its scope was closed". The reader of its body gets the same error.

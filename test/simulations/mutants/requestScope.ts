@@ -2,7 +2,7 @@
 import type { Mutant } from "../../support/mutant.ts"
 
 const requestScope = "packages/core/src/RequestScope.ts"
-const request = "packages/core/src/internal/request/scopedRequest.ts"
+const request = "packages/core/src/internal/request/requestParts.ts"
 const hostFiber = "packages/core/src/internal/request/hostFiber.ts"
 const lasting = "packages/core/src/internal/session/releaseContext.ts"
 const record = "packages/core/src/internal/session/record.ts"

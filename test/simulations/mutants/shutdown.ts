@@ -3,8 +3,8 @@ import type { Mutant } from "../../support/mutant.ts"
 
 const coordinator = "packages/core/src/internal/shutdown/coordinator.ts"
 const stopping = "packages/core/src/internal/shutdown/machine.ts"
-const model = "packages/core/src/internal/shutdown/model.ts"
 const phases = "packages/core/src/internal/shutdown/phases.ts"
+const performPhase = "packages/core/src/internal/shutdown/performPhase.ts"
 const phaseRun = "packages/core/src/internal/shutdown/phaseRun.ts"
 const bounded = "packages/core/src/internal/shutdown/bounded.ts"
 const underWay = "packages/core/src/internal/shutdown/underWay.ts"
@@ -59,7 +59,7 @@ export const mutants: ReadonlyArray<Mutant> = [
   },
   {
     module: "Shutdown",
-    file: model,
+    file: phases,
     find: "\"persist\", \"interrupt\", \"close\"] as const",
     replace: "\"interrupt\", \"persist\", \"close\"] as const",
     rule: "what must be persisted is, before anything is interrupted"
@@ -129,21 +129,21 @@ export const mutants: ReadonlyArray<Mutant> = [
   },
   {
     module: "Shutdown",
-    file: phases,
+    file: performPhase,
     find: "run.within(revokeAll(run), run.left)",
     replace: "Effect.as(Effect.sync(() => revokeAll(run)), true)",
     rule: "what sessions still hold is taken back"
   },
   {
     module: "Shutdown",
-    file: phases,
+    file: performPhase,
     find: "run.within(revokeAdmitted(run), run.limit * 0.75)",
     replace: "Effect.as(Effect.sync(() => revokeAdmitted(run)), true)",
     rule: "work that is left is interrupted before its process is taken apart"
   },
   {
     module: "Shutdown",
-    file: phases,
+    file: performPhase,
     find: "stopping.isDrained ? Effect.succeed(true) : run.within(Deferred.await(drained), run.left)",
     replace: "stopping.isDrained || drained ? Effect.succeed(true) : Effect.succeed(false)",
     rule: "work gets its whole time to end"

@@ -1,4 +1,9 @@
-/** Mistakes in what connects, sends and reads: the transport, and the client's view of it. */
+/**
+ * Mistakes in what connects, sends and reads: the transport, and the client's view of it.
+ *
+ * Two other tables have mistakes in the transport: test/exhaustive/mutants.ts (module `ConnectionPool`) in the pool's machine,
+ * and test/differential/mutants.ts in exchanges and the pool.
+ */
 import type { Mutant } from "../../support/mutant.ts"
 
 const pool = "packages/core/src/internal/transport/machine.ts"

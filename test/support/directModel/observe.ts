@@ -5,8 +5,8 @@ import { Chat, LanguageModel, Prompt, ResponseIdTracker, Telemetry, Tool, Toolki
 import { toCodecOpenAI } from "effect/ai/OpenAiStructuredOutput"
 import type { Chat as CallChat } from "../../../packages/providers/src/internal/call/chat.ts"
 import type { Settings } from "../../../packages/providers/src/internal/effect/chatRequest.ts"
-import * as DirectModel from "../../../packages/providers/src/internal/effect/directModel.ts"
 import * as Hooks from "../../../packages/providers/src/internal/effect/hooks.ts"
+import { overHooks } from "../../../packages/providers/src/internal/effect/languageModel.ts"
 import type { Around, Call, End, Scenario } from "./calls.ts"
 import { encodedHooks } from "./encodedHooks.ts"
 
@@ -31,7 +31,7 @@ const logged = (hooks: Hooks.Hooks, log: Log): Hooks.Hooks => {
 type MakeModel = (chat: CallChat, settings: Settings, log: Log) => Effect.Effect<LanguageModel.LanguageModel>
 
 export const direct: MakeModel = (chat, settings, log) =>
-  DirectModel.make(logged(Hooks.make(chat, settings), log), settings.transformer)
+  overHooks(logged(Hooks.make(chat, settings), log), settings.transformer)
 
 /** The oracle. */
 export const throughEffect: MakeModel = (chat, settings, log) =>

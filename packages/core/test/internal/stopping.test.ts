@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as fc from "fast-check"
 import { Stopping, type Ticket } from "../../src/internal/shutdown/machine.ts"
-import { type Phase, phases, type State } from "../../src/internal/shutdown/model.ts"
+import { type Phase, phases, type State } from "../../src/internal/shutdown/phases.ts"
 
 type Step =
   | { readonly _tag: "Admit"; readonly inside: number | undefined }

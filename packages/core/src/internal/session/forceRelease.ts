@@ -1,3 +1,7 @@
+/**
+ * The second half of a revocation: waits until the revoked sessions are closed, and at the deadline releases those that are
+ * still in use. revoke.ts calls it after it has interrupted their users.
+ */
 import type * as Context from "effect/Context"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -74,7 +78,7 @@ const force = (records: ReadonlySet<SessionRecord>, context: Context.Context<nev
 }
 
 /** Waits until revoked sessions are closed, and releases those that are still open when the time is over. */
-export const takeBack = (marked: ReadonlySet<SessionRecord>, options: Options): Effect.Effect<void> =>
+export const forceRelease = (marked: ReadonlySet<SessionRecord>, options: Options): Effect.Effect<void> =>
   Effect.contextWith((context: Context.Context<never>) =>
     Effect.flatMap(atMost(Lifecycle.allClosed([...marked]), options.grace), (isDone) => {
       if (isDone) return Effect.void

@@ -76,7 +76,7 @@ export const watch = (record: SessionRecord, scope: object, probe: LeakProbe): v
   Observer.tell((record) => record.addCloseListener(stopping(probe.watch(scope, abandoning(record)))), record)
 
 /** Interrupts the fibers that work in a revoked session, and calls its other users. */
-export const tell = (record: SessionRecord): void => {
+export const interruptUsers = (record: SessionRecord): void => {
   for (const user of record.users.slice()) {
     if (typeof user === "function") user()
     else user.interruptUnsafe()

@@ -1,11 +1,14 @@
-/** The revocation of a registry's sessions. */
+/**
+ * The revocation of a registry's sessions, in three steps: the ledger marks them, `Lifecycle.interruptUsers` interrupts the
+ * fibers that use them, and `forceRelease` releases at the deadline what is still held.
+ */
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as OptionCheck from "../../OptionCheck.ts"
 import * as Monotonic from "../time/monotonic.ts"
 import { check, earliest, matcher } from "./filter.ts"
-import { takeBack } from "./forceRelease.ts"
+import { forceRelease } from "./forceRelease.ts"
 import type { Kernel } from "./kernel.ts"
 import * as Lifecycle from "./lifecycle.ts"
 import type { Filter, Revocation, RevokeOptions, SessionRegistry, Snapshot } from "./model.ts"
@@ -42,15 +45,15 @@ const perform = ({ changes, close, ledger }: Kernel, filter: Filter, { grace, pa
     const stuck: Array<Snapshot> = []
     if (changes.isHeard) { for (const session of revoked) changes.tell({ _tag: "Revoked", session, reason }) }
     // All at once: what holds nothing by itself, but in a scope of its parent's, ends when its parent does.
-    for (const record of [...marked].toReversed()) Lifecycle.tell(record)
-    const taken = takeBack(marked, {
+    for (const record of [...marked].toReversed()) Lifecycle.interruptUsers(record)
+    const released = forceRelease(marked, {
       grace,
       patience,
       leave: close,
       onForced: (record) => forced.push(snapshot(record, now())),
       onStuck: (record) => stuck.push(snapshot(record, now()))
     })
-    return Effect.as(taken, { revoked, forced, stuck })
+    return Effect.as(released, { revoked, forced, stuck })
   })
 
 export const revoke = (kernel: Kernel): SessionRegistry["revoke"] => (filter, options) => {

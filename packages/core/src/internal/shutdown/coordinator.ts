@@ -14,9 +14,10 @@ import { type Finalizer, Finalizing } from "./finalizer.ts"
 import { InFlight } from "./inFlight.ts"
 import * as Items from "./items.ts"
 import { type Escalation, type Registration, Stopping, type Ticket } from "./machine.ts"
-import type { Admitted, Item, Phase, PhaseReport, Report, ShuttingDown, Signal, State } from "./model.ts"
+import type { Admitted, Item, PhaseReport, Report, ShuttingDown, Signal } from "./model.ts"
+import { perform } from "./performPhase.ts"
 import type { Course } from "./phaseRun.ts"
-import * as Phases from "./phases.ts"
+import type { Phase, State } from "./phases.ts"
 import * as Reports from "./report.ts"
 import { States } from "./states.ts"
 
@@ -101,7 +102,7 @@ export class Coordinator {
     const phases: Array<PhaseReport> = []
     for (let state: State = stopping.state; state !== "done" && state !== "running"; state = stopping.next()) {
       this.states.emit(state)
-      phases.push(yield* Phases.perform(this.course, state))
+      phases.push(yield* perform(this.course, state))
     }
     const duration = Duration.millis(Monotonic.millis(clock) - startedAt)
     return Reports.assemble({

@@ -4,7 +4,7 @@
  * Guarantees: phases only go forward. Admitted work stays in flight until it leaves, once, and is counted once, as ended or
  * as interrupted. A finalizer is withdrawn, or taken once by its phase and then settled once.
  */
-import { type Phase, phases, type State } from "./model.ts"
+import { type Phase, phases, type State } from "./phases.ts"
 
 const order: ReadonlyArray<State> = ["running", ...phases, "done"]
 

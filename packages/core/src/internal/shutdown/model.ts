@@ -1,16 +1,10 @@
-/** What a shutdown is made of: its phases, what it waits for, and what it reports. */
+/** What a shutdown waits for, and what it reports. */
 import type * as Cause from "effect/Cause"
 import type * as Duration from "effect/Duration"
 import * as Schema from "effect/Schema"
 import type { Session } from "../../Session.ts"
 import type { SessionRegistry } from "../../SessionRegistry.ts"
-
-/** In this order. */
-export const phases = ["unready", "stop", "drain", "persist", "interrupt", "close"] as const
-
-export type Phase = typeof phases[number]
-
-export type State = "running" | Phase | "done"
+import type { Phase } from "./phases.ts"
 
 /** The signals that stop a Node.js process, and the exit code after each: 128 and the signal's number. */
 export const signals = { SIGHUP: 129, SIGINT: 130, SIGTERM: 143, SIGBREAK: 149 } as const

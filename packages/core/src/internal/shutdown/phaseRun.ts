@@ -11,7 +11,8 @@ import { bounded } from "./bounded.ts"
 import type { Finalizer } from "./finalizer.ts"
 import * as Items from "./items.ts"
 import type { Stopping } from "./machine.ts"
-import type { Admitted, Failure, Item, Phase, PhaseReport } from "./model.ts"
+import type { Admitted, Failure, Item, PhaseReport } from "./model.ts"
+import type { Phase } from "./phases.ts"
 import type { UnderWay } from "./underWay.ts"
 
 /** What the phases of one shutdown share. */

@@ -1,4 +1,4 @@
-/** The report of a whole shutdown, from those of its phases. */
+/** The report of a whole shutdown, from those of its phases, and its exit code. */
 import type * as Duration from "effect/Duration"
 import { type PhaseReport, type Report, signals } from "./model.ts"
 

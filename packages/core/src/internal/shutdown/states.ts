@@ -2,7 +2,7 @@ import type * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Queue from "effect/Queue"
 import * as Stream from "effect/Stream"
-import type { State } from "./model.ts"
+import type { State } from "./phases.ts"
 
 /** The states of a shutdown, for all fibers that watch them. */
 export class States {

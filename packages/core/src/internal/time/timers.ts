@@ -1,3 +1,13 @@
+/**
+ * One queue of timers for each clock. These limits use it:
+ * - `CutOff` (cutOff.ts): the deadline of an effect, and of the work of a session.
+ * - `LimitedPump` (limitedStream.ts): `Deadline.withinStream`, and `firstToken` and `idle` of `Timeouts.applyStream`.
+ * - `PooledConnection` and `Waiter` (transport/pool.ts): the age and idle time of a connection, and the limit `queue`.
+ * - `Exchange` (transport/exchange.ts): the limit `firstToken` of a request.
+ *
+ * Other waits use the clock of Effect (`Effect.sleep`, `Effect.timeout…`), with a fiber each: the backoff of a retry, the limit
+ * `connect`, the limits of a shutdown's phases, and limits on how long a release may take.
+ */
 import * as Cause from "effect/Cause"
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"

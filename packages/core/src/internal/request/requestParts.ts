@@ -1,4 +1,8 @@
-/** A request while its session is open: its place among the work in flight, its handler and the bodies of its responses. */
+/**
+ * The parts of an open request, its handler and the bodies of its responses, and how they end with the request.
+ *
+ * How a request becomes a session: `inSession` of RequestScope.ts.
+ */
 import * as Channel from "effect/Channel"
 import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
@@ -40,7 +44,7 @@ class Body<E> extends Pump<Chunk, E, never, SessionRevoked> {
   }
 }
 
-export class ScopedRequest extends Admission {
+export class RequestParts extends Admission {
   private handler: HostFiber<SessionRevoked> | undefined
   private readonly bodies = new Set<{ readonly stop: (exit: Exit.Exit<unknown, unknown>) => Effect.Effect<void> }>()
   private isReleased = false
