@@ -58,6 +58,7 @@ import type * as Scope from "effect/Scope"
 import * as Http from "node:http"
 import type * as Https from "node:https"
 import { Connections } from "./internal/connections.ts"
+import { withMessage } from "./internal/serveError.ts"
 import { stopWithShutdown } from "./internal/stopping.ts"
 
 export interface Options<out R = never>
@@ -145,7 +146,7 @@ const make = Effect.fnUntraced(function*<R>(options: Options<R>) {
     (connections) => Effect.sync(() => connections.detach())
   )
   yield* stopWithShutdown(connections, name ?? "http server")
-  const { address, serve } = yield* NodeHttpServer.make(() => server, listen)
+  const { address, serve } = yield* Effect.mapError(NodeHttpServer.make(() => server, listen), withMessage)
   yield* Effect.addFinalizer(() =>
     Effect.sync(() => {
       connections.stop()
@@ -166,7 +167,11 @@ const make = Effect.fnUntraced(function*<R>(options: Options<R>) {
   })
 })
 
-/** A server that listens for as long as the layer is open. Provide it to `HttpRouter.serve` or `HttpServer.serve`. */
+/**
+ * A server that listens for as long as the layer is open. Provide it to `HttpRouter.serve` or `HttpServer.serve`.
+ *
+ * Fails with Effect's `ServeError` if the server cannot listen. Its `cause` is Node's error, such as `EADDRINUSE`.
+ */
 export const layer = <R = never>(
   options: Options<R>
 ): Layer.Layer<

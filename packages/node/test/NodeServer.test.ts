@@ -107,6 +107,15 @@ describe("NodeServer.layer", () => {
       yield* Effect.repeat(Effect.delay(SessionRegistry.list(), "10 millis"), { until: ({ length }) => length === 0 })
     }).pipe(Effect.scoped, isolated))
 
+  it.live("fails with a message that says what to do if its port is taken", () =>
+    Effect.gen(function*() {
+      const { port } = yield* serve(HttpRouter.serve(slow, quiet))
+      const error = yield* Effect.flip(serve(HttpRouter.serve(slow, quiet), { port }))
+      assert.strictEqual(error._tag, "ServeError")
+      assert.match(error.message, new RegExp(`EADDRINUSE.*127\\.0\\.0\\.1:${port}.* choose another port`))
+      assert.deepInclude(error.cause, { code: "EADDRINUSE", port })
+    }).pipe(Effect.scoped, isolated))
+
   it.live("serves and drains over TLS", () =>
     Effect.gen(function*() {
       const certificate = selfSigned("localhost")

@@ -1,5 +1,8 @@
 /**
- * A provider that speaks: it reads requests as strictly as the vendor does, and answers as it is told.
+ * A provider that decodes requests, and answers as your function decides.
+ *
+ * It rejects what the vendor rejects by form: unknown fields, wrong types, missing models, messages and keys, tool calls without
+ * results, and invalid names of tools. It does not check the ranges of numbers, such as a temperature of 3.
  *
  * `handler` makes a `FaultyProvider` a server of OpenAI's chat completions and embeddings and of Anthropic's Messages at
  * once, and of other providers by their rows. It uses the server half of the protocols. `say` returns the answer to a
