@@ -16,6 +16,7 @@ import * as Redacted from "effect/Redacted"
 import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import type { Advice } from "./internal/retry/advice.ts"
+import * as OptionCheck from "./OptionCheck.ts"
 import * as Session from "./Session.ts"
 import type { SessionError } from "./SessionError.ts"
 
@@ -23,6 +24,8 @@ import type { SessionError } from "./SessionError.ts"
 export class CredentialUnavailable
   extends Schema.TaggedError<CredentialUnavailable>("@clawback/core/CredentialUnavailable")("CredentialUnavailable", {
     credential: Schema.String,
+    /** What is wrong with the secret, without any part of it. */
+    detail: Schema.optional(Schema.String),
     cause: Schema.Defect()
   })
 {
@@ -30,8 +33,10 @@ export class CredentialUnavailable
     return { reach: "unsent", isTransient: false }
   }
   override get message() {
-    return `The credential ${this.credential} is missing, blank or cannot be read. Set it where the application's configuration ` +
-      "comes from (by default, the environment), or give the layer another credential."
+    return `The credential ${this.credential} ${
+      this.detail ?? "is missing, blank or cannot be read"
+    }. Set it where the ` +
+      "application's configuration comes from (by default, the environment), or give the layer another credential."
   }
 }
 
@@ -51,10 +56,18 @@ export interface Source {
   readonly identity: Effect.Effect<Identity, CredentialUnavailable, Scope.Scope>
 }
 
+/** `E` are the errors of its opening, besides `CredentialUnavailable`. */
 export interface Credential<out E = never, out R = never> {
   /** The name to show in errors and sessions. */
   readonly name: string
-  readonly open: Effect.Effect<Source, E, R | Scope.Scope>
+  readonly open: Effect.Effect<Source, E | CredentialUnavailable, R | Scope.Scope>
+}
+
+/** The secret as it is sent, without the white space around it. Throws once it was wiped. */
+const trimmed = (secret: Redacted.Redacted<string>): Redacted.Redacted<string> => {
+  const value = Redacted.value(secret)
+  const bare = value.trim()
+  return bare === value ? secret : Redacted.make(bare, { label: secret.label })
 }
 
 /** A source of one identity, which is its own quota group. A lease fails once the secret was wiped. */
@@ -64,8 +77,7 @@ const single = (name: string, secret: Redacted.Redacted<string>): Source => ({
     group: name,
     lease: Effect.suspend(() => {
       try {
-        Redacted.value(secret)
-        return Effect.succeed(secret)
+        return Effect.succeed(trimmed(secret))
       } catch (cause) {
         return Effect.fail(new CredentialUnavailable({ credential: name, cause }))
       }
@@ -73,16 +85,45 @@ const single = (name: string, secret: Redacted.Redacted<string>): Source => ({
   })
 })
 
+/** What is wrong with a secret that no request can carry. It quotes no part of the secret. */
+const flaw = (secret: unknown): string | undefined => {
+  if (typeof secret !== "string") return "is missing: its secret is not a text"
+  const bare = secret.trim()
+  if (bare === "") return "is blank"
+  if (/[\r\n]/.test(bare)) return "has a line break in it, which no header can carry"
+  // A header may have a tab, and the letters of Latin-1.
+  if (/(?!\t)\p{Cc}/u.test(bare)) return "has a control character in it, which no header can carry"
+  if (/[\u0100-\u{10ffff}]/u.test(bare)) {
+    return "has a character beyond Latin-1 in it, which no header can carry, such as an ellipsis or an invisible space"
+  }
+  return undefined
+}
+
+/** Fails where no request can carry the secret. */
+const checked = (name: string, secret: Redacted.Redacted<string>): Effect.Effect<Source, CredentialUnavailable> =>
+  Effect.suspend(() => {
+    try {
+      const detail = flaw(Redacted.value(secret))
+      if (detail === undefined) return Effect.succeed(single(name, secret))
+      return Effect.fail(
+        new CredentialUnavailable({ credential: name, detail, cause: new RangeError(`The credential ${detail}`) })
+      )
+    } catch (cause) {
+      return Effect.fail(new CredentialUnavailable({ credential: name, cause }))
+    }
+  })
+
 const NonBlank = Schema.Trim.check(Schema.isNonEmpty())
 
 /**
  * A secret from the application's configuration: by default, the environment variable of this name.
  *
- * The layer reads it when it is built. A missing secret fails there with `CredentialUnavailable`, not at the first call.
+ * The layer reads it when it is built. A secret that is missing, or that no header can carry, fails there with
+ * `CredentialUnavailable`, not at the first call.
  */
 export const config = (name: string): Credential<CredentialUnavailable | SessionError> => ({
   name,
-  open: Effect.map(
+  open: Effect.flatMap(
     Session.acquire(
       { kind: "credential", name },
       Effect.mapBoth(Config.schema(NonBlank, name), {
@@ -91,15 +132,20 @@ export const config = (name: string): Credential<CredentialUnavailable | Session
       }),
       (secret) => Effect.sync(() => Redacted.wipeUnsafe(secret))
     ),
-    ({ value }) => single(name, value)
+    ({ value }) => checked(name, value)
   )
 })
 
-/** A secret that the application holds already. The application wipes it. */
-export const redacted = (name: string, secret: Redacted.Redacted<string>): Credential => ({
-  name,
-  open: Effect.succeed(single(name, secret))
-})
+/**
+ * A secret that the application holds already. The application wipes it.
+ *
+ * White space around it is not sent. A blank secret, or one that no header can carry, fails with `CredentialUnavailable` when
+ * the layer is built.
+ */
+export const redacted = (name: string, secret: Redacted.Redacted<string>): Credential => {
+  if (!Redacted.isRedacted(secret)) throw OptionCheck.wrong("secret", Redacted.make(secret), "made by `Redacted.make`")
+  return { name, open: checked(name, secret) }
+}
 
 /** No secret at all, for a server that asks for none. */
-export const none: Credential = redacted("none", Redacted.make(""))
+export const none: Credential = { name: "none", open: Effect.succeed(single("none", Redacted.make(""))) }

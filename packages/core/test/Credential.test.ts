@@ -58,3 +58,59 @@ describe("Credential.config", () => {
       assert.notInclude(printed(error) + error.message, secret)
     }))
 })
+
+describe("Credential.redacted", () => {
+  it.effect("gives the secret out, without the white space around it", () =>
+    Effect.gen(function*() {
+      for (const text of [secret, ` ${secret}`, `${secret}\n`, `\t${secret}\r\n`]) {
+        assert.strictEqual(
+          Redacted.value(yield* Effect.flatMap(Credential.redacted("own", Redacted.make(text)).open, leaseOf)),
+          secret
+        )
+      }
+    }))
+
+  it.effect("gives out the very secret of the application, and none once that is wiped", () =>
+    Effect.gen(function*() {
+      for (const text of [secret, `${secret}\n`]) {
+        const own = Redacted.make(text)
+        const source = yield* Credential.redacted("own", own).open
+        if (text === secret) assert.strictEqual(yield* leaseOf(source), own)
+        Redacted.wipeUnsafe(own)
+        assert.deepInclude(yield* Effect.flip(leaseOf(source)), { _tag: "CredentialUnavailable", credential: "own" })
+      }
+    }))
+
+  const flawed: ReadonlyArray<readonly [what: string, text: unknown, says: string]> = [
+    ["blank", "", "blank"],
+    ["blank", " \n", "blank"],
+    ["missing", undefined, "missing"],
+    ["with a line break", "sk-a\nb", "line break"],
+    ["with a control character", "sk-a\0b", "control character"],
+    ["with an ellipsis", "sk-ab\u2026c", "beyond Latin-1"],
+    ["with an invisible space", "sk-ab\u200bc", "beyond Latin-1"]
+  ]
+  for (const [what, text, says] of flawed) {
+    it.effect(`fails where it is opened when the secret is ${what}, and says so without the secret`, () =>
+      Effect.gen(function*() {
+        const error = yield* Effect.flip(Credential.redacted("own", Redacted.make(text as string)).open)
+        assert.deepInclude(error, { _tag: "CredentialUnavailable", credential: "own" })
+        assert.include(error.message, says)
+        assert.notInclude(printed(error) + error.message, "sk-a")
+      }))
+  }
+
+  it("rejects a secret that is not redacted, and does not show it", () => {
+    assert.throws(
+      () => Credential.redacted("own", secret as unknown as Redacted.Redacted<string>),
+      RangeError,
+      "`secret` must be made by `Redacted.make`, not <redacted>"
+    )
+  })
+
+  it.effect("from the configuration fails as well where no header can carry it", () =>
+    Effect.gen(function*() {
+      const error = yield* Effect.flip(key.open)
+      assert.include(error.message, "API_KEY has a character beyond Latin-1")
+    }).pipe(environment({ API_KEY: "sk-ab\u2026c" }), isolated))
+})

@@ -1,4 +1,4 @@
-import { Credential, Retry, Session, SessionRegistry, type Transport } from "@clawback/core"
+import { Credential, Retry, Session, type SessionError, SessionRegistry, type Transport } from "@clawback/core"
 import { Anthropic, OpenAi, ProviderError } from "@clawback/providers"
 import { assert, describe, it } from "@effect/vitest"
 import {
@@ -113,9 +113,9 @@ describe("a provider's Model", () => {
     Effect.gen(function*() {
       const started = yield* Deferred.make<void>()
       let opens = 0
-      const credential = {
+      const credential: Credential.Credential<SessionError.SessionError> = {
         name: "slow",
-        open: Effect.suspend(() =>
+        open: Effect.suspend((): Credential.Credential<SessionError.SessionError>["open"] =>
           ++opens > 1
             ? Credential.redacted("slow", Redacted.make("sk")).open
             : Session.acquire({ kind: "credential", name: "slow" }, Effect.void, () => Effect.void).pipe(

@@ -181,7 +181,8 @@ describe("credentials", () => {
         Effect.gen(function*() {
           const provider = yield* speaking()
           const credential = Credential.redacted("own", Redacted.make(bad ?? ""))
-          const exit = yield* Effect.exit(Target.generate(ask)).pipe(Effect.provide(modelAt(provider, { credential })))
+          const asked = Target.generate(ask).pipe(Effect.provide(modelAt(provider, { credential })))
+          const exit = yield* Effect.exit(asked)
           expect(["InvalidRequest", "CredentialUnavailable"]).toContain(yield* outcome(exit))
           expect(Exit.isFailure(exit) ? shown(exit.cause) : "").not.toContain(bad)
           expect((yield* provider.counts).received).toBe(0)
