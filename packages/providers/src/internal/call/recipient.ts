@@ -6,11 +6,24 @@ const formsOf = (secret: string): ReadonlyArray<string> => {
   return [secret, quoted, quoted.replaceAll("/", "\\/"), encodeURIComponent(secret.toWellFormed()), inQuery]
 }
 
-/** The provider that one attempt is sent to. Strikes the attempt's secrets out of texts, also as JSON and URLs spell them. */
+type Range = readonly [start: number, end: number]
+
+const rangesOf = (form: string, text: string): ReadonlyArray<Range> => {
+  const ranges: Array<Range> = []
+  for (let at = text.indexOf(form); at >= 0; at = text.indexOf(form, at + 1)) ranges.push([at, at + form.length])
+  return ranges
+}
+
+/**
+ * The provider that one attempt is sent to. Strikes the attempt's secrets out of texts, also as JSON and URLs spell them.
+ *
+ * Secrets may contain or overlap each other, so all are found before any is struck out. A pattern would be shorter, but the
+ * engine's cache of patterns keeps their texts.
+ */
 export class Recipient implements Peer {
   readonly provider: string
   private readonly secrets: () => ReadonlyArray<string>
-  private forms: ReadonlySet<string> | undefined = undefined
+  private forms: ReadonlyArray<string> | undefined = undefined
 
   constructor(provider: string, secrets: () => ReadonlyArray<string>) {
     this.provider = provider
@@ -18,9 +31,14 @@ export class Recipient implements Peer {
   }
 
   redact(text: string): string {
-    this.forms ??= new Set(this.secrets().filter((secret) => secret !== "").flatMap(formsOf))
-    let redacted = text
-    for (const form of this.forms) redacted = redacted.replaceAll(form, "<redacted>")
-    return redacted
+    this.forms ??= [...new Set(this.secrets().filter((secret) => secret !== "").flatMap(formsOf))]
+    const ranges = this.forms.flatMap((form) => rangesOf(form, text)).toSorted(([one], [other]) => one - other)
+    let redacted = ""
+    let struck = 0
+    for (const [start, end] of ranges) {
+      if (start >= struck) redacted += `${text.slice(struck, start)}<redacted>`
+      struck = Math.max(struck, end)
+    }
+    return redacted + text.slice(struck)
   }
 }
