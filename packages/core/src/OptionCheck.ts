@@ -107,16 +107,18 @@ const isPlain = (value: unknown): value is object => {
   return prototype === null || Object.getPrototypeOf(prototype) === null
 }
 
+const onlyFields = (known: object): string =>
+  `an object with no other fields than ${Object.keys(known).map((field) => `\`${field}\``).join(", ")}`
+
 /**
- * Checks that an object has only known fields. Use it where a misspelt field would do harm: a filter would ignore it and
- * match everything.
+ * Checks that an object has only known fields: those of `known`, whatever their values. Use it where a misspelt field would do
+ * harm: a filter would ignore it and match everything.
  */
-export const fields = <A extends object>(name: string, value: A, known: Readonly<Record<keyof A, true>>): A => {
-  const wanted = `an object with no other fields than ${Object.keys(known).map((field) => `\`${field}\``).join(", ")}`
-  if (!isPlain(value)) throw wrong(name, value, wanted)
+export const fields = <A extends object>(name: string, value: A, known: Readonly<Record<keyof A, unknown>>): A => {
+  if (!isPlain(value)) throw wrong(name, value, onlyFields(known))
   for (const field of [...Object.getOwnPropertyNames(value), ...Object.getOwnPropertySymbols(value)]) {
     if (!Object.hasOwn(known, field)) {
-      throw new RangeError(`The option \`${name}\` must be ${wanted}: \`${String(field)}\` is none of them`)
+      throw new RangeError(`The option \`${name}\` must be ${onlyFields(known)}: \`${String(field)}\` is none of them`)
     }
   }
   return value

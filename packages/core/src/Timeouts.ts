@@ -74,8 +74,9 @@ export const defaults = {
   total: Duration.minutes(10)
 } as const satisfies Timeouts
 
-/** Returns the limits. Throws a `RangeError` that names an invalid limit. */
+/** Returns the limits. Throws a `RangeError` that names an invalid or unknown limit. */
 export const check = (timeouts: Timeouts): Timeouts => {
+  OptionCheck.fields("timeouts", timeouts, defaults)
   for (const name of ["queue", "connect", "firstToken", "idle", "total"] as const) {
     const limit = timeouts[name]
     if (limit !== undefined) OptionCheck.duration(`timeouts.${name}`, limit)
@@ -234,7 +235,7 @@ export const applyStream: {
   if (Number.isNaN(options.startedAt)) {
     throw OptionCheck.wrong("startedAt", options.startedAt, "monotonic milliseconds")
   }
-  const { firstToken, idle } = options.timeouts
+  const { firstToken, idle } = OptionCheck.fields("timeouts", options.timeouts, defaults)
   const limits: Limits<A> = {
     firstToken: OptionCheck.duration("timeouts.firstToken", firstToken ?? defaults.firstToken),
     idle: OptionCheck.duration("timeouts.idle", idle ?? defaults.idle),

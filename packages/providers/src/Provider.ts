@@ -41,7 +41,7 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as EmbeddingTarget from "./EmbeddingTarget.ts"
 import * as LazyModel from "./internal/effect/lazyModel.ts"
-import type { ChatRow, EmbeddingRow, Row } from "./internal/model/row.ts"
+import { type ChatRow, check, type EmbeddingRow, type Row } from "./internal/model/row.ts"
 import * as Target from "./Target.ts"
 
 export { apiKeyName, baseUrlName } from "./internal/model/row.ts"
@@ -148,12 +148,16 @@ const embeddingFaces = (row: EmbeddingRow): EmbeddingFaces => {
 const hasChat = (row: Row): row is ChatRow => row.chat !== undefined
 const hasEmbeddings = (row: Row): row is EmbeddingRow => row.embeddings !== undefined
 
-/** Derives from a row all that it offers. */
-export const make = <const R extends Row>(row: R): Provider<R> => {
+/** A type error at each field that no row has. */
+export type NoOtherFields<R> = { readonly [Field in Exclude<keyof R, keyof Row>]: never }
+
+/** Derives from a row all that it offers. Throws a `RangeError` that names an unknown field of the row, or a blank name. */
+export const make = <const R extends Row>(row: R & NoOtherFields<R>): Provider<R> => {
+  const provider: R = check<R>(row)
   const faces = {
-    provider: row,
-    ...(hasChat(row) && chatFaces(row)),
-    ...(hasEmbeddings(row) && embeddingFaces(row))
+    provider,
+    ...(hasChat(provider) && chatFaces(provider)),
+    ...(hasEmbeddings(provider) && embeddingFaces(provider))
   }
   // `Provider<R>` derives from the row's type what the checks above find at run time.
   return faces as Provider<R>

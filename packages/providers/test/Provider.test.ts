@@ -19,6 +19,8 @@ const Own = Provider.make({
   sources: { baseUrl: "https://docs.own.test" }
 })
 
+const ofJson = (fields: object): Provider.Row => ({ ...Own.provider, ...fields })
+
 const over = <A, E, R>(
   layer: Layer.Layer<A, E, R>,
   fake: ReturnType<typeof FakeTransport.make>,
@@ -77,6 +79,20 @@ describe("what a row declares", () => {
       const keyed = yield* sent(Keyed.layer({ model: "m" }), { KEY: "sk-1" })
       assert.strictEqual(keyed.request.headers["x-goog-api-key"], "sk-1")
     }))
+
+  it("are known fields, by its type as well, and a name", () => {
+    // @ts-expect-error: no row has this field.
+    assert.throws(() => Provider.make({ ...Own.provider, authh: Auth.none }), RangeError, "`authh`")
+    // @ts-expect-error: no row has this field.
+    assert.throws(() => Provider.make({ ...Own.provider, header: {} }), RangeError, "`header`")
+    assert.throws(() => Provider.make(ofJson({ baseURL: "https://x.test" })), RangeError, "`baseURL`")
+    assert.throws(() => Provider.make(ofJson({ config: { apikey: "KEY" } })), RangeError, "`apikey`")
+    assert.throws(() => Provider.make(ofJson({ limits: { embedding: {} } })), RangeError, "`embedding`")
+    for (const name of ["", " ", undefined, 1]) {
+      assert.throws(() => Provider.make(ofJson({ name })), RangeError, "`name` must be the name of a provider")
+    }
+    expectTypeOf(Provider.make(ofJson({})).provider).toEqualTypeOf<Provider.Row>()
+  })
 
   it("are limits that hold something", () => {
     const row = { ...OpenAi.provider, limits: { embeddings: { inputs: 0, tokens: 1 } } }

@@ -1,4 +1,5 @@
 import type { Credential, CredentialUnavailable } from "@clawback/core/Credential"
+import * as OptionCheck from "@clawback/core/OptionCheck"
 import type { SessionError } from "@clawback/core/SessionError"
 import type * as LanguageModel from "effect/ai/LanguageModel"
 import type { Auth } from "../../Auth.ts"
@@ -44,6 +45,29 @@ export interface ChatRow extends Row {
 
 export interface EmbeddingRow extends Row {
   readonly embeddings: EmbeddingProtocol
+}
+
+const rowFields: Readonly<Record<keyof Row, true>> = {
+  name: true,
+  baseUrl: true,
+  chat: true,
+  embeddings: true,
+  auth: true,
+  credential: true,
+  config: true,
+  headers: true,
+  limits: true,
+  transformer: true,
+  sources: true
+}
+
+/** Returns the row. Throws a `RangeError` that names an unknown field, or a blank name. Rows may come from JSON. */
+export const check = <R extends Row>(row: R): R => {
+  const { config, limits, name }: Row = OptionCheck.fields<Row>("row", row, rowFields)
+  if (typeof name !== "string" || name.trim() === "") throw OptionCheck.wrong("name", name, "the name of a provider")
+  if (config !== undefined) OptionCheck.fields("config", config, { apiKey: true, baseUrl: true })
+  if (limits !== undefined) OptionCheck.fields("limits", limits, { embeddings: true })
+  return row
 }
 
 const words = (name: string): string => name.toUpperCase().replace(/[^A-Z0-9]+/g, "_")
