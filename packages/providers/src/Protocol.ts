@@ -43,14 +43,19 @@ export interface HttpRequest {
   readonly body: string
 }
 
-/** Reads a request that a server received. Undefined: its path is not below `basePath`. */
+/** Reads a request that a server received. It cuts path and query where `URL` does. Undefined: its path is not below `basePath`. */
 export const httpRequest = (
   received: Pick<HttpRequest, "method" | "url" | "headers" | "body">,
   basePath = ""
 ): HttpRequest | undefined => {
-  const [path = "", search = ""] = received.url.split("?", 2)
+  const [, path = "", search = ""] = /^([^?#]*)\??([^#]*)/.exec(received.url) ?? []
   if (!path.startsWith(`${basePath}/`)) return undefined
-  return { ...received, path: path.slice(basePath.length), query: Object.fromEntries(new URLSearchParams(search)) }
+  // `URLSearchParams` drops one leading question mark.
+  return {
+    ...received,
+    path: path.slice(basePath.length),
+    query: Object.fromEntries(new URLSearchParams(`?${search}`))
+  }
 }
 
 /** A response's head, and its body as text. */
