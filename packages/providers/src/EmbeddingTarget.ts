@@ -26,7 +26,6 @@
  */
 
 import * as OptionCheck from "@clawback/core/OptionCheck"
-import * as Timeouts from "@clawback/core/Timeouts"
 import type * as Transport from "@clawback/core/Transport"
 import * as EmbeddingModel from "effect/ai/EmbeddingModel"
 import * as Context from "effect/Context"
@@ -85,7 +84,7 @@ export const make = <E = never, R = never>(
   return {
     provider,
     model: Endpoint.named(model),
-    options: { ...options, timeouts: Timeouts.check(options.timeouts ?? {}) }
+    options: Endpoint.checked(options)
   }
 }
 

@@ -23,7 +23,6 @@
  * ```
  */
 
-import * as Timeouts from "@clawback/core/Timeouts"
 import type * as Transport from "@clawback/core/Transport"
 import * as LanguageModel from "effect/ai/LanguageModel"
 import * as Context from "effect/Context"
@@ -79,7 +78,7 @@ export const make = <E = never, R = never>(
 ): Target<E, R> => ({
   provider,
   model: Endpoint.named(model),
-  options: { ...options, timeouts: Timeouts.check(options.timeouts ?? {}) }
+  options: Endpoint.checked(options)
 })
 
 const chatModel = ({ model, options, provider }: Target<unknown, unknown>, chat: Chat.Chat) =>

@@ -214,6 +214,7 @@ describe("a target of embeddings", () => {
   it("rejects a model without a name, and an invalid limit", () => {
     assert.throws(() => OpenAi.embeddingTarget(" "), RangeError, "model")
     assert.throws(() => OpenAi.embeddingTarget(model, { timeouts: { total: -1 } }), RangeError, "timeouts.total")
+    assert.throws(() => OpenAi.embeddingTarget(model, { baseUrl: 5 as unknown as string }), RangeError, "`baseUrl`")
   })
 
   it("rejects a provider whose requests may hold nothing", () => {

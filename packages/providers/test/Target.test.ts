@@ -115,6 +115,9 @@ describe("a target", () => {
       assert.throws(() => OpenAi.target(model), RangeError, "model")
     }
     assert.throws(() => OpenAi.target("gpt-5", { timeouts: { idle: -1 } }), RangeError, "timeouts.idle")
+    const options = { baseUrl: 5 as unknown as string }
+    assert.throws(() => OpenAi.target("gpt-5", options), RangeError, "`baseUrl` must be a text, not 5")
+    assert.throws(() => OpenAi.model("gpt-5", options), RangeError, "`baseUrl` must be a text, not 5")
   })
 })
 

@@ -74,7 +74,8 @@ export const open = Effect.fnUntraced(function*<E, R>(
 ): Effect.fn.Return<Endpoint, E | OpenError, R | Transport.Transport | Scope.Scope> {
   const credential: Credential.Credential<E | Credential.CredentialUnavailable | SessionError, R> =
     options.credential ?? row.credential ?? Credential.config(apiKeyName(row))
-  const baseUrl = yield* Effect.fromResult(BaseUrl.parse(options.baseUrl ?? (yield* configuredBaseUrl(row))))
+  const text = OptionCheck.text("baseUrl", options.baseUrl ?? (yield* configuredBaseUrl(row)))
+  const baseUrl = yield* Effect.fromResult(BaseUrl.parse(text))
   const { timeouts = {} } = options
   return {
     provider: row.name,
@@ -118,6 +119,12 @@ export const route = (endpoint: Endpoint, head: RequestHead, timeouts: Timeouts.
     headers: { ...endpoint.headers, ...head.headers, accept: head.accept },
     timeouts
   }
+}
+
+/** Throws a `RangeError` that names an option of a wrong type or value. */
+export const checked = <Checked extends Options<unknown, unknown>>(options: Checked): Checked => {
+  if (options.baseUrl !== undefined) OptionCheck.text("baseUrl", options.baseUrl)
+  return { ...options, timeouts: Timeouts.check(options.timeouts ?? {}) }
 }
 
 /** Throws a `RangeError` that names a blank model. */
