@@ -1,5 +1,5 @@
-import { Credential, Deadline, SessionRegistry, Timeouts, TransportError } from "@clawback/core"
-import { type OpenAi, ProviderError } from "@clawback/providers"
+import { Credential, Deadline, SessionRegistry, Timeouts, type Transport, TransportError } from "@clawback/core"
+import { Auth, OpenAi, Provider, ProviderError } from "@clawback/providers"
 import { assert, describe, it } from "@effect/vitest"
 import { Duration, Effect, Fiber, Layer, Option, Stream } from "effect"
 import { AiError, LanguageModel } from "effect/ai"
@@ -246,6 +246,29 @@ describe("an AiError leads back to the precise error", () => {
       const anew = AiError.make({ module: "Mine", method: "ask", reason })
       assert.deepInclude(Option.getOrThrow(ProviderError.fromAiError(anew)), { _tag: "ProviderFailed" } as object)
     }))
+
+  it.effect.each<readonly [string, unknown, string]>([
+    ["another error", new Error("no signer"), "no signer"],
+    ["a text", "no signer", "no signer"],
+    ["nothing", undefined, "undefined"]
+  ])(
+    "unless an authentication of one's own fails with %s, which is its cause",
+    ([, mistake, description]) =>
+      Effect.gen(function*() {
+        const auth: Auth.Auth = { ...Auth.bearer, authorize: () => Effect.fail(mistake as never) }
+        const Own = Provider.make({ ...OpenAi.provider, auth, credential: Credential.none })
+        const model: Layer.Layer<LanguageModel.LanguageModel, never, Transport.Transport> = Own.model("m")
+        for (const layer of [Own.layer({ model: "m" }), model]) {
+          for (const [, call] of calls) {
+            const error = yield* Effect.flip(Effect.provide(call, Layer.provide(layer, FakeTransport.make().layer)))
+            assert(AiError.isAiError(error))
+            assert.deepInclude(error.reason, { _tag: "UnknownError", cause: mistake, description } as object)
+            assert.isFalse(error.isRetryable)
+            assert.isTrue(Option.isNone(ProviderError.fromAiError(error)))
+          }
+        }
+      })
+  )
 
   it("unless it is not from one of our layers", () => {
     const reason = new AiError.RateLimitError({})

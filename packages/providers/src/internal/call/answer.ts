@@ -158,7 +158,7 @@ export class Answer {
 
 /** A stream that ends before its session began names that session, which its reader knows. */
 const named = (error: CallError, { kind, name }: Session.Info): CallError =>
-  error._tag === "SessionRevoked" && error.id === 0
+  error instanceof SessionRevoked && error.id === 0
     ? new SessionRevoked({ id: 0, kind, session: name, reason: error.reason })
     : error
 

@@ -18,7 +18,8 @@ const network = (error: CallError, url: string) =>
     description: error.message
   })
 
-const reasonOf = (error: CallError, url: string): AiError.AiErrorReason => {
+/** Undefined: no call declares this error. */
+const reasonOf = (error: CallError, url: string): AiError.AiErrorReason | undefined => {
   const description = error.message
   switch (error._tag) {
     case "AuthenticationFailed":
@@ -71,15 +72,34 @@ const reasonOf = (error: CallError, url: string): AiError.AiErrorReason => {
     case "SessionRevoked":
     case "TransportClosed":
       return new AiError.UnknownError({ description })
+    default:
+      error satisfies never
+      return undefined
   }
 }
 
 /** The error becomes the `cause` of the reason, as `new Error(message, { cause })` sets it. A copy of the `AiError` keeps it. */
-export const toAiError = (error: CallError, method: string, url: string): AiError.AiError => {
-  const reason = reasonOf(error, url)
-  origins.add(error)
+const causedBy = (error: unknown, method: string, reason: AiError.AiErrorReason): AiError.AiError => {
   Object.defineProperty(reason, "cause", { value: error, writable: true, configurable: true, enumerable: false })
   return AiError.make({ module: "Clawback", method, reason })
+}
+
+/**
+ * The `AiError` of an error that no call declares, such as one that a protocol or an authentication of one's own fails with
+ * against its type. It stays a failure, as it is for the other callers of the model, so that a fallback can handle it.
+ */
+export const unknownError = (error: unknown, method: string): AiError.AiError =>
+  causedBy(
+    error,
+    method,
+    new AiError.UnknownError({ description: error instanceof Error ? error.message : String(error) })
+  )
+
+export const toAiError = (error: CallError, method: string, url: string): AiError.AiError => {
+  const reason = typeof error === "object" && error !== null ? reasonOf(error, url) : undefined
+  if (reason === undefined) return unknownError(error, method)
+  origins.add(error)
+  return causedBy(error, method, reason)
 }
 
 export const fromAiError = ({ reason }: AiError.AiError): Option.Option<CallError> =>

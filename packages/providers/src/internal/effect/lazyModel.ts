@@ -1,13 +1,13 @@
 import { CredentialUnavailable } from "@clawback/core/Credential"
 import { QuotaExceeded, SessionRevoked } from "@clawback/core/SessionError"
 import { InvalidUrl } from "@clawback/core/TransportError"
-import * as AiError from "effect/ai/AiError"
+import type * as AiError from "effect/ai/AiError"
 import * as LanguageModel from "effect/ai/LanguageModel"
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import { openOnce } from "../call/openOnce.ts"
-import { toAiError } from "./aiError.ts"
+import { toAiError, unknownError } from "./aiError.ts"
 
 /** The errors of opening that a call can fail with, too. */
 const callErrors = [CredentialUnavailable, InvalidUrl, QuotaExceeded, SessionRevoked]
@@ -15,13 +15,8 @@ const callErrors = [CredentialUnavailable, InvalidUrl, QuotaExceeded, SessionRev
 const isCallError = (error: unknown): error is InstanceType<typeof callErrors[number]> =>
   callErrors.some((kind) => error instanceof kind)
 
-const openFailed = (error: unknown, method: string, baseUrl: string): AiError.AiError => {
-  if (isCallError(error)) return toAiError(error, method, baseUrl)
-  const description = error instanceof Error ? error.message : String(error)
-  const reason = new AiError.UnknownError({ description })
-  Object.defineProperty(reason, "cause", { value: error, writable: true, configurable: true, enumerable: false })
-  return AiError.make({ module: "Clawback", method, reason })
-}
+const openFailed = (error: unknown, method: string, baseUrl: string): AiError.AiError =>
+  isCallError(error) ? toAiError(error, method, baseUrl) : unknownError(error, method)
 
 /** A member of a model without its overloads. */
 const plain = <Result>(member: unknown) => member as (options: unknown) => Result
