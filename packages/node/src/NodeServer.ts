@@ -96,24 +96,23 @@ type Applied<A extends App<any, any>> = HttpMiddleware.Applied<A, unknown, HttpS
 
 type App<E, R> = Effect.Effect<HttpServerResponse, E, R>
 
-/** Waits until the response is sent, for no longer than the request's deadline. Then the response is dropped. */
-const sentInTime = (connections: Connections, request: Http.IncomingMessage): Effect.Effect<Effect.Effect<void>> =>
-  Effect.map(Deadline.Current, (deadline) => {
-    const left = Effect.provideService(Deadline.remaining, Deadline.Current, deadline)
-    const sent = Effect.interruptible(connections.sent(request))
-    const drop = () => Effect.sync(() => connections.drop(request))
-    return Effect.flatMap(left, (duration) => Effect.timeoutOrElse(sent, { duration, orElse: drop }))
-  })
+/** Drops a response that its client does not read, from the deadline on. A later look is for what is written after it. */
+const dropUnread = (connections: Connections, request: Http.IncomingMessage): Effect.Effect<never> =>
+  Effect.flatMap(Deadline.remaining, (left) =>
+    Effect.andThen(
+      Effect.sleep(left),
+      Effect.forever(Effect.andThen(Effect.sync(() => connections.dropUnread(request)), Effect.sleep("1 second")))
+    ))
 
 /** Keeps a request's scope open until its response is sent. */
 const untilSent = (requests: Requests, connections: Connections) => <E, R>(app: App<E, R>) =>
   Effect.gen(function*() {
     const request = yield* HttpServerRequest
     // HTTP/2 servers are not accepted.
-    const sent = yield* sentInTime(
-      connections,
-      NodeHttpServerRequest.toIncomingMessage(request) as Http.IncomingMessage
-    )
+    const incoming = NodeHttpServerRequest.toIncomingMessage(request) as Http.IncomingMessage
+    // Before the finalizer, which waits for what this drops.
+    if (connections.has(incoming)) yield* Effect.forkScoped(dropUnread(connections, incoming))
+    const sent = Effect.interruptible(connections.sent(incoming))
     yield* Effect.acquireRelease(
       Effect.sync(() => requests.enter()),
       () => Effect.ensuring(sent, Effect.sync(() => requests.leave()))

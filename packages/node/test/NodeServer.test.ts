@@ -1,7 +1,7 @@
 import { Caller, SessionRegistry } from "@clawback/core"
 import * as NodeServer from "@clawback/node/NodeServer"
 import { assert, describe, it } from "@effect/vitest"
-import { Context, Duration, Effect, Exit, Fiber, Layer, Scope } from "effect"
+import { Context, Duration, Effect, Exit, Fiber, Layer, Scope, Stream } from "effect"
 import { HttpRouter, HttpServer, HttpServerResponse } from "effect/http"
 import { once } from "node:events"
 import * as Https from "node:https"
@@ -96,6 +96,34 @@ describe("NodeServer.layer", () => {
       const held = yield* open
       assert.isAbove(held.length, 0)
       yield* Effect.repeat(open, { until: ({ length }) => length === 0 })
+    }).pipe(Effect.scoped, isolated))
+
+  it.live.each<[body: string, response: HttpServerResponse.HttpServerResponse]>([
+    ["20 megabytes of text", HttpServerResponse.text("x".repeat(20_000_000))],
+    ["20 megabytes of bytes", HttpServerResponse.uint8Array(new Uint8Array(20_000_000))],
+    ["an endless stream", HttpServerResponse.stream(Stream.forever(Stream.make(new Uint8Array(65_536))))]
+  ])(
+    "releases a request at its deadline although its client does not read: %s",
+    ([, response]) =>
+      Effect.gen(function*() {
+        let held = 0
+        const hold = Effect.acquireRelease(Effect.sync(() => held++), () => Effect.sync(() => held--))
+        const { port } = yield* serve(HttpServer.serve(Effect.as(hold, response)), { deadline: "300 millis" })
+        const socket = yield* Effect.promise(() => connect(port, "GET / HTTP/1.1\r\nhost: localhost\r\n\r\n"))
+        yield* Effect.promise(() => once(socket, "readable"))
+        assert.strictEqual(held, 1)
+        const open = Effect.delay(SessionRegistry.list(), "10 millis")
+        yield* Effect.timeout(Effect.repeat(open, { until: ({ length }) => length === 0 }), "3 seconds")
+        assert.strictEqual(held, 0)
+      }).pipe(Effect.scoped, isolated)
+  )
+
+  it.live("sends the response of a request that goes on after its deadline", () =>
+    Effect.gen(function*() {
+      const late = Effect.uninterruptible(Effect.as(Effect.sleep("400 millis"), HttpServerResponse.text("late")))
+      const { port } = yield* serve(HttpServer.serve(late), { deadline: "200 millis" })
+      const answer = yield* Effect.promise(() => get(port, "/"))
+      assert.deepInclude(answer, { status: 504, isWhole: true })
     }).pipe(Effect.scoped, isolated))
 
   it.live("serves a bare handler, which a client that leaves interrupts", () =>

@@ -119,9 +119,15 @@ export class Connections {
     })
   }
 
-  /** Drops a response that its client has not received. */
-  drop(request: Http.IncomingMessage): void {
-    this.exchanges.get(request)?.response.destroy()
+  /** Whether this request waits for a response. A request that asks for an upgrade has none here. */
+  has(request: Http.IncomingMessage): boolean {
+    return this.exchanges.has(request)
+  }
+
+  /** Drops a response, or what is written of it, that its client has not received. */
+  dropUnread(request: Http.IncomingMessage): void {
+    const response = this.exchanges.get(request)?.response
+    if (response !== undefined && (response.writableEnded || response.writableLength > 0)) response.destroy()
   }
 
   /** Closes the listener and the idle connections. A connection in use is closed after its response. */
