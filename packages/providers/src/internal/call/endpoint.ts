@@ -14,6 +14,7 @@ import type * as Scope from "effect/Scope"
 import * as Auth from "../../Auth.ts"
 import type { Method, RequestHead } from "../../Protocol.ts"
 import type { CallError } from "../../ProviderError.ts"
+import { lowered } from "../http/headers.ts"
 import { apiKeyName, baseUrlName, type Row } from "../model/row.ts"
 import * as BaseUrl from "./baseUrl.ts"
 import * as CallMetrics from "./metrics.ts"
@@ -58,7 +59,7 @@ export interface Endpoint {
   /** Undefined: each call has one attempt. */
   readonly retry: Retry.Policy<CallError> | undefined
   readonly baseUrl: URL
-  /** Sent with each request. */
+  /** The row's, in lower case. */
   readonly headers: Readonly<Record<string, string>>
 }
 
@@ -90,7 +91,7 @@ export const open = Effect.fnUntraced(function*<E, R>(
     timeouts,
     retry: options.retry,
     baseUrl,
-    headers: { "content-type": "application/json", ...row.headers }
+    headers: lowered(row.headers ?? {})
   }
 })
 
@@ -100,14 +101,21 @@ export interface Route {
   readonly url: string
   /** For errors and spans: without the query, which may hold a secret, and which a part of `url` would keep in memory. */
   readonly address: URL
-  /** Values of the base URL's query that may be secrets. */
+  /** Values of the base URL's query, and of the row's headers, that may be secrets. */
   readonly secrets: ReadonlyArray<string>
   readonly headers: Readonly<Record<string, string>>
   readonly timeouts: Timeouts.Timeouts
 }
 
-/** A value in a query that is shorter is no secret, but a version or a name, which errors may need to say. */
+/** A shorter value in a query or a header is no secret, but a version or a name, which errors may need to say. */
 const shortestSecret = 16
+
+/** A header may hold a secret after its scheme: `Bearer …`. */
+const secretsOf = ({ baseUrl, headers }: Endpoint): ReadonlyArray<string> => {
+  const values = Object.values(headers)
+  return [...baseUrl.searchParams.values(), ...values, ...values.flatMap((value) => value.split(" "))]
+    .filter((value) => value.length >= shortestSecret)
+}
 
 export const route = (endpoint: Endpoint, head: RequestHead, timeouts: Timeouts.Timeouts): Route => {
   const url = BaseUrl.below(endpoint.baseUrl, head.path, head.query)
@@ -115,8 +123,13 @@ export const route = (endpoint: Endpoint, head: RequestHead, timeouts: Timeouts.
     method: head.method,
     url: url.href,
     address: new URL(url.origin + url.pathname),
-    secrets: [...endpoint.baseUrl.searchParams.values()].filter((value) => value.length >= shortestSecret),
-    headers: { ...endpoint.headers, ...head.headers, accept: head.accept },
+    secrets: secretsOf(endpoint),
+    headers: {
+      "content-type": "application/json",
+      ...lowered(head.headers ?? {}),
+      accept: head.accept,
+      ...endpoint.headers
+    },
     timeouts
   }
 }

@@ -10,6 +10,7 @@ import * as Redacted from "effect/Redacted"
 import type * as Scope from "effect/Scope"
 import type { HttpResponse, Peer } from "../../Protocol.ts"
 import { type CallError, InvalidResponse, type ProviderError } from "../../ProviderError.ts"
+import { lowered } from "../http/headers.ts"
 import type { Endpoint, Route } from "./endpoint.ts"
 import { errorBody } from "./errorBody.ts"
 import { Recipient } from "./recipient.ts"
@@ -89,15 +90,18 @@ export const send = (
       body
     }
     return Effect.flatMap(auth.authorize(finished, secret), (request) =>
-      Effect.flatMap(transport.execute({ ...request, timeouts }), (response): Effect.Effect<Answered, CallError> => {
-        const peer = new Recipient(provider, () => [...(auth.secrets?.(secret) ?? [secret]), ...secrets])
-        if (response.status < 200 || response.status >= 300) {
-          return refused(response, peer, classify)
+      Effect.flatMap(
+        transport.execute({ ...request, headers: lowered(request.headers), timeouts }),
+        (response): Effect.Effect<Answered, CallError> => {
+          const peer = new Recipient(provider, () => [...(auth.secrets?.(secret) ?? [secret]), ...secrets])
+          if (response.status < 200 || response.status >= 300) {
+            return refused(response, peer, classify)
+          }
+          const detail = unreadable(response)
+          if (detail === undefined) {
+            return Effect.succeed({ response, peer })
+          }
+          return Effect.fail(new InvalidResponse({ provider, detail: peer.redact(detail), excerpt: "" }))
         }
-        const detail = unreadable(response)
-        if (detail === undefined) {
-          return Effect.succeed({ response, peer })
-        }
-        return Effect.fail(new InvalidResponse({ provider, detail: peer.redact(detail), excerpt: "" }))
-      }))
+      ))
   })

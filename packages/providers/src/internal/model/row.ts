@@ -26,7 +26,10 @@ export interface Row {
   readonly credential?: Credential<CredentialUnavailable | SessionError> | undefined
   /** The names in an application's configuration. Default: `OPENAI_API_KEY` and `OPENAI_BASE_URL` for `"openai"`. */
   readonly config?: { readonly apiKey?: string | undefined; readonly baseUrl?: string | undefined } | undefined
-  /** Sent with each request, besides the protocol's own. */
+  /**
+   * Sent with each request, in place of the protocol's headers of the same names. The credential's header replaces both.
+   * Values of 16 characters or more are redacted in errors.
+   */
   readonly headers?: Readonly<Record<string, string>> | undefined
   /**
    * Effect's `EmbeddingModel` splits what exceeds the limits into several requests, one after the other. Too high, and the
@@ -61,11 +64,23 @@ const rowFields: Readonly<Record<keyof Row, true>> = {
   sources: true
 }
 
-/** Returns the row. Throws a `RangeError` that names an unknown field, or a blank name. Rows may come from JSON. */
+/** Headers that the transport sets. */
+const reserved: ReadonlySet<string> = new Set(["host", "content-length", "transfer-encoding", "connection"])
+
+const checkHeaders = (headers: Readonly<Record<string, string>>): void => {
+  for (const [name, value] of Object.entries(headers)) {
+    OptionCheck.text(`headers.${name}`, value)
+    if (!reserved.has(name.toLowerCase())) continue
+    throw new RangeError(`The option \`headers.${name}\` must be left out: the transport sets this header`)
+  }
+}
+
+/** Returns the row. Throws a `RangeError` that names an unknown field, a blank name or a header of the transport. Rows may come from JSON. */
 export const check = <R extends Row>(row: R): R => {
-  const { config, limits, name }: Row = OptionCheck.fields<Row>("row", row, rowFields)
+  const { config, headers, limits, name }: Row = OptionCheck.fields<Row>("row", row, rowFields)
   if (typeof name !== "string" || name.trim() === "") throw OptionCheck.wrong("name", name, "the name of a provider")
   if (config !== undefined) OptionCheck.fields("config", config, { apiKey: true, baseUrl: true })
+  if (headers !== undefined) checkHeaders(headers)
   if (limits !== undefined) OptionCheck.fields("limits", limits, { embeddings: true })
   return row
 }
