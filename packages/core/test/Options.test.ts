@@ -105,6 +105,12 @@ const settings: ReadonlyArray<Setting> = [
     (value) => Timeouts.applyStream({ timeouts: { firstToken: value } })(Stream.never)
   ],
   ["timeouts.idle", noDurations, (value) => Timeouts.applyStream({ timeouts: { idle: value } })(Stream.never)],
+  ["timeouts", [...noObjects, { idel: "1 second" }], (value) => Timeouts.check(value)],
+  [
+    "timeouts",
+    [...noObjects, { idel: "1 second" }],
+    (value) => Timeouts.applyStream({ timeouts: value })(Stream.never)
+  ],
   ["startedAt", [NaN], (value) => Timeouts.applyStream({ timeouts: {}, startedAt: value })(Stream.never)],
   ["attempts", [0, ...noCounts], (value) => Retry.jittered({ attempts: value })],
   ["base", noFinites, (value) => Retry.jittered({ base: value })],

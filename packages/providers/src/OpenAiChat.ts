@@ -30,6 +30,7 @@
  * with a history.
  */
 
+import * as OptionCheck from "@clawback/core/OptionCheck"
 import { sse } from "./internal/framing/sse.ts"
 import { classify } from "./internal/protocols/openAi/decodeError.ts"
 import { encodeError, notFound } from "./internal/protocols/openAi/encodeError.ts"
@@ -53,9 +54,9 @@ export interface OpenAiChat extends Protocol.ChatProtocol {
   readonly makeEncoder: (delivery: Protocol.Delivery) => Protocol.Encoder
 }
 
-/** The protocol of servers with these quirks. Default of each: OpenAI's. */
-export const make = (quirks?: Partial<Quirks>): OpenAiChat => {
-  const all: Quirks = { ...Internal.defaults, ...quirks }
+/** The protocol of servers with these quirks. Default of each: OpenAI's. Throws a `RangeError` at an unknown one. */
+export const make = (quirks: Partial<Quirks> = {}): OpenAiChat => {
+  const all: Quirks = { ...Internal.defaults, ...OptionCheck.fields("quirks", quirks, Internal.defaults) }
   const decodeBody = decodeRequest(all)
   return {
     name,

@@ -30,6 +30,7 @@
  */
 
 import type * as Credential from "@clawback/core/Credential"
+import * as OptionCheck from "@clawback/core/OptionCheck"
 import type { SessionError } from "@clawback/core/SessionError"
 import type * as Transport from "@clawback/core/Transport"
 import type * as EmbeddingModel from "effect/ai/EmbeddingModel"
@@ -39,6 +40,7 @@ import * as Config from "effect/Config"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import * as Redacted from "effect/Redacted"
 import * as EmbeddingTarget from "./EmbeddingTarget.ts"
 import * as LazyModel from "./internal/effect/lazyModel.ts"
 import { type ChatRow, check, type EmbeddingRow, type Row } from "./internal/model/row.ts"
@@ -115,10 +117,19 @@ export type Provider<R extends Row> =
   & (R extends ChatRow ? ChatFaces<R["name"]> : {})
   & (R extends EmbeddingRow ? EmbeddingFaces : {})
 
+/** Throws a `RangeError` where there are no options, which have no default. Programs without types may forget them. */
+const modelled = <O extends { readonly model: string }>(options: O): O => {
+  if (typeof options === "object" && options !== null) return options
+  throw OptionCheck.wrong("options", Redacted.make(options), "an object with a `model`")
+}
+
 const chatFaces = (row: ChatRow): ChatFaces<string> => {
   const target: ChatFaces<string>["target"] = (model, options) => Target.make(row, model, options)
-  const layer: ChatFaces<string>["layer"] = ({ model, ...options }) =>
-    Layer.suspend(() => Target.layer(target(model, options)))
+  const layer: ChatFaces<string>["layer"] = (given) =>
+    Layer.suspend(() => {
+      const { model, ...options } = modelled(given)
+      return Target.layer(target(model, options))
+    })
   return {
     target,
     layer,
@@ -136,8 +147,11 @@ const chatFaces = (row: ChatRow): ChatFaces<string> => {
 const embeddingFaces = (row: EmbeddingRow): EmbeddingFaces => {
   const embeddingTarget: EmbeddingFaces["embeddingTarget"] = (model, options) =>
     EmbeddingTarget.make(row, model, options)
-  const embeddingLayer: EmbeddingFaces["embeddingLayer"] = ({ model, ...options }) =>
-    Layer.suspend(() => EmbeddingTarget.layer(embeddingTarget(model, options)))
+  const embeddingLayer: EmbeddingFaces["embeddingLayer"] = (given) =>
+    Layer.suspend(() => {
+      const { model, ...options } = modelled(given)
+      return EmbeddingTarget.layer(embeddingTarget(model, options))
+    })
   return {
     embeddingTarget,
     embeddingLayer,

@@ -1,9 +1,19 @@
 /** The quirks of protocols that have few. Each test fails without its quirk. */
-import { AnthropicMessages, OpenAiEmbeddings, type Protocol } from "@clawback/providers"
+import { AnthropicMessages, OpenAiChat, OpenAiEmbeddings, type Protocol } from "@clawback/providers"
 import { assert, describe, it } from "@effect/vitest"
 import { Result } from "effect"
 
 const delivery: Protocol.Delivery = { stream: false, includeUsage: true }
+
+describe("quirks", () => {
+  it("are known fields: rows may come from JSON", () => {
+    const quirks: object = JSON.parse(`{"maxTokenField":"max_tokens"}`)
+    for (const { make } of [OpenAiChat, AnthropicMessages, OpenAiEmbeddings]) {
+      assert.throws(() => make(quirks), RangeError, "`quirks`")
+      assert.throws(() => make(quirks), RangeError, "`maxTokenField`")
+    }
+  })
+})
 
 describe("the quirks of Anthropic's Messages", () => {
   const request = { model: "m", messages: [{ role: "user", content: "Why?" }] } as const

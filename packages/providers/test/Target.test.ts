@@ -1,7 +1,14 @@
-import { Caller, Credential, type SessionError, SessionRegistry, type TransportError } from "@clawback/core"
+import {
+  Caller,
+  Credential,
+  type SessionError,
+  SessionRegistry,
+  type Transport,
+  type TransportError
+} from "@clawback/core"
 import { Anthropic, type ChatEvent, type ChatResponse, OpenAi, type ProviderError, Target } from "@clawback/providers"
 import { assert, describe, it } from "@effect/vitest"
-import { type Config, Effect, Fiber, Layer, Redacted, type Scope, Stream } from "effect"
+import { Cause, type Config, Effect, Fiber, Layer, Redacted, type Scope, Stream } from "effect"
 import { LanguageModel } from "effect/ai"
 import { expectTypeOf } from "vitest"
 import * as FakeTransport from "./support/fakeTransport.ts"
@@ -119,6 +126,44 @@ describe("a target", () => {
     assert.throws(() => OpenAi.target("gpt-5", options), RangeError, "`baseUrl` must be a text, not 5")
     assert.throws(() => OpenAi.model("gpt-5", options), RangeError, "`baseUrl` must be a text, not 5")
   })
+})
+
+/** What the building of a layer dies with. */
+const defectOf = (built: Effect.Effect<unknown, unknown, Scope.Scope | Transport.Transport>) =>
+  built.pipe(Effect.scoped, Effect.provide(FakeTransport.make().layer), Effect.sandbox, Effect.flip)
+
+describe("options of a program without types", () => {
+  const mistakes: ReadonlyArray<readonly [options: object, says: string]> = [
+    [{ baseURL: "https://secret.test" }, "`baseURL` is none of them"],
+    [{ timeouts: { idel: "1 second" } }, "`idel` is none of them"],
+    [{ credential: "sk-secret" }, "`credential` must be a Credential"],
+    [{ credential: Redacted.make("sk-secret") }, "`credential` must be a Credential"],
+    [{ baseUrl: new URL("https://secret.test") }, "`baseUrl` must be a text"]
+  ]
+  it.effect.each(mistakes)("are rejected: %j", ([options, says]) =>
+    Effect.gen(function*() {
+      for (const make of [OpenAi.target, OpenAi.embeddingTarget]) {
+        assert.throws(() => make("m", options), RangeError, says)
+      }
+      const layers = [
+        Layer.build(OpenAi.layer({ model: "m", ...options })),
+        Layer.build(OpenAi.embeddingLayer({ model: "m", ...options }))
+      ]
+      for (const built of layers) {
+        const defect = yield* defectOf(built)
+        assert.instanceOf(Cause.squash(defect), RangeError)
+        assert.include(Cause.pretty(defect), says)
+        assert.notInclude(Cause.pretty(defect), "secret")
+      }
+    }))
+
+  it.effect("are rejected where they are missing", () =>
+    Effect.gen(function*() {
+      const options = undefined as unknown as { readonly model: string }
+      for (const built of [Layer.build(OpenAi.layer(options)), Layer.build(OpenAi.embeddingLayer(options))]) {
+        assert.include(Cause.pretty(yield* defectOf(built)), "`options` must be an object with a `model`")
+      }
+    }))
 })
 
 describe("a target's types", () => {

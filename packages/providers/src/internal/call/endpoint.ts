@@ -10,6 +10,7 @@ import type { InvalidUrl } from "@clawback/core/TransportError"
 import * as Config from "effect/Config"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Redacted from "effect/Redacted"
 import type * as Scope from "effect/Scope"
 import * as Auth from "../../Auth.ts"
 import type { Method, RequestHead } from "../../Protocol.ts"
@@ -134,10 +135,37 @@ export const route = (endpoint: Endpoint, head: RequestHead, timeouts: Timeouts.
   }
 }
 
-/** Throws a `RangeError` that names an option of a wrong type or value. */
-export const checked = <Checked extends Options<unknown, unknown>>(options: Checked): Checked => {
-  if (options.baseUrl !== undefined) OptionCheck.text("baseUrl", options.baseUrl)
-  return { ...options, timeouts: Timeouts.check(options.timeouts ?? {}) }
+/** The options of a chat model or an embedding model. */
+interface AnyOptions extends Options<unknown, unknown> {
+  readonly parameters?: object | undefined
+}
+
+const known: Readonly<Record<keyof AnyOptions, true>> = {
+  credential: true,
+  baseUrl: true,
+  timeouts: true,
+  retry: true,
+  parameters: true
+}
+
+/**
+ * Returns the options. Throws a `RangeError` that names an unknown field or a wrong value. It shows neither credential nor
+ * URL, which may be secret.
+ */
+export const checked = <O extends AnyOptions>(options: O): O => {
+  const { baseUrl, credential, timeouts } = OptionCheck.fields<AnyOptions>("options", options, known)
+  if (credential !== undefined && !Effect.isEffect(credential?.open)) {
+    throw OptionCheck.wrong(
+      "credential",
+      Redacted.make(credential),
+      "a Credential, such as `Credential.redacted(\"my key\", Redacted.make(key))` or `Credential.config(\"MY_KEY\")`"
+    )
+  }
+  if (baseUrl !== undefined && typeof baseUrl !== "string") {
+    // A `URL` may have credentials.
+    throw OptionCheck.wrong("baseUrl", typeof baseUrl === "object" ? Redacted.make(baseUrl) : baseUrl, "a text")
+  }
+  return { ...options, timeouts: Timeouts.check(timeouts ?? {}) }
 }
 
 /** Throws a `RangeError` that names a blank model. */
