@@ -26,6 +26,8 @@ export class CredentialUnavailable
     credential: Schema.String,
     /** What is wrong with the secret, without any part of it. */
     detail: Schema.optional(Schema.String),
+    /** The secret was read before, and is wiped: its layer is closed, or the application wiped it. */
+    isWiped: Schema.optional(Schema.Boolean),
     cause: Schema.Defect()
   })
 {
@@ -33,6 +35,10 @@ export class CredentialUnavailable
     return { reach: "unsent", isTransient: false }
   }
   override get message() {
+    if (this.isWiped === true) {
+      return `The secret of the credential ${this.credential} was wiped: the layer that read it is closed, or the application ` +
+        "wiped it. Make calls while their layer is open."
+    }
     return `The credential ${this.credential} ${
       this.detail ?? "is missing, blank or cannot be read"
     }. Set it where the ` +
@@ -79,7 +85,7 @@ const single = (name: string, secret: Redacted.Redacted<string>): Source => ({
       try {
         return Effect.succeed(trimmed(secret))
       } catch (cause) {
-        return Effect.fail(new CredentialUnavailable({ credential: name, cause }))
+        return Effect.fail(new CredentialUnavailable({ credential: name, isWiped: true, cause }))
       }
     })
   })
@@ -109,7 +115,7 @@ const checked = (name: string, secret: Redacted.Redacted<string>): Effect.Effect
         new CredentialUnavailable({ credential: name, detail, cause: new RangeError(`The credential ${detail}`) })
       )
     } catch (cause) {
-      return Effect.fail(new CredentialUnavailable({ credential: name, cause }))
+      return Effect.fail(new CredentialUnavailable({ credential: name, isWiped: true, cause }))
     }
   })
 

@@ -194,6 +194,9 @@ describe("an AiError leads back to the precise error", () => {
         assert(AiError.isAiError(error))
         const failure = Option.getOrThrow(ProviderError.fromAiError(error))
         assert.deepInclude(failure, { _tag: "CredentialUnavailable", credential: "OPENAI_API_KEY" } as object)
+        assert.match(failure.message, /OPENAI_API_KEY was wiped.*layer.*closed/)
+        assert.strictEqual(error.reason._tag, "UnknownError")
+        assert.notInclude(error.message, "No API key")
         assert.isEmpty(fake.requests)
         saysWhatToDo(failure.message)
       }

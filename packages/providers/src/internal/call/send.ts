@@ -80,7 +80,7 @@ export const send = (
     try {
       secret = Redacted.value(redacted)
     } catch (cause) {
-      return Effect.fail(new Credential.CredentialUnavailable({ credential: name, cause }))
+      return Effect.fail(new Credential.CredentialUnavailable({ credential: name, isWiped: true, cause }))
     }
     const key = fiber.getRef(Retry.CurrentKey)
     const finished = {

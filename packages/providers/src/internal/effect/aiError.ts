@@ -28,7 +28,9 @@ const reasonOf = (error: CallError, url: string): AiError.AiErrorReason | undefi
     case "RegionBlocked":
       return new AiError.AuthenticationError({ kind: "InsufficientPermissions", description, ...http(error) })
     case "CredentialUnavailable":
-      return new AiError.AuthenticationError({ kind: "MissingKey", description })
+      return error.isWiped === true
+        ? new AiError.UnknownError({ description })
+        : new AiError.AuthenticationError({ kind: "MissingKey", description })
     case "QuotaExhausted":
       return new AiError.QuotaExhaustedError(http(error))
     case "RateLimited":
