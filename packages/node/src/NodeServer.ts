@@ -130,7 +130,28 @@ const stop = (requests: Requests, connections: Connections, timeout: Duration.Du
     connections.abandon()
   })
 
+const fields: Readonly<Record<keyof Options, true>> = {
+  deadline: true,
+  caller: true,
+  createServer: true,
+  name: true,
+  gracefulShutdownTimeout: true,
+  port: true,
+  host: true,
+  backlog: true,
+  exclusive: true,
+  handle: true,
+  ipv6Only: true,
+  reusePort: true,
+  path: true,
+  readableAll: true,
+  writableAll: true,
+  signal: true,
+  websocket: true
+}
+
 const make = Effect.fnUntraced(function*<R>(options: Options<R>) {
+  OptionCheck.fields<Options<R>>("options", options, fields)
   const { caller, createServer = Http.createServer, deadline, gracefulShutdownTimeout, name, ...listen } = options
   const timeout = OptionCheck.duration("gracefulShutdownTimeout", gracefulShutdownTimeout ?? "20 seconds")
   const context = yield* Effect.context<R>()

@@ -144,8 +144,20 @@ const makeProxied = (connector: Connector, name: string, proxy: NodeProxy.Proxy)
     })
 }
 
+const fields: Readonly<Record<keyof Options, true>> = {
+  connections: true,
+  maxWaiting: true,
+  idleTimeToLive: true,
+  maxLifetime: true,
+  maxBodySize: true,
+  closeTimeout: true,
+  maxHeaderSize: true,
+  tls: true,
+  proxy: true
+}
+
 const makeWire = (options: Options): Wire.Wire => {
-  const { proxy: proxies = {} } = options
+  const { proxy: proxies = {} } = OptionCheck.fields("options", options, fields)
   const maxHeaderSize = OptionCheck.count("maxHeaderSize", options.maxHeaderSize ?? 16 * 1024, 1)
   const connector = makeConnector(checkTls("tls", options.tls))
   const direct = makeDirect(connector)

@@ -36,6 +36,8 @@ const settings: ReadonlyArray<Setting> = [
   ],
   ["gracefulShutdownTimeout", [-1, NaN, "soon"], (value) => served({ gracefulShutdownTimeout: value })],
   ["deadline", [-1, NaN, "soon"], (value) => served({ deadline: value })],
+  ["options", [{ conections: 1 }, { maxbodysize: 1 }, []], (value) => transport(value)],
+  ["options", [{ prot: 1 }, { disablePreemptiveShutdown: true }], (value) => served(value)],
   ["interval", [-1, 0, NaN, "soon"], (value) =>
     Layer.build(NodeMetrics.layer).pipe(
       Effect.provideService(NodeMetrics.interval, value),

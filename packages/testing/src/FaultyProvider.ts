@@ -138,14 +138,28 @@ export const header = (
 /** Waiting for another process or the kernel takes real time. */
 const live = Effect.provideService(Clock.Clock, Context.get(Context.empty(), Clock.Clock))
 
-const withDefaults = (options: Options): Omit<FaultyServer.Options, "handler"> => ({
-  tls: options.tls ?? false,
-  host: options.host ?? "127.0.0.1",
-  port: OptionCheck.count("port", options.port ?? 0, 0, 65_535),
-  keep: OptionCheck.count("keep", options.keep ?? 1024, 0),
-  otherwise: options.otherwise ?? Behavior.json({ ok: true }),
-  behaviors: { ...VendorErrors.behaviors, ...options.behaviors }
-})
+const fields: Readonly<Record<keyof ProcessOptions, true>> = {
+  tls: true,
+  host: true,
+  port: true,
+  otherwise: true,
+  behaviors: true,
+  keep: true,
+  handler: true,
+  execArgv: true
+}
+
+const withDefaults = (options: Options): Omit<FaultyServer.Options, "handler"> => {
+  OptionCheck.fields<Options>("options", options, fields)
+  return {
+    tls: options.tls ?? false,
+    host: options.host ?? "127.0.0.1",
+    port: OptionCheck.count("port", options.port ?? 0, 0, 65_535),
+    keep: OptionCheck.count("keep", options.keep ?? 1024, 0),
+    otherwise: options.otherwise ?? Behavior.json({ ok: true }),
+    behaviors: { ...VendorErrors.behaviors, ...options.behaviors }
+  }
+}
 
 interface Started {
   readonly provider: FaultyProvider["Service"]

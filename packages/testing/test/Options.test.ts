@@ -18,6 +18,8 @@ const simulated = (effect: Effect.Effect<unknown>) =>
 const scenario = { name: "nothing", program: Effect.void }
 
 const settings: ReadonlyArray<Setting> = [
+  ["options", [{ prot: 1 }, [], { Keep: 1 }], (value) => FaultyProvider.make(value)],
+  ["options", [{ prot: 1 }, { execArg: [] }], (value) => FaultyProvider.makeProcess(value)],
   ["grace", noDurations, (value) => LeakCheck.check(Effect.void, { grace: value })],
   ["grace", noDurations, (value) => LeakCheck.each(hooks, { grace: value })],
   ["limit", noCounts, (value) => LeakCheck.growth(Effect.void, { limit: value })],
