@@ -1,4 +1,13 @@
-import { Credential, Retry, Session, type SessionError, SessionRegistry, type Transport } from "@clawback/core"
+import {
+  Caller,
+  Credential,
+  Deadline,
+  Retry,
+  Session,
+  type SessionError,
+  SessionRegistry,
+  type Transport
+} from "@clawback/core"
 import { Anthropic, OpenAi, ProviderError } from "@clawback/providers"
 import { assert, describe, it } from "@effect/vitest"
 import {
@@ -13,9 +22,11 @@ import {
   Option,
   Redacted,
   Schema,
-  Stream
+  Stream,
+  Tracer
 } from "effect"
 import { type AiError, LanguageModel, Model } from "effect/ai"
+import { TestClock } from "effect/testing"
 import { expectTypeOf } from "vitest"
 import * as FakeTransport from "./support/fakeTransport.ts"
 import { config, whole } from "./support/openAiModel.ts"
@@ -143,6 +154,38 @@ describe("a provider's Model", () => {
       assert.strictEqual(opened?.parent, undefined)
       assert.strictEqual(yield* asked, "2")
     }).pipe(Effect.provide(OpenAi.model("gpt-5")), over(answers("1", "2"))))
+
+  it.effect("is opened inside of nothing that its layer was built in, which may have ended", () =>
+    Effect.gen(function*() {
+      const scope = yield* Effect.scope
+      const seen: Array<unknown> = []
+      const credential = {
+        name: "OPENAI_API_KEY",
+        open: Effect.gen(function*() {
+          const span = Option.getOrUndefined(yield* Effect.serviceOption(Tracer.ParentSpan))
+          seen.push(
+            yield* Session.Current,
+            yield* Deadline.Current,
+            yield* Retry.CurrentKey,
+            yield* Caller.Current,
+            span
+          )
+          return yield* Credential.config("OPENAI_API_KEY").open
+        })
+      }
+      const built = yield* Layer.buildWithScope(OpenAi.model("gpt-5", { credential }), scope).pipe(
+        Session.scoped({ kind: "request", name: "first" }),
+        Caller.provide({ tenant: "acme" }),
+        Retry.idempotent("key"),
+        Effect.withSpan("build"),
+        Deadline.within("1 second")
+      )
+      yield* TestClock.adjust("2 seconds")
+      assert.strictEqual(yield* Effect.provide(asked, built), "1")
+      assert.deepStrictEqual(seen, [undefined, undefined, undefined, undefined, undefined])
+      assert.strictEqual(yield* credentials, 1)
+      assert.isEmpty(yield* SessionRegistry.list({ tenant: "acme" }))
+    }).pipe(Effect.scoped, over(answers("1"))))
 
   it.effect("is a step of an ExecutionPlan, even if its key is missing", () => {
     const fake = FakeTransport.make(
