@@ -107,6 +107,10 @@ const unlessOver = <A, E, R>(
   })
 }
 
+/** An empty scope closes at once, so that its release takes no time of the deadline. */
+const closeScope = (scope: Scope.Closeable, exit: Exit.Exit<unknown, unknown>): Effect.Effect<void> =>
+  scope.state._tag === "Empty" ? Scope.closeUnsafe(scope, exit) ?? Effect.void : Scope.close(scope, exit)
+
 /**
  * Like `Deadline.within` around `scoped`, on one fiber instead of two. The deadline interrupts the work even where
  * interruption is not allowed around it. The error comes once the session is released.
@@ -141,7 +145,7 @@ export const scopedWithin: {
         const work = opened(fiber, info, site, Effect.void, restore, (record, _, kernel) => {
           const { context } = fiber
           const scope = Scope.makeUnsafe()
-          hold(record, scope, (scope, exit: Exit.Exit<unknown, unknown>) => Scope.close(scope, exit), context)
+          hold(record, scope, closeScope, context)
           const within = Context.add(context, Deadline.Current, limit.deadline)
           const inside = Context.add(Context.add(within, Current, record), Scope.Scope, scope) as Context.Context<R>
           return Effect.onExitPrimitive(

@@ -83,6 +83,31 @@ describe("Session.scopedWithin", () => {
       { discard: true }
     ), 30_000)
 
+  it.effect("ends as Deadline.within does where there is no time at all, inside of another limit", () =>
+    Effect.gen(function*() {
+      const works: ReadonlyArray<Work> = [
+        Effect.succeed("done"),
+        Effect.fail("no"),
+        Effect.die("oh"),
+        Effect.as(Effect.sleep(50), "slept"),
+        Effect.never,
+        Effect.andThen(Effect.addFinalizer(() => Effect.sleep(30)), Effect.succeed("done"))
+      ]
+      const forms = {
+        joined: (work: Work, millis: number) => Session.scopedWithin(work, info, millis),
+        nested: (work: Work, millis: number) => work.pipe(Session.scoped(info), Deadline.within(millis))
+      }
+      const endsOf = (form: typeof forms.joined) =>
+        Effect.forEach(works, (work) =>
+          Effect.gen(function*() {
+            const inner = Effect.map(Effect.exit(form(work, 0)), (exit) => endOf(exit).join())
+            const fiber = yield* Effect.forkChild(form(inner, 60_000), { startImmediately: true })
+            yield* TestClock.adjust("2 minutes")
+            return yield* Fiber.join(fiber)
+          }))
+      assert.deepStrictEqual(yield* endsOf(forms.joined), yield* endsOf(forms.nested))
+    }))
+
   it.effect("does not limit work whose duration is infinite", () =>
     Effect.gen(function*() {
       const fiber = yield* Effect.forkChild(Session.scopedWithin(Effect.sleep("1 day"), info, "Infinity"))
