@@ -33,11 +33,13 @@ const until = (isSo: (counts: Readonly<Record<string, number>>) => boolean) =>
     within("5 seconds")
   )
 
-const connectFailure = (url: string) =>
+const connectFailed = (url: string) =>
   Effect.map(Effect.flip(get(url)), (error) => {
     assert.instanceOf(error, TransportError.ConnectFailed)
-    return error.reason
+    return error
   })
+
+const connectFailure = (url: string) => Effect.map(connectFailed(url), ({ reason }) => reason)
 
 const lostIn = (url: string) =>
   Effect.map(Effect.flip(get(url)), (error) => {
@@ -61,7 +63,9 @@ describe("NodeTransport: a connection that does not come about", () => {
   it.effect("a server that hangs up during the TLS handshake", () =>
     Effect.gen(function*() {
       const server = yield* Servers.tcp((socket) => socket.once("data", () => socket.resetAndDestroy()))
-      assert.strictEqual(yield* connectFailure(`https://127.0.0.1:${server.port}/`), "reset")
+      const { message, reason } = yield* connectFailed(`https://127.0.0.1:${server.port}/`)
+      assert.strictEqual(reason, "reset")
+      assert.include(message, "check whether its URL should begin with http:")
     }).pipe(transport()))
 
   it.effect("TLS with a server that speaks plain text", () =>

@@ -1,4 +1,4 @@
-import { SessionRegistry, type Timeouts, TransportError } from "@clawback/core"
+import { Credential, SessionRegistry, type Timeouts, TransportError } from "@clawback/core"
 import { OpenAi } from "@clawback/providers"
 import { assert, describe, it } from "@effect/vitest"
 import { Cause, Duration, Effect, Exit, Fiber, Layer, Option, Stream } from "effect"
@@ -318,6 +318,35 @@ describe("the layer", () => {
       assert.deepInclude(error, { _tag: "InvalidUrl", url } as object)
       assert.notInclude(error.message, "s3")
     }))
+
+  it.effect.each(
+    [
+      [
+        { OPENAI_BASE_URL: "localhost:4555/v1" },
+        undefined,
+        "OPENAI_BASE_URL is \"localhost:4555/v1\": it must begin with http:// or https://"
+      ],
+      [{}, "localhost/v1", "The option `baseUrl` is \"localhost/v1\": it must begin with http:// or https://"],
+      [{}, "http:///v1", "it has no host"],
+      [{}, "http://me:s3cret@a.test", "it must not have credentials"],
+      [
+        {},
+        "http://a.test/v1/chat/completions/?key=s3cret",
+        "it must not end with /chat/completions, which is added to it"
+      ]
+    ] as const
+  )(
+    "names where a base URL came from, and what is wrong with it: %j",
+    ([values, baseUrl, says]) =>
+      Effect.gen(function*() {
+        const layer = OpenAi.layer({ model: "m", baseUrl, credential: Credential.none }).pipe(
+          Layer.provide([FakeTransport.make().layer, config(values)])
+        )
+        const { message } = yield* Effect.flip(Effect.scoped(Layer.build(layer)))
+        assert.include(message, says)
+        assert.notInclude(message, "s3cret")
+      })
+  )
 
   it.effect("keeps the query of the base URL out of errors", () =>
     Effect.gen(function*() {

@@ -9,11 +9,15 @@ import * as Urls from "./urls.ts"
 /** The URL cannot be requested. Nothing was sent. */
 export class InvalidUrl extends Schema.TaggedError<InvalidUrl>("@clawback/core/InvalidUrl")("InvalidUrl", {
   /** Without its credentials, its query and its fragment, which may be secret. */
-  url: Schema.String
+  url: Schema.String,
+  /** Where the URL came from: an option, or a name in the application's configuration. */
+  source: Schema.optional(Schema.String),
+  /** What is wrong, if the URL alone does not say. */
+  detail: Schema.optional(Schema.String)
 }) {
   /** Makes one of a URL as it was given, whose secrets the error does not keep. */
-  static of(url: string): InvalidUrl {
-    return new InvalidUrl({ url: Urls.shown(url) })
+  static of(url: string, origin: Pick<InvalidUrl, "source" | "detail"> = {}): InvalidUrl {
+    return new InvalidUrl({ url: Urls.shown(url), ...origin })
   }
   get retry(): Advice {
     return { reach: "unsent", isTransient: false }
@@ -23,7 +27,8 @@ export class InvalidUrl extends Schema.TaggedError<InvalidUrl>("@clawback/core/I
     const advice = url.includes(Urls.credentials)
       ? "Send credentials in a header, such as `authorization`; a layer of a provider takes them as its `credential`."
       : "Give one such as \"https://api.example.com/v1\"."
-    return `${JSON.stringify(url)} is not an absolute http or https URL without credentials and fragment. ${advice}`
+    const fault = this.detail ?? Urls.fault(url) ?? "it must be an absolute URL without credentials and fragment"
+    return `${this.source === undefined ? "The URL" : this.source} is ${JSON.stringify(url)}: ${fault}. ${advice}`
   }
 }
 
@@ -69,7 +74,8 @@ export class ConnectFailed extends Schema.TaggedError<ConnectFailed>("@clawback/
       refused: "Nothing listens there: check host and port, and that the server runs",
       unresolved: "The host name has no address: check it, and the DNS",
       unreachable: "There is no route to the host: check the network",
-      reset: "The server closed the connection while connecting: try again",
+      reset: "The server closed the connection while connecting: try again" +
+        (this.origin.startsWith("https:") ? ", and check whether its URL should begin with http:" : ""),
       tls:
         "No trusted TLS connection could be established: check certificate, host name and clock, and that the server uses TLS there",
       other: "See the cause"

@@ -7,6 +7,14 @@ export const copied = (text: string): string => ` ${text}`.slice(1)
 /** Replaces the credentials of a URL that is shown. */
 export const credentials = "<credentials>@"
 
+/** What is wrong with a shown URL, where that is plain to see. */
+export const fault = (url: string): string | undefined => {
+  if (url.includes(credentials)) return "it must not have credentials"
+  if (!/^https?:/i.test(url)) return "it must begin with http:// or https://"
+  if (!/^https?:\/\/[^/\\?#]/i.test(url)) return "it has no host"
+  return url.includes("#") ? "it must not have a fragment" : undefined
+}
+
 /**
  * A URL without what may be secret: credentials (whose delimiters may be misplaced), query and fragment. The text may also
  * be a failed attempt at a URL. Showing a shown URL changes nothing.

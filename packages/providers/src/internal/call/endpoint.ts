@@ -64,8 +64,23 @@ export interface Endpoint {
   readonly headers: Readonly<Record<string, string>>
 }
 
-const configuredBaseUrl = (row: Row): Config.Config<string> =>
-  Config.map(Config.withDefault(Config.String(baseUrlName(row)), ""), (text) => text.trim() || row.baseUrl)
+/** A base URL, and where it came from. */
+interface Given {
+  readonly text: string
+  readonly source: string
+}
+
+const configuredBaseUrl = (row: Row): Config.Config<Given> =>
+  Config.map(Config.withDefault(Config.String(baseUrlName(row)), ""), (text) =>
+    text.trim() === ""
+      ? { text: row.baseUrl, source: `The base URL of the provider ${row.name}` }
+      : { text, source: baseUrlName(row) })
+
+/** The path that the protocol of an operation adds to the base URL. */
+const pathOf = ({ chat, embeddings }: Row, operation: Operation, model: string): string | undefined =>
+  operation === "chat"
+    ? chat?.request(model, { stream: true, includeUsage: true }).path
+    : embeddings?.request(model, embeddings.delivery).path
 
 /** Reaches a model for as long as the scope is open. */
 export const open = Effect.fnUntraced(function*<E, R>(
@@ -76,8 +91,11 @@ export const open = Effect.fnUntraced(function*<E, R>(
 ): Effect.fn.Return<Endpoint, E | OpenError, R | Transport.Transport | Scope.Scope> {
   const credential: Credential.Credential<E | Credential.CredentialUnavailable | SessionError, R> =
     options.credential ?? row.credential ?? Credential.config(apiKeyName(row))
-  const text = OptionCheck.text("baseUrl", options.baseUrl ?? (yield* configuredBaseUrl(row)))
-  const baseUrl = yield* Effect.fromResult(BaseUrl.parse(text))
+  const { source, text } = options.baseUrl === undefined
+    ? yield* configuredBaseUrl(row)
+    : { text: options.baseUrl, source: "The option `baseUrl`" }
+  const parsed = yield* Effect.fromResult(BaseUrl.parse(OptionCheck.text("baseUrl", text), source))
+  const baseUrl = yield* Effect.fromResult(BaseUrl.outside(parsed, pathOf(row, operation, model) ?? "", source))
   const { timeouts = {} } = options
   return {
     provider: row.name,
