@@ -13,6 +13,7 @@ import { spawn } from "node:child_process"
 import { availableParallelism } from "node:os"
 import { argv, execArgv, execPath, exit } from "node:process"
 import { text } from "node:stream/consumers"
+import { setImmediate } from "node:timers/promises"
 import { parseArgs } from "node:util"
 import { Comparison, type Difference } from "../differential/compare.ts"
 import { declared } from "../differential/declared.ts"
@@ -61,6 +62,8 @@ const compare = async (): Promise<Figures> => {
   const comparison = new Comparison()
   for (const pair of chosen) {
     const before = comparison.differences.length
+    // Without a turn of the event loop, what was reached by a weak reference is never collected.
+    await setImmediate()
     if (mode === undefined) await comparison.pair(pair.program, pair.wrapper, effort)
     else {
       const setting = { ...pair, mode: mode as Mode, operations: Number(operations ?? 2048) }
