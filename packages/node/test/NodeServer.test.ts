@@ -3,11 +3,18 @@ import * as NodeServer from "@clawback/node/NodeServer"
 import { assert, describe, it } from "@effect/vitest"
 import { Context, Duration, Effect, Exit, Fiber, Layer, Scope, Stream } from "effect"
 import { HttpRouter, HttpServer, HttpServerResponse } from "effect/http"
+import { createHook } from "node:async_hooks"
 import { once } from "node:events"
+import * as Http from "node:http"
 import * as Https from "node:https"
 import { text } from "node:stream/consumers"
+import { setFlagsFromString } from "node:v8"
+import { runInNewContext } from "node:vm"
 import { selfSigned } from "./certificate.ts"
 import { type Answer, connect, get, isRefused } from "./clients.ts"
+
+setFlagsFromString("--expose-gc")
+const collectGarbage: () => void = runInNewContext("gc")
 
 const listen = { port: 0, host: "127.0.0.1" }
 const quiet = { disableLogger: true, disableListenLog: true }
@@ -142,6 +149,30 @@ describe("NodeServer.layer", () => {
       assert.strictEqual(error._tag, "ServeError")
       assert.match(error.message, new RegExp(`EADDRINUSE.*127\\.0\\.0\\.1:${port}.* choose another port`))
       assert.deepInclude(error.cause, { code: "EADDRINUSE", port })
+    }).pipe(Effect.scoped, isolated))
+
+  it.live("leaves no timer and no server behind once its layer is closed", () =>
+    Effect.gen(function*() {
+      const timers = new Set<number>()
+      const hook = createHook({
+        init: (id, type) => type === "Timeout" && timers.add(id),
+        destroy: (id) => timers.delete(id)
+      }).enable()
+      yield* Effect.addFinalizer(() => Effect.sync(() => hook.disable()))
+      const servers: Array<WeakRef<Http.Server>> = []
+      const createServer = () => {
+        const server = Http.createServer()
+        servers.push(new WeakRef(server))
+        return server
+      }
+      const openAndClose = Effect.scoped(serve(HttpRouter.serve(slow, quiet), { createServer }))
+      yield* Effect.repeat(openAndClose, { times: 39 })
+      const started = [...timers]
+      const collected = Effect.delay(Effect.sync(collectGarbage), "20 millis")
+      const alive = Effect.map(collected, () => servers.filter((server) => server.deref() !== undefined).length)
+      yield* Effect.timeout(Effect.repeat(alive, { until: (count) => count === 0 }), "5 seconds")
+      assert.lengthOf(servers, 40)
+      assert.deepStrictEqual(started.filter((id) => timers.has(id)), [])
     }).pipe(Effect.scoped, isolated))
 
   it.live("serves and drains over TLS", () =>

@@ -145,9 +145,11 @@ export class Connections {
     for (const { response } of this.exchanges.values()) if (response.writableEnded) response.destroy()
   }
 
-  /** Closes every connection. */
+  /** Closes every connection, and what else the server holds. */
   destroy(): void {
     for (const socket of this.sockets) socket.destroy()
+    // `stop` closes the listener only. This ends the timer that checks the connections. A closed listener is no fault here.
+    this.server.close(() => {})
   }
 
   /** Watches the server no longer. */
