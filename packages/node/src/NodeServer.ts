@@ -30,7 +30,12 @@
  * NodeShutdown.runMain(Layer.launch(Layer.provideMerge(Stop, HttpRouter.serve(Hello)).pipe(Layer.provide(Server))))
  * ```
  *
- * Limits: HTTP/1.1, with or without TLS. Do not add `RequestScope.layer`: reports would then count each request twice.
+ * Limits:
+ *
+ * - HTTP/1.1, with or without TLS.
+ * - Do not add `RequestScope.layer`: reports would then count each request twice.
+ * - If a client asks for an upgrade, sends more bytes, and leaves before a handler reads them, its request goes on until its
+ *   deadline. The same holds for a client that leaves after the response to such a request has begun, until more is written.
  *
  * Imported by its own path, `@clawback/node/NodeServer`, since Effect's HTTP modules take a while to load.
  */
@@ -60,6 +65,7 @@ import type * as Https from "node:https"
 import { Connections } from "./internal/connections.ts"
 import { withMessage } from "./internal/serveError.ts"
 import { stopWithShutdown } from "./internal/stopping.ts"
+import { closeAbandoned } from "./internal/upgrades.ts"
 
 export interface Options<out R = never>
   extends RequestScope.Options<R>, Omit<NodeHttpServer.Options, "disablePreemptiveShutdown">
@@ -165,6 +171,7 @@ const make = Effect.fnUntraced(function*<R>(options: Options<R>) {
     Effect.sync(() => new Connections(server, ["request", "checkContinue"])),
     (connections) => Effect.sync(() => connections.detach())
   )
+  yield* closeAbandoned(server)
   yield* stopWithShutdown(connections, name ?? "http server")
   const { address, serve } = yield* Effect.mapError(NodeHttpServer.make(() => server, listen), withMessage)
   yield* Effect.addFinalizer(() =>

@@ -2,12 +2,13 @@ import { Caller, SessionRegistry } from "@clawback/core"
 import * as NodeServer from "@clawback/node/NodeServer"
 import { assert, describe, it } from "@effect/vitest"
 import { Context, Duration, Effect, Exit, Fiber, Layer, Scope, Stream } from "effect"
-import { HttpRouter, HttpServer, HttpServerResponse } from "effect/http"
+import { HttpRouter, HttpServer, HttpServerRequest, HttpServerResponse } from "effect/http"
+import { Socket } from "effect/socket"
 import { createHook } from "node:async_hooks"
 import { once } from "node:events"
 import * as Http from "node:http"
 import * as Https from "node:https"
-import { text } from "node:stream/consumers"
+import { buffer, text } from "node:stream/consumers"
 import { setFlagsFromString } from "node:v8"
 import { runInNewContext } from "node:vm"
 import { selfSigned } from "./certificate.ts"
@@ -45,6 +46,11 @@ const seconds = ([duration]: readonly [Duration.Duration, unknown]) => Duration.
 const slow = HttpRouter.add("GET", "/slow", Effect.as(Effect.sleep("300 millis"), HttpServerResponse.text("done")))
 const hang = HttpRouter.add("GET", "/hang", Effect.never)
 const isolated = Effect.provide(SessionRegistry.layer())
+
+/** Asks for a WebSocket. */
+const asksFor = (path: string) =>
+  `GET ${path} HTTP/1.1\r\nhost: localhost\r\nconnection: upgrade\r\nupgrade: websocket\r\n`
+  + "sec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\nsec-websocket-version: 13\r\n\r\n"
 
 describe("NodeServer.layer", () => {
   it.live("waits for its requests when it closes, and for no connection without a request", () =>
@@ -140,6 +146,36 @@ describe("NodeServer.layer", () => {
       yield* Effect.repeat(Effect.delay(SessionRegistry.list(), "10 millis"), { until: ({ length }) => length > 0 })
       socket.destroy()
       yield* Effect.repeat(Effect.delay(SessionRegistry.list(), "10 millis"), { until: ({ length }) => length === 0 })
+    }).pipe(Effect.scoped, isolated))
+
+  it.live("interrupts a request whose client leaves before its upgrade", () =>
+    Effect.gen(function*() {
+      const { port } = yield* serve(HttpRouter.serve(hang, quiet))
+      const socket = yield* Effect.promise(() => connect(port, asksFor("/hang")))
+      const open = Effect.delay(SessionRegistry.list({ kind: "request" }), "10 millis")
+      yield* Effect.repeat(open, { until: ({ length }) => length === 1 })
+      socket.end()
+      yield* Effect.timeout(Effect.repeat(open, { until: ({ length }) => length === 0 }), "3 seconds")
+    }).pipe(Effect.scoped, isolated))
+
+  it.live("sends the close frame to a client whose WebSocket has ended its own direction", () =>
+    Effect.gen(function*() {
+      const echo = HttpRouter.add(
+        "GET",
+        "/socket",
+        Effect.gen(function*() {
+          const { upgrade } = yield* HttpServerRequest.HttpServerRequest
+          yield* Stream.runDrain(Socket.toStream(yield* Effect.delay(upgrade, "100 millis")))
+          return HttpServerResponse.empty()
+        })
+      )
+      const { port } = yield* serve(HttpRouter.serve(echo, quiet))
+      const socket = yield* Effect.promise(() => connect(port, asksFor("/socket")))
+      yield* Effect.promise(() => once(socket, "readable"))
+      // A close frame with a mask.
+      socket.end(Buffer.from([0x88, 0x82, 0, 0, 0, 0, 0x03, 0xe8]))
+      const received = yield* Effect.promise(() => buffer(socket))
+      assert.deepStrictEqual([...received.subarray(-4)], [0x88, 0x02, 0x03, 0xe8])
     }).pipe(Effect.scoped, isolated))
 
   it.live("fails with a message that says what to do if its port is taken", () =>
