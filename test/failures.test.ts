@@ -7,7 +7,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { ConfigProvider, Effect, Exit, Layer, Option, Scope, Stream } from "effect"
 import { LanguageModel } from "effect/ai"
 import { type Failure, failures, type File, registry } from "./support/failures.ts"
-import { anthropic, openAi, type Provider } from "./support/model.ts"
+import { anthropic, openAi, type Provider, unchecked } from "./support/model.ts"
 import { assertKept } from "./support/secrets.ts"
 
 const secret = "sk-proj-Zm9yZ2V0IG1l_1234567890-abcdefghij"
@@ -50,10 +50,10 @@ const failureOf = <E>(
     const wire = yield* Layer.buildWithScope(NodeTransport.layer(failure.transport), transport)
     const target = provider.target({
       baseUrl: `${origin}${provider.basePath}`,
+      credential: key === undefined ? undefined : unchecked(key(secret)),
       timeouts: failure.timeouts
     })
-    const apiKey = key?.(secret) ?? secret
-    const config = ConfigProvider.layer(ConfigProvider.fromUnknown({ [Providers.apiKeyName(target.provider)]: apiKey }))
+    const config = ConfigProvider.layer(ConfigProvider.fromUnknown({ [Providers.apiKeyName(target.provider)]: secret }))
     const context = yield* Layer.buildWithScope(Layer.provide(Target.layer(target), config), model).pipe(
       Effect.provide(wire)
     )

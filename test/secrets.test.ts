@@ -5,7 +5,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect, Option, Stream } from "effect"
 import { type AiError, LanguageModel } from "effect/ai"
 import type * as Http from "node:http"
-import { withModel } from "./support/model.ts"
+import { unchecked, withModel } from "./support/model.ts"
 import { assertKept } from "./support/secrets.ts"
 import * as Server from "./support/server.ts"
 
@@ -150,7 +150,7 @@ describe("the key is redacted", () => {
       const server = yield* Server.http(Server.answer)
       const key = `${secret}\n${secret}`
       yield* assertKeptBy(streamed, "InvalidRequest", key).pipe(
-        withModel({ baseUrl: `http://${server.host}/v1`, apiKey: key })
+        withModel({ baseUrl: `http://${server.host}/v1`, credential: unchecked(key) })
       )
       assert.strictEqual(server.begun(), 0)
     }))
