@@ -45,7 +45,6 @@
  * Interleaved tool calls are written one after the other. Only the first of several answers is written.
  */
 
-import * as OptionCheck from "@clawback/core/OptionCheck"
 import { sse } from "./internal/framing/sse.ts"
 import { classify } from "./internal/protocols/anthropicMessages/decodeError.ts"
 import { decodeRequest } from "./internal/protocols/anthropicMessages/decodeRequest.ts"
@@ -69,9 +68,9 @@ export interface AnthropicMessages extends Protocol.ChatProtocol {
   readonly makeEncoder: (delivery: Protocol.Delivery) => Protocol.Encoder
 }
 
-/** The protocol of servers with these quirks. Default of each: Anthropic's. Throws a `RangeError` at an unknown one. */
+/** The protocol of servers with these quirks. Default of each: Anthropic's. Throws a `RangeError` at an unknown quirk or value. */
 export const make = (quirks: Partial<Quirks> = {}): AnthropicMessages => {
-  const all: Quirks = { ...Internal.defaults, ...OptionCheck.fields("quirks", quirks, Internal.defaults) }
+  const all = Internal.complete(quirks)
   return {
     name,
     quirks: all,

@@ -30,7 +30,6 @@
  * with a history.
  */
 
-import * as OptionCheck from "@clawback/core/OptionCheck"
 import { sse } from "./internal/framing/sse.ts"
 import { classify } from "./internal/protocols/openAi/decodeError.ts"
 import { encodeError, notFound } from "./internal/protocols/openAi/encodeError.ts"
@@ -54,9 +53,9 @@ export interface OpenAiChat extends Protocol.ChatProtocol {
   readonly makeEncoder: (delivery: Protocol.Delivery) => Protocol.Encoder
 }
 
-/** The protocol of servers with these quirks. Default of each: OpenAI's. Throws a `RangeError` at an unknown one. */
+/** The protocol of servers with these quirks. Default of each: OpenAI's. Throws a `RangeError` at an unknown quirk or value. */
 export const make = (quirks: Partial<Quirks> = {}): OpenAiChat => {
-  const all: Quirks = { ...Internal.defaults, ...OptionCheck.fields("quirks", quirks, Internal.defaults) }
+  const all = Internal.complete(quirks)
   const decodeBody = decodeRequest(all)
   return {
     name,

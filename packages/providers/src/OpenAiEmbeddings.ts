@@ -10,7 +10,6 @@
  * - Vectors in base64 are 32-bit floats, which is what models compute with.
  */
 
-import * as OptionCheck from "@clawback/core/OptionCheck"
 import { classify } from "./internal/protocols/openAi/decodeError.ts"
 import { encodeError, notFound } from "./internal/protocols/openAi/encodeError.ts"
 import { limits } from "./internal/protocols/openAi/limits.ts"
@@ -30,9 +29,9 @@ export interface OpenAiEmbeddings extends Protocol.EmbeddingProtocol {
   readonly quirks: Quirks
 }
 
-/** The protocol of servers with these quirks. Default of each: OpenAI's. Throws a `RangeError` at an unknown one. */
+/** The protocol of servers with these quirks. Default of each: OpenAI's. Throws a `RangeError` at an unknown quirk or value. */
 export const make = (quirks: Partial<Quirks> = {}): OpenAiEmbeddings => {
-  const all: Quirks = { ...Internal.defaults, ...OptionCheck.fields("quirks", quirks, Internal.defaults) }
+  const all = Internal.complete(quirks)
   const decodeBody = decodeRequest(all)
   return {
     name,

@@ -13,6 +13,26 @@ describe("quirks", () => {
       assert.throws(() => make(quirks), RangeError, "`maxTokenField`")
     }
   })
+
+  it.each<[string, (quirks: object) => unknown, string]>([
+    [`{"maxTokensField":"max_token"}`, OpenAiChat.make, "quirks.maxTokensField"],
+    [`{"systemRole":null}`, OpenAiChat.make, ""],
+    [`{"toolIds":{}}`, OpenAiChat.make, "quirks.toolIds.alphanumeric"],
+    [`{"toolIds":{"alphanumeric":0}}`, OpenAiChat.make, "quirks.toolIds.alphanumeric"],
+    [`{"toolIds":{"alphanumeric":2.5}}`, OpenAiChat.make, "quirks.toolIds.alphanumeric"],
+    [`{"toolIds":{"alphanumerc":9}}`, OpenAiChat.make, "quirks.toolIds"],
+    [`{"answerTokens":"many"}`, AnthropicMessages.make, "quirks.answerTokens"],
+    [`{"version":20230601}`, AnthropicMessages.make, "quirks.version"],
+    [`{"encoding":"hex"}`, OpenAiEmbeddings.make, "quirks.encoding"]
+  ])("have known values: %s", (json, make, option) => {
+    if (option === "") assert.doesNotThrow(() => make(JSON.parse(json)))
+    else assert.throws(() => make(JSON.parse(json)), RangeError, option)
+  })
+
+  it("have their default where they are undefined", () => {
+    const quirks: object = { maxTokensField: undefined, toolIds: undefined, systemRole: undefined }
+    assert.deepStrictEqual(OpenAiChat.make(quirks).quirks, OpenAiChat.protocol.quirks)
+  })
 })
 
 describe("the quirks of Anthropic's Messages", () => {

@@ -1,3 +1,5 @@
+import * as OptionCheck from "@clawback/core/OptionCheck"
+
 /** The differences between servers of this protocol. A provider declares its own. */
 export interface Quirks {
   /**
@@ -17,4 +19,13 @@ export interface Quirks {
 }
 
 /** Anthropic's own server, and what most servers accept. */
-export const defaults: Quirks = { version: "2023-06-01", answerTokens: 4_096 }
+const defaults: Quirks = { version: "2023-06-01", answerTokens: 4_096 }
+
+/** All quirks: an undefined one is its default. Throws a `RangeError` at an unknown quirk or value. */
+export const complete = (quirks: Partial<Quirks>): Quirks => {
+  const { answerTokens, version } = OptionCheck.fields("quirks", quirks, defaults)
+  return {
+    version: OptionCheck.text("quirks.version", version ?? defaults.version),
+    answerTokens: OptionCheck.count("quirks.answerTokens", answerTokens ?? defaults.answerTokens, 1)
+  }
+}

@@ -1,3 +1,5 @@
+import * as OptionCheck from "@clawback/core/OptionCheck"
+
 /**
  * The differences between servers of this protocol. A provider declares its quirks, and the code reads them. No code
  * compares the provider's name.
@@ -54,7 +56,7 @@ export interface Quirks {
 }
 
 /** OpenAI's own server, and what most servers accept. */
-export const defaults: Quirks = {
+const defaults: Quirks = {
   maxTokensField: "max_completion_tokens",
   reasoningField: "as-received",
   toolIds: "any",
@@ -63,6 +65,43 @@ export const defaults: Quirks = {
   systemRole: "system",
   seedField: "seed",
   requiredTool: "required"
+}
+
+/** The known values of each quirk that is a word. */
+const words = {
+  maxTokensField: ["max_completion_tokens", "max_tokens"],
+  reasoningField: ["as-received", "never", "reasoning_content", "reasoning"],
+  usage: ["include_usage", "unasked", "x_groq"],
+  topK: ["top_k", "unsupported"],
+  systemRole: ["system", "developer"],
+  seedField: ["seed", "random_seed"],
+  requiredTool: ["required", "any"]
+} as const
+
+/** A hash has no more characters. */
+const longestToolId = 11
+
+const checkedToolIds = (toolIds: Quirks["toolIds"]): Quirks["toolIds"] => {
+  if (toolIds === "any") return toolIds
+  const { alphanumeric } = OptionCheck.fields("quirks.toolIds", toolIds, { alphanumeric: true })
+  return { alphanumeric: OptionCheck.count("quirks.toolIds.alphanumeric", alphanumeric, 1, longestToolId) }
+}
+
+/** All quirks: an undefined one is its default. Throws a `RangeError` at an unknown quirk or value. */
+export const complete = (quirks: Partial<Quirks>): Quirks => {
+  const given = OptionCheck.fields("quirks", quirks, defaults)
+  const word = <K extends keyof typeof words>(name: K) =>
+    OptionCheck.choice<typeof words[K][number]>(`quirks.${name}`, given[name] ?? defaults[name], words[name])
+  return {
+    maxTokensField: word("maxTokensField"),
+    reasoningField: word("reasoningField"),
+    toolIds: checkedToolIds(given.toolIds ?? defaults.toolIds),
+    usage: word("usage"),
+    topK: word("topK"),
+    systemRole: word("systemRole"),
+    seedField: word("seedField"),
+    requiredTool: word("requiredTool")
+  }
 }
 
 const alphabet = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
