@@ -1,6 +1,6 @@
 import { Deadline, Session, SessionRegistry } from "@clawback/core"
 import { assert, describe, it } from "@effect/vitest"
-import { Cause, Clock, Effect, Exit, Fiber, Layer, type Scope } from "effect"
+import { Cause, Clock, Effect, Exit, Fiber, Layer, Predicate, type Scope } from "effect"
 import { TestClock } from "effect/testing"
 import * as fc from "fast-check"
 
@@ -25,12 +25,11 @@ const World = fc.record({
   isUninterruptible: fc.boolean()
 })
 
-const reasonOf = (reason: Cause.Reason<unknown>): string =>
-  Cause.isInterruptReason(reason)
-    ? "interrupted"
-    : Cause.isDieReason(reason)
-    ? `died of ${String(reason.defect)}`
-    : `failed with ${(reason as any).error._tag ?? (reason as any).error}`
+const reasonOf = (reason: Cause.Reason<unknown>): string => {
+  if (Cause.isInterruptReason(reason)) return "interrupted"
+  if (Cause.isDieReason(reason)) return `died of ${String(reason.defect)}`
+  return `failed with ${Predicate.hasProperty(reason.error, "_tag") ? reason.error._tag : reason.error}`
+}
 
 /** The order of reasons depends on how deep the fibers are nested. */
 const endOf = (exit: Exit.Exit<unknown, unknown>): ReadonlyArray<string> =>

@@ -88,7 +88,7 @@ describe("an answer of embeddings", () => {
       const sdk = OpenAiSdk.client(() =>
         new Response(JSON.stringify(body), { headers: { "content-type": "application/json" } })
       )
-      // Unless it is told the form, the SDK asks for base64 and decodes it.
+      // Without `encoding_format`, the SDK requests base64 and decodes it.
       const format = encoding === "float" ? { encoding_format: encoding } : {}
       const theirs = await sdk.embeddings.create({ model, input: ["a", "b"], ...format })
       assert.deepStrictEqual(theirs.data.map(({ embedding }) => [...embedding]), response.embeddings.map((_) => [..._]))

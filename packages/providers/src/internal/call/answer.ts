@@ -70,7 +70,7 @@ export class Answer {
       decoder?.isFinished === true && decoder.failure === undefined
   }
 
-  /** Strikes the secrets of the current attempt out of a text. Before there is one, nothing of a text is left. */
+  /** Redacts the secrets of the current attempt in a text. Before the first attempt, redacts the whole text. */
   redact(text: string): string {
     return this.body?.peer.redact(text) ?? "<redacted>"
   }

@@ -15,9 +15,9 @@ const rangesOf = (form: string, text: string): ReadonlyArray<Range> => {
 }
 
 /**
- * The provider that one attempt is sent to. Strikes the attempt's secrets out of texts, also as JSON and URLs spell them.
+ * The provider that one attempt is sent to. Redacts the attempt's secrets in texts, also as JSON and URLs spell them.
  *
- * Secrets may contain or overlap each other, so all are found before any is struck out. A pattern would be shorter, but the
+ * Secrets may contain or overlap each other, so all are found before any is redacted. A pattern would be shorter, but the
  * engine's cache of patterns keeps their texts.
  */
 export class Recipient implements Peer {
@@ -34,11 +34,11 @@ export class Recipient implements Peer {
     this.forms ??= [...new Set(this.secrets().filter((secret) => secret !== "").flatMap(formsOf))]
     const ranges = this.forms.flatMap((form) => rangesOf(form, text)).toSorted(([one], [other]) => one - other)
     let redacted = ""
-    let struck = 0
+    let redactedTo = 0
     for (const [start, end] of ranges) {
-      if (start >= struck) redacted += `${text.slice(struck, start)}<redacted>`
-      struck = Math.max(struck, end)
+      if (start >= redactedTo) redacted += `${text.slice(redactedTo, start)}<redacted>`
+      redactedTo = Math.max(redactedTo, end)
     }
-    return redacted + text.slice(struck)
+    return redacted + text.slice(redactedTo)
   }
 }

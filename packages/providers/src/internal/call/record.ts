@@ -13,7 +13,7 @@ import { type CallMetrics, interrupted } from "./metrics.ts"
 
 export type AnyFiber = Fiber.Fiber<unknown, unknown>
 
-/** Strikes secrets out of what a provider says. */
+/** Redacts secrets in what a provider says. */
 export type Redactor = Pick<Peer, "redact">
 
 /** A fiber's context without the fiber, which may be a reader that the call's work must not keep in memory. */
