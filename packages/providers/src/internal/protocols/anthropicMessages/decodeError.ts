@@ -1,6 +1,8 @@
 import type { HttpResponse, Peer } from "../../../Protocol.ts"
-import * as ProviderError from "../../../ProviderError.ts"
+import type * as ProviderError from "../../../ProviderError.ts"
 import * as From from "../../json/json.ts"
+import { type Class, classified } from "../../model/classified.ts"
+import { byWords } from "../../model/errorWords.ts"
 import { excerpt, invalidResponse } from "../../model/invalidResponse.ts"
 import { waitOf } from "./limits.ts"
 
@@ -28,10 +30,8 @@ const quotaCodes = new Set([
   "linked_organization_spend_limit_reached"
 ])
 
-/** Messages of errors that have no code of their own. */
-const quotaTexts = /credit balance is too low|specified API usage limits|(?:extra usage is|usage credits are) required/i
-const lengthTexts = /prompt is too long|exceeds? (?:the )?(?:context limit|context window|model's context)/i
-const filterTexts = /blocked by content filtering policy/i
+/** Anthropic's own messages of an account that is out of money. */
+const quotaTexts = /specified API usage limits|(?:extra usage is|usage credits are) required/i
 
 /** The model or the address was not found, and not some other thing that the request names. */
 const isModelMissing = (code: string | undefined, detail: string): boolean =>
@@ -50,6 +50,20 @@ const isQuota = ({ code, detail, status, type }: Facts): boolean =>
 
 const is = (facts: Facts, type: string, ...status: ReadonlyArray<number>): boolean =>
   facts.type === type || status.includes(facts.status)
+
+const byStatus = (facts: Facts): Class => {
+  const { code, detail, status, type } = facts
+  if (isQuota(facts)) return "QuotaExhausted"
+  if (is(facts, "rate_limit_error", 429)) return "RateLimited"
+  if (is(facts, "overloaded_error", 503, 529)) return "Overloaded"
+  if (is(facts, "authentication_error", 401)) return "AuthenticationFailed"
+  // Not in the reference: the API's answer to callers from a country that it does not serve.
+  if (type === "forbidden" && /request not allowed/i.test(detail)) return "RegionBlocked"
+  if (is(facts, "permission_error", 403) || code === "organization_on_hold") return "PermissionDenied"
+  if (status === 404) return isModelMissing(code, detail) ? "ModelNotFound" : "RequestRejected"
+  // 408 and 409: the provider stopped waiting, or something changed meanwhile. The request itself is valid.
+  return status >= 500 || status === 408 || status === 409 ? "ProviderFailed" : "RequestRejected"
+}
 
 /** Decodes the error of a response, or an error within a stream. */
 export const classify = (
@@ -75,24 +89,5 @@ export const classify = (
     code: code === undefined ? undefined : peer.redact(code),
     requestId: requestId === undefined ? undefined : peer.redact(requestId)
   }
-  const waiting = { ...said, retryAfter: waitOf(headers) }
-  if (isQuota(facts)) return new ProviderError.QuotaExhausted(said)
-  if (is(facts, "rate_limit_error", 429)) return new ProviderError.RateLimited(waiting)
-  if (is(facts, "overloaded_error", 503, 529)) return new ProviderError.Overloaded(waiting)
-  if (is(facts, "authentication_error", 401)) return new ProviderError.AuthenticationFailed(said)
-  // Not in the reference: the API's answer to callers from a country that it does not serve.
-  if (type === "forbidden" && /request not allowed/i.test(message)) return new ProviderError.RegionBlocked(said)
-  if (is(facts, "permission_error", 403) || code === "organization_on_hold") {
-    return new ProviderError.PermissionDenied(said)
-  }
-  if (status === 404) {
-    return isModelMissing(code, message)
-      ? new ProviderError.ModelNotFound(said)
-      : new ProviderError.RequestRejected(said)
-  }
-  // 408 and 409: the provider stopped waiting, or something changed meanwhile. The request itself is valid.
-  if (status >= 500 || status === 408 || status === 409) return new ProviderError.ProviderFailed(waiting)
-  if (lengthTexts.test(message)) return new ProviderError.ContextTooLong(said)
-  if (filterTexts.test(message)) return new ProviderError.ContentFiltered(said)
-  return new ProviderError.RequestRejected(said)
+  return classified(byWords(byStatus(facts), message), said, waitOf(headers))
 }

@@ -1,13 +1,15 @@
 import type * as Wire from "@clawback/core/Wire"
 import type { HttpResponse, Peer } from "../../../Protocol.ts"
-import * as ProviderError from "../../../ProviderError.ts"
+import type * as ProviderError from "../../../ProviderError.ts"
 import * as From from "../../json/json.ts"
+import { type Class, classified } from "../../model/classified.ts"
+import { byWords } from "../../model/errorWords.ts"
 import { excerpt, invalidResponse } from "../../model/invalidResponse.ts"
 import { errorOf, messageOf } from "./errorBody.ts"
 import { retryAfter } from "./limits.ts"
 
 /** The meaning of a code or a type, whatever the status. */
-const meanings: ReadonlyMap<string, ProviderError.ProviderError["_tag"]> = new Map([
+const meanings: ReadonlyMap<string, Class> = new Map([
   // The account is out of money. Waiting does not help.
   ["insufficient_quota", "QuotaExhausted"],
   ["billing_hard_limit_reached", "QuotaExhausted"],
@@ -20,13 +22,25 @@ const meanings: ReadonlyMap<string, ProviderError.ProviderError["_tag"]> = new M
   ["permission_denied", "PermissionDenied"],
   ["unsupported_country_region_territory", "RegionBlocked"],
   ["model_not_found", "ModelNotFound"],
+  // Mistral and Perplexity; Hugging Face.
+  ["invalid_model", "ModelNotFound"],
+  ["model_not_supported", "ModelNotFound"],
   ["context_length_exceeded", "ContextTooLong"],
+  // llama.cpp; Perplexity; GitHub Models.
+  ["exceed_context_size_error", "ContextTooLong"],
+  ["too_many_prompt_tokens", "ContextTooLong"],
+  ["requested_too_many_tokens", "ContextTooLong"],
+  ["tokens_limit_reached", "ContextTooLong"],
   ["content_filter", "ContentFiltered"],
   ["content_policy_violation", "ContentFiltered"],
+  // Alibaba.
+  ["data_inspection_failed", "ContentFiltered"],
+  // Groq: the model wrote a call that cannot be read. It may write a better one.
+  ["tool_use_failed", "ProviderFailed"],
   ["slow_down", "Overloaded"]
 ])
 
-const byStatus = (status: number): ProviderError.ProviderError["_tag"] | undefined => {
+const byStatus = (status: number): Class | undefined => {
   if (status === 401) return "AuthenticationFailed"
   if (status === 402) return "QuotaExhausted"
   if (status === 403) return "PermissionDenied"
@@ -38,10 +52,6 @@ const byStatus = (status: number): ProviderError.ProviderError["_tag"] | undefin
   return status >= 400 ? "RequestRejected" : undefined
 }
 
-/** Messages of compatible servers that have no code for a long context. */
-const tooLong =
-  /maximum context length|context (?:length|window) (?:exceed|of)|prompt is too long|exceeds? the (?:model's )?(?:maximum )?context/i
-
 const requestIdOf = (peer: Peer, headers: Wire.Headers): string | undefined => {
   const id = From.string(headers["x-request-id"])
   return id === undefined ? undefined : peer.redact(id)
@@ -50,8 +60,8 @@ const requestIdOf = (peer: Peer, headers: Wire.Headers): string | undefined => {
 /** Decodes the error of a response, or an error within a stream. */
 export const classify = (peer: Peer, received: HttpResponse): ProviderError.ProviderError => {
   const { body, headers } = received
-  const parsed = From.object(From.parse(body))
-  const error = errorOf(parsed) ?? parsed
+  const parsed = From.parse(body)
+  const error = errorOf(parsed) ?? From.object(parsed)
   const isSuccess = received.status >= 200 && received.status < 300
   // In a stream, the status was sent before the error. Some servers send the status of the error as its code.
   const late = isSuccess ? From.count(error?.["code"]) : undefined
@@ -66,35 +76,11 @@ export const classify = (peer: Peer, received: HttpResponse): ProviderError.Prov
     code: code === undefined ? undefined : peer.redact(code),
     requestId: requestIdOf(peer, headers)
   }
-  const tag = meanings.get(code ?? "") ?? meanings.get(type ?? "") ??
-    (status === 400 && message !== undefined && tooLong.test(message) ? "ContextTooLong" : byStatus(status)) ??
+  const coarse = byStatus(status) ??
     // A stream that failed after a success: the provider's fault, unless it blames the request.
     (isSuccess ? type === "invalid_request_error" ? "RequestRejected" : "ProviderFailed" : undefined)
-  const waiting = { ...said, retryAfter: retryAfter(headers, message) }
-  switch (tag) {
-    case "QuotaExhausted":
-      return new ProviderError.QuotaExhausted(said)
-    case "AuthenticationFailed":
-      return new ProviderError.AuthenticationFailed(said)
-    case "PermissionDenied":
-      return new ProviderError.PermissionDenied(said)
-    case "RegionBlocked":
-      return new ProviderError.RegionBlocked(said)
-    case "ModelNotFound":
-      return new ProviderError.ModelNotFound(said)
-    case "ContextTooLong":
-      return new ProviderError.ContextTooLong(said)
-    case "ContentFiltered":
-      return new ProviderError.ContentFiltered(said)
-    case "RequestRejected":
-      return new ProviderError.RequestRejected(said)
-    case "RateLimited":
-      return new ProviderError.RateLimited(waiting)
-    case "Overloaded":
-      return new ProviderError.Overloaded(waiting)
-    case "ProviderFailed":
-      return new ProviderError.ProviderFailed(waiting)
-    default:
-      return invalidResponse(peer, `status ${status}, which is neither a success nor an error`, body)
-  }
+  const tag = meanings.get(code ?? "") ?? meanings.get(type ?? "") ?? (coarse && byWords(coarse, message ?? ""))
+  return tag === undefined
+    ? invalidResponse(peer, `status ${status}, which is neither a success nor an error`, body)
+    : classified(tag, said, retryAfter(headers, error))
 }

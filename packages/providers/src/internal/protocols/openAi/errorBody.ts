@@ -1,13 +1,15 @@
 import type { Json, JsonObject } from "../../../Json.ts"
 import * as From from "../../json/json.ts"
 
-/** The error object of a body. vLLM and Mistral send it as the body itself. */
-export const errorOf = (body: JsonObject | undefined): JsonObject | undefined => {
-  const error = body?.["error"]
+/** The error object of a body. vLLM and Mistral send it as the body itself, and Google in a list. */
+export const errorOf = (body: Json | undefined): JsonObject | undefined => {
+  const answered = Array.isArray(body) ? From.object(body[0]) : From.object(body)
+  const error = answered?.["error"]
   if (From.isObject(error)) return error
   const message = From.string(error)
-  if (message !== undefined) return { message }
-  return body?.["object"] === "error" ? body : undefined
+  // xAI has the code beside the text of the error.
+  if (message !== undefined) return { ...answered, message }
+  return answered?.["object"] === "error" ? answered : undefined
 }
 
 const text = (message: Json | undefined): string | undefined => {

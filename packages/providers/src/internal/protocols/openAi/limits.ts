@@ -1,10 +1,11 @@
 import type * as Wire from "@clawback/core/Wire"
 import * as Duration from "effect/Duration"
+import type { Json, JsonObject } from "../../../Json.ts"
 import type { HttpResponse } from "../../../Protocol.ts"
 import type { RateLimit, RateLimits } from "../../../RateLimit.ts"
 import * as RetryAfter from "../../http/retryAfter.ts"
 import * as From from "../../json/json.ts"
-import { errorOf } from "./errorBody.ts"
+import { errorOf, messageOf } from "./errorBody.ts"
 
 const unitMillis: ReadonlyMap<string, number> = new Map([
   ["h", 3_600_000],
@@ -30,13 +31,22 @@ const goDuration = (text: string): Duration.Duration | undefined => {
 
 /** Some servers state the wait only in the error's message. */
 const inWords = (message: string | undefined): Duration.Duration | undefined => {
-  const found = /try again in ([\d.]+(?:h|ms|m|s)(?:[\d.hms]*))/i.exec(message ?? "")?.[1]
+  const found = /(?:try again|retry) in ([\d.]+(?:h|ms|m|s)(?:[\d.hms]*))/i.exec(message ?? "")?.[1]
   return found === undefined ? undefined : goDuration(found.replace(/\.+$/, ""))
 }
 
-/** How long to wait: from the headers, else from the error's message. */
-export const retryAfter = (headers: Wire.Headers, message: string | undefined): Duration.Duration | undefined =>
-  RetryAfter.retryAfter(headers) ?? inWords(message)
+/** Google's `RetryInfo`, one of the details of an error. */
+const inDetails = (details: Json | undefined): Duration.Duration | undefined => {
+  for (const detail of From.array(details)) {
+    const delay = From.string(From.object(detail)?.["retryDelay"])
+    if (delay !== undefined) return goDuration(delay)
+  }
+  return undefined
+}
+
+/** How long to wait: from the headers, else from the error's message or details. */
+export const retryAfter = (headers: Wire.Headers, error: JsonObject | undefined): Duration.Duration | undefined =>
+  RetryAfter.retryAfter(headers) ?? inWords(messageOf(error)) ?? inDetails(error?.["details"])
 
 const header = /^x-ratelimit-(limit|remaining|reset)-([a-z][a-z0-9-]*)$/
 
@@ -49,7 +59,7 @@ export const limits = ({ body, headers, status }: HttpResponse): RateLimits => {
     if (dimension === undefined || text === undefined) continue
     found.set(dimension, { ...found.get(dimension), [field as "limit"]: text.trim() })
   }
-  const error = status >= 400 ? errorOf(From.object(From.parse(body))) : undefined
+  const error = status >= 400 ? errorOf(From.parse(body)) : undefined
   return {
     limits: [...found].map(([dimension, { limit, remaining, reset }]): RateLimit => ({
       dimension,
@@ -57,7 +67,7 @@ export const limits = ({ body, headers, status }: HttpResponse): RateLimits => {
       remaining: remaining === undefined ? undefined : wholeNumber(remaining),
       resetAfter: reset === undefined ? undefined : goDuration(reset)
     })),
-    retryAfter: retryAfter(headers, From.string(error?.["message"]))
+    retryAfter: retryAfter(headers, error)
   }
 }
 

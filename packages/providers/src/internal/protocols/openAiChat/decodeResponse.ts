@@ -206,10 +206,10 @@ const decode = (quirks: Quirks, response: JsonObject | undefined): ChatResponse 
 
 export const decodeResponse =
   (quirks: Quirks) => (peer: Peer, received: HttpResponse): Result.Result<ChatResponse, ProviderError> => {
-    const body = From.object(From.parse(received.body))
+    const parsed = From.parse(received.body)
     // Some servers send an error with the status of a success.
-    if (errorOf(body) !== undefined) return Result.fail(classify(peer, received))
-    const response = decode(quirks, body)
+    if (errorOf(parsed) !== undefined) return Result.fail(classify(peer, received))
+    const response = decode(quirks, From.object(parsed))
     return typeof response === "string"
       ? Result.fail(invalidResponse(peer, response, received.body))
       : Result.succeed(response)

@@ -1,5 +1,5 @@
 import type { ChatEvent, Started, Used } from "../../../ChatEvent.ts"
-import type { JsonObject } from "../../../Json.ts"
+import type { Json, JsonObject } from "../../../Json.ts"
 import type { Peer } from "../../../Protocol.ts"
 import { type Delta, JsonStreamDecoder } from "../../framing/jsonStreamDecoder.ts"
 import { sse, type SseEvent } from "../../framing/sse.ts"
@@ -107,7 +107,7 @@ export class OpenAiChatDecoder extends JsonStreamDecoder<SseEvent> {
     if (this.isRepeated(data)) return
     if (data.length < 32 && data.trim() === "[DONE]") return this.onDone()
     const chunk = From.parse(data)
-    if (!From.isObject(chunk)) return this.fail("an event that is not a JSON object", data)
+    if (!From.isObject(chunk)) return this.onOther(chunk, data)
     if (chunk["error"] !== undefined && errorOf(chunk) !== undefined) return this.failWith(data)
     const isNew = this.isStarted ? this.onMore(chunk) : this.onFirst(chunk)
     const usage = usageOf(this.quirks, chunk)
@@ -123,6 +123,12 @@ export class OpenAiChatDecoder extends JsonStreamDecoder<SseEvent> {
     this.isFinished = true
     this.isUsageFinal = true
     this.done()
+  }
+
+  /** An event that is no chunk. Google sends an error as a list. */
+  private onOther(value: Json | undefined, data: string) {
+    if (errorOf(value) === undefined) this.fail("an event that is not a JSON object", data)
+    else this.failWith(data)
   }
 
   /** The provider reported an error within the stream. */

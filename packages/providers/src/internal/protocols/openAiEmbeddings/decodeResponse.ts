@@ -33,8 +33,9 @@ const vectorsOf = (data: ReadonlyArray<Json>): ReadonlyArray<ReadonlyArray<numbe
 const known = new Set(["object", "data", "model", "usage"])
 
 export const decodeResponse = (peer: Peer, received: HttpResponse): Result.Result<EmbeddingResponse, ProviderError> => {
-  const body = From.object(From.parse(received.body))
-  if (errorOf(body) !== undefined) return Result.fail(classify(peer, received))
+  const parsed = From.parse(received.body)
+  if (errorOf(parsed) !== undefined) return Result.fail(classify(peer, received))
+  const body = From.object(parsed)
   const data = body?.["data"]
   const embeddings = Array.isArray(data) ? vectorsOf(data) : "no data"
   if (body === undefined || typeof embeddings === "string") {
