@@ -19,7 +19,9 @@
  * - One plain text part becomes a string. Empty texts and empty messages are dropped.
  * - Turns alternate: neighbours of one role are joined, and tool results with the user's parts beside them. Decoding turns
  *   each tool result, and each run of other parts, into its own message.
- * - The first system messages are joined in `system`. Later ones stay in place, which older models and servers may reject.
+ * - The first system messages are joined in `system`. Later ones stay in place, which older models and servers may reject. So
+ *   do those with something that `system` cannot hold, such as `tool_addition`.
+ * - `cache_control` in the extras of a message goes to its last block, since the API has it on blocks alone.
  * - Unsigned thinking is dropped: it is another provider's, and the API rejects it. A refusal becomes a text.
  * - Arguments of a call are parsed and written again; no arguments become an empty object. Arguments that are no JSON object
  *   become the field `INVALID_JSON` of an object.
@@ -42,7 +44,8 @@
  * `Finished` is emitted when the message stops, since only then is the answer whole.
  *
  * For clients: unknown token counts are zero, since the protocol requires numbers. An answer without an id is `msg_unnamed`.
- * Interleaved tool calls are written one after the other. Only the first of several answers is written.
+ * Interleaved tool calls are written one after the other. Only the first of several answers is written. An answer with tool
+ * calls stops with `tool_use`, also where its provider finished it with `stop`.
  */
 
 import { sse } from "./internal/framing/sse.ts"

@@ -14,6 +14,8 @@ export interface Started {
   readonly id: string | undefined
   /** The model that answers. It may be a dated version of the requested one. */
   readonly model: string | undefined
+  /** What the provider counted before it answered, in its own form. `Used` has the final counts. */
+  readonly counted?: JsonObject | undefined
   /** Other fields of the whole answer, such as its time. */
   readonly extras?: Extras | undefined
 }

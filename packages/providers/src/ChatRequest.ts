@@ -75,6 +75,7 @@ export interface ToolCallPart {
   readonly extras?: Extras | undefined
 }
 
+export type SystemPart = TextPart | NativePart
 export type UserPart = TextPart | ImagePart | FilePart | NativePart
 export type AssistantPart = TextPart | ReasoningPart | RefusalPart | ToolCallPart | NativePart
 export type ToolResultPart = TextPart | ImagePart | FilePart | NativePart
@@ -82,7 +83,7 @@ export type ToolResultPart = TextPart | ImagePart | FilePart | NativePart
 /** Instructions that stand above the conversation. */
 export interface SystemMessage {
   readonly role: "system"
-  readonly content: string | ReadonlyArray<TextPart>
+  readonly content: string | ReadonlyArray<SystemPart>
   readonly extras?: Extras | undefined
 }
 

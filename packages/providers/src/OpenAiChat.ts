@@ -9,6 +9,8 @@
  * - One plain text part becomes a string. An empty text beside other parts is dropped.
  * - The assistant's parts are sorted: thinking, text, refusal, tool calls. Refusals are joined.
  * - Thinking goes back to the server as the quirk `reasoningField` declares. Thinking that another provider signed does not.
+ * - A file without a name is named `document.pdf` or alike, and a file of plain text becomes a text below its name. OpenAI
+ *   rejects both.
  * - A tool message holds text only. Other parts of a tool's result follow in a user message, after the results of the turn.
  *   `isError` is dropped.
  * - `reasoning.budgetTokens` becomes an effort: 0 `none`, up to 2,048 `low`, up to 8,192 `medium`, else `high`.

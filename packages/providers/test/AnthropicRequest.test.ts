@@ -136,6 +136,16 @@ describe("a body that is not a request", () => {
       "messages[1].content[0].thinking"
     ],
     ["with a system that shows an image", { ...body, system: [{ type: "image" }] }, "system[0].type"],
+    [
+      "with a system that changes the tools",
+      { ...body, system: [{ type: "tool_addition", tool: {} }] },
+      "system[0].type"
+    ],
+    [
+      "with a system message that shows an image",
+      { ...body, messages: [hello, { role: "system", content: [{ type: "image" }] }] },
+      "messages[1].content[0].type"
+    ],
     ["with a tool without a schema", { ...body, tools: [{ name: "f" }] }, "tools[0].input_schema"],
     ["with a choice that is none", { ...body, tool_choice: { type: "some" } }, "tool_choice.type"],
     [

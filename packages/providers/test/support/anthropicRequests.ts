@@ -69,6 +69,7 @@ const talk = (
 
 const hello = user("Hello.")
 const wireHello = { role: "user", content: "Hello." }
+const addition = { type: "tool_addition", tool: { type: "tool_reference", name: "clock" } }
 const pixel = "iVBORw0KGgo="
 
 const messages: ReadonlyArray<Case> = [
@@ -119,6 +120,68 @@ const messages: ReadonlyArray<Case> = [
       role: "user",
       content: "Go on."
     }]
+  }),
+  talk("a system prompt that is cached", [{ role: "system", content: "Be kind.", ...own(cached) }, hello], {
+    system: [{ type: "text", text: "Be kind.", ...cached }],
+    messages: [wireHello]
+  }, [system([text("Be kind.", own(cached))]), hello]),
+  talk("several system prompts, the first of which is cached", [
+    { role: "system", content: "Be kind.", ...own(cached) },
+    system("Be brief."),
+    hello
+  ], {
+    system: [{ type: "text", text: "Be kind.", ...cached }, { type: "text", text: "Be brief." }],
+    messages: [wireHello]
+  }, [system([text("Be kind.", own(cached)), text("Be brief.")]), hello]),
+  talk("messages that are cached", [
+    { role: "user", content: [text("Hello."), text("Hey.")], ...own(cached) },
+    {
+      role: "assistant",
+      content: [text("Hi."), { type: "reasoning", text: "Hm.", signature: "c2ln" }],
+      ...own(cached)
+    },
+    {
+      role: "user",
+      content: [text("Go on.", own({ cache_control: { type: "ephemeral", ttl: "1h" } }))],
+      ...own(cached)
+    }
+  ], {
+    messages: [
+      { role: "user", content: [{ type: "text", text: "Hello." }, { type: "text", text: "Hey.", ...cached }] },
+      {
+        role: "assistant",
+        content: [{ type: "text", text: "Hi.", ...cached }, { type: "thinking", thinking: "Hm.", signature: "c2ln" }]
+      },
+      {
+        role: "user",
+        content: [{ type: "text", text: "Go on.", cache_control: { type: "ephemeral", ttl: "1h" } }]
+      }
+    ]
+  }, [
+    user([text("Hello."), text("Hey.", own(cached))]),
+    assistant([text("Hi.", own(cached)), { type: "reasoning", text: "Hm.", signature: "c2ln" }]),
+    user([text("Go on.", own({ cache_control: { type: "ephemeral", ttl: "1h" } }))])
+  ]),
+  talk("tools that come and go", [
+    hello,
+    assistant("Hi."),
+    system([native(addition), text("There is a clock now.")]),
+    { role: "system", content: "Soon forgotten.", ...own({ clear_at: "next_user_message" }) },
+    { role: "system", content: "", ...own({ output_config: { effort: "low" } }) },
+    user("What time is it?")
+  ], {
+    messages: [
+      wireHello,
+      { role: "assistant", content: "Hi." },
+      { role: "system", content: [addition, { type: "text", text: "There is a clock now." }] },
+      { role: "system", content: "Soon forgotten.", clear_at: "next_user_message" },
+      { role: "system", output_config: { effort: "low" } },
+      { role: "user", content: "What time is it?" }
+    ]
+  }),
+  talk("tools that come first", [system("Be kind."), system([native(addition)]), hello], {
+    system: "Be kind.",
+    messages: [{ role: "system", content: [addition] }, wireHello]
   }),
   talk("an image", [user([text("What is it?"), { type: "image", source: { mediaType: "image/png", data: pixel } }])], {
     messages: [{

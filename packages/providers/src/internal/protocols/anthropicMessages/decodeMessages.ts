@@ -1,6 +1,6 @@
 import type { AssistantMessage, Message, SystemMessage, UserMessage, UserPart } from "../../../ChatRequest.ts"
 import type { Json, JsonObject } from "../../../Json.ts"
-import { assistantPart, content, plain, systemPart, toolMessage, typeOf, userPart } from "./decodeParts.ts"
+import { assistantPart, content, plain, systemPart, textOnly, toolMessage, typeOf, userPart } from "./decodeParts.ts"
 import { keep } from "./extras.ts"
 import { array, at, malformed, object, text } from "./read.ts"
 
@@ -32,6 +32,12 @@ const system = (value: Json | undefined, path: string): SystemMessage => ({
   content: content(value, path, systemPart)
 })
 
+/** `system` has only texts. */
+const prefix = (value: Json, path: string): SystemMessage => ({
+  role: "system",
+  content: content(value, path, textOnly)
+})
+
 const assistant = (value: Json | undefined, path: string, rest: JsonObject): AssistantMessage => ({
   role: "assistant",
   content: content(value, path, assistantPart),
@@ -42,7 +48,8 @@ const turn = (value: Json | undefined, path: string): ReadonlyArray<Message> => 
   const { content, role, ...rest } = object(value, path)
   switch (text(role, at(path, "role"))) {
     case "system":
-      return [{ ...system(content, at(path, "content")), ...keep(rest) }]
+      // A message may only change the effort: `output_config` without content.
+      return [{ ...system(content ?? "", at(path, "content")), ...keep(rest) }]
     case "user":
       return userMessages(content, at(path, "content"), rest)
     case "assistant":
@@ -55,7 +62,7 @@ const turn = (value: Json | undefined, path: string): ReadonlyArray<Message> => 
 export const decodeMessages = (body: JsonObject): ReadonlyArray<Message> => {
   const prompt = body["system"]
   return [
-    ...(prompt === undefined || prompt === null ? [] : [system(prompt, "system")]),
+    ...(prompt === undefined || prompt === null ? [] : [prefix(prompt, "system")]),
     ...array(body["messages"], "messages").flatMap((message, index) => turn(message, at("messages", index)))
   ]
 }

@@ -4,6 +4,7 @@ import type {
   NativePart,
   ReasoningPart,
   Source,
+  SystemPart,
   TextPart,
   ToolCallPart,
   ToolMessage,
@@ -154,6 +155,17 @@ export const toolMessage = (block: JsonObject, path: string): ToolMessage => {
   }
 }
 
-/** A system message has only texts. */
-export const systemPart = (block: JsonObject, path: string): TextPart =>
+export const textOnly = (block: JsonObject, path: string): TextPart =>
   typeOf(block, path) === "text" ? textPart(block, path) : malformed(at(path, "type"), "must be text")
+
+/** Besides texts, the API accepts changes of the tools in the middle of a conversation (`tool_addition`, `tool_removal`). */
+const systemTypes = new Set(["tool_addition", "tool_removal"])
+
+/** A system message has texts and blocks of this protocol that the API accepts there. */
+export const systemPart = (block: JsonObject, path: string): SystemPart => {
+  const type = typeOf(block, path)
+  if (type === "text") return textPart(block, path)
+  return systemTypes.has(type)
+    ? native(block)
+    : malformed(at(path, "type"), "must be text, tool_addition or tool_removal")
+}

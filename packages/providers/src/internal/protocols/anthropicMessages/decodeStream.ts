@@ -80,12 +80,14 @@ export class AnthropicMessagesDecoder extends JsonStreamDecoder<SseEvent> {
     }
     this.isStarted = true
     // The output was counted before there was any.
-    const { output_tokens: _, output_tokens_details: __, ...input } = From.object(message["usage"]) ?? {}
+    const counted = From.object(message["usage"])
+    const { output_tokens: _, output_tokens_details: __, ...input } = counted ?? {}
     this.usage = input
     this.emit({
       _tag: "Started",
       id: From.string(message["id"]),
       model: From.string(message["model"]),
+      ...(counted && { counted }),
       ...responseExtras(message)
     })
   }

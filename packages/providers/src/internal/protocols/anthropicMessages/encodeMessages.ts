@@ -1,5 +1,5 @@
 import type { Message } from "../../../ChatRequest.ts"
-import type { JsonObject } from "../../../Json.ts"
+import type { Json, JsonObject } from "../../../Json.ts"
 import { assistantBlocks, content, plain, toolResult } from "./encodeParts.ts"
 import { extrasOf } from "./extras.ts"
 
@@ -9,45 +9,72 @@ interface Turn {
   readonly extras: JsonObject
 }
 
-const turn = (message: Message): Turn => {
-  const extras = message.role === "tool" ? {} : extrasOf(message)
+/** The API caches up to a block, but neither thinking nor a whole message. */
+const isCacheable = ({ type }: JsonObject): boolean => type !== "thinking" && type !== "redacted_thinking"
+
+/** Caches up to the last block of a message, unless that says itself whether it is cached. */
+const cached = (blocks: ReadonlyArray<JsonObject>, cache_control: Json): ReadonlyArray<JsonObject> => {
+  const last = blocks.findLastIndex(isCacheable)
+  return blocks.map((block, index) => index === last ? { cache_control, ...block } : block)
+}
+
+const blocksOf = (message: Message): ReadonlyArray<JsonObject> => {
   switch (message.role) {
     case "system":
-      return { role: "system", blocks: content(message.content), extras }
     case "user":
-      return { role: "user", blocks: content(message.content), extras }
+      return content(message.content)
     case "tool":
-      return { role: "user", blocks: [toolResult(message)], extras }
-    case "assistant": {
-      const blocks = typeof message.content === "string"
-        ? content(message.content)
-        : message.content.flatMap(assistantBlocks)
-      return { role: "assistant", blocks, extras }
-    }
+      return [toolResult(message)]
+    case "assistant":
+      return typeof message.content === "string" ? content(message.content) : message.content.flatMap(assistantBlocks)
   }
 }
 
-/** Joins neighbours of one role, so that turns alternate. An empty message makes no turn. */
+const turn = (message: Message): Turn => {
+  const role = message.role === "tool" ? "user" : message.role
+  // The extras of a tool message are fields of its block.
+  const { cache_control = null, ...extras } = message.role === "tool" ? {} : extrasOf(message)
+  const blocks = blocksOf(message)
+  return { role, blocks: cache_control === null ? blocks : cached(blocks, cache_control), extras }
+}
+
+/** An empty message makes no turn, unless it is one of the system's that only sets something: the effort, for example. */
+const isEmpty = ({ blocks, extras, role }: Turn): boolean =>
+  blocks.length === 0 && (role !== "system" || Object.keys(extras).length === 0)
+
+/** Instructions that `system` can hold: texts, and nothing that holds for the message alone. */
+const isPrefix = ({ blocks, extras, role }: Turn): boolean =>
+  role === "system" && Object.keys(extras).length === 0 && blocks.every(({ type }) => type === "text")
+
+/** Neighbours are one turn, except those of the system that differ in what they may hold. */
+const isSame = (one: Turn, other: Turn): boolean =>
+  one.role === other.role && (one.role !== "system" || (isPrefix(one) && isPrefix(other)))
+
+/** Joins neighbours of one role, so that turns alternate. */
 const turns = (messages: ReadonlyArray<Message>): ReadonlyArray<Turn> => {
   const turns: Array<{ role: Turn["role"]; blocks: Array<JsonObject>; extras: JsonObject }> = []
   for (const message of messages) {
-    const { blocks, extras, role } = turn(message)
-    if (blocks.length === 0) continue
+    const next = turn(message)
+    if (isEmpty(next)) continue
     const last = turns.at(-1)
-    if (last?.role === role) {
-      for (const block of blocks) last.blocks.push(block)
-      last.extras = { ...last.extras, ...extras }
-    } else turns.push({ role, blocks: [...blocks], extras })
+    if (last !== undefined && isSame(last, next)) {
+      for (const block of next.blocks) last.blocks.push(block)
+      last.extras = { ...last.extras, ...next.extras }
+    } else turns.push({ ...next, blocks: [...next.blocks] })
   }
   return turns
 }
 
-const wireMessage = ({ blocks, extras, role }: Turn): JsonObject => ({ ...extras, role, content: plain(blocks) })
+const wireMessage = ({ blocks, extras, role }: Turn): JsonObject => ({
+  ...extras,
+  role,
+  ...(blocks.length > 0 && { content: plain(blocks) })
+})
 
 /** The first system messages go to `system`. Later ones stay in their place. */
 export const encodeMessages = (messages: ReadonlyArray<Message>): JsonObject => {
   const [first, ...rest] = turns(messages)
-  const system = first?.role === "system" ? first : undefined
+  const system = first !== undefined && isPrefix(first) ? first : undefined
   const others = system === undefined && first !== undefined ? [first, ...rest] : rest
   return {
     ...(system && { system: plain(system.blocks) }),

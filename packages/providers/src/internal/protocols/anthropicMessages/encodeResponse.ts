@@ -43,7 +43,7 @@ export const encodeResponse = (response: ChatResponse): JsonObject => {
     ...extrasOf(response),
     ...extrasOf(finish),
     content: content.flatMap(blocks),
-    stop_reason: finishReason(finish),
+    stop_reason: finishReason(finish, content.some(({ type }) => type === "tool-call")),
     stop_sequence: finish.stopSequence ?? null,
     usage: encodeUsage(response.usage)
   }

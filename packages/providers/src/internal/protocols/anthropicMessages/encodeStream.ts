@@ -7,7 +7,7 @@ import { errorBody } from "./encodeError.ts"
 import { envelope } from "./encodeResponse.ts"
 import { extrasOf, protocol } from "./extras.ts"
 import { finishReason } from "./finishReason.ts"
-import { encodeUsage } from "./usage.ts"
+import { countedUsage, encodeUsage } from "./usage.ts"
 
 type Open = "text" | "thinking" | "tool_use"
 
@@ -31,6 +31,7 @@ export class AnthropicMessagesEncoder implements Encoder {
   /** The call of the open block. The others wait. */
   private current: number | undefined
   private readonly waiting = new Map<number, Waiting>()
+  private hasCalls = false
   private started: Started | undefined
   private finished: Finished | undefined
   private used: Used | undefined
@@ -53,7 +54,7 @@ export class AnthropicMessagesEncoder implements Encoder {
         container,
         stop_details: null,
         ...(finished && extrasOf(finished)),
-        stop_reason: finished === undefined ? "end_turn" : finishReason(finished),
+        stop_reason: finished === undefined ? "end_turn" : finishReason(finished, this.hasCalls),
         stop_sequence: finished?.stopSequence ?? null
       },
       usage: encodeUsage(used)
@@ -84,6 +85,7 @@ export class AnthropicMessagesEncoder implements Encoder {
         this.say("thinking", { type: "signature_delta", signature: event.signature ?? "" })
         return this.close()
       case "ToolCallStarted":
+        this.hasCalls = true
         return this.call(event.index, {
           caller: { type: "direct" },
           ...extrasOf(event),
@@ -115,7 +117,7 @@ export class AnthropicMessagesEncoder implements Encoder {
         content: [],
         stop_reason: null,
         stop_sequence: null,
-        usage: encodeUsage(undefined)
+        usage: countedUsage(this.started?.counted)
       }
     })
   }

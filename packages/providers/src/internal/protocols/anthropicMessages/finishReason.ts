@@ -25,9 +25,13 @@ export const finishOf = (raw: string, stopSequence: string | undefined): Finish 
   ...(stopSequence !== undefined && { stopSequence })
 })
 
-/** Anthropic's word, or the provider's own: clients must expect unknown reasons. */
-export const finishReason = ({ raw, reason, stopSequence }: Finish): string => {
+/**
+ * Anthropic's word, or the provider's own: clients must expect unknown reasons. OpenAI finishes a forced call with `stop`, and
+ * Ollama any call; clients of this protocol run calls only at `tool_use`.
+ */
+export const finishReason = ({ raw, reason, stopSequence }: Finish, hasCalls: boolean): string => {
   if (isKnown(raw) && reasons[raw] === reason) return raw
+  if (hasCalls && (reason === "stop" || raw === "")) return "tool_use"
   switch (reason) {
     case "stop":
       return stopSequence === undefined ? "end_turn" : "stop_sequence"

@@ -31,7 +31,11 @@ export const latest = (earlier: JsonObject, later: JsonObject): JsonObject => ({
   ...Object.fromEntries(Object.entries(later).filter(([, value]) => value !== null))
 })
 
-/** The usage in this protocol, which has no unknown counts: they become zero. */
+/** Whether a server of this protocol counted. OpenAI's Responses have the same names, and a total. */
+const isOwn = (raw: JsonObject): boolean =>
+  !("total_tokens" in raw) && ("input_tokens" in raw || "output_tokens" in raw)
+
+/** The usage in this protocol, which has no unknown counts: they become zero. This protocol's own counts stay as they are. */
 export const encodeUsage = (usage: Omit<Used, "_tag"> | undefined): JsonObject => {
   const cached = usage?.cachedInputTokens
   const written = usage?.cacheWriteTokens
@@ -45,6 +49,13 @@ export const encodeUsage = (usage: Omit<Used, "_tag"> | undefined): JsonObject =
     server_tool_use: null,
     service_tier: null,
     inference_geo: null,
-    speed: null
+    speed: null,
+    ...(usage !== undefined && isOwn(usage.raw) && usage.raw)
   }
 }
+
+/** The usage of a message that begins. */
+export const countedUsage = (counted: JsonObject = {}): JsonObject => ({
+  ...encodeUsage(undefined),
+  ...(isOwn(counted) && counted)
+})

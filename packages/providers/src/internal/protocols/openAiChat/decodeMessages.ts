@@ -100,7 +100,8 @@ class Messages {
     const before: Array<AssistantPart> = []
     for (const name of reasoningNames) {
       const value = message[name]
-      if (typeof value !== "string" || value === "") continue
+      // DeepSeek rejects calls without the field, so that clients send it empty.
+      if (typeof value !== "string") continue
       before.push({ type: "reasoning", text: value, extras: { [protocol]: { name } } })
       break
     }

@@ -20,7 +20,7 @@ const parts = <P>(content: string | ReadonlyArray<P>, encode: (part: P) => JsonO
 
 const system = (quirks: Quirks, { content, extras }: SystemMessage): JsonObject => {
   const { role, ...rest } = own(extras)
-  return { ...rest, role: role === "developer" ? role : quirks.systemRole, content: parts(content, Content.text) }
+  return { ...rest, role: role === "developer" ? role : quirks.systemRole, content: parts(content, Content.systemPart) }
 }
 
 export const toolCall = (quirks: Quirks, { arguments: text, extras, id: given, name }: ToolCallPart): JsonObject => {

@@ -1,4 +1,6 @@
-import type { FilePart, ImagePart, NativePart, TextPart, UserPart } from "../../../ChatRequest.ts"
+import * as Base64 from "effect/encoding/Base64"
+import * as Result from "effect/Result"
+import type { FilePart, ImagePart, NativePart, SystemPart, TextPart, UserPart } from "../../../ChatRequest.ts"
 import type { Json, JsonObject } from "../../../Json.ts"
 import * as DataUrl from "../../http/dataUrl.ts"
 import { fields, isObject } from "../../json/json.ts"
@@ -27,6 +29,25 @@ const soundFormats: ReadonlyMap<string, string> = new Map([
   ["audio/x-wav", "wav"]
 ])
 
+/** The text of a file, since OpenAI rejects files of plain text. Undefined if it is none. */
+const plainText = ({ data, mediaType }: DataUrl.Inline): string | undefined =>
+  /^text\/plain\s*(;|$)/i.test(mediaType)
+    ? Result.getOrUndefined(Base64.decodeString(data))
+    : undefined
+
+/** OpenAI rejects a file without a name. */
+const extensions: ReadonlyMap<string, string> = new Map([
+  ["application/pdf", "pdf"],
+  ["application/json", "json"],
+  ["application/msword", "doc"],
+  ["application/vnd.openxmlformats-officedocument.wordprocessingml.document", "docx"],
+  ["application/vnd.openxmlformats-officedocument.spreadsheetml.sheet", "xlsx"],
+  ["application/vnd.openxmlformats-officedocument.presentationml.presentation", "pptx"],
+  ["text/csv", "csv"],
+  ["text/html", "html"],
+  ["text/markdown", "md"]
+])
+
 const file = ({ extras, name, source }: FilePart): JsonObject => {
   if ("url" in source) return unsupported("a file by its URL")
   if ("fileId" in source) {
@@ -36,8 +57,15 @@ const file = ({ extras, name, source }: FilePart): JsonObject => {
     const format = soundFormats.get(source.mediaType) ?? source.mediaType.slice("audio/".length)
     return { ...own(extras), type: "input_audio", input_audio: { data: source.data, format } }
   }
-  return { ...own(extras), type: "file", file: fields({ file_data: DataUrl.format(source), filename: name }) }
+  const text = plainText(source)
+  if (text !== undefined) {
+    return { ...own(extras), type: "text", text: name === undefined ? text : `${name}\n\n${text}` }
+  }
+  const filename = name ?? `document.${extensions.get(source.mediaType) ?? "bin"}`
+  return { ...own(extras), type: "file", file: { file_data: DataUrl.format(source), filename } }
 }
+
+export const systemPart = (part: SystemPart): JsonObject => part.type === "text" ? text(part) : native(part)
 
 export const userPart = (part: UserPart): JsonObject => {
   switch (part.type) {
