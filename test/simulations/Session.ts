@@ -7,8 +7,9 @@
  * session. Acquisitions wait; releases fail, die and get stuck. The names of the properties say what must hold.
  */
 import { Caller, Session, SessionError, SessionRegistry } from "@clawback/core"
+import * as SessionObserver from "@clawback/core/SessionObserver"
 import { Simulation } from "@clawback/testing"
-import { Clock, Effect, Exit, Fiber, Layer, Scope } from "effect"
+import { Clock, Context, Effect, Exit, Fiber, Layer, Scope } from "effect"
 import { Book, Broken, OutOfThings } from "../support/heldThings.ts"
 import { holding, reason } from "../support/holders.ts"
 import { Observed } from "../support/observedSessions.ts"
@@ -64,7 +65,9 @@ const revoke = Effect.fnUntraced(function*(
   const isWhole = book.stuck === 0 && book.lost === 0
   yield* Simulation.check(
     "what was revoked is closed, or said to be stuck",
-    [...before, ...revoked].every(({ id }) => !isOpen.has(id) || isStuck.has(id))
+    [...before, ...revoked].every(({ id, parent = 0 }) =>
+      !isOpen.has(id) || isStuck.has(id) || (book.belated.has(id) && isStuck.has(parent))
+    )
   )
   yield* Simulation.check(
     "everything inside of what is revoked is taken with it",
@@ -73,7 +76,9 @@ const revoke = Effect.fnUntraced(function*(
   // A release's own sessions end with it.
   yield* Simulation.check(
     "what is open inside of what is revoked is revoked",
-    inside.every(({ id, kind }) => ids.has(id) || !isOpen.has(id) || kind === "farewell"),
+    inside.every(({ id, kind, parent = 0 }) =>
+      ids.has(id) || !isOpen.has(id) || kind === "farewell" || (book.belated.has(id) && isStuck.has(parent))
+    ),
     () => JSON.stringify(inside.filter(({ id }) => !ids.has(id) && isOpen.has(id)))
   )
   yield* Simulation.check("only what is stuck is said to be", isWhole ? stuck.length === 0 : true)
@@ -138,9 +143,14 @@ const program = Effect.gen(function*() {
   const scope = yield* Scope.make()
   const registry = yield* Layer.buildWithScope(SessionRegistry.layer({ quota: () => quota, sampleAll: true }), scope)
   const observed = new Observed()
+  SessionObserver.onChange(Context.get(registry, SessionRegistry.SessionRegistry), (change) => book.hear(change))
   yield* Simulation.always(
     "no tenant holds more than its quota",
-    () => [...book.heldBy.values()].every((held) => held <= quota),
+    () => {
+      // This is called after each step.
+      book.beingRevoked.clear()
+      return [...book.heldBy.values()].every((held) => held <= quota)
+    },
     () => JSON.stringify([...book.heldBy])
   )
 

@@ -1,7 +1,7 @@
 /** The things that sessions of a simulation hold: a record of what was acquired and released, and when. */
-import type { Session } from "@clawback/core"
+import type { Session, SessionRegistry } from "@clawback/core"
 import { Simulation } from "@clawback/testing"
-import { Context, Data, Effect } from "effect"
+import { Context, Data, Effect, type Scope } from "effect"
 
 export interface Thing {
   readonly id: number
@@ -49,6 +49,27 @@ export class Book {
   readonly heldBy = new Map<string, number>()
   /** Those who have gone, or soon will, without closing what they read. */
   readonly dropped = new Set<Reader>()
+
+  /** The sessions that are revoked in this step, in which their fibers are interrupted one after the other. */
+  readonly beingRevoked = new Set<number>()
+  /** What a stream has opened after it was told to end: a part of its release. */
+  readonly belated = new Set<number>()
+  /** Whether a stream was told to end, by the id of its session. */
+  private readonly isToldToEnd = new Map<number, () => boolean>()
+
+  /** A stream begins in its session. */
+  enter(session: Session.Session | undefined, scope: Scope.Scope) {
+    if (session === undefined) return
+    this.isToldToEnd.set(session.id, () => session.revoked !== undefined || scope.state._tag === "Closed")
+  }
+
+  /** Hears of a change in its step. */
+  hear(change: SessionRegistry.Change) {
+    if (change._tag === "Revoked") this.beingRevoked.add(change.session.id)
+    if (change._tag !== "Opened") return
+    const { id, parent = 0 } = change.session
+    if (this.isToldToEnd.get(parent)?.() === true) this.belated.add(id)
+  }
 
   /** The names of the sessions of readers that have gone. A session may be open before any of its stream has run. */
   get abandoned(): ReadonlySet<string> {

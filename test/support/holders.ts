@@ -35,6 +35,7 @@ const isRevocation = (one: unknown): one is SessionError.SessionRevoked => one i
 
 /** Holds something for some work, and compares what came of both. */
 const telling = <A, E, R, E2, R2>(
+  book: Book,
   work: (thing: Thing) => Effect.Effect<A, E, R>,
   hold: (work: (thing: Thing) => Effect.Effect<A, E, R>) => Effect.Effect<A, E2, R2>
 ) =>
@@ -42,12 +43,15 @@ const telling = <A, E, R, E2, R2>(
     let own: Exit.Exit<A, E> | undefined
     /** That of the session itself, if it came before the work had ended. */
     let revocation: SessionError.SessionRevoked | undefined
+    /** Whether the work ended before that interrupted its fiber. */
+    let isAhead = false
     const noting = (thing: Thing) =>
       Effect.flatMap(Session.Current, (current) =>
         // In the work's last step: a revocation may come in the next.
         Effect.onExitPrimitive(work(thing), (exit) => {
           own = exit
           revocation = current?.revoked
+          isAhead = revocation === undefined || book.beingRevoked.has(revocation.id)
           return undefined
         }))
     return Effect.onExit(hold(noting), (exit) => {
@@ -59,9 +63,8 @@ const telling = <A, E, R, E2, R2>(
       const isTold = inside.every((one) =>
         outside.includes(one) || (isRevocation(one) && outside.some(isRevocation))
       ) &&
-        // A fiber may yield after its work's last step, and be interrupted there by a revocation that comes only now.
-        (Exit.isFailure(own) ||
-          outside.every((one) => one instanceof Broken || (revocation === undefined && isRevocation(one))))
+        // A fiber may yield after its work's last step, and be interrupted there by a revocation that reaches it only now.
+        (Exit.isFailure(own) || outside.every((one) => one instanceof Broken || (isAhead && isRevocation(one))))
       const isOwn = revocation === undefined || revoked.every((one) => one === revocation)
       return Effect.andThen(
         Simulation.check("a session tells what its work came to", isTold, () => `${own}, told as ${exit}`),
@@ -157,6 +160,7 @@ export const holding = (book: Book, tenant: string | undefined) => {
   const used = (depth: number): Effect.Effect<void, Failure> => {
     const name = book.name("used")
     return telling(
+      book,
       (thing) =>
         inSession(name)(Effect.gen(function*() {
           yield* beginning
@@ -168,6 +172,7 @@ export const holding = (book: Book, tenant: string | undefined) => {
 
   /** Where interruption is not allowed, nobody interrupts, and nobody waits for long either. */
   const sheltered = Effect.uninterruptible(telling(
+    book,
     () =>
       Effect.onExit(
         Simulation.latency(0, 60),
@@ -180,6 +185,7 @@ export const holding = (book: Book, tenant: string | undefined) => {
   const parting = Effect.suspend(() => {
     const name = book.name("used")
     return telling(
+      book,
       (thing) => inSession(name)(Effect.andThen(beginning, working(thing))),
       (work) => Session.use({ kind: "used", name }, take, (thing) => Effect.andThen(farewell, book.put(thing)), work)
     )
@@ -201,10 +207,16 @@ export const holding = (book: Book, tenant: string | undefined) => {
   }
 
   /** Numbers in a session of their own, with something held for as long as they are read. */
-  const numbers = (name: string, opened: (session: Session.Session | undefined) => void = () => {}) =>
+  const numbers = (
+    name: string,
+    scope: Scope.Scope,
+    opened: (session: Session.Session | undefined) => void = () => {}
+  ) =>
     Stream.unwrap(
       inSession(name)(Effect.gen(function*() {
-        opened(yield* Session.Current)
+        const session = yield* Session.Current
+        book.enter(session, scope)
+        opened(session)
         yield* beginning
         const handle = yield* Session.acquire({ kind: "acquired", name: "streams" }, take, book.put)
         return Stream.mapEffect(Stream.make(1, 2, 3), (n) => Effect.as(minding(handle), n))
@@ -216,9 +228,9 @@ export const holding = (book: Book, tenant: string | undefined) => {
       const name = book.name("streamed")
       let last = 0
       let session: Session.Session | undefined
-      const read = numbers(name, (opened) => session = opened).pipe(Stream.take(2))
+      const read = (scope: Scope.Scope) => numbers(name, scope, (opened) => session = opened).pipe(Stream.take(2))
       const { exit, isClosed } = yield* inOwnedScope((scope) =>
-        forEachIn(scope, read, (n) =>
+        forEachIn(scope, read(scope), (n) =>
           Effect.andThen(
             Simulation.check("a stream gives each element once, in order", n === ++last, () => `${n} as no. ${last}`),
             within(depth)
@@ -249,9 +261,11 @@ export const holding = (book: Book, tenant: string | undefined) => {
     Effect.gen(function*() {
       const reader: Reader = { name: book.name("dropped"), isGone: false }
       book.dropped.add(reader)
-      const stream = numbers(reader.name)
-      const limited = (yield* Simulation.choose([true, false])) ? Deadline.withinStream("1 hour")(stream) : stream
-      const pull = yield* Channel.toPullScoped(Stream.toChannel(limited), yield* Scope.make())
+      const isLimited = yield* Simulation.choose([true, false])
+      const scope = yield* Scope.make()
+      const stream = numbers(reader.name, scope)
+      const limited = isLimited ? Deadline.withinStream("1 hour")(stream) : stream
+      const pull = yield* Channel.toPullScoped(Stream.toChannel(limited), scope)
       const exit = yield* Effect.exit(restore(pull))
       reader.isGone = true
       yield* Simulation.lose(pull, "a reader is collected")

@@ -126,6 +126,27 @@ describe("A release", () => {
       assert.deepStrictEqual(told, ["Success", "Success", "Success"])
     }).pipe(isolated))
 
+  it.effect("of a stream includes what that still opens after it was told to end", () =>
+    Effect.gen(function*() {
+      const [go, done] = [yield* Latch.make(), yield* Latch.make()]
+      const late = Session.acquire(call, Effect.void, () => done.await)
+      const stream = Stream.unwrap(Effect.uninterruptible(Effect.andThen(go.await, Effect.as(late, Stream.never))))
+      const scope = yield* Scope.make()
+      const pull = yield* Scope.provide(Stream.toPull(Session.scopedStream(info)(stream)), scope)
+      yield* Effect.forkChild(pull)
+      yield* turn(10)
+      yield* Effect.forkChild(Scope.close(scope, Exit.void))
+      yield* turn(10)
+      yield* go.open
+      yield* turn(10)
+      assert.deepStrictEqual(yield* SessionRegistry.counts, { thing: 1, call: 1 })
+      const revoking = yield* Effect.forkChild(SessionRegistry.revoke({}, { reason }))
+      yield* turn(10)
+      yield* done.open
+      assert.deepStrictEqual((yield* Fiber.join(revoking)).revoked.map(({ kind }) => kind), ["thing"])
+      assert.deepStrictEqual(yield* SessionRegistry.counts, {})
+    }).pipe(isolated))
+
   it.effect("closes its own handle in vain, also from a release inside of it", () =>
     Effect.gen(function*() {
       const own = yield* Deferred.make<Session.Handle<void>>()
