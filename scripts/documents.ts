@@ -1,7 +1,9 @@
 /**
- * Checks the documents: no README is longer than its limit, and every relative link leads to a file and a heading.
+ * Checks the documents: no README is longer than its limit, every relative link leads to a file and a heading, and `llms.txt`
+ * lists every page of `docs/`.
  *
- * Words are counted as `wc -w` does. Reads the `.md` files of the current folder, outside of `node_modules` and `dist`.
+ * Words are counted as `wc -w` does. Reads the `.md` files and `llms.txt` files of the current folder, outside of `node_modules`
+ * and `dist`.
  */
 import { existsSync, globSync, readFileSync } from "node:fs"
 import { dirname, join, matchesGlob } from "node:path"
@@ -38,10 +40,17 @@ const linkFaults = (file: string, text: string): ReadonlyArray<string> =>
     return `${file}: ${to} leads to no heading`
   })
 
-const files = globSync("**/*.md", { exclude: ["**/node_modules", "**/dist"] }).toSorted()
+/** Pages that the list of all pages lacks. */
+const unlistedFaults = (file: string, text: string): ReadonlyArray<string> => {
+  if (file !== "llms.txt") return []
+  const listed = new Set([...text.matchAll(link)].map(([, to]) => to))
+  return globSync("docs/**/*.md").filter((page) => !listed.has(page)).map((page) => `llms.txt: does not list ${page}`)
+}
+
+const files = globSync("**/{*.md,llms.txt}", { exclude: ["**/node_modules", "**/dist"] }).toSorted()
 const faults = files.flatMap((file) => {
   const text = readFileSync(file, "utf8")
-  return [...lengthFaults(file, text), ...linkFaults(file, text)]
+  return [...lengthFaults(file, text), ...linkFaults(file, text), ...unlistedFaults(file, text)]
 })
 
 if (faults.length > 0) {

@@ -1,6 +1,10 @@
 /**
  * Checks what a user gets: packs every package, checks its shape with publint, and installs the tarballs into an empty project.
  * There, every public module must load, every private one must be rejected, and the types must compile with TypeScript 7 and 5.
+ * Each package has the documents, and their links lead to installed files.
+ *
+ * The project has `@clawback/core` at a later patch than the other packages, and must still have one copy of each package of ours:
+ * a second copy of core would have a registry of its own.
  */
 import { execFileSync } from "node:child_process"
 import { globSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
@@ -35,14 +39,32 @@ const packages = globSync("packages/*/package.json").toSorted().flatMap((path) =
 const project = mkdtempSync(join(tmpdir(), "clawback-consumer-"))
 process.once("exit", () => rmSync(project, { recursive: true, force: true }))
 
+const pack = (cwd: string, ...args: ReadonlyArray<string>) => {
+  const all = ["pack", "--json", "--foreground-scripts=false", "--pack-destination", project, ...args]
+  const [packed] = Object.values<{ filename: string; files: Array<{ path: string }> }>(
+    JSON.parse(run("npm", all, cwd))
+  )
+  if (packed === undefined) throw new Error(`npm packed nothing of ${cwd} ${args.join(" ")}`)
+  return packed
+}
+
+/** Packs a tarball again as the next patch, and returns its file. */
+const asNextPatch = (filename: string): string => {
+  run("tar", ["xzf", filename], project)
+  const manifest = readJson(join(project, "package/package.json"))
+  const version = manifest.version.replace(/\d+$/, (patch: string) => `${Number(patch) + 1}`)
+  writeFileSync(join(project, "package/package.json"), JSON.stringify({ ...manifest, version }))
+  const { filename: next } = pack(join(project, "package"), "--ignore-scripts")
+  rmSync(join(project, "package"), { recursive: true })
+  return next
+}
+
+const documents = ["AGENTS.md", "CHANGELOG.md", "README.md", "llms.txt", ...globSync("docs/**/*.md")]
+
 const tarballs: Record<string, string> = {}
 let faults = 0
 for (const { folder, modules, name } of packages) {
-  const pack = ["pack", "--json", "--ignore-scripts", "--pack-destination", project, "--workspace", folder]
-  const [packed] = Object.values<{ filename: string; files: Array<{ path: string }> }>(
-    JSON.parse(run("npm", pack, "."))
-  )
-  if (packed === undefined) throw new Error(`npm packed nothing for ${name}`)
+  const packed = pack(".", "--workspace", folder)
   tarballs[name] = `file:${packed.filename}`
 
   const { buffer } = new Uint8Array(readFileSync(join(project, packed.filename)))
@@ -56,8 +78,11 @@ for (const { folder, modules, name } of packages) {
   for (const module of stale) console.error(`${folder}/dist/${module}.js has no source: delete ${folder}/dist`)
   const bare = modules.filter((module) => !readFileSync(`${folder}/dist/${module}.d.ts`, "utf8").startsWith("/**"))
   for (const module of bare) console.error(`${folder}/dist/${module}.d.ts has lost the module's documentation`)
-  faults += messages.length + stale.length + bare.length
+  const missing = documents.filter((document) => !packed.files.some(({ path }) => path === document))
+  for (const document of missing) console.error(`${folder}: the tarball has no ${document}`)
+  faults += messages.length + stale.length + bare.length + missing.length
 }
+tarballs["@clawback/core"] = `file:${asNextPatch(tarballs["@clawback/core"]?.slice("file:".length) ?? "")}`
 if (faults > 0) exit(1)
 
 const { devDependencies } = readJson("package.json")
@@ -81,6 +106,14 @@ const installed: Record<string, { resolved?: string }> = readJson(join(project, 
 const foreign = Object.entries(installed)
   .filter(([path, { resolved }]) => path.includes("node_modules/@clawback/") && resolved?.startsWith("file:") !== true)
 if (foreign.length > 0) throw new Error(`Not installed from our tarballs: ${foreign.map(([path]) => path).join(", ")}`)
+
+const copies = globSync("**/node_modules/@clawback/*", { cwd: project }).toSorted()
+const expected = packages.map(({ name }) => join("node_modules", name)).toSorted()
+if (copies.join() !== expected.join()) {
+  throw new Error(`One copy of each package was expected. Installed: ${copies.join(", ")}`)
+}
+
+run(execPath, [join(import.meta.dirname, "documents.ts")], join(project, "node_modules/@clawback"))
 
 const specifiers = packages.flatMap(({ modules, name }) => [name, ...modules.map((module) => `${name}/${module}`)])
 const refused = packages.flatMap((_) => _.refused.map((path) => `${_.name}/${path}`))

@@ -221,7 +221,7 @@ describe("the imports within a package", () => {
 const code = (lines: number) => Array.from({ length: lines }, (_, i) => `export const a${i} = "/*"\n`).join("")
 
 describe("a module", () => {
-  const doc = "/**\n * What it is.\n */\n\n"
+  const doc = "/**\n * What it is.\n *\n * @stable\n */\n\n"
 
   it("has at most 250 lines of code, comments and blank lines not counted", () => {
     plant("packages/core/src/One.ts", doc + "\n// a comment\n/* another */\n".repeat(100) + code(250))
@@ -238,6 +238,22 @@ describe("a module", () => {
     const { output } = checkModules()
     for (const name of ["None", "Attached"]) {
       assert.include(output, `packages/core/src/${name}.ts: must begin with its documentation`)
+    }
+    assert.include(output, "2 faults")
+  })
+
+  it("says at the end of its documentation whether it is stable", () => {
+    plant("packages/core/src/Good.ts", doc + "export {}\n")
+    plant("packages/core/src/Early.ts", doc.replace("@stable", "@experimental") + "export {}\n")
+    plant("packages/core/src/internal/free.ts", "export {}\n")
+    assert.isTrue(checkModules().isGreen)
+    plant("packages/core/src/Bare.ts", doc.replace(" *\n * @stable\n", "") + "export {}\n")
+    plant("packages/core/src/Other.ts", doc.replace("@stable", "@beta") + "export {}\n")
+    plant("packages/core/src/index.ts", "export {}\n")
+    const { isGreen, output } = checkModules()
+    assert.isFalse(isGreen)
+    for (const name of ["Bare", "Other"]) {
+      assert.include(output, `packages/core/src/${name}.ts: its documentation must end with`)
     }
     assert.include(output, "2 faults")
   })
@@ -271,5 +287,45 @@ describe("the check of the documents", () => {
     assert.isFalse(isGreen)
     assert.include(output, "docs/page.md: gone.md leads to no file")
     assert.include(output, "docs/page.md: ../CONTRIBUTING.md#moved leads to no heading")
+  })
+
+  it("rejects a list of pages that lacks one, or has one that is not there", () => {
+    plant("docs/page.md", "# Page\n")
+    plant("docs/recipes/other.md", "# Other\n")
+    plant("llms.txt", "- [Page](docs/page.md)\n- [Gone](docs/gone.md)\n")
+    const { isGreen, output } = documents()
+    assert.isFalse(isGreen)
+    assert.include(output, "llms.txt: docs/gone.md leads to no file")
+    assert.include(output, "llms.txt: does not list docs/recipes/other.md")
+    assert.notInclude(output, "does not list docs/page.md")
+  })
+})
+
+const release = () => run("scripts/release.ts")
+const manifest = (version: string, homepage = "https://effect.website") => JSON.stringify({ version, homepage })
+
+describe("the check before a release", () => {
+  it("accepts packages of one version that the changelog describes", () => {
+    plant("packages/core/package.json", manifest("0.2.0"))
+    plant("packages/node/package.json", manifest("0.2.0"))
+    plant("packages/benchmarks/package.json", JSON.stringify({ private: true }))
+    plant("CHANGELOG.md", "# Changelog\n\n## 0.2.0 (2026-12-01)\n\n## 0.1.0\n")
+    assert.deepInclude(release(), { isGreen: true })
+  })
+
+  it("rejects what is not ready, and says what to do", () => {
+    plant("packages/core/package.json", manifest("0.2.0", "https://clawback.example"))
+    plant("packages/node/package.json", manifest("0.1.0"))
+    plant(".changeset/brave-dogs.md", "---\n---\n")
+    plant("CHANGELOG.md", "# Changelog\n\n## 0.2.0 (unreleased)\n")
+    const { isGreen, output } = release()
+    assert.isFalse(isGreen)
+    assert.include(
+      output,
+      "packages/core/package.json: homepage, bugs and repository still have the address of an example"
+    )
+    assert.include(output, ".changeset/brave-dogs.md is in no version yet")
+    assert.include(output, "There are packages of version 0.2.0 and 0.1.0")
+    assert.include(output, "CHANGELOG.md begins with \"## 0.2.0 (unreleased)\"")
   })
 })

@@ -2,6 +2,8 @@
  * For whom work is done. Sessions that are opened under a caller carry it: registries list, count, limit and revoke by it.
  *
  * Set it once, where a request comes in: everything that runs inside inherits it.
+ *
+ * @stable
  */
 
 import * as Effect from "effect/Effect"

@@ -10,6 +10,8 @@
  *
  * No attribute and no label holds a secret, or anything of what was asked and answered. No label holds a tenant, subject
  * or conversation.
+ *
+ * @experimental
  */
 
 import { processMetrics } from "./internal/metrics/processMetrics.ts"

@@ -8,6 +8,8 @@
  *
  * The secret is `Redacted`: it prints as `<redacted>` in logs, errors and JSON. JavaScript cannot wipe a string from
  * memory. The source drops every reference that it holds.
+ *
+ * @stable
  */
 
 import * as Config from "effect/Config"

@@ -24,8 +24,10 @@
  *   Effect.catchTag("DeadlineExceeded", (error) => Console.log(error.message))
  * )
  *
- * Effect.runPromise(program)
+ * await Effect.runPromise(program)
  * ```
+ *
+ * @stable
  */
 
 import * as Channel from "effect/Channel"

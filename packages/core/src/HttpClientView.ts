@@ -23,6 +23,8 @@
  * const Live = HttpClientView.layerHttpClient.pipe(Layer.provide(NodeTransport.layer()))
  * Effect.runPromiseExit(program.pipe(Effect.provide(Live))).then(console.log)
  * ```
+ *
+ * @experimental
  */
 
 import * as Cause from "effect/Cause"

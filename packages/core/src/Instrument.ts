@@ -7,6 +7,8 @@
  * subjects and conversations do not multiply series; `SessionRegistry.list` knows them.
  *
  * Every exporter of Effect's metrics shows them. The unit travels as the attribute `unit`, which they all know.
+ *
+ * @experimental
  */
 
 import type * as Context from "effect/Context"

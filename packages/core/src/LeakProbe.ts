@@ -3,6 +3,8 @@
  *
  * The default uses the garbage collector. It reports late, or never if memory is plentiful. Do not rely on it to release
  * anything. A simulation provides its own.
+ *
+ * @experimental
  */
 
 import * as Context from "effect/Context"

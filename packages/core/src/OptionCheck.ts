@@ -12,6 +12,8 @@
  *   console.log(String(error)) // RangeError: The option `workers` must be a whole number from 1 up, not 1.5
  * }
  * ```
+ *
+ * @experimental
  */
 
 import * as Duration from "effect/Duration"

@@ -23,6 +23,8 @@
  * `Rpc` reject them. `Rpc` treats each call as a request.
  *
  * Imported by its own path, `@clawback/core/RequestScope`, since Effect's HTTP modules take a while to load.
+ *
+ * @stable
  */
 
 import * as Duration from "effect/Duration"

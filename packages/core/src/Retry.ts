@@ -52,11 +52,13 @@
  *   yield* numbers.pipe(Retry.applyStream(policy), Stream.runForEach((n) => Console.log(n)))
  * }).pipe(Effect.catchCause((cause) => Console.log(Retry.ended(cause)))) // { attempts: 2, why: "delivered" }
  *
- * Effect.runPromise(program)
+ * await Effect.runPromise(program)
  * ```
  *
  * Sources: full jitter, https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/ · budgets, Finagle's
  * `RetryBudget` and gRPC's retry throttling (proposal A6) · `Retry-After`, RFC 9110 §10.2.3.
+ *
+ * @stable
  */
 
 import * as Cause from "effect/Cause"

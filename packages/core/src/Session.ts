@@ -18,6 +18,8 @@
  * the work. Its sessions open even if the parent was revoked, the registry closed or the quota used up. This exemption ends
  * with the release. A finalizer in the scope of `scoped` is part of the release, and so is what a stream does after it was
  * interrupted. Any other finalizer is part of the work. After a revocation it cannot open sessions.
+ *
+ * @stable
  */
 
 import * as Channel from "effect/Channel"

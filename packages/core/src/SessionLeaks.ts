@@ -2,6 +2,8 @@
  * Looks for sessions that should not be open any more, and does something about them.
  *
  * A session leaks if it exceeds its kind's `leakThreshold`, an option of the registry, or if its owner was lost.
+ *
+ * @stable
  */
 
 import type * as Duration from "effect/Duration"

@@ -3,6 +3,8 @@
  *
  * Each entry is structured, with the session as an annotation and secrets struck out. Opening is logged at `Debug`,
  * closing at `Info`, revocation and changes that were missed at `Warning`.
+ *
+ * @stable
  */
 
 import * as Duration from "effect/Duration"

@@ -7,6 +7,8 @@
  *
  * **Labels.** The kind alone. Each metric registry has series for 64 kinds, shared by all open layers. Other kinds count as
  * `_OTHER`. A tenant is never a label: `SessionRegistry.list` returns the caller of each session.
+ *
+ * @stable
  */
 
 import * as Clock from "effect/Clock"

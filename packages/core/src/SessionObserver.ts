@@ -5,6 +5,8 @@
  * Guarantees: a listener is called before the next step of the fiber that caused the event, and on that fiber. What a listener
  * throws is logged and changes nothing; it is called for the next event as well. A listener must not block: the fiber waits
  * for it.
+ *
+ * @experimental
  */
 
 import { kernelOf } from "./internal/session/kernel.ts"

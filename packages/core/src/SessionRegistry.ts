@@ -7,6 +7,8 @@
  * **Cost.** One record for each open session. Opening and closing take constant time. The first open after a revocation also
  * checks the surrounding sessions. `get` is a binary search. `list` and `revoke` visit all open sessions; with an `id` or a
  * numeric `within`, only that one and younger ones. `counts` and `leaks` visit all.
+ *
+ * @stable
  */
 
 import * as Effect from "effect/Effect"

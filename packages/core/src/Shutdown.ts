@@ -40,8 +40,10 @@
  *   yield* Console.log(Shutdown.format(report), report.exitCode) // 0
  * })
  *
- * Effect.runPromise(Effect.scoped(program).pipe(Effect.provide(Shutdown.layer({ drain: "10 seconds" }))))
+ * await Effect.runPromise(Effect.scoped(program).pipe(Effect.provide(Shutdown.layer({ drain: "10 seconds" }))))
  * ```
+ *
+ * @stable
  */
 
 import * as Clock from "effect/Clock"

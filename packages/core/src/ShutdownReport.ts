@@ -1,4 +1,8 @@
-/** The report of a shutdown: what ended, what was cut short, what is stuck, and the code to exit with. */
+/**
+ * The report of a shutdown: what ended, what was cut short, what is stuck, and the code to exit with.
+ *
+ * @experimental
+ */
 
 import * as Cause from "effect/Cause"
 import type { Item, Report } from "./internal/shutdown/model.ts"

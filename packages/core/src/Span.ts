@@ -5,6 +5,8 @@
  * tag, as `error.type` and as its message; one that was interrupted carries the interruption.
  *
  * Without a tracer, or below an unsampled span, no span is made. The hot path then only checks the fiber.
+ *
+ * @experimental
  */
 
 import * as Cause from "effect/Cause"

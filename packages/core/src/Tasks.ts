@@ -19,8 +19,10 @@
  *   yield* Console.log(yield* audit.await) // the exit: a success with "written"
  * })
  *
- * Effect.runPromise(Effect.scoped(program)) // ends the heartbeat
+ * await Effect.runPromise(Effect.scoped(program)) // ends the heartbeat
  * ```
+ *
+ * @stable
  */
 
 import * as Effect from "effect/Effect"

@@ -28,8 +28,10 @@
  *   Effect.catchTag("IdleTimeout", (error) => Console.log(error.message))
  * )
  *
- * Effect.runPromise(program)
+ * await Effect.runPromise(program)
  * ```
+ *
+ * @stable
  */
 
 import * as Channel from "effect/Channel"

@@ -15,6 +15,8 @@
  * fails with `SessionRevoked`, with the reason "its scope was closed". The reader of its body gets the same error.
  *
  * The transport adds no header of its own and no trace headers: third parties get the request as it was given.
+ *
+ * @stable
  */
 
 import * as Context from "effect/Context"

@@ -1,6 +1,8 @@
 /**
  * The errors of sending a request and receiving its response. Each declares whether anything was sent, since that decides
  * what a retry may cost. The errors of time limits are in `Timeouts`.
+ *
+ * @stable
  */
 
 export {

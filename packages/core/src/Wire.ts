@@ -3,6 +3,8 @@
  *
  * A wire opens connections, sends on them, and closes them on request. It contains no policy: no limits, no retries, no
  * pool. `NodeTransport` has the wire for Node; a simulation has one that injects faults.
+ *
+ * @experimental
  */
 
 import type * as Effect from "effect/Effect"

@@ -6,6 +6,8 @@
  * every `interval`. Descriptors and sockets are counted on Linux only.
  *
  * A process is measured once for each registry of metrics, for all layers together.
+ *
+ * @stable
  */
 
 import * as OptionCheck from "@clawback/core/OptionCheck"

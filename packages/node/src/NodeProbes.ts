@@ -3,6 +3,8 @@
  *
  * A registry of our own can be wrong about what it lists; the kernel is not. These probes read Linux's `/proc`. On other
  * systems they fail with `ProbeUnavailable`. Source of the formats: proc_pid_net(5) and `include/net/tcp_states.h`.
+ *
+ * @stable
  */
 
 import * as Effect from "effect/Effect"

@@ -3,6 +3,8 @@
  *
  * Requests go through a tunnel (`CONNECT`, RFC 9110, section 9.3.6), also for `http:` URLs. For `https:`, the proxy sees
  * only the host. The environment is read only by `config`: `NodeTransport.layerConfig({ proxy: NodeProxy.config })`.
+ *
+ * @stable
  */
 
 import * as Config from "effect/Config"

@@ -38,6 +38,8 @@
  *   deadline. The same holds for a client that leaves after the response to such a request has begun, until more is written.
  *
  * Imported by its own path, `@clawback/node/NodeServer`, since Effect's HTTP modules take a while to load.
+ *
+ * @stable
  */
 
 import * as Deadline from "@clawback/core/Deadline"

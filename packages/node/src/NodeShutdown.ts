@@ -41,6 +41,8 @@
  *
  * program.pipe(Effect.scoped, NodeShutdown.runMain({ drain: "10 seconds" }))
  * ```
+ *
+ * @stable
  */
 
 import * as Shutdown from "@clawback/core/Shutdown"

@@ -4,6 +4,8 @@
  * Each connection is one undici `Client` on one socket that we open. undici parses the protocol; the transport manages
  * queueing, limits and connection lifetime. Proxy variables of the environment are read only with `NodeProxy.config`.
  * Redirects are not followed, and bodies are not decompressed.
+ *
+ * @stable
  */
 
 import * as OptionCheck from "@clawback/core/OptionCheck"

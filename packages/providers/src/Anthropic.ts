@@ -8,6 +8,8 @@
  * a provider-run tool works, only pings arrive, and they do not count as progress. Set the limit `idle` longer than that.
  * The protocol requires `maxOutputTokens`. Default: 4,096, plus an allowance if thinking is requested (see
  * `AnthropicMessages`).
+ *
+ * @stable
  */
 
 import { toCodecAnthropic } from "effect/ai/AnthropicStructuredOutput"

@@ -46,6 +46,8 @@
  * For clients: unknown token counts are zero, since the protocol requires numbers. An answer without an id is `msg_unnamed`.
  * Interleaved tool calls are written one after the other. Only the first of several answers is written. An answer with tool
  * calls stops with `tool_use`, also where its provider finished it with `stop`.
+ *
+ * @experimental
  */
 
 import { sse } from "./internal/framing/sse.ts"

@@ -16,8 +16,10 @@
  *   yield* Console.log(headers) // { "x-api-key": "sk-secret" }
  * })
  *
- * Effect.runPromise(program)
+ * await Effect.runPromise(program)
  * ```
+ *
+ * @experimental
  */
 
 import type { CredentialUnavailable } from "@clawback/core/Credential"

@@ -3,6 +3,8 @@
  *
  * An answer is `Started`, then deltas, then `Finished`, then `Used` if the provider counted tokens. If a request asks for
  * several answers, each has a number and its own `Finished`. An answer without its `Finished` is not whole.
+ *
+ * @stable
  */
 
 import type { Extras } from "./ChatRequest.ts"

@@ -3,6 +3,8 @@
  *
  * Protocols encode it in a provider's own format, and decode it. Fields that only one protocol has are in `extras`, under that
  * protocol's name, and go only to its providers. So one request can be sent to several providers.
+ *
+ * @stable
  */
 
 import type { Json, JsonObject } from "./Json.ts"

@@ -1,4 +1,8 @@
-/** A chat model's whole answer, in one form for all providers. */
+/**
+ * A chat model's whole answer, in one form for all providers.
+ *
+ * @stable
+ */
 
 import type * as Option from "effect/Option"
 import type { ChatEvent } from "./ChatEvent.ts"

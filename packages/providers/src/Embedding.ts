@@ -1,4 +1,8 @@
-/** Embeddings: the request and its response, in one form for all providers. */
+/**
+ * Embeddings: the request and its response, in one form for all providers.
+ *
+ * @stable
+ */
 
 import type { Extras } from "./ChatRequest.ts"
 import type { JsonObject } from "./Json.ts"

@@ -18,11 +18,13 @@
  *   Effect.catchTag("RequestRejected", ({ message }) => Console.log(message))
  * )
  *
- * Effect.runPromise(Effect.provide(program, Model))
+ * await Effect.runPromise(Effect.provide(program, Model))
  * ```
  *
  * Each request is a session of the kind `call`. Its answer has as many vectors as there were inputs, in their order, or it
  * fails with `InvalidResponse`.
+ *
+ * @stable
  */
 
 import * as OptionCheck from "@clawback/core/OptionCheck"

@@ -3,6 +3,8 @@
  *
  * A protocol declares its framing. Its stream decoder extends `StreamDecoder`, and receives frames. Two framings are built
  * in: `sse` and `jsonLines`. A framing of your own is a value of the type `Framing`, such as one of binary messages.
+ *
+ * @experimental
  */
 
 import * as JsonLines from "./internal/framing/jsonLines.ts"

@@ -1,3 +1,7 @@
-/** A parsed JSON value. */
+/**
+ * A parsed JSON value.
+ *
+ * @stable
+ */
 
 export type { Json, JsonObject } from "./internal/json/model.ts"

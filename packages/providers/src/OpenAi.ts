@@ -3,6 +3,8 @@
  *
  * Every call is a session: the registry lists it while it runs, and its connection is returned when it ends, however it
  * ends. If you stop reading a stream, the provider's work is cancelled.
+ *
+ * @stable
  */
 
 import { toCodecOpenAI } from "effect/ai/OpenAiStructuredOutput"

@@ -30,6 +30,8 @@
  * The key of a native part says where it belongs: `message`, `choice` (beside the message: log probabilities) or `response`
  * (the whole answer). Any other native part is a part of the content. Only fields of the message go back to the provider
  * with a history.
+ *
+ * @experimental
  */
 
 import { sse } from "./internal/framing/sse.ts"

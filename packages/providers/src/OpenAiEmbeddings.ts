@@ -8,6 +8,8 @@
  * - One text, or the tokens of one text, is a list of one.
  * - Fields that are null are left out.
  * - Vectors in base64 are 32-bit floats, which is what models compute with.
+ *
+ * @experimental
  */
 
 import { classify } from "./internal/protocols/openAi/decodeError.ts"

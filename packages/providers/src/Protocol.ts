@@ -6,6 +6,8 @@
  * - Total: any bytes decode to a value or a typed error, in time and memory proportional to their number.
  *
  * A protocol knows what a request says and where it goes below a base URL. It does not know the credential: see `Auth`.
+ *
+ * @experimental
  */
 
 import type * as Wire from "@clawback/core/Wire"

@@ -23,10 +23,12 @@
  *   Effect.provide(Model.pipe(Layer.provide(NodeTransport.layer())))
  * )
  *
- * Effect.runPromise(program)
+ * await Effect.runPromise(program)
  * ```
  *
  * A row without embeddings has no `embeddingLayer`, which its type says too.
+ *
+ * @experimental
  */
 
 import type * as Credential from "@clawback/core/Credential"

@@ -18,6 +18,8 @@
  * | `StreamTruncated` | try again: the answer is not whole |
  *
  * Each error keeps the provider's status, message and codes. Timeouts and lost connections are errors of the transport.
+ *
+ * @stable
  */
 
 import type * as Retry from "@clawback/core/Retry"

@@ -1,4 +1,8 @@
-/** The limits that a provider states in a response. */
+/**
+ * The limits that a provider states in a response.
+ *
+ * @stable
+ */
 
 import type * as Duration from "effect/Duration"
 

@@ -19,8 +19,10 @@
  *   })
  * )
  *
- * Effect.runPromise(Effect.provide(program, Model))
+ * await Effect.runPromise(Effect.provide(program, Model))
  * ```
+ *
+ * @stable
  */
 
 import type * as Transport from "@clawback/core/Transport"

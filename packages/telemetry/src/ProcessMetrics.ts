@@ -1,4 +1,8 @@
-/** The metrics that every exporter sends: the open sessions, and the resources of the process. */
+/**
+ * The metrics that every exporter sends: the open sessions, and the resources of the process.
+ *
+ * @stable
+ */
 
 import * as SessionMetrics from "@clawback/core/SessionMetrics"
 import * as NodeMetrics from "@clawback/node/NodeMetrics"

@@ -4,6 +4,8 @@
  * Dots become underscores, and the unit and `_total` are appended, by OpenTelemetry's compatibility specification:
  * `gen_ai.client.operation.duration` in seconds becomes `gen_ai_client_operation_duration_seconds`. A gauge loses a `.count`
  * at its end, which Prometheus reserves for histograms.
+ *
+ * @stable
  */
 
 import * as OptionCheck from "@clawback/core/OptionCheck"

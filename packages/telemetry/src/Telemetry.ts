@@ -4,6 +4,8 @@
  *
  * Sessions and the process are measured if there is a metric reader. The layer flushes when it closes, for `shutdownTimeout`
  * at most. Provide it around everything whose end should be recorded.
+ *
+ * @stable
  */
 
 import * as OptionCheck from "@clawback/core/OptionCheck"

@@ -7,6 +7,8 @@
  *
  * If the collector is unreachable, rejects requests or does not respond, the log has one warning. Records are dropped after
  * 10 seconds at most, so memory holds no more than was recorded in that time.
+ *
+ * @stable
  */
 
 import * as OptionCheck from "@clawback/core/OptionCheck"

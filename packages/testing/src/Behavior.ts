@@ -10,6 +10,8 @@
  * boundaries: a reader that is slower than the writer reads several as one. Add a pause where it must not.
  *
  * An invalid or infinite duration, size or offset is a `RangeError` that names it.
+ *
+ * @stable
  */
 
 import * as OptionCheck from "@clawback/core/OptionCheck"

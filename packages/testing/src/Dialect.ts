@@ -25,6 +25,8 @@
  *
  * await Effect.runPromise(Effect.scoped(program))
  * ```
+ *
+ * @experimental
  */
 
 import * as Credential from "@clawback/core/Credential"

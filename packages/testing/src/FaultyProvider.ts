@@ -10,6 +10,8 @@
  *
  * Guarantees: when its scope ends, every socket is closed and the port is free. Only inside `LeakCheck`, the port is free at
  * once, and its connections are closed after the leaks were counted.
+ *
+ * @stable
  */
 
 import * as OptionCheck from "@clawback/core/OptionCheck"

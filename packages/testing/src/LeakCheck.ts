@@ -19,6 +19,8 @@
  * Sockets and descriptors are those of this process, as the kernel counts them. On systems other than Linux they are not checked.
  * Nothing else may open or close any at the same time: no concurrent tests, and one process for each file, as Vitest has by
  * default.
+ *
+ * @stable
  */
 
 import * as OptionCheck from "@clawback/core/OptionCheck"

@@ -8,6 +8,8 @@
  *
  * Limits: only effects are simulated. A promise, a real timer or a socket never completes here, and the run is reported as stuck.
  * Replace them by effects, and test the real ones in another way.
+ *
+ * @experimental
  */
 
 import { LeakProbe } from "@clawback/core/LeakProbe"

@@ -5,6 +5,8 @@
  * seconds (`.retry-after`), as an HTTP date (`.retry-after-date`) and in milliseconds (`.retry-after-ms`).
  *
  * Sources: the vendors' API references, and the error handling of `openai` 7 and `@anthropic-ai/sdk` 1, as of November 2026.
+ *
+ * @stable
  */
 
 import * as Behavior from "./Behavior.ts"
