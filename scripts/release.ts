@@ -18,8 +18,8 @@ const [heading = ""] = /^## .*$/m.exec(readFileSync("CHANGELOG.md", "utf8")) ?? 
 const faults = [
   ...manifests.filter(({ text }) => /https:\/\/[\w.-]+\.example\b/.test(text))
     .map(({ path }) => `${path}: homepage, bugs and repository still have the address of an example`),
-  ...globSync(".changeset/*.md").map((path) => `${path} is in no version yet: run npx changeset version`),
-  ...others.map((other) => `There are packages of version ${version} and ${other}: run npx changeset version`),
+  ...globSync(".changeset/*.md").map((path) => `${path} is in no version yet: run npm run changeset version`),
+  ...others.map((other) => `There are packages of version ${version} and ${other}: run npm run changeset version`),
   ...(heading.startsWith(`## ${version} (20`)
     ? []
     : [`CHANGELOG.md begins with "${heading}", not with "## ${version} (date)"`])
