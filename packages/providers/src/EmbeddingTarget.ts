@@ -38,6 +38,7 @@ import type { EmbeddingRequest, EmbeddingResponse } from "./Embedding.ts"
 import * as Embeddings from "./internal/call/embeddings.ts"
 import * as Endpoint from "./internal/call/endpoint.ts"
 import * as View from "./internal/effect/embeddingModel.ts"
+import * as Checks from "./internal/model/parameters.ts"
 import type { EmbeddingLimits, EmbeddingRow } from "./internal/model/row.ts"
 import type { CallError } from "./ProviderError.ts"
 
@@ -83,6 +84,7 @@ export const make = <E = never, R = never>(
     OptionCheck.count("limits.embeddings.inputs", limits.inputs, 1)
     OptionCheck.count("limits.embeddings.tokens", limits.tokens, 1)
   }
+  if (options?.parameters !== undefined) Checks.checkEmbedding("parameters", options.parameters)
   return {
     provider,
     model: Endpoint.named(model),

@@ -30,20 +30,26 @@ import * as LanguageModel from "effect/ai/LanguageModel"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import * as Result from "effect/Result"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import type { ChatEvent } from "./ChatEvent.ts"
-import type { ChatRequest, Parameters } from "./ChatRequest.ts"
+import type { ChatRequest, Parameters as ChatParameters } from "./ChatRequest.ts"
 import type { ChatResponse } from "./ChatResponse.ts"
 import * as Chat from "./internal/call/chat.ts"
 import * as Endpoint from "./internal/call/endpoint.ts"
 import * as View from "./internal/effect/languageModel.ts"
+import * as Parameters from "./internal/model/parameters.ts"
 import type { ChatRow } from "./internal/model/row.ts"
+import type { Unsupported } from "./Protocol.ts"
 import type { CallError } from "./ProviderError.ts"
 
 export interface Options<out E = never, out R = never> extends Endpoint.Options<E, R> {
-  /** Default sampling and stop parameters for requests that omit them. Default: the provider's own. */
-  readonly parameters?: Parameters | undefined
+  /**
+   * Default sampling and stop parameters for requests that omit them. Default: the provider's own. A value that no provider
+   * takes is rejected with a `RangeError`. One that the protocol cannot express fails the layer with `Unsupported`.
+   */
+  readonly parameters?: ChatParameters | undefined
 }
 
 export interface Target<out E = never, out R = never> {
@@ -69,19 +75,21 @@ export class ChatModel extends Context.Service<ChatModel, {
   readonly stream: (request: Request) => Stream.Stream<ChatEvent, CallError>
 }>()("@clawback/providers/Target/ChatModel") {}
 
-/** Why a target could not be opened: its configuration, its credential or its URL is missing or wrong. */
-export type OpenError = Endpoint.OpenError
+/**
+ * Why a target could not be opened: its configuration, its credential or its URL is missing or wrong, or its protocol cannot
+ * express its parameters.
+ */
+export type OpenError = Endpoint.OpenError | Unsupported
 
 /** A model at a provider of your own. `OpenAi.target` and its like are this function with the provider filled in. */
 export const make = <E = never, R = never>(
   provider: ChatRow,
   model: string,
   options: Options<E, R> = {}
-): Target<E, R> => ({
-  provider,
-  model: Endpoint.named(model),
-  options: Endpoint.checked(options)
-})
+): Target<E, R> => {
+  if (options?.parameters !== undefined) Parameters.check("parameters", options.parameters)
+  return { provider, model: Endpoint.named(model), options: Endpoint.checked(options) }
+}
 
 const chatModel = ({ model, options, provider }: Target<unknown, unknown>, chat: Chat.Chat) =>
   ChatModel.of({
@@ -91,11 +99,25 @@ const chatModel = ({ model, options, provider }: Target<unknown, unknown>, chat:
     stream: (request) => chat.stream({ ...options.parameters, ...request, model })
   })
 
+/** What every call of a target asks, with the least that a request needs. */
+const least = { messages: [{ role: "user", content: "?" }] } as const
+
+/** Fails if the protocol cannot express the target's parameters: then each call would fail. */
+const openChat = <E, R>(
+  { model, options, provider }: Target<E, R>
+): Effect.Effect<Chat.Chat, E | OpenError, R | Transport.Transport | Scope.Scope> => {
+  const encoded = provider.chat.encodeRequest(
+    { ...options.parameters, ...least, model },
+    { stream: false, includeUsage: false }
+  )
+  return Result.isFailure(encoded) ? Effect.fail(encoded.failure) : Chat.open(provider, model, options)
+}
+
 /** Opens a target for as long as the scope is open. */
 export const open = <E, R>(
   target: Target<E, R>
 ): Effect.Effect<ChatModel["Service"], E | OpenError, R | Transport.Transport | Scope.Scope> =>
-  Effect.map(Chat.open(target.provider, target.model, target.options), (chat) => chatModel(target, chat))
+  Effect.map(openChat(target), (chat) => chatModel(target, chat))
 
 /** Both faces of a target, over a transport. */
 export const layer = <E, R>(
@@ -103,7 +125,7 @@ export const layer = <E, R>(
 ): Layer.Layer<LanguageModel.LanguageModel | ChatModel, E | OpenError, R | Transport.Transport> =>
   Layer.effectContext(Effect.gen(function*() {
     const { model, options, provider } = target
-    const chat = yield* Chat.open(provider, model, options)
+    const chat = yield* openChat(target)
     const languageModel = yield* View.make(chat, model, options.parameters ?? {}, provider.transformer)
     return Context.make(LanguageModel.LanguageModel, languageModel).pipe(
       Context.add(ChatModel, chatModel(target, chat))

@@ -1,6 +1,7 @@
 export * as Anthropic from "./Anthropic.ts"
 export * as AnthropicMessages from "./AnthropicMessages.ts"
 export * as Auth from "./Auth.ts"
+export * as CallParameters from "./CallParameters.ts"
 export * as ChatEvent from "./ChatEvent.ts"
 export * as ChatRequest from "./ChatRequest.ts"
 export * as ChatResponse from "./ChatResponse.ts"

@@ -1,5 +1,5 @@
 import { SessionRegistry, TransportError } from "@clawback/core"
-import { Anthropic, ProviderError } from "@clawback/providers"
+import { Anthropic, CallParameters, ProviderError } from "@clawback/providers"
 import { assert, describe, it } from "@effect/vitest"
 import { Cause, Duration, Effect, Exit, Layer, Option, Schema, Stream } from "effect"
 import { AiError, LanguageModel, Prompt, Tool, Toolkit } from "effect/ai"
@@ -152,7 +152,10 @@ describe("an answer in one piece", () => {
     Effect.gen(function*() {
       const fake = FakeTransport.make()
       const reason = yield* reasonOf(
-        Effect.provide(LanguageModel.generateText({ prompt: "Why?" }), over(fake, { parameters: { seed: 7 } }))
+        LanguageModel.generateText({ prompt: "Why?" }).pipe(
+          CallParameters.provide({ seed: 7 }),
+          Effect.provide(over(fake))
+        )
       )
       assert.strictEqual(reason._tag, "InvalidUserInputError")
       assert.lengthOf(fake.requests, 0)
@@ -349,6 +352,15 @@ describe("the layer", () => {
   it.effect("does not build with an invalid base URL", () =>
     Effect.gen(function*() {
       const call = LanguageModel.generateText({ prompt: "Why?" })
+      for (
+        const [tail, says] of [
+          ["/v1", "it must not end with /v1, since /v1/messages is added to it"],
+          ["/v1/messages/", "it must not end with /v1/messages, which is added to it"]
+        ] as const
+      ) {
+        const wrong = over(FakeTransport.make(), { baseUrl: `https://api.anthropic.test${tail}` })
+        assert.include((yield* Effect.flip(Effect.provide(call, wrong))).message, says)
+      }
       const error = yield* Effect.flip(Effect.provide(call, over(FakeTransport.make(), { baseUrl: "provider.test" })))
       assert.strictEqual(error._tag, "InvalidUrl")
     }))

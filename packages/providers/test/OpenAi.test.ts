@@ -333,7 +333,8 @@ describe("the layer", () => {
         {},
         "http://a.test/v1/chat/completions/?key=s3cret",
         "it must not end with /chat/completions, which is added to it"
-      ]
+      ],
+      [{}, "http://a.test/v1/embeddings", "it must not end with /embeddings, which is added to it"]
     ] as const
   )(
     "names where a base URL came from, and what is wrong with it: %j",

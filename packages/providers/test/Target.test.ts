@@ -6,7 +6,15 @@ import {
   type Transport,
   type TransportError
 } from "@clawback/core"
-import { Anthropic, type ChatEvent, type ChatResponse, OpenAi, type ProviderError, Target } from "@clawback/providers"
+import {
+  Anthropic,
+  type ChatEvent,
+  type ChatResponse,
+  OpenAi,
+  type Protocol,
+  type ProviderError,
+  Target
+} from "@clawback/providers"
 import { assert, describe, it } from "@effect/vitest"
 import { Cause, type Config, Effect, Fiber, Layer, Redacted, type Scope, Stream } from "effect"
 import { LanguageModel } from "effect/ai"
@@ -181,6 +189,7 @@ describe("a target's types", () => {
       | Credential.CredentialUnavailable
       | SessionError.SessionError
       | TransportError.InvalidUrl
+      | Protocol.Unsupported
     expectTypeOf<Effect.Error<ReturnType<typeof Target.open<never, never>>>>().toEqualTypeOf<OpenError>()
     expectTypeOf<Scope.Scope>().toExtend<Effect.Services<ReturnType<typeof Target.open<never, never>>>>()
   })

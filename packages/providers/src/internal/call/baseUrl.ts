@@ -10,14 +10,23 @@ export const parse = (text: string, source: string): Result.Result<URL, InvalidU
   return isPlain ? Result.succeed(url) : Result.fail(InvalidUrl.of(trimmed, { source }))
 }
 
+/** The version with which a path begins: `/v1` of `/v1/messages`. */
+const versionOf = (path: string): string | undefined => /^\/v\d+\w*(?=\/)/.exec(path)?.[0]
+
 /**
- * Fails where a base URL ends with the path that a protocol adds to it. A path of one segment, such as `/embeddings`, may also
- * be a server's own prefix.
+ * Fails where a base URL ends with a path that a protocol adds to it, or with the version that begins this path. Requests
+ * would go to `/v1/v1/messages`, which no server knows.
  */
-export const outside = (base: URL, path: string, source: string): Result.Result<URL, InvalidUrl> =>
-  path.lastIndexOf("/") > 0 && base.pathname.replace(/\/+$/, "").endsWith(path)
-    ? Result.fail(InvalidUrl.of(base.href, { source, detail: `it must not end with ${path}, which is added to it` }))
-    : Result.succeed(base)
+export const outside = (base: URL, paths: ReadonlyArray<string>, source: string): Result.Result<URL, InvalidUrl> => {
+  const given = base.pathname.replace(/\/+$/, "")
+  for (const path of paths) {
+    const tail = [path, versionOf(path)].find((tail) => tail !== undefined && given.endsWith(tail))
+    if (tail === undefined) continue
+    const reason = tail === path ? "which is added to it" : `since ${path} is added to it`
+    return Result.fail(InvalidUrl.of(base.href, { source, detail: `it must not end with ${tail}, ${reason}` }))
+  }
+  return Result.succeed(base)
+}
 
 /** A path below a base URL. Its query is added to the one of the base. */
 export const below = (base: URL, path: string, query: Readonly<Record<string, string>> = {}): URL => {

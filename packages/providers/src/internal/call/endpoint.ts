@@ -76,11 +76,12 @@ const configuredBaseUrl = (row: Row): Config.Config<Given> =>
       ? { text: row.baseUrl, source: `The base URL of the provider ${row.name}` }
       : { text, source: baseUrlName(row) })
 
-/** The path that the protocol of an operation adds to the base URL. */
-const pathOf = ({ chat, embeddings }: Row, operation: Operation, model: string): string | undefined =>
-  operation === "chat"
-    ? chat?.request(model, { stream: true, includeUsage: true }).path
-    : embeddings?.request(model, embeddings.delivery).path
+/** The paths that the protocols of a provider add to the base URL. */
+const pathsOf = ({ chat, embeddings }: Row, model: string): ReadonlyArray<string> =>
+  [
+    chat?.request(model, { stream: true, includeUsage: true }).path,
+    embeddings?.request(model, embeddings.delivery).path
+  ].filter((path) => path !== undefined)
 
 /** Reaches a model for as long as the scope is open. */
 export const open = Effect.fnUntraced(function*<E, R>(
@@ -95,7 +96,7 @@ export const open = Effect.fnUntraced(function*<E, R>(
     ? yield* configuredBaseUrl(row)
     : { text: options.baseUrl, source: "The option `baseUrl`" }
   const parsed = yield* Effect.fromResult(BaseUrl.parse(OptionCheck.text("baseUrl", text), source))
-  const baseUrl = yield* Effect.fromResult(BaseUrl.outside(parsed, pathOf(row, operation, model) ?? "", source))
+  const baseUrl = yield* Effect.fromResult(BaseUrl.outside(parsed, pathsOf(row, model), source))
   const { timeouts = {} } = options
   return {
     provider: row.name,

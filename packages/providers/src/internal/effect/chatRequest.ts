@@ -5,6 +5,7 @@ import * as Tool from "effect/ai/Tool"
 import * as Result from "effect/Result"
 import type * as ChatRequest from "../../ChatRequest.ts"
 import type { JsonObject } from "../../Json.ts"
+import { merged } from "../model/parameters.ts"
 import { promptMessages } from "./promptMessages.ts"
 import type { ToolParameters } from "./toolParameters.ts"
 
@@ -84,7 +85,8 @@ export interface Settings {
 export const toChatRequest = (
   { model, parameters, transformer }: Settings,
   toolParameters: ToolParameters,
-  { prompt, responseFormat, toolChoice, tools }: LanguageModel.ProviderOptions
+  { prompt, responseFormat, toolChoice, tools }: LanguageModel.ProviderOptions,
+  given?: ChatRequest.Parameters
 ): Result.Result<ChatRequest.ChatRequest, Refused> => {
   const messages = promptMessages(prompt)
   if (Result.isFailure(messages)) return Result.fail(messages.failure)
@@ -92,5 +94,11 @@ export const toChatRequest = (
   if (Result.isFailure(asked)) return Result.fail(asked.failure)
   const format = responseFormat.type === "text" ? none : formatField(responseFormat, transformer)
   if (Result.isFailure(format)) return Result.fail(format.failure)
-  return Result.succeed({ ...parameters, model, messages: messages.success, ...asked.success, ...format.success })
+  return Result.succeed({
+    ...merged(parameters, given),
+    model,
+    messages: messages.success,
+    ...asked.success,
+    ...format.success
+  })
 }

@@ -13,6 +13,8 @@ import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import type * as Tracer from "effect/Tracer"
+import * as CallParameters from "../../CallParameters.ts"
+import type { Parameters } from "../../ChatRequest.ts"
 import type { Hooks } from "./hooks.ts"
 import * as Part from "./parts.ts"
 
@@ -23,6 +25,7 @@ type StreamParts = readonly [Response.StreamPart<{}>, ...Array<Response.StreamPa
 
 interface Call {
   readonly asked: LanguageModel.ProviderOptions
+  readonly given: Parameters | undefined
   readonly transformer: Telemetry.SpanTransformer | undefined
   readonly tracker: ResponseIdTracker.Service | undefined
 }
@@ -50,6 +53,7 @@ const begin = (
       previousResponseId: prepared?.previousResponseId,
       incrementalPrompt: prepared?.prompt
     },
+    given: fiber.getRef(CallParameters.Current),
     transformer: Context.getOrUndefined(fiber.context, Telemetry.CurrentSpanTransformer) ?? inherited,
     tracker
   }
@@ -90,19 +94,19 @@ const respond = (
   hooks: Hooks,
   call: Call
 ): Effect.Effect<LanguageModel.GenerateTextResponse<{}>, Failure> => {
-  const { asked, transformer } = call
+  const { asked, given, transformer } = call
   const finish = (content: Parts) => {
     mark(call, content)
     transformer?.({ ...asked, response: content })
     return Effect.succeed(new LanguageModel.GenerateTextResponse(content))
   }
   const parts = asked.incrementalPrompt === undefined
-    ? hooks.generateText(asked)
+    ? hooks.generateText(asked, given)
     : Effect.catchReason(
-      hooks.generateText(asked),
+      hooks.generateText(asked, given),
       "AiError",
       "InvalidRequestError",
-      () => hooks.generateText(askedInFull(call))
+      () => hooks.generateText(askedInFull(call), given)
     )
   return Effect.flatMap(
     parts,
@@ -112,9 +116,9 @@ const respond = (
 
 /** Asks again in full only before the first output: metadata is none. */
 const streamWithFallback = (hooks: Hooks, call: Call): Stream.Stream<Response.StreamPartEncoded, AiError.AiError> => {
-  if (call.asked.incrementalPrompt === undefined) return hooks.streamText(call.asked)
+  if (call.asked.incrementalPrompt === undefined) return hooks.streamText(call.asked, call.given)
   let hasOutput = false
-  return hooks.streamText(call.asked).pipe(
+  return hooks.streamText(call.asked, call.given).pipe(
     Stream.tap(({ type }) =>
       Effect.sync(() => {
         if (type !== "response-metadata") hasOutput = true
@@ -123,7 +127,7 @@ const streamWithFallback = (hooks: Hooks, call: Call): Stream.Stream<Response.St
     Stream.catchReason(
       "AiError",
       "InvalidRequestError",
-      (_, error) => hasOutput ? Stream.fail(error) : hooks.streamText(askedInFull(call))
+      (_, error) => hasOutput ? Stream.fail(error) : hooks.streamText(askedInFull(call), call.given)
     )
   )
 }

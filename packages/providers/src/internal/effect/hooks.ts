@@ -5,6 +5,7 @@ import type * as Response from "effect/ai/Response"
 import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
 import * as Stream from "effect/Stream"
+import type { Parameters } from "../../ChatRequest.ts"
 import type { Chat } from "../call/chat.ts"
 import { toAiError } from "./aiError.ts"
 import { type Settings, toChatRequest } from "./chatRequest.ts"
@@ -12,13 +13,15 @@ import { type Errors, PartsBuilder, pullParts } from "./streamParts.ts"
 import { ToolParameters } from "./toolParameters.ts"
 import { wholeParts } from "./wholeParts.ts"
 
-/** Parts are decoded already, except those that Effect's schema might refuse. */
+/** Parts are decoded already, except those that Effect's schema might refuse. `given` are the parameters of this call. */
 export interface Hooks {
   readonly generateText: (
-    options: LanguageModel.ProviderOptions
+    options: LanguageModel.ProviderOptions,
+    given?: Parameters
   ) => Effect.Effect<Array<Response.PartEncoded>, AiError.AiError>
   readonly streamText: (
-    options: LanguageModel.ProviderOptions
+    options: LanguageModel.ProviderOptions,
+    given?: Parameters
   ) => Stream.Stream<Response.StreamPartEncoded, AiError.AiError>
 }
 
@@ -32,8 +35,8 @@ export const make = (chat: Chat, settings: Settings): Hooks => {
   const whole = errorsOf("generateText", chat.addresses.generate)
   const streamed = errorsOf("streamText", chat.addresses.stream)
   return {
-    generateText: (options) => {
-      const request = toChatRequest(settings, parameters, options)
+    generateText: (options, given) => {
+      const request = toChatRequest(settings, parameters, options, given)
       if (Result.isFailure(request)) return Effect.fail(whole.invalid(request.failure))
       return Effect.matchEffect(chat.generate(request.success, options.span), {
         onFailure: (error) => Effect.fail(whole.failed(error)),
@@ -43,8 +46,8 @@ export const make = (chat: Chat, settings: Settings): Hooks => {
         }
       })
     },
-    streamText: (options) => {
-      const request = toChatRequest(settings, parameters, options)
+    streamText: (options, given) => {
+      const request = toChatRequest(settings, parameters, options, given)
       if (Result.isFailure(request)) return Stream.fail(streamed.invalid(request.failure))
       return Stream.transformPull(
         chat.stream(request.success, options.span),

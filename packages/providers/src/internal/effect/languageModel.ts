@@ -12,24 +12,48 @@ import type * as AiError from "effect/ai/AiError"
 import * as LanguageModel from "effect/ai/LanguageModel"
 import type * as Response from "effect/ai/Response"
 import * as Telemetry from "effect/ai/Telemetry"
+import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
 import * as Result from "effect/Result"
 import * as Stream from "effect/Stream"
+import * as CallParameters from "../../CallParameters.ts"
 import type * as ChatRequest from "../../ChatRequest.ts"
 import type { Chat } from "../call/chat.ts"
+import { toAiError } from "./aiError.ts"
 import * as DirectCall from "./directCall.ts"
 import * as Hooks from "./hooks.ts"
+import * as ReadAhead from "./readAhead.ts"
 import { readPrompt } from "./readPrompt.ts"
+import { observe } from "./toolSessions.ts"
 
 type Options = DirectCall.Options
 type GenerateText = (
   options: Options
 ) => Effect.Effect<LanguageModel.GenerateTextResponse<{}, Response.ToolParametersMode>, AiError.AiError>
+type GenerateObject = (options: Options) => Effect.Effect<any, any, any>
 type StreamText = (options: Options) => Stream.Stream<Response.StreamPart<{}>, AiError.AiError>
 
 const isPlain = ({ disableToolCallResolution, toolCallValidation, toolkit }: Options): boolean =>
   toolkit === undefined && !(disableToolCallResolution === true && toolCallValidation === "deferred")
+
+/** Effect calls its hooks on the fiber that makes the call. A direct call passes what it needs of the fiber. */
+const inForce = <A>(reference: Context.Reference<A | undefined>): A | undefined => Fiber.getCurrent()?.getRef(reference)
+
+const inContext = (hooks: Hooks.Hooks): Hooks.Hooks => ({
+  generateText: (options) => hooks.generateText(options, inForce(CallParameters.Current)),
+  streamText: (options) => {
+    const stream = hooks.streamText(options, inForce(CallParameters.Current))
+    return inForce(ReadAhead.Current)?.ofProvider(stream) ?? stream
+  }
+})
+
+/** Runs tool handlers in sessions. */
+const withSessions = (options: Options, method: string): Options =>
+  options.toolkit === undefined
+    ? options
+    : { ...options, toolkit: observe(options.toolkit, (error) => toAiError(error, method, "")) }
 
 /** The model over hooks. The transformer makes schemas that the provider takes. */
 export const overHooks = (
@@ -39,29 +63,35 @@ export const overHooks = (
   Effect.gen(function*() {
     const inherited = Option.getOrUndefined(yield* Effect.serviceOption(Telemetry.CurrentSpanTransformer))
     const effects = yield* LanguageModel.make({
-      ...hooks,
+      ...inContext(hooks),
       codecTransformer,
       supportsSystemMessagesInHistory: Effect.succeed(true)
     })
     const generateText = effects.generateText as GenerateText
     const streamText = effects.streamText as StreamText
+    const generateObject = effects.generateObject as GenerateObject
+    const readAhead: StreamText = (options) => {
+      const ahead = new ReadAhead.ReadAhead()
+      return Stream.provideService(ahead.ofReader(streamText(options)), ReadAhead.Current, ahead)
+    }
     const generate: GenerateText = (options) =>
       Effect.suspend(() => {
         const prompt = readPrompt(options.prompt)
         return isPlain(options) && Result.isSuccess(prompt)
           ? DirectCall.generateText(hooks, options, prompt.success, inherited)
-          : generateText({ ...options, prompt: Result.merge(prompt) })
+          : generateText({ ...withSessions(options, "generateText"), prompt: Result.merge(prompt) })
       })
     const stream: StreamText = (options) =>
       Stream.suspend(() => {
         const prompt = readPrompt(options.prompt)
         return isPlain(options) && Result.isSuccess(prompt)
           ? DirectCall.streamText(hooks, options, prompt.success, inherited)
-          : streamText({ ...options, prompt: Result.merge(prompt) })
+          : readAhead({ ...withSessions(options, "streamText"), prompt: Result.merge(prompt) })
       })
     return LanguageModel.LanguageModel.of({
       ...effects,
       generateText: generate as LanguageModel.LanguageModel["generateText"],
+      generateObject: (options: any) => generateObject(withSessions(options, "generateObject")),
       streamText: stream as LanguageModel.LanguageModel["streamText"]
     })
   })

@@ -7,10 +7,11 @@ import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import { openOnce } from "../call/openOnce.ts"
+import { Unsupported } from "../model/unsupported.ts"
 import { toAiError, unknownError } from "./aiError.ts"
 
 /** The errors of opening that a call can fail with, too. */
-const callErrors = [CredentialUnavailable, InvalidUrl, QuotaExceeded, SessionRevoked]
+const callErrors = [CredentialUnavailable, InvalidUrl, QuotaExceeded, SessionRevoked, Unsupported]
 
 const isCallError = (error: unknown): error is InstanceType<typeof callErrors[number]> =>
   callErrors.some((kind) => error instanceof kind)
