@@ -1,6 +1,6 @@
 /** The checks of the repository fail when a mistake is planted. */
 import { spawnSync } from "node:child_process"
-import { copyFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs"
+import { copyFileSync, existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { dirname, join, resolve } from "node:path"
 import { execPath } from "node:process"
@@ -256,6 +256,47 @@ describe("a module", () => {
       assert.include(output, `packages/core/src/${name}.ts: its documentation must end with`)
     }
     assert.include(output, "2 faults")
+  })
+})
+
+const build = () => run("scripts/bundle.ts")
+
+/** What a program prints that imports modules from the planted build. */
+const printed = (program: string) => {
+  plant("main.mjs", program)
+  return spawnSync(execPath, ["main.mjs"], { cwd: folder, encoding: "utf8" }).stdout.trim()
+}
+
+describe("the build of the packages", () => {
+  beforeEach(() => {
+    const json = "packages/providers/src/internal/json/json.ts"
+    plant("packages/core/src/index.ts", "export * as One from \"./One.ts\"\n")
+    plant("packages/core/src/One.ts", "export { one } from \"./internal/one.ts\"\n")
+    plant("packages/core/src/Two.ts", "export { one as two } from \"./internal/one.ts\"\n")
+    plant("packages/core/src/internal/one.ts", "export const one: object = {}\n")
+    plant("packages/providers/src/index.ts", "")
+    plant("packages/providers/src/Provider.ts", "export { json } from \"./internal/json/json.ts\"\n")
+    plant(json, "export const json = 1\n")
+    plant("packages/providers/src/Anthropic.ts", "export { talk } from \"./internal/protocols/own/talk.ts\"\n")
+    plant("packages/providers/src/internal/protocols/own/talk.ts", "export const talk = 1\n")
+    plant("packages/core/dist/internal/old.js", "")
+  })
+
+  it("has one copy of each module, and no file that is left of another build", () => {
+    assert.deepInclude(build(), { isGreen: true })
+    const program = "import { One } from \"./packages/core/dist/index.js\"\n" +
+      "import { two } from \"./packages/core/dist/Two.js\"\nconsole.log(One.one === two)\n"
+    assert.strictEqual(printed(program), "true")
+    assert.isFalse(existsSync(join(folder, "packages/core/dist/internal/old.js")))
+  })
+
+  it("fails where a module would load a protocol that it does not import", () => {
+    const http = "import { talk } from \"../protocols/own/talk.ts\"\nexport const http = [talk]\n"
+    plant("packages/providers/src/internal/http/http.ts", http)
+    plant("packages/providers/src/Own.ts", "export { http } from \"./internal/http/http.ts\"\n")
+    const { isGreen, output } = build()
+    assert.isFalse(isGreen)
+    assert.include(output, "Provider.js also loads packages/providers/src/internal/protocols/own/talk.ts")
   })
 })
 

@@ -12,13 +12,13 @@
  * - `--base DIR` also runs the clients of ours that another checkout has, and compares with them.
  * - `--rounds 25`, `--warm-up 14` (seconds of each client's CPU) set how long it takes.
  */
-import { execFileSync } from "node:child_process"
 import type { ChildProcess } from "node:child_process"
 import { join, resolve } from "node:path"
 import { parseArgs } from "node:util"
 import type { Done, Order } from "./internal/face/client.ts"
 import { events } from "./internal/face/work.ts"
 import { quantile } from "./internal/measure.ts"
+import { npm } from "./internal/npm.ts"
 import * as Peers from "./internal/peers.ts"
 import { received, startPinned, startServer, startUnpinned } from "./internal/processes.ts"
 import { atLeastTimes, atMostTimes, conclude, type Target } from "./internal/report.ts"
@@ -45,9 +45,7 @@ const coldRounds = smoke ? 1 : 9
 
 const here = resolve(import.meta.dirname, "../../..")
 const checkouts = base === undefined ? [here] : [here, resolve(base)]
-for (const checkout of checkouts) {
-  execFileSync(process.execPath, [join(checkout, "node_modules/typescript/bin/tsc"), "-b"], { cwd: checkout })
-}
+for (const checkout of checkouts) npm(checkout, "run", "build")
 Peers.install()
 
 const faces = ["target", "model", "modelTools", "targetTraced", "modelTraced", "targetBySdk", "modelBySdk"]

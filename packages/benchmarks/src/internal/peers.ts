@@ -2,12 +2,11 @@
  * The libraries that we are compared with. They are installed in this folder when first needed, or when its lock has
  * changed; `effect`, `undici` and our own packages come from the checkout around it.
  */
-import { execFileSync } from "node:child_process"
 import { readFileSync } from "node:fs"
 import { createRequire } from "node:module"
 import { join } from "node:path"
-import { env } from "node:process"
 import { pathToFileURL } from "node:url"
+import { npm } from "./npm.ts"
 
 const folder = join(import.meta.dirname, "../..")
 
@@ -34,9 +33,7 @@ const isInstalled = () => {
 /** Installs the locked versions, unless they are there. */
 export const install = () => {
   if (isInstalled()) return
-  const npm = env["npm_execpath"]
-  const [command, ...before] = npm === undefined ? ["npm"] : [process.execPath, npm]
-  execFileSync(command!, [...before, "ci", "--no-audit", "--no-fund"], { cwd: folder, stdio: "ignore" })
+  npm(folder, "ci", "--no-audit", "--no-fund")
 }
 
 /** Loads modules as a program in that folder would. */
