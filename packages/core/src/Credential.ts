@@ -157,3 +157,18 @@ export const redacted = (name: string, secret: Redacted.Redacted<string>): Crede
 
 /** No secret at all, for a server that asks for none. */
 export const none: Credential = { name: "none", open: Effect.succeed(single("none", Redacted.make(""))) }
+
+const isConfigured = (name: string): Effect.Effect<boolean, CredentialUnavailable> =>
+  Effect.mapBoth(Config.withDefault(Config.String(name), ""), {
+    onSuccess: (secret) => secret.trim() !== "",
+    onFailure: (cause) => new CredentialUnavailable({ credential: name, cause })
+  })
+
+/**
+ * A secret from the application's configuration, or `none` where it is missing or blank: for a server that may run with a key
+ * or without one.
+ */
+export const configOrNone = (name: string): Credential<CredentialUnavailable | SessionError> => ({
+  name,
+  open: Effect.flatMap(isConfigured(name), (is) => is ? config(name).open : none.open)
+})

@@ -60,7 +60,7 @@ import { encodeRequest } from "./internal/protocols/anthropicMessages/encodeRequ
 import { encodeResponse } from "./internal/protocols/anthropicMessages/encodeResponse.ts"
 import { AnthropicMessagesEncoder } from "./internal/protocols/anthropicMessages/encodeStream.ts"
 import { parameters, protocol as name } from "./internal/protocols/anthropicMessages/extras.ts"
-import { limits } from "./internal/protocols/anthropicMessages/limits.ts"
+import { encodeLimits, limits } from "./internal/protocols/anthropicMessages/limits.ts"
 import * as Internal from "./internal/protocols/anthropicMessages/quirks.ts"
 import type * as Protocol from "./Protocol.ts"
 
@@ -97,7 +97,8 @@ export const make = (quirks: Partial<Quirks> = {}): AnthropicMessages => {
     classify,
     encodeError,
     notFound,
-    limits
+    limits,
+    encodeLimits
   }
 }
 

@@ -92,3 +92,10 @@ const anybody: Claim = { credential: "", isMadeWith: () => true }
 
 /** No credential. A server accepts every request. */
 export const none: Auth = { authorize: Effect.succeed, identify: () => anybody }
+
+/** Sends a secret with `self`, and nothing if there is none. A server accepts requests without a credential. */
+export const optional = (self: Auth): Auth => ({
+  ...self,
+  authorize: (request, secret) => secret === "" ? Effect.succeed(request) : self.authorize(request, secret),
+  identify: (request) => self.identify(request) ?? anybody
+})

@@ -37,7 +37,8 @@
 import { sse } from "./internal/framing/sse.ts"
 import { classify } from "./internal/protocols/openAi/decodeError.ts"
 import { encodeError, notFound } from "./internal/protocols/openAi/encodeError.ts"
-import { limits } from "./internal/protocols/openAi/limits.ts"
+import * as Limits from "./internal/protocols/openAi/limits.ts"
+import { modelAt, placeOf } from "./internal/protocols/openAi/place.ts"
 import { decodeRequest } from "./internal/protocols/openAiChat/decodeRequest.ts"
 import { decodeResponse } from "./internal/protocols/openAiChat/decodeResponse.ts"
 import { OpenAiChatDecoder } from "./internal/protocols/openAiChat/decodeStream.ts"
@@ -51,11 +52,16 @@ import type * as Protocol from "./Protocol.ts"
 /** The differences between servers of this protocol. A provider declares its own. */
 export type Quirks = Internal.Quirks
 
+export type { LimitHeaders, LimitNames } from "./internal/protocols/openAi/limits.ts"
+export type { ModelPlace } from "./internal/protocols/openAi/place.ts"
+
 /** A form of this protocol. Its quirks are data. */
 export interface OpenAiChat extends Protocol.ChatProtocol {
   readonly quirks: Quirks
   readonly makeEncoder: (delivery: Protocol.Delivery) => Protocol.Encoder
 }
+
+const path = "/chat/completions"
 
 /** The protocol of servers with these quirks. Default of each: OpenAI's. Throws a `RangeError` at an unknown quirk or value. */
 export const make = (quirks: Partial<Quirks> = {}): OpenAiChat => {
@@ -65,14 +71,14 @@ export const make = (quirks: Partial<Quirks> = {}): OpenAiChat => {
     name,
     quirks: all,
     parameters,
-    request: (_, { stream }) => ({
+    request: (model, { stream }) => ({
       method: "POST",
-      path: "/chat/completions",
+      ...placeOf(all.modelIn, path, model),
       accept: stream ? sse.contentType : "application/json"
     }),
-    methodAt: (path) => path === "/chat/completions" ? "POST" : undefined,
+    methodAt: (at) => modelAt(all.modelIn, path, at) === undefined ? undefined : "POST",
     encodeRequest: encodeRequest(all),
-    decodeRequest: ({ body }) => decodeBody(body),
+    decodeRequest: ({ body, path: at }) => decodeBody(body, modelAt(all.modelIn, path, at)),
     decodeResponse: decodeResponse(all),
     encodeResponse: encodeResponse(all),
     framing: sse,
@@ -81,7 +87,8 @@ export const make = (quirks: Partial<Quirks> = {}): OpenAiChat => {
     classify,
     encodeError,
     notFound,
-    limits
+    limits: Limits.limits(all.limitHeaders),
+    encodeLimits: Limits.encodeLimits(all.limitHeaders)
   }
 }
 

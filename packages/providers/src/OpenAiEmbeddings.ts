@@ -14,7 +14,8 @@
 
 import { classify } from "./internal/protocols/openAi/decodeError.ts"
 import { encodeError, notFound } from "./internal/protocols/openAi/encodeError.ts"
-import { limits } from "./internal/protocols/openAi/limits.ts"
+import * as Limits from "./internal/protocols/openAi/limits.ts"
+import { modelAt, placeOf } from "./internal/protocols/openAi/place.ts"
 import { decodeRequest } from "./internal/protocols/openAiEmbeddings/decodeRequest.ts"
 import { decodeResponse } from "./internal/protocols/openAiEmbeddings/decodeResponse.ts"
 import { encodeRequest } from "./internal/protocols/openAiEmbeddings/encodeRequest.ts"
@@ -31,6 +32,8 @@ export interface OpenAiEmbeddings extends Protocol.EmbeddingProtocol {
   readonly quirks: Quirks
 }
 
+const path = "/embeddings"
+
 /** The protocol of servers with these quirks. Default of each: OpenAI's. Throws a `RangeError` at an unknown quirk or value. */
 export const make = (quirks: Partial<Quirks> = {}): OpenAiEmbeddings => {
   const all = Internal.complete(quirks)
@@ -41,16 +44,17 @@ export const make = (quirks: Partial<Quirks> = {}): OpenAiEmbeddings => {
     // The canonical request has all of its fields.
     parameters: new Set(),
     delivery: { encoding: all.encoding },
-    request: () => ({ method: "POST", path: "/embeddings", accept: "application/json" }),
-    methodAt: (path) => path === "/embeddings" ? "POST" : undefined,
+    request: (model) => ({ method: "POST", ...placeOf(all.modelIn, path, model), accept: "application/json" }),
+    methodAt: (at) => modelAt(all.modelIn, path, at) === undefined ? undefined : "POST",
     encodeRequest: encodeRequest(all),
-    decodeRequest: ({ body }) => decodeBody(body),
+    decodeRequest: ({ body, path: at }) => decodeBody(body, modelAt(all.modelIn, path, at)),
     decodeResponse,
     encodeResponse,
     classify,
     encodeError,
     notFound,
-    limits
+    limits: Limits.limits(all.limitHeaders),
+    encodeLimits: Limits.encodeLimits(all.limitHeaders)
   }
 }
 

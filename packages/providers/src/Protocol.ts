@@ -21,7 +21,7 @@ import type { Framing } from "./internal/framing/framing.ts"
 import type { Unsupported } from "./internal/model/unsupported.ts"
 import type { Json, JsonObject } from "./Json.ts"
 import type { ProviderError } from "./ProviderError.ts"
-import type { RateLimits } from "./RateLimit.ts"
+import type { RateLimit, RateLimits } from "./RateLimit.ts"
 
 export { Unsupported } from "./internal/model/unsupported.ts"
 
@@ -124,6 +124,13 @@ export interface Protocol<in out Request, in out Delivery, in out Response> {
   readonly notFound: (request: Pick<HttpRequest, "method" | "url">) => ErrorReply
   /** The limits that a response states. A success may state some as well. */
   readonly limits: (response: HttpResponse) => RateLimits
+  /**
+   * The headers in which a server of this protocol states limits. `sentAt`: milliseconds since 1970. Limits for which it has no
+   * header are left out. Default: it states none.
+   */
+  readonly encodeLimits?:
+    | ((limits: ReadonlyArray<RateLimit>, sentAt: number) => Readonly<Record<string, string>>)
+    | undefined
 }
 
 /** How a chat's answer is delivered. */

@@ -26,7 +26,8 @@
  * await Effect.runPromise(program)
  * ```
  *
- * A row without embeddings has no `embeddingLayer`, which its type says too.
+ * A row without embeddings has no `embeddingLayer`, which its type says too. A row without a base URL is a server of the
+ * user's own: the option `baseUrl` is then necessary.
  *
  * @experimental
  */
@@ -67,10 +68,25 @@ type ConfiguredError = Credential.CredentialUnavailable | SessionError
 type ChatServices = LanguageModel.LanguageModel | Target.ChatModel
 type EmbeddingServices = EmbeddingModel.EmbeddingModel | EmbeddingTarget.Embedder
 
-/** What a provider of chat models offers. */
-export interface ChatFaces<in out Name extends string> {
+/** What the options of a row must have: a base URL, if the row has none. */
+export type Place<R> = "baseUrl" extends keyof R ? {} : { readonly baseUrl: string }
+
+/** The options of a row's `layer`. */
+export type OptionsOf<R, E = never, S = never> = ChatOptions<E, S> & Place<R>
+
+/** The options of a row's `embeddingLayer`. */
+export type EmbeddingOptionsOf<R, E = never, S = never> = EmbeddingOptions<E, S> & Place<R>
+
+/** The last parameter of a function: its options, which may be left out if no option is necessary. */
+type Given<Necessary, O> = {} extends Necessary ? readonly [options?: O] : readonly [options: O & Necessary]
+
+/** What a provider of chat models offers. `Necessary` are the options that it cannot do without, besides the model. */
+export interface ChatFaces<in out Name extends string, in out Necessary = {}> {
   /** A model at this provider, as a value. */
-  readonly target: <E = never, R = never>(model: string, options?: Target.Options<E, R>) => Target.Target<E, R>
+  readonly target: <E = never, R = never>(
+    model: string,
+    ...options: Given<Necessary, Target.Options<E, R>>
+  ) => Target.Target<E, R>
   /**
    * A model as Effect's `LanguageModel`, and as a `ChatModel`, over a transport.
    *
@@ -79,11 +95,11 @@ export interface ChatFaces<in out Name extends string> {
    * wrong.
    */
   readonly layer: <E = never, R = never>(
-    options: ChatOptions<E, R>
+    options: ChatOptions<E, R> & Necessary
   ) => Layer.Layer<ChatServices, E | Target.OpenError, R | Transport.Transport>
   /** The same, with its options from the application's configuration. */
   readonly layerConfig: (
-    options: Config.Wrap<ChatOptions<ConfiguredError>>
+    options: Config.Wrap<ChatOptions<ConfiguredError> & Necessary>
   ) => Layer.Layer<ChatServices, Target.OpenError, Transport.Transport>
   /**
    * A model as Effect's `Model`, which needs no key to be built.
@@ -92,32 +108,32 @@ export interface ChatFaces<in out Name extends string> {
    */
   readonly model: <const ModelName extends string, E = never, R = never>(
     model: ModelName,
-    options?: Target.Options<E, R>
+    ...options: Given<Necessary, Target.Options<E, R>>
   ) => Model.Model<Name, LanguageModel.LanguageModel, R | Transport.Transport>
 }
 
-/** What a provider of embedding models offers. */
-export interface EmbeddingFaces {
+/** What a provider of embedding models offers. `Necessary`: see `ChatFaces`. */
+export interface EmbeddingFaces<in out Necessary = {}> {
   /** A model at this provider that makes vectors of texts, as a value. */
   readonly embeddingTarget: <E = never, R = never>(
     model: string,
-    options?: EmbeddingTarget.Options<E, R>
+    ...options: Given<Necessary, EmbeddingTarget.Options<E, R>>
   ) => EmbeddingTarget.EmbeddingTarget<E, R>
   /** A model as Effect's `EmbeddingModel`, and as an `Embedder`, over a transport. It fails to build as `layer` does. */
   readonly embeddingLayer: <E = never, R = never>(
-    options: EmbeddingOptions<E, R>
+    options: EmbeddingOptions<E, R> & Necessary
   ) => Layer.Layer<EmbeddingServices, E | EmbeddingTarget.OpenError, R | Transport.Transport>
   /** The same, with its options from the application's configuration. */
   readonly embeddingLayerConfig: (
-    options: Config.Wrap<EmbeddingOptions<ConfiguredError>>
+    options: Config.Wrap<EmbeddingOptions<ConfiguredError> & Necessary>
   ) => Layer.Layer<EmbeddingServices, EmbeddingTarget.OpenError, Transport.Transport>
 }
 
 /** A row and the functions derived from its protocols. */
 export type Provider<R extends Row> =
   & { readonly provider: R }
-  & (R extends ChatRow ? ChatFaces<R["name"]> : {})
-  & (R extends EmbeddingRow ? EmbeddingFaces : {})
+  & (R extends ChatRow ? ChatFaces<R["name"], Place<R>> : {})
+  & (R extends EmbeddingRow ? EmbeddingFaces<Place<R>> : {})
 
 /** Throws a `RangeError` where there are no options, which have no default. Programs without types may forget them. */
 const modelled = <O extends { readonly model: string }>(options: O): O => {
@@ -140,7 +156,7 @@ const chatFaces = (row: ChatRow): ChatFaces<string> => {
       const built = Layer.build(Target.layer(target(name, options)))
       const open = Effect.map(built, (context) => Context.get(context, LanguageModel.LanguageModel))
       const layer: Layer.Layer<LanguageModel.LanguageModel, never, R | Transport.Transport> = Layer
-        .effect(LanguageModel.LanguageModel, LazyModel.make(open, row.baseUrl))
+        .effect(LanguageModel.LanguageModel, LazyModel.make(open, row.baseUrl ?? ""))
       return Model.make(row.name, name, layer)
     }
   }

@@ -71,7 +71,26 @@ describe("the quirks of OpenAI's chat completions", () => {
       topK: "top_k",
       systemRole: "system",
       seedField: "seed",
-      requiredTool: "required"
+      requiredTool: "required",
+      modelIn: "body",
+      formats: "json_schema",
+      unsupported: [],
+      tokensOutside: [],
+      cachedTokens: "prompt_tokens_details",
+      toolFinish: "tool_calls",
+      streamEnd: "[DONE]",
+      limitHeaders: {
+        requests: {
+          limit: "x-ratelimit-limit-requests",
+          remaining: "x-ratelimit-remaining-requests",
+          reset: "x-ratelimit-reset-requests"
+        },
+        tokens: {
+          limit: "x-ratelimit-limit-tokens",
+          remaining: "x-ratelimit-remaining-tokens",
+          reset: "x-ratelimit-reset-tokens"
+        }
+      }
     })
     const { quirks } = OpenAiChat.make({ maxTokensField: "max_tokens" })
     assert.deepStrictEqual(quirks, { ...OpenAiChat.protocol.quirks, maxTokensField: "max_tokens" })

@@ -21,6 +21,17 @@ describe("quirks", () => {
     [`{"toolIds":{"alphanumeric":0}}`, OpenAiChat.make, "quirks.toolIds.alphanumeric"],
     [`{"toolIds":{"alphanumeric":2.5}}`, OpenAiChat.make, "quirks.toolIds.alphanumeric"],
     [`{"toolIds":{"alphanumerc":9}}`, OpenAiChat.make, "quirks.toolIds"],
+    [`{"modelIn":"path"}`, OpenAiChat.make, "quirks.modelIn"],
+    [`{"modelIn":{"apiVersion":1}}`, OpenAiChat.make, "quirks.modelIn.apiVersion"],
+    [`{"unsupported":["tool"]}`, OpenAiChat.make, "quirks.unsupported"],
+    [`{"unsupported":"tools"}`, OpenAiChat.make, "quirks.unsupported"],
+    [`{"limitHeaders":{"a":{"resetAs":"epoch"}}}`, OpenAiChat.make, "quirks.limitHeaders.a.resetAs"],
+    [
+      `{"limitHeaders":{"a":{"limits":"x"}}}`,
+      OpenAiChat.make,
+      "quirks.limitHeaders.a"
+    ],
+    [`{"modelIn":"path"}`, OpenAiEmbeddings.make, "quirks.modelIn"],
     [`{"answerTokens":"many"}`, AnthropicMessages.make, "quirks.answerTokens"],
     [`{"version":20230601}`, AnthropicMessages.make, "quirks.version"],
     [`{"encoding":"hex"}`, OpenAiEmbeddings.make, "quirks.encoding"]
@@ -60,7 +71,12 @@ describe("the quirks of OpenAI's embeddings", () => {
   const protocol = OpenAiEmbeddings.make({ dimensionsField: "output_dimension", encoding: "float" })
 
   it("are data, and OpenAI's by default", () => {
-    assert.deepStrictEqual(OpenAiEmbeddings.protocol.quirks, { dimensionsField: "dimensions", encoding: "base64" })
+    assert.deepStrictEqual(OpenAiEmbeddings.protocol.quirks, {
+      dimensionsField: "dimensions",
+      encoding: "base64",
+      modelIn: "body",
+      limitHeaders: OpenAiChat.protocol.quirks.limitHeaders
+    })
     assert.deepStrictEqual(OpenAiEmbeddings.protocol.delivery, { encoding: "base64" })
   })
 

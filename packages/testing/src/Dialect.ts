@@ -41,6 +41,9 @@ import * as OpenAi from "@clawback/providers/OpenAi"
 import * as Protocol from "@clawback/providers/Protocol"
 import type * as Provider from "@clawback/providers/Provider"
 import * as ProviderError from "@clawback/providers/ProviderError"
+import type * as RateLimit from "@clawback/providers/RateLimit"
+import * as Clock from "effect/Clock"
+import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Redacted from "effect/Redacted"
 import * as Result from "effect/Result"
@@ -65,6 +68,8 @@ export interface Options {
   readonly embed?: ((text: string, request: Embedding.EmbeddingRequest, received: Received) => Embedded) | undefined
   /** The providers to speak for. Default: `OpenAi.provider` and `Anthropic.provider`. */
   readonly providers?: ReadonlyArray<Provider.Row> | undefined
+  /** The limits that each success states, in the provider's headers. Default: none. */
+  readonly limits?: ReadonlyArray<RateLimit.RateLimit> | undefined
   /** The only key that is accepted; others get a 401. Default: any that is not blank. */
   readonly key?: string | undefined
   /** Characters of text in each piece of a stream, 1 at least. Default: 16. */
@@ -130,20 +135,39 @@ const streamed = (
   protocol: Protocol.ChatProtocol,
   response: ChatResponse.ChatResponse,
   delivery: Protocol.Delivery,
-  { every, pieceSize = 16 }: Options
+  options: Options
 ): Behavior.Behavior => {
+  const { every, pieceSize = 16 } = options
   const encoder = protocol.makeEncoder(delivery)
   const events: ReadonlyArray<ChatEvent.ChatEvent> = ChatResponse.toEvents(response)
   const pieces = [...Pieces.cut(events, pieceSize).map((event) => encoder.push([event])), encoder.end()]
   return Pieces.behavior(
     pieces.filter((piece) => piece.length > 0),
-    protocol.framing.contentType,
+    { "content-type": protocol.framing.contentType, ...limitsOf(protocol, options) },
     every === undefined ? 0 : Duration.toMillis(Duration.fromInputUnsafe(every))
   )
 }
 
+/** The server dates its responses by this clock. */
+const clock = Context.get(Context.empty(), Clock.Clock)
+
+const limitsOf = (
+  { encodeLimits }: Pick<Protocol.ChatProtocol, "encodeLimits">,
+  { limits = [] }: Options
+): Readonly<Record<string, string>> => encodeLimits?.(limits, clock.currentTimeMillisUnsafe()) ?? {}
+
 const headersOf = (row: Provider.Row, head: Protocol.RequestHead): ReadonlyArray<string> =>
   Object.keys({ ...row.headers, ...head.headers }).map((name) => name.toLowerCase())
+
+/** What the request has that the provider does not offer. */
+const lacking = (
+  protocol: Protocol.ChatProtocol,
+  asked: ChatRequest.ChatRequest,
+  delivery: Protocol.Delivery
+): string | undefined => {
+  const encoded = protocol.encodeRequest(asked, delivery)
+  return Result.isFailure(encoded) ? encoded.failure.message : undefined
+}
 
 const chat = (row: Provider.Row, protocol: Protocol.ChatProtocol): Omit<Speaker, "auth" | "basePath"> => ({
   protocol,
@@ -152,21 +176,22 @@ const chat = (row: Provider.Row, protocol: Protocol.ChatProtocol): Omit<Speaker,
     const decoded = protocol.decodeRequest(request)
     if (Result.isFailure(decoded)) return rejected(decoded.failure.message)
     const { delivery, request: asked } = decoded.success
-    const wrong = objection(protocol, asked, received)
+    const wrong = objection(protocol, asked, received) ?? lacking(protocol, asked, delivery)
     if (wrong !== undefined) return rejected(wrong)
     const told = options.say(asked, received)
     if (typeof told === "object" && ("_tag" in told || "steps" in told)) return told
     const response = typeof told === "string" ? answer(told, asked) : told
     return delivery.stream
       ? streamed(protocol, response, delivery, options)
-      : Behavior.json(protocol.encodeResponse(response))
+      : Behavior.json(protocol.encodeResponse(response), { headers: limitsOf(protocol, options) })
   }
 })
 
 const embeddings = (row: Provider.Row, protocol: Protocol.EmbeddingProtocol): Omit<Speaker, "auth" | "basePath"> => ({
   protocol,
   headers: headersOf(row, protocol.request("a-model", protocol.delivery)),
-  answer: (request, received, { embed = (text, { dimensions }) => vectorOf(text, dimensions) }) => {
+  answer: (request, received, options) => {
+    const { embed = (text, { dimensions }) => vectorOf(text, dimensions) } = options
     const decoded = protocol.decodeRequest(request)
     if (Result.isFailure(decoded)) return rejected(decoded.failure.message)
     const { delivery, request: asked } = decoded.success
@@ -181,12 +206,18 @@ const embeddings = (row: Provider.Row, protocol: Protocol.EmbeddingProtocol): Om
       inputTokens += typeof input === "string" ? Pieces.tokens(input) : input.length
     }
     const usage = { inputTokens, raw: {} }
-    return Behavior.json(protocol.encodeResponse({ model: asked.model, embeddings: vectors, usage }, delivery))
+    return Behavior.json(protocol.encodeResponse({ model: asked.model, embeddings: vectors, usage }, delivery), {
+      headers: limitsOf(protocol, options)
+    })
   }
 })
 
+/** The path of a base URL. A server of the user's own is served at the root. */
+const pathOf = (baseUrl: string | undefined): string =>
+  baseUrl === undefined ? "" : new URL(baseUrl).pathname.replace(/\/+$/, "")
+
 const speakersOf = (row: Provider.Row): ReadonlyArray<Speaker> => {
-  const place = { auth: row.auth ?? Auth.bearer, basePath: new URL(row.baseUrl).pathname.replace(/\/+$/, "") }
+  const place = { auth: row.auth ?? Auth.bearer, basePath: pathOf(row.baseUrl) }
   const protocols = [
     row.chat && chat(row, row.chat),
     row.embeddings && embeddings(row, row.embeddings)

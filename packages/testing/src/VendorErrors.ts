@@ -9,7 +9,9 @@
  * @stable
  */
 
+import type { ProviderError } from "@clawback/providers/ProviderError"
 import * as Behavior from "./Behavior.ts"
+import { rowErrors } from "./internal/vendorErrors/rows.ts"
 
 /** One error as a vendor sends it. */
 export interface VendorError {
@@ -17,6 +19,12 @@ export interface VendorError {
   readonly status: number
   readonly headers: Readonly<Record<string, string>>
   readonly body: unknown
+  /** The name of the provider's row, if the error is of a row. */
+  readonly provider?: string | undefined
+  /** What an error of a row means. */
+  readonly means?: ProviderError["_tag"] | undefined
+  /** Where an error of a row was recorded, reported or documented. */
+  readonly source?: string | undefined
   /** The name of the server-sent event that carries the error in a stream. Default: none. */
   readonly event?: string | undefined
 }
@@ -188,8 +196,13 @@ export const table: ReadonlyArray<VendorError> = [
   },
   mistral(429, "rate_limited", "Requests rate limit exceeded"),
   mistral(500, "internal_server_error", "Service unavailable."),
-  mistral(503, "service_unavailable", "Service tier capacity exceeded for this model.")
+  mistral(503, "service_unavailable", "Service tier capacity exceeded for this model."),
+  ...rowErrors
 ]
+
+/** An error of this meaning, as the provider of this row sends it. Undefined: none is known. */
+export const ofRow = (provider: string, means: ProviderError["_tag"]): VendorError | undefined =>
+  table.find((error) => error.provider === provider && error.means === means)
 
 /** Answers a request with a vendor's error. */
 export const behavior = ({ body, headers, name, status }: VendorError): Behavior.Behavior =>

@@ -64,7 +64,7 @@ describe("a provider that speaks", () => {
           detail: `Invalid URL (POST ${new URL(`${baseUrl}/chat/completions`).pathname})`
         })
         const anthropic = yield* refused(
-          Anthropic.target("claude-sonnet-5-5", { baseUrl: `${baseUrl}/v1`, credential })
+          Anthropic.target("claude-sonnet-5-5", { baseUrl: `${baseUrl}/v3`, credential })
         )
         assert.deepInclude(anthropic, { status: 404, detail: "Not Found" })
         const target = OpenAi.embeddingTarget("text-embedding-3-small", { baseUrl, credential })

@@ -28,11 +28,13 @@ export const outside = (base: URL, paths: ReadonlyArray<string>, source: string)
   return Result.succeed(base)
 }
 
-/** A path below a base URL. Its query is added to the one of the base. */
+/** A path below a base URL. Its query is added to the one of the base, whose own values win. */
 export const below = (base: URL, path: string, query: Readonly<Record<string, string>> = {}): URL => {
   const url = new URL(base)
   url.pathname = url.pathname.replace(/\/+$/, "") + path
   // Without a query of the protocol's, the base's stays as it is written.
-  for (const [name, value] of Object.entries(query)) url.searchParams.append(name, value)
+  for (const [name, value] of Object.entries(query)) {
+    if (!base.searchParams.has(name)) url.searchParams.append(name, value)
+  }
   return url
 }

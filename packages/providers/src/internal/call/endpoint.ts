@@ -70,11 +70,16 @@ interface Given {
   readonly source: string
 }
 
-const configuredBaseUrl = (row: Row): Config.Config<Given> =>
-  Config.map(Config.withDefault(Config.String(baseUrlName(row)), ""), (text) =>
-    text.trim() === ""
-      ? { text: row.baseUrl, source: `The base URL of the provider ${row.name}` }
-      : { text, source: baseUrlName(row) })
+const configuredBaseUrl = (row: Row): Config.Config<Given> => {
+  const { baseUrl, name } = row
+  const configured = Config.String(baseUrlName(row))
+  const given = (text: string): Given => ({ text, source: baseUrlName(row) })
+  if (baseUrl === undefined) return Config.map(configured, given)
+  return Config.map(
+    Config.withDefault(configured, ""),
+    (text) => text.trim() === "" ? { text: baseUrl, source: `The base URL of the provider ${name}` } : given(text)
+  )
+}
 
 /** The paths that the protocols of a provider add to the base URL. */
 const pathsOf = ({ chat, embeddings }: Row, model: string): ReadonlyArray<string> =>

@@ -10,8 +10,9 @@ interface Rule {
 /**
  * What only the message of an error states. Each expression reads the text once.
  *
- * The vendors that need it: llama.cpp, Ollama, LM Studio, Google, vLLM (context); OpenRouter, DeepSeek, Voyage, Mistral, z.ai
- * (model); z.ai, xAI, DeepSeek (money); Google, xAI (key); Google (region); Alibaba (filter). Source: recorded traffic, 2026.
+ * The vendors that need it: llama.cpp, Ollama, LM Studio, Google, vLLM, Moonshot, Alibaba, Cohere (context); OpenRouter,
+ * DeepSeek, Voyage, Mistral, z.ai (model); z.ai, xAI, DeepSeek (money); Google, xAI (key); Google (region); Alibaba, Venice
+ * (filter); Venice, DeepInfra (load). Source: recorded traffic, 2026, and `VendorErrors` of `@clawback/testing`.
  */
 const rules: ReadonlyArray<Rule> = [
   {
@@ -33,7 +34,10 @@ const rules: ReadonlyArray<Rule> = [
       /\bprompt (?:is )?too long\b/i,
       /\bexceed(?:s|ed)? (?:the |max )?(?:model's |available |maximum )*context\b/i,
       /\bgreater than the context length\b/i,
-      /\bexceeds the maximum number of tokens allowed\b/i
+      /\bexceeds the maximum number of tokens allowed\b/i,
+      /\bexceeded model token limit\b/i,
+      /\brange of input length should be\b/i,
+      /^too many tokens: total number of tokens\b/i
     ]
   },
   {
@@ -59,7 +63,16 @@ const rules: ReadonlyArray<Rule> = [
   {
     tag: "ContentFiltered",
     insteadOf: ["RequestRejected"],
-    words: [/\bblocked by content filtering policy\b/i, /\bDataInspectionFailed\b/]
+    words: [
+      /\bblocked by content filtering policy\b/i,
+      /\bDataInspectionFailed\b/,
+      /\bviolates the content policy\b/i
+    ]
+  },
+  {
+    tag: "Overloaded",
+    insteadOf: ["RateLimited"],
+    words: [/\bmodel is (?:currently )?overloaded\b/i, /^model busy\b/i]
   }
 ]
 

@@ -16,8 +16,11 @@ export interface EmbeddingLimits {
 export interface Row {
   /** The name in errors, sessions, spans and metrics: `"openai"`. */
   readonly name: string
-  /** Precedes the paths of the protocols. An absolute http or https URL. */
-  readonly baseUrl: string
+  /**
+   * Precedes the paths of the protocols. An absolute http or https URL. Undefined where each user has a server of their own:
+   * then the option `baseUrl` or the configuration must have it. Otherwise the layer fails to build with a `ConfigError`.
+   */
+  readonly baseUrl?: string | undefined
   readonly chat?: ChatProtocol | undefined
   readonly embeddings?: EmbeddingProtocol | undefined
   /** How requests bear the credential. Default: `Auth.bearer`. */

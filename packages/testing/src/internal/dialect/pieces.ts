@@ -33,12 +33,12 @@ const sourceOf = (piece: string | Uint8Array) =>
 /** A stream of these pieces, each written by itself, with a pause before each but the first. */
 export const behavior = (
   pieces: ReadonlyArray<string | Uint8Array>,
-  contentType: string,
+  headers: Readonly<Record<string, string>>,
   pauseMillis: number
 ): Behavior => ({
   name: "speech",
   steps: [
-    { _tag: "Head", status: 200, headers: { "content-type": contentType } },
+    { _tag: "Head", status: 200, headers },
     ...pieces.flatMap((piece, i): ReadonlyArray<Step> => [
       ...(i === 0 || pauseMillis === 0 ? [] : [{ _tag: "Wait", millis: pauseMillis } as const]),
       { _tag: "Body", source: sourceOf(piece) }

@@ -2,7 +2,7 @@
 import * as Effect from "effect/Effect"
 import { type ChildProcess, spawn } from "node:child_process"
 import { once } from "node:events"
-import { argv, execPath, exit } from "node:process"
+import { execPath, exit } from "node:process"
 import { type Address, type Control, names, NotStarted, type Server, Unavailable } from "./control.ts"
 import * as FaultyServer from "./server.ts"
 
@@ -48,7 +48,7 @@ const fail = (isStarted: boolean) => (error: unknown) =>
 /** The function that the child runs, by name. @public */
 export const serve = async (): Promise<void> => {
   process.on("disconnect", () => exit(0))
-  const { handler: url, ...options }: Options = JSON.parse(argv[2] ?? "")
+  const [{ handler: url, ...options }] = await once(process, "message") as [Options]
   const handler = url === undefined ? undefined : await load(url).catch(fail(false))
   const running = Effect.gen(function*() {
     const { address, control } = yield* FaultyServer.make({ ...options, handler })
@@ -70,9 +70,11 @@ export const serve = async (): Promise<void> => {
 const start = async (options: Options): Promise<{ readonly child: ChildProcess; readonly address: Address }> => {
   const child = spawn(
     execPath,
-    [...conditions, ...options.execArgv, "-e", program, import.meta.url, JSON.stringify(options)],
+    [...conditions, ...options.execArgv, "-e", program, import.meta.url],
     { stdio: ["ignore", "inherit", "inherit", "ipc"], serialization: "advanced" }
   )
+  // A flag that Node does not know ends the child before it reads this.
+  child.send(options, () => {})
   const [first]: ReadonlyArray<First> = await Promise.race([
     once(child, "message"),
     // All its messages have been read by then.

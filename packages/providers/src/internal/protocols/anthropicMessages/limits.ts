@@ -1,4 +1,5 @@
 import type * as Wire from "@clawback/core/Wire"
+import * as DateTime from "effect/DateTime"
 import * as Duration from "effect/Duration"
 import type { HttpResponse } from "../../../Protocol.ts"
 import type { RateLimit, RateLimits } from "../../../RateLimit.ts"
@@ -80,3 +81,15 @@ export const limits = ({ headers }: HttpResponse): RateLimits => ({
     .map((limit) => rateLimit(limit, headers)),
   retryAfter: waitOf(headers)
 })
+
+/** States limits as Anthropic does. It has no windows of plans. */
+export const encodeLimits = (
+  limits: ReadonlyArray<RateLimit>,
+  sentAt: number
+): Readonly<Record<string, string>> =>
+  Object.fromEntries(limits.flatMap(({ dimension, limit, remaining, resetAfter }) => {
+    const reset = resetAfter && DateTime.formatIso(DateTime.makeUnsafe(sentAt + Duration.toMillis(resetAfter)))
+    return Object.entries({ limit, remaining, reset }).flatMap(([field, value]) =>
+      value === undefined ? [] : [[`anthropic-ratelimit-${dimension}-${field}`, String(value)]]
+    )
+  }))

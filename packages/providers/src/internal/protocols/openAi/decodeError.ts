@@ -17,6 +17,9 @@ const meanings: ReadonlyMap<string, Class> = new Map([
   ["organization_spend_limit_exceeded", "QuotaExhausted"],
   ["project_spend_limit_exceeded", "QuotaExhausted"],
   ["organization_usage_limit_exceeded", "QuotaExhausted"],
+  // Moonshot; Alibaba.
+  ["exceeded_current_quota_error", "QuotaExhausted"],
+  ["Arrearage", "QuotaExhausted"],
   ["rate_limit_exceeded", "RateLimited"],
   ["invalid_api_key", "AuthenticationFailed"],
   ["permission_denied", "PermissionDenied"],
@@ -37,7 +40,9 @@ const meanings: ReadonlyMap<string, Class> = new Map([
   ["data_inspection_failed", "ContentFiltered"],
   // Groq: the model wrote a call that cannot be read. It may write a better one.
   ["tool_use_failed", "ProviderFailed"],
-  ["slow_down", "Overloaded"]
+  ["slow_down", "Overloaded"],
+  // Moonshot sends it with 429.
+  ["engine_overloaded_error", "Overloaded"]
 ])
 
 const byStatus = (status: number): Class | undefined => {

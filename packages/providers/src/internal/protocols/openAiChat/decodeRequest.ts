@@ -156,14 +156,14 @@ const extras = (
   )
 }
 
-const decode = (quirks: Quirks, body: JsonObject): ChatRequest => {
+const decode = (quirks: Quirks, body: JsonObject, place: string): ChatRequest => {
   const messages = read.array(body["messages"], "messages")
   if (messages.length === 0) read.fail("messages", "must not be empty")
   const tools = array(body, "tools")?.map((value, index) => tool(value, `tools[${index}]`)) ??
     array(body, "functions")?.map((value, index) => functionTool(value, `functions[${index}]`, undefined))
   const effort = string(body, "reasoning_effort")
   const request: ChatRequest = present({
-    model: read.name(body["model"], "model"),
+    model: place === "" ? read.name(body["model"], "model") : place,
     messages: decodeMessages(messages),
     tools,
     toolChoice: toolChoice(quirks, body["tool_choice"], body["function_call"]),
@@ -185,12 +185,14 @@ const decode = (quirks: Quirks, body: JsonObject): ChatRequest => {
   return { ...request, ...extras(quirks, body, request) }
 }
 
-/** Decodes a client's request. Fields that are missing or null are left out. */
-export const decodeRequest =
-  (quirks: Quirks) =>
-  (body: string): Result.Result<{ readonly request: ChatRequest; readonly delivery: Delivery }, RequestInvalid> =>
-    catching(RequestInvalid, () => {
-      const parsed = parse(body)
-      if (!isObject(parsed)) return read.fail("", "the body must be a JSON object")
-      return { request: decode(quirks, parsed), delivery: delivery(quirks, parsed) }
-    })
+/** Decodes a client's request. Fields that are missing or null are left out. `place`: the model that the path names, if any. */
+export const decodeRequest = (quirks: Quirks) =>
+(
+  body: string,
+  place = ""
+): Result.Result<{ readonly request: ChatRequest; readonly delivery: Delivery }, RequestInvalid> =>
+  catching(RequestInvalid, () => {
+    const parsed = parse(body)
+    if (!isObject(parsed)) return read.fail("", "the body must be a JSON object")
+    return { request: decode(quirks, parsed, place), delivery: delivery(quirks, parsed) }
+  })

@@ -199,7 +199,7 @@ const decode = (quirks: Quirks, response: JsonObject | undefined): ChatResponse 
     id,
     model: From.string(response["model"]),
     choices: [first, ...others],
-    usage: used(response["usage"]),
+    usage: used(quirks, response["usage"]),
     ...extrasOf(response, knownInResponse)
   }
 }

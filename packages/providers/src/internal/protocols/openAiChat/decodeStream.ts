@@ -111,7 +111,7 @@ export class OpenAiChatDecoder extends JsonStreamDecoder<SseEvent> {
     if (chunk["error"] !== undefined && errorOf(chunk) !== undefined) return this.failWith(data)
     const isNew = this.isStarted ? this.onMore(chunk) : this.onFirst(chunk)
     const usage = usageOf(this.quirks, chunk)
-    if (usage !== undefined && usage !== null) this.usage = used(usage) ?? this.usage
+    if (usage !== undefined && usage !== null) this.usage = used(this.quirks, usage) ?? this.usage
     for (const choice of From.array(chunk["choices"])) if (From.isObject(choice)) this.onChoice(choice, data)
     if (usage !== undefined && usage !== null) this.isUsageFinal = this.isFinished
     if (!isNew) this.remember(data, chunk, (delta) => pathOf(chunk, delta))

@@ -1,5 +1,5 @@
 import type * as Result from "effect/Result"
-import type { ChatRequest, Format, Reasoning, Tool, ToolChoice } from "../../../ChatRequest.ts"
+import type { ChatRequest, Format, Message, Reasoning, Tool, ToolChoice } from "../../../ChatRequest.ts"
 import type { Json, JsonObject } from "../../../Json.ts"
 import { type Delivery, Unsupported } from "../../../Protocol.ts"
 import { catching } from "../../json/catching.ts"
@@ -28,10 +28,41 @@ const toolChoice = ({ requiredTool }: Quirks, choice: ToolChoice): Json =>
     ? choice
     : { type: "function", function: { name: choice.tool } }
 
-const format = (format: Format): Json => {
-  if (format.type === "json") return { type: "json_object" }
+const format = ({ formats }: Quirks, format: Format): Json => {
+  if (format.type === "json" || formats === "json_object") return { type: "json_object" }
   const { description, name, schema, strict } = format
-  return { type: "json_schema", json_schema: fields({ name, description, schema, strict }) }
+  return formats === "json_object_schema"
+    ? { type: "json_object", schema }
+    : { type: "json_schema", json_schema: fields({ name, description, schema, strict }) }
+}
+
+/** The messages. Where a server knows no schemas, the first one tells the model its schema. */
+const told = ({ formats }: Quirks, { format, messages }: ChatRequest): ReadonlyArray<Message> => {
+  if (format?.type !== "json-schema" || formats !== "json_object") return messages
+  const text = `Answer with one JSON object that fits this JSON schema, and nothing else: ${
+    JSON.stringify(format.schema)
+  }`
+  const [first, ...others] = messages
+  if (first?.role !== "system") return [{ role: "system", content: text }, ...messages]
+  const { content } = first
+  return [
+    { ...first, content: typeof content === "string" ? `${content}\n\n${text}` : [...content, { type: "text", text }] },
+    ...others
+  ]
+}
+
+const shown = ({ messages }: ChatRequest): boolean =>
+  messages.some(({ content }) => typeof content !== "string" && content.some(({ type }) => type === "image"))
+
+/** Fails where the request has something that these servers do not offer. */
+const refuse = ({ topK, unsupported: lacks }: Quirks, request: ChatRequest): void => {
+  if (request.topK !== undefined && topK === "unsupported") unsupported("a top K")
+  if (lacks.includes("tools") && (request.tools ?? []).length > 0) unsupported("tools")
+  const { toolChoice = "auto" } = request
+  if (lacks.includes("forced tools") && (toolChoice === "required" || typeof toolChoice === "object")) {
+    unsupported("a tool choice that forces a call")
+  }
+  if (lacks.includes("images") && shown(request)) unsupported("an image")
 }
 
 /** OpenAI accepts no budget. Each effort stands for roughly these tokens. */
@@ -56,11 +87,11 @@ export const encodeRequest =
       const { stream: _, stream_options: options, ...extras } = own(request.extras)
       const isAsked = delivery.includeUsage && quirks.usage === "include_usage"
       const streamOptions = { ...object(options), ...(isAsked && { include_usage: true }) }
-      if (request.topK !== undefined && quirks.topK === "unsupported") unsupported("a top K")
+      refuse(quirks, request)
       return {
         ...extras,
-        model: request.model,
-        messages: encodeMessages(quirks, request.messages),
+        ...(quirks.modelIn === "body" && { model: request.model }),
+        messages: encodeMessages(quirks, told(quirks, request)),
         // OpenAI rejects these fields in a request without tools.
         ...(tools.length > 0 && fields({
           tools: tools.map(tool),
@@ -68,7 +99,7 @@ export const encodeRequest =
           parallel_tool_calls: request.parallelToolCalls
         })),
         ...fields({
-          response_format: request.format && format(request.format),
+          response_format: request.format && format(quirks, request.format),
           [quirks.maxTokensField]: request.maxOutputTokens,
           temperature: request.temperature,
           top_p: request.topP,

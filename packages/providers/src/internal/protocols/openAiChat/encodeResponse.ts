@@ -36,7 +36,7 @@ const choice = (quirks: Quirks) => ({ content, finish }: Choice, index: number):
     index,
     message: { role: "assistant", content: said, refusal, ...message },
     logprobs,
-    finish_reason: finishReason(finish),
+    finish_reason: finishReason(quirks, finish),
     ...others
   }
 }
@@ -50,7 +50,7 @@ export const encodeResponse = (quirks: Quirks) => (response: ChatResponse): Json
     created,
     model: response.model ?? "",
     choices: response.choices.map(choice(sending(quirks))),
-    ...(response.usage && { usage: encodeUsage(response.usage) }),
+    ...(response.usage && { usage: encodeUsage(quirks, response.usage) }),
     ...mergeFields(response.choices.map(({ content }) => native(content, "response"))),
     ...extras
   }

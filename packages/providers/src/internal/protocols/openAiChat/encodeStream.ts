@@ -1,4 +1,4 @@
-import type { ChatEvent, ReasoningDelta } from "../../../ChatEvent.ts"
+import type { ChatEvent, Finished, ReasoningDelta } from "../../../ChatEvent.ts"
 import type { Json, JsonObject } from "../../../Json.ts"
 import type { Delivery, Encoder } from "../../../Protocol.ts"
 import type { ProviderError } from "../../../ProviderError.ts"
@@ -22,6 +22,8 @@ export class OpenAiChatEncoder implements Encoder {
   private readonly includeUsage: boolean
   private envelope: JsonObject = { id: "", object: "chat.completion.chunk", created: 0, model: "" }
   private readonly begun = new Set<number>()
+  /** The last finish, if it waits for the usage, which comes with it. */
+  private last: ReadonlyArray<Json> = []
   /** Calls of tools without a schema. */
   private readonly custom = new Set<string>()
 
@@ -37,7 +39,7 @@ export class OpenAiChatEncoder implements Encoder {
   }
 
   end(): string {
-    return Sse.write({ event: "message", data: "[DONE]" })
+    return this.flush() + (this.quirks.streamEnd === "finish" ? "" : Sse.write({ event: "message", data: "[DONE]" }))
   }
 
   fail(error: ProviderError): string {
@@ -73,11 +75,31 @@ export class OpenAiChatEncoder implements Encoder {
       case "Native":
         return said.protocol === protocol ? this.native(said.choice, said.value) : ""
       case "Finished":
-        return this.begin(said.choice ?? 0) +
-          this.chunk([{ index: said.choice ?? 0, delta: {}, logprobs: null, finish_reason: finishReason(said) }])
+        return this.begin(said.choice ?? 0) + this.finish(said)
       case "Used":
-        return this.includeUsage ? this.chunk([], usageFields(this.quirks, encodeUsage(said))) : ""
+        return this.includeUsage ? this.used(usageFields(this.quirks, encodeUsage(this.quirks, said))) : ""
     }
+  }
+
+  private finish(said: Finished): string {
+    const { choice: index = 0 } = said
+    const finished = { index, delta: {}, logprobs: null, finish_reason: finishReason(this.quirks, said) }
+    if (this.quirks.usage !== "unasked") return this.chunk([finished])
+    const earlier = this.flush()
+    this.last = [finished]
+    return earlier
+  }
+
+  private used(usage: JsonObject): string {
+    const { last } = this
+    this.last = []
+    return this.chunk(last, usage)
+  }
+
+  private flush(): string {
+    const { last } = this
+    this.last = []
+    return last.length === 0 ? "" : this.chunk(last)
   }
 
   private reasoningName({ extras }: ReasoningDelta): string {

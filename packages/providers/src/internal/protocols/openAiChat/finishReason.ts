@@ -1,5 +1,6 @@
 import type { FinishReason } from "../../../ChatEvent.ts"
 import type { Choice } from "../../../ChatResponse.ts"
+import type { Quirks } from "./quirks.ts"
 
 const decoded: ReadonlyMap<string, FinishReason> = new Map([
   ["stop", "stop"],
@@ -11,12 +12,14 @@ const decoded: ReadonlyMap<string, FinishReason> = new Map([
 
 export const finishOf = (raw: string): Choice["finish"] => ({ reason: decoded.get(raw) ?? "other", raw })
 
-const encoded: Readonly<Record<Exclude<FinishReason, "other">, string>> = {
+const encoded: Readonly<Record<Exclude<FinishReason, "other" | "tool-calls">, string>> = {
   "stop": "stop",
   "length": "length",
-  "tool-calls": "tool_calls",
   "content-filter": "content_filter"
 }
 
 /** OpenAI's word, or the provider's own if OpenAI has none. */
-export const finishReason = ({ raw, reason }: Choice["finish"]): string => reason === "other" ? raw : encoded[reason]
+export const finishReason = ({ toolFinish }: Quirks, { raw, reason }: Choice["finish"]): string => {
+  if (reason === "other") return raw
+  return reason === "tool-calls" ? toolFinish : encoded[reason]
+}

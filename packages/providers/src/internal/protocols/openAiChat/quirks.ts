@@ -1,4 +1,6 @@
 import * as OptionCheck from "@clawback/core/OptionCheck"
+import { checkedLimitHeaders, type LimitHeaders, standard } from "../openAi/limits.ts"
+import { checkedPlace, type ModelPlace } from "../openAi/place.ts"
 
 /**
  * The differences between servers of this protocol. A provider declares its quirks, and the code reads them. No code
@@ -53,6 +55,33 @@ export interface Quirks {
   readonly seedField: "seed" | "random_seed"
   /** The word for a tool choice of `required`. Mistral's API reference has `any`. */
   readonly requiredTool: "required" | "any"
+  /** Where a request names its model. Azure has it in the path, as the name of a deployment. */
+  readonly modelIn: ModelPlace
+  /**
+   * How a request asks for an answer that fits a schema.
+   *
+   * - `json_schema`: by `response_format` of this type (OpenAI's API reference).
+   * - `json_object`: by a system message with the schema, and `response_format` of this type. The server checks that the
+   *   answer is JSON, not that it fits. DeepSeek's guide to JSON output.
+   * - `json_object_schema`: by `response_format` of the type `json_object` with the field `schema` (Cohere's page on its
+   *   compatible endpoint).
+   */
+  readonly formats: "json_schema" | "json_object" | "json_object_schema"
+  /** What these servers lack. A request with it fails with `Unsupported` before it is sent. */
+  readonly unsupported: ReadonlyArray<"tools" | "forced tools" | "images">
+  /**
+   * Tokens that the server counts outside of its totals: `reasoning` outside of `completion_tokens` (xAI), `audio` outside of
+   * `prompt_tokens` (Mistral). Our counts include them.
+   */
+  readonly tokensOutside: ReadonlyArray<"reasoning" | "audio">
+  /** The field of `usage` that counts input from the cache: in its details, or beside the totals. The decoder reads all. */
+  readonly cachedTokens: "prompt_tokens_details" | "prompt_cache_hit_tokens" | "cached_tokens" | "num_cached_tokens"
+  /** The finish of an answer that calls tools. Google's compatible endpoint says `stop`. The decoder reads both. */
+  readonly toolFinish: "tool_calls" | "stop"
+  /** What ends a stream: `[DONE]`, or the finish alone (Perplexity). The decoder reads both. */
+  readonly streamEnd: "[DONE]" | "finish"
+  /** The headers that state the provider's limits. */
+  readonly limitHeaders: LimitHeaders
 }
 
 /** OpenAI's own server, and what most servers accept. */
@@ -64,7 +93,15 @@ const defaults: Quirks = {
   topK: "top_k",
   systemRole: "system",
   seedField: "seed",
-  requiredTool: "required"
+  requiredTool: "required",
+  modelIn: "body",
+  formats: "json_schema",
+  unsupported: [],
+  tokensOutside: [],
+  cachedTokens: "prompt_tokens_details",
+  toolFinish: "tool_calls",
+  streamEnd: "[DONE]",
+  limitHeaders: standard
 }
 
 /** The known values of each quirk that is a word. */
@@ -75,7 +112,17 @@ const words = {
   topK: ["top_k", "unsupported"],
   systemRole: ["system", "developer"],
   seedField: ["seed", "random_seed"],
-  requiredTool: ["required", "any"]
+  requiredTool: ["required", "any"],
+  formats: ["json_schema", "json_object", "json_object_schema"],
+  cachedTokens: ["prompt_tokens_details", "prompt_cache_hit_tokens", "cached_tokens", "num_cached_tokens"],
+  toolFinish: ["tool_calls", "stop"],
+  streamEnd: ["[DONE]", "finish"]
+} as const
+
+/** The known values of each quirk that is a list of words. */
+const lists = {
+  unsupported: ["tools", "forced tools", "images"],
+  tokensOutside: ["reasoning", "audio"]
 } as const
 
 /** A hash has no more characters. */
@@ -92,6 +139,12 @@ export const complete = (quirks: Partial<Quirks>): Quirks => {
   const given = OptionCheck.fields("quirks", quirks, defaults)
   const word = <K extends keyof typeof words>(name: K) =>
     OptionCheck.choice<typeof words[K][number]>(`quirks.${name}`, given[name] ?? defaults[name], words[name])
+  const list = <K extends keyof typeof lists>(name: K) => {
+    const found: Quirks[K] = given[name] ?? defaults[name]
+    if (!Array.isArray(found)) throw OptionCheck.wrong(`quirks.${name}`, found, "a list")
+    for (const item of found) OptionCheck.choice<string>(`quirks.${name}`, item, lists[name])
+    return found
+  }
   return {
     maxTokensField: word("maxTokensField"),
     reasoningField: word("reasoningField"),
@@ -100,7 +153,15 @@ export const complete = (quirks: Partial<Quirks>): Quirks => {
     topK: word("topK"),
     systemRole: word("systemRole"),
     seedField: word("seedField"),
-    requiredTool: word("requiredTool")
+    requiredTool: word("requiredTool"),
+    modelIn: checkedPlace("quirks.modelIn", given.modelIn ?? defaults.modelIn),
+    formats: word("formats"),
+    unsupported: list("unsupported"),
+    tokensOutside: list("tokensOutside"),
+    cachedTokens: word("cachedTokens"),
+    toolFinish: word("toolFinish"),
+    streamEnd: word("streamEnd"),
+    limitHeaders: checkedLimitHeaders("quirks.limitHeaders", given.limitHeaders ?? defaults.limitHeaders)
   }
 }
 

@@ -33,16 +33,18 @@ const knownFields = {
   output_dimension: new Set([...common, "output_dimension"])
 } satisfies Record<Quirks["dimensionsField"], ReadonlySet<string>>
 
+/** `place`: the model that the path names, if any. */
 export const decodeRequest = ({ dimensionsField: dimensions }: Quirks) =>
 (
-  body: string
+  body: string,
+  place = ""
 ): Result.Result<{ readonly request: EmbeddingRequest; readonly delivery: EmbeddingDelivery }, RequestInvalid> =>
   catching(RequestInvalid, () => {
     const parsed = From.parse(body)
     if (!From.isObject(parsed)) return read.fail("", "the body must be a JSON object")
     return {
       request: From.present({
-        model: read.name(parsed["model"], "model"),
+        model: place === "" ? read.name(parsed["model"], "model") : place,
         input: input(parsed["input"]),
         dimensions: read.optional(parsed[dimensions], (value) => read.count(value, dimensions)),
         user: read.optional(parsed["user"], (value) => read.string(value, "user")),

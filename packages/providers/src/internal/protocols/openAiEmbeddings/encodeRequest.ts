@@ -6,12 +6,18 @@ import * as From from "../../json/json.ts"
 import { protocol } from "./extras.ts"
 import type { Quirks } from "./quirks.ts"
 
-export const encodeRequest = ({ dimensionsField }: Quirks) =>
+export const encodeRequest = ({ dimensionsField, modelIn }: Quirks) =>
 (
   { dimensions, extras, input, model, user }: EmbeddingRequest,
   { encoding }: EmbeddingDelivery
 ): Result.Result<JsonObject, Unsupported> =>
   Result.succeed({
     ...extras?.[protocol],
-    ...From.fields({ model, input, [dimensionsField]: dimensions, user, encoding_format: encoding })
+    ...From.fields({
+      model: modelIn === "body" ? model : undefined,
+      input,
+      [dimensionsField]: dimensions,
+      user,
+      encoding_format: encoding
+    })
   })

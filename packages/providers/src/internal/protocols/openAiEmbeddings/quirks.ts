@@ -1,4 +1,6 @@
 import * as OptionCheck from "@clawback/core/OptionCheck"
+import { checkedLimitHeaders, type LimitHeaders, standard } from "../openAi/limits.ts"
+import { checkedPlace, type ModelPlace } from "../openAi/place.ts"
 
 /** The differences between servers of this protocol. A provider declares its own. */
 export interface Quirks {
@@ -9,19 +11,30 @@ export interface Quirks {
    * know only numbers want `float`.
    */
   readonly encoding: "base64" | "float"
+  /** Where a request names its model. See `OpenAiChat.ModelPlace`. */
+  readonly modelIn: ModelPlace
+  /** The headers that state the provider's limits. See `OpenAiChat.LimitHeaders`. */
+  readonly limitHeaders: LimitHeaders
 }
 
 /** OpenAI's own server, and what most servers accept. */
-const defaults: Quirks = { dimensionsField: "dimensions", encoding: "base64" }
+const defaults: Quirks = {
+  dimensionsField: "dimensions",
+  encoding: "base64",
+  modelIn: "body",
+  limitHeaders: standard
+}
 
 /** All quirks: an undefined one is its default. Throws a `RangeError` at an unknown quirk or value. */
 export const complete = (quirks: Partial<Quirks>): Quirks => {
-  const { dimensionsField, encoding } = OptionCheck.fields("quirks", quirks, defaults)
+  const { dimensionsField, encoding, limitHeaders, modelIn } = OptionCheck.fields("quirks", quirks, defaults)
   return {
     dimensionsField: OptionCheck.choice("quirks.dimensionsField", dimensionsField ?? defaults.dimensionsField, [
       "dimensions",
       "output_dimension"
     ]),
-    encoding: OptionCheck.choice("quirks.encoding", encoding ?? defaults.encoding, ["base64", "float"])
+    encoding: OptionCheck.choice("quirks.encoding", encoding ?? defaults.encoding, ["base64", "float"]),
+    modelIn: checkedPlace("quirks.modelIn", modelIn ?? defaults.modelIn),
+    limitHeaders: checkedLimitHeaders("quirks.limitHeaders", limitHeaders ?? defaults.limitHeaders)
   }
 }

@@ -1,0 +1,34 @@
+/**
+ * Cohere: its models in OpenAI's form, and embeddings.
+ *
+ * The schema of an answer goes beside the type `json_object`. Headers with limits, and thoughts in this form, are not documented.
+ *
+ * @stable
+ */
+
+import * as OpenAiChat from "./OpenAiChat.ts"
+import * as OpenAiEmbeddings from "./OpenAiEmbeddings.ts"
+import * as Provider from "./Provider.ts"
+
+/** The row. Its key is the configuration's `COHERE_API_KEY`, its base URL `COHERE_BASE_URL`. */
+export const { provider, target, layer, layerConfig, model, embeddingTarget, embeddingLayer, embeddingLayerConfig } =
+  Provider.make({
+    name: "cohere",
+    baseUrl: "https://api.cohere.ai/compatibility/v1",
+    chat: OpenAiChat.make({
+      maxTokensField: "max_tokens",
+      topK: "unsupported",
+      formats: "json_object_schema",
+      limitHeaders: {}
+    }),
+    embeddings: OpenAiEmbeddings.make({ encoding: "float", limitHeaders: {} }),
+    sources: {
+      baseUrl: "https://docs.cohere.com/docs/compatibility-api",
+      embeddings: "https://docs.cohere.com/docs/compatibility-api",
+      errors: "https://docs.cohere.com/reference/errors",
+      formats: "https://docs.cohere.com/docs/compatibility-api"
+    }
+  })
+
+export type Options<E = never, R = never> = Provider.OptionsOf<typeof provider, E, R>
+export type EmbeddingOptions<E = never, R = never> = Provider.EmbeddingOptionsOf<typeof provider, E, R>
