@@ -8,6 +8,7 @@ import { mutants as time } from "./mutants/time.ts"
 import { mutants as transport } from "./mutants/transport.ts"
 
 const session = "packages/core/src/Session.ts"
+const use = "packages/core/src/internal/session/use.ts"
 const registry = "packages/core/src/SessionRegistry.ts"
 const hold = "packages/core/src/internal/session/lifecycle.ts"
 const ledger = "packages/core/src/internal/session/ledger.ts"
@@ -32,7 +33,7 @@ export const mutants: ReadonlyArray<Mutant> = [
   },
   {
     module: "Session",
-    file: session,
+    file: use,
     find: "Effect.uninterruptibleMask((restore) =>\n    Effect.withFiber((fiber) =>\n",
     replace:
       "((f: (restore: Lifecycle.Mask) => any) => Effect.suspend(() => f(Effect.interruptible)))((restore) =>\n    Effect.withFiber((fiber) =>\n",
@@ -153,7 +154,7 @@ export const mutants: ReadonlyArray<Mutant> = [
   },
   {
     module: "Session",
-    file: session,
+    file: use,
     find: "Lifecycle.region(record, Context.add(context, Current, record), Effect",
     replace: "Lifecycle.region(record, context, Effect",
     rule: "what is opened inside of a session becomes its child"

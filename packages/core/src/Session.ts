@@ -43,6 +43,7 @@ import { contextOf, Unowned } from "./internal/session/releaseContext.ts"
 import { SessionPump, stop, stopping } from "./internal/session/sessionStream.ts"
 import * as Site from "./internal/session/site.ts"
 import { pullOf, tokenOf } from "./internal/session/streamFiber.ts"
+import { scopedAt, useAt } from "./internal/session/use.ts"
 import { CutOff } from "./internal/time/cutOff.ts"
 import * as Deadline from "./internal/time/deadline.ts"
 import * as Timers from "./internal/time/timers.ts"
@@ -63,22 +64,7 @@ export const use = <A, E, R, B, E2, R2, E3 = never, R3 = never>(
   acquire: Acquisition<A, E, R>,
   release: (value: A, exit: Exit.Exit<B, E2 | SessionRevoked>) => Effect.Effect<unknown, E3, R3>,
   f: (value: A) => Effect.Effect<B, E2, R2>
-): Effect.Effect<B, E | E2 | SessionError, R | R2 | R3> => {
-  const site = Site.sample()
-  return Effect.uninterruptibleMask((restore) =>
-    Effect.withFiber((fiber) =>
-      opened(fiber, info, site, acquire, restore, (record, value, kernel) => {
-        const context = fiber.context as Context.Context<R2 | R3>
-        hold(record, value, release, context)
-        return Effect.onExitPrimitive(
-          Lifecycle.region(record, Context.add(context, Current, record), Effect.suspend(() => f(value)), restore),
-          (exit) => Lifecycle.close(record, exit, kernel.close),
-          true
-        )
-      })
-    )
-  )
-}
+): Effect.Effect<B, E | E2 | SessionError, R | R2 | R3> => useAt(Site.sample(use), info, acquire, release, f)
 
 /** Groups what an effect acquires into one session, which takes the place of its `Scope` and ends with it. */
 export const scoped: {
@@ -88,8 +74,12 @@ export const scoped: {
   <A, E, R>(self: Effect.Effect<A, E, R>, info: Info): Effect.Effect<A, E | SessionError, Exclude<R, Scope.Scope>>
 } = dual(
   2,
-  <A, E, R>(self: Effect.Effect<A, E, R>, info: Info): Effect.Effect<A, E | SessionError, Exclude<R, Scope.Scope>> =>
-    use(info, Scope.make(), Scope.close, (scope) => Scope.provide(self, scope))
+  function asked<A, E, R>(
+    self: Effect.Effect<A, E, R>,
+    info: Info
+  ): Effect.Effect<A, E | SessionError, Exclude<R, Scope.Scope>> {
+    return scopedAt(Site.sample(asked, Site.ofDual), info, self)
+  }
 )
 
 /** Ends the work of `scopedWithin` as its deadline says, if that has passed before the session was released. */
@@ -131,18 +121,18 @@ export const scopedWithin: {
   ): Effect.Effect<A, E | SessionError | Deadline.DeadlineExceeded, Exclude<R, Scope.Scope>>
 } = dual(
   3,
-  <A, E, R>(
+  function asked<A, E, R>(
     self: Effect.Effect<A, E, R>,
     info: Info,
     duration: Duration.Input
-  ): Effect.Effect<A, E | SessionError | Deadline.DeadlineExceeded, Exclude<R, Scope.Scope>> => {
+  ): Effect.Effect<A, E | SessionError | Deadline.DeadlineExceeded, Exclude<R, Scope.Scope>> {
     const budget = OptionCheck.duration("deadline", duration)
-    const site = Site.sample()
+    const site = Site.sample(asked, Site.ofDual)
     type Needs = Exclude<R, Scope.Scope>
     return Effect.uninterruptibleMask((restore) =>
       Effect.withFiber((fiber): Effect.Effect<A, E | SessionError | Deadline.DeadlineExceeded, Needs> => {
         const limit = Deadline.earliest(budget, fiber)
-        if (Deadline.isNever(limit)) return restore(scoped(self, info))
+        if (Deadline.isNever(limit)) return restore(scopedAt(site, info, self))
         const end = new CutOff(limit.deadline.at, Timers.of(fiber))
         const work = opened(fiber, info, site, Effect.void, restore, (record, _, kernel) => {
           const { context } = fiber
@@ -180,15 +170,15 @@ const closing = (record: SessionRecord, kernel: Kernel) => (exit: Exit.Exit<unkn
  */
 export const acquire = <A, E, R, E2 = never, R2 = never>(
   info: Info,
-  acquire: Acquisition<A, E, R>,
+  acquisition: Acquisition<A, E, R>,
   release: (value: A, exit: Exit.Exit<unknown, unknown>) => Effect.Effect<unknown, E2, R2>
 ): Effect.Effect<Handle<A>, E | SessionError, R | R2 | Scope.Scope> => {
-  const site = Site.sample()
+  const site = Site.sample(acquire)
   return Effect.uninterruptibleMask((restore) =>
     Effect.withFiber((fiber) => {
       // Without a scope this fails before anything is acquired.
       const scope = Context.get(fiber.context as Context.Context<Scope.Scope>, Scope.Scope)
-      return opened(fiber, info, site, acquire, restore, (record, value, kernel) => {
+      return opened(fiber, info, site, acquisition, restore, (record, value, kernel) => {
         const isWatched = record.site !== undefined
         hold(record, value, release, isWatched ? new Unowned(fiber, scope) : contextOf(fiber) as Context.Context<R2>)
         if (isWatched) Lifecycle.watch(record, scope, fiber.getRef(LeakProbe))
@@ -218,8 +208,11 @@ export const scopedStream: {
   <A, E, R>(self: Stream.Stream<A, E, R>, info: Info): Stream.Stream<A, E | SessionError, Exclude<R, Scope.Scope>>
 } = dual(
   2,
-  <A, E, R>(self: Stream.Stream<A, E, R>, info: Info): Stream.Stream<A, E | SessionError, Exclude<R, Scope.Scope>> => {
-    const site = Site.sample()
+  function asked<A, E, R>(
+    self: Stream.Stream<A, E, R>,
+    info: Info
+  ): Stream.Stream<A, E | SessionError, Exclude<R, Scope.Scope>> {
+    const site = Site.sample(asked, Site.ofDual)
     return Stream.fromChannel(
       Channel.fromTransform((_, scope) =>
         Effect.uninterruptibleMask((restore) =>

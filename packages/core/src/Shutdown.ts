@@ -58,6 +58,7 @@ import * as Stream from "effect/Stream"
 import * as Deadline from "./Deadline.ts"
 import { contextOf } from "./internal/session/releaseContext.ts"
 import * as Site from "./internal/session/site.ts"
+import { useAt } from "./internal/session/use.ts"
 import { Admission } from "./internal/shutdown/admission.ts"
 import { Coordinator, coordinatorOf, TypeId } from "./internal/shutdown/coordinator.ts"
 import { Finalizer, Finalizing } from "./internal/shutdown/finalizer.ts"
@@ -180,13 +181,18 @@ export const admit: {
   <A, E, R>(self: Effect.Effect<A, E, R>, info: Session.Info): Effect.Effect<A, E | ShuttingDown | SessionError, R>
 } = dual(
   2,
-  <A, E, R>(self: Effect.Effect<A, E, R>, info: Session.Info): Effect.Effect<A, E | ShuttingDown | SessionError, R> =>
-    Session.use(
+  function asked<A, E, R>(
+    self: Effect.Effect<A, E, R>,
+    info: Session.Info
+  ): Effect.Effect<A, E | ShuttingDown | SessionError, R> {
+    return useAt(
+      Site.sample(asked, Site.ofDual),
       info,
       admission(info),
       leave,
       (admission) => Effect.flatMap(admission.enter, (ticket) => Effect.provideService(self, InFlight, ticket))
     )
+  }
 )
 
 /**
@@ -226,11 +232,11 @@ export const addFinalizer: {
   <E, R>(self: Effect.Effect<unknown, E, R>, options: FinalizerOptions): Effect.Effect<void, E, R | Scope.Scope>
 } = dual(
   2,
-  <E, R>(
+  function asked<E, R>(
     finalizer: Effect.Effect<unknown, E, R>,
     options: FinalizerOptions
-  ): Effect.Effect<void, E, R | Scope.Scope> => {
-    const site = Site.sample()
+  ): Effect.Effect<void, E, R | Scope.Scope> {
+    const site = Site.sample(asked, Site.ofDual)
     const { name } = options
     const phase = OptionCheck.choice("phase", options.phase, phases)
     const limit = Duration.toMillis(OptionCheck.duration("deadline", options.deadline ?? Duration.infinity))

@@ -4,6 +4,7 @@ import * as Session from "@clawback/core/Session"
 import * as SessionLeaks from "@clawback/core/SessionLeaks"
 import * as SessionLog from "@clawback/core/SessionLog"
 import * as SessionRegistry from "@clawback/core/SessionRegistry"
+import * as Shutdown from "@clawback/core/Shutdown"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Exit, Fiber, Layer, Logger, Redacted, References, Scope, Stream } from "effect"
 import { TestClock } from "effect/testing"
@@ -59,10 +60,29 @@ describe("SessionRegistry.leaks", () => {
         yield* site.pipe(Session.scoped(info)),
         yield* Session.scoped(site, info),
         yield* Stream.runHead(Stream.fromEffect(site).pipe(Session.scopedStream(info))),
-        yield* Stream.runHead(Session.scopedStream(Stream.fromEffect(site), info))
+        yield* Stream.runHead(Session.scopedStream(Stream.fromEffect(site), info)),
+        yield* Effect.scoped(Effect.andThen(Session.acquire(info, Effect.void, () => Effect.void), site)),
+        yield* site.pipe(Session.scopedWithin(info, "1 minute")),
+        yield* Session.scopedWithin(site, info, Infinity),
+        yield* site.pipe(Shutdown.admit(info)),
+        yield* Stream.runHead(Stream.fromEffect(site).pipe(Shutdown.admitStream(info)))
       ]
       for (const site of sites) assert.include(JSON.stringify(site), "SessionLeaks.test.ts")
-    }).pipe(Effect.provide(SessionRegistry.layer({ sampleAll: true }))))
+    }).pipe(Effect.provide([SessionRegistry.layer({ sampleAll: true }), Shutdown.layer()])))
+
+  it.effect("shows up to four frames of a caller, also around `pipe`", () =>
+    Effect.gen(function*() {
+      const frames = Effect.map(SessionRegistry.list(), (open) => open.at(-1)?.owner.site?.split("\n").length)
+      const asks = [
+        () => Session.use(info, Effect.void, () => Effect.void, () => frames),
+        () => frames.pipe(Session.scoped(info)),
+        () => frames.pipe(Session.scopedWithin(info, "1 minute")),
+        () => frames.pipe(Shutdown.admit(info))
+      ]
+      const deep = (ask: (typeof asks)[number], depth: number): ReturnType<typeof ask> =>
+        depth === 0 ? ask() : deep(ask, depth - 1)
+      for (const ask of asks) assert.strictEqual(yield* deep(ask, 4), 4)
+    }).pipe(Effect.provide([SessionRegistry.layer({ sampleAll: true }), Shutdown.layer()])))
 
   it.effect("finds a session whose owner is lost, and does not watch released sessions", () => {
     const probe = fakeProbe()

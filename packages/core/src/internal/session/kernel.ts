@@ -60,7 +60,7 @@ export class Kernel {
     info: Info,
     fiber: Fiber.Fiber<unknown, unknown>,
     current: Session | undefined,
-    site?: Error
+    site?: string
   ): SessionRecord | SessionError => {
     // Errors and logs use these as text.
     OptionCheck.text("kind", info.kind)

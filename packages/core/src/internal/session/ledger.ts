@@ -77,7 +77,7 @@ export class Ledger {
     fiberId: number,
     span: Tracer.AnySpan | undefined,
     openedAt: number,
-    site?: Error
+    site?: string
   ): SessionRecord {
     parent?.dropClosedAround()
     const { slots } = this

@@ -14,7 +14,7 @@ import type { Unowned } from "./releaseContext.ts"
 export const opened = <A, E, R, B, E2, R2>(
   fiber: Fiber.Fiber<unknown, unknown>,
   info: Info,
-  site: Error | undefined,
+  site: string | undefined,
   acquisition: Acquisition<A, E, R>,
   restore: Lifecycle.Mask,
   then: (record: SessionRecord, value: A, kernel: Kernel) => Effect.Effect<B, E2, R2>

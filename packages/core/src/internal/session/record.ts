@@ -79,7 +79,7 @@ export class SessionRecord implements Session {
   readonly ledger: object
   private readonly count: Count
   /** Where it was opened, if it was sampled. */
-  readonly site: Error | undefined
+  readonly site: string | undefined
   private names: Names
   private around: SessionRecord | undefined
   private within: Releasing | undefined
@@ -109,7 +109,7 @@ export class SessionRecord implements Session {
     fiberId: number,
     span: Tracer.AnySpan | undefined,
     openedAt: number,
-    site: Error | undefined
+    site: string | undefined
   ) {
     this.ledger = ledger
     this.count = count

@@ -15,7 +15,7 @@ const defaultRetry: Required<Info>["releaseRetry"] = Schedule.exponential("50 mi
 const attempt = ({ release, value }: Holding, exit: Exit.Exit<unknown, unknown>): Effect.Effect<unknown, unknown> => {
   try {
     const released = release(value, exit)
-    return Exit.isExit(released) || Effect.isEffect(released)
+    return Effect.isEffect(released)
       ? released
       : Effect.die(new TypeError("A release must be an effect"))
   } catch (defect) {

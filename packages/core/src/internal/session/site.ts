@@ -7,16 +7,25 @@ const interval = 128
 let calls = 0
 let demands = 0
 
-/** The stack of the call, if this call is sampled. */
-export const sample = (): Error | undefined => {
+/** How many frames of the caller are shown. Each one costs more than a microsecond. */
+const frames = 4
+
+/** So many frames of Effect may stand between a function that was made by `dual` and its caller: its own, and two of `pipe`. */
+export const ofDual = 3
+
+/**
+ * The stack of the call of `own`, if this call is sampled. `between` is how many frames may stand between that and the caller
+ * that is to be shown.
+ */
+export const sample = (own: (...args: ReadonlyArray<never>) => unknown, between = 0): string | undefined => {
   if (demands === 0 && ++calls % interval !== 0) return undefined
   const limit = Error.stackTraceLimit
-  Error.stackTraceLimit = 10
-  const site = new Error("A session was asked for here")
+  Error.stackTraceLimit = between + frames
+  const site: { readonly stack?: string } = {}
+  Error.captureStackTrace?.(site, own)
   Error.stackTraceLimit = limit
-  // Until its stack was read, an error keeps the functions and fibers that are on it.
-  void site.stack
-  return site
+  // It is read at once: until then, it keeps the functions and fibers that are on it.
+  return site.stack ?? ""
 }
 
 /** Samples every call, until the returned function is called. */
@@ -35,7 +44,5 @@ const isOurs = (frame: string): boolean =>
   /\/effect\/(?:src|dist)\//.test(frame)
 
 /** The frames of the caller. */
-export const format = (site: Error): string =>
-  (site.stack ?? "").split("\n").slice(1).map((line) => line.trim()).filter((line) => !isOurs(line)).slice(0, 4).join(
-    "\n"
-  )
+export const format = (site: string): string =>
+  site.split("\n").slice(1).map((line) => line.trim()).filter((line) => !isOurs(line)).slice(0, frames).join("\n")

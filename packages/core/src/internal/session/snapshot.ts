@@ -18,7 +18,7 @@ export const snapshot = (record: SessionRecord, now: number): Snapshot => ({
     fiber: record.fiberId,
     span: record.span,
     caller: record.caller,
-    site: record.site && Site.format(record.site)
+    site: record.site === undefined ? undefined : Site.format(record.site)
   },
   age: Duration.millis(record.age(now)),
   attributes: record.attributes === undefined ? none : redact(record.attributes)

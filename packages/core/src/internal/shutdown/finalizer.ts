@@ -8,7 +8,7 @@ export class Finalizer {
   readonly run: Effect.Effect<unknown, unknown>
   /** In milliseconds. The phase's own limit applies as well. */
   readonly limit: number
-  readonly site: Error | undefined
+  readonly site: string | undefined
   /** In monotonic milliseconds. */
   readonly registeredAt: number
   /** Completed once the finalizer has ended, or is waited for no longer. */
@@ -18,7 +18,7 @@ export class Finalizer {
     name: string,
     run: Effect.Effect<unknown, unknown>,
     limit: number,
-    site: Error | undefined,
+    site: string | undefined,
     registeredAt: number
   ) {
     this.name = name

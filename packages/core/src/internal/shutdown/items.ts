@@ -11,7 +11,7 @@ export const ofFinalizer = ({ name, registeredAt, site }: Finalizer, now: number
   name,
   id: undefined,
   age: Duration.millis(Math.max(0, now - registeredAt)),
-  site: site && Site.format(site)
+  site: site === undefined ? site : Site.format(site)
 })
 
 export const ofSnapshot = ({ age, id, kind, name, owner }: Snapshot): Item => ({
