@@ -46,6 +46,8 @@ export interface Claim {
 }
 
 export interface Auth {
+  /** The headers that bear the credential, in lower case. Other options may not set them. Default: `authorization`. */
+  readonly headers?: ReadonlyArray<string> | undefined
   /** Adds the credential to a request. Runs once per attempt. */
   readonly authorize: (
     request: FinishedRequest,
@@ -65,6 +67,7 @@ const claim = (credential: string | undefined): Claim | undefined =>
 
 /** `Authorization: Bearer`. Servers accept the scheme in any case. */
 export const bearer: Auth = {
+  headers: ["authorization"],
   authorize: (request, secret) =>
     Effect.succeed({ ...request, headers: { ...request.headers, authorization: `Bearer ${secret}` } }),
   identify: ({ headers }) => claim(bearerOf(headers))
@@ -74,6 +77,7 @@ export const bearer: Auth = {
 export const header = (name: string): Auth => {
   const key = name.toLowerCase()
   return {
+    headers: [key],
     authorize: (request, secret) => Effect.succeed({ ...request, headers: { ...request.headers, [key]: secret } }),
     identify: ({ headers }) => claim(headerOf(headers, key))
   }
@@ -91,7 +95,7 @@ export const orElse: {
 const anybody: Claim = { credential: "", isMadeWith: () => true }
 
 /** No credential. A server accepts every request. */
-export const none: Auth = { authorize: Effect.succeed, identify: () => anybody }
+export const none: Auth = { headers: [], authorize: Effect.succeed, identify: () => anybody }
 
 /** Sends a secret with `self`, and nothing if there is none. A server accepts requests without a credential. */
 export const optional = (self: Auth): Auth => ({

@@ -24,6 +24,8 @@
  *
  * They apply to every call inside, also to those of tool handlers, on each provider layer of this package. A model of another
  * library ignores them. `Target.generate` and `Target.stream` ignore them too: their requests have these fields.
+ *
+ * @stable
  */
 
 import * as Context from "effect/Context"

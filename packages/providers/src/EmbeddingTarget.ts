@@ -88,7 +88,7 @@ export const make = <E = never, R = never>(
   return {
     provider,
     model: Endpoint.named(model),
-    options: Endpoint.checked(options)
+    options: Endpoint.checked(provider, options)
   }
 }
 

@@ -88,7 +88,7 @@ export const make = <E = never, R = never>(
   options: Options<E, R> = {}
 ): Target<E, R> => {
   if (options?.parameters !== undefined) Parameters.check("parameters", options.parameters)
-  return { provider, model: Endpoint.named(model), options: Endpoint.checked(options) }
+  return { provider, model: Endpoint.named(model), options: Endpoint.checked(provider, options) }
 }
 
 const chatModel = ({ model, options, provider }: Target<unknown, unknown>, chat: Chat.Chat) =>

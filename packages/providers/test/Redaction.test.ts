@@ -33,7 +33,8 @@ describe("secrets that overlap are redacted whole", () => {
 
   it.effect("where the end of one is the beginning of another, or of itself", () =>
     Effect.gen(function*() {
-      const detail = yield* quoted("not <keysesame> and <aXaXa>", "keyses:sesame:aXa", { auth: parts })
+      const secret = "opensesame:sesame-street:aXaXaXaXa"
+      const detail = yield* quoted("not <opensesame-street> and <aXaXaXaXaXaXa>", secret, { auth: parts })
       assert.strictEqual(detail, "not <<redacted>> and <<redacted>>")
     }))
 
@@ -48,5 +49,24 @@ describe("secrets that overlap are redacted whole", () => {
   it.effect("though their characters mean something in a pattern", () =>
     Effect.gen(function*() {
       assert.strictEqual(yield* quoted("no a.c+(d)|[e]\\$, abc", "a.c+(d)|[e]\\$"), "no <redacted>, abc")
+    }))
+})
+
+describe("a secret of less than 8 characters", () => {
+  it.effect("is redacted as a word of its own, and not inside of words", () =>
+    Effect.gen(function*() {
+      const banana = "a banana, (a) and a_b: aà, à, a."
+      assert.strictEqual(yield* quoted(banana, "a"), "<redacted> banana, (<redacted>) and a_b: aà, à, <redacted>.")
+      assert.strictEqual(yield* quoted("1234567 but not 12345678", "1234567"), "<redacted> but not 12345678")
+    }))
+
+  it.effect("of 8 is redacted everywhere", () =>
+    Effect.gen(function*() {
+      assert.strictEqual(yield* quoted("x12345678x", "12345678"), "x<redacted>x")
+    }))
+
+  it.effect("is redacted next to letters where its own edge is none", () =>
+    Effect.gen(function*() {
+      assert.strictEqual(yield* quoted("key=%x%y", "%x%"), "key=<redacted>y")
     }))
 })

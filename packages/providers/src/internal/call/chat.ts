@@ -19,6 +19,7 @@ import * as Endpoint from "./endpoint.ts"
 import { errorBody } from "./errorBody.ts"
 import * as Pipeline from "./pipeline.ts"
 import type { CallRecord } from "./record.ts"
+import { located } from "./source.ts"
 import * as Telemetry from "./telemetry.ts"
 import * as Whole from "./whole.ts"
 
@@ -75,7 +76,10 @@ const streams = (endpoint: Endpoint.Endpoint, protocol: ChatProtocol) => {
         const { headers, status } = response
         return Effect.flatMap(
           errorBody(response),
-          (body) => Effect.fail(notAStream(protocol, peer, { status, headers, body }))
+          (body) => {
+            const received = { status, headers, body }
+            return Effect.fail(located(notAStream(protocol, peer, received), to, peer, received))
+          }
         )
       }
       record.streaming()

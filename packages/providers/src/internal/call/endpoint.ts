@@ -18,6 +18,7 @@ import type { CallError } from "../../ProviderError.ts"
 import { lowered } from "../http/headers.ts"
 import { apiKeyName, baseUrlName, type Row } from "../model/row.ts"
 import * as BaseUrl from "./baseUrl.ts"
+import * as Headers from "./headers.ts"
 import * as CallMetrics from "./metrics.ts"
 
 /** The options that all capabilities of a provider have in common. */
@@ -29,6 +30,12 @@ export interface Options<out E = never, out R = never> {
    * Default: the configuration's, under the provider's name for it; if that is missing or blank, the provider's own.
    */
   readonly baseUrl?: string | undefined
+  /**
+   * Sent with each request, in place of the protocol's and the provider's own headers of the same names: a record, or Effect's
+   * `Headers`. Errors do not show values of 16 characters or more, nor values that are `Redacted`. A header that the
+   * credential, the protocol or the transport sets is rejected with a `RangeError`. Default: none.
+   */
+  readonly headers?: Headers.Headers | undefined
   /** How long each stage of a call may take. */
   readonly timeouts?: Timeouts.Timeouts | undefined
   /**
@@ -60,8 +67,10 @@ export interface Endpoint {
   /** Undefined: each call has one attempt. */
   readonly retry: Retry.Policy<CallError> | undefined
   readonly baseUrl: URL
-  /** The row's, in lower case. */
+  /** The row's and the application's, in lower case. */
   readonly headers: Readonly<Record<string, string>>
+  /** Values of headers that are secrets, however short. */
+  readonly hidden: ReadonlyArray<string>
 }
 
 /** A base URL, and where it came from. */
@@ -102,7 +111,7 @@ export const open = Effect.fnUntraced(function*<E, R>(
     : { text: options.baseUrl, source: "The option `baseUrl`" }
   const parsed = yield* Effect.fromResult(BaseUrl.parse(OptionCheck.text("baseUrl", text), source))
   const baseUrl = yield* Effect.fromResult(BaseUrl.outside(parsed, pathsOf(row, model), source))
-  const { timeouts = {} } = options
+  const { headers = {}, timeouts = {} } = options
   return {
     provider: row.name,
     model,
@@ -116,7 +125,8 @@ export const open = Effect.fnUntraced(function*<E, R>(
     timeouts,
     retry: options.retry,
     baseUrl,
-    headers: lowered(row.headers ?? {})
+    headers: { ...lowered(row.headers ?? {}), ...Headers.values(headers) },
+    hidden: Headers.secrets(headers)
   }
 })
 
@@ -126,7 +136,7 @@ export interface Route {
   readonly url: string
   /** For errors and spans: without the query, which may hold a secret, and which a part of `url` would keep in memory. */
   readonly address: URL
-  /** Values of the base URL's query, and of the row's headers, that may be secrets. */
+  /** Values of the base URL's query, and of headers, that may be secrets. */
   readonly secrets: ReadonlyArray<string>
   readonly headers: Readonly<Record<string, string>>
   readonly timeouts: Timeouts.Timeouts
@@ -136,10 +146,11 @@ export interface Route {
 const shortestSecret = 16
 
 /** A header may hold a secret after its scheme: `Bearer …`. */
-const secretsOf = ({ baseUrl, headers }: Endpoint): ReadonlyArray<string> => {
+const secretsOf = ({ baseUrl, headers, hidden }: Endpoint): ReadonlyArray<string> => {
   const values = Object.values(headers)
   return [...baseUrl.searchParams.values(), ...values, ...values.flatMap((value) => value.split(" "))]
     .filter((value) => value.length >= shortestSecret)
+    .concat(hidden)
 }
 
 export const route = (endpoint: Endpoint, head: RequestHead, timeouts: Timeouts.Timeouts): Route => {
@@ -167,6 +178,7 @@ interface AnyOptions extends Options<unknown, unknown> {
 const known: Readonly<Record<keyof AnyOptions, true>> = {
   credential: true,
   baseUrl: true,
+  headers: true,
   timeouts: true,
   retry: true,
   parameters: true
@@ -176,8 +188,8 @@ const known: Readonly<Record<keyof AnyOptions, true>> = {
  * Returns the options. Throws a `RangeError` that names an unknown field or a wrong value. It shows neither credential nor
  * URL, which may be secret.
  */
-export const checked = <O extends AnyOptions>(options: O): O => {
-  const { baseUrl, credential, timeouts } = OptionCheck.fields<AnyOptions>("options", options, known)
+export const checked = <O extends AnyOptions>({ auth = Auth.bearer }: Row, options: O): O => {
+  const { baseUrl, credential, headers, timeouts } = OptionCheck.fields<AnyOptions>("options", options, known)
   if (credential !== undefined && !Effect.isEffect(credential?.open)) {
     throw OptionCheck.wrong(
       "credential",
@@ -189,6 +201,7 @@ export const checked = <O extends AnyOptions>(options: O): O => {
     // A `URL` may have credentials.
     throw OptionCheck.wrong("baseUrl", typeof baseUrl === "object" ? Redacted.make(baseUrl) : baseUrl, "a text")
   }
+  if (headers !== undefined) Headers.check(headers, auth)
   return { ...options, timeouts: Timeouts.check(timeouts ?? {}) }
 }
 

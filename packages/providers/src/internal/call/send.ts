@@ -14,6 +14,7 @@ import { lowered } from "../http/headers.ts"
 import type { Endpoint, Route } from "./endpoint.ts"
 import { errorBody } from "./errorBody.ts"
 import { Recipient } from "./recipient.ts"
+import { located } from "./source.ts"
 
 /** Decodes the error that a response means. */
 export type Classify = (peer: Peer, response: HttpResponse) => ProviderError
@@ -49,13 +50,21 @@ const dated = ({ headers }: Transport.Response): Effect.Effect<Transport.Respons
     )
     : Effect.succeed(headers)
 
-const refused = (response: Transport.Response, peer: Peer, classify: Classify): Effect.Effect<never, ProviderError> =>
+const refused = (
+  response: Transport.Response,
+  peer: Peer,
+  classify: Classify,
+  route: Route
+): Effect.Effect<never, ProviderError> =>
   Effect.flatMap(
     encodingOf(response) === undefined ? errorBody(response) : Effect.succeed(""),
     (body) =>
       Effect.flatMap(
         dated(response),
-        (headers) => Effect.fail(classify(peer, { status: response.status, headers, body }))
+        (headers) => {
+          const received = { status: response.status, headers, body }
+          return Effect.fail(located(classify(peer, received), route, peer, received))
+        }
       )
   )
 
@@ -69,7 +78,7 @@ const nameOf = ({ isHonoured, value }: Retry.IdempotencyKey, body: string): stri
 /** Adds the credential to a request and sends it. Fails where the secret was wiped: its layer was closed. */
 export const send = (
   { auth, provider, transport }: Endpoint,
-  { headers, method, secrets, timeouts, url }: Route,
+  route: Route,
   body: string,
   { name }: Credential.Identity,
   redacted: Redacted.Redacted<string>,
@@ -82,6 +91,7 @@ export const send = (
     } catch (cause) {
       return Effect.fail(new Credential.CredentialUnavailable({ credential: name, isWiped: true, cause }))
     }
+    const { headers, method, secrets, timeouts, url } = route
     const key = fiber.getRef(Retry.CurrentKey)
     const finished = {
       method,
@@ -95,13 +105,14 @@ export const send = (
         (response): Effect.Effect<Answered, CallError> => {
           const peer = new Recipient(provider, () => [...(auth.secrets?.(secret) ?? [secret]), ...secrets])
           if (response.status < 200 || response.status >= 300) {
-            return refused(response, peer, classify)
+            return refused(response, peer, classify, route)
           }
           const detail = unreadable(response)
           if (detail === undefined) {
             return Effect.succeed({ response, peer })
           }
-          return Effect.fail(new InvalidResponse({ provider, detail: peer.redact(detail), excerpt: "" }))
+          const error = new InvalidResponse({ provider, detail: peer.redact(detail), excerpt: "" })
+          return Effect.fail(located(error, route, peer, response))
         }
       ))
   })

@@ -7,6 +7,7 @@ import type { CallError, ProviderError } from "../../ProviderError.ts"
 import { type Endpoint, type Route, route } from "./endpoint.ts"
 import * as Pipeline from "./pipeline.ts"
 import type { CallRecord, Redactor } from "./record.ts"
+import { located } from "./source.ts"
 import * as Telemetry from "./telemetry.ts"
 
 /** A kind of call whose answer comes in one piece. */
@@ -53,11 +54,11 @@ export const make = <Request, Delivery, Response>(
           const received = { status: response.status, headers: response.headers, body: text }
           const decoded = protocol.decodeResponse(peer, received)
           if (Result.isFailure(decoded)) {
-            return Effect.fail(decoded.failure)
+            return Effect.fail(located(decoded.failure, to, peer, received))
           }
           const fault = check?.(request, decoded.success, peer, received)
           if (fault !== undefined) {
-            return Effect.fail(fault)
+            return Effect.fail(located(fault, to, peer, received))
           }
           write(record, decoded.success, peer)
           return Effect.succeed(decoded.success)

@@ -7,13 +7,20 @@ import * as Duration from "effect/Duration"
 import * as Schema from "effect/Schema"
 import type { Unsupported } from "./unsupported.ts"
 
+/**
+ * The URL that a response came from, without its query, and its content type. Set if the response may be another server's:
+ * if its status is 404 or 405, or its body is no JSON.
+ */
+const from = Schema.optional(Schema.String)
+
 /** The provider's status, message and codes, and the id by which it finds the request. */
 const said = {
   provider: Schema.String,
   status: Schema.Int,
   detail: Schema.String,
   code: Schema.UndefinedOr(Schema.String),
-  requestId: Schema.UndefinedOr(Schema.String)
+  requestId: Schema.UndefinedOr(Schema.String),
+  from
 }
 
 export interface Said {
@@ -22,12 +29,15 @@ export interface Said {
   readonly detail: string
   readonly code: string | undefined
   readonly requestId: string | undefined
+  readonly from?: string | undefined
 }
 
-const quote = ({ provider, status, detail, code, requestId }: Said) =>
+const origin = (from: string | undefined): string => from === undefined ? "" : ` It came from ${from}.`
+
+const quote = ({ provider, status, detail, code, requestId, from }: Said) =>
   `${provider} answered ${status}${code === undefined ? "" : ` ${code}`}: ` +
   (detail.replace(/[.\s]+$/, "") || "no explanation") +
-  (requestId === undefined ? "." : ` (request ${requestId}).`)
+  (requestId === undefined ? "." : ` (request ${requestId}).`) + origin(from)
 
 /** The key is missing, wrong, expired or revoked. */
 export class AuthenticationFailed
@@ -179,15 +189,15 @@ export class RequestRejected extends Schema.TaggedError<RequestRejected>("@clawb
 /** The response violates the provider's own format. `excerpt` is its beginning, or empty if it is not text. */
 export class InvalidResponse extends Schema.TaggedError<InvalidResponse>("@clawback/providers/InvalidResponse")(
   "InvalidResponse",
-  { provider: Schema.String, detail: Schema.String, excerpt: Schema.String }
+  { provider: Schema.String, detail: Schema.String, excerpt: Schema.String, from }
 ) {
   get retry(): Retry.Advice {
     return { reach: "answered", isTransient: false }
   }
   override get message() {
-    return `${this.provider} violated its own format: ${this.detail}. ` +
-      (this.excerpt === "" ? "" : `It began with ${JSON.stringify(this.excerpt)}. `) +
-      "Check that the base URL is an API of this kind."
+    return `${this.provider} violated its own format: ${this.detail}.` +
+      (this.excerpt === "" ? "" : ` It began with ${JSON.stringify(this.excerpt)}.`) +
+      `${origin(this.from)} Check that the base URL is an API of this kind.`
   }
 }
 
@@ -208,6 +218,27 @@ export class StreamTruncated extends Schema.TaggedError<StreamTruncated>("@clawb
       "The answer is not whole: discard it or try again."
   }
 }
+
+const located: ReadonlySet<unknown> = new Set([
+  AuthenticationFailed,
+  PermissionDenied,
+  QuotaExhausted,
+  RateLimited,
+  Overloaded,
+  ProviderFailed,
+  ModelNotFound,
+  RegionBlocked,
+  ContextTooLong,
+  ContentFiltered,
+  RequestRejected,
+  InvalidResponse
+])
+
+/** The same error, with where its response came from. An error that is none of ours stays as it is. */
+export const withSource = (error: ProviderError, from: string): ProviderError =>
+  located.has(error?.constructor)
+    ? new (error.constructor as new(fields: object) => ProviderError)({ ...error, from })
+    : error
 
 /** The errors that a provider reports or causes in its response. */
 export type ProviderError =

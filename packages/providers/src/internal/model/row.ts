@@ -4,6 +4,7 @@ import type { SessionError } from "@clawback/core/SessionError"
 import type * as LanguageModel from "effect/ai/LanguageModel"
 import type { Auth } from "../../Auth.ts"
 import type { ChatProtocol, EmbeddingProtocol } from "../../Protocol.ts"
+import { checkHeaders, ofTransport } from "../http/checkHeaders.ts"
 
 /** The most that one request of embeddings may hold. */
 export interface EmbeddingLimits {
@@ -67,23 +68,12 @@ const rowFields: Readonly<Record<keyof Row, true>> = {
   sources: true
 }
 
-/** Headers that the transport sets. */
-const reserved: ReadonlySet<string> = new Set(["host", "content-length", "transfer-encoding", "connection"])
-
-const checkHeaders = (headers: Readonly<Record<string, string>>): void => {
-  for (const [name, value] of Object.entries(headers)) {
-    OptionCheck.text(`headers.${name}`, value)
-    if (!reserved.has(name.toLowerCase())) continue
-    throw new RangeError(`The option \`headers.${name}\` must be left out: the transport sets this header`)
-  }
-}
-
 /** Returns the row. Throws a `RangeError` that names an unknown field, a blank name or a header of the transport. Rows may come from JSON. */
 export const check = <R extends Row>(row: R): R => {
   const { config, headers, limits, name }: Row = OptionCheck.fields<Row>("row", row, rowFields)
   if (typeof name !== "string" || name.trim() === "") throw OptionCheck.wrong("name", name, "the name of a provider")
   if (config !== undefined) OptionCheck.fields("config", config, { apiKey: true, baseUrl: true })
-  if (headers !== undefined) checkHeaders(headers)
+  if (headers !== undefined) checkHeaders(headers, ofTransport)
   if (limits !== undefined) OptionCheck.fields("limits", limits, { embeddings: true })
   return row
 }
