@@ -8,6 +8,7 @@
 import { existsSync, globSync, readFileSync } from "node:fs"
 import { dirname, join, matchesGlob } from "node:path"
 import { exit } from "node:process"
+import { fragment } from "./headings.ts"
 
 /** The most words that a file may have, by its path. */
 const limits: Readonly<Record<string, number>> = { "README.md": 700, "packages/*/README.md": 900 }
@@ -15,10 +16,6 @@ const limits: Readonly<Record<string, number>> = { "README.md": 700, "packages/*
 const fence = /^```.*?^```$/gms
 const link = /\[[^\]]*\]\(([^)\s]+)\)/g
 const heading = /^#+ (.+)$/gm
-
-/** The fragment that GitHub gives to a heading. */
-const fragment = (title: string) =>
-  title.toLowerCase().replace(/\[([^\]]*)\]\([^)]*\)/g, "$1").replace(/[^\p{L}\p{N} _-]/gu, "").replaceAll(" ", "-")
 
 const fragments = (file: string) =>
   [...readFileSync(file, "utf8").replace(fence, "").matchAll(heading)].map(([, title = ""]) => fragment(title))
