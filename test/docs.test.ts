@@ -21,6 +21,8 @@ const run = async (...args: ReadonlyArray<string>): Promise<string> => {
     OPENAI_BASE_URL: `${provider.url}/v1`,
     GROQ_API_KEY: "sk-no-real-key",
     GROQ_BASE_URL: `${provider.url}/v1`,
+    SCALEWAY_API_KEY: "sk-no-real-key",
+    SCALEWAY_BASE_URL: `${provider.url}/v1`,
     ANTHROPIC_API_KEY: "sk-no-real-key",
     ANTHROPIC_BASE_URL: provider.url
   }
