@@ -199,9 +199,11 @@ export default {
       return true
     },
     "a tenant's sessions are counted, and not when they are closed": (world) =>
-      tenants.every((name) =>
-        world.ledger.tenantSize(name) === current(world).filter(({ tenant }) => tenant === name).length
-      ),
+      tenants.every((name) => {
+        const open = current(world).filter(({ tenant }) => tenant === name).length
+        // All sessions of a tenant are of one kind here.
+        return world.ledger.tenants.size(name) === open && world.ledger.tenants.size(name, name) === open
+      }),
     "each kind is counted, when it opens and when it closes": (world) => {
       let opened = 0
       const isRight = tenants.every((name) => {

@@ -7,6 +7,7 @@ const call = "packages/core/src/internal/retry/call.ts"
 const rules = "packages/core/src/internal/retry/rules.ts"
 const budget = "packages/core/src/internal/retry/budget.ts"
 const ledger = "packages/core/src/internal/session/ledger.ts"
+const tenants = "packages/core/src/internal/session/tenants.ts"
 const record = "packages/core/src/internal/session/record.ts"
 const roster = "packages/core/src/internal/tasks/machine.ts"
 
@@ -351,10 +352,17 @@ export const mutants: ReadonlyArray<Mutant> = [
   },
   {
     module: "Ledger",
-    file: ledger,
-    find: "      if (left === 0) this.byTenant.delete(tenant)\n      else this",
-    replace: "      if (left > 0) this",
+    file: tenants,
+    find: "if (--count.all === 0) this.counts.delete(tenant)",
+    replace: "if (count.all > 1) count.all--",
     rule: "a tenant's count goes back to nothing"
+  },
+  {
+    module: "Ledger",
+    file: tenants,
+    find: "if (left === 0) count.byKind.delete(kind)\n    else count",
+    replace: "if (left > 0) count",
+    rule: "a tenant's count of a kind goes back to nothing"
   },
   {
     module: "Ledger",

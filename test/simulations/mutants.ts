@@ -12,6 +12,7 @@ const use = "packages/core/src/internal/session/use.ts"
 const registry = "packages/core/src/SessionRegistry.ts"
 const hold = "packages/core/src/internal/session/lifecycle.ts"
 const ledger = "packages/core/src/internal/session/ledger.ts"
+const tenants = "packages/core/src/internal/session/tenants.ts"
 const release = "packages/core/src/internal/session/release.ts"
 const forceRelease = "packages/core/src/internal/session/forceRelease.ts"
 const pump = "packages/core/src/internal/session/streamFiber.ts"
@@ -120,8 +121,8 @@ export const mutants: ReadonlyArray<Mutant> = [
   {
     module: "Session",
     file: kernel,
-    find: "return this.ledger.tenantSize(tenant) < limit ?",
-    replace: "return this.ledger.tenantSize(tenant) <= 2 * limit ?",
+    find: "return tenants.size(tenant) < limit ?",
+    replace: "return tenants.size(tenant) <= 2 * limit ?",
     rule: "no tenant exceeds its quota"
   },
   {
@@ -140,9 +141,9 @@ export const mutants: ReadonlyArray<Mutant> = [
   },
   {
     module: "Session",
-    file: ledger,
-    find: "if (left === 0) this.byTenant.delete(tenant)",
-    replace: "if (left >= 0) this.byTenant.delete(tenant)",
+    file: tenants,
+    find: "if (--count.all === 0) this.counts.delete(tenant)",
+    replace: "if (--count.all >= 0) this.counts.delete(tenant)",
     rule: "a tenant's count is the count of its sessions"
   },
   {

@@ -22,7 +22,16 @@ import { make } from "./internal/session/registry.ts"
 import * as Site from "./internal/session/site.ts"
 import * as Time from "./internal/time/format.ts"
 
-export type { Change, Filter, Leak, Options, Revocation, RevokeOptions, Snapshot } from "./internal/session/model.ts"
+export type {
+  Change,
+  Filter,
+  Leak,
+  Options,
+  Quotas,
+  Revocation,
+  RevokeOptions,
+  Snapshot
+} from "./internal/session/model.ts"
 
 export { SessionRegistry } from "./internal/session/current.ts"
 

@@ -45,6 +45,7 @@ import * as Stream from "effect/Stream"
 import type { Advice } from "./internal/retry/advice.ts"
 import { LimitedPump } from "./internal/session/limitedStream.ts"
 import { openIn } from "./internal/session/streamFiber.ts"
+import * as Time from "./internal/time/format.ts"
 import * as OptionCheck from "./OptionCheck.ts"
 import type { SessionRevoked } from "./SessionError.ts"
 
@@ -99,7 +100,8 @@ export class QueueTimeout extends Schema.TaggedError<QueueTimeout>("@clawback/co
     return { reach: "unsent", isTransient: true }
   }
   override get message() {
-    return `No connection to ${this.origin} came free within ${Duration.format(this.limit)}: all ${this.connections} ` +
+    const when = Duration.isZero(this.limit) ? "was free" : `came free within ${Time.format(this.limit)}`
+    return `No connection to ${this.origin} ${when}: all ${this.connections} ` +
       `were busy and ${this.waiting} more callers waited. Nothing was sent. Raise \`connections\` or send less at once.`
   }
 }
@@ -115,8 +117,10 @@ export class ConnectTimeout
     return { reach: "unsent", isTransient: true }
   }
   override get message() {
-    return `${this.origin} did not accept a connection within ${Duration.format(this.limit)}. Nothing was sent. ` +
-      "Check the address and the network; retrying is safe."
+    return Duration.isZero(this.limit)
+      ? `No connection to ${this.origin} was opened: the limit \`connect\` is zero, so none can be. Nothing was sent. Raise it.`
+      : `${this.origin} did not accept a connection within ${Time.format(this.limit)}. Nothing was sent. ` +
+        "Check the address and the network; retrying is safe."
   }
 }
 
@@ -130,7 +134,7 @@ export class FirstTokenTimeout
     return { reach: "unanswered", isTransient: true }
   }
   override get message() {
-    return `No output came within ${Duration.format(this.limit)} of sending the request, so it was cancelled. ` +
+    return `No output came within ${Time.format(this.limit)} of sending the request, so it was cancelled. ` +
       "Raise `firstToken` if the model thinks that long; else try again or elsewhere."
   }
 }
@@ -143,7 +147,7 @@ export class IdleTimeout extends Schema.TaggedError<IdleTimeout>("@clawback/core
     return { reach: "delivered", isTransient: true }
   }
   override get message() {
-    return `The stream gave no output for ${Duration.format(this.limit)} and was cancelled. ` +
+    return `The stream gave no output for ${Time.format(this.limit)} and was cancelled. ` +
       "What was delivered stands; a new attempt starts over."
   }
 }

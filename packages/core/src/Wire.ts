@@ -52,6 +52,12 @@ export interface Exchange {
   readonly abort: Effect.Effect<void>
 }
 
+/** In bytes, with headers. */
+export interface Transferred {
+  readonly sent: number
+  readonly received: number
+}
+
 /** One connection of a wire. It carries one exchange at a time. */
 export interface Connection {
   /** Waits until requests can be sent. */
@@ -71,6 +77,8 @@ export interface Connection {
     Exchange,
     InvalidRequest | ConnectionLost | RequestBodyFailed | HeadersTooLarge
   >
+  /** How many bytes it has sent and received so far, for metrics. Undefined: the wire does not know. */
+  readonly transferred?: (() => Transferred) | undefined
   /** Begins to close at once: an exchange in flight fails with `ConnectionLost`. `closed` waits for the end. */
   readonly close: Effect.Effect<void>
 }

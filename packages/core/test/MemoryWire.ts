@@ -53,6 +53,9 @@ export class MemoryConnection implements Wire.Connection {
   )
 
   readonly closed = this.gone.await
+  sent = 0
+  received = 0
+  readonly transferred = () => ({ sent: this.sent, received: this.received })
   readonly isUsable = () => this.state === "open"
 
   /** Either side may begin. Once begun, it goes on. */
@@ -81,6 +84,7 @@ export class MemoryConnection implements Wire.Connection {
     Effect.suspend(() => {
       assert.isFalse(this.isBusy, "a connection carries one exchange at a time")
       this.isBusy = true
+      this.sent += 100
       return this.unlessBroken("head", this.network.answering(request)).pipe(
         Effect.map((answer) => this.exchange(answer)),
         Effect.onInterrupt(() => this.close)
@@ -101,6 +105,7 @@ export class MemoryConnection implements Wire.Connection {
         "body",
         Effect.map(Effect.yieldNow, () => {
           steps.shift()
+          this.received += step
           return [new Uint8Array(step)] as const
         })
       )

@@ -242,3 +242,17 @@ describe("Timeouts.check", () => {
     assert.deepStrictEqual(Timeouts.check({ idle: "Infinity", total: 0 }), { idle: "Infinity", total: 0 })
   })
 })
+
+describe("a limit of zero", () => {
+  it("is named as the reason, not as a time that passed", () => {
+    const origin = "https://a.test"
+    const connect = (limit: Duration.Input) =>
+      new Timeouts.ConnectTimeout({ origin, limit: Duration.fromInputUnsafe(limit) }).message
+    assert.include(connect(0), "the limit `connect` is zero")
+    assert.notInclude(connect(0), "within")
+    assert.include(connect("300 micros"), "within <1ms")
+    assert.include(connect("5 seconds"), "within 5s")
+    const queue = new Timeouts.QueueTimeout({ origin, limit: Duration.zero, connections: 1, waiting: 0 }).message
+    assert.include(queue, "No connection to https://a.test was free: all 1 were busy")
+  })
+})

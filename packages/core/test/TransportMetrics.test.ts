@@ -77,6 +77,23 @@ describe("a transport's metrics", () => {
       assert.deepStrictEqual(sums, { "clawback.connection.create_time": 4, "clawback.connection.wait_time": 5 })
     }).pipe(alone))
 
+  it.effect("count the bytes of each connection, when it is returned and when it is closed", () =>
+    Effect.gen(function*() {
+      const transport = yield* setup({ answering: () => Effect.succeed({ body: [10, 20] }) })
+      const io = Effect.map(
+        seen,
+        (all) => ["transmit", "receive"].map((direction) => all[`clawback.connection.io ${origin} ${direction}`])
+      )
+      yield* get(transport)
+      assert.deepStrictEqual(yield* io, [100, 30])
+      yield* get(transport)
+      assert.deepStrictEqual(yield* io, [200, 60])
+      const held = yield* start(hold(transport))
+      yield* Fiber.interrupt(held)
+      yield* turn(20)
+      assert.deepStrictEqual(yield* io, [300, 60])
+    }).pipe(alone))
+
   it.effect("count those whose time was up before there was a connection", () =>
     Effect.gen(function*() {
       const transport = yield* setup({}, { connections: 1 })
@@ -92,7 +109,11 @@ describe("a transport's metrics", () => {
     Effect.gen(function*() {
       yield* Effect.scoped(Effect.flatMap(setup(), get))
       const left = Object.keys(yield* seen)
-      assert.deepStrictEqual(left, [`clawback.connection.create_time ${origin}`])
+      assert.deepStrictEqual(left, [
+        `clawback.connection.create_time ${origin}`,
+        `clawback.connection.io ${origin} transmit`,
+        `clawback.connection.io ${origin} receive`
+      ])
     }).pipe(alone))
 
   it.effect("keep those of the last few origins that no connection is left to, however many there were", () =>
@@ -102,8 +123,9 @@ describe("a transport's metrics", () => {
         yield* turn(20)
       }
       const all = yield* seen
-      assert.lengthOf(Object.keys(all), 17)
+      assert.lengthOf(Object.keys(all), 3 * 17)
       assert.strictEqual(all["clawback.connection.create_time _OTHER"], 200 - 16)
+      assert.strictEqual(all["clawback.connection.io _OTHER transmit"], (200 - 16) * 100)
     }).pipe(alone))
 
   it.effect("have series for so many origins, and one for the rest", () =>
@@ -111,7 +133,7 @@ describe("a transport's metrics", () => {
       const transport = yield* setup()
       for (let host = 0; host < 200; host++) yield* get(transport, { url: `http://${host}.test/` })
       const all = yield* seen
-      assert.strictEqual(Object.keys(all).length, 7 * 65)
+      assert.strictEqual(Object.keys(all).length, 9 * 65)
       assert.strictEqual(all["clawback.connection.open _OTHER idle"], 200 - 64)
     }).pipe(alone))
 })

@@ -4,7 +4,7 @@ import * as Transport from "@clawback/core/Transport"
 import * as TransportError from "@clawback/core/TransportError"
 import * as NodeTransport from "@clawback/node/NodeTransport"
 import { assert, describe, it } from "@effect/vitest"
-import { Deferred, Duration, Effect, Exit, Fiber, Layer, Pull, type Scope, Stream } from "effect"
+import { Deferred, Duration, Effect, Exit, Fiber, Layer, Metric, Pull, type Scope, Stream } from "effect"
 import { TestClock } from "effect/testing"
 import type * as Http from "node:http"
 import type * as Net from "node:net"
@@ -422,4 +422,48 @@ describe("NodeTransport: a reader that stops", () => {
       const error = yield* Effect.flip(exit)
       assert.include(error, { _tag: "ConnectionLost", phase: "head" })
     }).pipe(Effect.provide(SessionRegistry.layer())))
+})
+
+/** What was sent to an origin, and received from it. */
+const io = (origin: string) =>
+  Effect.map(Metric.snapshot, (all) =>
+    ["transmit", "receive"].map((direction) => {
+      const one = all.find(({ attributes, id }) =>
+        id === "clawback.connection.io" && attributes?.["network.io.direction"] === direction &&
+        attributes["clawback.connection.pool.name"] === origin
+      )
+      return one?.type === "Counter" ? Number(one.state.count) : 0
+    }))
+
+const sayMuch: Http.RequestListener = (request, response) => {
+  request.resume().on("end", () => response.end("x".repeat(5000)))
+}
+
+describe("NodeTransport: the bytes of an origin", () => {
+  it.effect.each(["http", "https"] as const)(
+    "are those of its sockets, with headers: %s",
+    (protocol) =>
+      Effect.gen(function*() {
+        const certificate = selfSigned("localhost")
+        const server = yield* protocol === "http"
+          ? Servers.http(sayMuch)
+          : Servers.https(certificate, sayMuch)
+        const url = `${protocol}://localhost:${server.port}`
+        const program = Effect.gen(function*() {
+          yield* get(url, { method: "POST", body: "y".repeat(3000) })
+          yield* get(url)
+          const [socket] = server.sockets
+          const [sent = 0, received = 0] = yield* io(url)
+          // The server's count of TLS is that of the socket below.
+          if (protocol === "http") assert.deepStrictEqual([sent, received], [socket?.bytesRead, socket?.bytesWritten])
+          assert.isAbove(sent, 3000)
+          assert.isAbove(received, 10_000)
+        })
+        yield* Effect.provide(program, NodeTransport.layer({ tls: { ca: certificate.cert } }))
+      }).pipe(
+        Effect.scoped,
+        Effect.provide(SessionRegistry.layer()),
+        Effect.provideService(Metric.MetricRegistry, new Map())
+      )
+  )
 })

@@ -274,6 +274,8 @@ export const open = (url: URL, options: Options): Wire.Connection => {
       request.body === undefined || typeof request.body === "string" || request.body instanceof Uint8Array
         ? dispatch(request, request.body ?? null)
         : upload(request, request.body),
+    // The socket nearest to the network: under a tunnel, what the proxy gets.
+    transferred: () => ({ sent: base.bytesWritten, received: base.bytesRead }),
     close: Effect.sync(() => {
       established?.destroy()
       base.destroy()

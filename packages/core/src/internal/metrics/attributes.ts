@@ -28,6 +28,12 @@ export const Attribute = {
   /** `input` or `output`. */
   tokenType: "gen_ai.token.type",
   conversation: "gen_ai.conversation.id",
+  /** The caller's tenant. */
+  tenant: "clawback.caller.tenant",
+  /** The caller's subject. */
+  subject: "enduser.id",
+  /** Followed by a dot and the name of one of the caller's tags. */
+  callerTag: "clawback.caller.tag",
   /** The tag of the error; absent where there was none. */
   errorType: "error.type",
   serverAddress: "server.address",
@@ -45,6 +51,8 @@ export const Attribute = {
   pool: "clawback.connection.pool.name",
   /** `connecting`, `used`, `idle` or `closing`. */
   connectionState: "clawback.connection.state",
+  /** `transmit` or `receive`. */
+  ioDirection: "network.io.direction",
   /** Counts up from 1 within a call. */
   attempt: "clawback.attempt.number",
   /** `queue`, `connect`, `first_token`, `idle` or `total`. */

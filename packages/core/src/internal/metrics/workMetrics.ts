@@ -113,6 +113,13 @@ export const workMetrics = {
     description: "Requests that wait for a connection",
     labels: [Attribute.pool]
   }),
+  connectionIo: define({
+    kind: "counter",
+    name: "clawback.connection.io",
+    unit: "By",
+    description: "Bytes that connections sent and received, with headers",
+    labels: [Attribute.pool, Attribute.ioDirection]
+  }),
   connectionTimeouts: define({
     kind: "counter",
     name: "clawback.connection.timeouts",

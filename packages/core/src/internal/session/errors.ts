@@ -29,13 +29,16 @@ export class SessionRevoked extends Schema.TaggedError<SessionRevoked>("@clawbac
 export class QuotaExceeded extends Schema.TaggedError<QuotaExceeded>("@clawback/core/QuotaExceeded")("QuotaExceeded", {
   tenant: Schema.String,
   kind: Schema.String,
-  limit: Schema.Int
+  limit: Schema.Int,
+  /** Whether the limit is on sessions of this kind. Otherwise it is on all of the tenant's. */
+  isOfKind: Schema.optional(Schema.Boolean)
 }) {
   get retry(): Advice {
     return { reach: "unsent", isTransient: false }
   }
   override get message() {
-    return `Tenant ${this.tenant} has ${this.limit} sessions open, which is its limit, so no ${this.kind} was opened. ` +
+    const open = `${this.limit} sessions${this.isOfKind === true ? ` of the kind ${this.kind}` : ""}`
+    return `Tenant ${this.tenant} has ${open} open, which is its limit, so no ${this.kind} was opened. ` +
       "Wait until one ends, or raise the quota."
   }
 }

@@ -24,6 +24,9 @@ import { SessionRecord } from "./record.ts"
 /** The reason of the revocation when a registry closes. */
 export const closedReason = "its registry was closed"
 
+const checkedLimit = (name: string, limit: number): number =>
+  limit === Infinity ? limit : OptionCheck.count(name, limit, 0)
+
 export class Kernel {
   readonly ledger = new Ledger()
   readonly changes = new Changes()
@@ -51,8 +54,15 @@ export class Kernel {
     const tenant = caller?.tenant
     if (this.quota === undefined || tenant === undefined) return undefined
     const given = this.quota(tenant)
-    const limit = given === Infinity ? given : OptionCheck.count("quota", given, 0)
-    return this.ledger.tenantSize(tenant) < limit ? undefined : new QuotaExceeded({ tenant, kind, limit })
+    const { tenants } = this.ledger
+    if (typeof given === "object" && given !== null) {
+      const limit = Object.hasOwn(given, kind) ? given[kind] : undefined
+      return limit === undefined || tenants.size(tenant, kind) < checkedLimit(`quota.${kind}`, limit)
+        ? undefined
+        : new QuotaExceeded({ tenant, kind, limit, isOfKind: true })
+    }
+    const limit = checkedLimit("quota", given)
+    return tenants.size(tenant) < limit ? undefined : new QuotaExceeded({ tenant, kind, limit })
   }
 
   /** Opens a session on behalf of `fiber`, which must arrange in the same step that `close` follows. */

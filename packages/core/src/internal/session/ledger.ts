@@ -8,6 +8,7 @@ import type * as Tracer from "effect/Tracer"
 import { other } from "../metrics/model.ts"
 import type { Caller, Info } from "./model.ts"
 import { type Count, type Names, nearestOpen, type Releasing, SessionRecord, type Tally } from "./record.ts"
+import { Tenants } from "./tenants.ts"
 
 /** So many kinds are counted apart. A kind is a word of the program; one that is made up for each session is not. */
 const maxKinds = 64
@@ -26,7 +27,8 @@ export class Ledger {
   private total = 0
   /** The open sessions, and the ids of closed ones that stood between them. */
   private readonly slots: Array<SessionRecord | number> = []
-  private readonly byTenant = new Map<string, number>()
+  /** How many sessions each tenant has open. */
+  readonly tenants = new Tenants()
   private readonly tallies = new Map<string, Count>()
   private readonly onTally = new Set<(tally: Tally) => void>()
 
@@ -62,11 +64,6 @@ export class Ledger {
     if (tally.opened === tally.closed) return undefined
     for (const slot of this.slots) if (typeof slot === "object" && slot.tally === tally) return slot.openedAt
     return undefined
-  }
-
-  /** How many sessions a tenant has open. */
-  tenantSize(tenant: string): number {
-    return this.byTenant.get(tenant) ?? 0
   }
 
   open(
@@ -105,7 +102,7 @@ export class Ledger {
     slots.push(entry)
     this.length++
     const tenant = caller?.tenant
-    if (tenant !== undefined) this.byTenant.set(tenant, this.tenantSize(tenant) + 1)
+    if (tenant !== undefined) this.tenants.opened(tenant, kind)
     return entry
   }
 
@@ -120,11 +117,7 @@ export class Ledger {
     while (typeof slots.at(-1) === "number") slots.pop()
     if (slots.length > 2 * --this.length + spare) this.compact()
     const tenant = entry.caller?.tenant
-    if (tenant !== undefined) {
-      const left = this.tenantSize(tenant) - 1
-      if (left === 0) this.byTenant.delete(tenant)
-      else this.byTenant.set(tenant, left)
-    }
+    if (tenant !== undefined) this.tenants.closed(tenant, entry.kind)
     return true
   }
 

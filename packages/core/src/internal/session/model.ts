@@ -177,13 +177,17 @@ export interface RevokeOptions {
   readonly releaseDeadline?: Duration.Input | undefined
 }
 
+/** How many sessions of each kind may be open. A kind that is left out has no limit. */
+export type Quotas = { readonly [kind in string]?: number }
+
 /** The options of a registry. */
 export interface Options {
   /**
-   * How many sessions a tenant may have open at a time. Default: any number. Work without a tenant is not counted. What a
-   * release opens is counted, and not refused.
+   * How many sessions a tenant may have open at a time: of all kinds together, or of each kind in the map. `{ call: 8, tool: 4 }`
+   * limits no other kind. Default: any number. Work without a tenant is not counted. What a release opens is counted, and not
+   * refused.
    */
-  readonly quota?: ((tenant: string) => number) | undefined
+  readonly quota?: ((tenant: string) => number | Quotas) | undefined
   /**
    * How long a session of a kind may be open before it counts as a leak. Default: for ever. Too short, and long work is
    * reported; too long, and a leak is found late. The result is checked when leaks are looked for.

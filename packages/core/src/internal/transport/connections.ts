@@ -77,6 +77,7 @@ export const make = Effect.fnUntraced(function*(wire: Wire, timers: Timers, opti
     const { pool } = entry
     const now = timers.now
     entry.isReused = true
+    entry.count()
     entry.idleMillis = idleMillis
     entry.at = entry.expiresAt
     if (!entry.isUsable(now) || (idleMillis <= 0 && pool.waiting === 0)) return discard(entry)
@@ -145,6 +146,7 @@ export const make = Effect.fnUntraced(function*(wire: Wire, timers: Timers, opti
     )))
     fiber.addObserver((exit) => {
       if (phase !== "open") metrics.leave(phase)
+      entry?.count()
       gone(origin, pool, entry)
       Deferred.doneUnsafe(
         ready,

@@ -20,6 +20,8 @@ export class PoolMetrics {
   private readonly origin: Instrument.Use
   private readonly stops: ReadonlyArray<() => void>
   private readonly phases = { connecting: 0, closing: 0 }
+  private sent: Instrument.Series | undefined = undefined
+  private received: Instrument.Series | undefined = undefined
   private timeouts: Instrument.Series | undefined = undefined
   private waitTime: Instrument.Series | undefined = undefined
   private createTime: Instrument.Series | undefined = undefined
@@ -55,6 +57,13 @@ export class PoolMetrics {
   waited(millis: number): void {
     this.waitTime ??= this.origin.series(Metrics.connectionWaitTime)
     this.waitTime.record(millis / 1000)
+  }
+
+  transferred(sent: number, received: number): void {
+    this.sent ??= this.origin.series(Metrics.connectionIo, { [Attribute.ioDirection]: "transmit" })
+    this.received ??= this.origin.series(Metrics.connectionIo, { [Attribute.ioDirection]: "receive" })
+    this.sent.record(sent)
+    this.received.record(received)
   }
 
   timedOut(): void {

@@ -6,7 +6,7 @@ import type * as Fiber from "effect/Fiber"
 import type { DeadlineExceeded } from "../../Deadline.ts"
 import type { SessionError } from "../../SessionError.ts"
 import type * as Timeouts from "../../Timeouts.ts"
-import type { Connection } from "../../Wire.ts"
+import type { Connection, Transferred } from "../../Wire.ts"
 import { type Timer, unset } from "../time/timers.ts"
 import type { ConnectFailed, ProxyFailed, QueueFull, TransportClosed } from "./errors.ts"
 import { ConnectionPool, type Grant, type Wake } from "./machine.ts"
@@ -27,6 +27,7 @@ export class PooledConnection implements Timer {
   /** Until then it may be idle, or be given to a waiter. */
   at = Infinity
   slot = unset
+  private counted: Transferred = { sent: 0, received: 0 }
 
   constructor(wire: Connection, fiber: Fiber.Fiber<unknown, unknown>, pool: Pool, expiresAt: number) {
     this.wire = wire
@@ -38,6 +39,15 @@ export class PooledConnection implements Timer {
   /** It was idle for too long. */
   fire(): void {
     if (this.pool.retire(this)) discard(this)
+  }
+
+  /** Adds what it has sent and received since the last time to the metrics of its pool. */
+  count(): void {
+    const now = this.wire.transferred?.()
+    if (now === undefined) return
+    const { received, sent } = this.counted
+    this.counted = now
+    this.pool.metrics.transferred(now.sent - sent, now.received - received)
   }
 
   /** Whether another request may be sent now. */

@@ -25,6 +25,17 @@ export type Attributes = Readonly<Record<string, unknown>>
 /** Begins the record of a call. `parent`: the span of the face that makes the call, if it has one. */
 export type Begin<in Request> = (fiber: AnyFiber, request: Request, parent: Tracer.AnySpan | undefined) => CallRecord
 
+/** For whom a call is made. */
+const callerAttributes = ({ conversation, subject, tags, tenant }: Caller.Caller): Attributes => {
+  const attributes: Record<string, unknown> = {
+    [Attribute.tenant]: tenant,
+    [Attribute.subject]: subject,
+    [Attribute.conversation]: conversation
+  }
+  for (const name in tags) attributes[`${Attribute.callerTag}.${name}`] = tags[name]
+  return attributes
+}
+
 /** Records the calls of one route. `attributes` are read only where somebody traces. */
 export const begin = <Request>(
   { metrics, model, operation, provider }: Endpoint,
@@ -44,8 +55,8 @@ export const begin = <Request>(
       : Span.begin(fiber, `${operation} ${model}`, { parent, kind: "client", attributes: constant })
     if (span !== undefined) {
       Span.annotate(span, attributes(request))
-      const conversation = fiber.getRef(Caller.Current)?.conversation
-      if (conversation !== undefined) span.attribute(Attribute.conversation, conversation)
+      const caller = fiber.getRef(Caller.Current)
+      if (caller !== undefined) Span.annotate(span, callerAttributes(caller))
     }
     return new CallRecord(fiber, metrics, secondsOf(fiber), span, parent)
   }
