@@ -4,19 +4,28 @@
  * `npm run docs -- build` writes it to `dist/site`. `npm run docs -- check` also follows every link of the built pages, and looks
  * for every page in the index of the search. VitePress is installed in `site/` when it is first needed.
  */
-import { spawnSync } from "node:child_process"
 import { existsSync, globSync, readFileSync } from "node:fs"
 import { join, posix } from "node:path"
-import { argv, execPath, exit } from "node:process"
+import { argv, exit } from "node:process"
+import { pathToFileURL } from "node:url"
 import { installIn } from "./npm.ts"
 
 const root = join(import.meta.dirname, "..")
+const site = join(root, "site")
 const built = join(root, "dist/site")
 
-const vitepress = (...args: ReadonlyArray<string>): number => {
-  installIn(join(root, "site"))
-  const program = join(root, "site/node_modules/vitepress/bin/vitepress.js")
-  return spawnSync(execPath, [program, ...args], { cwd: join(root, "site"), stdio: "inherit" }).status ?? 1
+interface VitePress {
+  readonly build: (folder: string) => Promise<void>
+  readonly createServer: (folder: string) => Promise<{
+    readonly listen: () => Promise<unknown>
+    readonly printUrls: () => void
+  }>
+}
+
+/** VitePress in this process, so that a signal ends both. It has no types before it is installed. */
+const vitepress = async (): Promise<VitePress> => {
+  installIn(site)
+  return await import(pathToFileURL(join(site, "node_modules/vitepress/dist/node/index.js")).href)
 }
 
 const decoded = (text: string) => decodeURIComponent(text.replaceAll("&amp;", "&"))
@@ -57,14 +66,18 @@ const check = (): number => {
 }
 
 switch (argv[2]) {
-  case undefined:
-    exit(vitepress("dev"))
+  case undefined: {
+    const server = await (await vitepress()).createServer(site)
+    await server.listen()
+    server.printUrls()
     break
+  }
   case "build":
-    exit(vitepress("build"))
+    await (await vitepress()).build(site)
     break
   case "check":
-    exit(vitepress("build") || check())
+    await (await vitepress()).build(site)
+    exit(check())
     break
   default:
     console.error("Say build or check, or nothing to serve the site")
