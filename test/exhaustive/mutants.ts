@@ -360,9 +360,9 @@ export const mutants: ReadonlyArray<Mutant> = [
   {
     module: "Ledger",
     file: tenants,
-    find: "if (left === 0) count.byKind.delete(kind)\n    else count",
-    replace: "if (left > 0) count",
-    rule: "a tenant's count of a kind goes back to nothing"
+    find: "count.byKind.set(kind, left)",
+    replace: "count.byKind.set(kind, left + 1)",
+    rule: "a tenant's count of a kind falls when one closes"
   },
   {
     module: "Ledger",

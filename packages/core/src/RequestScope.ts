@@ -8,9 +8,10 @@
  * `http` wraps one handler. `Rpc` is the middleware that does the same for each call of an RPC server.
  *
  * A request that is cut short before its response has begun gets an error response: 504 if the deadline passed, 503 if the
- * session was revoked, 429 if the tenant's quota is used up. A streamed body is cut off at its deadline. If its session is
- * revoked, the sessions inside are revoked too: a model's stream fails with `SessionRevoked`, and the body may still send a
- * last event. A body that continues is cut off at the revocation's deadline.
+ * session was revoked, 429 if the tenant's quota is used up. In a streamed body, what has a limit of its own inherits the
+ * deadline: a model's stream, or `Deadline.withinStream`, fails with `DeadlineExceeded`, and the body may still send a last event.
+ * If the session is revoked, the sessions inside are revoked too: a model's stream fails with `SessionRevoked`. A body that
+ * continues is cut off when `grace` has passed, or at the revocation's deadline.
  *
  * Each request is admitted to the current `Shutdown` until its body ends, so a shutdown drains it. Work that it begins is
  * admitted as part of it. After phase `stop` begins, requests get 503, `Retry-After` and `Connection: close`, and remote
@@ -62,11 +63,17 @@ export interface Options<out R = never> {
    * too high, and a request that hangs holds its resources for as long. A WebSocket and an RPC call have no default.
    */
   readonly deadline?: Duration.Input | undefined
+  /**
+   * How long a streamed body may go on after its deadline, to send a last event. Default: 1 second. Too low, and the event is
+   * lost; too high, and a body that ignores its deadline holds its resources for as long. Zero: it is cut off at the deadline.
+   */
+  readonly grace?: Duration.Input | undefined
   /** Reads the caller of a request from its headers. Default: no caller. */
   readonly caller?: ((headers: Headers) => Effect.Effect<Caller.Caller | undefined, never, R>) | undefined
 }
 
 const defaultDeadline = Duration.minutes(10)
+const defaultGrace = Duration.seconds(1)
 
 /** Why a request or a remote call was rejected or cut short. A client of remote calls gets it as the error. */
 export const RpcError = Schema.Union([SessionRevoked, QuotaExceeded, Deadline.DeadlineExceeded, Shutdown.ShuttingDown])
@@ -87,8 +94,16 @@ const leaving = (headers: Headers) => ({
 const errorResponse = ({ _tag, message }: CutShort, headers?: Record<string, string>) =>
   HttpServerResponse.jsonUnsafe({ error: _tag, message }, { status: statuses[_tag], headers })
 
-const checked = (options: Options<unknown>): Duration.Duration | undefined =>
-  options.deadline === undefined ? undefined : OptionCheck.duration("deadline", options.deadline)
+interface Limits {
+  /** Undefined: none was given. */
+  readonly deadline: Duration.Duration | undefined
+  readonly grace: Duration.Duration
+}
+
+const checked = ({ deadline, grace }: Options<unknown>): Limits => ({
+  deadline: deadline === undefined ? undefined : OptionCheck.duration("deadline", deadline),
+  grace: grace === undefined ? defaultGrace : OptionCheck.finite("grace", grace)
+})
 
 const onBehalf = <R>(options: Options<R>, headers: Headers) => <A, E, R2>(self: Effect.Effect<A, E, R2>) =>
   options.caller === undefined
@@ -136,20 +151,30 @@ const inSession = <A, E, R>(
 const inTime = (limit: Duration.Duration | undefined) => <A, E, R>(self: Effect.Effect<A, E, R>) =>
   limit === undefined ? self : Deadline.within(limit)(self)
 
+/** What the body of a response has in common with its handler. */
+interface Around {
+  readonly caller: Caller.Caller | undefined
+  /** Undefined: none is in force. */
+  readonly deadline: Deadline.Deadline | undefined
+  /** How long the body may take before it is cut off. */
+  readonly left: Duration.Duration
+}
+
 /**
- * The body goes on after the handler. It ends at the same deadline, or when the session is released. A revocation reaches
- * the sessions inside first, so that the body can say in its own protocol why it ends.
+ * The body goes on after the handler. It is cut off some time after the same deadline, or when the session is released. The
+ * deadline reaches what the body does with limits of its own, and a revocation the sessions inside, so that the body can say in
+ * its own protocol why it ends.
  */
 const guard = (
   response: HttpServerResponse.HttpServerResponse,
   { request, session, ticket }: Running,
-  caller: Caller.Caller | undefined,
-  left: Duration.Duration
+  { caller, deadline, left }: Around
 ): HttpServerResponse.HttpServerResponse => {
   const { body, headers } = response
   const stream = body._tag === "Stream" ? body.stream : body._tag === "Raw" ? Interop.webStream(body.body) : undefined
   if (stream === undefined || body._tag === "Empty") return response
-  const guarded = request.body(session, stream).pipe(
+  const inTime = deadline === undefined ? stream : Stream.provideService(stream, Deadline.Current, deadline)
+  const guarded = request.body(session, inTime).pipe(
     Deadline.withinStream(left),
     Stream.provideService(Session.Current, session),
     Stream.provideService(Caller.Current, caller),
@@ -174,7 +199,7 @@ const handled = <E, R, R2>(
   request: HttpServerRequest,
   handler: Handler<E, R2>,
   options: Options<R>,
-  limit: Duration.Duration | undefined
+  { deadline: limit, grace }: Limits
 ) => {
   const hasNoLimit = isUpgrade(request) && limit === undefined
   const inOwnSession = inSession(infoOf(request), () => false, (running) =>
@@ -182,24 +207,27 @@ const handled = <E, R, R2>(
       // Work that comes over a WebSocket later does not begin inside of the request.
       Effect.provideService(handler, InFlight, isUpgrade(request) ? undefined : running.ticket),
       (response) =>
-        Effect.flatMap(Caller.Current, (caller) =>
-          Effect.map(
-            Deadline.remaining,
-            (left) => guard(response, running, caller, hasNoLimit ? defaultDeadline : left)
-          ))
+        Effect.gen(function*() {
+          const left = Duration.sum(yield* Deadline.remaining, grace)
+          return guard(response, running, {
+            caller: yield* Caller.Current,
+            deadline: yield* Deadline.Current,
+            left: hasNoLimit ? defaultDeadline : left
+          })
+        })
     )).pipe(onBehalf(options, request.headers))
   return hasNoLimit ? untilUpgraded(defaultDeadline, inOwnSession) : inTime(limit ?? defaultDeadline)(inOwnSession)
 }
 
 const wrapper = <R>(options: Options<R> = {}) => {
-  const limit = checked(options)
+  const limits = checked(options)
   return <E, R2>(
     handler: Handler<E, R2>
   ): Handler<E, R | R2 | HttpServerRequest | Scope.Scope> =>
     Effect.flatMap(HttpServerRequest, (request) =>
       Effect.flatMap(Shutdown.Shutdown, (shutdown) =>
         Effect.catchIf(
-          handled(request, handler, options, limit),
+          handled(request, handler, options, limits),
           isCutShort,
           (error) =>
             Effect.succeed(errorResponse(error, shutdown.isCauseOf(error) ? leaving(request.headers) : undefined))
@@ -228,8 +256,8 @@ export const http: {
  */
 const provided = <R>(options: Options<R>): Effect.Effect<Options, never, R> =>
   Effect.map(Effect.context<R>(), (context) => {
-    const { caller, deadline } = options
-    return { deadline, caller: caller && ((headers) => Effect.provide(caller(headers), context)) }
+    const { caller, deadline, grace } = options
+    return { deadline, grace, caller: caller && ((headers) => Effect.provide(caller(headers), context)) }
   })
 
 /** Wraps every route of the router that the layer is built with. */
@@ -257,13 +285,13 @@ export const layerRpc = <R = never>(options: Options<R> = {}): Layer.Layer<Rpc, 
   Layer.effect(
     Rpc,
     Effect.map(provided(options), (options) => {
-      const limit = checked(options)
+      const { deadline } = checked(options)
       return Rpc.of((call, { headers, rpc }) =>
         inSession(
           { kind: "request", name: `rpc ${rpc._tag}` },
           Exit.isSuccess,
           ({ ticket }) => Effect.provideService(call, InFlight, ticket)
-        ).pipe(onBehalf(options, headers), inTime(limit))
+        ).pipe(onBehalf(options, headers), inTime(deadline))
       )
     })
   )

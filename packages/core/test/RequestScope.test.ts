@@ -166,9 +166,37 @@ describe("RequestScope.http", () => {
       const handler = Effect.as(Effect.sleep("3 seconds"), HttpServerResponse.stream(Stream.never))
       const { response } = yield* serve(handler, { deadline: "5 seconds" })
       const reading = yield* Effect.forkChild(Effect.flatMap(response, (response) => Stream.runDrain(bodyOf(response))))
-      yield* TestClock.adjust("4999 millis")
+      // A second longer, in which a body could send a last event.
+      yield* TestClock.adjust("5999 millis")
       assert.isUndefined(reading.pollUnsafe())
       yield* TestClock.adjust("1 millis")
+      assert.instanceOf(yield* Effect.flip(Fiber.join(reading)), Deadline.DeadlineExceeded)
+    }).pipe(isolated))
+
+  it.effect("fails what has a limit in the body at the deadline, so that the body can send a last event", () =>
+    Effect.gen(function*() {
+      const work = Stream.concat(Stream.make("one"), Stream.never).pipe(
+        Session.scopedStream(info),
+        Deadline.withinStream("1 hour"),
+        Stream.catchTag("DeadlineExceeded", ({ budget }) => Stream.make(`late after ${Duration.toSeconds(budget)}`))
+      )
+      const handler = Effect.succeed(HttpServerResponse.stream(Stream.encodeText(work)))
+      const { response } = yield* serve(handler, { deadline: "5 seconds" })
+      const reading = yield* Effect.forkChild(Effect.flatMap(response, said))
+      yield* TestClock.adjust("4999 millis")
+      assert.strictEqual((yield* SessionRegistry.list(info)).length, 1)
+      yield* TestClock.adjust("1 millis")
+      assert.deepStrictEqual(yield* SessionRegistry.list(info), [])
+      yield* TestClock.adjust("10 millis")
+      assert.deepStrictEqual(yield* Fiber.join(reading), ["one", "late after 5"])
+    }).pipe(isolated))
+
+  it.effect("cuts a body off at the deadline if its grace is zero", () =>
+    Effect.gen(function*() {
+      const handler = Effect.succeed(HttpServerResponse.stream(Stream.never))
+      const { response } = yield* serve(handler, { deadline: "5 seconds", grace: 0 })
+      const reading = yield* Effect.forkChild(Effect.flatMap(response, (response) => Stream.runDrain(bodyOf(response))))
+      yield* TestClock.adjust("5 seconds")
       assert.instanceOf(yield* Effect.flip(Fiber.join(reading)), Deadline.DeadlineExceeded)
     }).pipe(isolated))
 
@@ -261,7 +289,7 @@ describe("RequestScope and fibers that a request forks", () => {
   it.effect("children end at the deadline, also while the body is not read", () =>
     Effect.gen(function*() {
       const ends: Array<string> = []
-      const { response } = yield* serve(forking(ends)["the handler"], { deadline: "2 seconds" })
+      const { response } = yield* serve(forking(ends)["the handler"], { deadline: "1 second", grace: "1 second" })
       const pull = yield* Stream.toPull(bodyOf(yield* response))
       yield* Effect.all([TestClock.adjust("1 second"), pull], { concurrency: 2 })
       yield* TestClock.adjust("1 second")

@@ -140,6 +140,7 @@ const stop = (requests: Requests, connections: Connections, timeout: Duration.Du
 
 const fields: Readonly<Record<keyof Options, true>> = {
   deadline: true,
+  grace: true,
   caller: true,
   createServer: true,
   name: true,
@@ -160,11 +161,13 @@ const fields: Readonly<Record<keyof Options, true>> = {
 
 const make = Effect.fnUntraced(function*<R>(options: Options<R>) {
   OptionCheck.fields<Options<R>>("options", options, fields)
-  const { caller, createServer = Http.createServer, deadline, gracefulShutdownTimeout, name, ...listen } = options
+  const { caller, createServer = Http.createServer, deadline, grace, gracefulShutdownTimeout, name, ...listen } =
+    options
   const timeout = OptionCheck.duration("gracefulShutdownTimeout", gracefulShutdownTimeout ?? "20 seconds")
   const context = yield* Effect.context<R>()
   const ofRequests: RequestScope.Options = {
     deadline,
+    grace,
     caller: caller && ((headers) => Effect.provide(caller(headers), context))
   }
   const inScope = RequestScope.http(ofRequests)
