@@ -80,6 +80,24 @@ export type EmbeddingOptionsOf<R, E = never, S = never> = EmbeddingOptions<E, S>
 /** The last parameter of a function: its options, which may be left out if no option is necessary. */
 type Given<Necessary, O> = {} extends Necessary ? readonly [options?: O] : readonly [options: O & Necessary]
 
+/**
+ * The type of a provider's `layerConfig`. It has a name, so that the declarations of a provider do not spell out the options.
+ *
+ * `Necessary`: see `ChatFaces`.
+ */
+export interface LayerConfig<in out Necessary = {}> {
+  (
+    options: Config.Wrap<ChatOptions<ConfiguredError> & Necessary>
+  ): Layer.Layer<ChatServices, Target.OpenError, Transport.Transport>
+}
+
+/** The type of a provider's `embeddingLayerConfig`. `Necessary`: see `ChatFaces`. */
+export interface EmbeddingLayerConfig<in out Necessary = {}> {
+  (
+    options: Config.Wrap<EmbeddingOptions<ConfiguredError> & Necessary>
+  ): Layer.Layer<EmbeddingServices, EmbeddingTarget.OpenError, Transport.Transport>
+}
+
 /** What a provider of chat models offers. `Necessary` are the options that it cannot do without, besides the model. */
 export interface ChatFaces<in out Name extends string, in out Necessary = {}> {
   /** A model at this provider, as a value. */
@@ -98,9 +116,7 @@ export interface ChatFaces<in out Name extends string, in out Necessary = {}> {
     options: ChatOptions<E, R> & Necessary
   ) => Layer.Layer<ChatServices, E | Target.OpenError, R | Transport.Transport>
   /** The same, with its options from the application's configuration. */
-  readonly layerConfig: (
-    options: Config.Wrap<ChatOptions<ConfiguredError> & Necessary>
-  ) => Layer.Layer<ChatServices, Target.OpenError, Transport.Transport>
+  readonly layerConfig: LayerConfig<Necessary>
   /**
    * A model as Effect's `Model`, which needs no key to be built.
    *
@@ -124,9 +140,7 @@ export interface EmbeddingFaces<in out Necessary = {}> {
     options: EmbeddingOptions<E, R> & Necessary
   ) => Layer.Layer<EmbeddingServices, E | EmbeddingTarget.OpenError, R | Transport.Transport>
   /** The same, with its options from the application's configuration. */
-  readonly embeddingLayerConfig: (
-    options: Config.Wrap<EmbeddingOptions<ConfiguredError> & Necessary>
-  ) => Layer.Layer<EmbeddingServices, EmbeddingTarget.OpenError, Transport.Transport>
+  readonly embeddingLayerConfig: EmbeddingLayerConfig<Necessary>
 }
 
 /** A row and the functions derived from its protocols. */
