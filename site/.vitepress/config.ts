@@ -22,10 +22,14 @@ const fromHere: Plugin = {
 const icon = `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 16 16">
 <circle cx="8" cy="8" r="5.5" fill="none" stroke="#3451b2" stroke-width="3"/></svg>`
 
+/** Room for lines of code of 120 characters, where the window has it. */
+const style =
+  "html:root { --vp-code-font-size: 0.85em } .VPDoc .content, .VPDoc .content-container { max-width: 1000px !important }"
+
 export default defineConfig({
   title: "Clawback",
   description: "An Effect SDK for programs that call language models: what is taken is given back",
-  head: [["link", { rel: "icon", href: `data:image/svg+xml,${encodeURIComponent(icon)}` }]],
+  head: [["link", { rel: "icon", href: `data:image/svg+xml,${encodeURIComponent(icon)}` }], ["style", {}, style]],
   srcDir: root,
   srcExclude: ["**/node_modules/**", "**/dist/**", "test/**", ".changeset/**", "site/node_modules/**"],
   outDir: `${root}/dist/site`,
