@@ -19,12 +19,13 @@ import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import type { Advice } from "./internal/retry/advice.ts"
 import * as OptionCheck from "./OptionCheck.ts"
+import * as ReadableError from "./ReadableError.ts"
 import * as Session from "./Session.ts"
 import type { SessionError } from "./SessionError.ts"
 
 /** The secret could not be read. `credential` is its name, never its value. */
 export class CredentialUnavailable
-  extends Schema.TaggedError<CredentialUnavailable>("@clawback/core/CredentialUnavailable")("CredentialUnavailable", {
+  extends ReadableError.tagged<CredentialUnavailable>("@clawback/core/CredentialUnavailable")("CredentialUnavailable", {
     credential: Schema.String,
     /** What is wrong with the secret, without any part of it. */
     detail: Schema.optional(Schema.String),

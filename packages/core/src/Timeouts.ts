@@ -47,6 +47,7 @@ import { LimitedPump } from "./internal/session/limitedStream.ts"
 import { openIn } from "./internal/session/streamFiber.ts"
 import * as Time from "./internal/time/format.ts"
 import * as OptionCheck from "./OptionCheck.ts"
+import * as ReadableError from "./ReadableError.ts"
 import type { SessionRevoked } from "./SessionError.ts"
 
 export interface Timeouts {
@@ -88,7 +89,7 @@ export const check = (timeouts: Timeouts): Timeouts => {
 }
 
 /** No connection came free in time. Nothing was sent. */
-export class QueueTimeout extends Schema.TaggedError<QueueTimeout>("@clawback/core/QueueTimeout")("QueueTimeout", {
+export class QueueTimeout extends ReadableError.tagged<QueueTimeout>("@clawback/core/QueueTimeout")("QueueTimeout", {
   origin: Schema.String,
   limit: Schema.Duration,
   /** Connections to the origin that exist, all of them busy. */
@@ -108,7 +109,7 @@ export class QueueTimeout extends Schema.TaggedError<QueueTimeout>("@clawback/co
 
 /** The connection was not established in time. Nothing was sent. */
 export class ConnectTimeout
-  extends Schema.TaggedError<ConnectTimeout>("@clawback/core/ConnectTimeout")("ConnectTimeout", {
+  extends ReadableError.tagged<ConnectTimeout>("@clawback/core/ConnectTimeout")("ConnectTimeout", {
     origin: Schema.String,
     limit: Schema.Duration
   })
@@ -126,7 +127,7 @@ export class ConnectTimeout
 
 /** The request was sent and no output came in time. The provider may have worked, and may bill. */
 export class FirstTokenTimeout
-  extends Schema.TaggedError<FirstTokenTimeout>("@clawback/core/FirstTokenTimeout")("FirstTokenTimeout", {
+  extends ReadableError.tagged<FirstTokenTimeout>("@clawback/core/FirstTokenTimeout")("FirstTokenTimeout", {
     limit: Schema.Duration
   })
 {
@@ -140,7 +141,7 @@ export class FirstTokenTimeout
 }
 
 /** A stream gave no further output in time. What was delivered before remains valid. */
-export class IdleTimeout extends Schema.TaggedError<IdleTimeout>("@clawback/core/IdleTimeout")("IdleTimeout", {
+export class IdleTimeout extends ReadableError.tagged<IdleTimeout>("@clawback/core/IdleTimeout")("IdleTimeout", {
   limit: Schema.Duration
 }) {
   get retry(): Advice {

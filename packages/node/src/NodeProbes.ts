@@ -7,12 +7,13 @@
  * @stable
  */
 
+import * as ReadableError from "@clawback/core/ReadableError"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import * as Fs from "node:fs/promises"
 
 /** The kernel's count cannot be read: the system is not Linux, or there is no such process of the same user. */
-export class ProbeUnavailable extends Schema.TaggedError<ProbeUnavailable>("@clawback/node/ProbeUnavailable")(
+export class ProbeUnavailable extends ReadableError.tagged<ProbeUnavailable>("@clawback/node/ProbeUnavailable")(
   "ProbeUnavailable",
   { path: Schema.String, cause: Schema.Defect() }
 ) {

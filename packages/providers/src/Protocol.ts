@@ -10,6 +10,7 @@
  * @experimental
  */
 
+import * as ReadableError from "@clawback/core/ReadableError"
 import type * as Wire from "@clawback/core/Wire"
 import type * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
@@ -87,7 +88,7 @@ export interface ErrorReply<out Body extends Json = Json> {
 }
 
 /** The body or the path of a client's request breaks the protocol. `path` names the field: `messages[2].content`. */
-export class RequestInvalid extends Schema.TaggedError<RequestInvalid>("@clawback/providers/RequestInvalid")(
+export class RequestInvalid extends ReadableError.tagged<RequestInvalid>("@clawback/providers/RequestInvalid")(
   "RequestInvalid",
   { protocol: Schema.String, path: Schema.String, detail: Schema.String }
 ) {

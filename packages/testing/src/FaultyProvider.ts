@@ -15,6 +15,7 @@
  */
 
 import * as OptionCheck from "@clawback/core/OptionCheck"
+import * as ReadableError from "@clawback/core/ReadableError"
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
@@ -36,7 +37,7 @@ export type { Listening } from "./internal/faulty/control.ts"
 export type { Counts, Received, State } from "./internal/faulty/journal.ts"
 
 /** The provider cannot listen: its port is taken, or its host is not on this machine. */
-export class CannotListen extends Schema.TaggedError<CannotListen>("@clawback/testing/CannotListen")("CannotListen", {
+export class CannotListen extends ReadableError.tagged<CannotListen>("@clawback/testing/CannotListen")("CannotListen", {
   host: Schema.String,
   port: Schema.Int,
   cause: Schema.Defect()
@@ -48,7 +49,7 @@ export class CannotListen extends Schema.TaggedError<CannotListen>("@clawback/te
 }
 
 /** The provider's process did not start: the module of its handler cannot be loaded, or Node does not know its flags. */
-export class CannotStart extends Schema.TaggedError<CannotStart>("@clawback/testing/CannotStart")("CannotStart", {
+export class CannotStart extends ReadableError.tagged<CannotStart>("@clawback/testing/CannotStart")("CannotStart", {
   handler: Schema.UndefinedOr(Schema.String),
   cause: Schema.Defect()
 }) {
@@ -60,7 +61,7 @@ export class CannotStart extends Schema.TaggedError<CannotStart>("@clawback/test
 }
 
 /** The awaited state did not occur in time. */
-export class NotSeen extends Schema.TaggedError<NotSeen>("@clawback/testing/NotSeen")("NotSeen", {
+export class NotSeen extends ReadableError.tagged<NotSeen>("@clawback/testing/NotSeen")("NotSeen", {
   within: Schema.Duration,
   counts: Schema.Record(Schema.String, Schema.Int)
 }) {

@@ -400,7 +400,7 @@ it.effect("a quota that is no number is a defect that names it, and takes no pla
   let limit: unknown = 1
   return apart(
     Effect.gen(function*() {
-      for (const bad of [Number.NaN, -1, 1.5, "5", null, undefined, {}]) {
+      for (const bad of [Number.NaN, -1, 1.5, "5", null, undefined, [], { [job.kind]: "5" }]) {
         limit = bad
         const exit = yield* Effect.exit(Session.use(job, things.take, things.give, () => Effect.void))
         expect([bad, tagOf(exit)]).toEqual([bad, expect.stringContaining("RangeError")])

@@ -1,5 +1,6 @@
 /** The errors of sessions. */
 import * as Schema from "effect/Schema"
+import * as ReadableError from "../../ReadableError.ts"
 import type { Advice } from "../retry/advice.ts"
 
 /**
@@ -13,7 +14,7 @@ import type { Advice } from "../retry/advice.ts"
  * If another fiber closed the scope of a session that was still in use, the reason is `"its scope was closed"`. `id` is 0
  * where there was no session yet, or none at all, as for a stream under a limit.
  */
-export class SessionRevoked extends Schema.TaggedError<SessionRevoked>("@clawback/core/SessionRevoked")(
+export class SessionRevoked extends ReadableError.tagged<SessionRevoked>("@clawback/core/SessionRevoked")(
   "SessionRevoked",
   { id: Schema.Int, kind: Schema.String, session: Schema.String, reason: Schema.String }
 ) {
@@ -26,13 +27,15 @@ export class SessionRevoked extends Schema.TaggedError<SessionRevoked>("@clawbac
 }
 
 /** The tenant has as many sessions open as its quota allows. Nothing was acquired. */
-export class QuotaExceeded extends Schema.TaggedError<QuotaExceeded>("@clawback/core/QuotaExceeded")("QuotaExceeded", {
-  tenant: Schema.String,
-  kind: Schema.String,
-  limit: Schema.Int,
-  /** Whether the limit is on sessions of this kind. Otherwise it is on all of the tenant's. */
-  isOfKind: Schema.optional(Schema.Boolean)
-}) {
+export class QuotaExceeded
+  extends ReadableError.tagged<QuotaExceeded>("@clawback/core/QuotaExceeded")("QuotaExceeded", {
+    tenant: Schema.String,
+    kind: Schema.String,
+    limit: Schema.Int,
+    /** Whether the limit is on sessions of this kind. Otherwise it is on all of the tenant's. */
+    isOfKind: Schema.optional(Schema.Boolean)
+  })
+{
   get retry(): Advice {
     return { reach: "unsent", isTransient: false }
   }
@@ -47,12 +50,14 @@ export class QuotaExceeded extends Schema.TaggedError<QuotaExceeded>("@clawback/
  * A release failed as often as it was tried: the session may still hold what it held. It is raised as a defect, next to
  * the error with which the work ended, since no caller is left to handle it.
  */
-export class ReleaseFailed extends Schema.TaggedError<ReleaseFailed>("@clawback/core/ReleaseFailed")("ReleaseFailed", {
-  id: Schema.Int,
-  kind: Schema.String,
-  session: Schema.String,
-  cause: Schema.Defect()
-}) {
+export class ReleaseFailed
+  extends ReadableError.tagged<ReleaseFailed>("@clawback/core/ReleaseFailed")("ReleaseFailed", {
+    id: Schema.Int,
+    kind: Schema.String,
+    session: Schema.String,
+    cause: Schema.Defect()
+  })
+{
   override get message() {
     return `The ${this.kind} session #${this.id} (${this.session}) could not be released; what it held may be held still.`
   }

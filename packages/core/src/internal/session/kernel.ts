@@ -14,6 +14,7 @@ import {
   type Info,
   type KindCount,
   type Options,
+  type Quotas,
   type Session,
   type SessionRegistry,
   TypeId
@@ -26,6 +27,9 @@ export const closedReason = "its registry was closed"
 
 const checkedLimit = (name: string, limit: number): number =>
   limit === Infinity ? limit : OptionCheck.count(name, limit, 0)
+
+const isQuotas = (given: number | Quotas): given is Quotas =>
+  typeof given === "object" && given !== null && !Array.isArray(given)
 
 export class Kernel {
   readonly ledger = new Ledger()
@@ -55,7 +59,7 @@ export class Kernel {
     if (this.quota === undefined || tenant === undefined) return undefined
     const given = this.quota(tenant)
     const { tenants } = this.ledger
-    if (typeof given === "object" && given !== null) {
+    if (isQuotas(given)) {
       const limit = Object.hasOwn(given, kind) ? given[kind] : undefined
       return limit === undefined || tenants.size(tenant, kind) < checkedLimit(`quota.${kind}`, limit)
         ? undefined

@@ -2,6 +2,7 @@
 import type * as Cause from "effect/Cause"
 import type * as Duration from "effect/Duration"
 import * as Schema from "effect/Schema"
+import * as ReadableError from "../../ReadableError.ts"
 import type { Session } from "../../Session.ts"
 import type { SessionRegistry } from "../../SessionRegistry.ts"
 import type { Phase } from "./phases.ts"
@@ -12,7 +13,7 @@ export const signals = { SIGHUP: 129, SIGINT: 130, SIGTERM: 143, SIGBREAK: 149 }
 export type Signal = keyof typeof signals
 
 /** The process is shutting down, so the work was rejected before it began. */
-export class ShuttingDown extends Schema.TaggedError<ShuttingDown>("@clawback/core/ShuttingDown")("ShuttingDown", {
+export class ShuttingDown extends ReadableError.tagged<ShuttingDown>("@clawback/core/ShuttingDown")("ShuttingDown", {
   kind: Schema.String,
   /** The name of the work. */
   work: Schema.String

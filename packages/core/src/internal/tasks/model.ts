@@ -5,11 +5,12 @@ import type * as Exit from "effect/Exit"
 import type * as Schedule from "effect/Schedule"
 import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
+import * as ReadableError from "../../ReadableError.ts"
 import type { SessionError } from "../../SessionError.ts"
 import type { ShuttingDown } from "../shutdown/model.ts"
 
 /** As many tasks wait as `capacity` allows. The task was not begun. */
-export class TasksFull extends Schema.TaggedError<TasksFull>("@clawback/core/TasksFull")("TasksFull", {
+export class TasksFull extends ReadableError.tagged<TasksFull>("@clawback/core/TasksFull")("TasksFull", {
   tasks: Schema.String,
   task: Schema.String,
   concurrency: Schema.Int,
@@ -22,7 +23,7 @@ export class TasksFull extends Schema.TaggedError<TasksFull>("@clawback/core/Tas
 }
 
 /** The scope of the owner has closed. The task was not begun. */
-export class TasksClosed extends Schema.TaggedError<TasksClosed>("@clawback/core/TasksClosed")("TasksClosed", {
+export class TasksClosed extends ReadableError.tagged<TasksClosed>("@clawback/core/TasksClosed")("TasksClosed", {
   tasks: Schema.String,
   task: Schema.String
 }) {
@@ -32,18 +33,20 @@ export class TasksClosed extends Schema.TaggedError<TasksClosed>("@clawback/core
 }
 
 /** A task was cancelled before it ended. */
-export class TaskCancelled extends Schema.TaggedError<TaskCancelled>("@clawback/core/TaskCancelled")("TaskCancelled", {
-  tasks: Schema.String,
-  task: Schema.String,
-  reason: Schema.String
-}) {
+export class TaskCancelled
+  extends ReadableError.tagged<TaskCancelled>("@clawback/core/TaskCancelled")("TaskCancelled", {
+    tasks: Schema.String,
+    task: Schema.String,
+    reason: Schema.String
+  })
+{
   override get message() {
     return `The task ${this.task} of ${this.tasks} was cancelled: ${this.reason}.`
   }
 }
 
 /** A task failed or died; `cause` is its error or defect. */
-export class TaskFailed extends Schema.TaggedError<TaskFailed>("@clawback/core/TaskFailed")("TaskFailed", {
+export class TaskFailed extends ReadableError.tagged<TaskFailed>("@clawback/core/TaskFailed")("TaskFailed", {
   tasks: Schema.String,
   task: Schema.String,
   /** Counts from 1. */

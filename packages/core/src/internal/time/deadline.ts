@@ -4,6 +4,7 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type * as Fiber from "effect/Fiber"
 import * as Schema from "effect/Schema"
+import * as ReadableError from "../../ReadableError.ts"
 import type { Advice } from "../retry/advice.ts"
 import * as Releasing from "../session/currentRelease.ts"
 import * as Time from "./format.ts"
@@ -19,7 +20,7 @@ export interface Deadline {
 }
 
 /** The work did not end in time. It was interrupted and what it held was released. */
-export class DeadlineExceeded extends Schema.TaggedError<DeadlineExceeded>("@clawback/core/DeadlineExceeded")(
+export class DeadlineExceeded extends ReadableError.tagged<DeadlineExceeded>("@clawback/core/DeadlineExceeded")(
   "DeadlineExceeded",
   { budget: Schema.Duration }
 ) {

@@ -1,13 +1,14 @@
 /** The errors of a transport. */
 import * as Schema from "effect/Schema"
 import type { DeadlineExceeded } from "../../Deadline.ts"
+import * as ReadableError from "../../ReadableError.ts"
 import type { SessionError } from "../../SessionError.ts"
 import type * as Timeouts from "../../Timeouts.ts"
 import type { Advice } from "../retry/advice.ts"
 import * as Urls from "./urls.ts"
 
 /** The URL cannot be requested. Nothing was sent. */
-export class InvalidUrl extends Schema.TaggedError<InvalidUrl>("@clawback/core/InvalidUrl")("InvalidUrl", {
+export class InvalidUrl extends ReadableError.tagged<InvalidUrl>("@clawback/core/InvalidUrl")("InvalidUrl", {
   /** Without its credentials, its query and its fragment, which may be secret. */
   url: Schema.String,
   /** Where the URL came from: an option, or a name in the application's configuration. */
@@ -33,7 +34,7 @@ export class InvalidUrl extends Schema.TaggedError<InvalidUrl>("@clawback/core/I
 }
 
 /** The request has a part that HTTP forbids, such as a line break in a header. Nothing was sent. */
-export class InvalidRequest extends Schema.TaggedError<InvalidRequest>("@clawback/core/InvalidRequest")(
+export class InvalidRequest extends ReadableError.tagged<InvalidRequest>("@clawback/core/InvalidRequest")(
   "InvalidRequest",
   { origin: Schema.String, detail: Schema.String }
 ) {
@@ -46,7 +47,7 @@ export class InvalidRequest extends Schema.TaggedError<InvalidRequest>("@clawbac
 }
 
 /** Too many callers wait for a connection already. Nothing was sent. */
-export class QueueFull extends Schema.TaggedError<QueueFull>("@clawback/core/QueueFull")("QueueFull", {
+export class QueueFull extends ReadableError.tagged<QueueFull>("@clawback/core/QueueFull")("QueueFull", {
   origin: Schema.String,
   connections: Schema.Int,
   waiting: Schema.Int
@@ -61,11 +62,13 @@ export class QueueFull extends Schema.TaggedError<QueueFull>("@clawback/core/Que
 }
 
 /** No connection could be established. Nothing was sent, so trying again cannot run anything twice. */
-export class ConnectFailed extends Schema.TaggedError<ConnectFailed>("@clawback/core/ConnectFailed")("ConnectFailed", {
-  origin: Schema.String,
-  reason: Schema.Literals(["refused", "unresolved", "unreachable", "reset", "tls", "other"]),
-  cause: Schema.Defect()
-}) {
+export class ConnectFailed
+  extends ReadableError.tagged<ConnectFailed>("@clawback/core/ConnectFailed")("ConnectFailed", {
+    origin: Schema.String,
+    reason: Schema.Literals(["refused", "unresolved", "unreachable", "reset", "tls", "other"]),
+    cause: Schema.Defect()
+  })
+{
   get retry(): Advice {
     return { reach: "unsent", isTransient: this.reason !== "tls" }
   }
@@ -85,7 +88,7 @@ export class ConnectFailed extends Schema.TaggedError<ConnectFailed>("@clawback/
 }
 
 /** No connection through the proxy could be established. Nothing was sent to the server itself. */
-export class ProxyFailed extends Schema.TaggedError<ProxyFailed>("@clawback/core/ProxyFailed")("ProxyFailed", {
+export class ProxyFailed extends ReadableError.tagged<ProxyFailed>("@clawback/core/ProxyFailed")("ProxyFailed", {
   origin: Schema.String,
   /** Host and port. */
   proxy: Schema.String,
@@ -118,7 +121,7 @@ export class ProxyFailed extends Schema.TaggedError<ProxyFailed>("@clawback/core
  * The connection broke while it was used. `phase` is how far the exchange had come: at `"request"` nothing was sent; at
  * `"head"` the request may have been processed, and billed; at `"body"` part of the answer was delivered.
  */
-export class ConnectionLost extends Schema.TaggedError<ConnectionLost>("@clawback/core/ConnectionLost")(
+export class ConnectionLost extends ReadableError.tagged<ConnectionLost>("@clawback/core/ConnectionLost")(
   "ConnectionLost",
   { origin: Schema.String, phase: Schema.Literals(["request", "head", "body"]), cause: Schema.Defect() }
 ) {
@@ -137,7 +140,7 @@ export class ConnectionLost extends Schema.TaggedError<ConnectionLost>("@clawbac
 
 /** The stream that the request's body was read from failed. Part of the request may have been sent; it was aborted. */
 export class RequestBodyFailed
-  extends Schema.TaggedError<RequestBodyFailed>("@clawback/core/RequestBodyFailed")("RequestBodyFailed", {
+  extends ReadableError.tagged<RequestBodyFailed>("@clawback/core/RequestBodyFailed")("RequestBodyFailed", {
     origin: Schema.String,
     cause: Schema.Defect()
   })
@@ -153,7 +156,7 @@ export class RequestBodyFailed
 
 /** The response's headers are larger than allowed. The request was processed; its answer cannot be read. */
 export class HeadersTooLarge
-  extends Schema.TaggedError<HeadersTooLarge>("@clawback/core/HeadersTooLarge")("HeadersTooLarge", {
+  extends ReadableError.tagged<HeadersTooLarge>("@clawback/core/HeadersTooLarge")("HeadersTooLarge", {
     origin: Schema.String,
     limit: Schema.Int
   })
@@ -169,7 +172,7 @@ export class HeadersTooLarge
 
 /** The transport's scope is closing or closed. Nothing was sent. */
 export class TransportClosed
-  extends Schema.TaggedError<TransportClosed>("@clawback/core/TransportClosed")("TransportClosed", {
+  extends ReadableError.tagged<TransportClosed>("@clawback/core/TransportClosed")("TransportClosed", {
     origin: Schema.String
   })
 {
@@ -182,7 +185,7 @@ export class TransportClosed
 }
 
 /** The response's body is larger than allowed. The rest was not read. */
-export class BodyTooLarge extends Schema.TaggedError<BodyTooLarge>("@clawback/core/BodyTooLarge")("BodyTooLarge", {
+export class BodyTooLarge extends ReadableError.tagged<BodyTooLarge>("@clawback/core/BodyTooLarge")("BodyTooLarge", {
   limit: Schema.Int
 }) {
   get retry(): Advice {
@@ -199,7 +202,7 @@ export class BodyTooLarge extends Schema.TaggedError<BodyTooLarge>("@clawback/co
  * readers of `HttpClientView`'s responses get this.
  */
 export class UnreadBodyClosed
-  extends Schema.TaggedError<UnreadBodyClosed>("@clawback/core/UnreadBodyClosed")("UnreadBodyClosed", {
+  extends ReadableError.tagged<UnreadBodyClosed>("@clawback/core/UnreadBodyClosed")("UnreadBodyClosed", {
     /** The response's. */
     status: Schema.Int
   })

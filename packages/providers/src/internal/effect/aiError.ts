@@ -1,3 +1,4 @@
+import * as ReadableError from "@clawback/core/ReadableError"
 import * as AiError from "effect/ai/AiError"
 import * as Option from "effect/Option"
 import type { CallError, Said } from "../model/providerError.ts"
@@ -80,10 +81,16 @@ const reasonOf = (error: CallError, url: string): AiError.AiErrorReason | undefi
   }
 }
 
+/** How an `AiError` is printed. Its reason has the same message. */
+const shown = ({ isRetryable, method, module, reason }: AiError.AiError): ReadableError.View => ({
+  fields: { module, method, reason: reason._tag, isRetryable },
+  cause: reason.cause
+})
+
 /** The error becomes the `cause` of the reason, as `new Error(message, { cause })` sets it. A copy of the `AiError` keeps it. */
 const causedBy = (error: unknown, method: string, reason: AiError.AiErrorReason): AiError.AiError => {
   Object.defineProperty(reason, "cause", { value: error, writable: true, configurable: true, enumerable: false })
-  return AiError.make({ module: "Clawback", method, reason })
+  return ReadableError.show(AiError.make({ module: "Clawback", method, reason }), shown)
 }
 
 /**

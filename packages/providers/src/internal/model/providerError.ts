@@ -1,5 +1,6 @@
 import type * as Credential from "@clawback/core/Credential"
 import type * as Deadline from "@clawback/core/Deadline"
+import * as ReadableError from "@clawback/core/ReadableError"
 import type * as Retry from "@clawback/core/Retry"
 import type * as Timeouts from "@clawback/core/Timeouts"
 import type * as TransportError from "@clawback/core/TransportError"
@@ -41,7 +42,7 @@ const quote = ({ provider, status, detail, code, requestId, from }: Said) =>
 
 /** The key is missing, wrong, expired or revoked. */
 export class AuthenticationFailed
-  extends Schema.TaggedError<AuthenticationFailed>("@clawback/providers/AuthenticationFailed")(
+  extends ReadableError.tagged<AuthenticationFailed>("@clawback/providers/AuthenticationFailed")(
     "AuthenticationFailed",
     said
   )
@@ -55,7 +56,7 @@ export class AuthenticationFailed
 }
 
 /** The key is good, but not for this model, project or region. */
-export class PermissionDenied extends Schema.TaggedError<PermissionDenied>("@clawback/providers/PermissionDenied")(
+export class PermissionDenied extends ReadableError.tagged<PermissionDenied>("@clawback/providers/PermissionDenied")(
   "PermissionDenied",
   said
 ) {
@@ -68,7 +69,7 @@ export class PermissionDenied extends Schema.TaggedError<PermissionDenied>("@cla
 }
 
 /** The account is out of money or over its spending limit. Waiting does not help. */
-export class QuotaExhausted extends Schema.TaggedError<QuotaExhausted>("@clawback/providers/QuotaExhausted")(
+export class QuotaExhausted extends ReadableError.tagged<QuotaExhausted>("@clawback/providers/QuotaExhausted")(
   "QuotaExhausted",
   said
 ) {
@@ -81,7 +82,7 @@ export class QuotaExhausted extends Schema.TaggedError<QuotaExhausted>("@clawbac
 }
 
 /** Too many requests or tokens for now. */
-export class RateLimited extends Schema.TaggedError<RateLimited>("@clawback/providers/RateLimited")("RateLimited", {
+export class RateLimited extends ReadableError.tagged<RateLimited>("@clawback/providers/RateLimited")("RateLimited", {
   ...said,
   /** The wait that the provider requests, if any. */
   retryAfter: Schema.UndefinedOr(Schema.Duration)
@@ -96,7 +97,7 @@ export class RateLimited extends Schema.TaggedError<RateLimited>("@clawback/prov
 }
 
 /** The provider is overloaded. The request is within the limits of this account. */
-export class Overloaded extends Schema.TaggedError<Overloaded>("@clawback/providers/Overloaded")("Overloaded", {
+export class Overloaded extends ReadableError.tagged<Overloaded>("@clawback/providers/Overloaded")("Overloaded", {
   ...said,
   retryAfter: Schema.UndefinedOr(Schema.Duration)
 }) {
@@ -109,7 +110,7 @@ export class Overloaded extends Schema.TaggedError<Overloaded>("@clawback/provid
 }
 
 /** The provider failed on its side. */
-export class ProviderFailed extends Schema.TaggedError<ProviderFailed>("@clawback/providers/ProviderFailed")(
+export class ProviderFailed extends ReadableError.tagged<ProviderFailed>("@clawback/providers/ProviderFailed")(
   "ProviderFailed",
   { ...said, retryAfter: Schema.UndefinedOr(Schema.Duration) }
 ) {
@@ -122,7 +123,7 @@ export class ProviderFailed extends Schema.TaggedError<ProviderFailed>("@clawbac
 }
 
 /** The model does not exist, no longer exists, or is not for this account. */
-export class ModelNotFound extends Schema.TaggedError<ModelNotFound>("@clawback/providers/ModelNotFound")(
+export class ModelNotFound extends ReadableError.tagged<ModelNotFound>("@clawback/providers/ModelNotFound")(
   "ModelNotFound",
   said
 ) {
@@ -135,7 +136,7 @@ export class ModelNotFound extends Schema.TaggedError<ModelNotFound>("@clawback/
 }
 
 /** The provider does not serve this region. */
-export class RegionBlocked extends Schema.TaggedError<RegionBlocked>("@clawback/providers/RegionBlocked")(
+export class RegionBlocked extends ReadableError.tagged<RegionBlocked>("@clawback/providers/RegionBlocked")(
   "RegionBlocked",
   said
 ) {
@@ -148,7 +149,7 @@ export class RegionBlocked extends Schema.TaggedError<RegionBlocked>("@clawback/
 }
 
 /** The conversation and the requested length of the answer exceed the model's context. */
-export class ContextTooLong extends Schema.TaggedError<ContextTooLong>("@clawback/providers/ContextTooLong")(
+export class ContextTooLong extends ReadableError.tagged<ContextTooLong>("@clawback/providers/ContextTooLong")(
   "ContextTooLong",
   said
 ) {
@@ -161,7 +162,7 @@ export class ContextTooLong extends Schema.TaggedError<ContextTooLong>("@clawbac
 }
 
 /** The provider's filter stopped the request or the answer. */
-export class ContentFiltered extends Schema.TaggedError<ContentFiltered>("@clawback/providers/ContentFiltered")(
+export class ContentFiltered extends ReadableError.tagged<ContentFiltered>("@clawback/providers/ContentFiltered")(
   "ContentFiltered",
   said
 ) {
@@ -174,7 +175,7 @@ export class ContentFiltered extends Schema.TaggedError<ContentFiltered>("@clawb
 }
 
 /** The provider rejects the request, and will reject it again. */
-export class RequestRejected extends Schema.TaggedError<RequestRejected>("@clawback/providers/RequestRejected")(
+export class RequestRejected extends ReadableError.tagged<RequestRejected>("@clawback/providers/RequestRejected")(
   "RequestRejected",
   said
 ) {
@@ -187,7 +188,7 @@ export class RequestRejected extends Schema.TaggedError<RequestRejected>("@clawb
 }
 
 /** The response violates the provider's own format. `excerpt` is its beginning, or empty if it is not text. */
-export class InvalidResponse extends Schema.TaggedError<InvalidResponse>("@clawback/providers/InvalidResponse")(
+export class InvalidResponse extends ReadableError.tagged<InvalidResponse>("@clawback/providers/InvalidResponse")(
   "InvalidResponse",
   { provider: Schema.String, detail: Schema.String, excerpt: Schema.String, from }
 ) {
@@ -202,7 +203,7 @@ export class InvalidResponse extends Schema.TaggedError<InvalidResponse>("@clawb
 }
 
 /** The stream ended before the answer. The delivered events are valid, but the answer is not whole. */
-export class StreamTruncated extends Schema.TaggedError<StreamTruncated>("@clawback/providers/StreamTruncated")(
+export class StreamTruncated extends ReadableError.tagged<StreamTruncated>("@clawback/providers/StreamTruncated")(
   "StreamTruncated",
   {
     provider: Schema.String,

@@ -1,4 +1,5 @@
 /** Measures this process's memory after garbage collections. */
+import * as ReadableError from "@clawback/core/ReadableError"
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
@@ -10,7 +11,7 @@ import { runInNewContext } from "node:vm"
 
 /** The garbage collector is not available, so garbage cannot be distinguished from what is held. */
 export class CollectorUnavailable
-  extends Schema.TaggedError<CollectorUnavailable>("@clawback/testing/CollectorUnavailable")("CollectorUnavailable", {
+  extends ReadableError.tagged<CollectorUnavailable>("@clawback/testing/CollectorUnavailable")("CollectorUnavailable", {
     cause: Schema.Defect()
   })
 {

@@ -1,5 +1,6 @@
 /** Measures whether a program leaves more with each run. */
 import * as OptionCheck from "@clawback/core/OptionCheck"
+import * as ReadableError from "@clawback/core/ReadableError"
 import * as SessionRegistry from "@clawback/core/SessionRegistry"
 import * as NodeProbes from "@clawback/node/NodeProbes"
 import * as Context from "effect/Context"
@@ -56,7 +57,7 @@ const said = ({ lower, slope, upper }: PerRun) => `${figure(slope)} (95 %: ${fig
 const counted = ["sessions", "fibers", "descriptors"] as const
 
 /** Something grows with each run, or the measurements are too noisy to exclude that. */
-export class GrowthFound extends Schema.TaggedError<GrowthFound>("@clawback/testing/GrowthFound")("GrowthFound", {
+export class GrowthFound extends ReadableError.tagged<GrowthFound>("@clawback/testing/GrowthFound")("GrowthFound", {
   growth: Growth
 }) {
   override get message() {

@@ -1,4 +1,5 @@
 /** The leaks as a tree: each one under what it belongs to. */
+import * as ReadableError from "@clawback/core/ReadableError"
 import * as Schema from "effect/Schema"
 
 /** One leak. */
@@ -65,7 +66,7 @@ const tree = (leaks: ReadonlyArray<Leak>): ReadonlyArray<string> => {
 }
 
 /** The program ended and left these. */
-export class LeaksFound extends Schema.TaggedError<LeaksFound>("@clawback/testing/LeaksFound")("LeaksFound", {
+export class LeaksFound extends ReadableError.tagged<LeaksFound>("@clawback/testing/LeaksFound")("LeaksFound", {
   /** Each after its parent. */
   leaks: Schema.Array(Leak)
 }) {
