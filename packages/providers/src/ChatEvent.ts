@@ -80,7 +80,8 @@ export interface Native extends OfChoice {
   readonly isNote?: boolean | undefined
 }
 
-export type FinishReason = "stop" | "length" | "tool-calls" | "content-filter" | "other"
+/** `unknown`: the provider sent no reason. */
+export type FinishReason = "stop" | "length" | "tool-calls" | "content-filter" | "other" | "unknown"
 
 export interface Finished extends OfChoice {
   readonly _tag: "Finished"

@@ -24,7 +24,7 @@ export const { provider, target, layer, layerConfig, model, embeddingTarget, emb
     baseUrl: "https://api.mistral.ai/v1",
     chat: OpenAiChat.make({
       maxTokensField: "max_tokens",
-      reasoningField: "never",
+      reasoningField: "thinking",
       toolIds: { alphanumeric: 9 },
       usage: "unasked",
       topK: "unsupported",
@@ -39,6 +39,7 @@ export const { provider, target, layer, layerConfig, model, embeddingTarget, emb
       baseUrl: "https://docs.mistral.ai/api/endpoint/chat",
       embeddings: "https://docs.mistral.ai/api/endpoint/embeddings",
       errors: "https://docs.mistral.ai/resources/error-glossary",
+      reasoningField: "https://docs.mistral.ai/capabilities/reasoning",
       limitHeaders: "recorded in https://github.com/edubruell/tidyllm, tests/testthat/mistral_embedding (2025)",
       usage: "recorded in https://github.com/0xPlaygrounds/rig and https://github.com/pydantic/pydantic-ai (2025, 2026)"
     }

@@ -22,10 +22,15 @@
  * Decoding a client's request normalises it:
  *
  * - `max_tokens` becomes `max_completion_tokens`.
- * - `functions` and `function_call` become tools and tool calls with ids.
+ * - `functions` and `function_call` become tools and tool calls with ids. The answer has a `function_call` again, if it has
+ *   one call.
  * - `stop` becomes a list.
  * - Fields that are null, and a `response_format` of text, are dropped.
- * - A tool without parameters gets a schema that allows any object.
+ * - A tool without parameters gets a schema that allows any object, and a schema without a name is named `response`.
+ * - `tool_choice: "any"` becomes `required`, and the URL of an image becomes an object.
+ *
+ * Decoding an answer normalises it: a tool call without an id gets one, an answer without a finish ends for the reason
+ * `unknown`, and an empty `function_call` or `custom` is dropped.
  *
  * The key of a native part says where it belongs: `message`, `choice` (beside the message: log probabilities) or `response`
  * (the whole answer). Any other native part is a part of the content. Only fields of the message go back to the provider

@@ -31,6 +31,7 @@ export const { provider, target, layer, layerConfig, model, embeddingTarget, emb
     chat: OpenAiChat.make({
       maxTokensField: "max_tokens",
       reasoningField: "reasoning",
+      fileUrl: "file_data",
       usage: "unasked",
       limitHeaders
     }),
@@ -39,6 +40,7 @@ export const { provider, target, layer, layerConfig, model, embeddingTarget, emb
       baseUrl: "https://openrouter.ai/docs/api/reference/overview",
       embeddings: "https://openrouter.ai/docs/api/reference/embeddings",
       errors: "https://openrouter.ai/docs/api/reference/errors-and-debugging",
+      fileUrl: "https://openrouter.ai/docs/guides/overview/multimodal/pdfs",
       limitHeaders: "https://openrouter.ai/docs/api/reference/limits",
       reasoningField: "https://openrouter.ai/docs/guides/best-practices/reasoning-tokens"
     }

@@ -139,6 +139,8 @@ export interface Delivery {
   readonly stream: boolean
   /** Whether a stream ends with its usage. Our clients always ask for it. */
   readonly includeUsage: boolean
+  /** The older form of tool calls, if the client knows no other: OpenAI's `function_call`, which holds one call. */
+  readonly calls?: "function_call" | undefined
 }
 
 /** Decodes a stream's bytes, however they are cut. */
@@ -169,7 +171,7 @@ export interface Encoder<out Written extends string | Uint8Array = string> {
 
 /** A wire protocol of chats. */
 export interface ChatProtocol extends Protocol<ChatRequest, Delivery, ChatResponse> {
-  readonly encodeResponse: (response: ChatResponse) => JsonObject
+  readonly encodeResponse: (response: ChatResponse, delivery?: Delivery) => JsonObject
   /** How a stream's body is cut into frames. See `Framing`. */
   readonly framing: Pick<Framing<unknown>, "contentType">
   /** `choices`: the number of answers in the request. All of them must finish. Default: as many as begin, at least one. */

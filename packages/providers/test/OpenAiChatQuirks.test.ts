@@ -69,6 +69,7 @@ describe("the quirks of OpenAI's chat completions", () => {
       toolIds: "any",
       usage: "include_usage",
       topK: "top_k",
+      fileUrl: "unsupported",
       systemRole: "system",
       seedField: "seed",
       requiredTool: "required",
@@ -119,11 +120,16 @@ describe("the quirks of OpenAI's chat completions", () => {
     const tools = [{ name: "f", parameters: {} }]
     assert.deepInclude(encode(quirks, { tools, toolChoice: "required" }), { tool_choice: "any" })
     assert.strictEqual(decode(quirks, { tool_choice: "any" }).request.toolChoice, "required")
-    assert.isTrue(
-      Result.isFailure(
-        OpenAiChat.protocol.decodeRequest(httpRequest(JSON.stringify({ model: "m", messages, tool_choice: "any" })))
-      )
-    )
+    assert.strictEqual(decode({}, { tool_choice: "any" }).request.toolChoice, "required")
+  })
+
+  it("allow the URL of a file", () => {
+    const url = "https://a.test/b.pdf"
+    const content = [{ type: "file", file: { filename: "b.pdf", file_data: url } }]
+    const fields = { messages: [{ role: "user", content }] }
+    const { request } = decode({}, fields)
+    assert.deepStrictEqual<unknown>(request.messages[0]?.content, [{ type: "file", source: { url }, name: "b.pdf" }])
+    assert.deepInclude(encode({ fileUrl: "file_data" }, request), fields)
   })
 
   it("name the role of instructions, unless they name their own", () => {

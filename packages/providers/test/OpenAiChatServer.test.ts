@@ -199,12 +199,17 @@ const chunk = (index: number, finish: string | null) =>
   `data: ${JSON.stringify({ id: "1", choices: [{ index, delta: { content: "a" }, finish_reason: finish }] })}\n\n`
 
 describe("several answers", () => {
-  it("are not whole if one of them has no finish, even after [DONE]", () => {
+  it("are not whole if one of them has no finish and the stream ends before [DONE]", () => {
     const decoder = protocol.makeDecoder(peer, 2)
-    decoder.push(utf8(chunk(0, "stop") + chunk(1, null) + "data: [DONE]\n\n"))
-    assert.isFalse(decoder.isDone)
+    decoder.push(utf8(chunk(0, "stop") + chunk(1, null)))
     decoder.end()
     assert.deepInclude(decoder.failure, { _tag: "StreamTruncated", delivered: 4 } as object)
+  })
+
+  // LiteLLM finishes only the first.
+  it("are whole at [DONE], and those without a finish end for an unknown reason", () => {
+    const events = decoded(chunk(0, "stop") + chunk(1, null) + "data: [DONE]\n\n", 2)
+    assert.deepStrictEqual(events.at(-1), { _tag: "Finished", reason: "unknown", raw: "", choice: 1 })
   })
 
   it("are whole once the requested number has finished", () => {

@@ -73,6 +73,21 @@ describe("the parameters of a tool call reach the tool in the form of its own sc
       assert.deepStrictEqual(yield* handled(strict, { ...given, hour: "7" }), { ...given, hour: 7 })
     }))
 
+  // Groq writes `null` where a model gives no parameters.
+  it.effect("if there are none, and the model writes null", () =>
+    Effect.gen(function*() {
+      const nothing = Toolkit.make(Tool.make("forecast", { success: Schema.String }))
+      let calls = 0
+      const handlers = nothing.toLayer({ forecast: () => Effect.sync(() => (calls++, "Rain")) })
+      yield* LanguageModel.generateText({ prompt: "Why?", toolkit: nothing }).pipe(
+        Effect.provide([over(FakeTransport.make(inOnePiece("null"))), handlers])
+      )
+      yield* Stream.runDrain(LanguageModel.streamText({ prompt: "Why?", toolkit: nothing })).pipe(
+        Effect.provide([over(FakeTransport.make(streamed("null"))), handlers])
+      )
+      assert.strictEqual(calls, 2)
+    }))
+
   it.effect.each<readonly [boolean, object]>([
     [false, { span: [1, 2], labels: { a: "b" } }],
     // Strict schemas know neither tuples nor records, so they are sent as these.

@@ -4,7 +4,8 @@ import * as From from "../json/json.ts"
 
 /** The parameters of a tool call, out of the JSON text that the model wrote. */
 export const parseArguments = (name: string, text: string): Result.Result<unknown, AiError.InvalidOutputError> => {
-  const params = text === "" ? {} : From.parse(text)
+  // Groq writes `null` for a tool without parameters.
+  const params = text === "" || text === "null" ? {} : From.parse(text)
   return params === undefined
     ? Result.fail(
       new AiError.InvalidOutputError({

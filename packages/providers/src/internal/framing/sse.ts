@@ -1,6 +1,6 @@
 /**
  * Reads and writes server-sent events (HTML standard, §9.2.6). Lines end with LF, CR or CRLF; an empty line ends an event.
- * Ids and reconnection times are ignored, since a broken answer cannot be resumed.
+ * Ids and reconnection times are ignored, since a broken answer cannot be resumed. A field `error` is an event of that name.
  *
  * Effect's parser, `effect/encoding/Sse`, finds the same events. It reads one character at a time, and takes several times as
  * long (`npm run bench -- codec`).
@@ -88,7 +88,14 @@ export class EventStream {
     else if (line === "data") return this.append("")
     else if (line.startsWith("event:")) this.event = line.slice(line.charCodeAt(6) === space ? 7 : 6)
     else if (line === "event") this.event = ""
+    else if (line.startsWith("error:")) return this.onError(line.slice(line.charCodeAt(6) === space ? 7 : 6))
     return true
+  }
+
+  /** The standard has no field `error`. Older servers of llama.cpp, and those built on it, report a failure in it. */
+  private onError(value: string): boolean {
+    this.event = "error"
+    return this.append(value)
   }
 
   private append(value: string): boolean {

@@ -65,7 +65,8 @@ const userBlocks = (part: UserPart): ReadonlyArray<JsonObject> => {
 
 /** The arguments as a JSON object, which the protocol requires. */
 const input = (written: string): JsonObject => {
-  if (written.trim() === "") return {}
+  // Groq writes `null` for a tool without parameters.
+  if (["", "null"].includes(written.trim())) return {}
   const value = From.parse(written)
   // Anthropic's documentation proposes this field for invalid JSON that a model wrote.
   return From.isObject(value) ? value : { INVALID_JSON: written }

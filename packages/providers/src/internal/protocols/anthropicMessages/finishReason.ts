@@ -20,7 +20,7 @@ interface Finish {
 const isKnown = (raw: string): raw is keyof typeof reasons => Object.hasOwn(reasons, raw)
 
 export const finishOf = (raw: string, stopSequence: string | undefined): Finish => ({
-  reason: isKnown(raw) ? reasons[raw] : "other",
+  reason: raw === "" ? "unknown" : isKnown(raw) ? reasons[raw] : "other",
   raw,
   ...(stopSequence !== undefined && { stopSequence })
 })
@@ -41,6 +41,8 @@ export const finishReason = ({ raw, reason, stopSequence }: Finish, hasCalls: bo
       return "tool_use"
     case "content-filter":
       return "refusal"
+    case "unknown":
+      return "end_turn"
     case "other":
       return raw === "" ? "end_turn" : raw
   }

@@ -2,9 +2,9 @@ import type { AssistantMessage, AssistantPart, Message, ToolCallPart, ToolMessag
 import type { Json, JsonObject } from "../../../Json.ts"
 import { others } from "../../json/json.ts"
 import * as Content from "./decodeParts.ts"
-import { callExtras } from "./decodeResponse.ts"
-import { extrasOf, protocol, reasoningNames } from "./extras.ts"
+import { extrasOf, protocol, reasoningNames, type Thought } from "./extras.ts"
 import { read } from "./read.ts"
+import { callExtras } from "./toolCalls.ts"
 
 const knownInMessage = new Set(["role", "content"])
 const knownInTool = new Set(["role", "content", "tool_call_id"])
@@ -35,6 +35,22 @@ const toolCall = (value: Json, path: string): ToolCallPart => {
     ? details(call["custom"], `${path}.custom`, "input")
     : details(call["function"], `${path}.function`, "arguments")
   return { type: "tool-call", id, ...said, ...callExtras(call) }
+}
+
+/**
+ * The thinking of a message. Some clients send it under both names. DeepSeek rejects calls without the field, so that clients
+ * send it empty.
+ */
+const thoughts = (message: JsonObject): ReadonlyArray<AssistantPart> => {
+  const [name, copy] = reasoningNames
+  const [text, copied] = [message[name], message[copy]]
+  const first: Thought = text === copied ? { name, copy } : { name }
+  const found: Array<AssistantPart> = []
+  if (typeof text === "string") found.push({ type: "reasoning", text, extras: { [protocol]: first } })
+  if (typeof copied === "string" && copied !== text) {
+    found.push({ type: "reasoning", text: copied, extras: { [protocol]: { name: copy } } })
+  }
+  return found
 }
 
 /** Decodes a history in order, since a result without an id answers an earlier call. */
@@ -97,14 +113,7 @@ class Messages {
       message["content"],
       (value) => Content.content(value, `${path}.content`, Content.assistantPart)
     )
-    const before: Array<AssistantPart> = []
-    for (const name of reasoningNames) {
-      const value = message[name]
-      // DeepSeek rejects calls without the field, so that clients send it empty.
-      if (typeof value !== "string") continue
-      before.push({ type: "reasoning", text: value, extras: { [protocol]: { name } } })
-      break
-    }
+    const before = thoughts(message)
     const refusal = read.optional(message["refusal"], (value) => read.string(value, `${path}.refusal`))
     const after: Array<AssistantPart> = refusal === undefined || refusal === ""
       ? []

@@ -1,8 +1,16 @@
-import type { AssistantPart, FilePart, ImagePart, Source, TextPart, UserPart } from "../../../ChatRequest.ts"
+import type {
+  AssistantPart,
+  FilePart,
+  ImagePart,
+  ReasoningPart,
+  Source,
+  TextPart,
+  UserPart
+} from "../../../ChatRequest.ts"
 import type { Json, JsonObject } from "../../../Json.ts"
 import * as DataUrl from "../../http/dataUrl.ts"
-import { present } from "../../json/json.ts"
-import { extrasOf, protocol } from "./extras.ts"
+import { isObject, present } from "../../json/json.ts"
+import { extrasOf, protocol, thinkingName } from "./extras.ts"
 import { read } from "./read.ts"
 
 const source = (url: string): Source => DataUrl.parse(url) ?? { url }
@@ -18,8 +26,10 @@ const knownInImage = new Set(["type", "image_url"])
 const knownInSound = new Set(["type", "input_audio"])
 const knownInFile = new Set(["type", "file"])
 
+/** Mistral also accepts the URL alone. */
 const imagePart = (part: JsonObject, path: string): ImagePart => {
-  const image = read.object(part["image_url"], `${path}.image_url`)
+  const given = part["image_url"]
+  const image = typeof given === "string" ? { url: given } : read.object(given, `${path}.image_url`)
   return present({
     type: "image" as const,
     source: source(read.string(image["url"], `${path}.image_url.url`)),
@@ -41,6 +51,10 @@ const soundPart = (part: JsonObject, path: string): FilePart => {
   }
 }
 
+/** OpenRouter accepts the URL of a file in place of its data. */
+const fileSource = (data: string): Source =>
+  /^https?:/i.test(data) ? { url: data } : DataUrl.parse(data) ?? { mediaType: "application/octet-stream", data }
+
 const filePart = (part: JsonObject, path: string): FilePart => {
   const file = read.object(part["file"], `${path}.file`)
   const id = read.optional(file["file_id"], (value) => read.name(value, `${path}.file.file_id`))
@@ -48,9 +62,7 @@ const filePart = (part: JsonObject, path: string): FilePart => {
   if (id === undefined && data === undefined) return read.fail(`${path}.file`, "must have a file_id or file_data")
   return present({
     type: "file" as const,
-    source: id === undefined
-      ? DataUrl.parse(data ?? "") ?? { mediaType: "application/octet-stream", data: data ?? "" }
-      : { fileId: id },
+    source: id === undefined ? fileSource(data ?? "") : { fileId: id },
     name: read.optional(file["filename"], (value) => read.string(value, `${path}.file.filename`)),
     ...extrasOf(part, knownInFile)
   })
@@ -66,7 +78,10 @@ export const userPart = (value: Json, path: string): UserPart => {
     case "image_url":
       return imagePart(part, path)
     case "input_audio":
-      return soundPart(part, path)
+      // Mistral's form has no format.
+      return typeof part["input_audio"] === "string"
+        ? { type: "native", protocol, value: part }
+        : soundPart(part, path)
     case "file":
       return filePart(part, path)
     default:
@@ -74,11 +89,24 @@ export const userPart = (value: Json, path: string): UserPart => {
   }
 }
 
+/** Mistral's thinking, if it has only texts. */
+const thinkingPart = (part: JsonObject): ReasoningPart | undefined => {
+  const { thinking, type: _, ...rest } = part
+  const texts = Array.isArray(thinking) ? thinking.map(plainText) : [undefined]
+  if (!texts.every((text) => text !== undefined)) return undefined
+  return { type: "reasoning", text: texts.join(""), extras: { [protocol]: { ...rest, name: thinkingName } } }
+}
+
+const plainText = (value: Json): string | undefined =>
+  isObject(value) && value["type"] === "text" && typeof value["text"] === "string" ? value["text"] : undefined
+
 export const assistantPart = (value: Json, path: string): AssistantPart => {
   const part = read.object(value, path)
   switch (typeOf(part, path)) {
     case "text":
       return textPart(part, path)
+    case "thinking":
+      return thinkingPart(part) ?? { type: "native", protocol, value: part }
     case "refusal":
       return { type: "refusal", text: read.string(part["refusal"], `${path}.refusal`) }
     default:

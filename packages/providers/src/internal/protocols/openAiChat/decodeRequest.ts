@@ -26,9 +26,13 @@ const functionTool = (value: Json | undefined, path: string, outer: JsonObject |
   })
 }
 
+/** Mistral accepts a function without a type. */
+const typeOf = (tool: JsonObject, path: string): string =>
+  tool["type"] === undefined && isObject(tool["function"]) ? "function" : read.name(tool["type"], `${path}.type`)
+
 const tool = (value: Json, path: string): Tool => {
   const tool = read.object(value, path)
-  return read.name(tool["type"], `${path}.type`) === "function"
+  return typeOf(tool, path) === "function"
     ? functionTool(tool["function"], `${path}.function`, others(tool, knownInTool))
     : { protocol, definition: tool }
 }
@@ -39,9 +43,10 @@ const isWord = (value: Json | undefined): value is "auto" | "none" | "required" 
   typeof value === "string" && words.has(value)
 
 /** Undefined where it is of a form that only this protocol has. */
-const toolChoice = (quirks: Quirks, value: Json | undefined, legacy: Json | undefined): ToolChoice | undefined => {
+const toolChoice = (value: Json | undefined, legacy: Json | undefined): ToolChoice | undefined => {
   if (isWord(value)) return value
-  if (value === quirks.requiredTool) return "required"
+  // Mistral's word. Other servers accept it too.
+  if (value === "any") return "required"
   if (typeof value === "string") return read.fail("tool_choice", "must be auto, none, required or an object")
   if (isObject(value) && value["type"] === "function") {
     return {
@@ -67,7 +72,8 @@ const format = (value: Json | undefined): Format | undefined => {
   const details = read.object(value["json_schema"], path)
   return present({
     type: "json-schema" as const,
-    name: read.name(details["name"], `${path}.name`),
+    // Perplexity requires none.
+    name: read.optional(details["name"], (value) => read.name(value, `${path}.name`)) ?? "response",
     description: read.optional(details["description"], (value) => read.string(value, `${path}.description`)),
     schema: read.optional(details["schema"], (value) => read.object(value, `${path}.schema`)) ?? {},
     strict: read.optional(details["strict"], (value) => read.boolean(value, `${path}.strict`))
@@ -85,6 +91,9 @@ const string = (body: JsonObject, name: string) => read.optional(body[name], (va
 const boolean = (body: JsonObject, name: string) => read.optional(body[name], (value) => read.boolean(value, name))
 const array = (body: JsonObject, name: string) => read.optional(body[name], (value) => read.array(value, name))
 
+/** A client that sends functions knows no other calls. */
+const isLegacy = (body: JsonObject): boolean => !Array.isArray(body["tools"]) && Array.isArray(body["functions"])
+
 const delivery = (quirks: Quirks, body: JsonObject): Delivery => {
   const options = read.optional(body["stream_options"], (value) => read.object(value, "stream_options"))
   const stream = boolean(body, "stream") ?? false
@@ -92,7 +101,11 @@ const delivery = (quirks: Quirks, body: JsonObject): Delivery => {
     options?.["include_usage"],
     (value) => read.boolean(value, "stream_options.include_usage")
   )
-  return { stream, includeUsage: quirks.usage === "include_usage" ? asked ?? false : stream }
+  return {
+    stream,
+    includeUsage: quirks.usage === "include_usage" ? asked ?? false : stream,
+    ...(isLegacy(body) && { calls: "function_call" })
+  }
 }
 
 const common: ReadonlyArray<string> = [
@@ -166,7 +179,7 @@ const decode = (quirks: Quirks, body: JsonObject, place: string): ChatRequest =>
     model: place === "" ? read.name(body["model"], "model") : place,
     messages: decodeMessages(messages),
     tools,
-    toolChoice: toolChoice(quirks, body["tool_choice"], body["function_call"]),
+    toolChoice: toolChoice(body["tool_choice"], body["function_call"]),
     format: format(body["response_format"]),
     parallelToolCalls: boolean(body, "parallel_tool_calls"),
     maxOutputTokens: count(body, "max_completion_tokens") ?? count(body, "max_tokens"),

@@ -8,25 +8,31 @@ import * as From from "../../json/json.ts"
 import { invalidResponse } from "../../model/invalidResponse.ts"
 import { classify } from "../openAi/decodeError.ts"
 import { errorOf } from "../openAi/errorBody.ts"
-import { extrasOf, protocol, reasoningNames } from "./extras.ts"
+import { extrasOf, protocol, reasoningNames, thinkingName, type Thought } from "./extras.ts"
 import { finishOf } from "./finishReason.ts"
 import type { Quirks } from "./quirks.ts"
+import { callExtras, detailsOf, legacyCall, madeUpId } from "./toolCalls.ts"
 import { used } from "./usage.ts"
 
 /** Receives the content of a message, which becomes parts of a whole answer or events of a stream. */
 export interface Listener {
   text(text: string): void
-  /** `name` is the field that had it. */
-  reasoning(text: string, name: string): void
+  /** The field that had it, and what the server wants back with it. */
+  reasoning(text: string, extras: Thought): void
   refusal(text: string): void
   /** Something about the answer that is no part of it. */
   note(value: JsonObject): void
 }
 
-/** The arguments of a tool call: JSON in a string. Undefined if there are none; null if they are no string. */
-export const argumentsText = (details: JsonObject | undefined): string | null | undefined => {
-  const value = details?.["arguments"]
-  return value === undefined || value === null ? undefined : typeof value === "string" ? value : null
+/** Mistral's thinking: a list of texts. Other parts in it are notes. */
+const thinkingPart = (part: JsonObject, listener: Listener): void => {
+  const { thinking, type: _, ...rest } = part
+  const inner = typeof thinking === "string" ? [{ type: "text", text: thinking }] : From.array(thinking)
+  for (const value of inner) {
+    const text = From.string(From.object(value)?.["text"])
+    if (text !== undefined) listener.reasoning(text, { ...rest, name: thinkingName })
+    else if (From.isObject(value)) listener.note({ ...rest, type: "thinking", thinking: [value] })
+  }
 }
 
 /** Some compatible servers send the content as parts. */
@@ -38,6 +44,7 @@ const contentParts = (parts: ReadonlyArray<Json>, listener: Listener): void => {
     const refusal = From.string(part["refusal"])
     if (text !== undefined && (type === "text" || type === undefined)) listener.text(text)
     else if (type === "refusal" && refusal !== undefined) listener.refusal(refusal)
+    else if (type === "thinking") thinkingPart(part, listener)
     else if (typeof type === "string" && type !== "text") listener.note(part)
   }
 }
@@ -51,18 +58,18 @@ const known: ReadonlySet<string> = new Set([
   ...reasoningNames
 ])
 
-/** The names of the field of thinking, the declared one first. */
-const namesOf = ({ reasoningField }: Quirks): ReadonlyArray<string> =>
-  reasoningField === "reasoning" ? reversedNames : reasoningNames
-
-const reversedNames = reasoningNames.toReversed()
-
-/** Thinking is not in OpenAI's reference. Some servers send it under both names. */
+/** Thinking is not in OpenAI's reference. Some servers send it under both names, and the declared one wins. */
 const reasoning = (quirks: Quirks, message: JsonObject, listener: Listener): void => {
-  for (const name of namesOf(quirks)) {
-    const text = From.string(message[name])
-    if (text === undefined) continue
-    return listener.reasoning(text, name)
+  const name = quirks.reasoningField === "reasoning" ? "reasoning" : "reasoning_content"
+  const other = name === "reasoning" ? "reasoning_content" : "reasoning"
+  const text = From.string(message[name])
+  const otherText = From.string(message[other])
+  if (text === undefined) {
+    if (otherText !== undefined) listener.reasoning(otherText, { name: other })
+  } else if (text === otherText) listener.reasoning(text, { name, copy: other })
+  else {
+    listener.reasoning(text, { name })
+    if (otherText !== undefined) listener.note({ message: { [other]: otherText } })
   }
 }
 
@@ -98,17 +105,6 @@ export const knownInResponse: ReadonlySet<string> = new Set([
   "obfuscation"
 ])
 
-const knownInCall: ReadonlySet<string> = new Set(["index", "id", "function", "custom"])
-
-/** The other fields of a call: a signature that the provider wants back, or the type of a tool without a schema. */
-export const callExtras = (call: JsonObject): { readonly extras?: { readonly [protocol]: JsonObject } } => {
-  const others = From.others(call, knownInCall)
-  if (others === undefined) return {}
-  const { type, ...rest } = others
-  const extras: JsonObject = type === undefined || type === "function" ? rest : others
-  return Object.keys(extras).length === 0 ? {} : { extras: { [protocol]: extras } }
-}
-
 /** Collects the parts of a whole answer. */
 class Parts implements Listener {
   readonly content: Array<AssistantPart> = []
@@ -125,8 +121,8 @@ class Parts implements Listener {
     else this.content.push(this.last = { type: "refusal", text } satisfies RefusalPart)
   }
 
-  reasoning(text: string, name: string): void {
-    this.content.push({ type: "reasoning", text, extras: { [protocol]: { name } } })
+  reasoning(text: string, extras: Thought): void {
+    this.content.push({ type: "reasoning", text, extras: { [protocol]: extras } })
   }
 
   note(value: JsonObject): void {
@@ -135,52 +131,42 @@ class Parts implements Listener {
 }
 
 /** Returns a string if the call is not valid: the reason. */
-const toolCall = (value: Json, index: number): ToolCallPart | string => {
+const toolCall = (value: Json, index: number, madeUp: string): ToolCallPart | string => {
   const call = From.object(value) ?? {}
-  const details = From.object(call["function"]) ?? From.object(call["custom"])
-  const id = From.string(call["id"])
-  const name = From.string(details?.["name"])
-  if (id === undefined || name === undefined) return `tool_calls[${index}] has no id or no name`
-  const text = From.isObject(call["function"]) ? argumentsText(details) : From.string(details?.["input"])
+  const { name, text } = detailsOf(call)
+  if (name === undefined) return `tool_calls[${index}] has no name`
   if (text === null) return `tool_calls[${index}] has arguments that are not a string`
-  return { type: "tool-call", id, name, arguments: text ?? "", ...callExtras(call) }
+  return { type: "tool-call", id: From.string(call["id"]) ?? madeUp, name, arguments: text ?? "", ...callExtras(call) }
 }
 
 /** The calls of a message. Returns a string if one is not valid: the reason. */
 const toolCalls = (message: JsonObject, number: number, id: string): ReadonlyArray<ToolCallPart> | string => {
-  const found: Array<ToolCallPart> = []
-  for (const [index, value] of From.array(message["tool_calls"]).entries()) {
-    const call = toolCall(value, index)
-    if (typeof call === "string") return call
-    found.push(call)
-  }
+  const calls = From.array(message["tool_calls"])
   // The old form, in which calls had no ids.
-  const legacy = From.object(message["function_call"])
-  if (legacy !== undefined && found.length === 0) {
-    const call = toolCall({ id: legacyId(id, number), function: legacy }, 0)
-    if (typeof call === "string") return "function_call has no name, or arguments that are not a string"
+  const legacy = calls.length === 0 ? legacyCall(message) : undefined
+  const found: Array<ToolCallPart> = []
+  for (const [index, value] of (legacy === undefined ? calls : [legacy]).entries()) {
+    const call = toolCall(value, index, madeUpId(id, number, index))
+    if (typeof call === "string") return call
     found.push(call)
   }
   return found
 }
 
-/** An id for a call that has none. It is unique among the answers. */
-export const legacyId = (response: string, choice: number): string => `call_${response}_${choice}`
-
 /** Decodes one of the answers. Returns a string if it is not valid: the reason. */
 const decodeChoice = (quirks: Quirks, value: Json, number: number, id: string): Choice | string => {
   const choice = From.object(value)
-  const message = From.object(choice?.["message"])
+  const finish = finishOf(From.string(choice?.["finish_reason"]))
+  // Azure sends a filtered answer without its message.
+  const message = From.object(choice?.["message"]) ?? (finish.reason === "content-filter" ? {} : undefined)
   if (choice === undefined || message === undefined) return `no choices[${number}].message`
-  const reason = From.string(choice["finish_reason"])
-  if (reason === undefined) return `no choices[${number}].finish_reason`
   const parts = new Parts()
   readMessage(quirks, message, parts)
   const calls = toolCalls(message, number, id)
   if (typeof calls === "string") return `choices[${number}].message.${calls}`
   for (const call of calls) parts.content.push(call)
   readOthers(choice, parts)
-  return { content: parts.content, finish: finishOf(reason) }
+  return { content: parts.content, finish }
 }
 
 /** Returns a string if the response is not valid: the reason. */

@@ -8,28 +8,31 @@ import { type Path, valueAt } from "../../json/repeatedText.ts"
 import { classify } from "../openAi/decodeError.ts"
 import { errorOf } from "../openAi/errorBody.ts"
 import * as Response from "./decodeResponse.ts"
-import { extrasOf, own, protocol } from "./extras.ts"
+import { extrasOf, own, protocol, thinkingName, type Thought } from "./extras.ts"
 import { finishOf } from "./finishReason.ts"
 import type { Quirks } from "./quirks.ts"
-import { ToolCalls } from "./toolCalls.ts"
+import { callExtras, detailsOf, legacyCall, ToolCalls } from "./toolCalls.ts"
 import { usageOf, used } from "./usage.ts"
 
 type Emit = (event: ChatEvent) => void
 
 /** One of the answers. Emits its content as events. */
 class Choice implements Response.Listener {
-  readonly calls = new ToolCalls()
+  readonly calls: ToolCalls
   isFinished = false
+  hasOutput = false
   private readonly number: number
   private readonly emitEvent: Emit
 
   constructor(number: number, emitEvent: Emit) {
     this.number = number
     this.emitEvent = emitEvent
+    this.calls = new ToolCalls(number)
   }
 
   /** Events of the first answer have no `choice`. */
   emit(event: Exclude<ChatEvent, Started | Used>): void {
+    this.hasOutput = true
     this.emitEvent(this.number === 0 ? event : { ...event, choice: this.number })
   }
 
@@ -37,8 +40,8 @@ class Choice implements Response.Listener {
     this.emit({ _tag: "TextDelta", text })
   }
 
-  reasoning(text: string, name: string): void {
-    this.emit({ _tag: "ReasoningDelta", text, extras: { [protocol]: { name } } })
+  reasoning(text: string, extras: Thought): void {
+    this.emit({ _tag: "ReasoningDelta", text, extras: { [protocol]: extras } })
   }
 
   refusal(text: string): void {
@@ -49,14 +52,15 @@ class Choice implements Response.Listener {
     this.emit({ _tag: "Native", protocol, value, isNote: true })
   }
 
-  /** An id for a call that has none. */
-  legacyId(response: string): string {
-    return Response.legacyId(response, this.number)
+  finish(reason: string | undefined): void {
+    this.isFinished = true
+    this.emit({ _tag: "Finished", ...finishOf(reason) })
   }
 }
 
 const deltaPath: Path = ["choices", 0, "delta"]
 const contentPath: Path = [...deltaPath, "content"]
+const thinkingPath: Path = [...contentPath, 0, thinkingName, 0, "text"]
 const callPath: Path = [...deltaPath, "tool_calls", 0]
 const customPath: Path = [...callPath, "custom"]
 const inputPath: Path = [...customPath, "input"]
@@ -65,7 +69,10 @@ const argumentsPath: Path = [...callPath, "function", "arguments"]
 /** The place of a delta's text. */
 const pathOf = (chunk: JsonObject, delta: Delta): Path => {
   if (delta._tag === "TextDelta") return contentPath
-  if (delta._tag === "ReasoningDelta") return [...deltaPath, From.string(own(delta.extras)["name"]) ?? ""]
+  if (delta._tag === "ReasoningDelta") {
+    const name = From.string(own(delta.extras)["name"]) ?? ""
+    return name === thinkingName ? thinkingPath : [...deltaPath, name]
+  }
   return From.isObject(valueAt(chunk, customPath)) ? inputPath : argumentsPath
 }
 
@@ -103,12 +110,15 @@ export class OpenAiChatDecoder extends JsonStreamDecoder<SseEvent> {
   }
 
   protected override onFrame({ data, event }: SseEvent): void {
-    if (event === "error") return this.failWith(data)
+    if (event === "error") return this.onError(data)
     if (this.isRepeated(data)) return
     if (data.length < 32 && data.trim() === "[DONE]") return this.onDone()
     const chunk = From.parse(data)
     if (!From.isObject(chunk)) return this.onOther(chunk, data)
-    if (chunk["error"] !== undefined && errorOf(chunk) !== undefined) return this.failWith(data)
+    if (chunk["error"] !== undefined && errorOf(chunk) !== undefined) {
+      this.onError(data)
+      if (this.failure !== undefined) return
+    }
     const isNew = this.isStarted ? this.onMore(chunk) : this.onFirst(chunk)
     const usage = usageOf(this.quirks, chunk)
     if (usage !== undefined && usage !== null) this.usage = used(this.quirks, usage) ?? this.usage
@@ -117,8 +127,11 @@ export class OpenAiChatDecoder extends JsonStreamDecoder<SseEvent> {
     if (!isNew) this.remember(data, chunk, (delta) => pathOf(chunk, delta))
   }
 
-  /** Some servers send fewer answers than requested. All that began must have finished. */
+  /** Some servers send fewer answers than requested, and some send no finish: an answer that began is whole by now. */
   private onDone() {
+    for (const choice of this.choices.values()) {
+      if (!choice.isFinished && choice.hasOutput) this.onFinish(choice, undefined)
+    }
     if (this.open > 0 || this.finished === 0) return
     this.isFinished = true
     this.isUsageFinal = true
@@ -128,12 +141,12 @@ export class OpenAiChatDecoder extends JsonStreamDecoder<SseEvent> {
   /** An event that is no chunk. Google sends an error as a list. */
   private onOther(value: Json | undefined, data: string) {
     if (errorOf(value) === undefined) this.fail("an event that is not a JSON object", data)
-    else this.failWith(data)
+    else this.onError(data)
   }
 
-  /** The provider reported an error within the stream. */
-  private failWith(data: string) {
-    this.failure = classify(this.peer, { status: 200, headers: {}, body: data })
+  /** The provider reported an error within the stream. After the finish, it changes nothing: the answer is whole. */
+  private onError(data: string) {
+    if (!this.isFinished) this.failure = classify(this.peer, { status: 200, headers: {}, body: data })
   }
 
   /** Returns whether the chunk has something new of the whole answer. */
@@ -174,33 +187,31 @@ export class OpenAiChatDecoder extends JsonStreamDecoder<SseEvent> {
       Response.readMessage(this.quirks, delta, choice)
       const calls = delta["tool_calls"]
       if (calls !== undefined) { for (const fragment of From.array(calls)) this.onToolCall(choice, fragment, data) }
-      const legacy = delta["function_call"]
-      if (From.isObject(legacy)) {
-        const id = choice.legacyId(this.id)
-        this.onToolCall(choice, { index: 0, id, function: legacy }, data)
+      if (delta["function_call"] !== undefined) {
+        const legacy = legacyCall(delta)
+        if (legacy !== undefined) this.onToolCall(choice, legacy, data)
       }
     }
     Response.readOthers(value, choice)
     const reason = From.string(value["finish_reason"])
-    if (reason === undefined || choice.isFinished || this.failure !== undefined) return
-    choice.isFinished = true
+    if (reason !== undefined && !choice.isFinished && this.failure === undefined) this.onFinish(choice, reason)
+  }
+
+  private onFinish(choice: Choice, reason: string | undefined) {
+    choice.finish(reason)
     this.open--
     this.finished++
     this.isFinished = this.open === 0 && this.finished >= this.expected
-    choice.emit({ _tag: "Finished", ...finishOf(reason) })
   }
 
   private onToolCall(choice: Choice, value: unknown, data: string) {
     if (this.failure !== undefined) return
     const fragment = From.object(value) ?? {}
-    const found = choice.calls.find(fragment)
-    if (found === undefined) return this.fail("a tool call without an id or a name", data)
+    const { name: given, text } = detailsOf(fragment)
+    const found = choice.calls.find(this.id, fragment, given)
+    if (found === undefined) return this.fail("a tool call without a name", data)
     const { call: { id, index, name }, isNew } = found
-    if (isNew) choice.emit({ _tag: "ToolCallStarted", index, id, name, ...Response.callExtras(fragment) })
-    const custom = From.object(fragment["custom"])
-    const text = custom === undefined
-      ? Response.argumentsText(From.object(fragment["function"]))
-      : From.string(custom["input"])
+    if (isNew) choice.emit({ _tag: "ToolCallStarted", index, id, name, ...callExtras(fragment) })
     if (text === null) return this.fail("a tool call whose arguments are not a string", data)
     if (text !== undefined && text !== "") choice.emit({ _tag: "ToolCallDelta", index, arguments: text })
   }

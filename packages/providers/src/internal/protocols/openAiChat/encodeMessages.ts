@@ -12,7 +12,7 @@ import type {
 import type { Json, JsonObject } from "../../../Json.ts"
 import { isObject } from "../../json/json.ts"
 import * as Content from "./encodeParts.ts"
-import { own, reasoningNames } from "./extras.ts"
+import { own, reasoningNames, thinkingName } from "./extras.ts"
 import { type Quirks, reasoningName, toolId } from "./quirks.ts"
 
 const parts = <P>(content: string | ReadonlyArray<P>, encode: (part: P) => JsonObject): Json =>
@@ -24,10 +24,10 @@ const system = (quirks: Quirks, { content, extras }: SystemMessage): JsonObject 
 }
 
 export const toolCall = (quirks: Quirks, { arguments: text, extras, id: given, name }: ToolCallPart): JsonObject => {
-  const unknown = own(extras)
+  const { type, ...unknown } = own(extras)
   const id = toolId(quirks, given)
-  return unknown["type"] === "custom"
-    ? { ...unknown, id, type: "custom", custom: { name, input: text } }
+  return type === "custom"
+    ? { ...unknown, id, type, custom: { name, input: text } }
     : { ...unknown, id, type: "function", function: { name, arguments: text } }
 }
 
@@ -42,13 +42,16 @@ const addText = (part: JsonObject, said: Array<JsonObject>): void => {
   else if (part.text !== "") said.push(part)
 }
 
-/** The name under which a server of this protocol sent the thinking. */
-const receivedName = ({ extras }: ReasoningPart): string | undefined => {
-  const { name } = own(extras)
-  return reasoningNames.find((known) => known === name)
-}
+const isName = (name: unknown): name is ReceivedName => receivedNames.some((known) => known === name)
+
+const receivedNames = [...reasoningNames, thinkingName] as const
+type ReceivedName = typeof receivedNames[number]
 
 const isSigned = ({ redacted, signature }: ReasoningPart): boolean => redacted !== undefined || signature !== undefined
+
+const add = (texts: Map<string, string>, name: string, text: string): void => {
+  texts.set(name, (texts.get(name) ?? "") + text)
+}
 
 /** The model's message, for a history and for an answer. */
 export const assistantMessage = (quirks: Quirks, content: ReadonlyArray<AssistantPart>): JsonObject => {
@@ -66,8 +69,14 @@ export const assistantMessage = (quirks: Quirks, content: ReadonlyArray<Assistan
         refusal = (refusal ?? "") + part.text
         break
       case "reasoning": {
-        const name = reasoningName(quirks, { received: receivedName(part), isSigned: isSigned(part) })
-        if (name !== undefined) reasoning.set(name, (reasoning.get(name) ?? "") + part.text)
+        const { copy, name: received, ...extras } = own(part.extras)
+        const name = reasoningName(quirks, {
+          received: isName(received) ? received : undefined,
+          isSigned: isSigned(part)
+        })
+        if (name === thinkingName) said.push(Content.thinking(part.text, extras))
+        else if (name !== undefined) add(reasoning, name, part.text)
+        if (name === received && isName(copy)) add(reasoning, copy, part.text)
         break
       }
       case "tool-call":
@@ -126,8 +135,9 @@ const tool = (quirks: Quirks, message: ToolMessage, shown: Array<UserPart>): Jso
 export const encodeMessages = (quirks: Quirks, messages: ReadonlyArray<Message>): ReadonlyArray<JsonObject> => {
   const encoded: Array<JsonObject> = []
   let shown: Array<UserPart> = []
+  const userPart = (part: UserPart) => Content.userPart(quirks, part)
   const show = () => {
-    if (shown.length > 0) encoded.push({ role: "user", content: shown.map(Content.userPart) })
+    if (shown.length > 0) encoded.push({ role: "user", content: shown.map(userPart) })
     shown = []
   }
   for (const message of messages) {
@@ -140,7 +150,7 @@ export const encodeMessages = (quirks: Quirks, messages: ReadonlyArray<Message>)
     else if (message.role === "assistant") {
       const encodedMessage = assistant(quirks, message)
       if (encodedMessage !== undefined) encoded.push(encodedMessage)
-    } else encoded.push({ ...own(message.extras), role: "user", content: parts(message.content, Content.userPart) })
+    } else encoded.push({ ...own(message.extras), role: "user", content: parts(message.content, userPart) })
   }
   show()
   return encoded

@@ -4,12 +4,20 @@ import type { FilePart, ImagePart, NativePart, SystemPart, TextPart, UserPart } 
 import type { Json, JsonObject } from "../../../Json.ts"
 import * as DataUrl from "../../http/dataUrl.ts"
 import { fields, isObject } from "../../json/json.ts"
-import { own, protocol, unsupported } from "./extras.ts"
+import { own, protocol, thinkingName, unsupported } from "./extras.ts"
+import type { Quirks } from "./quirks.ts"
 
 export const native = (part: NativePart): JsonObject =>
   part.protocol === protocol ? part.value : unsupported(`a part of the protocol ${part.protocol}`)
 
 export const text = ({ extras, text }: TextPart): JsonObject => ({ ...own(extras), type: "text", text })
+
+/** Thinking as Mistral has it. */
+export const thinking = (text: string, extras: JsonObject): JsonObject => ({
+  ...extras,
+  type: "thinking",
+  [thinkingName]: [{ type: "text", text }]
+})
 
 const image = ({ detail, extras, source }: ImagePart): JsonObject => {
   const url = "fileId" in source
@@ -48,8 +56,12 @@ const extensions: ReadonlyMap<string, string> = new Map([
   ["text/markdown", "md"]
 ])
 
-const file = ({ extras, name, source }: FilePart): JsonObject => {
-  if ("url" in source) return unsupported("a file by its URL")
+const file = (quirks: Quirks, { extras, name, source }: FilePart): JsonObject => {
+  if ("url" in source) {
+    return quirks.fileUrl === "unsupported"
+      ? unsupported("a file by its URL")
+      : { ...own(extras), type: "file", file: fields({ file_data: source.url, filename: name }) }
+  }
   if ("fileId" in source) {
     return { ...own(extras), type: "file", file: fields({ file_id: source.fileId, filename: name }) }
   }
@@ -67,14 +79,14 @@ const file = ({ extras, name, source }: FilePart): JsonObject => {
 
 export const systemPart = (part: SystemPart): JsonObject => part.type === "text" ? text(part) : native(part)
 
-export const userPart = (part: UserPart): JsonObject => {
+export const userPart = (quirks: Quirks, part: UserPart): JsonObject => {
   switch (part.type) {
     case "text":
       return text(part)
     case "image":
       return image(part)
     case "file":
-      return file(part)
+      return file(quirks, part)
     case "native":
       return native(part)
   }

@@ -1,12 +1,14 @@
-import type { AssistantPart } from "../../../ChatRequest.ts"
+import type { AssistantPart, ToolCallPart } from "../../../ChatRequest.ts"
 import type { ChatResponse, Choice } from "../../../ChatResponse.ts"
 import type { Json, JsonObject } from "../../../Json.ts"
+import type { Delivery } from "../../../Protocol.ts"
 import { isObject } from "../../json/json.ts"
 import { assistantMessage } from "./encodeMessages.ts"
 import { mergeFields } from "./encodeParts.ts"
 import { own, protocol } from "./extras.ts"
 import { finishReason } from "./finishReason.ts"
 import type { Quirks } from "./quirks.ts"
+import { legacyType } from "./toolCalls.ts"
 import { encodeUsage } from "./usage.ts"
 
 /** Native parts of other protocols are left out. */
@@ -29,27 +31,43 @@ const named = (part: AssistantPart): AssistantPart =>
 const sending = (quirks: Quirks): Quirks =>
   quirks.reasoningField === "never" ? { ...quirks, reasoningField: "as-received" } : quirks
 
-const choice = (quirks: Quirks) => ({ content, finish }: Choice, index: number): Json => {
-  const { content: said = null, refusal = null, ...message } = assistantMessage(quirks, content.filter(ours).map(named))
+/** The only call in its old form, for a client that knows no other, or from a server that sent it so. */
+const legacyCall = (content: ReadonlyArray<AssistantPart>, isRequested: boolean): ToolCallPart | undefined => {
+  const [call, ...others] = content.filter((part) => part.type === "tool-call")
+  if (call === undefined || others.length > 0) return undefined
+  return isRequested || own(call.extras)["type"] === legacyType ? call : undefined
+}
+
+const choice = (quirks: Quirks, isLegacy: boolean) => ({ content, finish }: Choice, index: number): Json => {
+  const parts = content.filter(ours).map(named)
+  const legacy = legacyCall(parts, isLegacy)
+  const encoded = assistantMessage(quirks, legacy === undefined ? parts : parts.filter((part) => part !== legacy))
+  const { content: said = null, refusal = null, ...message } = encoded
   const { logprobs = null, ...others } = native(content, "choice")
   return {
     index,
-    message: { role: "assistant", content: said, refusal, ...message },
+    message: {
+      role: "assistant",
+      content: said,
+      refusal,
+      ...message,
+      ...(legacy && { function_call: { name: legacy.name, arguments: legacy.arguments } })
+    },
     logprobs,
-    finish_reason: finishReason(quirks, finish),
+    finish_reason: finishReason(quirks, finish, legacy !== undefined),
     ...others
   }
 }
 
 /** The JSON body of a whole answer. `created` is 0, unless the extras have it. */
-export const encodeResponse = (quirks: Quirks) => (response: ChatResponse): JsonObject => {
+export const encodeResponse = (quirks: Quirks) => (response: ChatResponse, delivery?: Delivery): JsonObject => {
   const { created = 0, ...extras } = own(response.extras)
   return {
     id: response.id ?? "",
     object: "chat.completion",
     created,
     model: response.model ?? "",
-    choices: response.choices.map(choice(sending(quirks))),
+    choices: response.choices.map(choice(sending(quirks), delivery?.calls === legacyType)),
     ...(response.usage && { usage: encodeUsage(quirks, response.usage) }),
     ...mergeFields(response.choices.map(({ content }) => native(content, "response"))),
     ...extras

@@ -6,9 +6,11 @@ import * as Sse from "../../framing/sse.ts"
 import { isObject, string } from "../../json/json.ts"
 import { encodeError } from "../openAi/encodeError.ts"
 import { toolCall } from "./encodeMessages.ts"
-import { own, protocol } from "./extras.ts"
+import { thinking } from "./encodeParts.ts"
+import { own, protocol, thinkingName } from "./extras.ts"
 import { finishReason } from "./finishReason.ts"
 import type { Quirks } from "./quirks.ts"
+import { legacyType } from "./toolCalls.ts"
 import { encodeUsage } from "./usage.ts"
 
 const event = (data: JsonObject) => Sse.write({ event: "message", data: JSON.stringify(data) })
@@ -26,10 +28,14 @@ export class OpenAiChatEncoder implements Encoder {
   private last: ReadonlyArray<Json> = []
   /** Calls of tools without a schema. */
   private readonly custom = new Set<string>()
+  /** Answers whose first call has the old form, which has no place for others. */
+  private readonly legacy = new Set<number>()
+  private readonly isLegacy: boolean
 
-  constructor(quirks: Quirks, { includeUsage }: Delivery) {
+  constructor(quirks: Quirks, { calls, includeUsage }: Delivery) {
     this.quirks = quirks
     this.includeUsage = includeUsage
+    this.isLegacy = calls === legacyType
   }
 
   push(events: ReadonlyArray<ChatEvent>): string {
@@ -56,19 +62,24 @@ export class OpenAiChatEncoder implements Encoder {
       case "RefusalDelta":
         return this.delta(said.choice, { refusal: said.text })
       case "ReasoningDelta":
-        return this.delta(said.choice, { [this.reasoningName(said)]: said.text })
+        return this.delta(said.choice, this.reasoning(said))
       case "ReasoningSigned":
         // Only the provider that signed it can read it.
         return ""
       case "ToolCallStarted": {
-        const { choice, extras, id, index, name } = said
+        const { choice = 0, extras, id, index, name } = said
+        if (index === 0 && (this.isLegacy || own(extras)["type"] === legacyType)) {
+          this.legacy.add(choice)
+          return this.delta(choice, { function_call: { name, arguments: "" } })
+        }
         const call = toolCall(this.quirks, { type: "tool-call", id, name, arguments: "", extras })
-        if (call["type"] === "custom") this.custom.add(`${choice ?? 0}/${index}`)
+        if (call["type"] === "custom") this.custom.add(`${choice}/${index}`)
         return this.delta(choice, { tool_calls: [{ index, ...call }] })
       }
       case "ToolCallDelta": {
-        const { arguments: text, choice, index } = said
-        const isCustom = this.custom.has(`${choice ?? 0}/${index}`)
+        const { arguments: text, choice = 0, index } = said
+        if (index === 0 && this.legacy.has(choice)) return this.delta(choice, { function_call: { arguments: text } })
+        const isCustom = this.custom.has(`${choice}/${index}`)
         const fragment = isCustom ? { custom: { input: text } } : { function: { arguments: text } }
         return this.delta(choice, { tool_calls: [{ index, ...fragment }] })
       }
@@ -83,7 +94,7 @@ export class OpenAiChatEncoder implements Encoder {
 
   private finish(said: Finished): string {
     const { choice: index = 0 } = said
-    const finished = { index, delta: {}, logprobs: null, finish_reason: finishReason(this.quirks, said) }
+    const finished = { index, delta: {}, logprobs: null, finish_reason: this.reason(said) }
     if (this.quirks.usage !== "unasked") return this.chunk([finished])
     const earlier = this.flush()
     this.last = [finished]
@@ -102,11 +113,19 @@ export class OpenAiChatEncoder implements Encoder {
     return last.length === 0 ? "" : this.chunk(last)
   }
 
-  private reasoningName({ extras }: ReasoningDelta): string {
+  private reason(said: Finished): string {
+    return finishReason(this.quirks, said, this.legacy.has(said.choice ?? 0))
+  }
+
+  /** A server sends thinking also where it accepts none back. */
+  private reasoning({ extras, text }: ReasoningDelta): JsonObject {
     const { reasoningField } = this.quirks
-    return reasoningField === "as-received" || reasoningField === "never"
-      ? string(own(extras)["name"]) ?? "reasoning_content"
+    const { copy, name: received, ...rest } = own(extras)
+    const name = reasoningField === "as-received" || reasoningField === "never"
+      ? string(received) ?? "reasoning_content"
       : reasoningField
+    if (name === thinkingName) return { content: [thinking(text, rest)] }
+    return { [name]: text, ...(name === received && typeof copy === "string" && { [copy]: text }) }
   }
 
   private native(choice: number | undefined, value: JsonObject): string {

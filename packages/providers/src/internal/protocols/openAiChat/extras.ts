@@ -22,6 +22,12 @@ export const unsupported = (detail: string): never => {
 /** The fields in which compatible servers send the model's thinking. OpenAI's own reference has none. */
 export const reasoningNames = ["reasoning_content", "reasoning"] as const
 
+/** Mistral sends the model's thinking as parts of the content, of this type and with a field of this name. */
+export const thinkingName = "thinking"
+
+/** The extras of a thought: where it stood. `copy` is a second field that had the same text. */
+export type Thought = JsonObject & { readonly name: string; readonly copy?: string }
+
 /** The fields that the canonical request lacks. Source: OpenAI's API reference, "Create chat completion". */
 export const parameters: ReadonlySet<string> = new Set([
   "audio",

@@ -10,16 +10,20 @@ const decoded: ReadonlyMap<string, FinishReason> = new Map([
   ["content_filter", "content-filter"]
 ])
 
-export const finishOf = (raw: string): Choice["finish"] => ({ reason: decoded.get(raw) ?? "other", raw })
+/** Some servers send no reason, or an empty one. */
+export const finishOf = (raw: string | undefined): Choice["finish"] =>
+  raw === undefined ? { reason: "unknown", raw: "" } : { reason: decoded.get(raw) ?? "other", raw }
 
 const encoded: Readonly<Record<Exclude<FinishReason, "other" | "tool-calls">, string>> = {
   "stop": "stop",
   "length": "length",
-  "content-filter": "content_filter"
+  "content-filter": "content_filter",
+  // Clients need a reason.
+  "unknown": "stop"
 }
 
-/** OpenAI's word, or the provider's own if OpenAI has none. */
-export const finishReason = ({ toolFinish }: Quirks, { raw, reason }: Choice["finish"]): string => {
-  if (reason === "other") return raw
-  return reason === "tool-calls" ? toolFinish : encoded[reason]
+/** OpenAI's word, or the provider's own if OpenAI has none. `isLegacy`: the call has its old form. */
+export const finishReason = ({ toolFinish }: Quirks, { raw, reason }: Choice["finish"], isLegacy = false): string => {
+  if (reason === "other") return raw || encoded.unknown
+  return reason === "tool-calls" ? isLegacy ? "function_call" : toolFinish : encoded[reason]
 }

@@ -23,12 +23,14 @@ export interface Quirks {
    * - `as-received`: each thought under its own name, if a server of this protocol sent it.
    * - `reasoning_content` or `reasoning`: each thought under this name, unless another provider signed it. DeepSeek answers
    *   400 if `reasoning_content` is missing beside tool calls (its guide to thinking mode).
-   * - `never`: no thoughts. Mistral rejects the field.
+   * - `thinking`: each thought as a part of the content, of the type `thinking`. Mistral sends and accepts it so (its guide
+   *   to reasoning), and rejects the fields.
+   * - `never`: no thoughts.
    *
    * DeepSeek, xAI, Alibaba, Moonshot and llama.cpp use `reasoning_content`; Groq, OpenRouter, Cerebras and Ollama use
    * `reasoning` (recorded traffic, 2026).
    */
-  readonly reasoningField: "as-received" | "never" | "reasoning_content" | "reasoning"
+  readonly reasoningField: "as-received" | "never" | "reasoning_content" | "reasoning" | "thinking"
   /**
    * The form of tool call ids that the server accepts. Another id is replaced by its hash in this form, so that calls and
    * results still match.
@@ -49,6 +51,11 @@ export interface Quirks {
    * request with a `topK` fails with `Unsupported`.
    */
   readonly topK: "top_k" | "unsupported"
+  /**
+   * The field of a file's URL. OpenAI rejects a URL; OpenRouter accepts it in `file_data` (its guide to PDF inputs). With
+   * `unsupported`, a request with the URL of a file fails with `Unsupported`.
+   */
+  readonly fileUrl: "file_data" | "unsupported"
   /** The role of system messages without a role in their extras. OpenAI prefers `developer`; few other servers know it. */
   readonly systemRole: "system" | "developer"
   /** The field of `seed`. Mistral's API reference has `random_seed`. */
@@ -91,6 +98,7 @@ const defaults: Quirks = {
   toolIds: "any",
   usage: "include_usage",
   topK: "top_k",
+  fileUrl: "unsupported",
   systemRole: "system",
   seedField: "seed",
   requiredTool: "required",
@@ -107,9 +115,10 @@ const defaults: Quirks = {
 /** The known values of each quirk that is a word. */
 const words = {
   maxTokensField: ["max_completion_tokens", "max_tokens"],
-  reasoningField: ["as-received", "never", "reasoning_content", "reasoning"],
+  reasoningField: ["as-received", "never", "reasoning_content", "reasoning", "thinking"],
   usage: ["include_usage", "unasked", "x_groq"],
   topK: ["top_k", "unsupported"],
+  fileUrl: ["file_data", "unsupported"],
   systemRole: ["system", "developer"],
   seedField: ["seed", "random_seed"],
   requiredTool: ["required", "any"],
@@ -151,6 +160,7 @@ export const complete = (quirks: Partial<Quirks>): Quirks => {
     toolIds: checkedToolIds(given.toolIds ?? defaults.toolIds),
     usage: word("usage"),
     topK: word("topK"),
+    fileUrl: word("fileUrl"),
     systemRole: word("systemRole"),
     seedField: word("seedField"),
     requiredTool: word("requiredTool"),

@@ -1,10 +1,65 @@
 import type { Json, JsonObject } from "../../../Json.ts"
 import * as From from "../../json/json.ts"
+import type { protocol } from "./extras.ts"
+
+/** The arguments of a tool call: JSON in a string. Undefined if there are none; null if they are no string. */
+const argumentsText = (details: JsonObject | undefined): string | null | undefined => {
+  const value = details?.["arguments"]
+  return value === undefined || value === null ? undefined : typeof value === "string" ? value : null
+}
+
+interface Details {
+  readonly name: string | undefined
+  /** The arguments, or the input of a tool without a schema. Undefined if there are none; null if they are no string. */
+  readonly text: string | null | undefined
+}
+
+/** The name and the arguments of a call, or of a fragment of one. Snowflake sends an empty `custom` beside `function`. */
+export const detailsOf = (call: JsonObject): Details => {
+  const custom = From.object(call["custom"])
+  const name = From.string(custom?.["name"])
+  const input = From.string(custom?.["input"])
+  if (name !== undefined || input !== undefined) return { name, text: input }
+  const details = From.object(call["function"])
+  return { name: From.string(details?.["name"]), text: argumentsText(details) }
+}
+
+/** The type of a call in its old form, `function_call`. OpenAI's servers have no such type. */
+export const legacyType = "function_call"
+
+/** A call in its old form, which has no id, as one of today's. Undefined if there is none: Snowflake sends an empty one. */
+export const legacyCall = (message: JsonObject): JsonObject | undefined => {
+  const details = From.object(message["function_call"])
+  if (details === undefined || (details["name"] || details["arguments"] || "") === "") return undefined
+  return { index: 0, type: legacyType, function: details }
+}
+
+const knownInCall: ReadonlySet<string> = new Set(["index", "id", "function", "custom"])
+
+/** The other fields of a call: a signature that the provider wants back, or the type of a tool without a schema. */
+export const callExtras = (call: JsonObject): { readonly extras?: { readonly [protocol]: JsonObject } } => {
+  const others = From.others(call, knownInCall)
+  if (others === undefined) return {}
+  const { type, ...rest } = others
+  const extras: JsonObject = type === undefined || type === "function" ? rest : others
+  return Object.keys(extras).length === 0 ? {} : { extras: { "openai-chat": extras } }
+}
+
+/** Some servers send no ids, such as Google's. An answer's id and the numbers of choice and call make one that is stable. */
+export const madeUpId = (response: string, choice: number, index: number): string =>
+  `call_${response}_${choice}_${index}`
 
 interface Begun {
   readonly index: number
   readonly id: string
   readonly name: string
+  /** Whether the server sent no id. */
+  readonly isMadeUp: boolean
+}
+
+interface Found {
+  readonly call: Begun
+  readonly isNew: boolean
 }
 
 /** Some servers write the number as a string. */
@@ -13,39 +68,47 @@ const numberOf = (index: Json | undefined): number | undefined =>
 
 /**
  * Finds the tool call of a fragment. OpenAI numbers the calls. Some compatible servers omit the number, and some give all
- * calls the same number. A fragment with a new id and a name always begins a call.
+ * calls the same number. A fragment with a new id and a name always begins a call. Without numbers and ids, each name does.
  */
 export class ToolCalls {
+  private readonly choice: number
   private begun = 0
   private last: Begun | undefined
   private readonly calls = new Map<string, Begun>()
   /** The latest call of each number. */
   private readonly numbered = new Map<number, Begun>()
 
-  /** Undefined if the fragment belongs to no call and begins none. */
-  find(fragment: JsonObject): { readonly call: Begun; readonly isNew: boolean } | undefined {
+  /** `choice` is the number of the answer that makes the calls. */
+  constructor(choice: number) {
+    this.choice = choice
+  }
+
+  /** Undefined if the fragment belongs to no call and begins none. `response` is the id of the whole answer. */
+  find(response: string, fragment: JsonObject, name: string | undefined): Found | undefined {
     const number = numberOf(fragment["index"])
     const id = From.string(fragment["id"])
-    const name = From.string((From.object(fragment["function"]) ?? From.object(fragment["custom"]))?.["name"])
     const current = number === undefined ? this.last : this.numbered.get(number)
 
     if (current !== undefined && (id === undefined || id === current.id)) {
-      const isOther = number === undefined && id === undefined && name !== undefined && name !== current.name
-      return isOther ? undefined : { call: current, isNew: false }
+      const begins = number === undefined && id === undefined && name !== undefined &&
+        (current.isMadeUp || name !== current.name)
+      return begins ? this.begin(response, number, id, name) : { call: current, isNew: false }
     }
     // Fragments of several calls may be mixed. Only their ids distinguish them.
     const known = current === undefined || id === undefined ? undefined : this.calls.get(id)
     if (known !== undefined) return { call: known, isNew: false }
-    if (id !== undefined && name !== undefined) return { call: this.begin(number, id, name), isNew: true }
+    if (name !== undefined) return this.begin(response, number, id, name)
     // A new id without a name is the server's mistake: a new call has a name.
     return current && { call: current, isNew: false }
   }
 
-  private begin(number: number | undefined, id: string, name: string): Begun {
-    const call = { index: this.begun++, id, name }
+  private begin(response: string, number: number | undefined, id: string | undefined, name: string): Found {
+    const index = this.begun++
+    const isMadeUp = id === undefined
+    const call = { index, id: id ?? madeUpId(response, this.choice, index), name, isMadeUp }
     this.last = call
-    this.calls.set(id, call)
+    this.calls.set(call.id, call)
     if (number !== undefined) this.numbered.set(number, call)
-    return call
+    return { call, isNew: true }
   }
 }

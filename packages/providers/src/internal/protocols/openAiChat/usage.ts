@@ -21,12 +21,15 @@ export const used = (
   const usage = From.usage(value)
   if (usage === undefined) return undefined
   const input = From.object(usage["prompt_tokens_details"])
-  const reasoningTokens = From.count(From.object(usage["completion_tokens_details"])?.["reasoning_tokens"])
+  // The second is Copilot's and Perplexity's.
+  const reasoningTokens = From.count(From.object(usage["completion_tokens_details"])?.["reasoning_tokens"]) ??
+    From.count(usage["reasoning_tokens"])
   return {
     inputTokens: total(
       usage["prompt_tokens"],
       tokensOutside.includes("audio") ? From.count(input?.["audio_tokens"]) : undefined
     ),
+    // The second is DeepSeek's, the third Moonshot's, Together's and Hugging Face's, the fourth Mistral's.
     cachedInputTokens: From.count(input?.["cached_tokens"]) ?? From.count(usage["prompt_cache_hit_tokens"]) ??
       From.count(usage["cached_tokens"]) ?? From.count(usage["num_cached_tokens"]),
     cacheWriteTokens: From.count(input?.["cache_write_tokens"]),
