@@ -121,6 +121,14 @@ const over = <A, E>(layer: Layer.Layer<A, E, Transport.Transport>) =>
     Layer.provideMerge(SessionRegistry.layer())
   )
 
+const thoughtOf = (
+  message: { readonly [field: string]: any },
+  field: OpenAiChat.Quirks["reasoningField"]
+): string | undefined =>
+  field === "thinking"
+    ? message["content"]?.[0]?.thinking?.[0]?.text
+    : message[field === "as-received" ? "reasoning_content" : field]
+
 /** What the requests of the program say. Quirks are data, so that the test can hold the wire against them. */
 const assertWire = (row: Provider.ChatRow, requests: ReadonlyArray<FaultyProvider.Received>) => {
   if (row.chat.name !== "openai-chat") return
@@ -139,9 +147,10 @@ const assertWire = (row: Provider.ChatRow, requests: ReadonlyArray<FaultyProvide
   }
   const history = bodies.flatMap(({ messages }) => messages).filter(({ tool_calls: calls }) => calls !== undefined)
   for (const message of history) {
-    const { reasoningField } = quirks
-    const field = reasoningField === "as-received" ? "reasoning_content" : reasoningField
-    assert.strictEqual(message[field], reasoningField === "never" ? undefined : Program.thought)
+    assert.strictEqual(
+      thoughtOf(message, quirks.reasoningField),
+      quirks.reasoningField === "never" ? undefined : Program.thought
+    )
     if (quirks.toolIds !== "any") assert.lengthOf(message.tool_calls[0].id, quirks.toolIds.alphanumeric)
   }
 }
