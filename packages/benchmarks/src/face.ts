@@ -6,7 +6,7 @@
  * machine slows all of them. The figure is CPU per call or per event, over the same with raw undici in the same round.
  * "Cold" is the CPU of a fresh process: of its first 1,000 calls, and of importing a module.
  *
- * - `--smoke` runs shortly, to show that everything works.
+ * - `--smoke` runs shortly, to show that everything works, with all clients in one process.
  * - `--only target,undici` runs some of the clients, `--width 16` sets how many calls are in flight.
  * - `--load calls,streams,cold` runs some of the loads.
  * - `--base DIR` also runs the clients of ours that another checkout has, and compares with them.
@@ -36,10 +36,14 @@ const { values: options } = parseArgs({
 })
 const { base, smoke } = options
 const width = Number(options.width)
+
+/** What a client does when it is its turn. */
+type Task = Omit<Order, "who">
+
 const loads = options.load.split(",")
 const rounds = Number(options.rounds ?? (smoke ? 1 : 25))
 const warmUp = Number(options["warm-up"] ?? (smoke ? 0 : 14))
-const window: Order = { width, millis: smoke ? 20 : 700, calls: Infinity }
+const window: Task = { width, millis: smoke ? 20 : 700, calls: Infinity }
 const coldCalls = smoke ? 20 : 1000
 const coldRounds = smoke ? 1 : 9
 
@@ -80,15 +84,32 @@ const origin = `http://127.0.0.1:${await received<number>(server)}`
 const startClient = smoke ? startUnpinned : startPinned
 const program = join(import.meta.dirname, "internal/face/client.ts")
 
-const started = async ({ checkout, client }: Client, delivery: "whole" | "streamed") => {
-  const child = startClient(program, checkout, client, origin, delivery)
+/** Starts a process for a client. */
+const startProcess = async (): Promise<ChildProcess> => {
+  const child = startClient(program, origin)
   await received(child)
   return child
 }
 
-const work = async (child: ChildProcess, order: Order): Promise<Done> => {
-  child.send(order)
-  return await received(child)
+const shared = smoke ? await startProcess() : undefined
+
+interface Started {
+  readonly work: (task: Task) => Promise<Done>
+  readonly stop: () => void
+}
+
+const started = async ({ checkout, client: name }: Client, delivery: "whole" | "streamed"): Promise<Started> => {
+  const child = shared ?? await startProcess()
+  const who = { name, checkout, isStreamed: delivery === "streamed" }
+  return {
+    work: async (task) => {
+      child.send({ who, ...task } satisfies Order)
+      return await received(child)
+    },
+    stop: () => {
+      if (child !== shared) child.disconnect()
+    }
+  }
 }
 
 /** CPU µs per call, in the order of the rounds, by client. */
@@ -98,20 +119,20 @@ const measure = async (clients: ReadonlyArray<Client>, delivery: "whole" | "stre
   const running = await Promise.all(
     clients.map(async (client) => ({
       name: client.name,
-      child: await started(client, delivery),
+      client: await started(client, delivery),
       samples: new Array<number>()
     }))
   )
-  for (const { child } of running) {
-    for (let used = 0; used <= warmUp * 1e6;) used += (await work(child, window)).cpu
+  for (const { client } of running) {
+    for (let used = 0; used <= warmUp * 1e6;) used += (await client.work(window)).cpu
   }
   for (let round = 0; round < rounds; round++) {
-    for (const { child, samples } of round % 2 === 0 ? running : running.toReversed()) {
-      const { calls, cpu } = await work(child, window)
+    for (const { client, samples } of round % 2 === 0 ? running : running.toReversed()) {
+      const { calls, cpu } = await client.work(window)
       samples.push(cpu / calls)
     }
   }
-  for (const { child } of running) child.disconnect()
+  for (const { client } of running) client.stop()
   const found = new Map(running.map(({ name, samples }) => [name, samples]))
   const undici = found.get("undici")
   for (const [name, samples] of found) {
@@ -185,9 +206,9 @@ const measureCold = async (
 
 if (loads.includes("cold")) {
   const first = async (client: Client): Promise<number> => {
-    const child = await started(client, "whole")
-    const { cpu } = await work(child, { width, millis: Infinity, calls: coldCalls })
-    child.disconnect()
+    const { stop, work } = await started(client, "whole")
+    const { cpu } = await work({ width, millis: Infinity, calls: coldCalls })
+    stop()
     return cpu
   }
   const imported = async (checkout: string, module: string): Promise<number> => {
@@ -214,5 +235,6 @@ if (loads.includes("cold")) {
   }
 }
 
+shared?.disconnect()
 server.disconnect()
 conclude("face", targets)
