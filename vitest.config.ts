@@ -1,3 +1,4 @@
+import { availableParallelism } from "node:os"
 import { join } from "node:path"
 import { env } from "node:process"
 import { defineConfig } from "vitest/config"
@@ -8,6 +9,7 @@ import Summary from "./scripts/summary.ts"
 env["NODE_COMPILE_CACHE"] ??= join(import.meta.dirname, "node_modules/.cache/compiled")
 
 const files = "{packages/*/,}test/**/*"
+const small = "test/hostile/*/!(*.kernel).test.ts"
 
 export default defineConfig({
   ssr: { resolve: { conditions: ["@clawback/source"] } },
@@ -16,37 +18,18 @@ export default defineConfig({
     sequence: { sequencer: SlowFirst },
     // Far more than any takes, but for machines that have much else to do.
     testTimeout: 20_000,
+    // The long tests wait for other processes and for time to pass, so there is one more than there are cores.
+    maxWorkers: availableParallelism() + 1,
     projects: [
+      // Some of these count sockets, descriptors and bytes, so each file is alone in a process of its own.
       {
         extends: true,
-        test: {
-          name: "all",
-          include: [`${files}.test.ts`],
-          exclude: [`${files}.kernel.test.ts`, "test/hostile/first/**"],
-          // By itself, Vitest leaves one core to its own process, which has little to do.
-          maxWorkers: "100%"
-        }
+        test: { name: "all", include: [`${files}.test.ts`], exclude: [small], pool: "forks" }
       },
       // Hundreds of small programs, most of which take less time than what they import.
       {
         extends: true,
-        test: {
-          name: "hostile",
-          include: ["test/hostile/first/*.test.ts"],
-          isolate: false,
-          maxWorkers: "100%"
-        }
-      },
-      // These count sockets and descriptors, so each runs alone, in a process of its own.
-      {
-        extends: true,
-        test: {
-          name: "kernel",
-          include: [`${files}.kernel.test.ts`],
-          pool: "forks",
-          maxWorkers: 1,
-          sequence: { groupOrder: 1 }
-        }
+        test: { name: "hostile", include: [small], isolate: false }
       }
     ]
   }

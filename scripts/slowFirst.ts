@@ -1,18 +1,31 @@
 import { BaseSequencer, type TestSpecification } from "vitest/node"
 
-/** The longest test files, which start first. They mostly wait for child processes, and would run alone at the end. */
-const slow = ["simulations", "proofs", "docs", "examples", "bench"].map((name) => `/test/${name}.test.ts`)
+/** The longest test files, which start first: one that starts last runs alone at the end. */
+const slow = [
+  "simulations",
+  "proofs",
+  "NodeShutdown.kernel",
+  "NodeServer.kernel",
+  "docs",
+  "TransportInterruption",
+  "exitCodes.kernel",
+  "bench",
+  "leakCheck.kernel",
+  "LeakCheckPeers.kernel",
+  "providers",
+  "FaultyProvider",
+  "examples"
+].map((name) => `/${name}.test.ts`)
 
 const rank = ({ moduleId }: TestSpecification): number => {
   const at = slow.findIndex((path) => moduleId.endsWith(path))
   return at < 0 ? slow.length : at
 }
 
-/** Begins with the slow files. The order of the projects stays. */
+/** Begins with the slow files. The order of the others stays. */
 export default class SlowFirst extends BaseSequencer {
   override async sort(files: Array<TestSpecification>): Promise<Array<TestSpecification>> {
     const byDefault = await super.sort.call(this, files)
-    const groups = Map.groupBy(byDefault, ({ project }) => project)
-    return Array.from(groups.values()).flatMap((group) => group.toSorted((one, other) => rank(one) - rank(other)))
+    return byDefault.toSorted((one, other) => rank(one) - rank(other))
   }
 }

@@ -82,6 +82,6 @@ Proof.run(
   isSmall ? 55 : 1800,
   Growth.prove(
     { provider: { behaviors }, open: (url) => Effect.succeed(calls(url)) },
-    isSmall ? { total: 3_000, samples: 12, isJudged: false } : { total: 100_000, samples: 30, isJudged: true }
+    isSmall ? { total: 3_000, samples: 6, isJudged: false } : { total: 100_000, samples: 30, isJudged: true }
   )
 )
