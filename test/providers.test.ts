@@ -39,6 +39,11 @@ const parts = (...content: ReadonlyArray<ChatRequest.AssistantPart>): ChatRespon
   usage: { ...Program.usage, cacheWriteTokens: undefined, raw: {} }
 })
 
+const details = [
+  { type: "reasoning.text", text: Program.thought, signature: "signed", index: 0 },
+  { type: "reasoning.encrypted", data: "bm90IHlvdXJz", index: 1 }
+]
+
 const whole = parts({ type: "reasoning", text: Program.thought }, { type: "text", text: Program.answer })
 
 /** A response that has begun, and does not go on. */
@@ -90,7 +95,7 @@ const say = (row: Provider.Row, streaming: Behavior.Behavior) => (request: ChatR
   if (text.includes(Program.words.tools) && request.messages.at(-1)?.role !== "tool") {
     const { arguments: given, name } = Program.weather
     return parts(
-      { type: "reasoning", text: Program.thought },
+      { type: "reasoning", text: Program.thought, details },
       { type: "tool-call", id: "call_1", name, arguments: JSON.stringify(given) }
     )
   }
@@ -151,6 +156,7 @@ const assertWire = (row: Provider.ChatRow, requests: ReadonlyArray<FaultyProvide
       thoughtOf(message, quirks.reasoningField),
       quirks.reasoningField === "never" ? undefined : Program.thought
     )
+    assert.deepStrictEqual(message.reasoning_details, quirks.reasoningDetails === "never" ? undefined : details)
     if (quirks.toolIds !== "any") assert.lengthOf(message.tool_calls[0].id, quirks.toolIds.alphanumeric)
   }
 }

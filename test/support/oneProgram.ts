@@ -74,19 +74,25 @@ const stream = Effect.gen(function*() {
   assert.isAbove(said.pieces, 1)
 })
 
-/** Two steps: the model calls the tool, and reads its result. */
+const readResult = Effect.fnUntraced(
+  function*(question: Prompt.Prompt, said: Parameters<typeof Prompt.fromResponseParts>[0]) {
+    const prompt = Prompt.concat(question, Prompt.fromResponseParts(said))
+    assert.strictEqual((yield* LanguageModel.generateText({ prompt, toolkit })).text, answer)
+  }
+)
+
+/** Two steps, whole and streamed: the model calls the tool, and reads its result. */
 const tools = Effect.fnUntraced(function*(toolChoice: "auto" | "required") {
   const question = Prompt.make(words.tools)
   const first = yield* LanguageModel.generateText({ prompt: question, toolkit, toolChoice })
   assert.deepStrictEqual(first.toolResults.map(({ result }) => result), ["It rains in Łódź."])
-  const prompt = Prompt.concat(question, Prompt.fromResponseParts(first.content))
-  const second = yield* LanguageModel.generateText({ prompt, toolkit })
-  assert.strictEqual(second.text, answer)
+  yield* readResult(question, first.content)
   const parts = yield* Stream.runCollect(LanguageModel.streamText({ prompt: question, toolkit }))
   assert.deepStrictEqual(
     parts.flatMap((part) => part.type === "tool-result" ? [part.result] : []),
     ["It rains in Łódź."]
   )
+  yield* readResult(question, parts)
 })
 
 const object = Effect.gen(function*() {

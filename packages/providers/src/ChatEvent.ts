@@ -47,6 +47,8 @@ export interface ReasoningSigned extends OfChoice {
   readonly _tag: "ReasoningSigned"
   readonly signature?: string | undefined
   readonly redacted?: string | undefined
+  /** Those of the piece, as in `ChatRequest.ReasoningPart`. */
+  readonly details?: ReadonlyArray<JsonObject> | undefined
 }
 
 /** The model declines to answer, in its own words. */

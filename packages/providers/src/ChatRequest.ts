@@ -59,6 +59,8 @@ export interface ReasoningPart {
   readonly signature?: string | undefined
   /** The thinking in a form that only the provider can read, if the provider does not show it. */
   readonly redacted?: string | undefined
+  /** The thinking as `reasoning_details` of OpenAI's protocol, which some servers need back. No other protocol sends them. */
+  readonly details?: ReadonlyArray<JsonObject> | undefined
   readonly extras?: Extras | undefined
 }
 

@@ -32,6 +32,7 @@ export const { provider, target, layer, layerConfig, model, embeddingTarget, emb
       maxTokensField: "max_tokens",
       reasoningField: "reasoning",
       fileUrl: "file_data",
+      reasoningDetails: "as-received",
       usage: "unasked",
       limitHeaders
     }),
@@ -42,6 +43,7 @@ export const { provider, target, layer, layerConfig, model, embeddingTarget, emb
       errors: "https://openrouter.ai/docs/api/reference/errors-and-debugging",
       fileUrl: "https://openrouter.ai/docs/guides/overview/multimodal/pdfs",
       limitHeaders: "https://openrouter.ai/docs/api/reference/limits",
+      reasoningDetails: "https://openrouter.ai/docs/use-cases/reasoning-tokens#preserving-reasoning-blocks",
       reasoningField: "https://openrouter.ai/docs/guides/best-practices/reasoning-tokens"
     }
   })

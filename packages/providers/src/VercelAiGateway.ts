@@ -19,12 +19,13 @@ export const { provider, target, layer, layerConfig, model, embeddingTarget, emb
   Provider.make({
     name: "vercel-ai-gateway",
     baseUrl: "https://ai-gateway.vercel.sh/v1",
-    chat: OpenAiChat.make({ reasoningField: "reasoning", limitHeaders: {} }),
+    chat: OpenAiChat.make({ reasoningField: "reasoning", reasoningDetails: "as-received", limitHeaders: {} }),
     embeddings: OpenAiEmbeddings.make({ encoding: "float", limitHeaders: {} }),
     config: { apiKey: "AI_GATEWAY_API_KEY" },
     sources: {
       baseUrl: "https://vercel.com/docs/ai-gateway/sdks-and-apis/openai-chat-completions",
       embeddings: "https://vercel.com/docs/ai-gateway/sdks-and-apis/openai-chat-completions/embeddings",
+      reasoningDetails: "https://vercel.com/docs/ai-gateway/sdks-and-apis/openai-chat-completions/advanced",
       reasoningField: "https://vercel.com/docs/ai-gateway/sdks-and-apis/openai-chat-completions/advanced"
     }
   })

@@ -1,7 +1,7 @@
 /** In what servers of OpenAI's chat completions differ. Each test fails without its quirk. */
 import { type ChatRequest, ChatResponse, OpenAiChat, type Protocol } from "@clawback/providers"
 import { assert, describe, it } from "@effect/vitest"
-import { Result } from "effect"
+import { Option, Result } from "effect"
 import { httpRequest } from "./support/httpRequest.ts"
 
 const peer: Protocol.Peer = { provider: "test", redact: (text) => text }
@@ -66,6 +66,7 @@ describe("the quirks of OpenAI's chat completions", () => {
     assert.deepStrictEqual(OpenAiChat.protocol.quirks, {
       maxTokensField: "max_completion_tokens",
       reasoningField: "as-received",
+      reasoningDetails: "as-received",
       toolIds: "any",
       usage: "include_usage",
       topK: "top_k",
@@ -289,5 +290,122 @@ describe("the quirk of usage", () => {
     const response = { ...answer({ type: "text", text: "a" }), usage: { ...noUsage, outputTokens: 4 } }
     assert.include(encodeStream({ usage: "x_groq" }, response), "\"x_groq\":{\"usage\":{\"completion_tokens\":4}}")
     assert.include(encodeStream({ usage: "unasked" }, response), "\"usage\":{\"completion_tokens\":4}")
+  })
+})
+
+const chunk = (delta: object, finish: string | null = null) => ({
+  id: "1",
+  model: "m",
+  choices: [{ index: 0, delta, finish_reason: finish }]
+})
+
+const piece = (text: string, more: object = {}) =>
+  chunk({
+    content: "",
+    reasoning: text,
+    reasoning_details: [{ type: "reasoning.text", text, index: 0, ...more }]
+  })
+
+describe("details of thinking", () => {
+  const thought = {
+    type: "reasoning.text",
+    text: "Sockets leak.",
+    format: "anthropic-claude-v1",
+    index: 0,
+    signature: "s"
+  }
+  const encrypted = { type: "reasoning.encrypted", data: "bm90", id: "rs_1", index: 1 }
+  const call = { type: "tool-call", id: "c1", name: "f", arguments: "{}" } as const
+
+  it("are joined from the pieces of a stream, and come before what follows", () => {
+    const events = streamed({}, [
+      piece("Sockets", { format: "anthropic-claude-v1", signature: null }),
+      piece(" leak."),
+      // The same piece again is not a repetition of the frame.
+      piece(" leak."),
+      chunk({ content: "", reasoning_details: [{ type: "reasoning.text", signature: "s", index: 0 }] }),
+      chunk({ content: "Yes." }),
+      chunk({ content: "", reasoning_details: [encrypted] }),
+      chunk({}, "stop")
+    ])
+    assert.deepStrictEqual(events.slice(1), [
+      ...["Sockets", " leak.", " leak."].map((text) => ({
+        _tag: "ReasoningDelta",
+        text,
+        extras: { "openai-chat": { name: "reasoning" } }
+      } as const)),
+      { _tag: "ReasoningSigned", details: [{ ...thought, text: "Sockets leak. leak." }] },
+      { _tag: "TextDelta", text: "Yes." },
+      { _tag: "ReasoningSigned", details: [encrypted] },
+      { _tag: "Finished", reason: "stop", raw: "stop" }
+    ])
+  })
+
+  it("stay apart where they are of another type or number", () => {
+    const pieces = [
+      { type: "reasoning.summary", summary: "One", index: 0 },
+      { type: "reasoning.summary", summary: " two.", index: 0 },
+      { type: "reasoning.summary", summary: "Three.", index: 1 },
+      encrypted,
+      encrypted
+    ]
+    const events = streamed({}, [chunk({ reasoning_details: pieces }), chunk({}, "stop")])
+    assert.deepStrictEqual(events[1], {
+      _tag: "ReasoningSigned",
+      details: [{ ...pieces[0], summary: "One two." }, pieces[2] ?? {}, encrypted, encrypted]
+    })
+  })
+
+  it("go back with the history to a server that wants them, and to no other", () => {
+    const body = {
+      id: "1",
+      model: "m",
+      choices: [{
+        message: { content: null, reasoning: "Sockets leak.", reasoning_details: [thought, encrypted] },
+        finish_reason: "stop"
+      }]
+    }
+    const received = Result.getOrThrow(
+      OpenAiChat.protocol.decodeResponse(peer, { status: 200, headers: {}, body: JSON.stringify(body) })
+    )
+    const { content } = received.choices[0]
+    const fields = (quirks: Partial<OpenAiChat.Quirks>) => sent(quirks, assistant(...content, call))
+    const thinking = { reasoning: "Sockets leak.", reasoning_details: [thought, encrypted] }
+    const [first] = fields({}) as ReadonlyArray<object>
+    assert.deepInclude(first, thinking)
+    const [declared] = fields({ reasoningField: "reasoning", reasoningDetails: "as-received" }) as ReadonlyArray<object>
+    assert.deepInclude(declared, thinking)
+    const [known] = fields({ reasoningField: "reasoning" }) as ReadonlyArray<object>
+    assert.deepInclude(known, { reasoning: "Sockets leak." })
+    assert.notProperty(known, "reasoning_details")
+    const [never] = fields({ reasoningDetails: "never" }) as ReadonlyArray<object>
+    assert.notProperty(never, "reasoning_details")
+  })
+
+  it("need no text beside them", () => {
+    const events = streamed({}, [chunk({ reasoning_details: [encrypted] }), chunk({}, "stop")])
+    const { content } = Option.getOrThrow(ChatResponse.fromEvents(events)).choices[0]
+    assert.deepStrictEqual(content, [{ type: "reasoning", text: "", details: [encrypted] }])
+    assert.deepStrictEqual(sent({}, assistant(...content, call)), [{
+      role: "assistant",
+      content: null,
+      reasoning_details: [encrypted],
+      tool_calls: [{ id: "c1", type: "function", function: { name: "f", arguments: "{}" } }]
+    }])
+  })
+
+  it("are read from a history, and sent by a server whatever it accepts back", () => {
+    const message = { role: "assistant", content: "Yes.", reasoning: "Sockets leak.", reasoning_details: [thought] }
+    assert.deepStrictEqual(sent({}, ...decode({}, { messages: [message] }).request.messages), [message])
+    const response = answer({ type: "reasoning", text: "Sockets leak.", details: [thought] }, {
+      type: "text",
+      text: "Yes."
+    })
+    const quirks = { reasoningField: "never" } as const
+    assert.include(
+      JSON.stringify(OpenAiChat.make(quirks).encodeResponse(response)),
+      JSON.stringify({ reasoning_details: [thought] }).slice(1, -1)
+    )
+    assert.include(encodeStream(quirks, response), JSON.stringify({ reasoning_details: [thought] }))
   })
 })

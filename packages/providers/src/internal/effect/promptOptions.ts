@@ -3,14 +3,14 @@ import type { Extras, ReasoningPart } from "../../ChatRequest.ts"
 import * as From from "../json/json.ts"
 
 /** Fields for which Effect's parts have no place. An answer carries them as metadata, and a prompt as options. */
-type Unseen = Pick<ReasoningPart, "extras" | "redacted" | "signature">
+type Unseen = Pick<ReasoningPart, "details" | "extras" | "redacted" | "signature">
 
 /** Our own key, beside those of the protocols. */
 const key = "clawback"
 
-export const metadataOf = ({ extras, redacted, signature }: Unseen): Response.ProviderMetadata | undefined => {
-  if (redacted !== undefined || signature !== undefined) {
-    return { ...extras, [key]: From.fields({ redacted, signature }) }
+export const metadataOf = ({ details, extras, redacted, signature }: Unseen): Response.ProviderMetadata | undefined => {
+  if (redacted !== undefined || signature !== undefined || details !== undefined) {
+    return { ...extras, [key]: From.fields({ redacted, signature, details }) }
   }
   return extras && { ...extras }
 }
@@ -33,10 +33,11 @@ export const extrasField = (options: Options): { readonly extras?: Extras } => {
 }
 
 export const unseenOf = (options: Options): Unseen => {
-  const { redacted, signature } = From.object(options[key]) ?? {}
+  const { details, redacted, signature } = From.object(options[key]) ?? {}
   return {
     ...extrasField(options),
     ...(typeof redacted === "string" && { redacted }),
-    ...(typeof signature === "string" && { signature })
+    ...(typeof signature === "string" && { signature }),
+    ...(Array.isArray(details) && { details: details.filter(From.isObject) })
   }
 }

@@ -48,14 +48,14 @@ class Content {
   }
 
   /** A signature ends a run: it is for all of the reasoning before it. Extras without text are left out. */
-  private pushReasoning({ extras, redacted, signature, text }: ReasoningPart): void {
+  private pushReasoning({ details, extras, redacted, signature, text }: ReasoningPart): void {
     if (text !== "") {
       this.append("reasoning", text)
       this.annotate(extras)
     }
-    if (redacted === undefined && signature === undefined) return
+    if (redacted === undefined && signature === undefined && details === undefined) return
     this.append("reasoning", "")
-    this.annotate(metadataOf({ redacted, signature }))
+    this.annotate(metadataOf({ redacted, signature, details }))
     this.close()
   }
 

@@ -35,6 +35,7 @@ class Answer {
           : this.begin<Writable<ReasoningPart>>({ type: "reasoning", text: "" })
         if (event.signature !== undefined) thought.signature = event.signature
         if (event.redacted !== undefined) thought.redacted = event.redacted
+        if (event.details !== undefined) thought.details = event.details
         this.run = undefined
         break
       }
@@ -120,13 +121,14 @@ const partEvents = (part: AssistantPart, index: number, events: Array<ChatEvent>
       if (part.text !== "") events.push({ _tag: "RefusalDelta", text: part.text, ...choice })
       break
     case "reasoning": {
-      const { extras, redacted, signature, text } = part
+      const { details, extras, redacted, signature, text } = part
       if (text !== "") events.push({ _tag: "ReasoningDelta", text, ...(extras && { extras }), ...choice })
-      if (signature === undefined && redacted === undefined) break
+      if (signature === undefined && redacted === undefined && details === undefined) break
       events.push({
         _tag: "ReasoningSigned",
         ...(signature !== undefined && { signature }),
         ...(redacted !== undefined && { redacted }),
+        ...(details !== undefined && { details }),
         ...choice
       })
       break

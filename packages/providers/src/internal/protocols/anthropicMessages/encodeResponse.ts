@@ -14,6 +14,8 @@ const blocks = (part: AssistantPart): ReadonlyArray<JsonObject> => {
     case "refusal":
       return [{ citations: null, type: "text", text: part.text }]
     case "reasoning":
+      // Nothing but details, which are of another protocol.
+      if (part.text === "" && part.signature === undefined && part.details !== undefined) return []
       return part.redacted === undefined
         ? [{ ...extrasOf(part), type: "thinking", thinking: part.text, signature: part.signature ?? "" }]
         : [{ ...extrasOf(part), type: "redacted_thinking", data: part.redacted }]

@@ -82,6 +82,8 @@ export class AnthropicMessagesEncoder implements Encoder {
         if (event.redacted !== undefined) {
           return this.whole({ type: "redacted_thinking", data: event.redacted })
         }
+        // Details are of another protocol.
+        if (event.signature === undefined && event.details !== undefined) return ""
         this.say("thinking", { type: "signature_delta", signature: event.signature ?? "" })
         return this.close()
       case "ToolCallStarted":

@@ -1,9 +1,17 @@
-import type { AssistantMessage, AssistantPart, Message, ToolCallPart, ToolMessage } from "../../../ChatRequest.ts"
+import type {
+  AssistantMessage,
+  AssistantPart,
+  Message,
+  ReasoningPart,
+  ToolCallPart,
+  ToolMessage
+} from "../../../ChatRequest.ts"
 import type { Json, JsonObject } from "../../../Json.ts"
 import { others } from "../../json/json.ts"
 import * as Content from "./decodeParts.ts"
 import { extrasOf, protocol, reasoningNames, type Thought } from "./extras.ts"
 import { read } from "./read.ts"
+import * as Details from "./reasoningDetails.ts"
 import { callExtras } from "./toolCalls.ts"
 
 const knownInMessage = new Set(["role", "content"])
@@ -15,6 +23,7 @@ const knownInAssistant = new Set([
   "refusal",
   "tool_calls",
   "function_call",
+  Details.field,
   ...reasoningNames
 ])
 
@@ -41,15 +50,17 @@ const toolCall = (value: Json, path: string): ToolCallPart => {
  * The thinking of a message. Some clients send it under both names. DeepSeek rejects calls without the field, so that clients
  * send it empty.
  */
-const thoughts = (message: JsonObject): ReadonlyArray<AssistantPart> => {
+const thoughts = (message: JsonObject): ReadonlyArray<ReasoningPart> => {
   const [name, copy] = reasoningNames
   const [text, copied] = [message[name], message[copy]]
   const first: Thought = text === copied ? { name, copy } : { name }
-  const found: Array<AssistantPart> = []
+  const found: Array<ReasoningPart> = []
   if (typeof text === "string") found.push({ type: "reasoning", text, extras: { [protocol]: first } })
   if (typeof copied === "string" && copied !== text) {
     found.push({ type: "reasoning", text: copied, extras: { [protocol]: { name: copy } } })
   }
+  const details = Details.detailsOf(message)
+  if (details.length > 0) found.push({ type: "reasoning", text: "", ...found.pop(), details })
   return found
 }
 
@@ -132,7 +143,7 @@ class Messages {
       // An empty text beside a tool call means nothing.
       ? content === "" ? [] : [{ type: "text", text: content }]
       : content ?? []
-    return { role: "assistant", content: before.concat(said, after), ...extras }
+    return { role: "assistant", content: [...before, ...said, ...after], ...extras }
   }
 }
 

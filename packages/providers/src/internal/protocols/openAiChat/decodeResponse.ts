@@ -11,6 +11,7 @@ import { errorOf } from "../openAi/errorBody.ts"
 import { extrasOf, protocol, reasoningNames, thinkingName, type Thought } from "./extras.ts"
 import { finishOf } from "./finishReason.ts"
 import type { Quirks } from "./quirks.ts"
+import * as Details from "./reasoningDetails.ts"
 import { callExtras, detailsOf, legacyCall, madeUpId } from "./toolCalls.ts"
 import { used } from "./usage.ts"
 
@@ -19,6 +20,8 @@ export interface Listener {
   text(text: string): void
   /** The field that had it, and what the server wants back with it. */
   reasoning(text: string, extras: Thought): void
+  /** Thinking that the model needs back: of the whole answer, or the next pieces of it. */
+  details(details: ReadonlyArray<JsonObject>): void
   refusal(text: string): void
   /** Something about the answer that is no part of it. */
   note(value: JsonObject): void
@@ -55,6 +58,7 @@ const known: ReadonlySet<string> = new Set([
   "refusal",
   "tool_calls",
   "function_call",
+  Details.field,
   ...reasoningNames
 ])
 
@@ -76,6 +80,8 @@ const reasoning = (quirks: Quirks, message: JsonObject, listener: Listener): voi
 /** Reads text, thinking and refusal, whose fields are the same in a whole message and in a delta. */
 export const readMessage = (quirks: Quirks, message: JsonObject, listener: Listener): void => {
   reasoning(quirks, message, listener)
+  const details = Details.detailsOf(message)
+  if (details.length > 0) listener.details(details)
   const content = message["content"]
   if (typeof content === "string") {
     if (content !== "") listener.text(content)
@@ -123,6 +129,12 @@ class Parts implements Listener {
 
   reasoning(text: string, extras: Thought): void {
     this.content.push({ type: "reasoning", text, extras: { [protocol]: extras } })
+  }
+
+  details(details: ReadonlyArray<JsonObject>): void {
+    const thought = this.content.at(-1)
+    if (thought?.type === "reasoning") this.content[this.content.length - 1] = { ...thought, details }
+    else this.content.push({ type: "reasoning", text: "", details })
   }
 
   note(value: JsonObject): void {

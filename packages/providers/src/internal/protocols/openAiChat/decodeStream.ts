@@ -11,6 +11,7 @@ import * as Response from "./decodeResponse.ts"
 import { extrasOf, own, protocol, thinkingName, type Thought } from "./extras.ts"
 import { finishOf } from "./finishReason.ts"
 import type { Quirks } from "./quirks.ts"
+import * as Details from "./reasoningDetails.ts"
 import { callExtras, detailsOf, legacyCall, ToolCalls } from "./toolCalls.ts"
 import { usageOf, used } from "./usage.ts"
 
@@ -21,6 +22,8 @@ class Choice implements Response.Listener {
   readonly calls: ToolCalls
   isFinished = false
   hasOutput = false
+  /** What came of these since the last were emitted. */
+  private found: Array<JsonObject> = []
   private readonly number: number
   private readonly emitEvent: Emit
 
@@ -30,9 +33,14 @@ class Choice implements Response.Listener {
     this.calls = new ToolCalls(number)
   }
 
-  /** Events of the first answer have no `choice`. */
+  /** Events of the first answer have no `choice`. Whatever follows thinking comes after its details. */
   emit(event: Exclude<ChatEvent, Started | Used>): void {
     this.hasOutput = true
+    if (this.found.length > 0 && event._tag !== "ReasoningDelta" && event._tag !== "Native") {
+      const details = this.found
+      this.found = []
+      this.emit({ _tag: "ReasoningSigned", details })
+    }
     this.emitEvent(this.number === 0 ? event : { ...event, choice: this.number })
   }
 
@@ -42,6 +50,10 @@ class Choice implements Response.Listener {
 
   reasoning(text: string, extras: Thought): void {
     this.emit({ _tag: "ReasoningDelta", text, extras: { [protocol]: extras } })
+  }
+
+  details(details: ReadonlyArray<JsonObject>): void {
+    Details.addDetails(this.found, details)
   }
 
   refusal(text: string): void {
@@ -88,6 +100,8 @@ export class OpenAiChatDecoder extends JsonStreamDecoder<SseEvent> {
   private usage: Omit<Used, "_tag"> | undefined
   /** The usage counts the whole answer: it came with the finish or after it, or the stream ended. */
   private isUsageFinal = false
+  /** This chunk has details of thinking, which are collected: it is not one that emits its text and changes nothing. */
+  private hasDetails = false
   private readonly choices = new Map<number, Choice>()
   private readonly expected: number
   /** The number of answers that began and did not finish, and of those that finished. */
@@ -119,12 +133,13 @@ export class OpenAiChatDecoder extends JsonStreamDecoder<SseEvent> {
       this.onError(data)
       if (this.failure !== undefined) return
     }
+    this.hasDetails = false
     const isNew = this.isStarted ? this.onMore(chunk) : this.onFirst(chunk)
     const usage = usageOf(this.quirks, chunk)
     if (usage !== undefined && usage !== null) this.usage = used(this.quirks, usage) ?? this.usage
     for (const choice of From.array(chunk["choices"])) if (From.isObject(choice)) this.onChoice(choice, data)
     if (usage !== undefined && usage !== null) this.isUsageFinal = this.isFinished
-    if (!isNew) this.remember(data, chunk, (delta) => pathOf(chunk, delta))
+    if (!isNew && !this.hasDetails) this.remember(data, chunk, (delta) => pathOf(chunk, delta))
   }
 
   /** Some servers send fewer answers than requested, and some send no finish: an answer that began is whole by now. */
@@ -185,6 +200,7 @@ export class OpenAiChatDecoder extends JsonStreamDecoder<SseEvent> {
     const delta = From.object(value["delta"])
     if (delta !== undefined) {
       Response.readMessage(this.quirks, delta, choice)
+      this.hasDetails ||= Details.detailsOf(delta).length > 0
       const calls = delta["tool_calls"]
       if (calls !== undefined) { for (const fragment of From.array(calls)) this.onToolCall(choice, fragment, data) }
       if (delta["function_call"] !== undefined) {

@@ -14,6 +14,7 @@ import { isObject } from "../../json/json.ts"
 import * as Content from "./encodeParts.ts"
 import { own, reasoningNames, thinkingName } from "./extras.ts"
 import { type Quirks, reasoningName, toolId } from "./quirks.ts"
+import * as Details from "./reasoningDetails.ts"
 
 const parts = <P>(content: string | ReadonlyArray<P>, encode: (part: P) => JsonObject): Json =>
   typeof content === "string" ? content : content.map(encode)
@@ -59,6 +60,7 @@ export const assistantMessage = (quirks: Quirks, content: ReadonlyArray<Assistan
   const calls: Array<JsonObject> = []
   const message: Array<JsonObject> = []
   const reasoning = new Map<string, string>()
+  const details: Array<JsonObject> = []
   let refusal: string | undefined
   for (const part of content) {
     switch (part.type) {
@@ -69,6 +71,8 @@ export const assistantMessage = (quirks: Quirks, content: ReadonlyArray<Assistan
         refusal = (refusal ?? "") + part.text
         break
       case "reasoning": {
+        if (part.details !== undefined && quirks.reasoningDetails !== "never") details.push(...part.details)
+        if (part.text === "" && part.details !== undefined) break
         const { copy, name: received, ...extras } = own(part.extras)
         const name = reasoningName(quirks, {
           received: isName(received) ? received : undefined,
@@ -97,6 +101,7 @@ export const assistantMessage = (quirks: Quirks, content: ReadonlyArray<Assistan
     ...Content.mergeFields(message),
     content: first === undefined ? null : said.length === 1 && isPlain(first) ? first.text : said,
     ...Object.fromEntries(reasoning),
+    ...(details.length > 0 && { [Details.field]: details }),
     ...(refusal !== undefined && { refusal }),
     ...(calls.length > 0 && { tool_calls: calls })
   }

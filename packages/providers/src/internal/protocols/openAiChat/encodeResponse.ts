@@ -28,8 +28,11 @@ const named = (part: AssistantPart): AssistantPart =>
     : part
 
 /** A server sends thinking also where it accepts none back. */
-const sending = (quirks: Quirks): Quirks =>
-  quirks.reasoningField === "never" ? { ...quirks, reasoningField: "as-received" } : quirks
+const sending = (quirks: Quirks): Quirks => ({
+  ...quirks,
+  reasoningField: quirks.reasoningField === "never" ? "as-received" : quirks.reasoningField,
+  reasoningDetails: "as-received"
+})
 
 /** The only call in its old form, for a client that knows no other, or from a server that sent it so. */
 const legacyCall = (content: ReadonlyArray<AssistantPart>, isRequested: boolean): ToolCallPart | undefined => {

@@ -10,6 +10,7 @@ import { thinking } from "./encodeParts.ts"
 import { own, protocol, thinkingName } from "./extras.ts"
 import { finishReason } from "./finishReason.ts"
 import type { Quirks } from "./quirks.ts"
+import * as Details from "./reasoningDetails.ts"
 import { legacyType } from "./toolCalls.ts"
 import { encodeUsage } from "./usage.ts"
 
@@ -65,7 +66,7 @@ export class OpenAiChatEncoder implements Encoder {
         return this.delta(said.choice, this.reasoning(said))
       case "ReasoningSigned":
         // Only the provider that signed it can read it.
-        return ""
+        return said.details === undefined ? "" : this.delta(said.choice, { [Details.field]: said.details })
       case "ToolCallStarted": {
         const { choice = 0, extras, id, index, name } = said
         if (index === 0 && (this.isLegacy || own(extras)["type"] === legacyType)) {

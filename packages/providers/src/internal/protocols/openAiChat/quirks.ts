@@ -32,6 +32,13 @@ export interface Quirks {
    */
   readonly reasoningField: "as-received" | "never" | "reasoning_content" | "reasoning" | "thinking"
   /**
+   * Whether `reasoning_details` go back: thinking in a form that its model needs back, such as signed or encrypted. A stream's
+   * pieces are joined. Default: `as-received` if the `reasoningField` is, since the server is not known to reject them.
+   *
+   * OpenRouter's guide to reasoning tokens: "you can pass the reasoning_details … back".
+   */
+  readonly reasoningDetails: "as-received" | "never"
+  /**
    * The form of tool call ids that the server accepts. Another id is replaced by its hash in this form, so that calls and
    * results still match.
    *
@@ -95,6 +102,7 @@ export interface Quirks {
 const defaults: Quirks = {
   maxTokensField: "max_completion_tokens",
   reasoningField: "as-received",
+  reasoningDetails: "as-received",
   toolIds: "any",
   usage: "include_usage",
   topK: "top_k",
@@ -116,6 +124,7 @@ const defaults: Quirks = {
 const words = {
   maxTokensField: ["max_completion_tokens", "max_tokens"],
   reasoningField: ["as-received", "never", "reasoning_content", "reasoning", "thinking"],
+  reasoningDetails: ["as-received", "never"],
   usage: ["include_usage", "unasked", "x_groq"],
   topK: ["top_k", "unsupported"],
   fileUrl: ["file_data", "unsupported"],
@@ -154,9 +163,13 @@ export const complete = (quirks: Partial<Quirks>): Quirks => {
     for (const item of found) OptionCheck.choice<string>(`quirks.${name}`, item, lists[name])
     return found
   }
+  const reasoningField = word("reasoningField")
   return {
     maxTokensField: word("maxTokensField"),
-    reasoningField: word("reasoningField"),
+    reasoningField,
+    reasoningDetails: given.reasoningDetails === undefined && reasoningField !== "as-received"
+      ? "never"
+      : word("reasoningDetails"),
     toolIds: checkedToolIds(given.toolIds ?? defaults.toolIds),
     usage: word("usage"),
     topK: word("topK"),
