@@ -114,3 +114,25 @@ describe("Credential.redacted", () => {
       assert.include(error.message, "API_KEY has a character beyond Latin-1")
     }).pipe(environment({ API_KEY: "sk-ab\u2026c" }), isolated))
 })
+
+describe("Credential.configOrNone", () => {
+  const optional = Effect.flatMap(Credential.configOrNone("API_KEY").open, leaseOf)
+
+  it.effect("gives out the secret that is configured", () =>
+    Effect.gen(function*() {
+      assert.strictEqual(Redacted.value(yield* optional), secret)
+      assert.deepStrictEqual(yield* SessionRegistry.counts, { credential: 1 })
+    }).pipe(environment({ API_KEY: secret }), isolated))
+
+  it.effect("gives out an empty one where it is missing, empty or blank", () =>
+    Effect.gen(function*() {
+      for (const env of [{}, { API_KEY: "" }, { API_KEY: " \n" }]) {
+        assert.strictEqual(Redacted.value(yield* environment(env)(optional)), "")
+      }
+    }).pipe(isolated))
+
+  it.effect("fails where the one that is configured can be in no header", () =>
+    Effect.gen(function*() {
+      assert.include((yield* Effect.flip(optional)).message, "beyond Latin-1")
+    }).pipe(environment({ API_KEY: "sk-ab\u2026c" }), isolated))
+})
