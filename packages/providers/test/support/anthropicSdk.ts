@@ -27,6 +27,19 @@ export const decodedStream = (bytes: string): Promise<Anthropic.Message> =>
   client(() => new Response(bytes, { headers: { "content-type": "text/event-stream" } }))
     .messages.stream(asked).finalMessage()
 
+/** The events that the SDK finds in a stream's bytes before an error, and the error. */
+export const eventsAndError = async (bytes: string) => {
+  const found: Array<Anthropic.RawMessageStreamEvent> = []
+  try {
+    const stream = await client(() => new Response(bytes, { headers: { "content-type": "text/event-stream" } }))
+      .messages.create({ ...asked, stream: true })
+    for await (const event of stream) found.push(event)
+    return { events: found, error: undefined }
+  } catch (error) {
+    return { events: found, error }
+  }
+}
+
 /** What the SDK makes of a body. */
 export const decodedBody = (body: object): Promise<Anthropic.Message> =>
   client(() => Response.json(body)).messages.create(asked)

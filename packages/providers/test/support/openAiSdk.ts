@@ -37,6 +37,18 @@ export const chunks = async (bytes: Bytes): Promise<ReadonlyArray<OpenAI.ChatCom
   return found
 }
 
+/** The chunks that the SDK finds before an error, and the error. */
+export const chunksAndError = async (bytes: Bytes) => {
+  const found: Array<OpenAI.ChatCompletionChunk> = []
+  try {
+    const stream = await streaming(bytes).chat.completions.create({ model: "gpt-5", messages: [], stream: true })
+    for await (const chunk of stream) found.push(chunk)
+    return { chunks: found, error: undefined }
+  } catch (error) {
+    return { chunks: found, error }
+  }
+}
+
 /** The answer that the SDK puts together out of a stream's bytes. */
 export const completion = (bytes: Bytes): Promise<OpenAI.ChatCompletion> =>
   streaming(bytes).chat.completions.stream({ model: "gpt-5", messages: [] }).finalChatCompletion()

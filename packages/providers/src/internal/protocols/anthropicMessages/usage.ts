@@ -37,6 +37,7 @@ const isOwn = (raw: JsonObject): boolean =>
 
 /** The usage in this protocol, which has no unknown counts: they become zero. This protocol's own counts stay as they are. */
 export const encodeUsage = (usage: Omit<Used, "_tag"> | undefined): JsonObject => {
+  if (usage !== undefined && isOwn(usage.raw)) return { input_tokens: 0, output_tokens: 0, ...usage.raw }
   const cached = usage?.cachedInputTokens
   const written = usage?.cacheWriteTokens
   return {
@@ -49,8 +50,7 @@ export const encodeUsage = (usage: Omit<Used, "_tag"> | undefined): JsonObject =
     server_tool_use: null,
     service_tier: null,
     inference_geo: null,
-    speed: null,
-    ...(usage !== undefined && isOwn(usage.raw) && usage.raw)
+    speed: null
   }
 }
 

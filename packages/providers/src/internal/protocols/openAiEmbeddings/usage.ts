@@ -10,4 +10,6 @@ export const used = (value: Json | undefined): EmbeddingResponse["usage"] => {
 
 /** The provider's own count, if it is of this protocol. */
 export const encodeUsage = ({ inputTokens, raw }: NonNullable<EmbeddingResponse["usage"]>): JsonObject =>
-  "prompt_tokens" in raw ? raw : From.fields({ prompt_tokens: inputTokens, total_tokens: inputTokens })
+  "prompt_tokens" in raw || "total_tokens" in raw
+    ? raw
+    : From.fields({ prompt_tokens: inputTokens, total_tokens: inputTokens })
