@@ -31,7 +31,7 @@ const peer: Protocol.Peer = { provider: "provider", redact: (text) => text }
 const utf8 = (text: string): Bytes => new TextEncoder().encode(text)
 
 const embeddingProtocols = {
-  perplexity: OpenAiEmbeddings.protocol
+  perplexity: OpenAiEmbeddings.make({ encoding: "base64_int8" })
 } satisfies Record<string, Protocol.EmbeddingProtocol>
 
 const embeddingsOf = ({ vendor }: Recording): Protocol.EmbeddingProtocol =>
@@ -239,8 +239,15 @@ const embeddingDifferences = async (recording: Recording): Promise<ReadonlyArray
     new Response(body, { headers: { "content-type": "application/json" } })
   )
     .embeddings.create({ model: "m", input: "a" })
-  const vectors = theirs.data.map(({ embedding }: Json) => embedding)
-  const encoding = typeof original.data[0]?.embedding === "string" ? "base64" : "float"
+  const encoding = typeof original.data[0]?.embedding !== "string"
+    ? "float"
+    : protocol.delivery.encoding === "base64_int8"
+    ? "base64_int8"
+    : "base64"
+  // The SDK reads any base64 as floats.
+  const vectors = encoding === "base64_int8"
+    ? original.data.map(({ embedding }: Json) => [...new Int8Array(Buffer.from(embedding, "base64"))])
+    : theirs.data.map(({ embedding }: Json) => embedding)
   const isSame = JSON.stringify(vectors) === JSON.stringify(decoded.success.embeddings)
   const encoded = JSON.parse(JSON.stringify(protocol.encodeResponse(decoded.success, { encoding })))
   return [

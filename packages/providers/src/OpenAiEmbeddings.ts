@@ -48,7 +48,7 @@ export const make = (quirks: Partial<Quirks> = {}): OpenAiEmbeddings => {
     methodAt: (at) => modelAt(all.modelIn, path, at) === undefined ? undefined : "POST",
     encodeRequest: encodeRequest(all),
     decodeRequest: ({ body, path: at }) => decodeBody(body, modelAt(all.modelIn, path, at)),
-    decodeResponse,
+    decodeResponse: decodeResponse(all),
     encodeResponse,
     classify,
     encodeError,

@@ -179,9 +179,9 @@ export interface ChatProtocol extends Protocol<ChatRequest, Delivery, ChatRespon
   readonly makeEncoder: (delivery: Delivery) => Encoder<string | Uint8Array>
 }
 
-/** How vectors are delivered: as numbers, or as base64 of 32-bit floats, low byte first, which is far shorter. */
+/** How vectors are delivered: as numbers, or in base64: 32-bit floats, low byte first, or signed bytes. Both are far shorter. */
 export interface EmbeddingDelivery {
-  readonly encoding: "float" | "base64"
+  readonly encoding: "float" | "base64" | "base64_int8"
 }
 
 /** A wire protocol of embeddings. It decodes vectors in either form, since some servers ignore the requested encoding. */

@@ -164,3 +164,28 @@ describe("any response", () => {
     assert.includeMembers([...tags], ["value", "InvalidResponse", "request", "RequestInvalid"])
   })
 })
+
+describe("vectors of signed bytes", () => {
+  const bytes = Array.from({ length: 256 }, (_, index) => (index * 37) % 256 - 128)
+  const embedding = Buffer.from(Int8Array.from(bytes)).toString("base64")
+  const response = {
+    status: 200,
+    headers: {},
+    body: JSON.stringify({ object: "list", data: [{ object: "embedding", index: 0, embedding }], model: "m" })
+  }
+  const asked = { provider: "perplexity", redact: (text: string) => text }
+
+  it("are read and written as such, if the quirk declares them", () => {
+    const { decodeResponse, encodeResponse } = OpenAiEmbeddings.make({ encoding: "base64_int8" })
+    const decoded = Result.getOrThrow(decodeResponse(asked, response))
+    assert.deepStrictEqual(decoded.embeddings, [bytes])
+    assert.deepStrictEqual<unknown>(encodeResponse(decoded, { encoding: "base64_int8" }), JSON.parse(response.body))
+    const scaled = encodeResponse({ ...decoded, embeddings: [[-1, 0, 0.5]] }, { encoding: "base64_int8" })
+    const body = JSON.stringify(scaled)
+    assert.deepStrictEqual(Result.getOrThrow(decodeResponse(asked, { ...response, body })).embeddings, [[-127, 0, 64]])
+  })
+
+  it("are no floats, if the quirk does not", () => {
+    assert.isTrue(Result.isFailure(OpenAiEmbeddings.protocol.decodeResponse(asked, response)))
+  })
+})

@@ -10,7 +10,10 @@ export const encode = (vector: ReadonlyArray<number>): string => {
   return Base64.encode(new Uint8Array(view.buffer))
 }
 
-/** Undefined if the text is not base64 of finite 32-bit floats. */
+/** No model's vector has larger numbers. Bytes of another type, read as floats, nearly always do. */
+const largest = 1e6
+
+/** Undefined if the text is not base64 of 32-bit floats of a vector. */
 export const decode = (text: string): ReadonlyArray<number> | undefined => {
   const decoded = Base64.decode(text)
   if (Result.isFailure(decoded) || decoded.success.byteLength % size !== 0) return undefined
@@ -19,7 +22,7 @@ export const decode = (text: string): ReadonlyArray<number> | undefined => {
   const vector: Array<number> = []
   for (let at = 0; at < byteLength; at += size) {
     const value = view.getFloat32(at, true)
-    if (!Number.isFinite(value)) return undefined
+    if (!(Math.abs(value) <= largest)) return undefined
     vector.push(value)
   }
   return vector

@@ -23,8 +23,10 @@ const input = (value: Json | undefined): EmbeddingRequest["input"] => {
     : inputs.map((list, index) => tokens(list, `input[${index}]`))
 }
 
-const encodingFormat = (value: Json): EmbeddingDelivery["encoding"] =>
-  value === "float" || value === "base64" ? value : read.fail("encoding_format", "must be float or base64")
+const encodingFormat = ({ encoding }: Quirks) => (value: Json): EmbeddingDelivery["encoding"] =>
+  value === "float" || value === "base64" || (value === "base64_int8" && value === encoding)
+    ? value
+    : read.fail("encoding_format", "must be float or base64")
 
 const common = ["model", "input", "user", "encoding_format"]
 
@@ -34,12 +36,13 @@ const knownFields = {
 } satisfies Record<Quirks["dimensionsField"], ReadonlySet<string>>
 
 /** `place`: the model that the path names, if any. */
-export const decodeRequest = ({ dimensionsField: dimensions }: Quirks) =>
+export const decodeRequest = (quirks: Quirks) =>
 (
   body: string,
   place = ""
 ): Result.Result<{ readonly request: EmbeddingRequest; readonly delivery: EmbeddingDelivery }, RequestInvalid> =>
   catching(RequestInvalid, () => {
+    const { dimensionsField: dimensions } = quirks
     const parsed = From.parse(body)
     if (!From.isObject(parsed)) return read.fail("", "the body must be a JSON object")
     return {
@@ -50,6 +53,6 @@ export const decodeRequest = ({ dimensionsField: dimensions }: Quirks) =>
         user: read.optional(parsed["user"], (value) => read.string(value, "user")),
         ...extrasOf(parsed, knownFields[dimensions])
       }),
-      delivery: { encoding: read.optional(parsed["encoding_format"], encodingFormat) ?? "float" }
+      delivery: { encoding: read.optional(parsed["encoding_format"], encodingFormat(quirks)) ?? "float" }
     }
   })

@@ -2,6 +2,7 @@ import type { EmbeddingResponse } from "../../../Embedding.ts"
 import type { JsonObject } from "../../../Json.ts"
 import type { EmbeddingDelivery } from "../../../Protocol.ts"
 import * as Floats from "../../json/floats.ts"
+import * as Int8 from "../../json/int8.ts"
 import { protocol } from "./extras.ts"
 import { encodeUsage } from "./usage.ts"
 
@@ -14,7 +15,7 @@ export const encodeResponse = (
   data: embeddings.map((vector, index) => ({
     object: "embedding",
     index,
-    embedding: encoding === "base64" ? Floats.encode(vector) : vector
+    embedding: encoding === "float" ? vector : encoding === "base64" ? Floats.encode(vector) : Int8.encode(vector)
   })),
   model: model ?? "",
   ...(usage && { usage: encodeUsage(usage) })

@@ -1,4 +1,5 @@
 import * as OptionCheck from "@clawback/core/OptionCheck"
+import type { EmbeddingDelivery } from "../../../Protocol.ts"
 import { checkedLimitHeaders, type LimitHeaders, standard } from "../openAi/limits.ts"
 import { checkedPlace, type ModelPlace } from "../openAi/place.ts"
 
@@ -8,9 +9,9 @@ export interface Quirks {
   readonly dimensionsField: "dimensions" | "output_dimension"
   /**
    * The form in which our clients ask for vectors. `base64` is far shorter, and OpenAI's own SDK asks for it. Servers that
-   * know only numbers want `float`.
+   * know only numbers want `float`. Perplexity sends only signed bytes, `base64_int8` (its guide to embeddings).
    */
-  readonly encoding: "base64" | "float"
+  readonly encoding: EmbeddingDelivery["encoding"]
   /** Where a request names its model. See `OpenAiChat.ModelPlace`. */
   readonly modelIn: ModelPlace
   /** The headers that state the provider's limits. See `OpenAiChat.LimitHeaders`. */
@@ -33,7 +34,7 @@ export const complete = (quirks: Partial<Quirks>): Quirks => {
       "dimensions",
       "output_dimension"
     ]),
-    encoding: OptionCheck.choice("quirks.encoding", encoding ?? defaults.encoding, ["base64", "float"]),
+    encoding: OptionCheck.choice("quirks.encoding", encoding ?? defaults.encoding, ["base64", "float", "base64_int8"]),
     modelIn: checkedPlace("quirks.modelIn", modelIn ?? defaults.modelIn),
     limitHeaders: checkedLimitHeaders("quirks.limitHeaders", limitHeaders ?? defaults.limitHeaders)
   }
