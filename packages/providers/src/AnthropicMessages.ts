@@ -22,13 +22,14 @@
  * - The first system messages are joined in `system`. Later ones stay in place, which older models and servers may reject. So
  *   do those with something that `system` cannot hold, such as `tool_addition`.
  * - `cache_control` in the extras of a message goes to its last block, since the API has it on blocks alone.
- * - Unsigned thinking is dropped: it is another provider's, and the API rejects it. A refusal becomes a text.
+ * - A refusal becomes a text.
  * - Arguments of a call are parsed and written again; no arguments become an empty object. Arguments that are no JSON object
  *   become the field `INVALID_JSON` of an object.
- * - An image's `detail` is dropped, and so are bytes of a plain text document that are not UTF-8.
+ * - Files of text become documents of plain text. Bytes that are not UTF-8 are replaced.
+ * - An id of a tool call that the API does not accept is written in another form. Decoding turns it back.
  * - The effort `none` becomes a budget of 0, and `minimal` becomes `low`. An effort without a budget enables adaptive
  *   thinking. To send only the effort, set `thinking: null` in the extras.
- * - A format is named `answer`. Its description and strictness are dropped: formats are always strict here.
+ * - A format is named `answer`. Its strictness is dropped: formats are always strict here.
  * - A tool's schema without a type gets the type `object`. `toolChoice` and `parallelToolCalls` are sent only with tools.
  *   `parallelToolCalls` is sent inside a tool choice (default `auto`). With `none` it is dropped.
  * - `maxOutputTokens` is always set. `choices: 1` and penalties of zero are dropped.
@@ -36,7 +37,8 @@
  * Decoding a client's request normalises it: `output_format` becomes `output_config.format`; a tool's type `custom` is
  * dropped, and so is a `caller` that is the model itself; fields that are null are dropped.
  *
- * Several choices, a seed, penalties, JSON without a schema, sounds and videos fail with `Unsupported`.
+ * Fields that this protocol lacks are dropped and reported, or refused with `Unsupported`, as `docs/across-protocols.md` states
+ * for each: a seed is dropped, for example, and several choices are refused.
  *
  * A native part is a content block of an unknown type, whole: calls and results of the provider's own tools, and future
  * types. A stream emits it once it is complete. A citation in a stream is a note after its text (`{ type: "citations_delta",

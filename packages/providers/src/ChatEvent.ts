@@ -8,6 +8,7 @@
  */
 
 import type { Extras } from "./ChatRequest.ts"
+import type { Dropped } from "./internal/model/dropped.ts"
 import type { JsonObject } from "./Json.ts"
 
 /** The provider began to answer. It has no content yet. */
@@ -20,6 +21,8 @@ export interface Started {
   readonly counted?: JsonObject | undefined
   /** Other fields of the whole answer, such as its time. */
   readonly extras?: Extras | undefined
+  /** The fields of the request that were not sent as they were asked, since the provider's protocol lacks them. */
+  readonly dropped?: ReadonlyArray<Dropped> | undefined
 }
 
 interface OfChoice {

@@ -2,7 +2,9 @@
  * A request to a chat model, in one form for all providers.
  *
  * Protocols encode it in a provider's own format, and decode it. Fields that only one protocol has are in `extras`, under that
- * protocol's name, and go only to its providers. So one request can be sent to several providers.
+ * protocol's name, and go only to its providers. So one request can be sent to several providers. What becomes of a field that
+ * a provider's protocol lacks is stated field by field: it is converted, dropped and reported, or refused
+ * (`docs/across-protocols.md`).
  *
  * @stable
  */
@@ -24,7 +26,11 @@ export interface TextPart {
 export type Source =
   | { readonly mediaType: string; readonly data: string }
   | { readonly url: string }
-  | { readonly fileId: string }
+  | {
+    readonly fileId: string
+    /** The protocol of the provider that has the file, which others do not have. Default: any. */
+    readonly protocol?: string | undefined
+  }
 
 export interface ImagePart {
   readonly type: "image"
@@ -42,11 +48,13 @@ export interface FilePart {
   readonly extras?: Extras | undefined
 }
 
-/** A part that only one protocol has. Another protocol rejects it or leaves it out. */
+/** A part that only one protocol has. */
 export interface NativePart {
   readonly type: "native"
   readonly protocol: string
   readonly value: JsonObject
+  /** What servers of other protocols get instead. Default: nothing, and the request fails with `Unsupported`. */
+  readonly instead?: ReadonlyArray<TextPart> | undefined
 }
 
 /**

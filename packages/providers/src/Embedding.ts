@@ -5,6 +5,7 @@
  */
 
 import type { Extras } from "./ChatRequest.ts"
+import type { Dropped } from "./internal/model/dropped.ts"
 import type { JsonObject } from "./Json.ts"
 
 export interface EmbeddingRequest {
@@ -22,5 +23,7 @@ export interface EmbeddingResponse {
   /** One vector for each input, in the same order. */
   readonly embeddings: ReadonlyArray<ReadonlyArray<number>>
   readonly extras?: Extras | undefined
+  /** The fields of the request that were not sent, since the provider's protocol lacks them. */
+  readonly dropped?: ReadonlyArray<Dropped> | undefined
   readonly usage: { readonly inputTokens: number | undefined; readonly raw: JsonObject } | undefined
 }

@@ -12,7 +12,6 @@
  * - A file without a name is named `document.pdf` or alike, and a file of plain text becomes a text below its name. OpenAI
  *   rejects both.
  * - A tool message holds text only. Other parts of a tool's result follow in a user message, after the results of the turn.
- *   `isError` is dropped.
  * - `reasoning.budgetTokens` becomes an effort: 0 `none`, up to 2,048 `low`, up to 8,192 `medium`, else `high`.
  * - `toolChoice` and `parallelToolCalls` are sent only with tools. OpenAI rejects them otherwise.
  *
@@ -28,9 +27,14 @@
  * - Fields that are null, and a `response_format` of text, are dropped.
  * - A tool without parameters gets a schema that allows any object, and a schema without a name is named `response`.
  * - `tool_choice: "any"` becomes `required`, and the URL of an image becomes an object.
+ * - OpenRouter's `reasoning` and DeepSeek's `thinking: { type: "disabled" }` are also understood as `reasoning`. They stay in the
+ *   extras, and go back as they came.
  *
  * Decoding an answer normalises it: a tool call without an id gets one, an answer without a finish ends for the reason
  * `unknown`, and an empty `function_call` or `custom` is dropped.
+ *
+ * Fields that this protocol lacks are dropped and reported, or refused with `Unsupported`, as `docs/across-protocols.md` states
+ * for each.
  *
  * The key of a native part says where it belongs: `message`, `choice` (beside the message: log probabilities) or `response`
  * (the whole answer). Any other native part is a part of the content. Only fields of the message go back to the provider

@@ -19,11 +19,13 @@ import type { ChatRequest } from "./ChatRequest.ts"
 import type { ChatResponse } from "./ChatResponse.ts"
 import type { EmbeddingRequest, EmbeddingResponse } from "./Embedding.ts"
 import type { Framing } from "./internal/framing/framing.ts"
+import type { OnDropped } from "./internal/model/dropped.ts"
 import type { Unsupported } from "./internal/model/unsupported.ts"
 import type { Json, JsonObject } from "./Json.ts"
 import type { ProviderError } from "./ProviderError.ts"
 import type { RateLimit, RateLimits } from "./RateLimit.ts"
 
+export type { Dropped, OnDropped } from "./internal/model/dropped.ts"
 export { Unsupported } from "./internal/model/unsupported.ts"
 
 /** The server of a call: its name for errors, and a function that redacts secrets in quoted text. */
@@ -109,7 +111,12 @@ export interface Protocol<in out Request, in out Delivery, in out Response> {
   /** The method of this protocol's requests on a path below a base URL. Undefined: the path is not of this protocol. */
   readonly methodAt: (path: string) => Method | undefined
 
-  readonly encodeRequest: (request: Request, delivery: Delivery) => Result.Result<JsonObject, Unsupported>
+  /** The body of a request. `onDropped` hears of each field that is not sent as it was asked: see `Dropped`. */
+  readonly encodeRequest: (
+    request: Request,
+    delivery: Delivery,
+    onDropped?: OnDropped
+  ) => Result.Result<JsonObject, Unsupported>
   readonly decodeRequest: (
     request: HttpRequest
   ) => Result.Result<{ readonly request: Request; readonly delivery: Delivery }, RequestInvalid>

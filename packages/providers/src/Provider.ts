@@ -49,6 +49,7 @@ import * as LazyModel from "./internal/effect/lazyModel.ts"
 import { type ChatRow, check, type EmbeddingRow, type Row } from "./internal/model/row.ts"
 import * as Target from "./Target.ts"
 
+export { ToolExtras } from "./internal/effect/toolExtras.ts"
 export { apiKeyName, baseUrlName } from "./internal/model/row.ts"
 export type { ChatRow, EmbeddingLimits, EmbeddingRow, Row } from "./internal/model/row.ts"
 

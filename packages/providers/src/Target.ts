@@ -41,13 +41,14 @@ import * as Endpoint from "./internal/call/endpoint.ts"
 import * as View from "./internal/effect/languageModel.ts"
 import * as Parameters from "./internal/model/parameters.ts"
 import type { ChatRow } from "./internal/model/row.ts"
-import type { Unsupported } from "./Protocol.ts"
+import { type ChatProtocol, Unsupported } from "./Protocol.ts"
 import type { CallError } from "./ProviderError.ts"
 
 export interface Options<out E = never, out R = never> extends Endpoint.Options<E, R> {
   /**
    * Default sampling and stop parameters for requests that omit them. Default: the provider's own. A value that no provider
-   * takes is rejected with a `RangeError`. One that the protocol cannot express fails the layer with `Unsupported`.
+   * takes is rejected with a `RangeError`. One that the protocol lacks, so that each call would fail or drop it, fails the layer
+   * with `Unsupported`. Extras of other protocols are meant for other targets.
    */
   readonly parameters?: ChatParameters | undefined
 }
@@ -102,15 +103,29 @@ const chatModel = ({ model, options, provider }: Target<unknown, unknown>, chat:
 /** What every call of a target asks, with the least that a request needs. */
 const least = { messages: [{ role: "user", content: "?" }] } as const
 
-/** Fails if the protocol cannot express the target's parameters: then each call would fail. */
+/** The first parameter that each call would drop. The extras of other protocols are meant for other targets. */
+const firstDropped = ({ encodeRequest, name }: ChatProtocol, request: ChatRequest): Unsupported | undefined => {
+  const extras = request.extras?.[name]
+  let found: Unsupported | undefined
+  encodeRequest(
+    { ...request, extras: extras && { [name]: extras } },
+    { stream: false, includeUsage: false },
+    ({ field, reason }) => {
+      found ??= new Unsupported({ protocol: name, detail: `${field} (${reason})` })
+    }
+  )
+  return found
+}
+
+/** Fails if the protocol cannot express the target's parameters: then each call would fail, or drop them. */
 const openChat = <E, R>(
   { model, options, provider }: Target<E, R>
 ): Effect.Effect<Chat.Chat, E | OpenError, R | Transport.Transport | Scope.Scope> => {
-  const encoded = provider.chat.encodeRequest(
-    { ...options.parameters, ...least, model },
-    { stream: false, includeUsage: false }
-  )
-  return Result.isFailure(encoded) ? Effect.fail(encoded.failure) : Chat.open(provider, model, options)
+  const request = { ...options.parameters, ...least, model }
+  const encoded = provider.chat.encodeRequest(request, { stream: false, includeUsage: false })
+  if (Result.isFailure(encoded)) return Effect.fail(encoded.failure)
+  const dropped = firstDropped(provider.chat, request)
+  return dropped === undefined ? Chat.open(provider, model, options) : Effect.fail(dropped)
 }
 
 /** Opens a target for as long as the scope is open. */

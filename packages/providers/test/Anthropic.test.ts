@@ -153,7 +153,7 @@ describe("an answer in one piece", () => {
       const fake = FakeTransport.make()
       const reason = yield* reasonOf(
         LanguageModel.generateText({ prompt: "Why?" }).pipe(
-          CallParameters.provide({ seed: 7 }),
+          CallParameters.provide({ choices: 2 }),
           Effect.provide(over(fake))
         )
       )

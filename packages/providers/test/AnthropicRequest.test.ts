@@ -72,10 +72,6 @@ describe("a request that the protocol has no form for", () => {
 
   it.each<[string, Partial<ChatRequest.ChatRequest>, RegExp]>([
     ["several answers", { choices: 2 }, /several answers/],
-    ["a seed", { seed: 7 }, /seed/],
-    ["a presence penalty", { presencePenalty: 0.5 }, /presence penalty/],
-    ["a frequency penalty", { frequencyPenalty: -0.5 }, /frequency penalty/],
-    ["JSON of any shape", { format: { type: "json" } }, /schema/],
     ["a sound", { messages: [{ role: "user", content: [sound] }] }, /audio\/wav/],
     ["a sound as a result", { messages: [{ role: "tool", toolCallId: "a", content: [sound] }] }, /audio\/wav/],
     [

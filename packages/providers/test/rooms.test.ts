@@ -34,7 +34,13 @@ const names = new Set([
   "usage"
 ])
 /** What one protocol alone has. */
-const others = new Set(["openAi/errorBody", "openAi/place", "openAiChat/reasoningDetails", "openAiChat/toolCalls"])
+const others = new Set([
+  "anthropicMessages/toolIds",
+  "openAi/errorBody",
+  "openAi/place",
+  "openAiChat/reasoningDetails",
+  "openAiChat/toolCalls"
+])
 
 const files = globSync("internal/protocols/*/*.ts", { cwd: source }).map((path) => path.replaceAll("\\", "/"))
 

@@ -22,10 +22,11 @@ const assistant = (content: ChatRequest.AssistantMessage["content"]): ChatReques
 })
 const system = (content: ChatRequest.SystemMessage["content"]): ChatRequest.Message => ({ role: "system", content })
 const text = (text: string, more: object = {}): ChatRequest.TextPart => ({ type: "text", text, ...more })
-const native = (value: ChatRequest.JsonObject): ChatRequest.NativePart => ({
+const native = (value: ChatRequest.JsonObject, ...instead: ReadonlyArray<string>): ChatRequest.NativePart => ({
   type: "native",
   protocol: "anthropic-messages",
-  value
+  value,
+  ...(instead.length > 0 && { instead: instead.map((said) => text(said)) })
 })
 const called = (id: string, name: string, args: string, more: object = {}): ChatRequest.ToolCallPart => ({
   type: "tool-call",
@@ -198,7 +199,9 @@ const messages: ReadonlyArray<Case> = [
       content: [{ type: "image", source: { type: "url", url: "https://example.test/a.png" } }]
     }]
   }),
-  talk("an image by its file", [user([{ type: "image", source: { fileId: "file_1" }, ...own(cached) }])], {
+  talk("an image by its file", [
+    user([{ type: "image", source: { fileId: "file_1", protocol: "anthropic-messages" }, ...own(cached) }])
+  ], {
     messages: [{ role: "user", content: [{ type: "image", source: { type: "file", file_id: "file_1" }, ...cached }] }]
   }),
   talk("how closely to look at an image", [
@@ -234,9 +237,12 @@ const messages: ReadonlyArray<Case> = [
       content: [{ type: "document", source: { type: "url", url: "https://example.test/a.pdf" } }]
     }]
   }),
-  talk("a document by its file", [user([{ type: "file", source: { fileId: "file_1" } }])], {
-    messages: [{ role: "user", content: [{ type: "document", source: { type: "file", file_id: "file_1" } }] }]
-  }),
+  talk(
+    "a document by its file",
+    [user([{ type: "file", source: { fileId: "file_1" } }])],
+    { messages: [{ role: "user", content: [{ type: "document", source: { type: "file", file_id: "file_1" } }] }] },
+    [user([{ type: "file", source: { fileId: "file_1", protocol: "anthropic-messages" } }])]
+  ),
   talk("a document of plain text", [
     user([{ type: "file", source: { mediaType: "text/plain", data: "R3LDvMOfZSDwn4yn77iP" } }])
   ], {
@@ -246,12 +252,18 @@ const messages: ReadonlyArray<Case> = [
     }]
   }),
   talk("a document of blocks", [
-    user([native({ type: "document", source: { type: "content", content: "It rains." } })])
+    user([native({ type: "document", source: { type: "content", content: "It rains." } }, "It rains.")])
   ], {
     messages: [{ role: "user", content: [{ type: "document", source: { type: "content", content: "It rains." } }] }]
   }),
   talk("a search result", [
-    user([native({ type: "search_result", source: "a", title: "A", content: [{ type: "text", text: "It rains." }] })])
+    user([
+      native(
+        { type: "search_result", source: "a", title: "A", content: [{ type: "text", text: "It rains." }] },
+        "A\na",
+        "It rains."
+      )
+    ])
   ], {
     messages: [{
       role: "user",

@@ -53,6 +53,8 @@ export const Attribute = {
   connectionState: "clawback.connection.state",
   /** `transmit` or `receive`. */
   ioDirection: "network.io.direction",
+  /** The fields of the request that the provider's protocol lacks, in a list. A field that is not listed there is `other`. */
+  requestDropped: "clawback.request.dropped",
   /** Counts up from 1 within a call. */
   attempt: "clawback.attempt.number",
   /** `queue`, `connect`, `first_token`, `idle` or `total`. */

@@ -17,7 +17,7 @@ import * as Effect from "effect/Effect"
 import type * as Pull from "effect/Pull"
 import * as Stream from "effect/Stream"
 import type { ChatEvent } from "../../ChatEvent.ts"
-import type { Decoder, Peer } from "../../Protocol.ts"
+import type { Decoder, Dropped, Peer } from "../../Protocol.ts"
 import { type CallError, StreamTruncated } from "../../ProviderError.ts"
 import { leavingTime } from "./leavingTime.ts"
 
@@ -36,6 +36,14 @@ type EventPull = Pull.Pull<NonEmpty, CallError>
 const none: Events = []
 const isNonEmpty = (events: Events): events is NonEmpty => events.length > 0
 
+/** The first events of an answer, whose start says what was dropped. Not every protocol has a start. */
+const withDropped = (events: Events, dropped: ReadonlyArray<Dropped>): Events => {
+  const [first, ...rest] = events
+  return first?._tag === "Started"
+    ? [{ ...first, dropped }, ...rest]
+    : [{ _tag: "Started", id: undefined, model: undefined, dropped }, ...events]
+}
+
 /** The body of one attempt's response. */
 interface Body {
   readonly response: Transport.Response
@@ -45,6 +53,8 @@ interface Body {
 
 export class Answer {
   private body: Body | undefined = undefined
+  /** What the attempt did not send as it was asked, until the answer's start says it. */
+  private dropped: ReadonlyArray<Dropped> | undefined = undefined
   /** The body has ended, or nothing more of it is awaited. The decoder knows, and nothing more is read. */
   private hasEnded = false
   /** The number of events of this body. */
@@ -55,8 +65,9 @@ export class Answer {
   private unrecorded: Events = none
 
   /** The response of an attempt has come. Earlier attempts delivered nothing, else there would be no other. */
-  begin(body: Body): void {
+  begin(body: Body, dropped: ReadonlyArray<Dropped> | undefined): void {
     this.body = body
+    this.dropped = dropped
     this.hasEnded = false
     this.decoded = 0
     this.undelivered = none
@@ -148,9 +159,11 @@ export class Answer {
     return Effect.fail(new StreamTruncated({ provider: peer.provider, delivered: this.decoded }))
   }
 
-  private keep(events: Events): void {
-    if (events.length === 0) return
-    this.decoded += events.length
+  private keep(decoded: Events): void {
+    if (decoded.length === 0) return
+    this.decoded += decoded.length
+    const events = this.dropped === undefined ? decoded : withDropped(decoded, this.dropped)
+    this.dropped = undefined
     this.undelivered = this.undelivered.length === 0 ? events : this.undelivered.concat(events)
     this.unrecorded = this.unrecorded.length === 0 ? events : this.unrecorded.concat(events)
   }

@@ -15,6 +15,7 @@ import type { CallError, ProviderError } from "../../ProviderError.ts"
 import { invalidResponse } from "../model/invalidResponse.ts"
 import type { ChatRow } from "../model/row.ts"
 import { Answer } from "./answer.ts"
+import { encode } from "./encode.ts"
 import * as Endpoint from "./endpoint.ts"
 import { errorBody } from "./errorBody.ts"
 import * as Pipeline from "./pipeline.ts"
@@ -68,9 +69,9 @@ const streams = (endpoint: Endpoint.Endpoint, protocol: ChatProtocol) => {
     answer: Answer,
     record: CallRecord
   ): Effect.Effect<Stream.Stream<ChatEvent, CallError>, CallError, Scope.Scope> => {
-    const encoded = protocol.encodeRequest(request, asStream)
+    const encoded = encode(protocol, request, asStream, record)
     if (Result.isFailure(encoded)) return Effect.fail(encoded.failure)
-    const body = JSON.stringify(encoded.success)
+    const { body, dropped } = encoded.success
     return Effect.flatMap(Pipeline.exchange(endpoint, to, body, protocol.classify), ({ peer, response }) => {
       if (!isStream(response, protocol)) {
         const { headers, status } = response
@@ -83,7 +84,7 @@ const streams = (endpoint: Endpoint.Endpoint, protocol: ChatProtocol) => {
         )
       }
       record.streaming()
-      answer.begin({ response, peer, decoder: protocol.makeDecoder(peer, request.choices) })
+      answer.begin({ response, peer, decoder: protocol.makeDecoder(peer, request.choices) }, dropped)
       // As a finalizer, so that a whole answer is not lost to a limit that passes only now.
       return Effect.as(Effect.addFinalizer(() => answer.end), Pipeline.guard(endpoint, response.sentAt, answer))
     })

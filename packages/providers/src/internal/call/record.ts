@@ -8,7 +8,8 @@ import type * as Tracer from "effect/Tracer"
 import * as ChatEvent from "../../ChatEvent.ts"
 import type { ChatResponse } from "../../ChatResponse.ts"
 import type { EmbeddingResponse } from "../../Embedding.ts"
-import type { Peer } from "../../Protocol.ts"
+import type { Dropped, Peer } from "../../Protocol.ts"
+import { isDeclared } from "../model/crossings.ts"
 import { type CallMetrics, interrupted } from "./metrics.ts"
 
 export type AnyFiber = Fiber.Fiber<unknown, unknown>
@@ -88,6 +89,13 @@ export class CallRecord {
     this.next(undefined, exit)
     if (this.attempt !== undefined) Span.end(this.attempt, this.fiber, exit)
     this.attempt = undefined
+  }
+
+  /** Fields of the request were not sent as they were asked. Names that only the request knows are not recorded. */
+  dropped(fields: ReadonlyArray<Dropped>): void {
+    if (this.span === undefined) return
+    const names = new Set(fields.map(({ field }) => isDeclared(field) ? field : "other"))
+    Span.annotate(this.span, { [Attribute.requestDropped]: [...names] })
   }
 
   /** The head of a stream has come. */

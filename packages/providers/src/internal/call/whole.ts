@@ -2,8 +2,9 @@ import * as Transport from "@clawback/core/Transport"
 import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
 import type * as Tracer from "effect/Tracer"
-import type { HttpResponse, Peer, Protocol } from "../../Protocol.ts"
+import type { Dropped, HttpResponse, Peer, Protocol } from "../../Protocol.ts"
 import type { CallError, ProviderError } from "../../ProviderError.ts"
+import { encode } from "./encode.ts"
 import { type Endpoint, type Route, route } from "./endpoint.ts"
 import * as Pipeline from "./pipeline.ts"
 import type { CallRecord, Redactor } from "./record.ts"
@@ -31,7 +32,7 @@ export type Call<Request, Response> = (
 ) => Effect.Effect<Response, CallError>
 
 /** Makes calls of one kind to a model. */
-export const make = <Request, Delivery, Response>(
+export const make = <Request, Delivery, Response extends { readonly dropped?: ReadonlyArray<Dropped> | undefined }>(
   endpoint: Endpoint,
   kind: Kind<Request, Delivery, Response>
 ): { readonly call: Call<Request, Response>; readonly route: Route } => {
@@ -46,9 +47,9 @@ export const make = <Request, Delivery, Response>(
 
   const attempt = (request: Request, record: CallRecord) =>
     Effect.suspend(() => {
-      const encoded = protocol.encodeRequest(request, delivery)
+      const encoded = encode(protocol, request, delivery, record)
       if (Result.isFailure(encoded)) return Effect.fail(encoded.failure)
-      const body = JSON.stringify(encoded.success)
+      const { body, dropped } = encoded.success
       return Effect.flatMap(Pipeline.exchange(endpoint, to, body, protocol.classify), ({ peer, response }) =>
         Effect.flatMap(Transport.text(response), (text): Effect.Effect<Response, ProviderError> => {
           const received = { status: response.status, headers: response.headers, body: text }
@@ -61,7 +62,7 @@ export const make = <Request, Delivery, Response>(
             return Effect.fail(located(fault, to, peer, received))
           }
           write(record, decoded.success, peer)
-          return Effect.succeed(decoded.success)
+          return Effect.succeed(dropped === undefined ? decoded.success : { ...decoded.success, dropped })
         }))
     })
 

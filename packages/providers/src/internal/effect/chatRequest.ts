@@ -2,11 +2,13 @@
 import * as AiError from "effect/ai/AiError"
 import type * as LanguageModel from "effect/ai/LanguageModel"
 import * as Tool from "effect/ai/Tool"
+import * as Context from "effect/Context"
 import * as Result from "effect/Result"
 import type * as ChatRequest from "../../ChatRequest.ts"
 import type { JsonObject } from "../../Json.ts"
 import { merged } from "../model/parameters.ts"
 import { promptMessages } from "./promptMessages.ts"
+import { ToolExtras } from "./toolExtras.ts"
 import type { ToolParameters } from "./toolParameters.ts"
 
 const unsupportedSchema = (cause: unknown) =>
@@ -24,11 +26,13 @@ const functionTool = (tool: Tool.Any, parameters: ToolParameters): Result.Result
   }
   const strict = Tool.getStrictMode(tool)
   const description = Tool.getDescription(tool)
+  const extras = Context.get(tool.annotations, ToolExtras)
   return Result.try({
     try: () => ({
       name: tool.name,
       ...(description !== undefined && { description }),
       ...(strict !== undefined && { strict }),
+      ...(extras !== undefined && { extras }),
       parameters: parameters.jsonSchema(tool) as JsonObject
     }),
     catch: unsupportedSchema

@@ -7,6 +7,8 @@
 import * as Response from "effect/ai/Response"
 import * as Schema from "effect/Schema"
 import type { FinishReason, Used } from "../../ChatEvent.ts"
+import type { Dropped } from "../../Protocol.ts"
+import { key } from "./promptOptions.ts"
 
 /** Effect does not export the type id of a part. */
 const typeId = "~effect/ai/Response/Part"
@@ -115,10 +117,13 @@ export const toolCall = (
 
 export const responseMetadata = (
   id: string | undefined,
-  modelId: string | undefined
+  modelId: string | undefined,
+  dropped: ReadonlyArray<Dropped> | undefined
 ): Omit<Response.ResponseMetadataPart, "timestamp"> => ({
   "~effect/ai/Response/Part": typeId,
-  metadata: {},
+  metadata: dropped === undefined
+    ? {}
+    : { [key]: { dropped: dropped.map(({ field, reason }) => ({ field, reason })) } },
   type: "response-metadata",
   id,
   modelId

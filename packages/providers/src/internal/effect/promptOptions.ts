@@ -6,7 +6,7 @@ import * as From from "../json/json.ts"
 type Unseen = Pick<ReasoningPart, "details" | "extras" | "redacted" | "signature">
 
 /** Our own key, beside those of the protocols. */
-const key = "clawback"
+export const key = "clawback"
 
 export const metadataOf = ({ details, extras, redacted, signature }: Unseen): Response.ProviderMetadata | undefined => {
   if (redacted !== undefined || signature !== undefined || details !== undefined) {

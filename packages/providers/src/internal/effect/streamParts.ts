@@ -61,7 +61,7 @@ export class PartsBuilder {
   private onEvent(event: ChatEvent, parts: Parts): void {
     switch (event._tag) {
       case "Started":
-        parts.push(Part.responseMetadata(event.id, event.model))
+        parts.push(Part.responseMetadata(event.id, event.model, event.dropped))
         break
       case "Used":
         this.used = event

@@ -72,10 +72,10 @@ class Content {
 
 /** If there are several answers, only the first has parts: Effect's parts have no place for others. */
 export const wholeParts = (
-  { choices: [{ content, finish }], id, model, usage }: ChatResponse,
+  { choices: [{ content, finish }], dropped, id, model, usage }: ChatResponse,
   readParameters: ReadParameters
 ): Result.Result<Array<Response.PartEncoded>, AiError.InvalidOutputError> => {
-  const answer = new Content(Part.responseMetadata(id, model))
+  const answer = new Content(Part.responseMetadata(id, model, dropped))
   for (const part of content) answer.push(part)
   answer.close()
   const { calls, parts } = answer

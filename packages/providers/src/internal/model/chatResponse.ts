@@ -1,5 +1,6 @@
 import type { FinishReason, Used } from "../../ChatEvent.ts"
 import type { AssistantPart, Extras } from "../../ChatRequest.ts"
+import type { Dropped } from "./dropped.ts"
 
 /** One answer. A response has several only if the request asked for several. */
 export interface Choice {
@@ -20,4 +21,6 @@ export interface ChatResponse {
   /** Undefined if the provider counted nothing. */
   readonly usage: Omit<Used, "_tag"> | undefined
   readonly extras?: Extras | undefined
+  /** The fields of the request that were not sent as they were asked, since the provider's protocol lacks them. */
+  readonly dropped?: ReadonlyArray<Dropped> | undefined
 }

@@ -1,5 +1,5 @@
 import * as Option from "effect/Option"
-import type { ChatEvent, Finished, Used } from "../../ChatEvent.ts"
+import type { ChatEvent, Finished, Started, Used } from "../../ChatEvent.ts"
 import type { AssistantPart, ReasoningPart, RefusalPart, TextPart, ToolCallPart } from "../../ChatRequest.ts"
 import type { ChatResponse, Choice } from "./chatResponse.ts"
 
@@ -108,7 +108,8 @@ export const fromEvents = (events: Iterable<ChatEvent>): Option.Option<ChatRespo
     model: started?.model,
     choices,
     usage,
-    ...(started?.extras && { extras: started.extras })
+    ...(started?.extras && { extras: started.extras }),
+    ...(started?.dropped && { dropped: started.dropped })
   })
 }
 
@@ -145,8 +146,9 @@ const partEvents = (part: AssistantPart, index: number, events: Array<ChatEvent>
   }
 }
 
-export const toEvents = ({ choices, extras, id, model, usage }: ChatResponse): ReadonlyArray<ChatEvent> => {
-  const events: Array<ChatEvent> = [{ _tag: "Started", id, model, ...(extras && { extras }) }]
+export const toEvents = ({ choices, dropped, extras, id, model, usage }: ChatResponse): ReadonlyArray<ChatEvent> => {
+  const started: Started = { _tag: "Started", id, model, ...(extras && { extras }), ...(dropped && { dropped }) }
+  const events: Array<ChatEvent> = [started]
   for (const [number, { content, finish }] of choices.entries()) {
     const choice = number === 0 ? {} : { choice: number }
     let calls = 0

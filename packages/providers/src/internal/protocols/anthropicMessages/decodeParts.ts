@@ -14,6 +14,7 @@ import type { Json, JsonObject } from "../../../Json.ts"
 import * as From from "../../json/json.ts"
 import { keep, protocol } from "./extras.ts"
 import { array, at, boolean, malformed, name, object, optional, text } from "./read.ts"
+import * as ToolIds from "./toolIds.ts"
 
 const knownOfText = new Set(["text", "type"])
 const knownOfImage = new Set(["source", "type"])
@@ -39,7 +40,7 @@ const decodeSource = (value: Json | undefined): Source | undefined => {
     case "url":
       return typeof url === "string" ? { url } : undefined
     case "file":
-      return typeof fileId === "string" ? { fileId } : undefined
+      return typeof fileId === "string" ? { fileId, protocol } : undefined
     case "base64":
       return typeof mediaType === "string" && typeof data === "string" ? { mediaType, data } : undefined
     case "text":
@@ -54,9 +55,28 @@ const image = (block: JsonObject): UserPart => {
   return source === undefined ? native(block) : { type: "image", source, ...keep(block, knownOfImage) }
 }
 
+const plainTexts = (content: Json | undefined): ReadonlyArray<TextPart> | undefined => {
+  if (typeof content === "string") return [{ type: "text", text: content }]
+  const texts = From.array(content).map((block) => From.string(From.object(block)?.["text"]))
+  return texts.length > 0 && texts.every((text) => text !== undefined)
+    ? texts.map((text) => ({ type: "text", text }))
+    : undefined
+}
+
+/** A block of texts, for which other protocols get the texts below where they are from. */
+const quoted = (block: JsonObject, head: ReadonlyArray<Json | undefined>, content: Json | undefined): NativePart => {
+  const lines = head.map(From.string).filter((line) => line !== undefined)
+  const texts = plainTexts(content)
+  if (texts === undefined) return native(block)
+  return {
+    ...native(block),
+    instead: lines.length === 0 ? texts : [{ type: "text", text: lines.join("\n") }, ...texts]
+  }
+}
+
 const document = (block: JsonObject, path: string): UserPart => {
   const source = decodeSource(block["source"])
-  if (source === undefined) return native(block)
+  if (source === undefined) return quoted(block, [block["title"]], From.object(block["source"])?.["content"])
   const name = optional(block, "title", path, text)
   return { type: "file", source, ...(name !== undefined && { name }), ...keep(block, knownOfDocument) }
 }
@@ -72,6 +92,8 @@ export const userPart = (block: JsonObject, path: string): UserPart => {
       return image(block)
     case "document":
       return document(block, path)
+    case "search_result":
+      return quoted(block, [block["title"], block["source"]], block["content"])
     default:
       return native(block)
   }
@@ -86,7 +108,7 @@ export const callExtras = (block: JsonObject) =>
 
 const toolCall = (block: JsonObject, path: string): ToolCallPart => ({
   type: "tool-call",
-  id: name(block["id"], at(path, "id")),
+  id: ToolIds.read(name(block["id"], at(path, "id"))),
   name: name(block["name"], at(path, "name")),
   arguments: JSON.stringify(object(block["input"], at(path, "input"))),
   ...callExtras(block)
@@ -148,7 +170,7 @@ export const toolMessage = (block: JsonObject, path: string): ToolMessage => {
   const isError = optional(block, "is_error", path, boolean)
   return {
     role: "tool",
-    toolCallId: name(block["tool_use_id"], at(path, "tool_use_id")),
+    toolCallId: ToolIds.read(name(block["tool_use_id"], at(path, "tool_use_id"))),
     content: optional(block, "content", path, (value, path) => content(value, path, userPart)) ?? "",
     ...(isError !== undefined && { isError }),
     ...keep(block, knownOfResult)

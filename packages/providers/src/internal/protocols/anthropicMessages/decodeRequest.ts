@@ -146,6 +146,7 @@ const decode = (value: Json | undefined): Decoded => {
     ...extrasOf(From.others(body, known), {
       thinking: extra,
       output_config: output && outputExtra(output),
+      output_format: formatOf(body["output_format"]) === undefined ? body["output_format"] ?? undefined : undefined,
       metadata: metadata && From.others(metadata, knownOfMetadata),
       tool_choice: choice && From.others(choice, knownOfChoice)
     })

@@ -9,6 +9,7 @@ import { callExtras } from "./decodeParts.ts"
 import { responseExtras } from "./decodeResponse.ts"
 import { keep, protocol } from "./extras.ts"
 import { finishOf } from "./finishReason.ts"
+import * as ToolIds from "./toolIds.ts"
 import { latest, used } from "./usage.ts"
 
 /** An open block. */
@@ -133,7 +134,7 @@ export class AnthropicMessagesDecoder extends JsonStreamDecoder<SseEvent> {
     const id = From.string(start["id"])
     const name = From.string(start["name"])
     if (id === undefined || name === undefined) return this.fail("a tool call without an id or a name", data)
-    this.emit({ _tag: "ToolCallStarted", index, id, name, ...callExtras(start) })
+    this.emit({ _tag: "ToolCallStarted", index, id: ToolIds.read(id), name, ...callExtras(start) })
   }
 
   /** Emits a delta. Returns the path of its text, if the event has nothing else. */

@@ -1,7 +1,7 @@
-import type { Message } from "../../../ChatRequest.ts"
+import type { Message, ToolMessage } from "../../../ChatRequest.ts"
 import type { Json, JsonObject } from "../../../Json.ts"
-import { assistantBlocks, content, plain, toolResult } from "./encodeParts.ts"
-import { extrasOf } from "./extras.ts"
+import { answer, content, instructions, plain, toolResult } from "./encodeParts.ts"
+import type { Crossing } from "./extras.ts"
 
 interface Turn {
   readonly role: "system" | "user" | "assistant"
@@ -18,23 +18,23 @@ const cached = (blocks: ReadonlyArray<JsonObject>, cache_control: Json): Readonl
   return blocks.map((block, index) => index === last ? { cache_control, ...block } : block)
 }
 
-const blocksOf = (message: Message): ReadonlyArray<JsonObject> => {
+const blocksOf = (crossing: Crossing, message: Exclude<Message, ToolMessage>): ReadonlyArray<JsonObject> => {
   switch (message.role) {
     case "system":
+      return instructions(crossing, message.content)
     case "user":
-      return content(message.content)
-    case "tool":
-      return [toolResult(message)]
+      return content(crossing, message.content)
     case "assistant":
-      return typeof message.content === "string" ? content(message.content) : message.content.flatMap(assistantBlocks)
+      return answer(crossing, message.content)
   }
 }
 
-const turn = (message: Message): Turn => {
-  const role = message.role === "tool" ? "user" : message.role
+const turn = (crossing: Crossing, message: Message): Turn => {
   // The extras of a tool message are fields of its block.
-  const { cache_control = null, ...extras } = message.role === "tool" ? {} : extrasOf(message)
-  const blocks = blocksOf(message)
+  if (message.role === "tool") return { role: "user", blocks: [toolResult(crossing, message)], extras: {} }
+  const { role } = message
+  const { cache_control = null, ...extras } = crossing.own(message.extras, role === "system" ? role : "messages")
+  const blocks = blocksOf(crossing, message)
   return { role, blocks: cache_control === null ? blocks : cached(blocks, cache_control), extras }
 }
 
@@ -51,10 +51,10 @@ const isSame = (one: Turn, other: Turn): boolean =>
   one.role === other.role && (one.role !== "system" || (isPrefix(one) && isPrefix(other)))
 
 /** Joins neighbours of one role, so that turns alternate. */
-const turns = (messages: ReadonlyArray<Message>): ReadonlyArray<Turn> => {
+const turns = (crossing: Crossing, messages: ReadonlyArray<Message>): ReadonlyArray<Turn> => {
   const turns: Array<{ role: Turn["role"]; blocks: Array<JsonObject>; extras: JsonObject }> = []
   for (const message of messages) {
-    const next = turn(message)
+    const next = turn(crossing, message)
     if (isEmpty(next)) continue
     const last = turns.at(-1)
     if (last !== undefined && isSame(last, next)) {
@@ -72,8 +72,8 @@ const wireMessage = ({ blocks, extras, role }: Turn): JsonObject => ({
 })
 
 /** The first system messages go to `system`. Later ones stay in their place. */
-export const encodeMessages = (messages: ReadonlyArray<Message>): JsonObject => {
-  const [first, ...rest] = turns(messages)
+export const encodeMessages = (crossing: Crossing, messages: ReadonlyArray<Message>): JsonObject => {
+  const [first, ...rest] = turns(crossing, messages)
   const system = first !== undefined && isPrefix(first) ? first : undefined
   const others = system === undefined && first !== undefined ? [first, ...rest] : rest
   return {

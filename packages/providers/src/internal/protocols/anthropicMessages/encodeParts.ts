@@ -5,6 +5,7 @@ import type {
   FilePart,
   ImagePart,
   NativePart,
+  SystemPart,
   TextPart,
   ToolCallPart,
   ToolMessage,
@@ -12,56 +13,88 @@ import type {
 } from "../../../ChatRequest.ts"
 import type { JsonObject } from "../../../Json.ts"
 import * as From from "../../json/json.ts"
-import { extrasOf, protocol, unsupported } from "./extras.ts"
+import type { Crossing } from "./extras.ts"
+import * as ToolIds from "./toolIds.ts"
 
-const isPlainText = (mediaType: string): boolean => /^text\/plain\s*(;|$)/i.test(mediaType)
+const isText = (mediaType: string): boolean => /^(text\/|application\/(json|xml|yaml)\s*(;|$))/i.test(mediaType)
+const isPdf = (mediaType: string): boolean => /^application\/pdf\s*(;|$)/i.test(mediaType)
 
-/** Plain text is sent decoded. Anything else is base64. */
-const plainText = (data: string): JsonObject => ({
+/** Texts are sent decoded. The API has one type for all of them. */
+const plainText = (crossing: Crossing, data: string): JsonObject => ({
   type: "text",
   media_type: "text/plain",
-  data: Result.getOrElse(Base64.decodeString(data), () => unsupported("a plain text file that is not base64"))
+  data: Result.getOrElse(Base64.decodeString(data), () => crossing.refuse("a file of text that is not base64"))
 })
 
 /** The source of an image or a document. */
-const encodeSource = ({ source, type }: ImagePart | FilePart): JsonObject => {
+const encodeSource = (crossing: Crossing, { source, type }: ImagePart | FilePart): JsonObject => {
   if ("url" in source) return { type: "url", url: source.url }
-  if ("fileId" in source) return { type: "file", file_id: source.fileId }
+  if ("fileId" in source) {
+    if (source.protocol !== undefined && source.protocol !== crossing.protocol) crossing.lacks("uploaded")
+    return { type: "file", file_id: source.fileId }
+  }
   const { data, mediaType } = source
-  if (/^(audio|video)\//i.test(mediaType)) return unsupported(`a file of the type ${mediaType}`)
-  return type === "file" && isPlainText(mediaType)
-    ? plainText(data)
-    : { type: "base64", media_type: mediaType, data }
+  if (type === "file") {
+    if (isText(mediaType)) return plainText(crossing, data)
+    if (!isPdf(mediaType)) crossing.lacks("fileType", `a file of the type ${mediaType}`)
+  }
+  return { type: "base64", media_type: mediaType, data }
 }
 
-const text = (part: TextPart): JsonObject => ({ ...extrasOf(part), type: "text", text: part.text })
+const text = (crossing: Crossing, part: TextPart, place: "content" | "system" = "content"): JsonObject => ({
+  ...crossing.own(part.extras, place),
+  type: "text",
+  text: part.text
+})
 
-const native = ({ protocol: origin, value }: NativePart): ReadonlyArray<JsonObject> => {
-  if (origin !== protocol) return unsupported(`a part that only ${origin} knows`)
-  // It is about an earlier text, and no block.
-  return value["type"] === "citations_delta" ? [] : [value]
-}
+/** A citation of a stream is about an earlier text, and no block. */
+const native = ({ value }: NativePart): ReadonlyArray<JsonObject> => value["type"] === "citations_delta" ? [] : [value]
 
 /** The API rejects empty texts. */
 const isEmpty = (part: TextPart): boolean => part.text === "" && part.extras === undefined
 
-const userBlocks = (part: UserPart): ReadonlyArray<JsonObject> => {
+const image = (crossing: Crossing, part: ImagePart): JsonObject => {
+  if (part.detail !== undefined && part.detail !== "auto") crossing.lacks("detail")
+  return { ...crossing.own(part.extras, "content"), type: "image", source: encodeSource(crossing, part) }
+}
+
+const userBlocks = (crossing: Crossing, part: UserPart): ReadonlyArray<JsonObject> => {
   switch (part.type) {
     case "text":
-      return isEmpty(part) ? [] : [text(part)]
+      return isEmpty(part) ? [] : [text(crossing, part)]
     case "image":
-      return [{ ...extrasOf(part), type: "image", source: encodeSource(part) }]
+      return [image(crossing, part)]
     case "file":
       return [{
-        ...extrasOf(part),
+        ...crossing.own(part.extras, "content"),
         type: "document",
-        source: encodeSource(part),
+        source: encodeSource(crossing, part),
         ...From.fields({ title: part.name })
       }]
     case "native":
       return native(part)
   }
 }
+
+/** The blocks of what the system or the user says, or of what came of a tool call. */
+export const content = (
+  crossing: Crossing,
+  parts: string | ReadonlyArray<UserPart>
+): ReadonlyArray<JsonObject> =>
+  typeof parts === "string"
+    ? userBlocks(crossing, { type: "text", text: parts })
+    : crossing.parts(parts).flatMap((part) => userBlocks(crossing, part))
+
+/** The blocks of instructions. */
+export const instructions = (
+  crossing: Crossing,
+  parts: string | ReadonlyArray<SystemPart>
+): ReadonlyArray<JsonObject> =>
+  typeof parts === "string"
+    ? content(crossing, parts)
+    : crossing.parts(parts).flatMap((part) =>
+      part.type !== "text" ? userBlocks(crossing, part) : isEmpty(part) ? [] : [text(crossing, part, "system")]
+    )
 
 /** The arguments as a JSON object, which the protocol requires. */
 const input = (written: string): JsonObject => {
@@ -72,37 +105,42 @@ const input = (written: string): JsonObject => {
   return From.isObject(value) ? value : { INVALID_JSON: written }
 }
 
-export const toolUse = (part: ToolCallPart): JsonObject => ({
-  ...extrasOf(part),
+export const toolUse = (part: ToolCallPart, extras: JsonObject): JsonObject => ({
+  ...extras,
   type: "tool_use",
-  id: part.id,
+  id: ToolIds.write(part.id),
   name: part.name,
   input: input(part.arguments)
 })
 
-/** The blocks of a content. */
-export const content = (
-  parts: string | ReadonlyArray<UserPart>
-): ReadonlyArray<JsonObject> =>
-  typeof parts === "string" ? userBlocks({ type: "text", text: parts }) : parts.flatMap(userBlocks)
-
-export const assistantBlocks = (part: AssistantPart): ReadonlyArray<JsonObject> => {
+const assistantBlocks = (crossing: Crossing, part: AssistantPart): ReadonlyArray<JsonObject> => {
   switch (part.type) {
-    case "text":
-      return isEmpty(part) ? [] : [text(part)]
     case "refusal":
       return part.text === "" ? [] : [{ type: "text", text: part.text }]
-    case "reasoning":
-      if (part.redacted !== undefined) return [{ ...extrasOf(part), type: "redacted_thinking", data: part.redacted }]
-      // Unsigned thinking comes from another provider. The API rejects it.
-      if (part.signature === undefined) return []
-      return [{ ...extrasOf(part), type: "thinking", thinking: part.text, signature: part.signature }]
+    case "reasoning": {
+      const extras = crossing.own(part.extras, "content")
+      if (part.redacted !== undefined) return [{ ...extras, type: "redacted_thinking", data: part.redacted }]
+      if (part.signature !== undefined) {
+        return [{ ...extras, type: "thinking", thinking: part.text, signature: part.signature }]
+      }
+      if (part.text !== "") crossing.lacks("reasoning")
+      return []
+    }
     case "tool-call":
-      return [toolUse(part)]
-    case "native":
-      return native(part)
+      return [toolUse(part, crossing.own(part.extras, "content"))]
+    default:
+      return userBlocks(crossing, part)
   }
 }
+
+/** The blocks of an earlier answer. */
+export const answer = (
+  crossing: Crossing,
+  parts: string | ReadonlyArray<AssistantPart>
+): ReadonlyArray<JsonObject> =>
+  typeof parts === "string"
+    ? content(crossing, parts)
+    : crossing.parts(parts).flatMap((part) => assistantBlocks(crossing, part))
 
 /** One plain text block becomes a string. */
 export const plain = (blocks: ReadonlyArray<JsonObject>): string | ReadonlyArray<JsonObject> => {
@@ -111,10 +149,10 @@ export const plain = (blocks: ReadonlyArray<JsonObject>): string | ReadonlyArray
   return isPlain ? String(block["text"]) : blocks
 }
 
-export const toolResult = (message: ToolMessage): JsonObject => ({
-  ...extrasOf(message),
+export const toolResult = (crossing: Crossing, message: ToolMessage): JsonObject => ({
+  ...crossing.own(message.extras, "messages"),
   type: "tool_result",
-  tool_use_id: message.toolCallId,
-  content: message.content === "" ? "" : plain(content(message.content)),
+  tool_use_id: ToolIds.write(message.toolCallId),
+  content: message.content === "" ? "" : plain(content(crossing, message.content)),
   ...From.fields({ is_error: message.isError })
 })

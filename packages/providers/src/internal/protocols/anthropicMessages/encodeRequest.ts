@@ -1,25 +1,22 @@
 import type * as Result from "effect/Result"
-import type { ChatRequest, Format, NativeTool, Reasoning, Tool, ToolChoice } from "../../../ChatRequest.ts"
+import type { ChatRequest, Format, Reasoning, Tool, ToolChoice } from "../../../ChatRequest.ts"
 import type { Json, JsonObject } from "../../../Json.ts"
-import { type Delivery, Unsupported } from "../../../Protocol.ts"
+import { type Delivery, type OnDropped, Unsupported } from "../../../Protocol.ts"
 import { catching } from "../../json/catching.ts"
 import * as From from "../../json/json.ts"
+import * as Model from "../../model/crossing.ts"
 import { encodeMessages } from "./encodeMessages.ts"
-import { extrasOf, protocol, unsupported } from "./extras.ts"
+import { type Crossing, protocol } from "./extras.ts"
 import type { Quirks } from "./quirks.ts"
 
 /** Tokens for thinking, if the request states an effort and no budget. */
 const defaultThinkingTokens = 16_384
 
-const isNative = (tool: Tool): tool is NativeTool => "protocol" in tool
-
-const encodeTool = (tool: Tool): JsonObject => {
-  if (isNative(tool)) {
-    return tool.protocol === protocol ? tool.definition : unsupported(`a tool that only ${tool.protocol} knows`)
-  }
-  const { description, name, parameters, strict } = tool
+const encodeTool = (crossing: Crossing, tool: Tool): JsonObject => {
+  if ("protocol" in tool) return crossing.tool(tool)
+  const { description, extras, name, parameters, strict } = tool
   return {
-    ...extrasOf(tool),
+    ...crossing.own(extras, "tools"),
     name,
     ...From.fields({ description, strict }),
     input_schema: parameters["type"] === undefined ? { type: "object", ...parameters } : parameters
@@ -36,6 +33,9 @@ const toolChoice = (choice: ToolChoice | undefined, isParallel: boolean | undefi
   return choice === "none" || isParallel === undefined ? kind : { ...kind, disable_parallel_tool_use: !isParallel }
 }
 
+/** Whether a choice needs tools. */
+const isChoice = (choice: ToolChoice | undefined): boolean => choice === "required" || typeof choice === "object"
+
 /** Anthropic's word for an effort. Its lowest is `low`. */
 const effortOf = ({ effort }: Reasoning): string | undefined =>
   effort === "none" ? undefined : effort === "minimal" ? "low" : effort
@@ -50,27 +50,49 @@ const thinking = (reasoning: Reasoning): JsonObject | undefined => {
   return effortOf(reasoning) === undefined ? undefined : { type: "adaptive" }
 }
 
-const format = (format: Format): JsonObject =>
-  format.type === "json-schema"
-    ? { type: "json_schema", schema: format.schema }
-    : unsupported("JSON without a schema; give a schema")
+const encodeFormat = (crossing: Crossing, format: Format): JsonObject | undefined => {
+  if (format.type === "json") {
+    crossing.lacks("json")
+    return undefined
+  }
+  if (format.description !== undefined) crossing.lacks("formatDescription")
+  return { type: "json_schema", schema: format.schema }
+}
 
-const outputConfig = (request: ChatRequest): JsonObject | undefined => {
-  const effort = request.reasoning && effortOf(request.reasoning)
-  return effort === undefined && request.format === undefined
-    ? undefined
-    : From.fields({ effort, format: request.format && format(request.format) })
+const outputConfig = (crossing: Crossing, { format, reasoning }: ChatRequest): JsonObject | undefined => {
+  const fields = {
+    effort: reasoning && effortOf(reasoning),
+    format: format && encodeFormat(crossing, format)
+  }
+  return fields.effort === undefined && fields.format === undefined ? undefined : From.fields(fields)
+}
+
+/** OpenAI's tiers that the API does not have. */
+const otherTiers = new Set(["flex", "scale", "priority", "fast"])
+
+const serviceTier = (crossing: Crossing, tier: string | undefined): string | undefined => {
+  if (tier === "default") return "standard_only"
+  if (tier === undefined || !otherTiers.has(tier)) return tier
+  crossing.lacks("tier")
+  return undefined
+}
+
+/** The highest is 1, where others allow 2. */
+const temperature = (crossing: Crossing, asked: number | undefined): number | undefined => {
+  if (asked === undefined || asked <= 1) return asked
+  crossing.lacks("temperature")
+  return 1
 }
 
 /** Joins a field with its extras, which win. Null in the extras leaves the field out. */
 const joined = (known: JsonObject | undefined, extra: Json | undefined): Json | undefined =>
   extra === null ? undefined : known === undefined ? extra : { ...known, ...From.object(extra) }
 
-const rejectUnsupported = (request: ChatRequest): void => {
-  if ((request.choices ?? 1) !== 1) unsupported("several answers to one request")
-  if (request.seed !== undefined) unsupported("a seed")
-  if ((request.presencePenalty ?? 0) !== 0) unsupported("a presence penalty")
-  if ((request.frequencyPenalty ?? 0) !== 0) unsupported("a frequency penalty")
+const leaveOut = (crossing: Crossing, request: ChatRequest): void => {
+  if ((request.choices ?? 1) !== 1) crossing.lacks("choices")
+  if (request.seed !== undefined) crossing.lacks("seed")
+  if ((request.presencePenalty ?? 0) !== 0) crossing.lacks("presencePenalty")
+  if ((request.frequencyPenalty ?? 0) !== 0) crossing.lacks("frequencyPenalty")
 }
 
 /** Tokens for an answer and for the thinking before it. */
@@ -80,28 +102,29 @@ const room = ({ answerTokens }: Quirks, reasoning: Reasoning): number =>
 /** Extras that are not copied: the caller chooses the delivery, and the others are joined with our own fields. */
 const ours = new Set(["stream", "thinking", "output_config", "metadata", "tool_choice"])
 
-const encode = (quirks: Quirks, request: ChatRequest, delivery: Delivery): JsonObject => {
-  rejectUnsupported(request)
+const encode = (crossing: Crossing, quirks: Quirks, request: ChatRequest, delivery: Delivery): JsonObject => {
+  leaveOut(crossing, request)
   const reasoning = request.reasoning ?? {}
   const tools = request.tools ?? []
-  const extras = extrasOf(request)
+  const extras = crossing.own(request.extras, "request")
+  if (tools.length === 0 && isChoice(request.toolChoice)) crossing.lacks("toolChoice")
   const choice = tools.length === 0 ? undefined : toolChoice(request.toolChoice, request.parallelToolCalls)
   const user = request.user === undefined ? undefined : { user_id: request.user }
   return {
     ...From.others(extras, ours),
     model: request.model,
     max_tokens: request.maxOutputTokens ?? room(quirks, reasoning),
-    ...encodeMessages(request.messages),
+    ...encodeMessages(crossing, request.messages),
     ...From.fields({
-      temperature: request.temperature,
+      temperature: temperature(crossing, request.temperature),
       top_p: request.topP,
       top_k: request.topK,
       stop_sequences: request.stop,
-      service_tier: request.serviceTier,
-      tools: tools.length === 0 ? undefined : tools.map(encodeTool),
+      service_tier: serviceTier(crossing, request.serviceTier),
+      tools: tools.length === 0 ? undefined : tools.map((tool) => encodeTool(crossing, tool)),
       tool_choice: joined(choice, extras["tool_choice"]),
       thinking: joined(thinking(reasoning), extras["thinking"]),
-      output_config: joined(outputConfig(request), extras["output_config"]),
+      output_config: joined(outputConfig(crossing, request), extras["output_config"]),
       metadata: joined(user, extras["metadata"]),
       stream: delivery.stream ? true : undefined
     })
@@ -109,5 +132,6 @@ const encode = (quirks: Quirks, request: ChatRequest, delivery: Delivery): JsonO
 }
 
 export const encodeRequest =
-  (quirks: Quirks) => (request: ChatRequest, delivery: Delivery): Result.Result<JsonObject, Unsupported> =>
-    catching(Unsupported, () => encode(quirks, request, delivery))
+  (quirks: Quirks) =>
+  (request: ChatRequest, delivery: Delivery, onDropped?: OnDropped): Result.Result<JsonObject, Unsupported> =>
+    catching(Unsupported, () => encode(new Model.Crossing(protocol, onDropped), quirks, request, delivery))

@@ -20,7 +20,7 @@ const blocks = (part: AssistantPart): ReadonlyArray<JsonObject> => {
         ? [{ ...extrasOf(part), type: "thinking", thinking: part.text, signature: part.signature ?? "" }]
         : [{ ...extrasOf(part), type: "redacted_thinking", data: part.redacted }]
     case "tool-call":
-      return [{ caller: { type: "direct" }, ...toolUse(part) }]
+      return [{ caller: { type: "direct" }, ...toolUse(part, extrasOf(part)) }]
     case "native":
       return part.protocol === protocol && part.value["type"] !== "citations_delta" ? [part.value] : []
   }

@@ -7,6 +7,7 @@ import { errorBody } from "./encodeError.ts"
 import { envelope } from "./encodeResponse.ts"
 import { extrasOf, protocol } from "./extras.ts"
 import { finishReason } from "./finishReason.ts"
+import * as ToolIds from "./toolIds.ts"
 import { countedUsage, encodeUsage } from "./usage.ts"
 
 type Open = "text" | "thinking" | "tool_use"
@@ -92,7 +93,7 @@ export class AnthropicMessagesEncoder implements Encoder {
           caller: { type: "direct" },
           ...extrasOf(event),
           type: "tool_use",
-          id: event.id,
+          id: ToolIds.write(event.id),
           name: event.name,
           input: {}
         })

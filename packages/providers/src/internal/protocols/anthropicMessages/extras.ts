@@ -1,7 +1,7 @@
 import type { Extras } from "../../../ChatRequest.ts"
 import type { JsonObject } from "../../../Json.ts"
-import { Unsupported } from "../../../Protocol.ts"
 import * as From from "../../json/json.ts"
+import type * as Model from "../../model/crossing.ts"
 
 /** The key of this protocol's extras and native parts. */
 export const protocol = "anthropic-messages"
@@ -17,9 +17,8 @@ export const keep = (fields: JsonObject, known = none): { readonly extras?: Extr
   return kept === undefined ? {} : { extras: { [protocol]: kept } }
 }
 
-export const unsupported = (detail: string): never => {
-  throw new Unsupported({ protocol, detail })
-}
+/** A request on its way to a server of this protocol. */
+export type Crossing = Model.Crossing<typeof protocol>
 
 /** The fields that the canonical request lacks. Source: Anthropic's API reference, "Create a Message". */
 export const parameters: ReadonlySet<string> = new Set([

@@ -62,7 +62,7 @@ const filePart = (part: JsonObject, path: string): FilePart => {
   if (id === undefined && data === undefined) return read.fail(`${path}.file`, "must have a file_id or file_data")
   return present({
     type: "file" as const,
-    source: id === undefined ? fileSource(data ?? "") : { fileId: id },
+    source: id === undefined ? fileSource(data ?? "") : { fileId: id, protocol },
     name: read.optional(file["filename"], (value) => read.string(value, `${path}.file.filename`)),
     ...extrasOf(part, knownInFile)
   })

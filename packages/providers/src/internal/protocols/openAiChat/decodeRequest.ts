@@ -1,9 +1,9 @@
 import type * as Result from "effect/Result"
-import type { ChatRequest, Extras, Format, FunctionTool, Tool, ToolChoice } from "../../../ChatRequest.ts"
+import type { ChatRequest, Extras, Format, FunctionTool, Reasoning, Tool, ToolChoice } from "../../../ChatRequest.ts"
 import type { Json, JsonObject } from "../../../Json.ts"
 import { type Delivery, RequestInvalid } from "../../../Protocol.ts"
 import { catching } from "../../json/catching.ts"
-import { isObject, others, parse, present } from "../../json/json.ts"
+import { count as countOf, isObject, others, parse, present } from "../../json/json.ts"
 import { decodeMessages } from "./decodeMessages.ts"
 import { extrasOf, protocol } from "./extras.ts"
 import type { Quirks } from "./quirks.ts"
@@ -94,6 +94,20 @@ const array = (body: JsonObject, name: string) => read.optional(body[name], (val
 /** A client that sends functions knows no other calls. */
 const isLegacy = (body: JsonObject): boolean => !Array.isArray(body["tools"]) && Array.isArray(body["functions"])
 
+/** How much to think: OpenAI's field, else OpenRouter's `reasoning` or DeepSeek's `thinking`, which stay in the extras. */
+const reasoning = (body: JsonObject): Reasoning | undefined => {
+  const effort = string(body, "reasoning_effort")
+  if (effort !== undefined) return { effort }
+  const { reasoning, thinking } = body
+  if (isObject(reasoning)) {
+    const { effort, enabled, max_tokens } = reasoning
+    if (typeof effort === "string") return { effort }
+    const budgetTokens = enabled === false ? 0 : countOf(max_tokens)
+    if (budgetTokens !== undefined) return { budgetTokens }
+  }
+  return isObject(thinking) && thinking["type"] === "disabled" ? { budgetTokens: 0 } : undefined
+}
+
 const delivery = (quirks: Quirks, body: JsonObject): Delivery => {
   const options = read.optional(body["stream_options"], (value) => read.object(value, "stream_options"))
   const stream = boolean(body, "stream") ?? false
@@ -174,7 +188,6 @@ const decode = (quirks: Quirks, body: JsonObject, place: string): ChatRequest =>
   if (messages.length === 0) read.fail("messages", "must not be empty")
   const tools = array(body, "tools")?.map((value, index) => tool(value, `tools[${index}]`)) ??
     array(body, "functions")?.map((value, index) => functionTool(value, `functions[${index}]`, undefined))
-  const effort = string(body, "reasoning_effort")
   const request: ChatRequest = present({
     model: place === "" ? read.name(body["model"], "model") : place,
     messages: decodeMessages(messages),
@@ -191,7 +204,7 @@ const decode = (quirks: Quirks, body: JsonObject, place: string): ChatRequest =>
     stop: read.optional(body["stop"], stop),
     seed: number(body, quirks.seedField),
     choices: count(body, "n"),
-    reasoning: effort === undefined ? undefined : { effort },
+    reasoning: reasoning(body),
     serviceTier: string(body, "service_tier"),
     user: string(body, "user")
   })

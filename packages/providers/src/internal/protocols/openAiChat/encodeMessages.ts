@@ -12,20 +12,35 @@ import type {
 import type { Json, JsonObject } from "../../../Json.ts"
 import { isObject } from "../../json/json.ts"
 import * as Content from "./encodeParts.ts"
-import { own, reasoningNames, thinkingName } from "./extras.ts"
+import { type Crossing, reasoningNames, thinkingName } from "./extras.ts"
 import { type Quirks, reasoningName, toolId } from "./quirks.ts"
 import * as Details from "./reasoningDetails.ts"
 
-const parts = <P>(content: string | ReadonlyArray<P>, encode: (part: P) => JsonObject): Json =>
-  typeof content === "string" ? content : content.map(encode)
+/** The content of a system message or a user's. */
+const parts = (
+  quirks: Quirks,
+  crossing: Crossing,
+  content: string | ReadonlyArray<UserPart>,
+  place: "content" | "system" = "content"
+): Json =>
+  typeof content === "string"
+    ? content
+    : crossing.parts(content).map((part) => Content.userPart(quirks, crossing, part, place))
 
-const system = (quirks: Quirks, { content, extras }: SystemMessage): JsonObject => {
-  const { role, ...rest } = own(extras)
-  return { ...rest, role: role === "developer" ? role : quirks.systemRole, content: parts(content, Content.systemPart) }
+const system = (quirks: Quirks, crossing: Crossing, { content, extras }: SystemMessage): JsonObject => {
+  const { role, ...rest } = crossing.own(extras, "system")
+  return {
+    ...rest,
+    role: role === "developer" ? role : quirks.systemRole,
+    content: parts(quirks, crossing, content, "system")
+  }
 }
 
-export const toolCall = (quirks: Quirks, { arguments: text, extras, id: given, name }: ToolCallPart): JsonObject => {
-  const { type, ...unknown } = own(extras)
+export const toolCall = (
+  quirks: Quirks,
+  { arguments: text, id: given, name }: ToolCallPart,
+  { type, ...unknown }: JsonObject
+): JsonObject => {
   const id = toolId(quirks, given)
   return type === "custom"
     ? { ...unknown, id, type, custom: { name, input: text } }
@@ -55,39 +70,47 @@ const add = (texts: Map<string, string>, name: string, text: string): void => {
 }
 
 /** The model's message, for a history and for an answer. */
-export const assistantMessage = (quirks: Quirks, content: ReadonlyArray<AssistantPart>): JsonObject => {
+export const assistantMessage = (
+  quirks: Quirks,
+  crossing: Crossing,
+  content: ReadonlyArray<AssistantPart>
+): JsonObject => {
   const said: Array<JsonObject> = []
   const calls: Array<JsonObject> = []
   const message: Array<JsonObject> = []
   const reasoning = new Map<string, string>()
   const details: Array<JsonObject> = []
   let refusal: string | undefined
-  for (const part of content) {
+  for (const part of crossing.parts(content)) {
     switch (part.type) {
       case "text":
-        addText(Content.text(part), said)
+        addText(Content.text(crossing, part), said)
         break
       case "refusal":
         refusal = (refusal ?? "") + part.text
         break
       case "reasoning": {
         if (part.details !== undefined && quirks.reasoningDetails !== "never") details.push(...part.details)
-        if (part.text === "" && part.details !== undefined) break
-        const { copy, name: received, ...extras } = own(part.extras)
+        if (part.text === "" && part.details !== undefined) {
+          if (quirks.reasoningDetails === "never") crossing.lacks("reasoning")
+          break
+        }
+        const { copy, name: received, ...extras } = crossing.own(part.extras, "content")
         const name = reasoningName(quirks, {
           received: isName(received) ? received : undefined,
           isSigned: isSigned(part)
         })
         if (name === thinkingName) said.push(Content.thinking(part.text, extras))
         else if (name !== undefined) add(reasoning, name, part.text)
+        else if (part.text !== "" || part.redacted !== undefined) crossing.lacks("reasoning")
         if (name === received && isName(copy)) add(reasoning, copy, part.text)
         break
       }
       case "tool-call":
-        calls.push(toolCall(quirks, part))
+        calls.push(toolCall(quirks, part, crossing.own(part.extras, "content")))
         break
       case "native": {
-        const value = Content.native(part)
+        const { value } = part
         const fields = value["message"]
         if (typeof value["type"] === "string") said.push(value)
         // Fields of the whole answer have no place in a message.
@@ -108,11 +131,15 @@ export const assistantMessage = (quirks: Quirks, content: ReadonlyArray<Assistan
 }
 
 /** Undefined if nothing remains to be sent: servers reject an empty message. */
-const assistant = (quirks: Quirks, { content, extras }: AssistantMessage): JsonObject | undefined => {
+const assistant = (
+  quirks: Quirks,
+  crossing: Crossing,
+  { content, extras }: AssistantMessage
+): JsonObject | undefined => {
   const message: JsonObject = {
-    ...own(extras),
+    ...crossing.own(extras, "messages"),
     role: "assistant",
-    ...(typeof content === "string" ? { content } : assistantMessage(quirks, content))
+    ...(typeof content === "string" ? { content } : assistantMessage(quirks, crossing, content))
   }
   return message["content"] === null && Object.keys(message).length === 2 ? undefined : message
 }
@@ -122,40 +149,56 @@ type Shown = Exclude<UserPart, { readonly type: "text" }>
 
 const isText = (part: UserPart): part is TextPart => part.type === "text"
 
-const tool = (quirks: Quirks, message: ToolMessage, shown: Array<UserPart>): JsonObject => {
-  const { content, extras } = message
-  const toolCallId = toolId(quirks, message.toolCallId)
+const tool = (
+  quirks: Quirks,
+  crossing: Crossing,
+  { content: given, extras, isError, toolCallId: id }: ToolMessage,
+  shown: Array<UserPart>
+): JsonObject => {
+  if (isError === true) crossing.lacks("isError")
+  const toolCallId = toolId(quirks, id)
+  const content = typeof given === "string" ? given : crossing.parts(given)
   const text = typeof content === "string" ? content : content.filter(isText)
   const others = typeof content === "string" ? [] : content.filter((part): part is Shown => !isText(part))
   if (others.length > 0) shown.push({ type: "text", text: `From the tool call ${toolCallId}:` })
   for (const part of others) shown.push(part)
-  const body = typeof text === "string" ? text : text.length === 0 ? "" : text.map(Content.text)
-  return { ...own(extras), role: "tool", tool_call_id: toolCallId, content: body }
+  const body = typeof text === "string"
+    ? text
+    : text.length === 0
+    ? ""
+    : text.map((part) => Content.text(crossing, part))
+  return { ...crossing.own(extras, "messages"), role: "tool", tool_call_id: toolCallId, content: body }
 }
 
 /**
  * The messages as OpenAI accepts them. A tool message holds text only. Other parts of a result follow in a user message,
  * after the results of the same turn.
  */
-export const encodeMessages = (quirks: Quirks, messages: ReadonlyArray<Message>): ReadonlyArray<JsonObject> => {
+export const encodeMessages = (
+  quirks: Quirks,
+  crossing: Crossing,
+  messages: ReadonlyArray<Message>
+): ReadonlyArray<JsonObject> => {
   const encoded: Array<JsonObject> = []
   let shown: Array<UserPart> = []
-  const userPart = (part: UserPart) => Content.userPart(quirks, part)
   const show = () => {
-    if (shown.length > 0) encoded.push({ role: "user", content: shown.map(userPart) })
+    if (shown.length > 0) encoded.push({ role: "user", content: parts(quirks, crossing, shown) })
     shown = []
   }
   for (const message of messages) {
     if (message.role === "tool") {
-      encoded.push(tool(quirks, message, shown))
+      encoded.push(tool(quirks, crossing, message, shown))
       continue
     }
     show()
-    if (message.role === "system") encoded.push(system(quirks, message))
+    if (message.role === "system") encoded.push(system(quirks, crossing, message))
     else if (message.role === "assistant") {
-      const encodedMessage = assistant(quirks, message)
+      const encodedMessage = assistant(quirks, crossing, message)
       if (encodedMessage !== undefined) encoded.push(encodedMessage)
-    } else encoded.push({ ...own(message.extras), role: "user", content: parts(message.content, userPart) })
+    } else {
+      const extras = crossing.own(message.extras, "messages")
+      encoded.push({ ...extras, role: "user", content: parts(quirks, crossing, message.content) })
+    }
   }
   show()
   return encoded

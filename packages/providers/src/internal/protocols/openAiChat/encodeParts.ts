@@ -1,16 +1,19 @@
 import * as Base64 from "effect/encoding/Base64"
 import * as Result from "effect/Result"
-import type { FilePart, ImagePart, NativePart, SystemPart, TextPart, UserPart } from "../../../ChatRequest.ts"
+import type { FilePart, ImagePart, TextPart, UserPart } from "../../../ChatRequest.ts"
 import type { Json, JsonObject } from "../../../Json.ts"
 import * as DataUrl from "../../http/dataUrl.ts"
 import { fields, isObject } from "../../json/json.ts"
-import { own, protocol, thinkingName, unsupported } from "./extras.ts"
+import { type Crossing, protocol, thinkingName } from "./extras.ts"
 import type { Quirks } from "./quirks.ts"
 
-export const native = (part: NativePart): JsonObject =>
-  part.protocol === protocol ? part.value : unsupported(`a part of the protocol ${part.protocol}`)
+type InMessage = "content" | "system"
 
-export const text = ({ extras, text }: TextPart): JsonObject => ({ ...own(extras), type: "text", text })
+export const text = (crossing: Crossing, { extras, text }: TextPart, place: InMessage = "content"): JsonObject => ({
+  ...crossing.own(extras, place),
+  type: "text",
+  text
+})
 
 /** Thinking as Mistral has it. */
 export const thinking = (text: string, extras: JsonObject): JsonObject => ({
@@ -19,13 +22,10 @@ export const thinking = (text: string, extras: JsonObject): JsonObject => ({
   [thinkingName]: [{ type: "text", text }]
 })
 
-const image = ({ detail, extras, source }: ImagePart): JsonObject => {
-  const url = "fileId" in source
-    ? unsupported("an image by the id of an uploaded file")
-    : "url" in source
-    ? source.url
-    : DataUrl.format(source)
-  return { ...own(extras), type: "image_url", image_url: fields({ url, detail }) }
+const image = (crossing: Crossing, { detail, extras, source }: ImagePart): JsonObject => {
+  if ("fileId" in source) crossing.lacks("imageId")
+  const url = "data" in source ? DataUrl.format(source) : "url" in source ? source.url : undefined
+  return { ...crossing.own(extras, "content"), type: "image_url", image_url: fields({ url, detail }) }
 }
 
 /** OpenAI's names of sound formats that differ from the media type. */
@@ -56,39 +56,43 @@ const extensions: ReadonlyMap<string, string> = new Map([
   ["text/markdown", "md"]
 ])
 
-const file = (quirks: Quirks, { extras, name, source }: FilePart): JsonObject => {
+const file = (quirks: Quirks, crossing: Crossing, { extras, name, source }: FilePart): JsonObject => {
+  const own = crossing.own(extras, "content")
   if ("url" in source) {
-    return quirks.fileUrl === "unsupported"
-      ? unsupported("a file by its URL")
-      : { ...own(extras), type: "file", file: fields({ file_data: source.url, filename: name }) }
+    if (quirks.fileUrl === "unsupported") crossing.lacks("fileUrl")
+    return { ...own, type: "file", file: fields({ file_data: source.url, filename: name }) }
   }
   if ("fileId" in source) {
-    return { ...own(extras), type: "file", file: fields({ file_id: source.fileId, filename: name }) }
+    if (source.protocol !== undefined && source.protocol !== protocol) crossing.lacks("uploaded")
+    return { ...own, type: "file", file: fields({ file_id: source.fileId, filename: name }) }
   }
   if (source.mediaType.startsWith("audio/")) {
     const format = soundFormats.get(source.mediaType) ?? source.mediaType.slice("audio/".length)
-    return { ...own(extras), type: "input_audio", input_audio: { data: source.data, format } }
+    return { ...own, type: "input_audio", input_audio: { data: source.data, format } }
   }
   const text = plainText(source)
   if (text !== undefined) {
-    return { ...own(extras), type: "text", text: name === undefined ? text : `${name}\n\n${text}` }
+    return { ...own, type: "text", text: name === undefined ? text : `${name}\n\n${text}` }
   }
   const filename = name ?? `document.${extensions.get(source.mediaType) ?? "bin"}`
-  return { ...own(extras), type: "file", file: { file_data: DataUrl.format(source), filename } }
+  return { ...own, type: "file", file: { file_data: DataUrl.format(source), filename } }
 }
 
-export const systemPart = (part: SystemPart): JsonObject => part.type === "text" ? text(part) : native(part)
-
-export const userPart = (quirks: Quirks, part: UserPart): JsonObject => {
+export const userPart = (
+  quirks: Quirks,
+  crossing: Crossing,
+  part: UserPart,
+  place: InMessage = "content"
+): JsonObject => {
   switch (part.type) {
     case "text":
-      return text(part)
+      return text(crossing, part, place)
     case "image":
-      return image(part)
+      return image(crossing, part)
     case "file":
-      return file(quirks, part)
+      return file(quirks, crossing, part)
     case "native":
-      return native(part)
+      return part.value
   }
 }
 

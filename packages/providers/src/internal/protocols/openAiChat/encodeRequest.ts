@@ -1,19 +1,18 @@
 import type * as Result from "effect/Result"
 import type { ChatRequest, Format, Message, Reasoning, Tool, ToolChoice } from "../../../ChatRequest.ts"
 import type { Json, JsonObject } from "../../../Json.ts"
-import { type Delivery, Unsupported } from "../../../Protocol.ts"
+import { type Delivery, type OnDropped, Unsupported } from "../../../Protocol.ts"
 import { catching } from "../../json/catching.ts"
-import { fields, object } from "../../json/json.ts"
+import { fields, isObject, object } from "../../json/json.ts"
+import * as Model from "../../model/crossing.ts"
 import { encodeMessages } from "./encodeMessages.ts"
-import { own, protocol, unsupported } from "./extras.ts"
+import { type Crossing, protocol } from "./extras.ts"
 import type { Quirks } from "./quirks.ts"
 
-const tool = (tool: Tool): JsonObject => {
-  if ("protocol" in tool) {
-    return tool.protocol === protocol ? tool.definition : unsupported(`a tool of the protocol ${tool.protocol}`)
-  }
+const encodeTool = (crossing: Crossing, tool: Tool): JsonObject => {
+  if ("protocol" in tool) return crossing.tool(tool)
   const { description, extras, name, parameters, strict } = tool
-  const { function: details, ...rest } = own(extras)
+  const { function: details, ...rest } = crossing.own(extras, "tools")
   return {
     ...rest,
     type: "function",
@@ -55,14 +54,13 @@ const shown = ({ messages }: ChatRequest): boolean =>
   messages.some(({ content }) => typeof content !== "string" && content.some(({ type }) => type === "image"))
 
 /** Fails where the request has something that these servers do not offer. */
-const refuse = ({ topK, unsupported: lacks }: Quirks, request: ChatRequest): void => {
-  if (request.topK !== undefined && topK === "unsupported") unsupported("a top K")
-  if (lacks.includes("tools") && (request.tools ?? []).length > 0) unsupported("tools")
+const refuse = (crossing: Crossing, { unsupported: lacks }: Quirks, request: ChatRequest): void => {
+  if (lacks.includes("tools") && (request.tools ?? []).length > 0) crossing.refuse("tools")
   const { toolChoice = "auto" } = request
   if (lacks.includes("forced tools") && (toolChoice === "required" || typeof toolChoice === "object")) {
-    unsupported("a tool choice that forces a call")
+    crossing.refuse("a tool choice that forces a call")
   }
-  if (lacks.includes("images") && shown(request)) unsupported("an image")
+  if (lacks.includes("images") && shown(request)) crossing.refuse("an image")
 }
 
 /** OpenAI accepts no budget. Each effort stands for roughly these tokens. */
@@ -78,44 +76,67 @@ const effort = ({ budgetTokens, effort }: Reasoning): string | undefined =>
       ? "medium"
       : "high")
 
+const reasoningWords = ["effort", "enabled", "max_tokens"]
+
+/** How much to think, unless the extras say it in the words of OpenRouter (`reasoning`) or DeepSeek (`thinking`). */
+const reasoningEffort = (reasoning: Reasoning | undefined, extras: JsonObject): string | undefined => {
+  const { reasoning: stated, thinking } = extras
+  if (reasoning === undefined || (isObject(stated) && reasoningWords.some((word) => word in stated))) return undefined
+  return isObject(thinking) && "type" in thinking ? reasoning.effort : effort(reasoning)
+}
+
+const topK = (crossing: Crossing, quirks: Quirks, asked: number | undefined): number | undefined => {
+  if (asked === undefined || quirks.topK === "top_k") return asked
+  crossing.lacks("topK")
+  return undefined
+}
+
+/** Whether a choice needs tools. */
+const isChoice = (choice: ToolChoice | undefined): boolean => choice === "required" || typeof choice === "object"
+
+const encode = (crossing: Crossing, quirks: Quirks, request: ChatRequest, delivery: Delivery): JsonObject => {
+  const tools = request.tools ?? []
+  // The caller of `encodeRequest` chooses the delivery, not the extras.
+  const { stream: _, stream_options: options, ...extras } = crossing.own(request.extras, "request")
+  const isAsked = delivery.includeUsage && quirks.usage === "include_usage"
+  const streamOptions = { ...object(options), ...(isAsked && { include_usage: true }) }
+  refuse(crossing, quirks, request)
+  if (tools.length === 0 && isChoice(request.toolChoice)) crossing.lacks("toolChoice")
+  return {
+    ...extras,
+    ...(quirks.modelIn === "body" && { model: request.model }),
+    messages: encodeMessages(quirks, crossing, told(quirks, request)),
+    // OpenAI rejects these fields in a request without tools.
+    ...(tools.length > 0 && fields({
+      tools: tools.map((tool) => encodeTool(crossing, tool)),
+      tool_choice: request.toolChoice && toolChoice(quirks, request.toolChoice),
+      parallel_tool_calls: request.parallelToolCalls
+    })),
+    ...fields({
+      response_format: request.format && format(quirks, request.format),
+      [quirks.maxTokensField]: request.maxOutputTokens,
+      temperature: request.temperature,
+      top_p: request.topP,
+      top_k: topK(crossing, quirks, request.topK),
+      presence_penalty: request.presencePenalty,
+      frequency_penalty: request.frequencyPenalty,
+      stop: request.stop,
+      [quirks.seedField]: request.seed,
+      n: request.choices,
+      reasoning_effort: reasoningEffort(request.reasoning, extras),
+      // Anthropic's word for no other than the usual one.
+      service_tier: request.serviceTier === "standard_only" ? "default" : request.serviceTier,
+      user: request.user
+    }),
+    ...(delivery.stream && {
+      stream: true,
+      ...(Object.keys(streamOptions).length > 0 && { stream_options: streamOptions })
+    })
+  }
+}
+
 /** The JSON body. Undefined fields are left out. */
 export const encodeRequest =
-  (quirks: Quirks) => (request: ChatRequest, delivery: Delivery): Result.Result<JsonObject, Unsupported> =>
-    catching(Unsupported, () => {
-      const tools = request.tools ?? []
-      // The caller of `encodeRequest` chooses the delivery, not the extras.
-      const { stream: _, stream_options: options, ...extras } = own(request.extras)
-      const isAsked = delivery.includeUsage && quirks.usage === "include_usage"
-      const streamOptions = { ...object(options), ...(isAsked && { include_usage: true }) }
-      refuse(quirks, request)
-      return {
-        ...extras,
-        ...(quirks.modelIn === "body" && { model: request.model }),
-        messages: encodeMessages(quirks, told(quirks, request)),
-        // OpenAI rejects these fields in a request without tools.
-        ...(tools.length > 0 && fields({
-          tools: tools.map(tool),
-          tool_choice: request.toolChoice && toolChoice(quirks, request.toolChoice),
-          parallel_tool_calls: request.parallelToolCalls
-        })),
-        ...fields({
-          response_format: request.format && format(quirks, request.format),
-          [quirks.maxTokensField]: request.maxOutputTokens,
-          temperature: request.temperature,
-          top_p: request.topP,
-          top_k: request.topK,
-          presence_penalty: request.presencePenalty,
-          frequency_penalty: request.frequencyPenalty,
-          stop: request.stop,
-          [quirks.seedField]: request.seed,
-          n: request.choices,
-          reasoning_effort: request.reasoning && effort(request.reasoning),
-          service_tier: request.serviceTier,
-          user: request.user
-        }),
-        ...(delivery.stream && {
-          stream: true,
-          ...(Object.keys(streamOptions).length > 0 && { stream_options: streamOptions })
-        })
-      }
-    })
+  (quirks: Quirks) =>
+  (request: ChatRequest, delivery: Delivery, onDropped?: OnDropped): Result.Result<JsonObject, Unsupported> =>
+    catching(Unsupported, () => encode(new Model.Crossing(protocol, onDropped), quirks, request, delivery))

@@ -3,6 +3,7 @@ import type { ChatResponse, Choice } from "../../../ChatResponse.ts"
 import type { Json, JsonObject } from "../../../Json.ts"
 import type { Delivery } from "../../../Protocol.ts"
 import { isObject } from "../../json/json.ts"
+import { Answer } from "../../model/crossing.ts"
 import { assistantMessage } from "./encodeMessages.ts"
 import { mergeFields } from "./encodeParts.ts"
 import { own, protocol } from "./extras.ts"
@@ -11,8 +12,8 @@ import type { Quirks } from "./quirks.ts"
 import { legacyType } from "./toolCalls.ts"
 import { encodeUsage } from "./usage.ts"
 
-/** Native parts of other protocols are left out. */
-const ours = (part: AssistantPart): boolean => part.type !== "native" || part.protocol === protocol
+/** What other protocols have is left out. */
+const answer = new Answer(protocol)
 
 /** The native fields of one place. */
 const native = (content: ReadonlyArray<AssistantPart>, place: "choice" | "response"): JsonObject =>
@@ -42,9 +43,13 @@ const legacyCall = (content: ReadonlyArray<AssistantPart>, isRequested: boolean)
 }
 
 const choice = (quirks: Quirks, isLegacy: boolean) => ({ content, finish }: Choice, index: number): Json => {
-  const parts = content.filter(ours).map(named)
+  const parts = content.map(named)
   const legacy = legacyCall(parts, isLegacy)
-  const encoded = assistantMessage(quirks, legacy === undefined ? parts : parts.filter((part) => part !== legacy))
+  const encoded = assistantMessage(
+    quirks,
+    answer,
+    legacy === undefined ? parts : parts.filter((part) => part !== legacy)
+  )
   const { content: said = null, refusal = null, ...message } = encoded
   const { logprobs = null, ...others } = native(content, "choice")
   return {

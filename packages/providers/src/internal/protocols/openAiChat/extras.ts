@@ -1,7 +1,7 @@
 import type { Extras } from "../../../ChatRequest.ts"
 import type { JsonObject } from "../../../Json.ts"
-import { Unsupported } from "../../../Protocol.ts"
 import { others } from "../../json/json.ts"
+import type * as Model from "../../model/crossing.ts"
 
 /** The key of this protocol's extras and native parts. */
 export const protocol = "openai-chat"
@@ -15,9 +15,8 @@ export const extrasOf = (value: JsonObject, known: ReadonlySet<string>): { reado
   return unknown === undefined ? {} : { extras: { [protocol]: unknown } }
 }
 
-export const unsupported = (detail: string): never => {
-  throw new Unsupported({ protocol, detail })
-}
+/** A request on its way to a server of this protocol, or an answer on its way to a client. */
+export type Crossing = Model.Crossing<typeof protocol>
 
 /** The fields in which compatible servers send the model's thinking. OpenAI's own reference has none. */
 export const reasoningNames = ["reasoning_content", "reasoning"] as const

@@ -54,8 +54,8 @@ export interface Quirks {
    */
   readonly usage: "include_usage" | "unasked" | "x_groq"
   /**
-   * The field of `topK`. OpenAI rejects `top_k`; vLLM, OpenRouter, Together and others accept it. With `unsupported`, a
-   * request with a `topK` fails with `Unsupported`.
+   * The field of `topK`. OpenAI rejects `top_k`; vLLM, OpenRouter, Together and others accept it. With `unsupported`, it is
+   * not sent, which the answer reports as dropped.
    */
   readonly topK: "top_k" | "unsupported"
   /**
