@@ -14,8 +14,8 @@
 import type * as Context from "effect/Context"
 import type { Bounded, Instrument, Labels, Read, Series, Use } from "./internal/metrics/model.ts"
 import * as Model from "./internal/metrics/model.ts"
-import * as Names from "./internal/metrics/names.ts"
 import { Observed } from "./internal/metrics/observed.ts"
+import * as SeriesLimits from "./internal/metrics/seriesLimits.ts"
 import * as OptionCheck from "./OptionCheck.ts"
 
 export type { Bounded, Instrument, Kind, Labels, Read, Series, Use } from "./internal/metrics/model.ts"
@@ -31,7 +31,7 @@ export const series = <Label extends string>(
   instrument: Instrument<"counter" | "histogram", Label>,
   labels: Labels<Label>,
   context: Context.Context<never>
-): Series => Names.registryOf(context).root.seriesOf(instrument, labels)
+): Series => SeriesLimits.registryOf(context).root.seriesOf(instrument, labels)
 
 /**
  * Gives the first `limit` values of a label their own series per registry. All others count as `_OTHER`. Use it for origins,
@@ -61,7 +61,7 @@ export const use = <Label extends string>(
   bounded: Bounded<Label>,
   values: { readonly [label in Label]: string },
   context: Context.Context<never>
-): Use => Names.registryOf(context).use(bounded, values)
+): Use => SeriesLimits.registryOf(context).use(bounded, values)
 
 /**
  * Reads a value when an exporter asks, for values that are already counted elsewhere.
@@ -75,8 +75,8 @@ export const observe = <Label extends string>(
   context: Context.Context<never>,
   read: Read
 ): () => void => {
-  const { context: where, observed } = Names.registryOf(context)
-  const key = Names.keyOf(instrument, labels)
+  const { context: where, observed } = SeriesLimits.registryOf(context)
+  const key = SeriesLimits.keyOf(instrument, labels)
   let series = observed.get(key)
   if (series === undefined) observed.set(key, series = new Observed(instrument, labels, where))
   return series.add(read, () => observed.delete(key))

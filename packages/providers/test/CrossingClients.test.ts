@@ -110,6 +110,16 @@ describe("a client of OpenAI's at a provider of Anthropic's protocol", () => {
     ["a cache key", { prompt_cache_key: "k" }, ["prompt_cache_key"]],
     ["a participant", { messages: [{ ...hello, name: "Ann" }] }, ["messages.name"]],
     ["a developer", { messages: [{ role: "developer", content: "Be kind." }, hello] }, []],
+    [
+      "a call in its old form",
+      { messages: [hello, { role: "assistant", content: null, function_call: { name: "f", arguments: "{}" } }] },
+      []
+    ],
+    [
+      "one thought under two names",
+      { messages: [hello, { role: "assistant", content: "Hi.", reasoning: "Hm.", reasoning_content: "Hm." }] },
+      ["messages.content.reasoning"]
+    ],
     ["OpenRouter's reasoning", { reasoning: { effort: "low", exclude: true } }, ["reasoning"]],
     ["DeepSeek's thinking", { thinking: { type: "enabled" } }, ["thinking.type"]],
     ["no thinking", { thinking: { type: "disabled" } }, []],

@@ -29,7 +29,8 @@ export const off: Readonly<Record<string, Json.Json>> = {
   speed: "standard",
   store: false,
   "thinking.type": "disabled",
-  top_logprobs: 0
+  top_logprobs: 0,
+  type: "function_call"
 }
 
 export const valueOf = (name: string): Json.Json => values[name] ?? true

@@ -13,7 +13,7 @@ import { type CallError, InvalidResponse, type ProviderError } from "../../Provi
 import { lowered } from "../http/headers.ts"
 import type { Endpoint, Route } from "./endpoint.ts"
 import { errorBody } from "./errorBody.ts"
-import { Recipient } from "./recipient.ts"
+import { Recipient } from "./redaction.ts"
 import { located } from "./source.ts"
 
 /** Decodes the error that a response means. */

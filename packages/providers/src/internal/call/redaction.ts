@@ -27,8 +27,8 @@ const rangesOf = (form: string, text: string): ReadonlyArray<Range> => {
 /**
  * The provider that one attempt is sent to. Redacts the attempt's secrets in texts, also as JSON and URLs spell them.
  *
- * A secret of less than 8 characters is redacted only as a whole word. Secrets may contain or overlap each other, so all are found before any is redacted. A pattern would be shorter, but the
- * engine's cache of patterns keeps their texts.
+ * A secret of less than 8 characters is redacted only as a whole word. Secrets may contain or overlap each other, so all are
+ * found before any is redacted. A pattern would be shorter, but the engine's cache of patterns keeps their texts.
  */
 export class Recipient implements Peer {
   readonly provider: string
