@@ -76,10 +76,10 @@ const cases: ReadonlyArray<Case> = [
     text(200, "text/plain", (key) => `${"x".repeat(190)}${key}`)
   ),
   [
-    "a whole answer without a finish",
+    "a whole answer whose choice is no object",
     whole,
     "InvalidResponse",
-    json(200, (key) => ({ choices: [{ message: { content: key } }] }))
+    json(200, (key) => ({ choices: [key] }))
   ],
   [
     "an error in a stream",
@@ -89,10 +89,10 @@ const cases: ReadonlyArray<Case> = [
   ],
   ["what is not JSON in a stream", streamed, "InvalidResponse", events((key) => `data: {${key}\n\n`)],
   [
-    "a tool call without an id",
+    "a tool call without a name",
     streamed,
     "InvalidResponse",
-    events((key) => `data: {"choices":[{"delta":{"tool_calls":[{"function":{"name":"${key}"}}]}}]}\n\n`)
+    events((key) => `data: {"choices":[{"delta":{"tool_calls":[{"id":"${key}","function":{}}]}}]}\n\n`)
   ],
   ["a stream that is cut off", streamed, "StreamTruncated", events((key) => Server.says(key) + `data: ${key}`)]
 ]
@@ -135,7 +135,7 @@ describe("the key is redacted", () => {
         const key = `sk-Zm9yZ2V0IG1l/MTIzNDU2"Nzg5MGFi\\Y2RlZmdoaWo`
         const server = yield* Server.http((response) =>
           events((key) => {
-            const quoted = JSON.stringify({ choices: [{ delta: { tool_calls: [{ function: { name: key } }] } }] })
+            const quoted = JSON.stringify({ choices: [{ delta: { tool_calls: [{ id: key, function: {} }] } }] })
             return `data: ${isEscaped ? quoted.replaceAll("/", "\\/") : quoted}\n\n`
           })(response, keyOf(response))
         )

@@ -10,7 +10,8 @@
  *
  * **Servers inside the test.** When the scope of a server closes, it closes its connections, and so hides what the test forgot.
  * So `FaultyProvider`, and any other server that is made by `peer`, closes only after the leaks were counted, and its own sockets
- * are left out. The alternatives would guess: what an open scope is about to release, or which end of a connection closed first.
+ * are left out. A check before that could only guess what an open scope is about to release, and a check after that could not tell which end
+ * closed a connection first.
  * The check must know the server: what another server closes is not seen.
  *
  * **Pools.** `fetch` and `node:http` keep connections for the next request, and close them by themselves. An idle connection is

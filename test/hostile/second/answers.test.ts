@@ -88,7 +88,7 @@ describe("whatever comes, both faces tell the same typed error", () => {
     ["a stream of comments only", Behavior.sse([{ comment: "ping" }, { comment: "ping" }])],
     ["a stream that is done at once", Behavior.sse(["[DONE]"])],
     ["a stream of numbers", Behavior.sse(["1", "2", "[DONE]"])],
-    ["a stream without a finish", Behavior.sse([{ data: chunk({ content: "a" }) }, "[DONE]"])],
+    ["a stream without a finish and an end", Behavior.sse([{ data: chunk({ content: "a" }) }])],
     ["a body of zero bytes", Behavior.bytes(new Uint8Array(1000), { headers: json })],
     ["half a character", Behavior.bytes(new Uint8Array([0xe2, 0x82]), { headers: json })]
   ]

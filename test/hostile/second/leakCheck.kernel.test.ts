@@ -304,7 +304,7 @@ describe("leaks are found", () => {
     () =>
       Effect.gen(function*() {
         const kept: Array<object> = []
-        const options = { warmUp: 20, runs: 10, samples: 10 } as const
+        const options = { warmUp: 20, runs: 200, samples: 10 } as const
         const grows = yield* outcome(
           LeakCheck.growth(
             Effect.sync(() => void kept.push({ text: "x".repeat(10), n: kept.length, more: [1, 2, 3, 4, 5, 6] })),
