@@ -283,8 +283,8 @@ const prove = Effect.fnUntraced(function*(provider: (typeof providers)[number]) 
     yield* settled(server, "after the interruptions", concurrency)
     const { aborted } = yield* working(server)
     yield* Console.log(`the server was told to stop in the middle of ${aborted} of them`)
-    // The others were cut before they were sent, or when all of the answer was under way already.
-    if (aborted < interrupted / 3) throw new Error("the server hears of too few interruptions")
+    // The others were cut before they were sent, or when all of the answer was under way already. Of a few, that may be most.
+    if (aborted < (interrupted < 10 ? 1 : interrupted / 3)) throw new Error("the server hears of too few interruptions")
   })
   yield* Effect.provide(withTransport, NodeTransport.layer({ connections: concurrency }))
   yield* settled(server, "after the transport closed", 0)

@@ -46,7 +46,7 @@ const metadataOf = ({ extras, redacted, signature }: {
 
 const parse = (text: string): unknown => {
   try {
-    return text === "" ? {} : JSON.parse(text)
+    return text === "" || text === "null" ? {} : JSON.parse(text)
   } catch {
     return undefined
   }
