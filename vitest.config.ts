@@ -9,7 +9,10 @@ import Summary from "./scripts/summary.ts"
 env["NODE_COMPILE_CACHE"] ??= join(import.meta.dirname, "node_modules/.cache/compiled")
 
 const files = "{packages/*/,}test/**/*"
-const small = "test/hostile/*/!(*.kernel).test.ts"
+const hostile = "test/hostile/*/!(*.kernel).test.ts"
+/** Tests of modules, without what watches memory or takes long. */
+const modules =
+  "packages/{core,providers}/test/**/!(*.kernel|*Memory|*Leaks|DroppedReaders|TransportInterruption).test.ts"
 
 export default defineConfig({
   ssr: { resolve: { conditions: ["@clawback/source"] } },
@@ -24,12 +27,12 @@ export default defineConfig({
       // Some of these count sockets, descriptors and bytes, so each file is alone in a process of its own.
       {
         extends: true,
-        test: { name: "all", include: [`${files}.test.ts`], exclude: [small], pool: "forks" }
+        test: { name: "all", include: [`${files}.test.ts`], exclude: [hostile, modules], pool: "forks" }
       },
-      // Hundreds of small programs, most of which take less time than what they import.
+      // Each file of these takes less time than what it imports, so that they share it.
       {
         extends: true,
-        test: { name: "hostile", include: [small], isolate: false }
+        test: { name: "shared", include: [hostile, modules], isolate: false }
       }
     ]
   }
