@@ -8,10 +8,10 @@
  * `http` wraps one handler. `Rpc` is the middleware that does the same for each call of an RPC server.
  *
  * A request that is cut short before its response has begun gets an error response: 504 if the deadline passed, 503 if the
- * session was revoked, 429 if the tenant's quota is used up. The parts of a
- * streamed body that have a limit of their own end at the request's deadline: a model's stream, or `Deadline.withinStream`,
- * fails with `DeadlineExceeded`, and the body may still send a last event. If the session is revoked, the sessions inside are revoked too: a model's stream fails with `SessionRevoked`. A body that
- * continues is cut off when `grace` has passed, or at the revocation's deadline.
+ * session was revoked, 429 if the tenant's quota is used up. The parts of a streamed body that have a limit of their own end at
+ * the request's deadline: a model's stream, or `Deadline.withinStream`, fails with `DeadlineExceeded`, and the body may still
+ * send a last event. If the session is revoked, the sessions inside are revoked too: a model's stream fails with
+ * `SessionRevoked`. A body that continues is cut off when `grace` has passed, or at the revocation's deadline.
  *
  * Each request is admitted to the current `Shutdown` until its body ends, so a shutdown drains it. Work that it begins is
  * admitted as part of it. After phase `stop` begins, requests get 503, `Retry-After` and `Connection: close`, and remote

@@ -5,7 +5,7 @@ export interface Dropped {
    * have their own names.
    */
   readonly field: string
-  /** What that means, in words for whoever operates the application. It quotes nothing of the request. */
+  /** What that means, in words for the people who operate the application. It quotes nothing of the request. */
   readonly reason: string
 }
 
