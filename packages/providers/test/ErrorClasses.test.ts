@@ -47,6 +47,39 @@ const openAi: ReadonlyArray<Case> = [
     "ContextTooLong"
   ],
   [
+    "llama.cpp, an input that it does not split",
+    500,
+    said({
+      code: 500,
+      message:
+        "input (4002 tokens) is too large to process. increase the physical batch size (current batch size: 512)",
+      type: "server_error"
+    }),
+    "ContextTooLong"
+  ],
+  [
+    "llama.cpp, the same, older",
+    500,
+    said({
+      code: 500,
+      message: "input is too large to process. increase the physical batch size",
+      type: "server_error"
+    }),
+    "ContextTooLong"
+  ],
+  [
+    "llama.cpp, an embedding of a longer text than the context",
+    500,
+    said({ code: 500, message: "input is larger than the max context size. skipping", type: "server_error" }),
+    "ContextTooLong"
+  ],
+  [
+    "llama.cpp, a fault of its own",
+    500,
+    said({ code: 500, message: "Compute error.", type: "server_error" }),
+    "ProviderFailed"
+  ],
+  [
     "Ollama",
     400,
     said({ ...invalid, message: "prompt too long; exceeded max context length by 6 tokens", code: null }),

@@ -37,7 +37,9 @@ const rules: ReadonlyArray<Rule> = [
       /\bexceeds the maximum number of tokens allowed\b/i,
       /\bexceeded model token limit\b/i,
       /\brange of input length should be\b/i,
-      /^too many tokens: total number of tokens\b/i
+      /^too many tokens: total number of tokens\b/i,
+      // llama.cpp splits a prompt, but not the text of an embedding: that must fit into one batch.
+      /^input (?:\(\d+ tokens\) )?is (?:too large to process\b|larger than the max context size\b)/i
     ]
   },
   {
