@@ -29,7 +29,7 @@
 
 import * as OptionCheck from "@clawback/core/OptionCheck"
 import type * as Transport from "@clawback/core/Transport"
-import * as EmbeddingModel from "effect/ai/EmbeddingModel"
+import type { EmbeddingModel } from "effect/ai/EmbeddingModel"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
@@ -37,7 +37,6 @@ import type * as Scope from "effect/Scope"
 import type { EmbeddingRequest, EmbeddingResponse } from "./Embedding.ts"
 import * as Embeddings from "./internal/call/embeddings.ts"
 import * as Endpoint from "./internal/call/endpoint.ts"
-import * as View from "./internal/effect/embeddingModel.ts"
 import * as Checks from "./internal/model/parameters.ts"
 import type { EmbeddingLimits, EmbeddingRow } from "./internal/model/row.ts"
 import type { CallError } from "./ProviderError.ts"
@@ -105,6 +104,9 @@ export const open = <E, R>(
 ): Effect.Effect<Embedder["Service"], E | OpenError, R | Transport.Transport | Scope.Scope> =>
   Effect.map(Embeddings.open(target.provider, target.model, target.options), (calls) => embedder(target, calls))
 
+/** Loaded with the first layer, since many programs make no vectors and Effect's part of it takes long to load. */
+const embeddingModel = Effect.promise(() => import("./internal/effect/embeddingModel.ts"))
+
 /**
  * Both services of a target, over a transport.
  *
@@ -114,13 +116,16 @@ export const open = <E, R>(
  */
 export const layer = <E, R>(
   target: EmbeddingTarget<E, R>
-): Layer.Layer<EmbeddingModel.EmbeddingModel | Embedder, E | OpenError, R | Transport.Transport> =>
+): Layer.Layer<EmbeddingModel | Embedder, E | OpenError, R | Transport.Transport> =>
   Layer.effectContext(Effect.gen(function*() {
     const { model, options, provider } = target
     const calls = yield* Embeddings.open(provider, model, options)
     const service = embedder(target, calls)
-    const view = yield* View.make(service.embed, provider.limits?.embeddings ?? unlimited, calls.address)
-    return Context.make(EmbeddingModel.EmbeddingModel, view).pipe(Context.add(Embedder, service))
+    const view = yield* embeddingModel
+    return Context.merge(
+      Context.make(Embedder, service),
+      yield* view.context(service.embed, provider.limits?.embeddings ?? unlimited, calls.address)
+    )
   }))
 
 /** Returns the vectors of texts, by the target in force. */
