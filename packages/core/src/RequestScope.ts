@@ -8,10 +8,14 @@
  * `http` wraps one handler. `Rpc` is the middleware that does the same for each call of an RPC server.
  *
  * A request that is cut short before its response has begun gets an error response: 504 if the deadline passed, 503 if the
- * session was revoked, 429 if the tenant's quota is used up. The parts of a streamed body that have a limit of their own end at
- * the request's deadline: a model's stream, or `Deadline.withinStream`, fails with `DeadlineExceeded`, and the body may still
- * send a last event. If the session is revoked, the sessions inside are revoked too: a model's stream fails with
- * `SessionRevoked`. A body that continues is cut off when `grace` has passed, or at the revocation's deadline.
+ * session was revoked, 429 if the tenant's quota is used up. Its body has the shape of OpenAI's errors, and a sentence for the
+ * client: `{ "error": { "message", "type", "param", "code" } }`, where `type` is the tag of the error. Of a revocation it has the
+ * reason, and nothing of the session. A 429 has no `Retry-After`: a quota limits what is open, and nothing tells when that ends.
+ *
+ * The parts of a streamed body that have a limit of their own end at the request's deadline: a model's stream, or
+ * `Deadline.withinStream`, fails with `DeadlineExceeded`, and the body may still send a last event. If the session is revoked,
+ * the sessions inside are revoked too: a model's stream fails with `SessionRevoked`. A body that continues is cut off when
+ * `grace` has passed, or at the revocation's deadline.
  *
  * Each request is admitted to the current `Shutdown` until its body ends, so a shutdown drains it. Work that it begins is
  * admitted as part of it. After phase `stop` begins, requests get 503, `Retry-After` and `Connection: close`, and remote
@@ -46,12 +50,12 @@ import * as Caller from "./Caller.ts"
 import * as Deadline from "./Deadline.ts"
 import * as Interop from "./internal/interop.ts"
 import { RequestParts } from "./internal/request/requestParts.ts"
+import { enter, pathOf } from "./internal/request/scoped.ts"
 import { isUpgrade, untilUpgraded } from "./internal/request/upgrade.ts"
 import { coordinatorOf } from "./internal/shutdown/coordinator.ts"
 import { InFlight } from "./internal/shutdown/inFlight.ts"
 import type { Ticket } from "./internal/shutdown/machine.ts"
 import type { Admitted } from "./internal/shutdown/model.ts"
-import * as Urls from "./internal/transport/urls.ts"
 import * as OptionCheck from "./OptionCheck.ts"
 import * as Session from "./Session.ts"
 import { QuotaExceeded, type SessionError, SessionRevoked } from "./SessionError.ts"
@@ -91,8 +95,26 @@ const leaving = (headers: Headers) => ({
   ...(headers[":authority"] === undefined && { connection: "close" })
 })
 
-const errorResponse = ({ _tag, message }: CutShort, headers?: Record<string, string>) =>
-  HttpServerResponse.jsonUnsafe({ error: _tag, message }, { status: statuses[_tag], headers })
+/** What a client is told. The error's own message is for the log: it names tenants, sessions and models. */
+const sentence = (error: CutShort): string => {
+  switch (error._tag) {
+    case "QuotaExceeded":
+      return "You have too many requests open at once. Try again when one of them has ended."
+    case "DeadlineExceeded":
+      return "The request took longer than it may."
+    case "SessionRevoked":
+      return `The request was ended: ${error.reason}.`
+    case "ShuttingDown":
+      return "The server is stopping. Send the request again."
+  }
+}
+
+/** As OpenAI's API words its errors. Nothing tells when a quota has room again, so 429 has no `Retry-After`. */
+const errorResponse = (error: CutShort, headers?: Record<string, string>) =>
+  HttpServerResponse.jsonUnsafe(
+    { error: { message: sentence(error), type: error._tag, param: null, code: null } },
+    { status: statuses[error._tag], headers }
+  )
 
 interface Limits {
   /** Undefined: none was given. */
@@ -188,11 +210,10 @@ const guard = (
 
 type Handler<E, R> = Effect.Effect<HttpServerResponse.HttpServerResponse, E, R>
 
-const infoOf = ({ method, originalUrl }: HttpServerRequest): Session.Info => {
-  // Without the query, which may hold secrets. Some servers give the origin, too.
-  const path = URL.parse(originalUrl, "http://localhost")?.pathname ?? "/"
-  return { kind: "request", name: Urls.copied(`${method} ${path}`) }
-}
+const infoOf = (request: HttpServerRequest): Session.Info => ({
+  kind: "request",
+  name: `${request.method} ${pathOf(request)}`
+})
 
 /** Handles a request in its session, on behalf of its caller, within its deadline. */
 const handled = <E, R, R2>(
@@ -203,19 +224,21 @@ const handled = <E, R, R2>(
 ) => {
   const hasNoLimit = isUpgrade(request) && limit === undefined
   const inOwnSession = inSession(infoOf(request), () => false, (running) =>
-    Effect.flatMap(
+    Effect.gen(function*() {
+      enter(request, {
+        session: running.session,
+        parts: running.request,
+        deadline: hasNoLimit ? undefined : yield* Deadline.Current
+      })
       // Work that comes over a WebSocket later does not begin inside of the request.
-      Effect.provideService(handler, InFlight, isUpgrade(request) ? undefined : running.ticket),
-      (response) =>
-        Effect.gen(function*() {
-          const left = Duration.sum(yield* Deadline.remaining, grace)
-          return guard(response, running, {
-            caller: yield* Caller.Current,
-            deadline: yield* Deadline.Current,
-            left: hasNoLimit ? defaultDeadline : left
-          })
-        })
-    )).pipe(onBehalf(options, request.headers))
+      const response = yield* Effect.provideService(handler, InFlight, isUpgrade(request) ? undefined : running.ticket)
+      const left = Duration.sum(yield* Deadline.remaining, grace)
+      return guard(response, running, {
+        caller: yield* Caller.Current,
+        deadline: yield* Deadline.Current,
+        left: hasNoLimit ? defaultDeadline : left
+      })
+    })).pipe(onBehalf(options, request.headers))
   return hasNoLimit ? untilUpgraded(defaultDeadline, inOwnSession) : inTime(limit ?? defaultDeadline)(inOwnSession)
 }
 

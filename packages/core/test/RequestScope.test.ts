@@ -56,6 +56,14 @@ const bodyOf = (response: HttpServerResponse.HttpServerResponse) => {
 const said = (response: HttpServerResponse.HttpServerResponse) =>
   Effect.map(Stream.runCollect(Stream.decodeText(bodyOf(response))), (parts) => Array.from(parts))
 
+/** What the client gets of a handler that fails. */
+const answerTo = (error: SessionError.SessionError) =>
+  Effect.flatMap(serve(Effect.fail(error)), ({ response }) =>
+    Effect.map(response, ({ body, headers, status }) => {
+      assert(body._tag === "Uint8Array")
+      return { status, retryAfter: headers["retry-after"], ...JSON.parse(new TextDecoder().decode(body.body)) }
+    }))
+
 describe("RequestScope.http", () => {
   it.effect("opens a session until the request's scope closes, named without the query", () =>
     Effect.gen(function*() {
@@ -119,6 +127,29 @@ describe("RequestScope.http", () => {
       const answers = yield* Effect.forEach(waiting, Fiber.join)
       assert.deepStrictEqual(answers.map(({ status }) => status), [503, 503, 503])
       assert.deepStrictEqual(yield* SessionRegistry.list(), [])
+    }).pipe(isolated))
+
+  it.effect("tells a client nothing of tenants, sessions and models", () =>
+    Effect.gen(function*() {
+      const shape = { retryAfter: undefined, error: { param: null, code: null } }
+      const quota = yield* answerTo(new SessionError.QuotaExceeded({ tenant: "acme", kind: "call", limit: 3 }))
+      assert.deepStrictEqual(quota, {
+        ...shape,
+        status: 429,
+        error: {
+          ...shape.error,
+          type: "QuotaExceeded",
+          message: "You have too many requests open at once. Try again when one of them has ended."
+        }
+      })
+      const revoked = yield* answerTo(
+        new SessionError.SessionRevoked({ id: 7, kind: "call", session: "openai gpt-5", reason: "suspended" })
+      )
+      assert.deepStrictEqual(revoked, {
+        ...shape,
+        status: 503,
+        error: { ...shape.error, type: "SessionRevoked", message: "The request was ended: suspended." }
+      })
     }).pipe(isolated))
 
   it.effect("leaves the handler's own errors to the server", () =>

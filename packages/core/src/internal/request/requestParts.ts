@@ -48,6 +48,8 @@ export class RequestParts extends Admission {
   private handler: HostFiber<SessionRevoked> | undefined
   private readonly bodies = new Set<{ readonly stop: (exit: Exit.Exit<unknown, unknown>) => Effect.Effect<void> }>()
   private isReleased = false
+  /** How the body of the response ended, if it was a stream and has ended. */
+  bodyExit: Exit.Exit<unknown, unknown> | undefined
   /** Whether a part of the request closes its scope. */
   private isClosedFromWithin = false
   /** Callbacks of fibers that wait for the end of all parts, unless a part closes the scope. */
@@ -71,6 +73,7 @@ export class RequestParts extends Admission {
         this.bodies.add(body)
         const leave = Scope.addFinalizerExit(scope, (exit) => {
           this.bodies.delete(body)
+          this.bodyExit = exit
           // After a failure, the handler's children produce the body for no reader.
           return Exit.isSuccess(exit) ? Effect.void : this.endHandler()
         })

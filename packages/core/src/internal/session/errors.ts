@@ -11,6 +11,8 @@ import type { Advice } from "../retry/advice.ts"
  * sessions around unless it is caught. So catch it where that session is used: further out, both have the same tag, and
  * the fields tell them apart.
  *
+ * `reason` is for the user whose work was ended. `message` is for the log: it names the session, and so may name a model.
+ *
  * If another fiber closed the scope of a session that was still in use, the reason is `"its scope was closed"`. `id` is 0
  * where there was no session yet, or none at all, as for a stream under a limit.
  */
@@ -26,7 +28,10 @@ export class SessionRevoked extends ReadableError.tagged<SessionRevoked>("@clawb
   }
 }
 
-/** The tenant has as many sessions open as its quota allows. Nothing was acquired. */
+/**
+ * The tenant has as many sessions open as its quota allows. Nothing was acquired. `message` is for the log: it names the tenant
+ * and the limit, and tells the operator what to do.
+ */
 export class QuotaExceeded
   extends ReadableError.tagged<QuotaExceeded>("@clawback/core/QuotaExceeded")("QuotaExceeded", {
     tenant: Schema.String,
