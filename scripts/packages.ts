@@ -1,7 +1,7 @@
 /**
  * Checks what a user gets: packs every package, checks its shape with publint, and installs the tarballs into an empty project.
  * There, every public module must load, every private one must be rejected, and the types must compile with TypeScript 7 and 5.
- * Each package has the documents, and their links lead to installed files.
+ * Each package has the documents, dashboards and alert rules, and the documents' links lead to installed files.
  *
  * The project has `@clawback/core` at a later patch than the other packages, and must still have one copy of each package of ours:
  * a second copy of core would have a registry of its own.
@@ -61,6 +61,9 @@ const asNextPatch = (filename: string): string => {
 
 const documents = ["AGENTS.md", "CHANGELOG.md", "README.md", "llms.txt", ...globSync("docs/**/*.md")]
 
+/** Files that a package ships beside its modules. */
+const assets = (folder: string) => globSync("{prometheus,grafana}/*", { cwd: folder })
+
 const tarballs: Record<string, string> = {}
 let faults = 0
 for (const { folder, modules, name } of packages) {
@@ -78,7 +81,9 @@ for (const { folder, modules, name } of packages) {
   for (const module of stale) console.error(`${folder}/dist/${module}.js has no source: delete ${folder}/dist`)
   const bare = modules.filter((module) => !readFileSync(`${folder}/dist/${module}.d.ts`, "utf8").startsWith("/**"))
   for (const module of bare) console.error(`${folder}/dist/${module}.d.ts has lost the module's documentation`)
-  const missing = documents.filter((document) => !packed.files.some(({ path }) => path === document))
+  const missing = [...documents, ...assets(folder)].filter((document) =>
+    !packed.files.some(({ path }) => path === document)
+  )
   for (const document of missing) console.error(`${folder}: the tarball has no ${document}`)
   faults += messages.length + stale.length + bare.length + missing.length
 }

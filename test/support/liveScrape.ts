@@ -1,0 +1,49 @@
+/** What Prometheus scrapes from a program that is busy. */
+import { Session, SessionRegistry, Transport } from "@clawback/core"
+import { NodeTransport } from "@clawback/node"
+import { ProcessMetrics, Prometheus } from "@clawback/telemetry"
+import { Behavior, FaultyProvider } from "@clawback/testing"
+import { type Duration, Effect, Fiber, Layer, Metric, Result } from "effect"
+import { assert } from "vitest"
+
+/** A program whose one connection is in use, after one request gave up waiting for it, and another one waited and got it. */
+const scrape = Effect.gen(function*() {
+  yield* Session.acquire({ kind: "job", name: "nightly" }, Effect.void, () => Effect.void)
+  const provider = yield* FaultyProvider.make()
+  const transport = yield* Transport.Transport
+  const request = (name: string, queue: Duration.Input) =>
+    Effect.scoped(transport.execute({
+      method: "GET",
+      url: provider.url,
+      headers: FaultyProvider.header(Behavior.stall, name),
+      timeouts: { queue }
+    }))
+  const untilArrived = (name: string) => provider.untilRequest(({ id, state }) => id === name && state === "answering")
+  const using = yield* Effect.forkChild(request("first", "1 minute"))
+  yield* untilArrived("first")
+  const waiting = yield* Effect.forkChild(request("second", "1 minute"))
+  const gaveUp = yield* Effect.result(request("third", "20 millis"))
+  assert.strictEqual(Result.isFailure(gaveUp) && gaveUp.failure._tag, "QueueTimeout")
+  yield* Fiber.interrupt(using)
+  yield* untilArrived("second")
+  const text = yield* Prometheus.format
+  yield* Fiber.interrupt(waiting)
+  return text
+}).pipe(
+  Effect.scoped,
+  Effect.provide(Layer.provideMerge(
+    Layer.merge(NodeTransport.layer({ connections: 1 }), ProcessMetrics.layer),
+    SessionRegistry.layer()
+  )),
+  (effect) => Effect.suspend(() => Effect.provideService(effect, Metric.MetricRegistry, new Map()))
+)
+
+/** Our metrics and labels in queries that a busy program does not export. */
+export const unknownNames = (queries: string) =>
+  Effect.map(scrape, (text): ReadonlyArray<string> => {
+    const used = new Set([...queries.matchAll(/\b(?:clawback|gen_ai)_\w+/g)].map(([name]) => name))
+    const names = text.matchAll(/^(\w+)(?=[ {])|(?<=[{,])(\w+)(?==")/gm)
+    const exported = new Set([...names].map(([, metric, label]) => metric ?? label))
+    assert.isNotEmpty(used)
+    return [...used].filter((name) => !exported.has(name))
+  })
