@@ -120,7 +120,18 @@ describe("the decoder of a request", () => {
     ["messages[0]", { ...hello, messages: [{ role: "function", name: "f", content: "a" }] }],
     ["messages[0].tool_calls[0].id", {
       ...hello,
-      messages: [{ role: "assistant", tool_calls: [{ type: "function", function: { name: "f", arguments: "" } }] }]
+      messages: [{
+        role: "assistant",
+        tool_calls: [{ id: 7, type: "function", function: { name: "f", arguments: "" } }]
+      }]
+    }],
+    ["messages[2].tool_call_id", {
+      ...hello,
+      messages: [
+        { role: "assistant", tool_calls: [{ id: "", type: "function", function: { name: "f", arguments: "" } }] },
+        { role: "tool", tool_call_id: "", content: "a" },
+        { role: "tool", tool_call_id: "", content: "b" }
+      ]
     }],
     ["messages[0].tool_calls[0].function.arguments", {
       ...hello,

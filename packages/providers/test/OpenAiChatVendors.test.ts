@@ -320,6 +320,59 @@ const decode = (fields: object) => {
   return Result.getOrThrow(protocol.decodeRequest(httpRequest(JSON.stringify(body)))).request
 }
 
+const calls = (...names: ReadonlyArray<string>) => ({
+  role: "assistant",
+  content: null,
+  tool_calls: names.map((name) => call("", name, "{}"))
+})
+const result = (content: string, fields: object = {}) => ({ role: "tool", tool_call_id: "", content, ...fields })
+
+const pairs = (...messages: ReadonlyArray<object>) =>
+  decode({ messages: [{ role: "user", content: "a" }, ...messages] }).messages.flatMap((message) =>
+    message.role === "tool"
+      ? [`${String(message.content)} answers ${message.toolCallId}`]
+      : typeof message.content === "string"
+      ? []
+      : message.content.flatMap((part) => part.type === "tool-call" ? [`${part.name} is ${part.id}`] : [])
+  )
+
+describe("calls and results without ids, as Google's endpoint and LM Studio accept them", () => {
+  it("belong together by their order", () => {
+    assert.deepStrictEqual(pairs(calls("f", "f"), result("1"), result("2"), calls("f"), result("3")), [
+      "f is call_1_0",
+      "f is call_1_1",
+      "1 answers call_1_0",
+      "2 answers call_1_1",
+      "f is call_4_0",
+      "3 answers call_4_0"
+    ])
+  })
+
+  it("belong together by their names, if the results have them", () => {
+    assert.deepStrictEqual(pairs(calls("f", "g"), result("1", { name: "g" }), result("2", { name: "f" })).slice(2), [
+      "1 answers call_1_1",
+      "2 answers call_1_0"
+    ])
+  })
+
+  it("may have no field for the id, or null in it", () => {
+    const unnamed = { role: "assistant", content: null, tool_calls: [call(undefined, "f", "{}", { id: null })] }
+    assert.deepStrictEqual(pairs(unnamed, { role: "tool", content: "1" }), ["f is call_1_0", "1 answers call_1_0"])
+  })
+
+  it("leave the ids of others as they are", () => {
+    const mixed = { role: "assistant", content: null, tool_calls: [call("a", "f", "{}"), call("", "g", "{}")] }
+    assert.deepStrictEqual(pairs(mixed, result("1", { tool_call_id: "a" }), result("2")).slice(2), [
+      "1 answers a",
+      "2 answers call_1_1"
+    ])
+  })
+
+  it("do not take the results of later calls", () => {
+    assert.deepStrictEqual(pairs(calls("f"), calls("g"), result("1")).at(-1), "1 answers call_2_0")
+  })
+})
+
 const user = (part: object) => decode({ messages: [{ role: "user", content: [part] }] }).messages[0]?.content
 
 describe("requests of other vendors' clients", () => {

@@ -38,6 +38,7 @@ const others = new Set([
   "anthropicMessages/toolIds",
   "openAi/errorBody",
   "openAi/place",
+  "openAiChat/callIds",
   "openAiChat/reasoningDetails",
   "openAiChat/toolCalls"
 ])

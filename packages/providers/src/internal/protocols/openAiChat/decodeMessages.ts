@@ -8,6 +8,7 @@ import type {
 } from "../../../ChatRequest.ts"
 import type { Json, JsonObject } from "../../../Json.ts"
 import { others } from "../../json/json.ts"
+import { CallIds } from "./callIds.ts"
 import * as Content from "./decodeParts.ts"
 import { extrasOf, protocol, reasoningNames, type Thought } from "./extras.ts"
 import { read } from "./read.ts"
@@ -35,9 +36,12 @@ const details = (value: Json | undefined, path: string, input: "arguments" | "in
   }
 }
 
-const toolCall = (value: Json, path: string): ToolCallPart => {
+const idOf = (value: Json | undefined, path: string): string | undefined =>
+  read.optional(value, (value) => read.string(value, path))
+
+const toolCall = (value: Json, path: string): Omit<ToolCallPart, "id"> & { readonly id: string | undefined } => {
   const call = read.object(value, path)
-  const id = read.name(call["id"], `${path}.id`)
+  const id = idOf(call["id"], `${path}.id`)
   const type = read.optional(call["type"], (value) => read.string(value, `${path}.type`)) ?? "function"
   if (type !== "function" && type !== "custom") return read.fail(`${path}.type`, "must be \"function\" or \"custom\"")
   const said = type === "custom"
@@ -67,8 +71,7 @@ const thoughts = (message: JsonObject): ReadonlyArray<ReasoningPart> => {
 /** Decodes a history in order, since a result without an id answers an earlier call. */
 class Messages {
   readonly decoded: Array<Message> = []
-  /** The call of a result without an id. Before calls had ids, there was one at a time. */
-  private lastCall = ""
+  private readonly ids = new CallIds()
 
   add(value: Json, index: number): void {
     const path = `messages[${index}]`
@@ -98,16 +101,22 @@ class Messages {
       case "assistant":
         return this.assistant(message, path, index)
       case "tool":
-        return this.tool(message, path, read.name(message["tool_call_id"], `${path}.tool_call_id`), knownInTool)
+        return this.tool(message, path, "tool_call_id", knownInTool)
       case "function":
         read.name(message["name"], `${path}.name`)
-        return this.tool(message, path, this.lastCall || read.fail(path, "answers no function_call"), knownInFunction)
+        return this.tool(message, path, undefined, knownInFunction)
       default:
         return read.fail(`${path}.role`, "must be system, developer, user, assistant, tool or function")
     }
   }
 
-  private tool(message: JsonObject, path: string, toolCallId: string, known: ReadonlySet<string>): ToolMessage {
+  /** `field`: the one that has the id of the call, if there is one. */
+  private tool(message: JsonObject, path: string, field: string | undefined, known: ReadonlySet<string>): ToolMessage {
+    const at = field === undefined ? path : `${path}.${field}`
+    const given = field === undefined ? undefined : idOf(message[field], at)
+    const name = message["name"]
+    const toolCallId = this.ids.result(given, typeof name === "string" ? name : undefined) ??
+      read.fail(at, "is empty, and no earlier call is without a result")
     return {
       role: "tool",
       toolCallId,
@@ -130,11 +139,15 @@ class Messages {
       ? []
       : [{ type: "refusal", text: refusal }]
     const calls = read.optional(message["tool_calls"], (value) => read.array(value, `${path}.tool_calls`)) ?? []
-    for (const [number, call] of calls.entries()) after.push(toolCall(call, `${path}.tool_calls[${number}]`))
-    const legacy = message["function_call"]
-    if (legacy !== undefined && legacy !== null) {
-      this.lastCall = `call_${index}`
-      after.push({ type: "tool-call", id: this.lastCall, ...details(legacy, `${path}.function_call`, "arguments") })
+    const legacy = message["function_call"] ?? undefined
+    if (calls.length > 0 || legacy !== undefined) this.ids.begin()
+    for (const [number, value] of calls.entries()) {
+      const call = toolCall(value, `${path}.tool_calls[${number}]`)
+      after.push({ ...call, id: this.ids.call(call.id, `call_${index}_${number}`, call.name) })
+    }
+    if (legacy !== undefined) {
+      const call = details(legacy, `${path}.function_call`, "arguments")
+      after.push({ type: "tool-call", id: this.ids.call(undefined, `call_${index}`, call.name), ...call })
     }
     const extras = extrasOf(message, knownInAssistant)
     const isAlone = before.length === 0 && after.length === 0
