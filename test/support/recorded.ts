@@ -1,27 +1,28 @@
 /** Holds our codecs against recorded traffic: against the vendors' SDKs, and against the recorded JSON itself. */
 import { APIError as AnthropicError } from "@anthropic-ai/sdk"
-import {
-  AnthropicMessages,
-  type ChatEvent,
-  ChatResponse,
-  OpenAiChat,
-  OpenAiEmbeddings,
-  type Protocol,
-  type ProviderError
-} from "@clawback/providers"
+import { type ChatEvent, ChatResponse, type OpenAiChat, type Protocol, type ProviderError } from "@clawback/providers"
 import { Option, Result } from "effect"
 import { APIError } from "openai"
 import * as AnthropicSdk from "../../packages/providers/test/support/anthropicSdk.ts"
 import * as OpenAiSdk from "../../packages/providers/test/support/openAiSdk.ts"
 import { httpRequest } from "./httpRequest.ts"
 import { differences, type JsonDifference } from "./jsonDifferences.ts"
+import { isClassed } from "./recordedErrors.ts"
 import { type Meaning, ofAnthropicEvents, ofChunks, ofCompletion, ofMessage, ofResponse } from "./recordedMeaning.ts"
+import { chatOf, embeddingsOf, quirksOf } from "./recordedProtocols.ts"
+import { withCallIds, withShownParts } from "./recordedRequests.ts"
 import type { Recording } from "./recordings.ts"
 
 export interface Difference extends JsonDifference {
   readonly protocol: string
   /** What was compared: the meaning of the answer, or JSON that was decoded and encoded again. */
   readonly of: "meaning" | "request" | "answer"
+  /** The whole JSON, where JSON was compared. `named`: the one before, with ids for calls that have none. */
+  readonly whole: { readonly before: Json; readonly after: Json; readonly named?: Json }
+  /** What the encoder of a request reported as dropped. */
+  readonly dropped: ReadonlyArray<string>
+  /** Those of the vendor's row. */
+  readonly quirks: OpenAiChat.Quirks
 }
 
 type Bytes = Uint8Array<ArrayBuffer>
@@ -30,64 +31,31 @@ type Json = any
 const peer: Protocol.Peer = { provider: "provider", redact: (text) => text }
 const utf8 = (text: string): Bytes => new TextEncoder().encode(text)
 
-const embeddingProtocols = {
-  perplexity: OpenAiEmbeddings.make({ encoding: "base64_int8" })
-} satisfies Record<string, Protocol.EmbeddingProtocol>
-
-const embeddingsOf = ({ vendor }: Recording): Protocol.EmbeddingProtocol =>
-  Object.hasOwn(embeddingProtocols, vendor) ? embeddingProtocols[vendor as "perplexity"] : OpenAiEmbeddings.protocol
-
-/** What OpenRouter's clients may send. */
-const openRouter = OpenAiChat.make({ fileUrl: "file_data" })
-
-const chatOf = ({ protocol, vendor }: Recording): Protocol.ChatProtocol =>
-  protocol === "anthropic-messages"
-    ? AnthropicMessages.protocol
-    : vendor === "openrouter"
-    ? openRouter
-    : OpenAiChat.protocol
-
-/** The errors that say at least as much as the SDK's, which go by the status alone. */
-const finer: Readonly<Record<number, ReadonlyArray<ProviderError.ProviderError["_tag"]>>> = {
-  400: [
-    "RequestRejected",
-    "ContextTooLong",
-    "ModelNotFound",
-    "ContentFiltered",
-    "QuotaExhausted",
-    "AuthenticationFailed",
-    "PermissionDenied",
-    "RegionBlocked",
-    "ProviderFailed"
-  ],
-  401: ["AuthenticationFailed"],
-  402: ["QuotaExhausted"],
-  403: ["PermissionDenied", "RegionBlocked", "QuotaExhausted", "ModelNotFound", "ContentFiltered"],
-  404: ["ModelNotFound", "RequestRejected"],
-  408: ["ProviderFailed"],
-  409: ["ProviderFailed"],
-  413: ["RequestRejected", "ContextTooLong"],
-  422: ["RequestRejected", "ContextTooLong", "ModelNotFound"],
-  429: ["RateLimited", "QuotaExhausted"],
-  503: ["Overloaded", "ProviderFailed"],
-  529: ["Overloaded"]
-}
-
-const isClassed = (status: number, { _tag }: ProviderError.ProviderError): boolean =>
-  finer[status]?.includes(_tag) ??
-    (status >= 500 ? ["ProviderFailed", "ContextTooLong"] : ["RequestRejected"]).includes(_tag)
-
 const changed = (field: string, before: unknown, after: unknown): JsonDifference => ({
   field,
+  path: [field],
   kind: "changed",
   before,
   after
 })
 
-type Found = Omit<Difference, "protocol">
+type Found = Pick<Difference, "of" | keyof JsonDifference> & Partial<Difference>
 
-const labelled = (of: Difference["of"], found: ReadonlyArray<JsonDifference>): ReadonlyArray<Found> =>
-  found.map(({ after, before, field, kind }) => ({ after, before, field, kind, of }))
+const labelled = (
+  of: Difference["of"],
+  found: ReadonlyArray<JsonDifference>,
+  context: Partial<Difference> = {}
+): ReadonlyArray<Found> => found.map((difference) => Object.assign({ of }, context, difference))
+
+const comparedJson = (
+  of: Difference["of"],
+  before: Json,
+  encoded: Json,
+  { dropped = [], named }: { readonly dropped?: ReadonlyArray<string>; readonly named?: Json } = {}
+): ReadonlyArray<Found> => {
+  const after = JSON.parse(JSON.stringify(encoded))
+  return labelled(of, differences(before, after), { whole: { before, after, named }, dropped })
+}
 
 const parse = (text: string): Json => {
   try {
@@ -103,7 +71,7 @@ const statusOf = (error: unknown): number | undefined =>
 /** The class of an error, and its class after a server of ours passed it on. */
 const errorDifferences = async (
   recording: Recording,
-  protocol: Pick<Protocol.ChatProtocol, "classify" | "encodeError">
+  protocol: Pick<Protocol.Protocol<never, never, never>, "classify" | "encodeError">
 ) => {
   const { responseBody: body, responseHeaders: headers = {}, status } = recording
   const error = protocol.classify(peer, { status, headers, body })
@@ -120,7 +88,7 @@ const errorDifferences = async (
         : await OpenAiSdk.failure(status, { "content-type": "application/json" }, body)
     )
   return [
-    ...(theirs !== undefined && isClassed(theirs, error) ? [] : [changed("error", theirs, error._tag)]),
+    ...(theirs !== undefined && isClassed(theirs, body, error) ? [] : [changed("error", theirs, error._tag)]),
     ...(again._tag === error._tag ? [] : [changed("error", error._tag, again._tag)])
   ]
 }
@@ -163,7 +131,7 @@ const theirStream = async (recording: Recording, text: string): Promise<Meaning 
     }
   }
   const { chunks, error } = await OpenAiSdk.chunksAndError(utf8(asData(text)))
-  const meaning = ofChunks(chunks)
+  const meaning = ofChunks(chunks, quirksOf(recording))
   const isWhole = meaning.finish.length > 0 && meaning.finish.every((finish) => finish !== "")
   // An error after the finish does not matter: the answer is whole. Its chunk may have the usage.
   if (error === undefined || !isWhole) return { ...meaning, error: error !== undefined }
@@ -208,7 +176,7 @@ const withoutMadeUpIds = (again: Meaning, theirs: Meaning): Meaning => ({
   )
 })
 
-const wholeDifferences = async (recording: Recording): Promise<ReadonlyArray<Omit<Difference, "protocol">>> => {
+const wholeDifferences = async (recording: Recording): Promise<ReadonlyArray<Found>> => {
   const protocol = chatOf(recording)
   const { responseBody: body, responseHeaders: headers = {}, status } = recording
   const decoded = protocol.decodeResponse(peer, { status, headers, body })
@@ -221,15 +189,15 @@ const wholeDifferences = async (recording: Recording): Promise<ReadonlyArray<Omi
   const isParsed = recording.protocol === "anthropic-messages"
   const theirs = isParsed
     ? ofMessage(await AnthropicSdk.decodedBody(original))
-    : ofCompletion(await OpenAiSdk.whole(body))
+    : ofCompletion(await OpenAiSdk.whole(body), quirksOf(recording))
   const meaning = meaningDifferences(theirs, ofResponse(decoded.success, theirs, isParsed))
   return [
     ...labelled("meaning", meaning),
-    ...labelled("answer", differences(original, JSON.parse(JSON.stringify(protocol.encodeResponse(decoded.success)))))
+    ...comparedJson("answer", original, protocol.encodeResponse(decoded.success))
   ]
 }
 
-const embeddingDifferences = async (recording: Recording): Promise<ReadonlyArray<Omit<Difference, "protocol">>> => {
+const embeddingDifferences = async (recording: Recording): Promise<ReadonlyArray<Found>> => {
   const protocol = embeddingsOf(recording)
   const { responseBody: body, responseHeaders: headers = {}, status } = recording
   const decoded = protocol.decodeResponse(peer, { status, headers, body })
@@ -249,35 +217,69 @@ const embeddingDifferences = async (recording: Recording): Promise<ReadonlyArray
     ? original.data.map(({ embedding }: Json) => [...new Int8Array(Buffer.from(embedding, "base64"))])
     : theirs.data.map(({ embedding }: Json) => embedding)
   const isSame = JSON.stringify(vectors) === JSON.stringify(decoded.success.embeddings)
-  const encoded = JSON.parse(JSON.stringify(protocol.encodeResponse(decoded.success, { encoding })))
+  const encoded = protocol.encodeResponse(decoded.success, { encoding })
   return [
     ...(isSame
       ? []
       : [{ ...changed("vectors", vectors[0]?.length, decoded.success.embeddings[0]?.length), of: "meaning" as const }]),
-    ...labelled("answer", differences(original, encoded))
+    ...comparedJson("answer", original, encoded)
   ]
 }
 
 /** In the URL, which was not recorded: Azure, Bedrock and Vertex have no model in the body. */
 const inUrl = "model-in-the-url"
 
-const requestDifferences = (recording: Recording): ReadonlyArray<JsonDifference> => {
+/** Where the vendor's server has its model in the path, the path has the one of the body. */
+const received = (protocol: Protocol.Protocol<any, any, any>, body: Json): Protocol.HttpRequest => {
+  const { path } = protocol.request(body.model, { stream: false, includeUsage: false })
+  return { ...httpRequest(JSON.stringify(body)), path }
+}
+
+const requestDifferences = (recording: Recording): ReadonlyArray<Found> => {
   const given = recording.requestBody === null ? undefined : parse(recording.requestBody)
   if (typeof given !== "object" || given === null) return []
   const original = { ...given, model: given.model ?? inUrl }
   const protocol: Protocol.Protocol<any, any, any> = recording.protocol === "openai-embeddings"
     ? embeddingsOf(recording)
     : chatOf(recording)
-  const decoded = protocol.decodeRequest(httpRequest(JSON.stringify(original)))
+  const decoded = protocol.decodeRequest(received(protocol, original))
   if (Result.isFailure(decoded)) {
     // The provider rejects it as well.
     const isRejected = recording.status >= 400 && recording.status < 500
-    return isRejected ? [] : [changed("rejected", decoded.failure.path.replaceAll(/\d+/g, ""), decoded.failure.detail)]
+    return isRejected
+      ? []
+      : labelled("request", [
+        changed("rejected", decoded.failure.path.replaceAll(/\d+/g, ""), decoded.failure.detail)
+      ])
   }
   const { delivery, request } = decoded.success
-  const encoded = protocol.encodeRequest(request, delivery)
-  if (Result.isFailure(encoded)) return [changed("unsupported", undefined, encoded.failure.detail)]
-  return differences(original, JSON.parse(JSON.stringify(encoded.success)))
+  const dropped: Array<string> = []
+  const encoded = protocol.encodeRequest(request, delivery, ({ field }) => dropped.push(field))
+  if (Result.isFailure(encoded)) {
+    // The provider rejects it as well.
+    return recording.status === 400 ? [] : labelled("request", [
+      changed("unsupported", undefined, encoded.failure.detail)
+    ], { whole: { before: original, after: undefined } })
+  }
+  return recording.protocol === "openai-chat"
+    ? chatRequestDifferences(original, encoded.success, dropped)
+    : comparedJson("request", original, encoded.success, { dropped })
+}
+
+/** Results with more than texts, and calls without ids, are compared with what they mean. */
+const chatRequestDifferences = (
+  original: Json,
+  encoded: Json,
+  dropped: ReadonlyArray<string>
+): ReadonlyArray<Found> => {
+  const named = withCallIds(original)
+  const before = withShownParts(original, named)
+  return [
+    ...(before.messages.length === original.messages.length
+      ? []
+      : labelled("request", [changed("messages[].content (shown)", original.messages, before.messages)])),
+    ...comparedJson("request", before, encoded, { dropped, named: withShownParts(named, named) })
+  ]
 }
 
 export const differencesOf = async (recording: Recording, random: () => number): Promise<ReadonlyArray<Difference>> => {
@@ -285,23 +287,13 @@ export const differencesOf = async (recording: Recording, random: () => number):
   const answer = kind === "error"
     ? labelled(
       "meaning",
-      await errorDifferences(
-        recording,
-        protocol === "openai-embeddings" ? embeddingsOf(recording) as never : chatOf(recording)
-      )
+      await errorDifferences(recording, protocol === "openai-embeddings" ? embeddingsOf(recording) : chatOf(recording))
     )
     : kind === "stream"
     ? labelled("meaning", await streamDifferences(recording, random))
     : protocol === "openai-embeddings"
     ? await embeddingDifferences(recording)
     : await wholeDifferences(recording)
-  const request = labelled("request", requestDifferences(recording))
-  return [...answer, ...request].map(({ after, before, field, kind, of }) => ({
-    after,
-    before,
-    field,
-    kind,
-    of,
-    protocol
-  }))
+  const context = { whole: { before: undefined, after: undefined }, dropped: [], protocol, quirks: quirksOf(recording) }
+  return [...answer, ...requestDifferences(recording)].map((difference) => Object.assign({}, context, difference))
 }

@@ -1,6 +1,6 @@
 /** What an answer means, as our decoder and as the vendors' SDKs have it. */
 import type Anthropic from "@anthropic-ai/sdk"
-import type { ChatResponse } from "@clawback/providers"
+import type { ChatResponse, OpenAiChat } from "@clawback/providers"
 import type OpenAI from "openai"
 
 export interface Meaning {
@@ -35,8 +35,26 @@ const cachedOf = (usage: Fields): number | undefined =>
   usage["prompt_tokens_details"]?.cached_tokens ?? usage["prompt_cache_hit_tokens"] ?? usage["cached_tokens"] ??
     usage["num_cached_tokens"]
 
-const openAiUsage = (usage: Fields | null | undefined): Meaning["usage"] =>
-  usage == null ? [] : [usage["prompt_tokens"], cachedOf(usage), usage["completion_tokens"]]
+const sum = (tokens: number, outside: number | undefined): number => tokens + (outside ?? 0)
+
+/** Some vendors count tokens outside of the totals: xAI its reasoning, Mistral sounds. */
+const openAiUsage = (
+  usage: Fields | null | undefined,
+  { tokensOutside }: OpenAiChat.Quirks
+): Meaning["usage"] => {
+  if (usage == null) return []
+  const {
+    completion_tokens: output,
+    completion_tokens_details: written,
+    prompt_tokens: input,
+    prompt_tokens_details: read
+  } = usage
+  return [
+    tokensOutside.includes("audio") ? sum(input, read?.audio_tokens) : input,
+    cachedOf(usage),
+    tokensOutside.includes("reasoning") ? sum(output, written?.reasoning_tokens) : output
+  ]
+}
 
 const callOf = (call: Fields): Meaning["calls"][number][number] => ({
   id: call["id"] ?? "",
@@ -50,7 +68,7 @@ const legacyOf = ({ function_call: legacy }: Fields): ReadonlyArray<Fields> =>
 const sortedCalls = (message: Fields): Meaning["calls"][number] =>
   (message["tool_calls"]?.length > 0 ? message["tool_calls"] : legacyOf(message)).map(callOf)
 
-export const ofCompletion = ({ choices, usage }: OpenAI.ChatCompletion): Meaning => {
+export const ofCompletion = ({ choices, usage }: OpenAI.ChatCompletion, quirks: OpenAiChat.Quirks): Meaning => {
   const messages = choices.map(({ message }): Fields => message ?? {})
   return {
     text: messages.map(({ content }) => textsOf(content)),
@@ -59,7 +77,7 @@ export const ofCompletion = ({ choices, usage }: OpenAI.ChatCompletion): Meaning
     ),
     calls: messages.map(sortedCalls),
     finish: choices.map(({ finish_reason: finish }) => finish ?? ""),
-    usage: openAiUsage(usage)
+    usage: openAiUsage(usage, quirks)
   }
 }
 
@@ -81,11 +99,14 @@ const addCall = ({ calls }: Growing, fragment: Fields): void => {
 }
 
 /** The chunks that the SDK finds, joined. It joins them itself only if they are as OpenAI's server sends them. */
-export const ofChunks = (chunks: ReadonlyArray<OpenAI.ChatCompletionChunk>): Meaning => {
+export const ofChunks = (
+  chunks: ReadonlyArray<OpenAI.ChatCompletionChunk>,
+  quirks: OpenAiChat.Quirks
+): Meaning => {
   const growing = new Map<number, Growing>()
   let usage: Fields | undefined
   for (const chunk of chunks as ReadonlyArray<Fields>) {
-    const counted = chunk["usage"] ?? undefined
+    const counted = chunk["usage"] ?? (quirks.usage === "x_groq" ? chunk["x_groq"]?.usage : undefined) ?? undefined
     if (counted !== undefined && Object.values(counted).some((value) => value !== null)) usage = counted
     for (const choice of chunk["choices"] ?? []) {
       const number = choice.index ?? 0
@@ -107,7 +128,7 @@ export const ofChunks = (chunks: ReadonlyArray<OpenAI.ChatCompletionChunk>): Mea
     reasoning: choices.map(({ reasoning }) => reasoning),
     calls: choices.map(({ calls }) => calls.map(({ id, name, text }) => ({ id, name, text }))),
     finish: choices.map(({ finish }) => finish),
-    usage: openAiUsage(usage)
+    usage: openAiUsage(usage, quirks)
   }
 }
 

@@ -315,6 +315,24 @@ describe("a client that knows only function calls", () => {
   })
 })
 
+describe("an answer with nothing in it", () => {
+  it("has an empty text, as OpenAI's own servers send it", () => {
+    const choice = { message: { role: "assistant", content: "", annotations: [] }, finish_reason: "length" }
+    assert.deepNestedInclude(reencoded(choice), { "message.content": "" })
+  })
+
+  it.each([
+    ["a call", { tool_calls: [call("a", "f", "{}")] }],
+    ["a call in the old form", { function_call: { name: "f", arguments: "{}" } }],
+    ["a refusal", { refusal: "No." }],
+    ["thinking", { reasoning_content: "Hm." }],
+    ["a sound", { audio: { id: "a", data: "", transcript: "Hm." } }]
+  ])("has none beside %s", (_, fields) => {
+    const choice = { message: { role: "assistant", content: null, ...fields }, finish_reason: "stop" }
+    assert.deepNestedInclude(reencoded(choice), { "message.content": null })
+  })
+})
+
 const decode = (fields: object) => {
   const body = { model: "m", messages: [{ role: "user", content: "a" }], ...fields }
   return Result.getOrThrow(protocol.decodeRequest(httpRequest(JSON.stringify(body)))).request

@@ -37,15 +37,12 @@ const system = (quirks: Quirks, crossing: Crossing, { content, extras }: SystemM
 }
 
 export const toolCall = (
-  quirks: Quirks,
-  { arguments: text, id: given, name }: ToolCallPart,
+  { arguments: text, id, name }: ToolCallPart,
   { type, ...unknown }: JsonObject
-): JsonObject => {
-  const id = toolId(quirks, given)
-  return type === "custom"
+): JsonObject =>
+  type === "custom"
     ? { ...unknown, id, type, custom: { name, input: text } }
     : { ...unknown, id, type: "function", function: { name, arguments: text } }
-}
 
 const isPlain = (part: JsonObject | undefined): part is { readonly type: "text"; readonly text: string } =>
   part?.["type"] === "text" && Object.keys(part).length === 2
@@ -107,7 +104,7 @@ export const assistantMessage = (
         break
       }
       case "tool-call":
-        calls.push(toolCall(quirks, part, crossing.own(part.extras, "content")))
+        calls.push(toolCall({ ...part, id: toolId(quirks, part.id) }, crossing.own(part.extras, "content")))
         break
       case "native": {
         const { value } = part

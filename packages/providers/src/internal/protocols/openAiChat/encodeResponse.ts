@@ -28,9 +28,10 @@ const named = (part: AssistantPart): AssistantPart =>
     ? { ...part, extras: { [protocol]: { name: "reasoning_content" } } }
     : part
 
-/** A server sends thinking also where it accepts none back. */
+/** A server sends thinking also where it accepts none back, and ids of any form. */
 const sending = (quirks: Quirks): Quirks => ({
   ...quirks,
+  toolIds: "any",
   reasoningField: quirks.reasoningField === "never" ? "as-received" : quirks.reasoningField,
   reasoningDetails: "as-received"
 })
@@ -51,12 +52,14 @@ const choice = (quirks: Quirks, isLegacy: boolean) => ({ content, finish }: Choi
     legacy === undefined ? parts : parts.filter((part) => part !== legacy)
   )
   const { content: said = null, refusal = null, ...message } = encoded
+  // OpenAI's own servers send an empty text if there is nothing else.
+  const isEmpty = parts.every(({ type }) => type === "native") && !("audio" in message)
   const { logprobs = null, ...others } = native(content, "choice")
   return {
     index,
     message: {
       role: "assistant",
-      content: said,
+      content: said ?? (isEmpty ? "" : null),
       refusal,
       ...message,
       ...(legacy && { function_call: { name: legacy.name, arguments: legacy.arguments } })

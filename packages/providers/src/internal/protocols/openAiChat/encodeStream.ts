@@ -73,7 +73,7 @@ export class OpenAiChatEncoder implements Encoder {
           this.legacy.add(choice)
           return this.delta(choice, { function_call: { name, arguments: "" } })
         }
-        const call = toolCall(this.quirks, { type: "tool-call", id, name, arguments: "" }, own(extras))
+        const call = toolCall({ type: "tool-call", id, name, arguments: "" }, own(extras))
         if (call["type"] === "custom") this.custom.add(`${choice}/${index}`)
         return this.delta(choice, { tool_calls: [{ index, ...call }] })
       }

@@ -39,8 +39,8 @@ export interface Quirks {
    */
   readonly reasoningDetails: "as-received" | "never"
   /**
-   * The form of tool call ids that the server accepts. Another id is replaced by its hash in this form, so that calls and
-   * results still match.
+   * The form of tool call ids that the server accepts. In a request, another id is replaced by its hash in this form, so that
+   * calls and results still match. Answers may have any ids: Mistral's own have other forms too.
    *
    * Mistral answers 400 with the code 3280: "must be a-z, A-Z, 0-9, with a length of 9".
    */
