@@ -197,6 +197,10 @@ export const ofAnthropicEvents = (events: ReadonlyArray<Anthropic.RawMessageStre
 const partsOf = (content: ChatResponse.Choice["content"], type: "text" | "reasoning"): string =>
   content.flatMap((part) => part.type === type ? [part.text] : []).join("")
 
+/** Our id of a call. Empty where the server left it out, and ours is the only one of its kind. */
+const idOf = (theirs: string | undefined, ours: string, all: ReadonlyArray<string>): string =>
+  theirs === "" && ours !== "" && all.indexOf(ours) === all.lastIndexOf(ours) ? "" : ours || "none"
+
 /** Our own. `calls` are the SDK's, to leave out the ids that the server left out, and to compare inputs that were parsed. */
 export const ofResponse = (
   { choices, usage }: ChatResponse.ChatResponse,
@@ -206,13 +210,15 @@ export const ofResponse = (
   return {
     text: choices.map(({ content }) => partsOf(content, "text")),
     reasoning: choices.map(({ content }) => partsOf(content, "reasoning")),
-    calls: choices.map(({ content }, number) =>
-      content.filter((part) => part.type === "tool-call").map(({ arguments: text, id, name }, index) => ({
-        id: theirs.calls[number]?.[index]?.id === "" ? "" : id,
+    calls: choices.map(({ content }, number) => {
+      const calls = content.filter((part) => part.type === "tool-call")
+      const ids = calls.map(({ id }) => id)
+      return calls.map(({ arguments: text, id, name }, index) => ({
+        id: idOf(theirs.calls[number]?.[index]?.id, id, ids),
         name,
         text: isParsed ? JSON.stringify(text === "" ? {} : JSON.parse(text)) : text
       }))
-    ),
+    }),
     finish: choices.map(({ finish }) => finish.raw),
     usage: usage === undefined ? [] : [usage.inputTokens, usage.cachedInputTokens, usage.outputTokens]
   }
