@@ -2,7 +2,7 @@
 
 /** Attributes of spans, and labels of metrics. */
 export const Attribute = {
-  /** `chat`, `embeddings`. */
+  /** `chat`, `embeddings`, `execute_tool`. */
   operation: "gen_ai.operation.name",
   provider: "gen_ai.provider.name",
   requestModel: "gen_ai.request.model",
@@ -27,6 +27,11 @@ export const Attribute = {
   reasoningTokens: "gen_ai.usage.reasoning.output_tokens",
   /** `input` or `output`. */
   tokenType: "gen_ai.token.type",
+  toolName: "gen_ai.tool.name",
+  /** The provider's id of the tool call. */
+  toolCallId: "gen_ai.tool.call.id",
+  /** `function`: a tool that the app executes. */
+  toolType: "gen_ai.tool.type",
   conversation: "gen_ai.conversation.id",
   /** The caller's tenant. */
   tenant: "clawback.caller.tenant",
