@@ -14,7 +14,7 @@ const text = "Because someone opened them, naïvely. 🙂"
 const asked: Target.Request = { messages: [{ role: "user", content: "Why do sockets leak?" }] }
 
 const speaking = (say: Dialect.Options["say"] = () => text, options: Partial<Dialect.Options> = {}) =>
-  FaultyProvider.make({ handler: Dialect.handler({ key: secret, say, providers: [Own.provider], ...options }) })
+  FaultyProvider.make({ handler: Dialect.handler({ keys: [secret], say, providers: [Own.provider], ...options }) })
 
 const targetAt = (url: string, options: Target.Options = {}) =>
   Own.target(model, { baseUrl: `${url}/v7beta`, credential: Dialect.credential(secret), ...options })

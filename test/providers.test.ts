@@ -180,7 +180,7 @@ const statedLimits = Effect.fnUntraced(
 const run = Effect.fnUntraced(function*(faces: Faces) {
   const row = faces.provider
   const provider = yield* FaultyProvider.make({
-    handler: Dialect.handler({ say: say(row, unended(row)), providers: [row], key, limits })
+    handler: Dialect.handler({ say: say(row, unended(row)), providers: [row], keys: [key], limits })
   })
   const options = { model: "a-model", baseUrl: provider.url + basePath(row), credential }
   let aborted = 0

@@ -15,7 +15,7 @@
  * import { Deadline } from "@clawback/core"
  * import { Console, Duration, Effect } from "effect"
  *
- * const step = Effect.flatMap(Deadline.remaining, (left) => Console.log("left:", Duration.format(left)))
+ * const step = Effect.flatMap(Deadline.remaining, (left) => Console.log(Math.round(Duration.toSeconds(left)), "s"))
  *
  * const program = step.pipe(
  *   Effect.andThen(step.pipe(Deadline.within("2 seconds"))), // two seconds

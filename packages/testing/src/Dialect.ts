@@ -15,7 +15,7 @@
  * import { Console, Effect, Layer } from "effect"
  *
  * const program = Effect.gen(function*() {
- *   const provider = yield* FaultyProvider.make({ handler: Dialect.handler({ say: () => "Because.", key: "sk-test" }) })
+ *   const provider = yield* FaultyProvider.make({ handler: Dialect.handler({ say: () => "Because.", keys: ["sk-test"] }) })
  *   const target = Anthropic.target("claude-sonnet-5-5", { baseUrl: provider.url, credential: Dialect.credential("sk-test") })
  *   const response = yield* Target.generate({ messages: [{ role: "user", content: "Why?" }] }).pipe(
  *     Effect.provide(Target.layer(target).pipe(Layer.provide(NodeTransport.layer())))
@@ -70,28 +70,60 @@ export interface Options {
   readonly providers?: ReadonlyArray<Provider.Row> | undefined
   /** The limits that each success states, in the provider's headers. Default: none. */
   readonly limits?: ReadonlyArray<RateLimit.RateLimit> | undefined
-  /** The only key that is accepted; others get a 401. Default: any that is not blank. */
-  readonly key?: string | undefined
+  /** The keys that are accepted; others get a 401. Default: any that is not blank. */
+  readonly keys?: ReadonlyArray<string> | undefined
   /** Characters of text in each piece of a stream, 1 at least. Default: 16. */
   readonly pieceSize?: number | undefined
   /** The pause before each piece of a stream but the first. Default: none. */
   readonly every?: Duration.Input | undefined
 }
 
-/** A text as a whole response. Tokens are counted as a quarter of the bytes, of the answer and of the request. */
-export const answer = (text: string, request?: ChatRequest.ChatRequest): ChatResponse.ChatResponse => ({
+/** A whole response of one choice, of which `written` is the output. */
+const responseOf = (
+  choice: ChatResponse.Choice,
+  written: string,
+  request: ChatRequest.ChatRequest | undefined
+): ChatResponse.ChatResponse => ({
   id: "answer-1",
   model: request?.model ?? "a-model",
-  choices: [{ content: [{ type: "text", text }], finish: { reason: "stop", raw: "stop" } }],
+  choices: [choice],
   usage: {
     inputTokens: Pieces.tokens(JSON.stringify(request?.messages ?? [])),
     cachedInputTokens: undefined,
     cacheWriteTokens: undefined,
-    outputTokens: Pieces.tokens(text),
+    outputTokens: Pieces.tokens(written),
     reasoningTokens: undefined,
     raw: {}
   }
 })
+
+/** A text as a whole response. Tokens are counted as a quarter of the bytes, of the answer and of the request. */
+export const answer = (text: string, request?: ChatRequest.ChatRequest): ChatResponse.ChatResponse =>
+  responseOf({ content: [{ type: "text", text }], finish: { reason: "stop", raw: "stop" } }, text, request)
+
+/** A call of a tool of the request. */
+export interface ToolCall {
+  readonly name: string
+  /** Sent as JSON. Default: an empty object. */
+  readonly parameters?: Readonly<Record<string, unknown>> | undefined
+  /** Default: `call-1` for the first call of the conversation, `call-2` for the second. */
+  readonly id?: string | undefined
+}
+
+/** Calls of tools as a whole response. Tokens are counted as those of `answer`. */
+export const toolCalls = (
+  calls: ReadonlyArray<ToolCall>,
+  request?: ChatRequest.ChatRequest
+): ChatResponse.ChatResponse => {
+  const before = request?.messages.filter(({ role }) => role === "tool").length ?? 0
+  const content = calls.map(({ id, name, parameters = {} }, index) => ({
+    type: "tool-call" as const,
+    id: id ?? `call-${before + index + 1}`,
+    name,
+    arguments: JSON.stringify(parameters)
+  }))
+  return responseOf({ content, finish: { reason: "tool-calls", raw: "tool_calls" } }, JSON.stringify(content), request)
+}
 
 /** A key for tests, as a provider's layer takes it. */
 export const credential = (key: string): Credential.Credential =>
@@ -125,9 +157,9 @@ const said = (detail: string, status: number) => ({
 
 const rejected = (detail: string, status = 400) => new ProviderError.RequestRejected(said(detail, status))
 
-const isAuthorized = ({ auth, headers }: Speaker, request: Protocol.HttpRequest, key: string | undefined): boolean => {
+const isAuthorized = ({ auth, headers }: Speaker, request: Protocol.HttpRequest, keys: Options["keys"]): boolean => {
   const claim = auth.identify(request)
-  return claim !== undefined && (key === undefined || claim.isMadeWith(key)) &&
+  return claim !== undefined && (keys === undefined || keys.some((key) => claim.isMadeWith(key))) &&
     headers.every((name) => request.headers[name] !== undefined)
 }
 
@@ -234,7 +266,7 @@ const speak = (
 ): Behavior.Behavior => {
   const refuse = (error: ProviderError.ProviderError) => reply(speaker.protocol.encodeError(error))
   if (received.method !== method) return refuse(rejected(`${received.method} is not allowed here`, 405))
-  if (!isAuthorized(speaker, request, options.key)) {
+  if (!isAuthorized(speaker, request, options.keys)) {
     return refuse(
       new ProviderError.AuthenticationFailed(said("The key or a header beside it is missing or wrong", 401))
     )

@@ -7,6 +7,7 @@ import { Effect, Layer, Stream } from "effect"
 import OpenAiSdk from "openai"
 
 const key = "sk-test"
+const otherKey = "sk-test-2"
 const text = "Because someone opened them, naïvely. 🙂"
 
 const asked: Target.Request = { messages: [{ role: "user", content: "Why do sockets leak?" }] }
@@ -24,7 +25,7 @@ const speaking = Effect.fnUntraced(function*(say: Dialect.Options["say"], option
   const seen: Array<ChatRequest.ChatRequest> = []
   const provider = yield* FaultyProvider.make({
     handler: Dialect.handler({
-      key,
+      keys: [otherKey, key],
       say: (request, received) => {
         seen.push(request)
         return say(request, received)
@@ -113,6 +114,24 @@ describe("a provider that speaks", () => {
       assert.deepStrictEqual(answered.choices[0].content, [{ type: "text", text }])
     }).pipe(Effect.scoped))
 
+  it.live.each(names)("calls tools of %s, one or several at once", (name) =>
+    Effect.gen(function*() {
+      const provider = yield* speaking((request) =>
+        Dialect.toolCalls([{ name: tool.name, parameters: { city: "Łódź" } }, { name: "clock", id: "call_b" }], request)
+      )
+      const target = providers[name](provider.url)
+      const request = { ...asked, tools: [tool, { name: "clock", parameters: { type: "object" } }] }
+      const { choices } = yield* Target.generate(request).pipe(through(target))
+      assert.deepStrictEqual(choices[0].content, [
+        { ...call, id: "call-1" },
+        { type: "tool-call", id: "call_b", name: "clock", arguments: "{}" }
+      ])
+      assert.strictEqual(choices[0].finish.reason, "tool-calls")
+      const events = yield* Stream.runCollect(Target.stream(request)).pipe(through(target))
+      const deltas = events.flatMap((event) => event._tag === "ToolCallDelta" ? [event.arguments] : [])
+      assert.strictEqual(deltas.join(""), "{\"city\":\"Łódź\"}{}")
+    }).pipe(Effect.scoped))
+
   it.live.each(names)(
     "refuses %s with another key, and says an error as the vendor would",
     (name) =>
@@ -131,8 +150,13 @@ describe("a provider that speaks", () => {
           Effect.flip
         )
         assert.strictEqual(refused._tag, "AuthenticationFailed")
-        const error = yield* Target.generate(asked).pipe(through(providers[name](provider.url)), Effect.flip)
-        assert.strictEqual(error._tag, "ContextTooLong")
+        for (const accepted of [key, otherKey]) {
+          const error = yield* Target.generate(asked).pipe(
+            through(providers[name](provider.url, accepted)),
+            Effect.flip
+          )
+          assert.strictEqual(error._tag, "ContextTooLong")
+        }
       }).pipe(Effect.scoped)
   )
 
