@@ -4,7 +4,7 @@
  * If OpenTelemetry has a name for a thing, we use that name. Some of its conventions are still in development, so the names
  * are pinned here, and change only with a release of ours. Sources:
  * - `gen_ai.*`: the repository semantic-conventions-genai.
- * - `clawback.connection.*`: modelled on `db.client.connection.*`.
+ * - `clawback.connection.*` and `clawback.pool.*`: modelled on `db.client.connection.*`.
  * - Other names that begin with `clawback.`: our own.
  * - All others: semantic-conventions 1.45.
  *
@@ -14,10 +14,11 @@
  * @experimental
  */
 
+import { poolMetrics } from "./internal/metrics/poolMetrics.ts"
 import { processMetrics } from "./internal/metrics/processMetrics.ts"
 import { workMetrics } from "./internal/metrics/workMetrics.ts"
 
 export { Attribute, SpanName } from "./internal/metrics/attributes.ts"
 
 /** Every metric of the SDK. */
-export const Metrics = { ...workMetrics, ...processMetrics } as const
+export const Metrics = { ...workMetrics, ...poolMetrics, ...processMetrics } as const

@@ -56,6 +56,12 @@ export const Attribute = {
   pool: "clawback.connection.pool.name",
   /** `connecting`, `used`, `idle` or `closing`. */
   connectionState: "clawback.connection.state",
+  /** The name of a pool of items other than HTTP connections. */
+  poolName: "clawback.pool.name",
+  /** `idle`, `busy`, `opening`, `validating`, `resetting` or `closing`. */
+  itemState: "clawback.pool.item.state",
+  /** Why a pool closed an item, such as `idle` or `lifetime`. */
+  closeReason: "clawback.pool.close.reason",
   /** `transmit` or `receive`. */
   ioDirection: "network.io.direction",
   /** The fields of the request that the provider's protocol lacks, in a list. A field that is not listed there is `other`. */

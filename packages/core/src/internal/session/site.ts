@@ -40,7 +40,7 @@ export const demand = (): () => void => {
 
 /** Whether a frame is ours, or Effect's. */
 const isOurs = (frame: string): boolean =>
-  /\/core\/(?:src|dist)\/(?:Session\.|Shutdown\.|Tasks\.|internal\/)/.test(frame) ||
+  /\/core\/(?:src|dist)\/(?:Pool\.|Session\.|Shutdown\.|Tasks\.|internal\/)/.test(frame) ||
   /\/effect\/(?:src|dist)\//.test(frame)
 
 /** The frames of the caller. */

@@ -1,0 +1,143 @@
+/** How a caller borrows: it opens its session, takes an item or waits for one, and returns it when its session closes. */
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import type * as Fiber from "effect/Fiber"
+import * as Scope from "effect/Scope"
+import { LeakProbe } from "../../LeakProbe.ts"
+import { Current, SessionRegistry } from "../session/current.ts"
+import { type Kernel, kernelOf } from "../session/kernel.ts"
+import * as Lifecycle from "../session/lifecycle.ts"
+import { SessionRecord } from "../session/record.ts"
+import * as Deadline from "../time/deadline.ts"
+import type { Core } from "./core.ts"
+import { PoolClosed, type PoolError, PoolFull } from "./errors.ts"
+import { Loan } from "./item.ts"
+import { type Lent, Waiter } from "./waiter.ts"
+
+type AnyFiber = Fiber.Fiber<unknown, unknown>
+
+/** What follows once an item is borrowed. It must arrange in its first step that the session closes. */
+type Then<A, E, B, E2, R2> = (
+  core: Core<A, E>,
+  entry: Lent<A>,
+  record: SessionRecord,
+  kernel: Kernel,
+  fiber: AnyFiber
+) => Effect.Effect<B, E2, R2>
+
+/** How many milliseconds the work that set a deadline has to end the wait itself, with its own error. */
+const grace = 10
+
+/** Waits for an item. Only the wait can be interrupted, also by a revocation of the session. */
+const wait = <A, E, B, E2, R2>(
+  core: Core<A, E>,
+  record: SessionRecord,
+  kernel: Kernel,
+  fiber: AnyFiber,
+  restore: Lifecycle.Mask,
+  then: Then<A, E, B, E2, R2>
+): Effect.Effect<B, E | PoolError | E2, R2> => {
+  const { machine, metrics, now, settings: { acquireTimeout, name }, timers } = core
+  const until = Math.min(now + acquireTimeout, (Deadline.inForce(fiber)?.at ?? Infinity) + grace)
+  const waiter = new Waiter<A, E | PoolError>(core, record, now, until)
+  const joined = machine.join(waiter, now)
+  if (typeof joined === "string") {
+    kernel.close(record)
+    return Effect.fail(
+      joined === "shut"
+        ? new PoolClosed({ pool: name })
+        : new PoolFull({ pool: name, max: machine.limits.max, waiting: machine.waiting })
+    )
+  }
+  core.perform(joined)
+  if (waiter.lent !== undefined) return then(core, waiter.lent, record, kernel, fiber)
+  if (until < Infinity && waiter.isWaiting) timers.set(waiter)
+  const revoked = () => {
+    if (record.revoked !== undefined && machine.leave(waiter)) waiter.settle(Exit.fail(record.revoked))
+  }
+  record.addUser(revoked)
+  const awaited = Effect.onExitPrimitive(restore(waiter.awaited), (exit) => {
+    timers.clear(waiter)
+    record.removeUser(revoked)
+    if (Exit.isSuccess(exit)) metrics.waited(core.now - now)
+    else {
+      // An interruption may come between the loan and the next step of its borrower.
+      if (!machine.leave(waiter) && waiter.lent !== undefined) core.pass(waiter.lent)
+      kernel.close(record)
+    }
+    return undefined
+  })
+  return Effect.flatMap(awaited, (entry) => then(core, entry, record, kernel, fiber))
+}
+
+const borrow = <A, E, B, E2, R2>(
+  core: Core<A, E>,
+  site: string | undefined,
+  fiber: AnyFiber,
+  restore: Lifecycle.Mask,
+  then: Then<A, E, B, E2, R2>
+): Effect.Effect<B, E | PoolError | E2, R2> => {
+  const kernel = kernelOf(fiber.getRef(SessionRegistry))
+  const record = kernel.open(core.info, fiber, fiber.getRef(Current), site)
+  if (!(record instanceof SessionRecord)) return Effect.fail(record)
+  const entry = core.machine.take(core.now)
+  return entry === undefined
+    ? wait(core, record, kernel, fiber, restore, then)
+    : then(core, entry, record, kernel, fiber)
+}
+
+const lend = <A, E>(core: Core<A, E>, entry: Lent<A>, record: SessionRecord, kernel: Kernel): A => {
+  const loan = new Loan(core, entry, record, kernel)
+  const item = entry.resource as NonNullable<typeof entry.resource>
+  item.loan = loan
+  record.hold(loan)
+  core.arm()
+  return item.value
+}
+
+/** `Pool.use`, asked for at `site`. */
+export const useAt = <A, E, B, E2, R2>(
+  site: string | undefined,
+  core: Core<A, E>,
+  f: (item: A) => Effect.Effect<B, E2, R2>
+): Effect.Effect<B, E | E2 | PoolError, R2> =>
+  Effect.uninterruptibleMask((restore) =>
+    Effect.withFiber((fiber) =>
+      borrow(core, site, fiber, restore, (core, entry, record, kernel, fiber) => {
+        const value = lend(core, entry, record, kernel)
+        const context = Context.add(fiber.context as Context.Context<R2>, Current, record)
+        return Effect.onExitPrimitive(
+          Lifecycle.region(record, context, Effect.suspend(() => f(value)), restore),
+          (exit) => Lifecycle.close(record, exit, kernel.close),
+          true
+        )
+      })
+    )
+  )
+
+/** Made apart: a scope that keeps this does not keep the item. */
+const closing = (record: SessionRecord, kernel: Kernel) => (exit: Exit.Exit<unknown, unknown>) =>
+  Lifecycle.close(record, exit, kernel.close)
+
+/** `Pool.get`, asked for at `site`. */
+export const getAt = <A, E>(
+  site: string | undefined,
+  core: Core<A, E>
+): Effect.Effect<A, E | PoolError, Scope.Scope> =>
+  Effect.uninterruptibleMask((restore) =>
+    Effect.withFiber((fiber) => {
+      // Without a scope this fails before anything is borrowed.
+      const scope = Context.get(fiber.context as Context.Context<Scope.Scope>, Scope.Scope)
+      return borrow(core, site, fiber, restore, (core, entry, record, kernel, fiber) => {
+        const value = lend(core, entry, record, kernel)
+        if (record.site !== undefined) Lifecycle.watch(record, scope, fiber.getRef(LeakProbe))
+        const close = closing(record, kernel)
+        if (record.revoked !== undefined) {
+          const failure = Exit.fail(record.revoked)
+          return Effect.andThen(close(failure), failure)
+        }
+        return Effect.as(Scope.addFinalizerExit(scope, close), value)
+      })
+    })
+  )

@@ -1,0 +1,281 @@
+/** A pool: does what its machine decides. Every connect, check, reset and close runs on a fiber of the pool, within its limit. */
+import * as Cause from "effect/Cause"
+import type * as Context from "effect/Context"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import type * as Random from "effect/Random"
+import * as Lifecycle from "../session/lifecycle.ts"
+import type { Info } from "../session/model.ts"
+import * as Timers from "../time/timers.ts"
+import { connect, type ConnectError, whyFailed } from "./connect.ts"
+import type { Entry, Reason } from "./entry.ts"
+import { AcquireTimeout, PoolClosed, type PoolError } from "./errors.ts"
+import { type Item, type Lender, type Loan, loansAround } from "./item.ts"
+import { PoolMachine } from "./machine.ts"
+import type { PoolMetrics } from "./metrics.ts"
+import { Reports } from "./reports.ts"
+import type { Commands } from "./rules.ts"
+import type { Settings } from "./settings.ts"
+import type { Queue, Waiter } from "./waiter.ts"
+import { Works } from "./works.ts"
+
+export class Core<A, E> implements Timers.Timer, Lender, Queue<A, E | PoolError> {
+  readonly machine: PoolMachine<Item<A>, Waiter<A, E | PoolError>>
+  readonly settings: Settings<A, E>
+  readonly timers: Timers.Timers
+  readonly metrics: PoolMetrics
+  /** What the sessions of its borrowers are called. */
+  readonly info: Info
+  at = Infinity
+  slot = Timers.unset
+  private readonly context: Context.Context<never>
+  private readonly random: (typeof Random.Random)["Service"]
+  private readonly works: Works<object>
+  private readonly reports: Reports
+  private readonly watchers = new Set<() => void>()
+  private drainsUntil: number | undefined = undefined
+  /** Why connecting failed last, if it has not succeeded since. */
+  private failure: Cause.Cause<E | ConnectError> | undefined = undefined
+
+  constructor(
+    settings: Settings<A, E>,
+    context: Context.Context<never>,
+    timers: Timers.Timers,
+    random: (typeof Random.Random)["Service"],
+    metrics: PoolMetrics
+  ) {
+    this.settings = settings
+    this.machine = new PoolMachine(settings.limits)
+    this.info = { kind: "borrow", name: settings.name }
+    this.context = context
+    this.timers = timers
+    this.random = random
+    this.metrics = metrics
+    const runFork = Effect.runForkWith(context)
+    this.works = new Works(timers, runFork)
+    this.reports = new Reports(settings.name, runFork)
+    metrics.observe(this)
+  }
+
+  get now(): number {
+    return this.timers.now
+  }
+
+  /** Something is due by the clock. */
+  fire(): void {
+    this.at = Infinity
+    this.perform(this.machine.sweep(this.now))
+  }
+
+  /** Keeps the timer no later than the machine needs it. */
+  arm(): void {
+    const { wakesAt } = this.machine
+    if (wakesAt >= this.at || this.machine.isShut) return
+    this.at = wakesAt
+    this.timers.set(this)
+  }
+
+  leave(waiter: Waiter<A, E | PoolError>): boolean {
+    return this.machine.leave(waiter)
+  }
+
+  tooLate(waiter: Waiter<A, E | PoolError>): AcquireTimeout {
+    this.metrics.timedOut()
+    const { failure, machine, settings: { limits: { max }, name } } = this
+    return new AcquireTimeout({
+      pool: name,
+      waited: Duration.millis(waiter.at - waiter.since),
+      total: machine.total,
+      idle: machine.count("idle"),
+      busy: machine.count("busy"),
+      waiting: machine.waiting,
+      max,
+      held: loansAround(waiter.record.parent, this).length,
+      ...failure === undefined ? {} : { cause: Cause.squash(failure) }
+    })
+  }
+
+  /** Takes back what a borrower has used. What was revoked may still be in use, so it is not lent again. */
+  giveBack(loan: Loan): void {
+    const entry = loan.entry as Entry<Item<A>>
+    const { now } = this
+    const { isReported, resource, takenAt } = entry
+    if (resource !== undefined) resource.loan = undefined
+    if (isReported) this.reports.returnedLate(loan, now - takenAt)
+    if (loan.record.isRevoked) this.perform(this.machine.end(entry, "revoked", now))
+    const commands = this.machine.give(entry, now)
+    this.metrics.used(now - takenAt)
+    if (commands.length > 0) this.perform(commands)
+    else this.arm()
+  }
+
+  /** Returns an item that its borrower has not used. */
+  pass(entry: Entry<Item<A>>): void {
+    this.perform(this.machine.pass(entry, this.now))
+  }
+
+  end(entry: Entry<Item<A>>, reason: Reason): void {
+    this.perform(this.machine.end(entry, reason, this.now))
+  }
+
+  /** Lends nothing from now on. Returns until when its borrowers may keep what they have: a second call changes nothing. */
+  shut(): number {
+    this.drainsUntil ??= this.now + this.settings.drainTimeout
+    this.perform(this.machine.shut())
+    this.timers.clear(this)
+    return this.drainsUntil
+  }
+
+  /** Calls `listener` whenever an item was closed, or did not open. Returns how to stop. */
+  watch(listener: () => void): () => void {
+    this.watchers.add(listener)
+    return () => void this.watchers.delete(listener)
+  }
+
+  perform(commands: Commands<Item<A>, Waiter<A, E | PoolError>>): void {
+    for (const command of commands) {
+      switch (command._tag) {
+        case "Lend":
+          command.waiter.lend(command.entry)
+          break
+        case "Reject":
+          command.waiter.settle(
+            command.why === "connect" && this.failure !== undefined
+              ? Exit.failCause(this.failure)
+              : Exit.fail(new PoolClosed({ pool: this.settings.name }))
+          )
+          break
+        case "Open":
+          this.open(command.entry)
+          break
+        case "Validate":
+          this.check(command.entry)
+          break
+        case "Reset":
+          this.clean(command.entry)
+          break
+        case "Close":
+          this.close(command.entry, command.reason)
+          break
+        case "Abort":
+          this.works.stop(command.entry)
+          break
+        case "Leak":
+          this.leaked(command.entry)
+          break
+      }
+    }
+    this.arm()
+  }
+
+  private open(entry: Entry<Item<A>>): void {
+    const { settings: { closeTimeout, connectTimeout } } = this
+    const startedAt = this.now
+    const failed = (cause: Cause.Cause<E | ConnectError>) => {
+      if (entry.ending === undefined) this.failure = cause
+      this.perform(this.machine.openFailed(entry, this.now, this.random.nextDoubleUnsafe()))
+      this.changed()
+    }
+    // It may have been ended by what was done before in the same step.
+    if (entry.ending !== undefined) return failed(Cause.empty)
+    this.works.run(entry, connect(this.settings, this.context), {
+      limit: connectTimeout,
+      grace: closeTimeout,
+      onLate: (exit) => Exit.isSuccess(exit) && this.dispose(exit.value, () => {}),
+      onEnd: (exit, isOverdue) => {
+        if (exit !== undefined && Exit.isSuccess(exit)) return this.opened(entry, exit.value, startedAt)
+        if (exit === undefined) this.abandoned("connect")
+        failed(whyFailed(this.settings, isOverdue ? undefined : exit))
+      }
+    })
+  }
+
+  private opened(entry: Entry<Item<A>>, item: Item<A>, startedAt: number): void {
+    const { now } = this
+    const commands = this.machine.opened(entry, item, now, this.random.nextDoubleUnsafe())
+    if (commands === undefined) return this.dispose(item, () => {})
+    this.failure = undefined
+    this.metrics.connected(now - startedAt)
+    this.perform(commands)
+    item.record.addUser(() => this.end(entry, "revoked"))
+    if (item.record.isRevoked) this.end(entry, "revoked")
+  }
+
+  private check(entry: Entry<Item<A>>): void {
+    const { validate, validateTimeout } = this.settings
+    this.tend(
+      entry,
+      "validate",
+      validate,
+      validateTimeout,
+      (exit) => this.machine.validated(entry, Exit.isSuccess(exit) && exit.value !== false, this.now)
+    )
+  }
+
+  private clean(entry: Entry<Item<A>>): void {
+    const { reset, resetTimeout } = this.settings
+    this.tend(entry, "reset", reset, resetTimeout, (exit) => {
+      if (Exit.isFailure(exit) && !Cause.hasInterruptsOnly(exit.cause)) this.reports.failed("reset", exit.cause)
+      return this.machine.reset(entry, Exit.isSuccess(exit), this.now)
+    })
+  }
+
+  /** Runs what the options have for an item that is not lent. */
+  private tend(
+    entry: Entry<Item<A>>,
+    step: "validate" | "reset",
+    f: Settings<A, E>["validate"],
+    limit: number,
+    then: (exit: Exit.Exit<unknown, unknown>) => ReturnType<typeof this.machine.validated>
+  ): void {
+    const { value } = entry.resource as Item<A>
+    this.works.run(entry, Effect.suspend(() => f?.(value) ?? Effect.void), {
+      limit,
+      grace: this.settings.closeTimeout,
+      onEnd: (exit) => {
+        if (exit === undefined) this.abandoned(step)
+        this.perform(then(exit ?? Exit.interrupt()))
+      }
+    })
+  }
+
+  private close(entry: Entry<Item<A>>, reason: Reason): void {
+    this.metrics.ended(reason)
+    this.dispose(entry.resource as Item<A>, () => {
+      this.perform(this.machine.closed(entry, this.now))
+      this.changed()
+    })
+  }
+
+  /** Closes an item. One that takes too long is abandoned. */
+  private dispose(item: Item<A>, onEnd: () => void): void {
+    const { kernel, record } = item
+    const closing = Effect.suspend(() => Lifecycle.close(record, Exit.void, kernel.close))
+    this.works.run(item, Effect.uninterruptible(closing), {
+      limit: this.settings.closeTimeout,
+      grace: 0,
+      onEnd: (exit) => {
+        if (exit === undefined) this.abandoned("close")
+        else if (Exit.isFailure(exit)) this.reports.failed("closed", exit.cause)
+        onEnd()
+      }
+    })
+  }
+
+  private changed(): void {
+    for (const watcher of this.watchers) watcher()
+  }
+
+  private leaked(entry: Entry<Item<A>>): void {
+    const loan = entry.resource?.loan
+    if (loan === undefined) return
+    this.metrics.leaked()
+    this.reports.leaked(loan, this.settings.limits.leakThreshold)
+  }
+
+  private abandoned(step: Parameters<Reports["abandoned"]>[0]): void {
+    this.metrics.abandon()
+    this.reports.abandoned(step)
+  }
+}

@@ -1,0 +1,48 @@
+/** What a pool writes to the log. */
+import type * as Cause from "effect/Cause"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Site from "../session/site.ts"
+import * as Time from "../time/format.ts"
+import type { Loan } from "./item.ts"
+
+export class Reports {
+  private readonly name: string
+  private readonly log: (message: Effect.Effect<void>) => unknown
+
+  constructor(name: string, log: (message: Effect.Effect<void>) => unknown) {
+    this.name = name
+    this.log = log
+  }
+
+  failed(step: "reset" | "closed", cause: Cause.Cause<unknown>): void {
+    this.log(Effect.logWarning(`An item of the pool ${this.name} could not be ${step}`, cause))
+  }
+
+  abandoned(step: "connect" | "validate" | "reset" | "close"): void {
+    this.log(
+      Effect.logWarning(
+        `A ${step} of the pool ${this.name} ignores its time limit and was abandoned: its item may still be open`
+      )
+    )
+  }
+
+  leaked({ record }: Loan, threshold: number): void {
+    const { caller, fiberId, id, site, span } = record
+    this.log(
+      Effect.logWarning(
+        `An item of the pool ${this.name} is borrowed for more than ${Time.format(Duration.millis(threshold))}`,
+        { session: id, fiber: fiberId, span, caller, site: site === undefined ? undefined : Site.format(site) }
+      )
+    )
+  }
+
+  returnedLate({ record }: Loan, millis: number): void {
+    const held = Time.format(Duration.millis(millis))
+    this.log(
+      Effect.logInfo(`The item of the pool ${this.name} that was reported was returned after ${held}`, {
+        session: record.id
+      })
+    )
+  }
+}
