@@ -17,6 +17,7 @@ export const { provider, target, layer, layerConfig, model, embeddingTarget, emb
     baseUrl: "https://api.cohere.ai/compatibility/v1",
     chat: OpenAiChat.make({
       maxTokensField: "max_tokens",
+      usage: "unasked",
       topK: "unsupported",
       formats: "json_object_schema",
       limitHeaders: {}
@@ -26,7 +27,8 @@ export const { provider, target, layer, layerConfig, model, embeddingTarget, emb
       baseUrl: "https://docs.cohere.com/docs/compatibility-api",
       embeddings: "https://docs.cohere.com/docs/compatibility-api",
       errors: "https://docs.cohere.com/reference/errors",
-      formats: "https://docs.cohere.com/docs/compatibility-api"
+      formats: "https://docs.cohere.com/docs/compatibility-api",
+      usage: "https://strandsagents.com/docs/user-guide/concepts/model-providers/cohere/"
     }
   })
 

@@ -149,6 +149,68 @@ describe("a part or tool of one protocol alone that the table does not list", ()
   })
 })
 
+/** What OpenAI's servers get of a document of Anthropic's that has only texts. */
+const withDocument = (fields: object) => {
+  const content = [{ type: "document", title: "Rain", source: { type: "content", content: "It pours." }, ...fields }]
+  const body = JSON.stringify({ model: "m", max_tokens: 1, messages: [{ role: "user", content }] })
+  return encode(openAi, Result.getOrThrow(AnthropicMessages.protocol.decodeRequest(httpRequest(body))).request)
+}
+
+describe("a part that others get as texts", () => {
+  it("has its fields reported as those of any part", () => {
+    const { dropped, encoded } = withDocument({
+      cache_control: { type: "ephemeral" },
+      citations: { enabled: true }
+    })
+    assert.deepStrictEqual(Result.getOrThrow(encoded)["messages"], [{
+      role: "user",
+      content: [{ type: "text", text: "Rain" }, { type: "text", text: "It pours." }]
+    }])
+    assert.deepStrictEqual(dropped.map(({ field }) => field), [
+      "messages.content.cache_control",
+      "messages.content.citations"
+    ])
+  })
+
+  it("is refused with a context, which the model would not know", () => {
+    assert.include(
+      Result.getOrThrow(Result.flip(withDocument({ context: "A report." }).encoded)).detail,
+      "content.context"
+    )
+  })
+})
+
+describe("thinking of which another protocol has a part", () => {
+  const details = [{ type: "reasoning.encrypted", data: "eA==" }]
+  it.each<[string, Omit<ChatRequest.ReasoningPart, "type">]>([
+    ["with nothing else", { text: "", details }],
+    ["beside signed thinking", { text: "Hm.", signature: "c2ln", details }],
+    ["beside redacted thinking", { text: "", redacted: "eA==", details }]
+  ])("is reported: reasoning_details %s", (_, thought) => {
+    const content: ReadonlyArray<ChatRequest.AssistantPart> = [
+      { type: "reasoning", ...thought },
+      { type: "text", text: "Hi." }
+    ]
+    const { dropped } = encode(AnthropicMessages.protocol, {
+      model: "m",
+      messages: [{ role: "user", content: "?" }, { role: "assistant", content }]
+    })
+    assert.deepStrictEqual(dropped.map(({ field }) => field), ["messages.content.reasoning"])
+  })
+})
+
+describe("an empty text", () => {
+  it("is not sent to Anthropic, which rejects it, and its extras are reported", () => {
+    const extras = { "openai-chat": { prompt_cache_breakpoint: true } }
+    const { dropped, encoded } = encode(AnthropicMessages.protocol, {
+      model: "m",
+      messages: [{ role: "user", content: [{ type: "text", text: "", extras }, { type: "text", text: "Hi." }] }]
+    })
+    assert.deepStrictEqual(Result.getOrThrow(encoded)["messages"], [{ role: "user", content: "Hi." }])
+    assert.deepStrictEqual(dropped.map(({ field }) => field), ["messages.content.prompt_cache_breakpoint"])
+  })
+})
+
 const lacks = Object.entries<Readonly<Record<string, Lack>>>(lacking).flatMap(([name, rules]) =>
   Object.entries(rules).map(([id, rule]) => ({ name, id, rule }))
 )
@@ -196,6 +258,7 @@ describe("how much to think", () => {
     [{ reasoning: { effort: "high" } }, { type: "adaptive" }],
     [{ reasoning: { max_tokens: 2048 } }, { type: "enabled", budget_tokens: 2048 }],
     [{ reasoning: { enabled: false } }, { type: "disabled" }],
+    [{ reasoning: { enabled: true } }, { type: "adaptive" }],
     [{ thinking: { type: "disabled" } }, { type: "disabled" }]
   ])("is understood as OpenRouter and DeepSeek have it, and goes back as it came: %j", (fields, thinking) => {
     const request = asked(fields)
@@ -209,6 +272,43 @@ describe("how much to think", () => {
   it("is reported where other protocols cannot say it", () => {
     assert.deepStrictEqual(names({ thinking: { type: "enabled", keep: "all" } }), ["thinking.type", "thinking"])
     assert.deepStrictEqual(names({ reasoning: { effort: "low", exclude: true } }), ["reasoning"])
+  })
+})
+
+describe("a schema for the answer", () => {
+  const schema = { type: "object", properties: { city: { type: "string" } } }
+  const inJson = { response_format: { type: "json_object", schema } }
+
+  it("is understood as Cohere, Together, Fireworks and llama.cpp have it", () => {
+    const { dropped, encoded } = encode(AnthropicMessages.protocol, asked(inJson))
+    assert.deepStrictEqual(Result.getOrThrow(encoded)["output_config"], { format: { type: "json_schema", schema } })
+    assert.deepStrictEqual(dropped, [])
+    const again = Result.getOrThrow(encode(OpenAiChat.make({ formats: "json_object_schema" }), asked(inJson)).encoded)
+    assert.deepInclude(again, inJson)
+  })
+
+  it.each<[OpenAiChat.Quirks["formats"]]>([["json_object_schema"], ["json_object"]])(
+    "has the description where the format has no place for it: %s",
+    (formats) => {
+      const format = { type: "json-schema", name: "city", description: "A city", schema } as const
+      const request: ChatRequest.ChatRequest = { model: "m", messages: [{ role: "user", content: "?" }], format }
+      const { dropped, encoded } = encode(OpenAiChat.make({ formats }), request)
+      assert.include(
+        JSON.stringify(Result.getOrThrow(encoded)).replaceAll("\\", ""),
+        `{"description":"A city","type":"object"`
+      )
+      assert.deepStrictEqual(dropped, [])
+      const own = { ...request, format: { ...format, schema: { ...schema, description: "Its own" } } }
+      assert.notInclude(JSON.stringify(Result.getOrThrow(encode(OpenAiChat.make({ formats }), own).encoded)), "A city")
+    }
+  )
+})
+
+describe("the most tokens of an answer", () => {
+  it("may be said in Anthropic's own word", () => {
+    const extras = { "anthropic-messages": { max_tokens: 7 } }
+    assert.strictEqual(bodyOf("anthropic-messages", { extras })["max_tokens"], 7)
+    assert.strictEqual(bodyOf("anthropic-messages", { extras, maxOutputTokens: 9 })["max_tokens"], 9)
   })
 })
 

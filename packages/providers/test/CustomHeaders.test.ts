@@ -48,7 +48,11 @@ describe("the headers of a layer", () => {
         "accept-encoding",
         "idempotency-key",
         "Host",
-        "connection"
+        "connection",
+        "Expect",
+        "keep-alive",
+        "upgrade",
+        "content-encoding"
       ]
     ) {
       assert.throws(

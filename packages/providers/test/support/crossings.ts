@@ -128,6 +128,7 @@ export const withLacking: {
   "openai-chat": {
     budget: { ...asking, reasoning: { budgetTokens: 1024 } },
     fileUrl: part({ type: "file", source: { url: "https://example.test/a.pdf" } }),
+    formatDescription: { ...asking, format: { type: "json-schema", name: "a", description: "A", schema: {} } },
     imageId: part({ type: "image", source: { fileId: "file-1" } }),
     isError: called("a", { isError: true }),
     plainText: file("text/plain"),

@@ -6,10 +6,13 @@ const name = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/
 /** The characters of a field value (RFC 9110 §5.5), as bytes. */
 const value = /^[\t\x20-\x7e\x80-\xff]*$/
 
-/** Headers that the transport sets, and why an option may not. */
-export const ofTransport: ReadonlyMap<string, string> = new Map(
-  ["host", "content-length", "transfer-encoding", "connection"].map((name) => [name, "the transport sets this header"])
-)
+/** Headers that the transport sets or cannot send, and why an option may not. */
+export const ofTransport: ReadonlyMap<string, string> = new Map([
+  ...["host", "content-length", "transfer-encoding", "connection"]
+    .map((name) => [name, "the transport sets this header"] as const),
+  ...["expect", "keep-alive", "upgrade"].map((name) => [name, "the transport cannot send this header"] as const),
+  ["content-encoding", "bodies are not compressed"]
+])
 
 /**
  * Throws a `RangeError` that names a header that cannot be sent, or that something else sets. It shows no value, which may

@@ -23,6 +23,14 @@ const nameOf = ({ value }: NativePart): string => {
   return typeof type === "string" ? type : Object.keys(value)[0] ?? "native"
 }
 
+/** The fields of a part that have a rule of their own. Its type and its texts are in what stands in for it. */
+const ruled = ({ protocol, value }: NativePart): JsonObject => {
+  const rules = find(foreign, protocol)?.content
+  return Object.fromEntries(
+    Object.entries(value).filter(([name]) => name !== "type" && find(rules, name) !== undefined)
+  )
+}
+
 /**
  * A request on its way to a server of a protocol. Its encoder asks here for all that may be lost, and so obeys the rules of
  * `crossings.ts`: what is dropped is reported, and what is refused throws `Unsupported`.
@@ -89,7 +97,10 @@ export class Crossing<Name extends keyof Lacking> {
 
   private standIn<P>(part: P & NativePart): ReadonlyArray<P | TextPart> {
     if (part.protocol === this.protocol) return [part]
-    if (part.instead !== undefined) return part.instead
+    if (part.instead !== undefined) {
+      this.leave(part.protocol, ruled(part), "content")
+      return part.instead
+    }
     const name = nameOf(part)
     const rule = find(find(foreign, part.protocol)?.parts, name)
     if (rule?.choice !== "dropped") {

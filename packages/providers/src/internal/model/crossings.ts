@@ -201,6 +201,11 @@ export const lacking = {
   "openai-chat": {
     budget: lack("reasoning.budgetTokens", converted("an effort, unless there is one")),
     fileUrl: lack(content, refused("the provider fetches only images"), "a file by its URL"),
+    formatDescription: lack(
+      "format.description",
+      converted("the description of the schema"),
+      "as the row's `formats` says"
+    ),
     imageId: lack(content, refused("the provider takes images by URL or whole"), "an uploaded image"),
     isError: lack("messages.isError", dropped("only the text of the result says that the tool failed"), "true"),
     plainText: lack(content, converted("a text"), "a file of plain text"),

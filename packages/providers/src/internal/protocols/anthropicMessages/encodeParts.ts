@@ -50,8 +50,11 @@ const text = (crossing: Crossing, part: TextPart, place: "content" | "system" = 
 /** A citation of a stream is about an earlier text, and no block. */
 const native = ({ value }: NativePart): ReadonlyArray<JsonObject> => value["type"] === "citations_delta" ? [] : [value]
 
-/** The API rejects empty texts. */
-const isEmpty = (part: TextPart): boolean => part.text === "" && part.extras === undefined
+/** The blocks of a text. The API rejects an empty one, which means nothing unless it has fields of its own. */
+const textBlocks = (crossing: Crossing, part: TextPart, place?: "content" | "system"): ReadonlyArray<JsonObject> => {
+  const block = text(crossing, part, place)
+  return part.text === "" && Object.keys(block).length === 2 ? [] : [block]
+}
 
 const image = (crossing: Crossing, part: ImagePart): JsonObject => {
   if (part.detail !== undefined && part.detail !== "auto") crossing.lacks("detail")
@@ -61,7 +64,7 @@ const image = (crossing: Crossing, part: ImagePart): JsonObject => {
 const userBlocks = (crossing: Crossing, part: UserPart): ReadonlyArray<JsonObject> => {
   switch (part.type) {
     case "text":
-      return isEmpty(part) ? [] : [text(crossing, part)]
+      return textBlocks(crossing, part)
     case "image":
       return [image(crossing, part)]
     case "file":
@@ -93,7 +96,7 @@ export const instructions = (
   typeof parts === "string"
     ? content(crossing, parts)
     : crossing.parts(parts).flatMap((part) =>
-      part.type !== "text" ? userBlocks(crossing, part) : isEmpty(part) ? [] : [text(crossing, part, "system")]
+      part.type === "text" ? textBlocks(crossing, part, "system") : userBlocks(crossing, part)
     )
 
 /** The arguments as a JSON object, which the protocol requires. */
@@ -119,6 +122,7 @@ const assistantBlocks = (crossing: Crossing, part: AssistantPart): ReadonlyArray
       return part.text === "" ? [] : [{ type: "text", text: part.text }]
     case "reasoning": {
       const extras = crossing.own(part.extras, "content")
+      if (part.details !== undefined) crossing.lacks("reasoning")
       if (part.redacted !== undefined) return [{ ...extras, type: "redacted_thinking", data: part.redacted }]
       if (part.signature !== undefined) {
         return [{ ...extras, type: "thinking", thinking: part.text, signature: part.signature }]

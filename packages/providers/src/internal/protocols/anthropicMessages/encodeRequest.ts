@@ -113,7 +113,7 @@ const encode = (crossing: Crossing, quirks: Quirks, request: ChatRequest, delive
   return {
     ...From.others(extras, ours),
     model: request.model,
-    max_tokens: request.maxOutputTokens ?? room(quirks, reasoning),
+    max_tokens: request.maxOutputTokens ?? extras["max_tokens"] ?? room(quirks, reasoning),
     ...encodeMessages(crossing, request.messages),
     ...From.fields({
       temperature: temperature(crossing, request.temperature),

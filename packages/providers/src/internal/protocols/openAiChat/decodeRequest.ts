@@ -66,7 +66,11 @@ const format = (value: Json | undefined): Format | undefined => {
     value,
     (value) => read.name(read.object(value, "response_format")["type"], "response_format.type")
   )
-  if (type === "json_object") return { type: "json" }
+  if (type === "json_object") {
+    // Cohere, Together, Fireworks and llama.cpp accept a schema here.
+    const schema = isObject(value) && value["schema"]
+    return isObject(schema) ? { type: "json-schema", name: "response", schema } : { type: "json" }
+  }
   if (type !== "json_schema" || !isObject(value)) return undefined
   const path = "response_format.json_schema"
   const details = read.object(value["json_schema"], path)
@@ -104,6 +108,8 @@ const reasoning = (body: JsonObject): Reasoning | undefined => {
     if (typeof effort === "string") return { effort }
     const budgetTokens = enabled === false ? 0 : countOf(max_tokens)
     if (budgetTokens !== undefined) return { budgetTokens }
+    // OpenRouter's guide to reasoning tokens: the default is the medium effort.
+    if (enabled === true) return { effort: "medium" }
   }
   return isObject(thinking) && thinking["type"] === "disabled" ? { budgetTokens: 0 } : undefined
 }

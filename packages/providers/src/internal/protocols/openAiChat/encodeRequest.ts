@@ -27,11 +27,16 @@ const toolChoice = ({ requiredTool }: Quirks, choice: ToolChoice): Json =>
     ? choice
     : { type: "function", function: { name: choice.tool } }
 
+type SchemaFormat = Extract<Format, { readonly type: "json-schema" }>
+
+/** The schema where a format has no description of its own. */
+const described = ({ description, schema }: SchemaFormat): JsonObject => ({ ...fields({ description }), ...schema })
+
 const format = ({ formats }: Quirks, format: Format): Json => {
   if (format.type === "json" || formats === "json_object") return { type: "json_object" }
   const { description, name, schema, strict } = format
   return formats === "json_object_schema"
-    ? { type: "json_object", schema }
+    ? { type: "json_object", schema: described(format) }
     : { type: "json_schema", json_schema: fields({ name, description, schema, strict }) }
 }
 
@@ -39,7 +44,7 @@ const format = ({ formats }: Quirks, format: Format): Json => {
 const told = ({ formats }: Quirks, { format, messages }: ChatRequest): ReadonlyArray<Message> => {
   if (format?.type !== "json-schema" || formats !== "json_object") return messages
   const text = `Answer with one JSON object that fits this JSON schema, and nothing else: ${
-    JSON.stringify(format.schema)
+    JSON.stringify(described(format))
   }`
   const [first, ...others] = messages
   if (first?.role !== "system") return [{ role: "system", content: text }, ...messages]

@@ -1,0 +1,36 @@
+/** What a vendor rejects is not sent, as its row says. */
+import { OpenAi, type Protocol, Target } from "@clawback/providers"
+import * as Cohere from "@clawback/providers/Cohere"
+import { assert, describe, it } from "@effect/vitest"
+import { Effect, Layer, Result } from "effect"
+import * as FakeTransport from "./support/fakeTransport.ts"
+
+const asking = { model: "m", messages: [{ role: "user", content: "?" }] } as const
+const asStream: Protocol.Delivery = { stream: true, includeUsage: true }
+
+describe("a top K", () => {
+  it("does not go to OpenAI, which rejects it, and is reported", () => {
+    const dropped: Array<string> = []
+    const { encodeRequest } = OpenAi.provider.chat
+    const body = Result.getOrThrow(encodeRequest({ ...asking, topK: 7 }, asStream, ({ field }) => dropped.push(field)))
+    assert.notProperty(body, "top_k")
+    assert.deepStrictEqual(dropped, ["topK"])
+  })
+
+  it.effect("of a layer is refused when the layer is built", () =>
+    Effect.gen(function*() {
+      const target = OpenAi.target("m", { parameters: { topK: 7 } })
+      const layer = Target.layer(target).pipe(Layer.provide(FakeTransport.make().layer))
+      const error = yield* Effect.flip(Effect.scoped(Layer.build(layer)))
+      assert.strictEqual(error._tag, "Unsupported")
+      assert.include(error.message, "topK")
+    }))
+})
+
+describe("a stream", () => {
+  it("does not ask Cohere for its usage, since Cohere rejects the field", () => {
+    const body = Result.getOrThrow(Cohere.provider.chat.encodeRequest(asking, asStream))
+    assert.strictEqual(body["stream"], true)
+    assert.notProperty(body, "stream_options")
+  })
+})
