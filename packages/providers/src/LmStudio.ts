@@ -23,14 +23,21 @@ const credential = Credential.configOrNone("LM_STUDIO_API_KEY")
 export const { provider, target, layer, layerConfig, model, embeddingTarget, embeddingLayer, embeddingLayerConfig } =
   Provider.make({
     name: "lm-studio",
-    chat: OpenAiChat.make({ maxTokensField: "max_tokens", limitHeaders: {} }),
+    chat: OpenAiChat.make({
+      maxTokensField: "max_tokens",
+      namedTool: "required",
+      json: "json_schema",
+      limitHeaders: {}
+    }),
     embeddings: OpenAiEmbeddings.make({ encoding: "float", limitHeaders: {} }),
     auth,
     credential,
     sources: {
       chat: "https://lmstudio.ai/docs/developer/openai-compat/chat-completions",
       embeddings: "https://lmstudio.ai/docs/developer/openai-compat/embeddings",
-      formats: "https://lmstudio.ai/docs/developer/openai-compat/structured-output"
+      formats: "https://lmstudio.ai/docs/developer/openai-compat/structured-output",
+      json: "https://github.com/lmstudio-ai/lmstudio-bug-tracker/issues/189",
+      namedTool: "https://github.com/lmstudio-ai/lmstudio-bug-tracker/issues/670"
     }
   })
 

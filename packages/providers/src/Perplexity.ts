@@ -18,6 +18,7 @@ export const { provider, target, layer, layerConfig, model } = Provider.make({
   chat: OpenAiChat.make({
     maxTokensField: "max_tokens",
     usage: "unasked",
+    json: "json_schema",
     unsupported: ["tools"],
     streamEnd: "finish",
     limitHeaders: {}
@@ -25,6 +26,7 @@ export const { provider, target, layer, layerConfig, model } = Provider.make({
   sources: {
     baseUrl: "https://docs.perplexity.ai/guides/chat-completions-guide",
     formats: "https://docs.perplexity.ai/docs/sonar/features",
+    json: "https://docs.perplexity.ai/guides/structured-outputs",
     streamEnd: "recorded in https://github.com/0xPlaygrounds/rig, tests/cassettes/perplexity (2026)",
     unsupported: "https://docs.perplexity.ai/api-reference/chat-completions-post"
   }

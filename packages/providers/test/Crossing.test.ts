@@ -199,6 +199,23 @@ describe("thinking of which another protocol has a part", () => {
   })
 })
 
+describe("thinking that a server of OpenAI's protocol does not get", () => {
+  const details = [{ type: "reasoning.encrypted", data: "eA==" }]
+  it.each<[string, Partial<OpenAiChat.Quirks>, Omit<ChatRequest.ReasoningPart, "type">]>([
+    ["signed, and not shown", {}, { text: "", signature: "c2ln" }],
+    ["redacted", {}, { text: "", redacted: "eA==" }],
+    ["details beside its text", { reasoningField: "reasoning_content" }, { text: "Hm.", details }],
+    ["details alone", { reasoningDetails: "never" }, { text: "", details }]
+  ])("is reported: %s", (_, quirks, thought) => {
+    const content: ReadonlyArray<ChatRequest.AssistantPart> = [
+      { type: "reasoning", ...thought },
+      { type: "text", text: "Hi." }
+    ]
+    const { dropped } = encode(OpenAiChat.make(quirks), { model: "m", messages: [{ role: "assistant", content }] })
+    assert.deepStrictEqual(dropped.map(({ field }) => field), ["messages.content.reasoning"])
+  })
+})
+
 describe("an empty text", () => {
   it("is not sent to Anthropic, which rejects it, and its extras are reported", () => {
     const extras = { "openai-chat": { prompt_cache_breakpoint: true } }

@@ -1,6 +1,8 @@
 /** What a vendor rejects is not sent, as its row says. */
 import { OpenAi, type Protocol, Target } from "@clawback/providers"
 import * as Cohere from "@clawback/providers/Cohere"
+import * as LmStudio from "@clawback/providers/LmStudio"
+import * as Perplexity from "@clawback/providers/Perplexity"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Layer, Result } from "effect"
 import * as FakeTransport from "./support/fakeTransport.ts"
@@ -33,4 +35,35 @@ describe("a stream", () => {
     assert.strictEqual(body["stream"], true)
     assert.notProperty(body, "stream_options")
   })
+})
+
+describe("the choice of one tool", () => {
+  const tools = [{ name: "f", parameters: { type: "object" } }, { name: "g", parameters: { type: "object" } }]
+  const named = (tool: string) =>
+    Result.getOrThrow(LmStudio.provider.chat.encodeRequest({ ...asking, tools, toolChoice: { tool } }, asStream))
+
+  it("is `required` with that tool alone for LM Studio, which rejects an object", () => {
+    assert.deepInclude(named("g"), {
+      tool_choice: "required",
+      tools: [{ type: "function", function: { name: "g", parameters: { type: "object" } } }]
+    })
+  })
+
+  it("that is none of the tools is left to the server", () => {
+    assert.deepInclude(named("h"), { tool_choice: { type: "function", function: { name: "h" } } })
+    assert.lengthOf(named("h")["tools"] as ReadonlyArray<unknown>, 2)
+  })
+})
+
+describe("JSON without a schema", () => {
+  it.each([["LmStudio", LmStudio.provider.chat], ["Perplexity", Perplexity.provider.chat]] as const)(
+    "is asked for by the schema of any object where there is no json_object: %s",
+    (_, { encodeRequest }) => {
+      const body = Result.getOrThrow(encodeRequest({ ...asking, format: { type: "json" } }, asStream))
+      assert.deepStrictEqual(body["response_format"], {
+        type: "json_schema",
+        json_schema: { name: "response", schema: { type: "object" } }
+      })
+    }
+  )
 })

@@ -131,6 +131,12 @@ export const withLacking: {
     formatDescription: { ...asking, format: { type: "json-schema", name: "a", description: "A", schema: {} } },
     imageId: part({ type: "image", source: { fileId: "file-1" } }),
     isError: called("a", { isError: true }),
+    json: { ...asking, format: { type: "json" } },
+    namedTool: {
+      ...asking,
+      tools: [{ name: "f", parameters: { type: "object" } }],
+      toolChoice: { tool: "f" }
+    },
     plainText: file("text/plain"),
     reasoning: thought({ signature: "c2ln" }),
     results: called("a", { content: [{ type: "image", source: { url: "https://example.test/a.png" } }] }),

@@ -208,6 +208,12 @@ export const lacking = {
     ),
     imageId: lack(content, refused("the provider takes images by URL or whole"), "an uploaded image"),
     isError: lack("messages.isError", dropped("only the text of the result says that the tool failed"), "true"),
+    json: lack("format", converted("the schema of any object"), "JSON without a schema, as the row's `json` says"),
+    namedTool: lack(
+      "toolChoice",
+      converted("`required`, with this tool alone"),
+      "one tool, as the row's `namedTool` says"
+    ),
     plainText: lack(content, converted("a text"), "a file of plain text"),
     reasoning: lack(
       `${content}.reasoning`,

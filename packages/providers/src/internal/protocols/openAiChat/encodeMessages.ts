@@ -87,10 +87,10 @@ export const assistantMessage = (
         refusal = (refusal ?? "") + part.text
         break
       case "reasoning": {
-        if (part.details !== undefined && quirks.reasoningDetails !== "never") details.push(...part.details)
-        if (part.text === "" && part.details !== undefined) {
+        if (part.details !== undefined) {
           if (quirks.reasoningDetails === "never") crossing.lacks("reasoning")
-          break
+          else details.push(...part.details)
+          if (part.text === "") break
         }
         const { copy, name: received, ...extras } = crossing.own(part.extras, "content")
         const name = reasoningName(quirks, {
@@ -99,7 +99,7 @@ export const assistantMessage = (
         })
         if (name === thinkingName) said.push(Content.thinking(part.text, extras))
         else if (name !== undefined) add(reasoning, name, part.text)
-        else if (part.text !== "" || part.redacted !== undefined) crossing.lacks("reasoning")
+        else if (part.text !== "" || isSigned(part)) crossing.lacks("reasoning")
         if (name === received && isName(copy)) add(reasoning, copy, part.text)
         break
       }

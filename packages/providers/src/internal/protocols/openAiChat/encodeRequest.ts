@@ -27,12 +27,22 @@ const toolChoice = ({ requiredTool }: Quirks, choice: ToolChoice): Json =>
     ? choice
     : { type: "function", function: { name: choice.tool } }
 
+/** The only tool that the model may see, where the server knows no choice of one tool. */
+const soleTool = ({ namedTool }: Quirks, { toolChoice, tools = [] }: ChatRequest): Tool | undefined =>
+  namedTool === "required" && typeof toolChoice === "object"
+    ? tools.find((tool) => "name" in tool && tool.name === toolChoice.tool)
+    : undefined
+
 type SchemaFormat = Extract<Format, { readonly type: "json-schema" }>
 
 /** The schema where a format has no description of its own. */
 const described = ({ description, schema }: SchemaFormat): JsonObject => ({ ...fields({ description }), ...schema })
 
-const format = ({ formats }: Quirks, format: Format): Json => {
+/** JSON without a schema, for servers that need one. */
+const anyObject: Json = { type: "json_schema", json_schema: { name: "response", schema: { type: "object" } } }
+
+const format = ({ formats, json }: Quirks, format: Format): Json => {
+  if (format.type === "json" && json === "json_schema") return anyObject
   if (format.type === "json" || formats === "json_object") return { type: "json_object" }
   const { description, name, schema, strict } = format
   return formats === "json_object_schema"
@@ -100,7 +110,9 @@ const topK = (crossing: Crossing, quirks: Quirks, asked: number | undefined): nu
 const isChoice = (choice: ToolChoice | undefined): boolean => choice === "required" || typeof choice === "object"
 
 const encode = (crossing: Crossing, quirks: Quirks, request: ChatRequest, delivery: Delivery): JsonObject => {
-  const tools = request.tools ?? []
+  const sole = soleTool(quirks, request)
+  const tools = sole === undefined ? request.tools ?? [] : [sole]
+  const choice = sole === undefined ? request.toolChoice : "required"
   // The caller of `encodeRequest` chooses the delivery, not the extras.
   const { stream: _, stream_options: options, ...extras } = crossing.own(request.extras, "request")
   const isAsked = delivery.includeUsage && quirks.usage === "include_usage"
@@ -114,7 +126,7 @@ const encode = (crossing: Crossing, quirks: Quirks, request: ChatRequest, delive
     // OpenAI rejects these fields in a request without tools.
     ...(tools.length > 0 && fields({
       tools: tools.map((tool) => encodeTool(crossing, tool)),
-      tool_choice: request.toolChoice && toolChoice(quirks, request.toolChoice),
+      tool_choice: choice && toolChoice(quirks, choice),
       parallel_tool_calls: request.parallelToolCalls
     })),
     ...fields({

@@ -69,6 +69,11 @@ export interface Quirks {
   readonly seedField: "seed" | "random_seed"
   /** The word for a tool choice of `required`. Mistral's API reference has `any`. */
   readonly requiredTool: "required" | "any"
+  /**
+   * How a request forces one tool. LM Studio rejects an object ("Supported string values: none, auto, required"). With
+   * `required`, it gets this word and that tool alone.
+   */
+  readonly namedTool: "function" | "required"
   /** Where a request names its model. Azure has it in the path, as the name of a deployment. */
   readonly modelIn: ModelPlace
   /**
@@ -81,6 +86,11 @@ export interface Quirks {
    *   compatible endpoint).
    */
   readonly formats: "json_schema" | "json_object" | "json_object_schema"
+  /**
+   * How a request asks for JSON without a schema. LM Studio ("must be 'json_schema' or 'text'") and Perplexity (its guide to
+   * structured outputs) have no `json_object`. With `json_schema`, they get the schema of any object.
+   */
+  readonly json: "json_object" | "json_schema"
   /** What these servers lack. A request with it fails with `Unsupported` before it is sent. */
   readonly unsupported: ReadonlyArray<"tools" | "forced tools" | "images">
   /**
@@ -110,8 +120,10 @@ const defaults: Quirks = {
   systemRole: "system",
   seedField: "seed",
   requiredTool: "required",
+  namedTool: "function",
   modelIn: "body",
   formats: "json_schema",
+  json: "json_object",
   unsupported: [],
   tokensOutside: [],
   cachedTokens: "prompt_tokens_details",
@@ -131,7 +143,9 @@ const words = {
   systemRole: ["system", "developer"],
   seedField: ["seed", "random_seed"],
   requiredTool: ["required", "any"],
+  namedTool: ["function", "required"],
   formats: ["json_schema", "json_object", "json_object_schema"],
+  json: ["json_object", "json_schema"],
   cachedTokens: ["prompt_tokens_details", "prompt_cache_hit_tokens", "cached_tokens", "num_cached_tokens"],
   toolFinish: ["tool_calls", "stop"],
   streamEnd: ["[DONE]", "finish"]
@@ -177,8 +191,10 @@ export const complete = (quirks: Partial<Quirks>): Quirks => {
     systemRole: word("systemRole"),
     seedField: word("seedField"),
     requiredTool: word("requiredTool"),
+    namedTool: word("namedTool"),
     modelIn: checkedPlace("quirks.modelIn", given.modelIn ?? defaults.modelIn),
     formats: word("formats"),
+    json: word("json"),
     unsupported: list("unsupported"),
     tokensOutside: list("tokensOutside"),
     cachedTokens: word("cachedTokens"),
