@@ -1,5 +1,6 @@
 /** Mistakes in the machines, one for each rule, that the enumeration must detect: `npm run mutate`. */
 import type { Mutant } from "../support/mutant.ts"
+import { poolMachine } from "./mutants/poolMachine.ts"
 
 const pool = "packages/core/src/internal/transport/machine.ts"
 const stopping = "packages/core/src/internal/shutdown/machine.ts"
@@ -433,5 +434,6 @@ export const mutants: ReadonlyArray<Mutant> = [
     find: "  while (at !== undefined && !sessions.has(at)) at = at.parent\n  return at",
     replace: "  return at",
     rule: "it knows which of several is around"
-  }
+  },
+  ...poolMachine
 ]

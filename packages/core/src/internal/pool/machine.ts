@@ -75,11 +75,14 @@ export class PoolMachine<R, W extends Linked<W>> {
   /** Borrows an idle item. Undefined where the caller must `join` the waiters. */
   take(now: number): Entry<R> | undefined {
     const { idle } = this
-    const entry = idle[idle.length - 1]
-    if (entry === undefined || !this.isFresh(entry, now)) return undefined
-    idle.pop()
-    this.lend(entry, now)
-    return entry
+    for (let at = idle.length - 1; at >= 0; at--) {
+      const entry = idle[at] as Entry<R>
+      if (!this.isFresh(entry, now)) continue
+      idle.splice(at, 1)
+      this.lend(entry, now)
+      return entry
+    }
+    return undefined
   }
 
   /** Waits for an item. */
@@ -141,7 +144,7 @@ export class PoolMachine<R, W extends Linked<W>> {
     const out: Array<Command<R, W>> = []
     if (entry.ending !== undefined) return this.supply(now, out)
     this.backoff.failed(now, spread)
-    if (census.lasting === census.count("opening")) {
+    if (census.lasting === census.count("opening") && this.line.size > census.coming) {
       const waiter = this.line.shift()
       if (waiter !== undefined) out.push({ _tag: "Reject", waiter, why: "connect" })
     }
