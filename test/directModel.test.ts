@@ -9,6 +9,12 @@ it(
     const tally = await compare(300, 0x5eed)
     const expected = [
       "direct calls",
+      "direct calls with a toolkit",
+      "toolkit",
+      "handled",
+      "handled delegate",
+      "handled hang",
+      "considered",
       "answer",
       "parts",
       "transformer",
@@ -17,7 +23,14 @@ it(
       "closed",
       "asked again in full"
     ]
-    const results = ["success", "interrupt", "die", "fail InvalidOutputError", "fail NetworkError"]
+    const results = [
+      "success",
+      "interrupt",
+      "die",
+      "fail InvalidOutputError",
+      "fail NetworkError",
+      "fail ToolParameterValidationError"
+    ]
     for (const what of [...expected, ...results.map((result) => `result ${result}`)]) {
       assert.isAbove(tally[what] ?? 0, 0, what)
     }

@@ -2,7 +2,8 @@
  * The direct path of a language model against Effect's `LanguageModel.make`, over the same generated calls.
  *
  * `npm run prove -- directModel [--scale small|full]`: full, the default, makes 10,000 scenarios of up to three calls; small
- * makes 300. Requests, parts, errors, spans, transformers, trackers and scopes must be the same. Its last line is JSON.
+ * makes 300. Requests, parts, errors, spans, transformers, trackers, scopes and the calls of tool handlers must be the same. Its
+ * last line is JSON.
  */
 import { exit } from "node:process"
 import { compare, type Tally } from "../support/directModel.ts"

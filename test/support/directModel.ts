@@ -5,7 +5,8 @@ import * as fc from "fast-check"
 import { deepStrictEqual } from "node:assert"
 import { readPrompt } from "../../packages/providers/src/internal/effect/readPrompt.ts"
 import { type Call, type Scenario, scenario } from "./directModel/calls.ts"
-import { direct, observe, throughEffect } from "./directModel/observe.ts"
+import { direct, throughEffect } from "./directModel/models.ts"
+import { observe } from "./directModel/observe.ts"
 
 /** How often each thing happened in the scenarios. */
 export type Tally = Record<string, number>
@@ -14,9 +15,13 @@ const count = (tally: Tally, what: string) => {
   tally[what] = (tally[what] ?? 0) + 1
 }
 
-const isDirect = ({ options, prompt, toolkit }: Call) =>
-  (toolkit === "none" || toolkit === "undefined") && Result.isSuccess(readPrompt(prompt())) &&
-  !(options.disableToolCallResolution === true && options.toolCallValidation === "deferred")
+const hasToolkit = ({ toolkit }: Call) => toolkit !== "none" && toolkit !== "undefined"
+
+const isDeferred = ({ options }: Call) =>
+  options.disableToolCallResolution === true && options.toolCallValidation === "deferred"
+
+const isDirect = (call: Call) =>
+  !(call.isStreamed && hasToolkit(call)) && !isDeferred(call) && Result.isSuccess(readPrompt(call.prompt()))
 
 const countAsked = (tally: Tally, { incrementalFallback, incrementalPrompt }: LanguageModel.ProviderOptions) => {
   if (incrementalPrompt !== undefined) count(tally, "asked for the rest")
@@ -27,10 +32,11 @@ const countAll = (tally: Tally, { around, calls }: Scenario, log: ReadonlyArray<
   count(tally, `tracer ${around.tracer}`)
   for (const call of calls) {
     count(tally, call.isStreamed ? "streamed calls" : "whole calls")
-    if (isDirect(call)) count(tally, "direct calls")
+    if (isDirect(call)) count(tally, hasToolkit(call) ? "direct calls with a toolkit" : "direct calls")
   }
   for (const [what, first, second] of log) {
     count(tally, what === "result" ? `result ${describe(first)}` : String(what))
+    if (what === "handled") count(tally, `handled ${String(first)}`)
     if (what === "asked") countAsked(tally, second as LanguageModel.ProviderOptions)
   }
 }

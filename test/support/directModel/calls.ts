@@ -1,9 +1,10 @@
 /** Calls of a model: what is asked, what it answers, and what is around them. */
 import type { ChatEvent, ChatResponse, ProviderError } from "@clawback/providers"
 import * as fc from "fast-check"
-import { pieces, response } from "./answers.ts"
+import { calling, pieces, response } from "./answers.ts"
 import { errors, rejected } from "./errors.ts"
 import { callOptions, type MakePrompt, type Options, prompt } from "./prompts.ts"
+import { type Kind, toolkits } from "./tools.ts"
 import { mostly } from "./values.ts"
 
 /** How an answer ends that does not come, or not whole. */
@@ -25,7 +26,7 @@ export interface Call {
   readonly isStreamed: boolean
   readonly prompt: MakePrompt
   readonly options: Options
-  readonly toolkit: "none" | "undefined" | "empty" | "tools"
+  readonly toolkit: Kind
   readonly whole: readonly [Whole, Whole]
   readonly streamed: readonly [Streamed, Streamed]
   /** After how many parts a reader stops; undefined for the end. */
@@ -37,6 +38,8 @@ export interface Around {
   readonly transformer: "none" | "call" | "model" | "throws"
   readonly tracker: boolean
   readonly tracer: "none" | "recording" | "disabled" | "unsampled"
+  /** Whether spans get attributes, among them some that a call sets itself. */
+  readonly isAnnotated: boolean
   readonly through: "model" | "chat"
 }
 
@@ -64,7 +67,11 @@ const callOf = (prompt: fc.Arbitrary<MakePrompt>, whole: fc.Arbitrary<Whole>, st
     isStreamed: fc.boolean(),
     prompt,
     options: callOptions,
-    toolkit: mostly(fc.constant("none"), fc.constantFrom("undefined", "empty", "tools"), 3),
+    toolkit: fc.oneof(
+      { weight: 2, arbitrary: fc.constant("none") },
+      { weight: 1, arbitrary: fc.constant("tools") },
+      fc.constantFrom(...toolkits)
+    ),
     whole: fc.tuple(whole, anyWhole),
     streamed: fc.tuple(streamed, anyStreamed),
     readUntil: fc.oneof({ weight: 3, arbitrary: fc.constant(undefined) }, fc.nat(4))
@@ -74,6 +81,7 @@ const around = fc.record<Around>({
   transformer: fc.constantFrom("none", "none", "call", "model", "throws"),
   tracker: fc.boolean(),
   tracer: fc.constantFrom("none", "recording", "recording", "disabled", "unsampled"),
+  isAnnotated: fc.boolean(),
   through: fc.constantFrom("model", "model", "chat")
 })
 
@@ -102,6 +110,7 @@ const incremental = fc.record<Scenario>({
     transformer: fc.constantFrom("none", "call"),
     tracker: fc.constant(true),
     tracer: fc.constantFrom("none", "recording"),
+    isAnnotated: fc.constant(false),
     through: fc.constant("chat")
   }),
   calls: fc.tuple(
@@ -114,4 +123,21 @@ const incremental = fc.record<Scenario>({
   )
 })
 
-export const scenario: fc.Arbitrary<Scenario> = mostly(any, incremental, 4)
+// Conversations whose tools are called.
+const callingTools = fc.tuple(
+  callOf(question, fc.record({ type: fc.constant("whole"), response: calling }), anyStreamed),
+  fc.constantFrom<Array<Kind>>("tools", "with handlers", "effect"),
+  fc.constantFrom(1, 1, 2, "unbounded")
+).map(([call, toolkit, concurrency]) =>
+  Object.assign(call, { isStreamed: false, toolkit, options: { ...call.options, concurrency } })
+)
+const tooled = fc.record<Scenario>({
+  around,
+  calls: fc.oneof(fc.tuple(callingTools), fc.tuple(callingTools, callingTools), fc.tuple(opening, callingTools))
+})
+
+export const scenario: fc.Arbitrary<Scenario> = fc.oneof(
+  { weight: 4, arbitrary: any },
+  { weight: 1, arbitrary: incremental },
+  { weight: 3, arbitrary: tooled }
+)

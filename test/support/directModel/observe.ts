@@ -1,52 +1,15 @@
 /** Makes the calls of a scenario by a model, and keeps all that can be seen of them. */
 import type { ChatEvent, ProviderError } from "@clawback/providers"
-import { Cause, Deferred, Effect, Exit, Fiber, Option, type Pull, Ref, Schema, Stream, Tracer } from "effect"
-import { Chat, LanguageModel, Prompt, ResponseIdTracker, Telemetry, Tool, Toolkit } from "effect/ai"
+import { Cause, Deferred, Effect, Exit, Fiber, Option, type Pull, Ref, Scheduler, Stream, Tracer } from "effect"
+import { Chat, IdGenerator, LanguageModel, Prompt, ResponseIdTracker, Telemetry } from "effect/ai"
 import { toCodecOpenAI } from "effect/ai/OpenAiStructuredOutput"
 import type { Chat as CallChat } from "../../../packages/providers/src/internal/call/chat.ts"
 import type { Settings } from "../../../packages/providers/src/internal/effect/chatRequest.ts"
-import * as Hooks from "../../../packages/providers/src/internal/effect/hooks.ts"
-import { overHooks } from "../../../packages/providers/src/internal/effect/languageModel.ts"
 import type { Around, Call, End, Scenario } from "./calls.ts"
-import { encodedHooks } from "./encodedHooks.ts"
-
-/** All that happened, in its order. */
-type Log = Array<ReadonlyArray<unknown>>
-
-/** Hooks that log what they are asked. */
-const logged = (hooks: Hooks.Hooks, log: Log): Hooks.Hooks => {
-  const asked = ({ span, ...options }: LanguageModel.ProviderOptions) => log.push(["asked", nameOf(span), options])
-  return {
-    generateText: (options) => {
-      asked(options)
-      return hooks.generateText(options)
-    },
-    streamText: (options) => {
-      asked(options)
-      return hooks.streamText(options)
-    }
-  }
-}
-
-type MakeModel = (chat: CallChat, settings: Settings, log: Log) => Effect.Effect<LanguageModel.LanguageModel>
-
-export const direct: MakeModel = (chat, settings, log) =>
-  overHooks(logged(Hooks.make(chat, settings), log), settings.transformer)
-
-/** The oracle. */
-export const throughEffect: MakeModel = (chat, settings, log) =>
-  LanguageModel.make({ ...logged(encodedHooks(chat, settings), log), codecTransformer: settings.transformer })
+import { type Log, type MakeModel, nameOf } from "./models.ts"
+import { handlers, idGenerator, Running, toolkitField } from "./tools.ts"
 
 const settings: Settings = { model: "m", parameters: { temperature: 1 }, transformer: toCodecOpenAI }
-
-const toolkit = Toolkit.make(
-  Tool.make("look", {
-    parameters: Schema.Struct({ place: Schema.String }),
-    success: Schema.Struct({ place: Schema.String })
-  }),
-  Tool.make("find", { success: Schema.String })
-)
-const handlers = toolkit.toLayer({ look: (place) => Effect.succeed(place), find: () => Effect.succeed("here") })
 
 const reasonsOf = (cause: Cause.Cause<unknown>) =>
   cause.reasons.map((reason) => {
@@ -55,7 +18,6 @@ const reasonsOf = (cause: Cause.Cause<unknown>) =>
     return ["interrupt"]
   })
 const endOf = (exit: Exit.Exit<unknown, unknown>) => Exit.isSuccess(exit) ? ["success"] : reasonsOf(exit.cause)
-const nameOf = (span: Tracer.AnySpan | undefined) => span?._tag === "Span" ? span.name : undefined
 
 /** How a call ends that has no answer. It says so before it hangs. */
 const endless = (end: End, isStuck: Deferred.Deferred<void>) => {
@@ -87,6 +49,7 @@ const chatOf = (current: () => Current, log: Log): CallChat => {
     generate: (request, span) =>
       Effect.suspend(() => {
         log.push(["generate", request, nameOf(span)])
+        if (span?._tag === "Span") span.attribute("gen_ai.request.model", request.model)
         const { call, isStuck } = current()
         const answer = call.whole[turn()]
         return answer.type === "whole" ? Effect.succeed(answer.response) : endless(answer, isStuck)
@@ -141,21 +104,25 @@ const tracerOf = (log: Log): Tracer.Tracer =>
     }
   })
 
-const context = ({ tracer, tracker, transformer: kind }: Around, log: Log) => <A, E, R>(self: Effect.Effect<A, E, R>) =>
-  Effect.gen(function*() {
-    let program = self
-    if (kind === "call" || kind === "throws") {
-      program = Effect.provideService(program, Telemetry.CurrentSpanTransformer, transformer(log, kind === "throws"))
-    }
-    if (tracker) {
-      const service = trackerOf(yield* ResponseIdTracker.make, log)
-      program = Effect.provideService(program, ResponseIdTracker.ResponseIdTracker, service)
-    }
-    if (tracer === "none") return yield* program
-    if (tracer === "disabled") program = Effect.withTracerEnabled(program, false)
-    program = Effect.withSpan(program, "outer", { sampled: tracer !== "unsampled" })
-    return yield* Effect.withTracer(program, tracerOf(log))
-  })
+const annotations = { "gen_ai.request.model": "annotated", "effect.ai.tool_choice": "annotated", other: 1 }
+
+const context =
+  ({ isAnnotated, tracer, tracker, transformer: kind }: Around, log: Log) => <A, E, R>(self: Effect.Effect<A, E, R>) =>
+    Effect.gen(function*() {
+      let program = self
+      if (kind === "call" || kind === "throws") {
+        program = Effect.provideService(program, Telemetry.CurrentSpanTransformer, transformer(log, kind === "throws"))
+      }
+      if (tracker) {
+        const service = trackerOf(yield* ResponseIdTracker.make, log)
+        program = Effect.provideService(program, ResponseIdTracker.ResponseIdTracker, service)
+      }
+      if (isAnnotated) program = Effect.annotateSpans(program, annotations)
+      if (tracer === "none") return yield* program
+      if (tracer === "disabled") program = Effect.withTracerEnabled(program, false)
+      program = Effect.withSpan(program, "outer", { sampled: tracer !== "unsampled" })
+      return yield* Effect.withTracer(program, tracerOf(log))
+    })
 
 /** What a user calls: a model, or a chat over it. */
 interface Face {
@@ -165,56 +132,56 @@ interface Face {
 
 type Asked = { readonly prompt: string }
 
-const toolkitOf = ({ toolkit: kind }: Call) => {
-  switch (kind) {
-    case "none":
-      return {}
-    case "undefined":
-      return { toolkit: undefined }
-    case "empty":
-      return { toolkit: Toolkit.empty }
-    case "tools":
-      return { toolkit }
-  }
-}
-
 /** Makes one call as a user does. */
-const make = (model: Face, call: Call, log: Log) => {
-  const options = { ...call.options, ...toolkitOf(call), prompt: call.prompt() } as unknown as Asked
-  if (!call.isStreamed) {
-    return Effect.tap(
-      model.generateText(options),
-      (response) =>
-        Effect.sync(() => log.push(["answer", response, response instanceof LanguageModel.GenerateTextResponse]))
-    )
-  }
-  const stream = model.streamText(options)
-  const read = call.readUntil === undefined ? stream : Stream.take(stream, call.readUntil)
-  // With tools, parts wait in a queue: how many come at once is a matter of time.
-  return call.toolkit === "tools"
-    ? Stream.runForEach(read, (part) => Effect.sync(() => log.push(["part", part])))
-    : Stream.runForEachArray(read, (parts) => Effect.sync(() => log.push(["parts", parts])))
-}
+const make = (model: Face, call: Call, log: Log) =>
+  Effect.flatMap(toolkitField(call.toolkit), (toolkit) => {
+    const options = { ...call.options, ...toolkit, prompt: call.prompt() } as unknown as Asked
+    if (!call.isStreamed) {
+      return Effect.tap(
+        model.generateText(options),
+        (response) =>
+          Effect.sync(() => log.push(["answer", response, response instanceof LanguageModel.GenerateTextResponse]))
+      )
+    }
+    const stream = model.streamText(options)
+    const read = call.readUntil === undefined ? stream : Stream.take(stream, call.readUntil)
+    // With tools, parts wait in a queue: how many come at once is a matter of time.
+    return call.toolkit === "none" || call.toolkit === "undefined" || call.toolkit === "empty"
+      ? Stream.runForEachArray(read, (parts) => Effect.sync(() => log.push(["parts", parts])))
+      : Stream.runForEach(read, (part) => Effect.sync(() => log.push(["part", part])))
+  })
 
-/** All that can be seen of a scenario's calls by a model: requests, parts, errors, spans, transformers, trackers, scopes. */
+/**
+ * All that can be seen of a scenario's calls by a model: requests, parts, errors, spans, transformers, trackers, scopes.
+ * A fiber yields only where it says so, not after so many steps: the two models take more or fewer.
+ */
 export const observe = (scenario: Scenario, makeModel: MakeModel): Effect.Effect<Log> =>
   Effect.gen(function*() {
     const { around, calls } = scenario
     const log: Log = []
     let current: Current | undefined
     const chat = chatOf(() => current!, log)
+    const making = Effect.provideService(makeModel(chat, settings, log), IdGenerator.IdGenerator, idGenerator())
     const model = yield* around.transformer === "model"
-      ? Effect.provideService(makeModel(chat, settings, log), Telemetry.CurrentSpanTransformer, transformer(log, false))
-      : makeModel(chat, settings, log)
+      ? Effect.provideService(making, Telemetry.CurrentSpanTransformer, transformer(log, false))
+      : making
     let history = Prompt.empty
     yield* Effect.forEach(calls, (call) =>
       Effect.gen(function*() {
-        current = { call, isStuck: Deferred.makeUnsafe(), turns: 0 }
+        const isStuck = Deferred.makeUnsafe<void>()
+        current = { call, isStuck, turns: 0 }
         // A new one for each call, since a prompt that it refuses leaves a chat locked.
         const conversation = yield* Chat.fromPrompt(history)
         const face = around.through === "chat" ? conversation : model
-        const fiber = yield* Effect.forkChild(make(face as unknown as Face, call, log))
-        yield* Effect.raceFirst(Fiber.await(fiber), Deferred.await(current.isStuck))
+        const running = Running.of({
+          log: (event) => log.push(event),
+          isStuck,
+          isSequential: !call.isStreamed && call.options.concurrency === 1
+        })
+        const fiber = yield* Effect.forkChild(
+          Effect.provideService(make(face as unknown as Face, call, log), Running, running)
+        )
+        yield* Effect.raceFirst(Fiber.await(fiber), Deferred.await(isStuck))
         yield* Fiber.interrupt(fiber)
         log.push(["result", endOf(yield* Fiber.await(fiber))])
         history = yield* Ref.get(conversation.history)
@@ -225,4 +192,4 @@ export const observe = (scenario: Scenario, makeModel: MakeModel): Effect.Effect
       )
     log.push(["history", history])
     return log
-  })
+  }).pipe(Effect.provideService(Scheduler.MaxOpsBeforeYield, Infinity))

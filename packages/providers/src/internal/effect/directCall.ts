@@ -1,77 +1,31 @@
-/** A call of Effect's `LanguageModel` on the direct path: as `LanguageModel.make` makes it, without its schemas. */
+/** A call without tools on the direct path: as `LanguageModel.make` makes it, without its schemas. */
 import * as AiError from "effect/ai/AiError"
-import * as LanguageModel from "effect/ai/LanguageModel"
+import type * as LanguageModel from "effect/ai/LanguageModel"
 import type * as Prompt from "effect/ai/Prompt"
 import * as Response from "effect/ai/Response"
-import * as ResponseIdTracker from "effect/ai/ResponseIdTracker"
-import * as Telemetry from "effect/ai/Telemetry"
+import type * as Telemetry from "effect/ai/Telemetry"
 import * as Toolkit from "effect/ai/Toolkit"
-import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import type * as Fiber from "effect/Fiber"
-import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import type * as Tracer from "effect/Tracer"
-import * as CallParameters from "../../CallParameters.ts"
-import type { Parameters } from "../../ChatRequest.ts"
 import type { Hooks } from "./hooks.ts"
+import * as ModelCall from "./modelCall.ts"
 import * as Part from "./parts.ts"
 
-/** Options of a call without tools. */
-export type Options = LanguageModel.GenerateTextOptions<{}>
 type Parts = Array<Response.Part<{}>>
 type StreamParts = readonly [Response.StreamPart<{}>, ...Array<Response.StreamPart<{}>>]
 
-interface Call {
-  readonly asked: LanguageModel.ProviderOptions
-  readonly given: Parameters | undefined
-  readonly transformer: Telemetry.SpanTransformer | undefined
-  readonly tracker: ResponseIdTracker.Service | undefined
-}
-
-/** Begins a call in the fiber that makes it. `inherited` is the transformer in force where the model was made. */
 const begin = (
   fiber: Fiber.Fiber<unknown, unknown>,
-  { concurrency = "unbounded", toolChoice = "auto" }: Options,
+  options: ModelCall.Options,
   prompt: Prompt.Prompt,
   span: Tracer.Span,
   inherited: Telemetry.SpanTransformer | undefined
-): Call => {
-  span.attribute("gen_ai.output.type", "text")
-  span.attribute("effect.ai.tool_choice", typeof toolChoice === "string" ? toolChoice : JSON.stringify(toolChoice))
-  span.attribute("effect.ai.concurrency", concurrency)
-  const tracker = Context.getOrUndefined(fiber.context, ResponseIdTracker.ResponseIdTracker)
-  const prepared = tracker && Option.getOrUndefined(tracker.prepareUnsafe(prompt))
-  return {
-    asked: {
-      prompt,
-      tools: [],
-      toolChoice: "none",
-      responseFormat: { type: "text" },
-      span,
-      previousResponseId: prepared?.previousResponseId,
-      incrementalPrompt: prepared?.prompt
-    },
-    given: fiber.getRef(CallParameters.Current),
-    transformer: Context.getOrUndefined(fiber.context, Telemetry.CurrentSpanTransformer) ?? inherited,
-    tracker
-  }
-}
-
-/** What is asked when the provider rejects an incremental prompt. */
-const askedInFull = ({ asked }: Call): LanguageModel.ProviderOptions => ({
-  ...asked,
-  incrementalPrompt: undefined,
-  previousResponseId: undefined,
-  incrementalFallback: true
-})
-
-const mark = ({ asked, tracker }: Call, parts: ReadonlyArray<Response.StreamPart<{}> | Response.Part<{}>>): void => {
-  if (tracker === undefined) return
-  for (const part of parts) {
-    if (part.type === "response-metadata" && part.id !== undefined) tracker.markParts(asked.prompt.content, part.id)
-  }
+): ModelCall.Call => {
+  ModelCall.annotate(span, options)
+  return ModelCall.begin(fiber, prompt, [], "none", span, inherited)
 }
 
 /** Reports what is wrong with parts, as `LanguageModel.make` does. */
@@ -86,36 +40,24 @@ const decodeStreamParts = (
 type Failure = AiError.AiError | Schema.SchemaError
 
 const asAiError = (method: keyof Hooks) => (error: Failure): AiError.AiError =>
-  AiError.isAiError(error)
-    ? error
-    : AiError.make({ module: "LanguageModel", method, reason: AiError.InvalidOutputError.fromSchemaError(error) })
+  AiError.isAiError(error) ? error : ModelCall.invalidOutput(method, error)
 
 const respond = (
   hooks: Hooks,
-  call: Call
+  call: ModelCall.Call
 ): Effect.Effect<LanguageModel.GenerateTextResponse<{}>, Failure> => {
-  const { asked, given, transformer } = call
-  const finish = (content: Parts) => {
-    mark(call, content)
-    transformer?.({ ...asked, response: content })
-    return Effect.succeed(new LanguageModel.GenerateTextResponse(content))
-  }
-  const parts = asked.incrementalPrompt === undefined
-    ? hooks.generateText(asked, given)
-    : Effect.catchReason(
-      hooks.generateText(asked, given),
-      "AiError",
-      "InvalidRequestError",
-      () => hooks.generateText(askedInFull(call), given)
-    )
+  const finish = (content: Parts) => Effect.succeed(ModelCall.answer(call, content))
   return Effect.flatMap(
-    parts,
+    ModelCall.ask(hooks, call),
     (parts) => Part.areDecoded<Parts>(parts) ? finish(parts) : Effect.flatMap(decodeParts(parts), finish)
   )
 }
 
 /** Asks again in full only before the first output: metadata is none. */
-const streamWithFallback = (hooks: Hooks, call: Call): Stream.Stream<Response.StreamPartEncoded, AiError.AiError> => {
+const streamWithFallback = (
+  hooks: Hooks,
+  call: ModelCall.Call
+): Stream.Stream<Response.StreamPartEncoded, AiError.AiError> => {
   if (call.asked.incrementalPrompt === undefined) return hooks.streamText(call.asked, call.given)
   let hasOutput = false
   return hooks.streamText(call.asked, call.given).pipe(
@@ -127,15 +69,15 @@ const streamWithFallback = (hooks: Hooks, call: Call): Stream.Stream<Response.St
     Stream.catchReason(
       "AiError",
       "InvalidRequestError",
-      (_, error) => hasOutput ? Stream.fail(error) : hooks.streamText(askedInFull(call), call.given)
+      (_, error) => hasOutput ? Stream.fail(error) : hooks.streamText(ModelCall.askedInFull(call), call.given)
     )
   )
 }
 
-const respondWithStream = (hooks: Hooks, call: Call): Stream.Stream<Response.StreamPart<{}>, Failure> => {
+const respondWithStream = (hooks: Hooks, call: ModelCall.Call): Stream.Stream<Response.StreamPart<{}>, Failure> => {
   const { asked, transformer } = call
   const emit = (parts: StreamParts) => {
-    mark(call, parts)
+    ModelCall.mark(call, parts)
     return Effect.succeed(parts)
   }
   const parts = Stream.mapArrayEffect(
@@ -153,15 +95,13 @@ const respondWithStream = (hooks: Hooks, call: Call): Stream.Stream<Response.Str
   )
 }
 
-const spanOptions = { kind: "client" } as const
-
 export const generateText = (
   hooks: Hooks,
-  options: Options,
+  options: ModelCall.Options,
   prompt: Prompt.Prompt,
   inherited: Telemetry.SpanTransformer | undefined
 ): Effect.Effect<LanguageModel.GenerateTextResponse<{}>, AiError.AiError> =>
-  Effect.useSpan("LanguageModel.generateText", spanOptions, (span) => {
+  Effect.useSpan("LanguageModel.generateText", ModelCall.spanOptions, (span) => {
     const response = Effect.withFiber((fiber) => respond(hooks, begin(fiber, options, prompt, span, inherited)))
     return Effect.withParentSpan(Effect.mapError(response, asAiError("generateText")), span, {
       captureStackTrace: false
@@ -170,11 +110,11 @@ export const generateText = (
 
 export const streamText = (
   hooks: Hooks,
-  options: Options,
+  options: ModelCall.Options,
   prompt: Prompt.Prompt,
   inherited: Telemetry.SpanTransformer | undefined
 ): Stream.Stream<Response.StreamPart<{}>, AiError.AiError> =>
-  Effect.makeSpanScoped("LanguageModel.streamText", spanOptions).pipe(
+  Effect.makeSpanScoped("LanguageModel.streamText", ModelCall.spanOptions).pipe(
     Effect.flatMap((span) =>
       Effect.withFiber((fiber) =>
         Effect.succeed(respondWithStream(hooks, begin(fiber, options, prompt, span, inherited)))

@@ -1,14 +1,15 @@
 /**
- * A chat model as Effect's `LanguageModel`. Plain calls take a direct path (directCall.ts), on which no schema decodes the
- * prompt and the parts. Prompt, parts, errors and spans are the same as those of `LanguageModel.make`.
+ * A chat model as Effect's `LanguageModel`. Most calls take a direct path (directCall.ts, toolkitCall.ts), on which no schema
+ * decodes the prompt and the parts. Prompt, parts, errors and spans are the same as those of `LanguageModel.make`.
  *
  * `LanguageModel.make` makes all other calls:
  * - `generateObject`, since its answer has a schema.
- * - Calls with a toolkit.
+ * - `streamText` with a toolkit.
  * - Calls with `disableToolCallResolution` and the tool call validation `"deferred"`.
  * - Calls whose prompt has approvals, or is rejected by `Prompt.make` (readPrompt.ts).
  */
 import type * as AiError from "effect/ai/AiError"
+import * as IdGenerator from "effect/ai/IdGenerator"
 import * as LanguageModel from "effect/ai/LanguageModel"
 import type * as Response from "effect/ai/Response"
 import * as Telemetry from "effect/ai/Telemetry"
@@ -23,26 +24,37 @@ import type * as ChatRequest from "../../ChatRequest.ts"
 import type { Chat } from "../call/chat.ts"
 import { toAiError } from "./aiError.ts"
 import * as DirectCall from "./directCall.ts"
+import * as Handover from "./handover.ts"
 import * as Hooks from "./hooks.ts"
+import type { Options } from "./modelCall.ts"
 import * as ReadAhead from "./readAhead.ts"
 import { readPrompt } from "./readPrompt.ts"
+import * as ToolkitCall from "./toolkitCall.ts"
 import { observe } from "./toolSessions.ts"
 
-type Options = DirectCall.Options
+/** Its errors are those of a toolkit and its handlers, too. */
 type GenerateText = (
   options: Options
-) => Effect.Effect<LanguageModel.GenerateTextResponse<{}, Response.ToolParametersMode>, AiError.AiError>
+) => Effect.Effect<LanguageModel.GenerateTextResponse<{}, Response.ToolParametersMode>, unknown>
 type GenerateObject = (options: Options) => Effect.Effect<any, any, any>
 type StreamText = (options: Options) => Stream.Stream<Response.StreamPart<{}>, AiError.AiError>
 
-const isPlain = ({ disableToolCallResolution, toolCallValidation, toolkit }: Options): boolean =>
-  toolkit === undefined && !(disableToolCallResolution === true && toolCallValidation === "deferred")
+const isDeferred = ({ disableToolCallResolution, toolCallValidation }: Options): boolean =>
+  disableToolCallResolution === true && toolCallValidation === "deferred"
+
+const isPlain = (options: Options): boolean => options.toolkit === undefined && !isDeferred(options)
 
 /** Effect calls its hooks on the fiber that makes the call. A direct call passes what it needs of the fiber. */
 const inForce = <A>(reference: Context.Reference<A | undefined>): A | undefined => Fiber.getCurrent()?.getRef(reference)
 
 const inContext = (hooks: Hooks.Hooks): Hooks.Hooks => ({
-  generateText: (options) => hooks.generateText(options, inForce(CallParameters.Current)),
+  generateText: (options) => {
+    const fiber = Fiber.getCurrent()
+    const handover = fiber?.getRef(Handover.Current)
+    return fiber === undefined || handover === undefined
+      ? hooks.generateText(options, fiber?.getRef(CallParameters.Current))
+      : handover.take(fiber)
+  },
   streamText: (options) => {
     const stream = hooks.streamText(options, inForce(CallParameters.Current))
     return inForce(ReadAhead.Current)?.ofProvider(stream) ?? stream
@@ -62,6 +74,10 @@ export const overHooks = (
 ): Effect.Effect<LanguageModel.LanguageModel> =>
   Effect.gen(function*() {
     const inherited = Option.getOrUndefined(yield* Effect.serviceOption(Telemetry.CurrentSpanTransformer))
+    const idGenerator = Option.getOrElse(
+      yield* Effect.serviceOption(IdGenerator.IdGenerator),
+      () => IdGenerator.defaultIdGenerator
+    )
     const effects = yield* LanguageModel.make({
       ...inContext(hooks),
       codecTransformer,
@@ -74,13 +90,24 @@ export const overHooks = (
       const ahead = new ReadAhead.ReadAhead()
       return Stream.provideService(ahead.ofReader(streamText(options)), ReadAhead.Current, ahead)
     }
-    const generate: GenerateText = (options) =>
+    const throughEffect: GenerateText = (options) => generateText(withSessions(options, "generateText"))
+    const generatePlain: GenerateText = (options) =>
       Effect.suspend(() => {
         const prompt = readPrompt(options.prompt)
         return isPlain(options) && Result.isSuccess(prompt)
           ? DirectCall.generateText(hooks, options, prompt.success, inherited)
-          : generateText({ ...withSessions(options, "generateText"), prompt: Result.merge(prompt) })
+          : throughEffect({ ...options, prompt: Result.merge(prompt) })
       })
+    const made: ToolkitCall.Made = { hooks, transformer: inherited, idGenerator, throughEffect }
+    const generateWithToolkit: GenerateText = (options) =>
+      Effect.suspend(() => {
+        const prompt = readPrompt(options.prompt)
+        return !isDeferred(options) && Result.isSuccess(prompt)
+          ? ToolkitCall.generateText(made, options, prompt.success)
+          : throughEffect({ ...options, prompt: Result.merge(prompt) })
+      })
+    const generate: GenerateText = (options) =>
+      options.toolkit === undefined ? generatePlain(options) : generateWithToolkit(options)
     const stream: StreamText = (options) =>
       Stream.suspend(() => {
         const prompt = readPrompt(options.prompt)
