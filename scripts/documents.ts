@@ -1,6 +1,7 @@
 /**
  * Checks the documents: no README is longer than its limit, every relative link leads to a file and a heading, and `llms.txt`
- * lists every page of `docs/`.
+ * lists every page of `docs/`. A document that the packages contain names no command or file that only the repository has, or
+ * says that it is for a checkout.
  *
  * Words are counted as `wc -w` does. Reads the `.md` files and `llms.txt` files of the current folder, outside of `node_modules`
  * and `dist`.
@@ -44,10 +45,31 @@ const unlistedFaults = (file: string, text: string): ReadonlyArray<string> => {
   return globSync("docs/**/*.md").filter((page) => !listed.has(page)).map((page) => `llms.txt: does not list ${page}`)
 }
 
+/** The documents that `scripts/packed.ts` puts into the packages. */
+const packed = ["docs/**/*.md", "packages/*/README.md", "CHANGELOG.md", "llms.txt"]
+
+/** A command of the repository, or a file that no package contains. */
+const unpacked =
+  /\bnpm (?:run|start|test|ci)\b[\w -]*|\bnpx vitest\b|(?<![\w/.])(?:\.\.\/)*(?:examples|scripts|site|test|packages\/benchmarks)\/[\w.-]+/g
+
+const checkout = /\ba\s+checkout\s+of\s+the\s+repository\b/
+
+const unpackedFaults = (file: string, text: string): ReadonlyArray<string> => {
+  if (!packed.some((glob) => matchesGlob(file, glob)) || checkout.test(text)) return []
+  return [...text.matchAll(unpacked)].map(([what]) =>
+    `${file}: "${what}" is not in the packages: say what their reader can do, or that it needs a checkout of the repository`
+  )
+}
+
 const files = globSync("**/{*.md,llms.txt}", { exclude: ["**/node_modules", "**/dist"] }).toSorted()
 const faults = files.flatMap((file) => {
   const text = readFileSync(file, "utf8")
-  return [...lengthFaults(file, text), ...linkFaults(file, text), ...unlistedFaults(file, text)]
+  return [
+    ...lengthFaults(file, text),
+    ...linkFaults(file, text),
+    ...unlistedFaults(file, text),
+    ...unpackedFaults(file, text)
+  ]
 })
 
 if (faults.length > 0) {

@@ -1,7 +1,8 @@
 /**
  * Checks what a user gets: packs every package, checks its shape with publint, and installs the tarballs into an empty project.
  * There, every public module must load, every private one must be rejected, and the types must compile with TypeScript 7 and 5.
- * Each package has the documents, dashboards and alert rules, and the documents' links lead to installed files.
+ * Each package has the documents, dashboards and alert rules, and the documents' links lead to installed files. Where a session
+ * was opened is shown by lines of the user's alone.
  *
  * The project has `@clawback/core` at a later patch than the other packages, and must still have one copy of each package of ours:
  * a second copy of core would have a registry of its own.
@@ -137,6 +138,40 @@ for (const specifier of ${JSON.stringify(refused)}) {
 )
 writeFileSync(join(project, "imports.js"), readFileSync(join(project, "consumer.ts")))
 run(execPath, ["consumer.js"], project)
+
+writeFileSync(
+  join(project, "sites.js"),
+  `import { Session, SessionRegistry } from "@clawback/core"
+import { NodeTransport } from "@clawback/node"
+import { OpenAi, Target } from "@clawback/providers"
+import { Dialect, FaultyProvider } from "@clawback/testing"
+import { Effect, Layer, Stream } from "effect"
+
+const sites = {}
+const look = Effect.map(SessionRegistry.list(), (all) => {
+  for (const { kind, name, owner } of all) sites[kind === "own" ? name : kind] = owner.site ?? "unknown"
+})
+const program = Effect.gen(function*() {
+  const { url } = yield* FaultyProvider.make({ handler: Dialect.handler({ say: () => "Because." }) })
+  const target = OpenAi.target("gpt-5", { baseUrl: url + "/v1", credential: Dialect.credential("sk-test") })
+  yield* Target.stream({ messages: [{ role: "user", content: "Why?" }] }).pipe(
+    Stream.tap(() => look),
+    Stream.runDrain,
+    Effect.provide(Target.layer(target).pipe(Layer.provide(NodeTransport.layer())))
+  )
+  yield* Session.use({ kind: "own", name: "use" }, Effect.void, () => Effect.void, () => look)
+  yield* look.pipe(Session.scoped({ kind: "own", name: "scoped" }))
+})
+await Effect.runPromise(program.pipe(Effect.scoped, Effect.provide(SessionRegistry.layer({ sampleAll: true }))))
+console.log(JSON.stringify(sites))
+`
+)
+const sites: Readonly<Record<string, string>> = JSON.parse(run(execPath, ["sites.js"], project))
+const isKnown = (site = "") => /^at [^\n]*sites\.js:\d/.test(site)
+const { scoped, use, ...ofCall } = sites
+if (!isKnown(scoped) || !isKnown(use) || ["call", "exchange"].some((kind) => ofCall[kind] !== "unknown")) {
+  throw new Error(`Where a session was opened must be shown by lines of the user's alone: ${JSON.stringify(sites)}`)
+}
 
 const strict = ["--noEmit", "--strict", "--target", "ES2024", "--module", "NodeNext", "--types", "node", "consumer.ts"]
 for (const typescript of ["typescript", "typescript-5"]) {

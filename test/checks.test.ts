@@ -330,6 +330,22 @@ describe("the check of the documents", () => {
     assert.include(output, "docs/page.md: ../CONTRIBUTING.md#moved leads to no heading")
   })
 
+  it("rejects what the packages do not contain, in a document that they contain", () => {
+    plant("README.md", "`npm test`\n")
+    plant("test/README.md", "`npm run prove`\n")
+    plant("docs/checkout.md", "In a checkout of\nthe repository, `npm run prove` runs [all](../test/README.md).\n")
+    plant("docs/own.md", "    at /app/test/chat.test.ts:58:21\n\n`npm install effect`, `node --test`\n")
+    plant("llms.txt", "[one](docs/checkout.md) [two](docs/own.md)\n")
+    assert.deepInclude(documents(), { isGreen: true })
+    plant("docs/own.md", "`npm run bench -- codec` and [a test](../test/README.md)\n")
+    plant("packages/core/README.md", "See `examples/http-api`.\n")
+    const { isGreen, output } = documents()
+    assert.isFalse(isGreen)
+    assert.include(output, "docs/own.md: \"npm run bench -- codec\" is not in the packages")
+    assert.include(output, "docs/own.md: \"../test/README.md\" is not in the packages")
+    assert.include(output, "packages/core/README.md: \"examples/http-api\" is not in the packages")
+  })
+
   it("rejects a list of pages that lacks one, or has one that is not there", () => {
     plant("docs/page.md", "# Page\n")
     plant("docs/recipes/other.md", "# Other\n")

@@ -72,13 +72,13 @@ export const withModel = (options: Options) =>
     return result
   }).pipe(Effect.provide(SessionRegistry.layer()))
 
-/** Waits on the real clock, for no more than a second, for what sockets bring about. Tells how long that took. */
+/** Waits on the real clock, for no more than 5 seconds, for what sockets bring about. Tells how long that took. */
 export const until = (condition: () => boolean): Effect.Effect<Duration.Duration> =>
   Effect.sync(condition).pipe(
     Effect.repeat({ until: (isMet) => isMet, schedule: Schedule.spaced("2 millis") }),
     Effect.timeoutOrElse({
-      duration: "1 second",
-      orElse: () => Effect.die(new Error("It has not come about within a second"))
+      duration: "5 seconds",
+      orElse: () => Effect.die(new Error("It has not come about within 5 seconds"))
     }),
     Effect.timed,
     Effect.map(([took]) => took)

@@ -71,8 +71,8 @@ export const table = (
   ])
   return `# Table of providers
 
-Made by a test: one Effect program runs unchanged on every row, against a \`FaultyProvider\` that speaks the row's dialect. To
-write this page anew, run \`npx vitest run test/providers.test.ts -u\`. The sources of each fact are in the row: \`Groq.provider.sources\`.
+Made by a test: one Effect program runs unchanged on every row, against a \`FaultyProvider\` that speaks the row's dialect. The
+sources of each fact are in the row: \`Groq.provider.sources\`.
 
 Each module is imported by its own path, \`@clawback/providers/Groq\`, and loads no other provider. \`X.anthropic\` is the row of
 the same vendor for Anthropic's protocol.

@@ -9,6 +9,7 @@
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import { logged } from "./internal/session/snapshot.ts"
 import * as Time from "./internal/time/format.ts"
 import * as OptionCheck from "./OptionCheck.ts"
 import * as SessionRegistry from "./SessionRegistry.ts"
@@ -20,7 +21,7 @@ export type OnLeak = (leak: SessionRegistry.Leak) => Effect.Effect<void>
 export const report: OnLeak = ({ reason, session }) =>
   Effect.logWarning(
     `Session leaked (${reason}): ${session.kind} ${session.name}, for ${Time.format(session.age)}`,
-    session
+    logged(session)
   )
 
 /** Logs the leak, and revokes the session: with a deadline of zero if its owner was lost. */

@@ -13,6 +13,7 @@ import * as Layer from "effect/Layer"
 import * as Stream from "effect/Stream"
 import { subscribe } from "./internal/session/changes.ts"
 import { kernelOf } from "./internal/session/kernel.ts"
+import { logged } from "./internal/session/snapshot.ts"
 import { endsIn } from "./internal/time/atMost.ts"
 import * as Time from "./internal/time/format.ts"
 import * as SessionRegistry from "./SessionRegistry.ts"
@@ -48,7 +49,7 @@ export const layer = ({ isSignificant = () => true }: Options = {}): Layer.Layer
       if (change._tag === "Missed") return write(change)
       const { session } = change
       const judged = Effect.suspend(() =>
-        isSignificant(session) ? Effect.annotateLogs(write(change), { session }) : Effect.void
+        isSignificant(session) ? Effect.annotateLogs(write(change), { session: logged(session) }) : Effect.void
       )
       return Effect.catchCause(
         judged,

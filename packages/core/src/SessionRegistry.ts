@@ -20,6 +20,7 @@ import { closedReason, kernelOf } from "./internal/session/kernel.ts"
 import type { Change, Filter, Leak, Options, Revocation, RevokeOptions, Snapshot } from "./internal/session/model.ts"
 import { make } from "./internal/session/registry.ts"
 import * as Site from "./internal/session/site.ts"
+import { logged } from "./internal/session/snapshot.ts"
 import * as Time from "./internal/time/format.ts"
 
 export type {
@@ -52,7 +53,7 @@ export const layer = (options: Options = {}): Layer.Layer<never> =>
           for (const leaked of yield* registry.list()) {
             yield* Effect.logWarning(
               `Session still open at close: ${leaked.kind} ${leaked.name}, for ${Time.format(leaked.age)}`,
-              leaked
+              logged(leaked)
             )
           }
           kernelOf(registry).shut()

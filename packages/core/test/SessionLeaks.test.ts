@@ -149,6 +149,8 @@ describe("SessionLog", () => {
       ])
       assert.notInclude(text, "sk-")
       assert.include(text, "\"region\":\"eu\"")
+      // A logger would print a duration as nanoseconds.
+      assert.include(text, "\"age\":\"1m 3s\"")
       assert.deepStrictEqual((yield* SessionRegistry.list()).length, 0)
     }).pipe(
       Effect.provide(SessionLog.layer().pipe(Layer.provideMerge([SessionRegistry.layer(), log.layer]))),

@@ -1,4 +1,4 @@
-/** The one place of the core where it meets the garbage collector, promises and the Web's classes. */
+/** The one place of the core where it meets the garbage collector, promises, the module loader and the Web's classes. */
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
@@ -43,3 +43,6 @@ export const encodeForm = (form: FormData): Effect.Effect<
 /** The form that a body is, the way the platform reads one. */
 export const decodeForm = (body: ArrayBuffer, contentType: string): Effect.Effect<FormData, Cause.UnknownError> =>
   Effect.tryPromise(() => new Response(body, { headers: { "content-type": contentType } }).formData())
+
+/** Where this module was loaded from. */
+export const place: string = import.meta.url

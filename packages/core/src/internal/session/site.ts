@@ -2,6 +2,7 @@
  * Where in the code a session is asked for. The stack is taken in the call: when the effect runs, its caller is no longer on
  * the stack. A stack costs microseconds, so it is taken for one call in 128, or for each while all are demanded.
  */
+import * as Interop from "../interop.ts"
 
 const interval = 128
 let calls = 0
@@ -38,11 +39,21 @@ export const demand = (): () => void => {
   }
 }
 
-/** Whether a frame is ours, or Effect's. */
-const isOurs = (frame: string): boolean =>
-  /\/core\/(?:src|dist)\/(?:Pool\.|Session\.|Shutdown\.|Tasks\.|internal\/)/.test(frame) ||
-  /\/effect\/(?:src|dist)\//.test(frame)
+/** The folder that our packages share, as a stack names it. An app that bundles us has none. */
+const [, folder] = /^(?:file:\/\/)?(.*\/)core\/(?:src|dist)\//.exec(Interop.place) ?? []
 
-/** The frames of the caller. */
-export const format = (site: string): string =>
-  site.split("\n").slice(1).map((line) => line.trim()).filter((line) => !isOurs(line)).slice(0, frames).join("\n")
+/** The folders of our packages. A package manager may put each into a folder of its own, below our scope. */
+const ours = new RegExp(
+  `(?:/node_modules/@clawback/${folder === undefined ? "" : `|${folder.replace(/[\\^$.*+?()[\]{}|]/g, "\\$&")}`})`
+    + "(?:core|node|providers|telemetry|testing)/(?:src|dist)/"
+)
+
+/** Whether a frame is ours, Effect's, or the engine's. */
+const isOurs = (frame: string): boolean =>
+  ours.test(frame) || /\/effect\/(?:src|dist)\//.test(frame) || frame.includes("<anonymous>")
+
+/** The frames of the caller. Undefined if none is known: what runs in a fiber has no caller on the stack. */
+export const format = (site: string): string | undefined => {
+  const lines = site.split("\n").slice(1).map((line) => line.trim()).filter((line) => line !== "" && !isOurs(line))
+  return lines.length === 0 ? undefined : lines.slice(0, frames).join("\n")
+}

@@ -1,5 +1,6 @@
 /** What a registry shows of a record. */
 import * as Duration from "effect/Duration"
+import * as Time from "../time/format.ts"
 import type { Snapshot } from "./model.ts"
 import type { SessionRecord } from "./record.ts"
 import { redact } from "./redact.ts"
@@ -23,3 +24,6 @@ export const snapshot = (record: SessionRecord, now: number): Snapshot => ({
   age: Duration.millis(record.age(now)),
   attributes: record.attributes === undefined ? none : redact(record.attributes)
 })
+
+/** The snapshot for a log: a logger would print its age as nanoseconds. */
+export const logged = (session: Snapshot) => ({ ...session, age: Time.format(session.age) })
