@@ -162,6 +162,32 @@ describe("a stream that we write", () => {
     assert.strictEqual(answer.finish, "tool_use")
   })
 
+  it.each<[string, ReadonlyArray<ChatEvent.ChatEvent>, object]>([
+    ["text", [{ _tag: "TextDelta", text: "H" }, { _tag: "TextDelta", text: "m." }], { text: "Hm." }],
+    [
+      "thinking",
+      [{ _tag: "ReasoningDelta", text: "Hm." }, { _tag: "ReasoningSigned", signature: "c2ln" }],
+      { thinking: "Hm.", signature: "c2ln" }
+    ]
+  ])("keeps the arguments of calls between which there is %s", async (_, [one, other], block) => {
+    const text = encode([
+      started,
+      begins(0),
+      writes(0, "{\"a\":"),
+      begins(1),
+      one!,
+      writes(0, "1}"),
+      other!,
+      writes(1, "{\"b\":2}"),
+      finished
+    ])
+    const { content } = await Sdk.decodedStream(text)
+    assert.deepInclude(content[0], { id: "t0", input: { a: 1 } })
+    assert.deepInclude(content[1], { id: "t1", input: { b: 2 } })
+    assert.deepInclude(content[2], block)
+    assert.lengthOf(content, 3)
+  })
+
   it("writes waiting tool calls before the content that follows them", async () => {
     const text = encode([
       started,

@@ -14,24 +14,32 @@ type Open = "text" | "thinking" | "tool_use"
 
 const line = (event: JsonObject): string => Sse.write({ event: String(event["type"]), data: JSON.stringify(event) })
 
-/** A tool call that waits for its turn: blocks follow one another, but events of several calls may be mixed. */
+/** A block that waits for its turn: blocks follow one another, but events of several may be mixed. */
 interface Waiting {
+  readonly type: Open
   readonly start: JsonObject
-  readonly pieces: Array<string>
+  /** The call that it is. Undefined: it is no call. */
+  readonly call: number | undefined
+  readonly deltas: Array<JsonObject>
+  /** Whether nothing more belongs to it. */
+  isWhole: boolean
 }
 
+const input = (partial_json: string): JsonObject => ({ type: "input_json_delta", partial_json })
+
 /**
- * Encodes events as Anthropic's server does: one block after the other, then the stop reason and the usage. It encodes only
- * the first answer.
+ * Encodes events as Anthropic's server does: one block after the other, then the stop reason and the usage. Arguments of a call
+ * may come until the end, so what follows the first call is written there. It encodes only the first answer.
  */
 export class AnthropicMessagesEncoder implements Encoder {
   private out = ""
   private isStarted = false
   private index = -1
   private open: Open | undefined
-  /** The call of the open block. The others wait. */
+  /** The call of the open block. It may go on until the end of the answer, so what follows it waits. */
   private current: number | undefined
-  private readonly waiting = new Map<number, Waiting>()
+  private waiting: Array<Waiting> = []
+  private readonly waitingCalls = new Map<number, Waiting>()
   private hasCalls = false
   private started: Started | undefined
   private finished: Finished | undefined
@@ -86,7 +94,7 @@ export class AnthropicMessagesEncoder implements Encoder {
         // Details are of another protocol.
         if (event.signature === undefined && event.details !== undefined) return ""
         this.say("thinking", { type: "signature_delta", signature: event.signature ?? "" })
-        return this.close()
+        return this.endThought()
       case "ToolCallStarted":
         this.hasCalls = true
         return this.call(event.index, {
@@ -132,38 +140,59 @@ export class AnthropicMessagesEncoder implements Encoder {
   }
 
   private say(type: "text" | "thinking", delta: JsonObject) {
-    if (this.open !== type) {
-      this.begin(type, type === "text" ? { type, text: "", citations: null } : { type, thinking: "", signature: "" })
+    const start = type === "text" ? { type, text: "", citations: null } : { type, thinking: "", signature: "" }
+    if (this.current !== undefined) {
+      const last = this.waiting.at(-1)
+      if (last?.type === type && !last.isWhole) last.deltas.push(delta)
+      else this.wait({ type, start, deltas: [delta] })
+      return
     }
-    this.write({ type: "content_block_delta", index: this.index, delta })
+    if (this.open !== type) this.begin(type, start)
+    this.delta(delta)
+  }
+
+  private endThought() {
+    const last = this.waiting.at(-1)
+    if (last !== undefined) last.isWhole = true
+    else this.close()
   }
 
   private whole(block: JsonObject) {
+    if (this.current !== undefined) return this.wait({ type: "text", start: block, isWhole: true })
     this.begin("text", block)
     this.close()
   }
 
   private call(index: number, start: JsonObject) {
-    if (this.current !== undefined) this.waiting.set(index, { start, pieces: [] })
-    else {
-      this.begin("tool_use", start)
-      this.current = index
-    }
+    if (this.current !== undefined) return this.wait({ type: "tool_use", start, call: index })
+    this.begin("tool_use", start)
+    this.current = index
   }
 
-  private piece(index: number, partial_json: string) {
-    if (partial_json === "") return
-    if (index === this.current) {
-      this.write({ type: "content_block_delta", index: this.index, delta: { type: "input_json_delta", partial_json } })
-    } else this.waiting.get(index)?.pieces.push(partial_json)
+  private piece(index: number, text: string) {
+    if (text === "") return
+    if (index === this.current) this.delta(input(text))
+    else this.waitingCalls.get(index)?.deltas.push(input(text))
+  }
+
+  private wait(
+    { call, deltas = [], isWhole = false, start, type }: Pick<Waiting, "type" | "start"> & Partial<Waiting>
+  ) {
+    const waiting: Waiting = { type, start, call, deltas, isWhole }
+    this.waiting.push(waiting)
+    if (call !== undefined) this.waitingCalls.set(call, waiting)
   }
 
   private begin(type: Open, content_block: JsonObject) {
     this.start()
-    this.closeCalls()
+    this.close()
     this.index++
     this.open = type
     this.write({ type: "content_block_start", index: this.index, content_block })
+  }
+
+  private delta(delta: JsonObject) {
+    this.write({ type: "content_block_delta", index: this.index, delta })
   }
 
   private close() {
@@ -172,17 +201,18 @@ export class AnthropicMessagesEncoder implements Encoder {
     this.write({ type: "content_block_stop", index: this.index })
   }
 
-  /** Ends the open block, then writes the calls that waited. */
+  /** Ends the open block, then writes the blocks that waited. */
   private closeCalls() {
     this.close()
     this.current = undefined
-    const waiting = [...this.waiting]
-    this.waiting.clear()
-    for (const [index, { pieces, start }] of waiting) {
-      this.call(index, start)
-      this.piece(index, pieces.join(""))
+    const { waiting } = this
+    this.waiting = []
+    this.waitingCalls.clear()
+    for (const { call, deltas, start, type } of waiting) {
+      this.begin(type, start)
+      if (call === undefined) { for (const delta of deltas) this.delta(delta) }
+      else if (deltas.length > 0) this.delta(input(deltas.map(({ partial_json }) => partial_json).join("")))
       this.close()
-      this.current = undefined
     }
   }
 
