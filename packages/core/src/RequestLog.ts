@@ -67,7 +67,7 @@ const hasLeft = (exit: Ended): boolean =>
   exit.cause.reasons.some((reason) => Cause.isInterruptReason(reason) && reason.annotations.has(ClientAbort.key))
 
 const outcomeOf = (exit: Ended, status: number | undefined, scoped: Scoped | undefined, now: number): Outcome => {
-  if (scoped?.session.revoked !== undefined) return "revoked"
+  if (scoped?.running?.session.revoked !== undefined) return "revoked"
   if (scoped?.deadline !== undefined && now >= scoped.deadline.at) return "deadline"
   if (hasLeft(exit)) return "client left"
   if (Exit.isSuccess(exit)) return "complete"
@@ -90,14 +90,14 @@ const write = (request: HttpServerRequest, closed: Ended, status: number | undef
   Effect.clockWith((clock) => {
     const now = Monotonic.millis(clock)
     const scoped = scopedOf(request)
-    const exit = Exit.isFailure(closed) ? closed : scoped?.parts.bodyExit ?? closed
+    const exit = Exit.isFailure(closed) ? closed : scoped?.running?.request.bodyExit ?? closed
     const outcome = outcomeOf(exit, status, scoped, now)
     const path = pathOf(request)
-    const why = outcome === "revoked" ? ` (${scoped?.session.revoked?.reason})` : ""
+    const why = outcome === "revoked" ? ` (${scoped?.running?.session.revoked?.reason})` : ""
     const took = Duration.millis(now - beganAt)
     const text = `${request.method} ${path} ${status ?? "unanswered"}, ${outcome}${why} after ${Time.format(took)}`
     const cause = outcome === "failed" && Exit.isFailure(exit) ? [exit.cause] : []
-    const tenant = scoped?.session.caller?.tenant
+    const tenant = scoped?.caller?.tenant
     return Effect.annotateLogs(Effect.logWithLevel(levels[outcome])(text, ...cause), {
       "http.request.method": request.method,
       "url.path": path,

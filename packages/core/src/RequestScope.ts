@@ -223,22 +223,32 @@ const handled = <E, R, R2>(
   { deadline: limit, grace }: Limits
 ) => {
   const hasNoLimit = isUpgrade(request) && limit === undefined
-  const inOwnSession = inSession(infoOf(request), () => false, (running) =>
-    Effect.gen(function*() {
-      enter(request, {
-        session: running.session,
-        parts: running.request,
-        deadline: hasNoLimit ? undefined : yield* Deadline.Current
+  const inOwnSession = Effect.withFiber((fiber) => {
+    const scoped = enter(
+      request,
+      fiber.getRef(Caller.Current),
+      hasNoLimit ? undefined : fiber.getRef(Deadline.Current)
+    )
+    return inSession(
+      infoOf(request),
+      () => false,
+      Effect.fnUntraced(function*(running) {
+        scoped.running = running
+        // Work that comes over a WebSocket later does not begin inside of the request.
+        const response = yield* Effect.provideService(
+          handler,
+          InFlight,
+          isUpgrade(request) ? undefined : running.ticket
+        )
+        const left = Duration.sum(yield* Deadline.remaining, grace)
+        return guard(response, running, {
+          caller: yield* Caller.Current,
+          deadline: yield* Deadline.Current,
+          left: hasNoLimit ? defaultDeadline : left
+        })
       })
-      // Work that comes over a WebSocket later does not begin inside of the request.
-      const response = yield* Effect.provideService(handler, InFlight, isUpgrade(request) ? undefined : running.ticket)
-      const left = Duration.sum(yield* Deadline.remaining, grace)
-      return guard(response, running, {
-        caller: yield* Caller.Current,
-        deadline: yield* Deadline.Current,
-        left: hasNoLimit ? defaultDeadline : left
-      })
-    })).pipe(onBehalf(options, request.headers))
+    )
+  }).pipe(onBehalf(options, request.headers))
   return hasNoLimit ? untilUpgraded(defaultDeadline, inOwnSession) : inTime(limit ?? defaultDeadline)(inOwnSession)
 }
 

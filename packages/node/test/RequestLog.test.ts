@@ -81,7 +81,9 @@ describe("RequestLog.middleware", () => {
       const socket = yield* Effect.promise(() => connect(port, "GET /endless HTTP/1.1\r\nhost: localhost\r\n\r\n"))
       yield* Effect.promise(() => once(socket, "data"))
       yield* Effect.promise(() => get(port, "/whole"))
-      assert.match(String((yield* entry).text), /^GET \/whole 429, complete /)
+      const rejected = yield* entry
+      assert.match(String(rejected.text), /^GET \/whole 429, complete /)
+      assert.strictEqual(rejected.annotations["clawback.caller.tenant"], "acme")
       socket.destroy()
       assert.match(String((yield* entry).text), /^GET \/endless 200, client left after /)
 
