@@ -16,11 +16,23 @@ const hasPromtool = spawnSync("promtool", ["--version"]).error === undefined
 /** Series by their names and labels. Values are one a minute, in promtool's notation: `5x30` is 5, and then 30 times 5. */
 type Series = Readonly<Record<string, string>>
 
-const pool = `clawback_connection_pool_name="https://api.example.com"`
+const origin = `clawback_connection_pool_name="https://api.example.com"`
 const connections = (used: string, max: number): Series => ({
-  [`clawback_connection_open{${pool},clawback_connection_state="used"}`]: used,
-  [`clawback_connection_open{${pool},clawback_connection_state="idle"}`]: "40x30",
-  [`clawback_connection_max{${pool}}`]: `${max}x30`
+  [`clawback_connection_open{${origin},clawback_connection_state="used"}`]: used,
+  [`clawback_connection_open{${origin},clawback_connection_state="idle"}`]: "40x30",
+  [`clawback_connection_max{${origin}}`]: `${max}x30`
+})
+const pool = `clawback_pool_name="database"`
+/** A pool of 20. */
+const items = (busy: string, opening: string): Series => ({
+  [`clawback_pool_items{${pool},clawback_pool_item_state="busy"}`]: busy,
+  [`clawback_pool_items{${pool},clawback_pool_item_state="opening"}`]: opening,
+  [`clawback_pool_items{${pool},clawback_pool_item_state="idle"}`]: "10x30",
+  [`clawback_pool_items_max{${pool}}`]: "20x30"
+})
+/** The age in seconds of the oldest session of a kind. */
+const age = (kind: string, values: string): Series => ({
+  [`clawback_session_age_seconds{clawback_session_kind="${kind}"}`]: values
 })
 const postgres = (states: Readonly<Record<string, string>>, max: number): Series => ({
   ...Object.fromEntries(
@@ -37,25 +49,49 @@ interface Case {
 }
 
 const cases: Readonly<Record<string, Case>> = {
+  PoolSaturated: {
+    fires: [items("19x30", "0x30"), items("9x30", "10x30")],
+    silent: [items("16x30", "2x30"), items("20x8 4x22", "0x30")]
+  },
+  CallersWaitForPool: {
+    fires: [{ [`clawback_pool_pending_requests{${pool}}`]: "2x30" }],
+    silent: [{ [`clawback_pool_pending_requests{${pool}}`]: "0 9 9 9 0 0 9 9 9 0x21" }]
+  },
+  PoolTimeouts: {
+    fires: [{ [`clawback_pool_timeouts_total{${pool}}`]: "0x26 1x3" }],
+    silent: [{ [`clawback_pool_timeouts_total{${pool}}`]: "7x30" }]
+  },
+  PoolLeakSuspected: {
+    fires: [{ [`clawback_pool_leaks_total{${pool}}`]: "3x20 4x9" }],
+    silent: [{ [`clawback_pool_leaks_total{${pool}}`]: "3x30" }]
+  },
+  LoanIsOld: {
+    fires: [age("borrow", "1000+60x30")],
+    silent: [age("borrow", "0+60x30"), age("resource", "10000+60x30")]
+  },
+  PoolAbandonsItems: {
+    fires: [{ [`clawback_pool_abandoned_total{${pool}}`]: "0x20 1x9" }],
+    silent: [{ [`clawback_pool_abandoned_total{${pool}}`]: "1x30" }]
+  },
   ConnectionsSaturated: {
     fires: [connections("120x30", 128)],
     silent: [connections("88x30", 128), connections("128x8 20x22", 128)]
   },
   RequestsWaitForConnections: {
-    fires: [{ [`clawback_connection_pending_requests{${pool}}`]: "3x30" }],
+    fires: [{ [`clawback_connection_pending_requests{${origin}}`]: "3x30" }],
     silent: [
-      { [`clawback_connection_pending_requests{${pool}}`]: "0x30" },
-      { [`clawback_connection_pending_requests{${pool}}`]: "0 9 9 9 0 0 9 9 9 0x21" }
+      { [`clawback_connection_pending_requests{${origin}}`]: "0x30" },
+      { [`clawback_connection_pending_requests{${origin}}`]: "0 9 9 9 0 0 9 9 9 0x21" }
     ]
   },
   ConnectionTimeouts: {
     fires: [
-      { [`clawback_connection_timeouts_total{${pool}}`]: "7x26 8x3" },
+      { [`clawback_connection_timeouts_total{${origin}}`]: "7x26 8x3" },
       // The first one that there ever was.
-      { [`clawback_connection_timeouts_total{${pool}}`]: "_x27 1x2", "up{}": "1x30" }
+      { [`clawback_connection_timeouts_total{${origin}}`]: "_x27 1x2", "up{}": "1x30" }
     ],
     // Prometheus is newer than the program.
-    silent: [{ [`clawback_connection_timeouts_total{${pool}}`]: "7x30", "up{}": "1x30" }]
+    silent: [{ [`clawback_connection_timeouts_total{${origin}}`]: "7x30", "up{}": "1x30" }]
   },
   PostgresIdleInTransaction: {
     fires: [

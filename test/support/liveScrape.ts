@@ -1,14 +1,25 @@
 /** What Prometheus scrapes from a program that is busy. */
-import { Session, SessionRegistry, Transport } from "@clawback/core"
+import { Pool, SessionRegistry, Transport } from "@clawback/core"
 import { NodeTransport } from "@clawback/node"
 import { ProcessMetrics, Prometheus } from "@clawback/telemetry"
 import { Behavior, FaultyProvider } from "@clawback/testing"
-import { type Duration, Effect, Fiber, Layer, Metric, Result } from "effect"
+import { type Duration, Effect, Fiber, Latch, Layer, Metric, Result } from "effect"
 import { assert } from "vitest"
 
-/** A program whose one connection is in use, after one request gave up waiting for it, and another one waited and got it. */
-const scrape = Effect.gen(function*() {
-  yield* Session.acquire({ kind: "job", name: "nightly" }, Effect.void, () => Effect.void)
+/** A pool whose one item is in use, by a caller that had to wait for it. */
+const usePool = Effect.gen(function*() {
+  const pool = yield* Pool.make({ name: "database", acquire: Effect.succeed("connection"), max: 1 })
+  const returned = yield* Latch.make()
+  const borrowed = yield* Latch.make()
+  yield* Effect.forkChild(Pool.use(pool, () => returned.await))
+  yield* Effect.forkScoped(Pool.use(pool, () => Effect.andThen(borrowed.open, Effect.never)))
+  yield* Effect.repeat(Effect.andThen(Effect.yieldNow, Pool.stats(pool)), { until: ({ waiting }) => waiting === 1 })
+  yield* returned.open
+  yield* borrowed.await
+})
+
+/** A transport whose one connection is in use, after one request gave up waiting for it, and another one waited and got it. */
+const useConnection = Effect.gen(function*() {
   const provider = yield* FaultyProvider.make()
   const transport = yield* Transport.Transport
   const request = (name: string, queue: Duration.Input) =>
@@ -21,15 +32,14 @@ const scrape = Effect.gen(function*() {
   const untilArrived = (name: string) => provider.untilRequest(({ id, state }) => id === name && state === "answering")
   const using = yield* Effect.forkChild(request("first", "1 minute"))
   yield* untilArrived("first")
-  const waiting = yield* Effect.forkChild(request("second", "1 minute"))
+  yield* Effect.forkScoped(request("second", "1 minute"))
   const gaveUp = yield* Effect.result(request("third", "20 millis"))
   assert.strictEqual(Result.isFailure(gaveUp) && gaveUp.failure._tag, "QueueTimeout")
   yield* Fiber.interrupt(using)
   yield* untilArrived("second")
-  const text = yield* Prometheus.format
-  yield* Fiber.interrupt(waiting)
-  return text
-}).pipe(
+})
+
+const scrape = Effect.andThen(Effect.andThen(usePool, useConnection), Prometheus.format).pipe(
   Effect.scoped,
   Effect.provide(Layer.provideMerge(
     Layer.merge(NodeTransport.layer({ connections: 1 }), ProcessMetrics.layer),
