@@ -35,18 +35,20 @@
 import type * as Credential from "@clawback/core/Credential"
 import * as OptionCheck from "@clawback/core/OptionCheck"
 import type { SessionError } from "@clawback/core/SessionError"
+import * as Timeouts from "@clawback/core/Timeouts"
 import type * as Transport from "@clawback/core/Transport"
 import type * as EmbeddingModel from "effect/ai/EmbeddingModel"
 import * as LanguageModel from "effect/ai/LanguageModel"
 import * as Model from "effect/ai/Model"
 import * as Config from "effect/Config"
 import * as Context from "effect/Context"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Redacted from "effect/Redacted"
 import * as EmbeddingTarget from "./EmbeddingTarget.ts"
 import * as LazyModel from "./internal/effect/lazyModel.ts"
-import { type ChatRow, check, type EmbeddingRow, type Row } from "./internal/model/row.ts"
+import { apiKeyName, type ChatRow, check, type EmbeddingRow, type Row } from "./internal/model/row.ts"
 import * as Target from "./Target.ts"
 
 export { ToolExtras } from "./internal/effect/toolExtras.ts"
@@ -121,7 +123,8 @@ export interface ChatFaces<in out Name extends string, in out Necessary = {}> {
   /**
    * A model as Effect's `Model`, which needs no key to be built.
    *
-   * The model opens at its first call. If that fails, the call fails with an `AiError`, and the next call opens it anew.
+   * The model opens at its first call, whose limit `total` and deadline count the wait for it. If that fails or takes too
+   * long, the call fails with an `AiError`, and the next call opens it anew.
    */
   readonly model: <const ModelName extends string, E = never, R = never>(
     model: ModelName,
@@ -169,9 +172,17 @@ const chatFaces = (row: ChatRow): ChatFaces<string> => {
     layerConfig: (options) => Layer.unwrap(Effect.map(Config.unwrap(options), layer)),
     model: <E, R>(name: string, options?: Target.Options<E, R>) => {
       const built = Layer.build(Target.layer(target(name, options)))
+      const credential = options?.credential ?? row.credential
       const open = Effect.map(built, (context) => Context.get(context, LanguageModel.LanguageModel))
       const layer: Layer.Layer<LanguageModel.LanguageModel, never, R | Transport.Transport> = Layer
-        .effect(LanguageModel.LanguageModel, LazyModel.make(open, row.baseUrl ?? ""))
+        .effect(
+          LanguageModel.LanguageModel,
+          LazyModel.make(open, {
+            name: `${row.name}/${name} with the credential ${credential?.name ?? apiKeyName(row)}`,
+            baseUrl: row.baseUrl ?? "",
+            total: Duration.fromInputUnsafe(options?.timeouts?.total ?? Timeouts.defaults.total)
+          })
+        )
       return Model.make(row.name, name, layer)
     }
   }

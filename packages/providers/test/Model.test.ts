@@ -14,6 +14,7 @@ import {
   ConfigProvider,
   Context,
   Deferred,
+  Duration,
   Effect,
   ExecutionPlan,
   Fiber,
@@ -145,6 +146,67 @@ describe("a provider's Model", () => {
         assert.strictEqual(yield* credentials, 0)
       }).pipe(Effect.provide(OpenAi.model("gpt-5", { credential })))
     }).pipe(over(answers("1"))))
+
+  it.effect("does not wait longer for its opening than the call may take, and opens again at the next", () => {
+    let opens = 0
+    const credential: Credential.Credential = {
+      name: "vault",
+      open: Effect.suspend((): Credential.Credential["open"] =>
+        ++opens <= 3 ? Effect.never : Credential.redacted("vault", Redacted.make("sk")).open
+      )
+    }
+    const calls: ReadonlyArray<Effect.Effect<unknown, AiError.AiError, LanguageModel.LanguageModel>> = [
+      asked,
+      Stream.runDrain(LanguageModel.streamText({ prompt }))
+    ]
+    return Effect.gen(function*() {
+      for (const call of calls) {
+        const [first, second] = [yield* Effect.forkChild(Effect.flip(call)), yield* Effect.forkChild(Effect.flip(call))]
+        yield* TestClock.adjust("500 millis")
+        for (const fiber of [first, second]) {
+          const failed = yield* Fiber.join(fiber)
+          assert.include(failed.message, "openai/gpt-5 with the credential vault")
+          const error = Option.getOrThrow(ProviderError.fromAiError(failed))
+          assert.strictEqual(error._tag, "DeadlineExceeded")
+          assert.strictEqual(error._tag === "DeadlineExceeded" && error.retry.reach, "unsent")
+        }
+        yield* TestClock.adjust("1 second")
+      }
+      opens = 2
+      const outside = yield* Effect.forkChild(Effect.flip(Deadline.within(asked, "100 millis")))
+      yield* TestClock.adjust("100 millis")
+      assert.strictEqual((yield* Fiber.join(outside))._tag, "DeadlineExceeded")
+      assert.strictEqual(yield* asked, "1")
+      assert.strictEqual(opens, 4)
+    }).pipe(
+      Effect.provide(OpenAi.model("gpt-5", { credential, timeouts: { total: "500 millis" } })),
+      over(answers("1"))
+    )
+  })
+
+  it.effect("counts the wait for its opening against the limit of the call", () => {
+    const source = Credential.redacted("slow", Redacted.make("sk"))
+    const credential = { name: "slow", open: Effect.delay(source.open, "400 millis") }
+    const left: Array<number> = []
+    const watched: Credential.Credential = {
+      ...credential,
+      open: Effect.map(credential.open, ({ identity }) => ({
+        identity: Effect.flatMap(Deadline.remaining, (remaining) => {
+          left.push(Duration.toMillis(remaining))
+          return identity
+        })
+      }))
+    }
+    return Effect.gen(function*() {
+      const first = yield* Effect.forkChild(asked)
+      yield* TestClock.adjust("400 millis")
+      assert.deepStrictEqual([yield* Fiber.join(first), yield* asked], ["1", "2"])
+      assert.deepStrictEqual(left, [100, 500])
+    }).pipe(
+      Effect.provide(OpenAi.model("gpt-5", { credential: watched, timeouts: { total: "500 millis" } })),
+      over(answers("1", "2"))
+    )
+  })
 
   it.effect("belongs to its layer, not to its first caller", () =>
     Effect.gen(function*() {

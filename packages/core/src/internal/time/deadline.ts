@@ -22,12 +22,22 @@ export interface Deadline {
 /** The work did not end in time. It was interrupted and what it held was released. */
 export class DeadlineExceeded extends ReadableError.tagged<DeadlineExceeded>("@clawback/core/DeadlineExceeded")(
   "DeadlineExceeded",
-  { budget: Schema.Duration }
+  {
+    budget: Schema.Duration,
+    /** What was still being opened when the time had passed, if the work had not begun: nothing was sent. */
+    unopened: Schema.optional(Schema.String)
+  }
 ) {
   get retry(): Advice {
-    return { reach: "unanswered", isTransient: false }
+    return { reach: this.unopened === undefined ? "unanswered" : "unsent", isTransient: false }
   }
   override get message() {
+    if (this.unopened !== undefined) {
+      return `The deadline of ${
+        Time.format(this.budget)
+      } passed before ${this.unopened} was opened. Nothing was sent, ` +
+        "and the next call tries again. Check where its secret and its configuration come from, or allow more time."
+    }
     return `The deadline of ${Time.format(this.budget)} passed before the work ended, waits and ` +
       "retries included. Allow more time, or ask for less."
   }

@@ -19,6 +19,12 @@ const outside = <R>(context: Context.Context<R>): Context.Context<R> =>
     Context.omit(Tracer.ParentSpan)
   ) as Context.Context<R>
 
+interface Once<out A, out E> {
+  /** What was opened: undefined before. */
+  readonly opened: () => A | undefined
+  readonly open: Effect.Effect<A, E>
+}
+
 /**
  * Opens something at its first use, for as long as the surrounding scope is open. Fibers that use it meanwhile wait for the
  * same open.
@@ -28,26 +34,28 @@ const outside = <R>(context: Context.Context<R>): Context.Context<R> =>
  * user. It runs in no session, and without deadline, caller, idempotency key and span: where this was made, these may have
  * ended.
  */
-export const openOnce = <A, E, R>(
+export const openOnce = <A extends object, E, R>(
   open: Effect.Effect<A, E, R>
-): Effect.Effect<Effect.Effect<A, E>, never, R | Scope.Scope> =>
+): Effect.Effect<Once<A, E>, never, R | Scope.Scope> =>
   Effect.contextWith((context: Context.Context<R | Scope.Scope>) =>
     Effect.map(Effect.scope, (scope) => {
       const services = outside(context)
       const lock = Semaphore.makeUnsafe(1)
-      let opened: Effect.Effect<A> | undefined
+      let opened: A | undefined
       const opening = Effect.uninterruptibleMask((restore) =>
         Effect.suspend(() => {
           const own = Scope.forkUnsafe(scope)
           const inContext = Effect.setContext(Effect.provideService(open, Scope.Scope, own), services)
           return Effect.onExit(restore(inContext), (exit) => {
             if (Exit.isFailure(exit)) return Scope.close(own, exit)
-            opened = Effect.succeed(exit.value)
+            opened = exit.value
             return Effect.void
           })
         })
       )
-      const locked = lock.withPermits(1)(Effect.suspend(() => opened ?? opening))
-      return Effect.suspend(() => opened ?? locked)
+      const locked = lock.withPermits(1)(
+        Effect.suspend(() => opened === undefined ? opening : Effect.succeed(opened))
+      )
+      return { opened: () => opened, open: locked }
     })
   )

@@ -1,8 +1,10 @@
 import { CredentialUnavailable } from "@clawback/core/Credential"
+import * as Deadline from "@clawback/core/Deadline"
 import { QuotaExceeded, SessionRevoked } from "@clawback/core/SessionError"
 import { InvalidUrl } from "@clawback/core/TransportError"
 import type * as AiError from "effect/ai/AiError"
 import * as LanguageModel from "effect/ai/LanguageModel"
+import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
@@ -25,25 +27,67 @@ const plain = <Result>(member: unknown) => member as (options: unknown) => Resul
 type Answer = Effect.Effect<unknown, AiError.AiError>
 type Parts = Stream.Stream<unknown, AiError.AiError>
 
-/** A model that opens at its first call. If opening fails, the call fails with an `AiError`, and the next one opens anew. */
+export interface Options {
+  /** What is opened, for errors. */
+  readonly name: string
+  readonly baseUrl: string
+  /** The limit of a call, which its wait for the opening counts against. */
+  readonly total: Duration.Duration
+}
+
+/**
+ * A model that opens at its first call. If opening fails or takes too long, the call fails with an `AiError`, and the next
+ * one opens anew.
+ */
 export const make = <E, R>(
   open: Effect.Effect<LanguageModel.LanguageModel, E, R>,
-  baseUrl: string
+  { baseUrl, name, total }: Options
 ): Effect.Effect<LanguageModel.LanguageModel, never, R | Scope.Scope> =>
-  Effect.map(openOnce(open), (opened) => {
-    const openedFor = (method: string) => Effect.mapError(opened, (error) => openFailed(error, method, baseUrl))
-    const forText = openedFor("generateText")
-    const forObject = openedFor("generateObject")
-    const forStream = openedFor("streamText")
+  Effect.map(openOnce(open), (once) => {
+    /** Opens the model within the limit. Returns it with the deadline of the call that waited for it. */
+    const openFor = (method: string) =>
+      Effect.mapError(once.open, (error) => openFailed(error, method, baseUrl)).pipe(
+        Effect.flatMap((model) => Effect.map(Deadline.Current, (deadline) => ({ model, deadline }))),
+        Deadline.within(total),
+        Effect.mapError((error) =>
+          error instanceof Deadline.DeadlineExceeded
+            ? toAiError(new Deadline.DeadlineExceeded({ budget: error.budget, unopened: name }), method, baseUrl)
+            : error
+        )
+      )
+    const answerOf = (method: "generateText" | "generateObject") => {
+      const first = openFor(method)
+      return (options: unknown): Answer =>
+        Effect.suspend(() => {
+          const opened = once.opened()
+          return opened !== undefined
+            ? plain<Answer>(opened[method])(options)
+            : Effect.flatMap(
+              first,
+              ({ deadline, model }) =>
+                Effect.provideService(plain<Answer>(model[method])(options), Deadline.Current, deadline)
+            )
+        })
+    }
+    const first = openFor("streamText")
     const model: Record<keyof LanguageModel.LanguageModel, unknown> = {
       [LanguageModel.TypeId]: LanguageModel.TypeId,
       supportsSystemMessagesInHistory: Effect.succeed(true),
-      generateText: (options: unknown) =>
-        Effect.flatMap(forText, ({ generateText }) => plain<Answer>(generateText)(options)),
-      generateObject: (options: unknown) =>
-        Effect.flatMap(forObject, ({ generateObject }) => plain<Answer>(generateObject)(options)),
-      streamText: (options: unknown) =>
-        Stream.unwrap(Effect.map(forStream, ({ streamText }) => plain<Parts>(streamText)(options)))
+      generateText: answerOf("generateText"),
+      generateObject: answerOf("generateObject"),
+      streamText: (options: unknown): Parts =>
+        Stream.suspend(() => {
+          const opened = once.opened()
+          return opened !== undefined
+            ? plain<Parts>(opened.streamText)(options)
+            : Stream.unwrap(
+              Effect.map(
+                first,
+                ({ deadline, model }) =>
+                  Stream.provideService(plain<Parts>(model.streamText)(options), Deadline.Current, deadline)
+              )
+            )
+        })
     }
     return model as LanguageModel.LanguageModel
   })
