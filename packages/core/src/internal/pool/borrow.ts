@@ -1,4 +1,5 @@
 /** How a caller borrows: it opens its session, takes an item or waits for one, and returns it when its session closes. */
+import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
@@ -36,9 +37,10 @@ const wait = <A, E, B, E2, R2>(
   kernel: Kernel,
   fiber: AnyFiber,
   restore: Lifecycle.Mask,
+  now: number,
   then: Then<A, E, B, E2, R2>
 ): Effect.Effect<B, E | PoolError | E2, R2> => {
-  const { machine, metrics, now, settings: { acquireTimeout, name }, timers } = core
+  const { machine, metrics, settings: { acquireTimeout, name }, timers } = core
   const until = Math.min(now + acquireTimeout, (Deadline.inForce(fiber)?.at ?? Infinity) + grace)
   const waiter = new Waiter<A, E | PoolError>(core, record, now, until)
   const joined = machine.join(waiter, now)
@@ -60,7 +62,7 @@ const wait = <A, E, B, E2, R2>(
   const awaited = Effect.onExitPrimitive(restore(waiter.awaited), (exit) => {
     timers.clear(waiter)
     record.removeUser(revoked)
-    if (Exit.isSuccess(exit)) metrics.waited(core.now - now)
+    if (Exit.isSuccess(exit)) metrics.waited(exit.value.takenAt - now)
     else {
       // An interruption may come between the loan and the next step of its borrower.
       if (!machine.leave(waiter) && waiter.lent !== undefined) core.pass(waiter.lent)
@@ -81,9 +83,11 @@ const borrow = <A, E, B, E2, R2>(
   const kernel = kernelOf(fiber.getRef(SessionRegistry))
   const record = kernel.open(core.info, fiber, fiber.getRef(Current), site)
   if (!(record instanceof SessionRecord)) return Effect.fail(record)
-  const entry = core.machine.take(core.now)
+  // The session has read the clock in this step. It is another one than the pool's only where a program uses two.
+  const now = fiber.getRef(Clock.Clock) === core.clock ? record.openedAt : core.now
+  const entry = core.machine.take(now)
   return entry === undefined
-    ? wait(core, record, kernel, fiber, restore, then)
+    ? wait(core, record, kernel, fiber, restore, now, then)
     : then(core, entry, record, kernel, fiber)
 }
 

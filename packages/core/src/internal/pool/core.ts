@@ -1,6 +1,7 @@
 /** A pool: does what its machine decides. Every connect, check, reset and close runs on a fiber of the pool, within its limit. */
 import * as Cause from "effect/Cause"
-import type * as Context from "effect/Context"
+import * as Clock from "effect/Clock"
+import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
@@ -24,6 +25,7 @@ export class Core<A, E> implements Timers.Timer, Lender, Queue<A, E | PoolError>
   readonly machine: PoolMachine<Item<A>, Waiter<A, E | PoolError>>
   readonly settings: Settings<A, E>
   readonly timers: Timers.Timers
+  readonly clock: Clock.Clock
   readonly metrics: PoolMetrics
   /** What the sessions of its borrowers are called. */
   readonly info: Info
@@ -50,6 +52,7 @@ export class Core<A, E> implements Timers.Timer, Lender, Queue<A, E | PoolError>
     this.info = { kind: "borrow", name: settings.name }
     this.context = context
     this.timers = timers
+    this.clock = Context.get(context, Clock.Clock)
     this.random = random
     this.metrics = metrics
     const runFork = Effect.runForkWith(context)

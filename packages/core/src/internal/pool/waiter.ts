@@ -53,9 +53,10 @@ export class Waiter<A, E> implements Linked<Waiter<A, E>>, Timers.Timer {
   }
 
   /** Waits for the answer. It may have come already. */
-  readonly awaited: Effect.Effect<Lent<A>, E> = Effect.suspend(() =>
-    this.answer ?? Effect.callback((resume) => {
-      this.resume = resume
+  get awaited(): Effect.Effect<Lent<A>, E> {
+    return Effect.callback((resume) => {
+      if (this.answer === undefined) this.resume = resume
+      else resume(this.answer)
     })
-  )
+  }
 }
