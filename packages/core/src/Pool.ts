@@ -40,24 +40,17 @@ import * as Effect from "effect/Effect"
 import { dual } from "effect/Function"
 import * as Layer from "effect/Layer"
 import { type Pipeable, pipeArguments } from "effect/Pipeable"
-import * as Random from "effect/Random"
 import * as Scope from "effect/Scope"
 import { getAt, useAt } from "./internal/pool/borrow.ts"
 import { Core } from "./internal/pool/core.ts"
 import { drain as drainCore } from "./internal/pool/drain.ts"
+import { environmentOf } from "./internal/pool/environment.ts"
 import type { PoolError } from "./internal/pool/errors.ts"
-import { loansAround } from "./internal/pool/item.ts"
+import { invalidateIn } from "./internal/pool/invalidate.ts"
 import { PoolMetrics, statsOf } from "./internal/pool/metrics.ts"
 import type { Options, Stats } from "./internal/pool/model.ts"
 import { checked } from "./internal/pool/settings.ts"
-import { SessionRecord } from "./internal/session/record.ts"
-import { contextOf } from "./internal/session/releaseContext.ts"
 import * as Site from "./internal/session/site.ts"
-import { InFlight } from "./internal/shutdown/inFlight.ts"
-import * as Deadline from "./internal/time/deadline.ts"
-import * as Timers from "./internal/time/timers.ts"
-import * as Retry from "./Retry.ts"
-import * as Session from "./Session.ts"
 
 export type { Reason } from "./internal/pool/entry.ts"
 export { AcquireTimeout, PoolClosed, PoolConnectTimeout, type PoolError, PoolFull } from "./internal/pool/errors.ts"
@@ -71,10 +64,6 @@ export interface Pool<in out A, in out E = never> extends Pipeable {
   readonly name: string
 }
 
-/** The pool's own context: nothing of the work in which it was made, which it outlives. */
-const ownContext = (fiber: Parameters<typeof contextOf>[0]): Context.Context<never> =>
-  Context.omit(InFlight, Deadline.Current, Retry.CurrentKey)(contextOf(fiber))
-
 /**
  * Makes a pool that closes with the surrounding scope. It opens `min` items in the background, and does not wait for them.
  *
@@ -85,14 +74,9 @@ export const make = <A, E, R, R2 = never, R3 = never>(
 ): Effect.Effect<Pool<A, E>, never, Exclude<R | R2 | R3, Scope.Scope> | Scope.Scope> =>
   Effect.uninterruptible(Effect.withFiber((fiber) => {
     const settings = checked(options)
-    const context = ownContext(fiber)
-    const core = new Core<A, E>(
-      settings,
-      context,
-      Timers.of(fiber),
-      fiber.getRef(Random.Random),
-      new PoolMetrics(settings.name, context)
-    )
+    const environment = environmentOf(fiber)
+    const core = new Core(settings, environment, new PoolMetrics(settings.name, environment.context))
+    core.metrics.observe(core)
     const stopSampling = settings.limits.leakThreshold < Infinity ? Site.demand() : () => {}
     const close = Effect.ensuring(
       drainCore(core),
@@ -146,19 +130,7 @@ export const invalidate: {
   <A, E>(self: Pool<A, E>, item: A): Effect.Effect<void>
 } = dual(
   2,
-  <A, E>({ [TypeId]: core }: Pool<A, E>, item: A): Effect.Effect<void> =>
-    Effect.withFiber((fiber) => {
-      const current = fiber.getRef(Session.Current)
-      const own = loansAround(current instanceof SessionRecord ? current : undefined, core).map(({ entry }) => entry)
-      // Two items may be the same value: the caller means the one that it has.
-      const entries = [...own, ...core.machine.entries] as typeof core.machine.entries
-      for (const entry of entries) {
-        if (entry.resource?.value !== item || entry.ending !== undefined) continue
-        core.end(entry, "invalidated")
-        break
-      }
-      return Effect.void
-    })
+  <A, E>({ [TypeId]: core }: Pool<A, E>, item: A): Effect.Effect<void> => invalidateIn([core], item)
 )
 
 /**
@@ -204,14 +176,14 @@ export const Service = <Self>() =>
   const tag = Context.Service<Self, Pool<A, E>>()(id)
   const withPool = <B, E2, R4>(f: (pool: Pool<A, E>) => Effect.Effect<B, E2, R4>): Effect.Effect<B, E2, R4 | Self> =>
     Effect.withFiber((fiber) => f(Context.get(fiber.context as Context.Context<Self>, tag)))
-  const asked: Class["use"] = (f) => {
-    const site = Site.sample(asked)
+  const use: Class["use"] = (f) => {
+    const site = Site.sample(use)
     return withPool((pool) => useAt(site, pool[TypeId], f))
   }
   const members: Pick<Class, "layer" | "get" | "use" | "invalidate" | "refresh" | "drain" | "stats"> = {
     layer: Layer.effect(tag, make({ name: id, ...options })),
     get: withPool((pool) => getAt(undefined, pool[TypeId])),
-    use: asked,
+    use,
     invalidate: (item) => withPool((pool) => invalidate(pool, item)),
     refresh: withPool(refresh),
     drain: withPool(drain),

@@ -9,6 +9,7 @@ import { LeakProbe } from "../../LeakProbe.ts"
 import { Current, SessionRegistry } from "../session/current.ts"
 import { type Kernel, kernelOf } from "../session/kernel.ts"
 import * as Lifecycle from "../session/lifecycle.ts"
+import type { Info } from "../session/model.ts"
 import { SessionRecord } from "../session/record.ts"
 import * as Deadline from "../time/deadline.ts"
 import type { Core } from "./core.ts"
@@ -56,7 +57,7 @@ const wait = <A, E, B, E2, R2>(
   if (waiter.lent !== undefined) return then(core, waiter.lent, record, kernel, fiber)
   if (until < Infinity && waiter.isWaiting) timers.set(waiter)
   const revoked = () => {
-    if (record.revoked !== undefined && machine.leave(waiter)) waiter.settle(Exit.fail(record.revoked))
+    if (record.revoked !== undefined && core.leave(waiter)) waiter.settle(Exit.fail(record.revoked))
   }
   record.addUser(revoked)
   const awaited = Effect.onExitPrimitive(restore(waiter.awaited), (exit) => {
@@ -65,7 +66,7 @@ const wait = <A, E, B, E2, R2>(
     if (Exit.isSuccess(exit)) metrics.waited(exit.value.takenAt - now)
     else {
       // An interruption may come between the loan and the next step of its borrower.
-      if (!machine.leave(waiter) && waiter.lent !== undefined) core.pass(waiter.lent)
+      if (!core.leave(waiter) && waiter.lent !== undefined) core.pass(waiter.lent)
       kernel.close(record)
     }
     return undefined
@@ -73,18 +74,26 @@ const wait = <A, E, B, E2, R2>(
   return Effect.flatMap(awaited, (entry) => then(core, entry, record, kernel, fiber))
 }
 
+/** Where a caller borrows. It is asked in the step in which the caller takes an item or joins the waiters. */
+export interface Source<A, E> {
+  /** What the sessions of its borrowers are called. */
+  readonly info: Info
+  readonly core: Core<A, E>
+}
+
 const borrow = <A, E, B, E2, R2>(
-  core: Core<A, E>,
+  source: Source<A, E>,
   site: string | undefined,
   fiber: AnyFiber,
   restore: Lifecycle.Mask,
   then: Then<A, E, B, E2, R2>
 ): Effect.Effect<B, E | PoolError | E2, R2> => {
   const kernel = kernelOf(fiber.getRef(SessionRegistry))
-  const record = kernel.open(core.info, fiber, fiber.getRef(Current), site)
+  const record = kernel.open(source.info, fiber, fiber.getRef(Current), site)
   if (!(record instanceof SessionRecord)) return Effect.fail(record)
+  const { core } = source
   // The session has read the clock in this step. It is another one than the pool's only where a program uses two.
-  const now = fiber.getRef(Clock.Clock) === core.clock ? record.openedAt : core.now
+  const now = fiber.getRef(Clock.Clock) === core.environment.clock ? record.openedAt : core.now
   const entry = core.machine.take(now)
   return entry === undefined
     ? wait(core, record, kernel, fiber, restore, now, then)
@@ -103,12 +112,12 @@ const lend = <A, E>(core: Core<A, E>, entry: Lent<A>, record: SessionRecord, ker
 /** `Pool.use`, asked for at `site`. */
 export const useAt = <A, E, B, E2, R2>(
   site: string | undefined,
-  core: Core<A, E>,
+  source: Source<A, E>,
   f: (item: A) => Effect.Effect<B, E2, R2>
 ): Effect.Effect<B, E | E2 | PoolError, R2> =>
   Effect.uninterruptibleMask((restore) =>
     Effect.withFiber((fiber) =>
-      borrow(core, site, fiber, restore, (core, entry, record, kernel, fiber) => {
+      borrow(source, site, fiber, restore, (core, entry, record, kernel, fiber) => {
         const value = lend(core, entry, record, kernel)
         const context = Context.add(fiber.context as Context.Context<R2>, Current, record)
         return Effect.onExitPrimitive(
@@ -127,13 +136,13 @@ const closing = (record: SessionRecord, kernel: Kernel) => (exit: Exit.Exit<unkn
 /** `Pool.get`, asked for at `site`. */
 export const getAt = <A, E>(
   site: string | undefined,
-  core: Core<A, E>
+  source: Source<A, E>
 ): Effect.Effect<A, E | PoolError, Scope.Scope> =>
   Effect.uninterruptibleMask((restore) =>
     Effect.withFiber((fiber) => {
       // Without a scope this fails before anything is borrowed.
       const scope = Context.get(fiber.context as Context.Context<Scope.Scope>, Scope.Scope)
-      return borrow(core, site, fiber, restore, (core, entry, record, kernel, fiber) => {
+      return borrow(source, site, fiber, restore, (core, entry, record, kernel, fiber) => {
         const value = lend(core, entry, record, kernel)
         if (record.site !== undefined) Lifecycle.watch(record, scope, fiber.getRef(LeakProbe))
         const close = closing(record, kernel)

@@ -1,16 +1,14 @@
 /** A pool: does what its machine decides. Every connect, check, reset and close runs on a fiber of the pool, within its limit. */
 import * as Cause from "effect/Cause"
-import * as Clock from "effect/Clock"
-import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
-import type * as Random from "effect/Random"
 import * as Lifecycle from "../session/lifecycle.ts"
 import type { Info } from "../session/model.ts"
 import * as Timers from "../time/timers.ts"
 import { connect, type ConnectError, whyFailed } from "./connect.ts"
 import type { Entry, Reason } from "./entry.ts"
+import type { Environment } from "./environment.ts"
 import { AcquireTimeout, PoolClosed, type PoolError } from "./errors.ts"
 import { type Item, type Lender, type Loan, loansAround } from "./item.ts"
 import { PoolMachine } from "./machine.ts"
@@ -25,44 +23,45 @@ export class Core<A, E> implements Timers.Timer, Lender, Queue<A, E | PoolError>
   readonly machine: PoolMachine<Item<A>, Waiter<A, E | PoolError>>
   readonly settings: Settings<A, E>
   readonly timers: Timers.Timers
-  readonly clock: Clock.Clock
   readonly metrics: PoolMetrics
   /** What the sessions of its borrowers are called. */
   readonly info: Info
   at = Infinity
   slot = Timers.unset
-  private readonly context: Context.Context<never>
-  private readonly random: (typeof Random.Random)["Service"]
+  readonly environment: Environment
   private readonly works: Works<object>
   private readonly reports: Reports
   private readonly watchers = new Set<() => void>()
   private drainsUntil: number | undefined = undefined
+  /** Until when the pause before the next connect depends on failures. */
+  remembersUntil = -Infinity
   /** Why connecting failed last, if it has not succeeded since. */
   private failure: Cause.Cause<E | ConnectError> | undefined = undefined
 
-  constructor(
-    settings: Settings<A, E>,
-    context: Context.Context<never>,
-    timers: Timers.Timers,
-    random: (typeof Random.Random)["Service"],
-    metrics: PoolMetrics
-  ) {
+  constructor(settings: Settings<A, E>, environment: Environment, metrics: PoolMetrics) {
+    const { context, timers } = environment
+    const runFork = Effect.runForkWith(context)
     this.settings = settings
     this.machine = new PoolMachine(settings.limits)
     this.info = { kind: "borrow", name: settings.name }
-    this.context = context
+    this.environment = environment
     this.timers = timers
-    this.clock = Context.get(context, Clock.Clock)
-    this.random = random
     this.metrics = metrics
-    const runFork = Effect.runForkWith(context)
     this.works = new Works(timers, runFork)
     this.reports = new Reports(settings.name, runFork)
-    metrics.observe(this)
+  }
+
+  get core(): Core<A, E> {
+    return this
   }
 
   get now(): number {
     return this.timers.now
+  }
+
+  /** Whether its owner may drop it: nothing is left of it, and it need not remember that connecting fails. */
+  get isForgettable(): boolean {
+    return this.machine.isEmpty && this.now >= this.remembersUntil
   }
 
   /** Something is due by the clock. */
@@ -80,7 +79,9 @@ export class Core<A, E> implements Timers.Timer, Lender, Queue<A, E | PoolError>
   }
 
   leave(waiter: Waiter<A, E | PoolError>): boolean {
-    return this.machine.leave(waiter)
+    if (!this.machine.leave(waiter)) return false
+    this.changed()
+    return true
   }
 
   tooLate(waiter: Waiter<A, E | PoolError>): AcquireTimeout {
@@ -130,7 +131,7 @@ export class Core<A, E> implements Timers.Timer, Lender, Queue<A, E | PoolError>
     return this.drainsUntil
   }
 
-  /** Calls `listener` whenever an item was closed, or did not open. Returns how to stop. */
+  /** Calls `listener` whenever there is less of it: an item was closed or did not open, or a waiter has left. Returns how to stop. */
   watch(listener: () => void): () => void {
     this.watchers.add(listener)
     return () => void this.watchers.delete(listener)
@@ -176,13 +177,16 @@ export class Core<A, E> implements Timers.Timer, Lender, Queue<A, E | PoolError>
     const { settings: { closeTimeout, connectTimeout } } = this
     const startedAt = this.now
     const failed = (cause: Cause.Cause<E | ConnectError>) => {
-      if (entry.ending === undefined) this.failure = cause
-      this.perform(this.machine.openFailed(entry, this.now, this.random.nextDoubleUnsafe()))
+      if (entry.ending === undefined) {
+        this.failure = cause
+        this.remembersUntil = this.now + 2 * this.settings.limits.maxBackoff
+      }
+      this.perform(this.machine.openFailed(entry, this.now, this.environment.random.nextDoubleUnsafe()))
       this.changed()
     }
     // It may have been ended by what was done before in the same step.
     if (entry.ending !== undefined) return failed(Cause.empty)
-    this.works.run(entry, connect(this.settings, this.context), {
+    this.works.run(entry, connect(this.settings, this.environment.context), {
       limit: connectTimeout,
       grace: closeTimeout,
       onLate: (exit) => Exit.isSuccess(exit) && this.dispose(exit.value, () => {}),
@@ -196,9 +200,10 @@ export class Core<A, E> implements Timers.Timer, Lender, Queue<A, E | PoolError>
 
   private opened(entry: Entry<Item<A>>, item: Item<A>, startedAt: number): void {
     const { now } = this
-    const commands = this.machine.opened(entry, item, now, this.random.nextDoubleUnsafe())
+    const commands = this.machine.opened(entry, item, now, this.environment.random.nextDoubleUnsafe())
     if (commands === undefined) return this.dispose(item, () => {})
     this.failure = undefined
+    this.remembersUntil = -Infinity
     this.metrics.connected(now - startedAt)
     this.perform(commands)
     item.record.addUser(() => this.end(entry, "revoked"))

@@ -78,7 +78,7 @@ export class PoolMachine<R, W extends Linked<W>> {
     for (let at = idle.length - 1; at >= 0; at--) {
       const entry = idle[at] as Entry<R>
       if (!this.isFresh(entry, now)) continue
-      idle.splice(at, 1)
+      this.unrest(entry)
       this.lend(entry, now)
       return entry
     }
@@ -255,7 +255,8 @@ export class PoolMachine<R, W extends Linked<W>> {
 
   /** Takes an item out of the idle ones, if it is one. */
   private unrest(entry: Entry<R>): void {
-    if (entry.state === "idle") this.idle.splice(this.idle.indexOf(entry), 1)
+    if (this.idle[this.idle.length - 1] === entry) this.idle.pop()
+    else if (entry.state === "idle") this.idle.splice(this.idle.indexOf(entry), 1)
   }
 
   private lend(entry: Entry<R>, now: number): void {

@@ -72,12 +72,17 @@ export class PoolMetrics {
     this.useTime = this.pool.series(poolMetrics.poolUseTime)
   }
 
-  observe({ machine }: Counted): void {
+  observe(source: Counted): void {
     const { context, pool: { labels }, stops } = this
     const { observe } = Instrument
     for (const state of states) {
       stops.push(
-        observe(poolMetrics.poolItems, { ...labels, [Attribute.itemState]: state }, context, () => machine.count(state))
+        observe(
+          poolMetrics.poolItems,
+          { ...labels, [Attribute.itemState]: state },
+          context,
+          () => source.machine.count(state)
+        )
       )
     }
     for (const reason of Object.keys(reasons) as ReadonlyArray<Reason>) {
@@ -91,9 +96,9 @@ export class PoolMetrics {
       )
     }
     stops.push(
-      observe(poolMetrics.poolMax, labels, context, () => machine.limits.max),
-      observe(poolMetrics.poolMin, labels, context, () => machine.limits.min),
-      observe(poolMetrics.poolPending, labels, context, () => machine.waiting),
+      observe(poolMetrics.poolMax, labels, context, () => source.machine.limits.max),
+      observe(poolMetrics.poolMin, labels, context, () => source.machine.limits.min),
+      observe(poolMetrics.poolPending, labels, context, () => source.machine.waiting),
       observe(poolMetrics.poolOpened, labels, context, () => this.opened),
       observe(poolMetrics.poolTimeouts, labels, context, () => this.timeouts),
       observe(poolMetrics.poolLeaks, labels, context, () => this.leaks),
