@@ -295,11 +295,11 @@ describe("a whole answer", () => {
     ["nothing", "", "InvalidResponse"],
     ["a list", "[]", "InvalidResponse"],
     ["no content", JSON.stringify({ stop_reason: "end_turn" }), "InvalidResponse"],
-    ["no reason to stop", JSON.stringify({ content: [], stop_reason: null }), "InvalidResponse"],
+    ["a reason to stop that is no text", JSON.stringify({ content: [], stop_reason: 7 }), "InvalidResponse"],
     ["a block that is none", JSON.stringify({ content: [7], stop_reason: "end_turn" }), "InvalidResponse"],
     [
-      "a call without an id",
-      JSON.stringify({ content: [{ type: "tool_use", name: "f", input: {} }], stop_reason: "tool_use" }),
+      "a call without a name",
+      JSON.stringify({ content: [{ type: "tool_use", id: "a", input: {} }], stop_reason: "tool_use" }),
       "InvalidResponse"
     ],
     [

@@ -182,7 +182,6 @@ describe("a stream that is not whole", () => {
     ["a block without a type", Wire.begins(1, {})],
     ["a block that has begun already", Wire.begins(1, { type: "text", text: "" }).repeat(2)],
     ["a piece of no block", Wire.delta(7, { type: "text_delta", text: "." })],
-    ["a tool call without an id", Wire.begins(1, { type: "tool_use", name: "a", input: {} })],
     ["a tool call without a name", Wire.begins(1, { type: "tool_use", id: "toolu_1", input: {} })],
     ["redacted thinking without data", Wire.begins(1, { type: "redacted_thinking" })],
     [

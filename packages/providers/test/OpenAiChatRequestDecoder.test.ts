@@ -137,7 +137,7 @@ describe("the decoder of a request", () => {
       ...hello,
       messages: [{
         role: "assistant",
-        tool_calls: [{ id: "a", type: "function", function: { name: "f", arguments: {} } }]
+        tool_calls: [{ id: "a", type: "function", function: { name: "f", arguments: 7 } }]
       }]
     }],
     ["tools[0].function.name", { ...hello, tools: [{ type: "function", function: {} }] }],

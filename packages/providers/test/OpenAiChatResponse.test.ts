@@ -42,9 +42,9 @@ describe("the decoder of a whole answer", () => {
     ])
   })
 
-  it("finds an error under the status of a success, and ignores arguments that are not text", () => {
+  it("finds an error under the status of a success, and ignores arguments that are neither text nor object", () => {
     assert.strictEqual(failureOf("{\"error\":{\"message\":\"Oops\",\"code\":429}}"), "RateLimited")
-    const calls = { tool_calls: [{ ...call("c", "f", ""), function: { name: "f", arguments: { a: 1 } } }] }
+    const calls = { tool_calls: [{ ...call("c", "f", ""), function: { name: "f", arguments: [1] } }] }
     assert.strictEqual(failureOf(body(calls)), "InvalidResponse")
   })
 

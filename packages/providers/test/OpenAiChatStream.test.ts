@@ -387,12 +387,12 @@ describe("the decoder of a stream", () => {
     ])
   })
 
-  it("fails if the arguments of a tool call are not a string", () => {
+  it("fails if the arguments of a tool call are neither a string nor an object", () => {
     const { failure } = decodeText(
       chunk({
         choices: [{
           index: 0,
-          delta: { tool_calls: [{ index: 0, id: "c", function: { name: "f", arguments: { a: 1 } } }] }
+          delta: { tool_calls: [{ index: 0, id: "c", function: { name: "f", arguments: [1] } }] }
         }]
       })
     )

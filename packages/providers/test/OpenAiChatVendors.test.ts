@@ -426,6 +426,49 @@ describe("the arguments `null`", () => {
   })
 })
 
+describe("arguments as an object, as Mistral's own types have them", () => {
+  const details = { name: "f", arguments: { a: [1, null] } }
+
+  it("are the text of that object", () => {
+    const message = { tool_calls: [{ id: "a", type: "function", function: details }] }
+    assert.deepStrictEqual(answer({ message, finish_reason: "tool_calls" }).content, [called("a", "f", "{\"a\":[1,null]}")])
+    const text = chunk({ tool_calls: [{ index: 0, id: "a", function: details }] }, "tool_calls") + done
+    assert.deepStrictEqual(streamed(text).content, [called("a", "f", "{\"a\":[1,null]}")])
+  })
+
+  it("are the same in a history, where they may also be missing", () => {
+    const calls = [{ id: "a", type: "function", function: details }, { id: "b", function: { name: "f" } }]
+    assert.deepStrictEqual(decode({ messages: [{ role: "assistant", tool_calls: calls }] }).messages[0]?.content, [
+      called("a", "f", "{\"a\":[1,null]}"),
+      called("b", "f", "")
+    ])
+  })
+})
+
+describe("a call of a tool without a schema", () => {
+  it("may have no type", () => {
+    const message = { tool_calls: [{ id: "a", custom: { name: "f", input: "4 + 4" } }] }
+    assert.deepNestedInclude(reencoded({ message, finish_reason: "tool_calls" }), {
+      "message.tool_calls[0]": { id: "a", type: "custom", custom: { name: "f", input: "4 + 4" } }
+    })
+  })
+})
+
+describe("a result without content", () => {
+  it("is empty", () => {
+    const calls = [call("a", "f", "{}")]
+    const { messages } = decode({ messages: [{ role: "assistant", tool_calls: calls }, { role: "tool", tool_call_id: "a" }] })
+    assert.deepStrictEqual(messages[1], { role: "tool", toolCallId: "a", content: "" })
+  })
+})
+
+describe("a body after a byte order mark", () => {
+  it("is read", () => {
+    const body = `\ufeff${JSON.stringify({ choices: [{ message: { content: "a" }, finish_reason: "stop" }] })}`
+    assert.isTrue(Result.isSuccess(protocol.decodeResponse(peer, { status: 200, headers: {}, body })))
+  })
+})
+
 describe("the usage", () => {
   it.each([
     ["Mistral's", { num_cached_tokens: 64 }, { cachedInputTokens: 64 }],

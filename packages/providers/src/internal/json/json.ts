@@ -28,6 +28,8 @@ export const count = (value: unknown): number | undefined =>
 /** `JSON.parse` reads any depth, but `JSON.stringify` overflows the stack. Deeper values could never be written again. */
 const maxDepth = 500
 
+const byteOrderMark = 0xfeff
+
 const isDeep = (value: Json, left: number): boolean => {
   if (typeof value !== "object" || value === null) return false
   if (left === 0) return true
@@ -42,7 +44,7 @@ const isDeep = (value: Json, left: number): boolean => {
 /** Undefined if the text is not JSON, or nests deeper than any protocol needs. */
 export const parse = (text: string): Json | undefined => {
   try {
-    const value: Json = JSON.parse(text)
+    const value: Json = JSON.parse(text.charCodeAt(0) === byteOrderMark ? text.slice(1) : text)
     // A level takes two characters, so that most texts need no check.
     return text.length > 2 * maxDepth && isDeep(value, maxDepth) ? undefined : value
   } catch {

@@ -4,6 +4,7 @@ import { JsonStreamDecoder } from "../../framing/jsonStreamDecoder.ts"
 import { sse, type SseEvent } from "../../framing/sse.ts"
 import * as From from "../../json/json.ts"
 import type { Path } from "../../json/repeatedText.ts"
+import { madeUpId } from "../../model/madeUpId.ts"
 import { classify } from "./decodeError.ts"
 import { callExtras } from "./decodeParts.ts"
 import { responseExtras } from "./decodeResponse.ts"
@@ -40,6 +41,7 @@ const inputPath: Path = ["delta", "partial_json"]
  */
 export class AnthropicMessagesDecoder extends JsonStreamDecoder<SseEvent> {
   private isStarted = false
+  private id = "0"
   private calls = 0
   private usage: JsonObject = {}
   private stop: { readonly reason: string; readonly sequence: string | undefined } | undefined
@@ -84,9 +86,11 @@ export class AnthropicMessagesDecoder extends JsonStreamDecoder<SseEvent> {
     const counted = From.object(message["usage"])
     const { output_tokens: _, output_tokens_details: __, ...input } = counted ?? {}
     this.usage = input
+    const id = From.string(message["id"])
+    this.id = id ?? this.id
     this.emit({
       _tag: "Started",
-      id: From.string(message["id"]),
+      id,
       model: From.string(message["model"]),
       ...(counted && { counted }),
       ...responseExtras(message)
@@ -131,9 +135,9 @@ export class AnthropicMessagesDecoder extends JsonStreamDecoder<SseEvent> {
   }
 
   private onCall(index: number, start: JsonObject, data: string) {
-    const id = From.string(start["id"])
     const name = From.string(start["name"])
-    if (id === undefined || name === undefined) return this.fail("a tool call without an id or a name", data)
+    if (name === undefined) return this.fail("a tool call without a name", data)
+    const id = From.string(start["id"]) ?? madeUpId(this.id, 0, index)
     this.emit({ _tag: "ToolCallStarted", index, id: ToolIds.read(id), name, ...callExtras(start) })
   }
 

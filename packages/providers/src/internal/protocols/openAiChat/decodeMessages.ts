@@ -13,7 +13,7 @@ import * as Content from "./decodeParts.ts"
 import { extrasOf, protocol, reasoningNames, type Thought } from "./extras.ts"
 import { read } from "./read.ts"
 import * as Details from "./reasoningDetails.ts"
-import { callExtras } from "./toolCalls.ts"
+import { argumentsText, callExtras } from "./toolCalls.ts"
 
 const knownInMessage = new Set(["role", "content"])
 const knownInTool = new Set(["role", "content", "tool_call_id"])
@@ -28,11 +28,17 @@ const knownInAssistant = new Set([
   ...reasoningNames
 ])
 
+/** The arguments of a call. Mistral accepts an object too. */
+const argumentsOf = (value: Json | undefined, path: string): string =>
+  argumentsText(value) === null ? read.string(value, path) : argumentsText(value) ?? ""
+
 const details = (value: Json | undefined, path: string, input: "arguments" | "input") => {
   const call = read.object(value, path)
   return {
     name: read.name(call["name"], `${path}.name`),
-    arguments: read.string(call[input], `${path}.${input}`)
+    arguments: input === "input"
+      ? read.string(call[input], `${path}.${input}`)
+      : argumentsOf(call[input], `${path}.${input}`)
   }
 }
 
@@ -42,7 +48,8 @@ const idOf = (value: Json | undefined, path: string): string | undefined =>
 const toolCall = (value: Json, path: string): Omit<ToolCallPart, "id"> & { readonly id: string | undefined } => {
   const call = read.object(value, path)
   const id = idOf(call["id"], `${path}.id`)
-  const type = read.optional(call["type"], (value) => read.string(value, `${path}.type`)) ?? "function"
+  const type = read.optional(call["type"], (value) => read.string(value, `${path}.type`)) ??
+    ("custom" in call && !("function" in call) ? "custom" : "function")
   if (type !== "function" && type !== "custom") return read.fail(`${path}.type`, "must be \"function\" or \"custom\"")
   const said = type === "custom"
     ? details(call["custom"], `${path}.custom`, "input")
@@ -121,7 +128,7 @@ class Messages {
       role: "tool",
       toolCallId,
       // The old `function` role allows null.
-      content: message["content"] === null
+      content: (message["content"] ?? null) === null
         ? ""
         : Content.content(message["content"], `${path}.content`, Content.userPart),
       ...extrasOf(message, known)

@@ -6,13 +6,14 @@ import type { HttpResponse, Peer } from "../../../Protocol.ts"
 import type { ProviderError } from "../../../ProviderError.ts"
 import * as From from "../../json/json.ts"
 import { invalidResponse } from "../../model/invalidResponse.ts"
+import { madeUpId } from "../../model/madeUpId.ts"
 import { classify } from "../openAi/decodeError.ts"
 import { errorOf } from "../openAi/errorBody.ts"
 import { extrasOf, protocol, reasoningNames, thinkingName, type Thought } from "./extras.ts"
 import { finishOf } from "./finishReason.ts"
 import type { Quirks } from "./quirks.ts"
 import * as Details from "./reasoningDetails.ts"
-import { callExtras, detailsOf, legacyCall, madeUpId } from "./toolCalls.ts"
+import { callExtras, detailsOf, legacyCall } from "./toolCalls.ts"
 import { used } from "./usage.ts"
 
 /** Receives the content of a message, which becomes parts of a whole answer or events of a stream. */
@@ -147,7 +148,7 @@ const toolCall = (value: Json, index: number, madeUp: string): ToolCallPart | st
   const call = From.object(value) ?? {}
   const { name, text } = detailsOf(call)
   if (name === undefined) return `tool_calls[${index}] has no name`
-  if (text === null) return `tool_calls[${index}] has arguments that are not a string`
+  if (text === null) return `tool_calls[${index}] has arguments that are neither a string nor an object`
   return { type: "tool-call", id: From.string(call["id"]) ?? madeUp, name, arguments: text ?? "", ...callExtras(call) }
 }
 

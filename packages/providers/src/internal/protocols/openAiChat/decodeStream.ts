@@ -228,7 +228,7 @@ export class OpenAiChatDecoder extends JsonStreamDecoder<SseEvent> {
     if (found === undefined) return this.fail("a tool call without a name", data)
     const { call: { id, index, name }, isNew } = found
     if (isNew) choice.emit({ _tag: "ToolCallStarted", index, id, name, ...callExtras(fragment) })
-    if (text === null) return this.fail("a tool call whose arguments are not a string", data)
+    if (text === null) return this.fail("a tool call whose arguments are neither a string nor an object", data)
     if (text !== undefined && text !== "") choice.emit({ _tag: "ToolCallDelta", index, arguments: text })
   }
 }

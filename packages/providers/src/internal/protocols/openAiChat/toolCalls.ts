@@ -1,27 +1,34 @@
 import type { Json, JsonObject } from "../../../Json.ts"
 import * as From from "../../json/json.ts"
+import { madeUpId } from "../../model/madeUpId.ts"
 import type { protocol } from "./extras.ts"
 
-/** The arguments of a tool call: JSON in a string. Undefined if there are none; null if they are no string. */
-const argumentsText = (details: JsonObject | undefined): string | null | undefined => {
-  const value = details?.["arguments"]
-  return value === undefined || value === null ? undefined : typeof value === "string" ? value : null
+/** The arguments of a tool call: JSON in a string, or an object (Mistral's types). Undefined: there are none; null: neither. */
+export const argumentsText = (value: Json | undefined): string | null | undefined => {
+  if (value === undefined || value === null) return undefined
+  return typeof value === "string" ? value : From.isObject(value) ? JSON.stringify(value) : null
 }
 
 interface Details {
   readonly name: string | undefined
-  /** The arguments, or the input of a tool without a schema. Undefined if there are none; null if they are no string. */
+  /** The arguments, or the input of a tool without a schema. Undefined if there are none; null if they are not valid. */
   readonly text: string | null | undefined
 }
 
 /** The name and the arguments of a call, or of a fragment of one. Snowflake sends an empty `custom` beside `function`. */
 export const detailsOf = (call: JsonObject): Details => {
-  const custom = From.object(call["custom"])
-  const name = From.string(custom?.["name"])
-  const input = From.string(custom?.["input"])
-  if (name !== undefined || input !== undefined) return { name, text: input }
+  if (isCustom(call)) {
+    const custom = From.object(call["custom"])
+    return { name: From.string(custom?.["name"]), text: From.string(custom?.["input"]) }
+  }
   const details = From.object(call["function"])
-  return { name: From.string(details?.["name"]), text: argumentsText(details) }
+  return { name: From.string(details?.["name"]), text: argumentsText(details?.["arguments"]) }
+}
+
+/** Whether it calls a tool without a schema. */
+const isCustom = (call: JsonObject): boolean => {
+  const custom = From.object(call["custom"])
+  return From.string(custom?.["name"]) !== undefined || From.string(custom?.["input"]) !== undefined
 }
 
 /** The type of a call in its old form, `function_call`. OpenAI's servers have no such type. */
@@ -38,16 +45,11 @@ const knownInCall: ReadonlySet<string> = new Set(["index", "id", "function", "cu
 
 /** The other fields of a call: a signature that the provider wants back, or the type of a tool without a schema. */
 export const callExtras = (call: JsonObject): { readonly extras?: { readonly [protocol]: JsonObject } } => {
-  const others = From.others(call, knownInCall)
-  if (others === undefined) return {}
-  const { type, ...rest } = others
-  const extras: JsonObject = type === undefined || type === "function" ? rest : others
+  const { type, ...rest } = From.others(call, knownInCall) ?? {}
+  const kind = type ?? (isCustom(call) ? "custom" : "function")
+  const extras: JsonObject = kind === "function" ? rest : { ...rest, type: kind }
   return Object.keys(extras).length === 0 ? {} : { extras: { "openai-chat": extras } }
 }
-
-/** Some servers send no ids, such as Google's. An answer's id and the numbers of choice and call make one that is stable. */
-export const madeUpId = (response: string, choice: number, index: number): string =>
-  `call_${response}_${choice}_${index}`
 
 interface Begun {
   readonly index: number
