@@ -10,7 +10,7 @@ import { differences, type JsonDifference } from "./jsonDifferences.ts"
 import { isClassed } from "./recordedErrors.ts"
 import { type Meaning, ofAnthropicEvents, ofChunks, ofCompletion, ofMessage, ofResponse } from "./recordedMeaning.ts"
 import { chatOf, embeddingsOf, quirksOf } from "./recordedProtocols.ts"
-import { withCallIds, withShownParts } from "./recordedRequests.ts"
+import { withCallIds, withJoinedTurns, withoutEmpty, withShownParts } from "./recordedRequests.ts"
 import type { Recording } from "./recordings.ts"
 
 export interface Difference extends JsonDifference {
@@ -122,6 +122,11 @@ const decodeStream = (protocol: Protocol.ChatProtocol, chunks: ReadonlyArray<Byt
 /** The SDK ignores a field `error`, which older servers of llama.cpp send. As data, it reads it. */
 const asData = (text: string): string => text.replaceAll(/^error: ?(?=\{)/gm, "data: ")
 
+const hasOutput = ({ calls, reasoning, refusal, text }: Meaning): boolean =>
+  [...text, ...reasoning, ...refusal].some((said) => said !== "") || calls.some((calls) => calls.length > 0)
+
+const isDone = (text: string): boolean => /^data: ?\[DONE\](?:\r\n|\r|\n){2}/m.test(text)
+
 const theirStream = async (recording: Recording, text: string): Promise<Meaning & { readonly error: boolean }> => {
   if (recording.protocol === "anthropic-messages") {
     const { error, events } = await AnthropicSdk.eventsAndError(text)
@@ -133,6 +138,8 @@ const theirStream = async (recording: Recording, text: string): Promise<Meaning 
   const { chunks, error } = await OpenAiSdk.chunksAndError(utf8(asData(text)))
   const meaning = ofChunks(chunks, quirksOf(recording))
   const isWhole = meaning.finish.length > 0 && meaning.finish.every((finish) => finish !== "")
+  // The SDK does not notice that an answer was cut off.
+  if (error === undefined && !isWhole && !(hasOutput(meaning) && isDone(text))) return { ...meaning, error: true }
   // An error after the finish does not matter: the answer is whole. Its chunk may have the usage.
   if (error === undefined || !isWhole) return { ...meaning, error: error !== undefined }
   const without = text.replaceAll("\"error\":", "\"late_error\":")
@@ -263,7 +270,19 @@ const requestDifferences = (recording: Recording): ReadonlyArray<Found> => {
   }
   return recording.protocol === "openai-chat"
     ? chatRequestDifferences(original, encoded.success, dropped)
-    : comparedJson("request", original, encoded.success, { dropped })
+    : recording.protocol === "openai-embeddings"
+    ? comparedJson("request", original, encoded.success, { dropped })
+    : messagesRequestDifferences(original, encoded.success, dropped)
+}
+
+const normal = (name: string, before: Json, after: Json): ReadonlyArray<Found> =>
+  before.messages.length === after.messages.length
+    ? []
+    : labelled("request", [changed(name, before.messages, after.messages)])
+
+const messagesRequestDifferences = (original: Json, encoded: Json, dropped: ReadonlyArray<string>) => {
+  const before = withJoinedTurns(original)
+  return [...normal("messages (joined)", original, before), ...comparedJson("request", before, encoded, { dropped })]
 }
 
 /** Results with more than texts, and calls without ids, are compared with what they mean. */
@@ -272,12 +291,12 @@ const chatRequestDifferences = (
   encoded: Json,
   dropped: ReadonlyArray<string>
 ): ReadonlyArray<Found> => {
-  const named = withCallIds(original)
-  const before = withShownParts(original, named)
+  const named = withoutEmpty(withCallIds(original))
+  const filled = withoutEmpty(original)
+  const before = withShownParts(filled, named)
   return [
-    ...(before.messages.length === original.messages.length
-      ? []
-      : labelled("request", [changed("messages[].content (shown)", original.messages, before.messages)])),
+    ...normal("messages (empty)", original, filled),
+    ...normal("messages[].content (shown)", filled, before),
     ...comparedJson("request", before, encoded, { dropped, named: withShownParts(named, named) })
   ]
 }

@@ -8,23 +8,43 @@ const chat = ["openai-chat"]
 const anthropic = ["anthropic-messages"]
 const of = ["answer"] as const
 
+const isText = (value: Json): boolean => typeof value === "string" && value !== ""
+
 const hasOther = (
-  { function_call, reasoning, reasoning_content, reasoning_details, refusal, tool_calls }: Json
+  { audio, function_call, reasoning, reasoning_content, reasoning_details, refusal, tool_calls }: Json
 ): boolean =>
-  tool_calls?.length > 0 || function_call != null || reasoning_details?.length > 0 ||
-  [reasoning, reasoning_content, refusal].some((text) => typeof text === "string")
+  tool_calls?.length > 0 || function_call != null || reasoning_details?.length > 0 || audio != null ||
+  [reasoning, reasoning_content, refusal].some(isText)
+
+/** Null, or an object with nothing in it. */
+export const isNothing = (value: Json): boolean =>
+  value === null ||
+  (typeof value === "object" && !Array.isArray(value) && Object.values(value).every((field) => field === null))
 
 const isEmptyCall = (value: Json): boolean =>
   typeof value === "object" && value !== null && Object.values(value).every((text) => text === "")
 
 /** What the vendor's own server always sends, and others leave out. */
 const required: Readonly<Record<string, ReadonlyArray<Json>>> = {
-  id: [""],
-  model: [""],
+  id: ["", "msg_unnamed"],
+  type: ["message"],
+  role: ["assistant"],
+  model: ["", "unknown"],
   object: ["chat.completion", "list"],
   created: [0],
-  "data[].object": ["embedding"]
+  "data[].object": ["embedding"],
+  "choices[].message.role": ["assistant"],
+  "content[].signature": [""]
 }
+
+/** The text of parts that have nothing else. Undefined: there are other parts. */
+const joined = (parts: Json): string | undefined =>
+  Array.isArray(parts) &&
+    parts.every((part: Json) =>
+      typeof part.text === "string" && Object.keys(part).every((name) => ["type", "text"].includes(name))
+    )
+    ? parts.map(({ text }) => text).join("")
+    : undefined
 
 export const answerReasons: ReadonlyArray<Reason> = [
   {
@@ -57,15 +77,32 @@ export const answerReasons: ReadonlyArray<Reason> = [
     fields: ["choices[].message.content"],
     kind: "changed",
     applies: ({ after, before, path, whole }) =>
-      before === "" && after === null && hasOther(valueAt(whole.before, path.slice(0, -1))),
+      (before === "" || isSame(before, [])) && after === null && hasOther(valueAt(whole.before, path.slice(0, -1))),
     reason: "an empty text beside other content means none"
   },
   {
     protocols: chat,
     of,
     fields: ["choices[].message.content"],
+    kind: "changed",
+    applies: ({ after, before }) => typeof after === "string" && after !== "" && joined(before) === after,
+    reason: "texts in a row are one text"
+  },
+  {
+    protocols: chat,
+    of,
+    fields: ["choices[].message.content[].thinking"],
+    kind: "changed",
+    applies: ({ after, before }) => isSame(after, [{ type: "text", text: joined(before) }]),
+    reason: "texts in a row are joined"
+  },
+  {
+    protocols: chat,
+    of,
+    fields: ["choices[].message.content"],
     applies: ({ after, before, path, whole }) =>
-      (before ?? null) === null && after === "" && !hasOther(valueAt(whole.before, path.slice(0, -1))),
+      ((before ?? null) === null || isSame(before, [])) && after === "" &&
+      !hasOther(valueAt(whole.before, path.slice(0, -1))),
     reason: "an answer with nothing in it has an empty text, as OpenAI's own"
   },
   {
@@ -81,8 +118,10 @@ export const answerReasons: ReadonlyArray<Reason> = [
     of,
     fields: ["choices[].message.tool_calls[].type"],
     kind: "added",
-    applies: ({ after, path, whole }) =>
-      after === "function" && (valueAt(whole.before, path.slice(0, -1)) as Json).function !== undefined,
+    applies: ({ after, path, whole }) => {
+      const call = valueAt(whole.before, path.slice(0, -1)) as Json
+      return after === (call.function === undefined && call.custom !== undefined ? "custom" : "function")
+    },
     reason: "OpenAI requires the type; Mistral does not"
   },
   {
@@ -90,8 +129,8 @@ export const answerReasons: ReadonlyArray<Reason> = [
     of,
     fields: ["choices[].message.tool_calls[].index"],
     kind: "lost",
-    applies: ({ before, path }) => before === path.at(-2),
-    reason: "the place in the list; only streams need it"
+    applies: ({ before }) => Number.isInteger(before),
+    reason: "the number of a call; only streams need it"
   },
   {
     protocols: chat,
@@ -104,10 +143,79 @@ export const answerReasons: ReadonlyArray<Reason> = [
   {
     protocols: chat,
     of,
-    fields: ["choices[].message.tool_calls[].function.arguments"],
-    kind: "added",
-    applies: ({ after }) => after === "",
+    fields: ["choices[].message.tool_calls[].function.arguments", "choices[].message.function_call.arguments"],
+    applies: ({ after, before }) => (before ?? null) === null && after === "",
     reason: "no arguments are an empty text"
+  },
+  {
+    protocols: chat,
+    of,
+    fields: ["choices[].message.tool_calls[].function.arguments"],
+    kind: "changed",
+    applies: ({ after, before }) => typeof before === "object" && after === JSON.stringify(before),
+    reason: "arguments are the text of their JSON"
+  },
+  {
+    protocols: chat,
+    of,
+    fields: ["choices[].message.reasoning", "choices[].message.reasoning_content"],
+    kind: "lost",
+    applies: ({ before }) => before === "",
+    reason: "an empty thought means none"
+  },
+  {
+    protocols: chat,
+    of,
+    fields: ["choices[].message.reasoning", "choices[].message.reasoning_content"],
+    applies: ({ path, quirks: { reasoningField: name }, whole }) => {
+      const [before, after] = [whole.before, whole.after].map((json) => valueAt(json, path.slice(0, -1)) as Json)
+      const other = name === "reasoning" ? "reasoning_content" : "reasoning"
+      return (name === "reasoning" || name === "reasoning_content") &&
+        after[name] === (before[name] || before[other]) &&
+        !(other in after)
+    },
+    reason: "thinking has the name that the vendor's row declares"
+  },
+  {
+    protocols: chat,
+    of,
+    fields: ["usage", "error"],
+    kind: "lost",
+    applies: ({ before }) => isNothing(before),
+    reason: "null means absent"
+  },
+  {
+    protocols: anthropic,
+    of,
+    fields: ["stop_reason"],
+    applies: ({ after, before, whole }) =>
+      (before ?? "") === "" &&
+      after === (whole.before.content.some(({ type }: Json) => type === "tool_use") ? "tool_use" : "end_turn"),
+    reason: "clients need a reason to stop; there was none"
+  },
+  {
+    protocols: anthropic,
+    of: ["meaning"],
+    fields: ["finish (encoded)"],
+    applies: ({ after, before }) => isSame(before, [""]) && ["end_turn", "tool_use"].includes((after as Json)[0]),
+    reason: "clients need a reason to stop; there was none"
+  },
+  {
+    protocols: anthropic,
+    of,
+    fields: ["content[].input"],
+    applies: ({ after, before }) => (before ?? null) === null && isSame(after, {}),
+    reason: "no input is an empty one"
+  },
+  {
+    protocols: anthropic,
+    of,
+    fields: ["content[].id"],
+    applies: ({ after, before, path, whole }) => {
+      const calls = whole.before.content.slice(0, path[1]).filter(({ type }: Json) => type === "tool_use")
+      return (before ?? "") === "" && after === `call_${whole.before.id || "0"}_0_${calls.length}`
+    },
+    reason: "an id that was made up, since there was none"
   },
   {
     protocols: chat,
@@ -123,6 +231,16 @@ export const answerReasons: ReadonlyArray<Reason> = [
     fields: ["choices[].finish_reason"],
     applies: ({ after, before }) => (before ?? "") === "" && after === "stop",
     reason: "clients need a finish; there was none"
+  },
+  {
+    protocols: chat,
+    of,
+    fields: ["choices[].finish_reason"],
+    kind: "changed",
+    applies: ({ after, before, path, whole }) =>
+      before === "tool_calls" && after === "function_call" &&
+      whole.before.choices[path[1]!].message.function_call !== undefined,
+    reason: "a call in the old form has the old finish"
   },
   {
     protocols: chat,
@@ -149,12 +267,11 @@ export const answerReasons: ReadonlyArray<Reason> = [
     reason: "a stream's field in a whole answer, without content"
   },
   {
-    protocols: [...chat, "openai-embeddings"],
+    protocols: [...chat, ...anthropic, "openai-embeddings"],
     of,
     fields: Object.keys(required),
-    kind: "added",
-    applies: ({ after, field }) => required[field]?.includes(after) === true,
-    reason: "OpenAI requires the field; some servers leave it out"
+    applies: ({ after, before, field }) => (before ?? null) === null && required[field]?.includes(after) === true,
+    reason: "the vendor's own server always sends the field; others leave it out"
   },
   {
     protocols: anthropic,

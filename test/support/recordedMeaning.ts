@@ -6,6 +6,7 @@ import type OpenAI from "openai"
 export interface Meaning {
   readonly text: ReadonlyArray<string>
   readonly reasoning: ReadonlyArray<string>
+  readonly refusal: ReadonlyArray<string>
   /** Ids that the server left out are empty. */
   readonly calls: ReadonlyArray<ReadonlyArray<{ readonly id: string; readonly name: string; readonly text: string }>>
   readonly finish: ReadonlyArray<string>
@@ -31,6 +32,9 @@ const thinkingOf = (content: unknown): string =>
     ).join("")
     : ""
 
+const refusalOf = (content: unknown): string =>
+  Array.isArray(content) ? joined(content.filter(({ type }) => type === "refusal"), "refusal") : ""
+
 const cachedOf = (usage: Fields): number | undefined =>
   usage["prompt_tokens_details"]?.cached_tokens ?? usage["prompt_cache_hit_tokens"] ?? usage["cached_tokens"] ??
     usage["num_cached_tokens"]
@@ -42,7 +46,7 @@ const openAiUsage = (
   usage: Fields | null | undefined,
   { tokensOutside }: OpenAiChat.Quirks
 ): Meaning["usage"] => {
-  if (usage == null) return []
+  if (usage == null || Object.values(usage).every((value) => value === null)) return []
   const {
     completion_tokens: output,
     completion_tokens_details: written,
@@ -56,10 +60,13 @@ const openAiUsage = (
   ]
 }
 
+/** Mistral's types have an object too. */
+const textOf = (written: unknown): string => typeof written === "string" ? written : JSON.stringify(written)
+
 const callOf = (call: Fields): Meaning["calls"][number][number] => ({
   id: call["id"] ?? "",
   name: call["function"]?.name || call["custom"]?.name || "",
-  text: call["function"]?.arguments || call["custom"]?.input || ""
+  text: textOf(call["function"]?.arguments || call["custom"]?.input || "")
 })
 
 const legacyOf = ({ function_call: legacy }: Fields): ReadonlyArray<Fields> =>
@@ -75,6 +82,7 @@ export const ofCompletion = ({ choices, usage }: OpenAI.ChatCompletion, quirks: 
     reasoning: messages.map((message) =>
       message["reasoning_content"] || message["reasoning"] || thinkingOf(message["content"])
     ),
+    refusal: messages.map(({ content, refusal }) => refusal || refusalOf(content)),
     calls: messages.map(sortedCalls),
     finish: choices.map(({ finish_reason: finish }) => finish ?? ""),
     usage: openAiUsage(usage, quirks)
@@ -84,6 +92,7 @@ export const ofCompletion = ({ choices, usage }: OpenAI.ChatCompletion, quirks: 
 interface Growing {
   text: string
   reasoning: string
+  refusal: string
   readonly calls: Array<{ index: unknown; id: string; name: string; text: string }>
   finish: string
 }
@@ -110,11 +119,12 @@ export const ofChunks = (
     if (counted !== undefined && Object.values(counted).some((value) => value !== null)) usage = counted
     for (const choice of chunk["choices"] ?? []) {
       const number = choice.index ?? 0
-      const found = growing.get(number) ?? { text: "", reasoning: "", calls: [], finish: "" }
+      const found = growing.get(number) ?? { text: "", reasoning: "", refusal: "", calls: [], finish: "" }
       growing.set(number, found)
       found.finish ||= choice.finish_reason ?? ""
       const delta: Fields = choice.delta ?? {}
       found.text += textsOf(delta["content"])
+      found.refusal += delta["refusal"] || refusalOf(delta["content"])
       found.reasoning += delta["reasoning_content"] || delta["reasoning"] || thinkingOf(delta["content"])
       for (const fragment of delta["tool_calls"] ?? []) addCall(found, fragment)
       if (!delta["tool_calls"]?.length && (delta["function_call"]?.name || delta["function_call"]?.arguments)) {
@@ -126,6 +136,7 @@ export const ofChunks = (
   return {
     text: choices.map(({ text }) => text),
     reasoning: choices.map(({ reasoning }) => reasoning),
+    refusal: choices.map(({ refusal }) => refusal),
     calls: choices.map(({ calls }) => calls.map(({ id, name, text }) => ({ id, name, text }))),
     finish: choices.map(({ finish }) => finish),
     usage: openAiUsage(usage, quirks)
@@ -141,10 +152,11 @@ const anthropicUsage = (usage: Fields): Meaning["usage"] => [
 export const ofMessage = ({ content, stop_reason: finish, usage }: Anthropic.Message): Meaning => ({
   text: [joined(content.filter(({ type }) => type === "text"), "text")],
   reasoning: [joined(content.filter(({ type }) => type === "thinking"), "thinking")],
+  refusal: [""],
   calls: [
     content.flatMap((block) =>
       block.type === "tool_use"
-        ? [{ id: block.id, name: block.name, text: JSON.stringify(block.input) }]
+        ? [{ id: block.id ?? "", name: block.name, text: JSON.stringify(block.input ?? {}) }]
         : []
     )
   ],
@@ -164,7 +176,7 @@ export const ofAnthropicEvents = (events: ReadonlyArray<Anthropic.RawMessageStre
       if (block.type === "text") found.text += block.text
       else if (block.type === "thinking") found.reasoning += block.thinking
       else if (block.type === "tool_use") {
-        calls.set(index, { id: block.id, name: block.name, text: "", input: block.input })
+        calls.set(index, { id: block.id ?? "", name: block.name, text: "", input: block.input })
       }
     } else if (event.type === "content_block_delta") {
       const { delta, index } = event
@@ -188,13 +200,14 @@ export const ofAnthropicEvents = (events: ReadonlyArray<Anthropic.RawMessageStre
   return {
     text: [found.text],
     reasoning: [found.reasoning],
+    refusal: [""],
     calls: [inputs],
     finish: [found.finish],
     usage: anthropicUsage(usage)
   }
 }
 
-const partsOf = (content: ChatResponse.Choice["content"], type: "text" | "reasoning"): string =>
+const partsOf = (content: ChatResponse.Choice["content"], type: "text" | "reasoning" | "refusal"): string =>
   content.flatMap((part) => part.type === type ? [part.text] : []).join("")
 
 /** Our id of a call. Empty where the server left it out, and ours is the only one of its kind. */
@@ -210,6 +223,7 @@ export const ofResponse = (
   return {
     text: choices.map(({ content }) => partsOf(content, "text")),
     reasoning: choices.map(({ content }) => partsOf(content, "reasoning")),
+    refusal: choices.map(({ content }) => partsOf(content, "refusal")),
     calls: choices.map(({ content }, number) => {
       const calls = content.filter((part) => part.type === "tool-call")
       const ids = calls.map(({ id }) => id)

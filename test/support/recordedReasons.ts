@@ -3,7 +3,7 @@
  * fault in the same field has no reason.
  */
 import type { Difference } from "./recorded.ts"
-import { answerReasons } from "./recordedAnswerReasons.ts"
+import { answerReasons, isNothing } from "./recordedAnswerReasons.ts"
 import { requestReasons } from "./recordedRequestReasons.ts"
 
 export interface Reason {
@@ -36,9 +36,9 @@ const reasons: ReadonlyArray<Reason> = [
   ...answerReasons
 ]
 
-/** Text, calls, usage and error classes must be the same: no reason may cover them. */
-const isMeaning = ({ field, of }: Difference): boolean =>
-  (of === "meaning" && !field.startsWith("finish")) || /^(?:usage|error)\b/.test(field)
+/** Text, calls, usage and error classes must be the same: no reason may cover them. A usage of null says nothing. */
+const isMeaning = ({ before, field, of }: Difference): boolean =>
+  of === "meaning" ? !field.startsWith("finish") : /^(?:usage|error)\b/.test(field) && !isNothing(before)
 
 /** Undefined: the difference is a fault. */
 export const reasonOf = (difference: Difference): string | undefined =>

@@ -16,7 +16,7 @@ const isEmpty = (list: unknown): boolean => Array.isArray(list) && list.length =
 const hasCalls = ({ function_call, tool_calls }: Json): boolean => tool_calls?.length > 0 || function_call != null
 
 const hasOther = (message: Json): boolean =>
-  hasCalls(message) ||
+  hasCalls(message) || message.audio != null ||
   ["reasoning", "reasoning_content", "refusal"].some((name) => typeof message[name] === "string") ||
   message.reasoning_details?.length > 0
 
@@ -69,7 +69,7 @@ export const requestReasons: ReadonlyArray<Reason> = [
     fields: ["messages[].content"],
     kind: "changed",
     applies: ({ after, before, path, whole }) =>
-      before === "" && after === null && hasOther(valueAt(whole.before, path.slice(0, -1))),
+      (before === "" || isEmpty(before)) && after === null && hasOther(valueAt(whole.before, path.slice(0, -1))),
     reason: "an empty text beside other content means none"
   },
   {
@@ -87,7 +87,7 @@ export const requestReasons: ReadonlyArray<Reason> = [
     applies: ({ quirks, whole }) => {
       const found = limits.map((name) => whole.before[name]).filter((limit) => typeof limit === "number")
       const sent = limits.filter((name) => name in whole.after)
-      return found.length === 1 && sent.length === 1 && sent[0] === quirks.maxTokensField &&
+      return new Set(found).size === 1 && sent.length === 1 && sent[0] === quirks.maxTokensField &&
         whole.after[quirks.maxTokensField] === found[0]
     },
     reason: "the limit has the name that the vendor's row declares"
@@ -98,7 +98,7 @@ export const requestReasons: ReadonlyArray<Reason> = [
     fields: ["functions", "function_call", "tools", "tool_choice"],
     applies: ({ whole: { after, before } }) => {
       const { tool_choice, tools } = toolsOf(before)
-      return !("tools" in before) && isSame(after.tools, tools) && isSame(after.tool_choice, tool_choice) &&
+      return (before.tools ?? null) === null && isSame(after.tools, tools) && isSame(after.tool_choice, tool_choice) &&
         !("functions" in after) && !("function_call" in after)
     },
     reason: "functions become tools"
@@ -213,6 +213,43 @@ export const requestReasons: ReadonlyArray<Reason> = [
   {
     protocols: chat,
     of,
+    fields: ["tools[].function.parameters"],
+    applies: ({ after, before }) => (before ?? null) === null && isSame(after, { type: "object", properties: {} }),
+    reason: "no parameters are an empty list of them"
+  },
+  {
+    protocols: chat,
+    of,
+    fields: ["messages[].tool_calls[].function.arguments"],
+    kind: "changed",
+    applies: ({ after, before }) => typeof before === "object" && after === JSON.stringify(before),
+    reason: "arguments are the text of their JSON"
+  },
+  {
+    protocols: chat,
+    of,
+    fields: ["messages[].tool_calls[].function.arguments"],
+    applies: ({ after, before }) => (before ?? null) === null && after === "",
+    reason: "no arguments are an empty text"
+  },
+  {
+    protocols: chat,
+    of,
+    fields: ["messages[].content"],
+    applies: ({ after, before, path, whole }) =>
+      (before ?? null) === null && after === "" && valueAt(whole.before, [...path.slice(0, -1), "role"]) === "tool",
+    reason: "no result is an empty text"
+  },
+  {
+    protocols: [...chat, ...anthropic],
+    of,
+    fields: ["messages (empty)", "messages (joined)"],
+    applies: () => true,
+    reason: "servers reject empty messages, and Anthropic's joins neighbours of one role"
+  },
+  {
+    protocols: chat,
+    of,
     fields: ["response_format.json_schema.name"],
     kind: "added",
     applies: ({ after }) => after === "response",
@@ -232,8 +269,8 @@ export const requestReasons: ReadonlyArray<Reason> = [
     of,
     fields: ["messages[].tool_calls[].index"],
     kind: "lost",
-    applies: ({ before, path }) => before === path.at(-2),
-    reason: "the place in the list; only streams need it"
+    applies: ({ before }) => Number.isInteger(before),
+    reason: "the number of a call; only streams need it"
   },
   {
     protocols: [...chat, "openai-embeddings"],
@@ -242,6 +279,22 @@ export const requestReasons: ReadonlyArray<Reason> = [
     kind: "lost",
     applies: ({ before, quirks }) => quirks.modelIn !== "body" && typeof before === "string",
     reason: "the vendor's row has the model in the path, where it was"
+  },
+  {
+    protocols: chat,
+    of,
+    fields: ["response_format"],
+    kind: "lost",
+    applies: ({ before }) => isSame(before, { type: "text" }),
+    reason: "the default"
+  },
+  {
+    protocols: chat,
+    of,
+    fields: ["stream_options"],
+    kind: "lost",
+    applies: ({ before }) => isSame(before, { include_usage: false }),
+    reason: "the default"
   },
   {
     protocols: chat,
@@ -298,6 +351,21 @@ export const requestReasons: ReadonlyArray<Reason> = [
       )
     },
     reason: "the vendor's row declares how a schema is asked for"
+  },
+  {
+    protocols: anthropic,
+    of,
+    fields: ["tools[].type"],
+    kind: "lost",
+    applies: ({ before }) => before === "custom",
+    reason: "the default"
+  },
+  {
+    protocols: anthropic,
+    of,
+    fields: ["messages[].content[].content"],
+    applies: ({ after, before }) => (before ?? null) === null && after === "",
+    reason: "no result is an empty text"
   },
   {
     protocols: anthropic,

@@ -62,3 +62,32 @@ export const withCallIds = ({ messages, ...others }: Json): Json => {
     })
   }
 }
+
+const isNothing = ({ content, role, tool_calls, ...others }: Json): boolean =>
+  role === "assistant" && [content ?? null, tool_calls ?? null].every((value) =>
+    value === null || value.length === 0
+  ) &&
+  content !== "" && Object.values(others).every((value) => value === null)
+
+/** Without answers that have nothing in them. An empty text is one that a client may send. */
+export const withoutEmpty = ({ messages, ...others }: Json): Json => ({
+  ...others,
+  messages: messages.filter((message: Json) => !isNothing(message))
+})
+
+const blocks = (content: Json): Json => typeof content === "string" ? [{ type: "text", text: content }] : content
+
+/** Anthropic's messages alternate: neighbours of one role are one message. */
+export const withJoinedTurns = ({ messages, ...others }: Json): Json => {
+  const found: Array<Json> = []
+  for (const message of messages) {
+    const last = found.at(-1)
+    if (last === undefined || last.role !== message.role || message.role === "system") found.push(message)
+    else {found[found.length - 1] = {
+        ...last,
+        ...message,
+        content: [...blocks(last.content), ...blocks(message.content)]
+      }}
+  }
+  return { ...others, messages: found }
+}

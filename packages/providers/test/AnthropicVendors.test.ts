@@ -9,7 +9,11 @@ const peer: Protocol.Peer = { provider: "provider", redact: (text) => text }
 
 const whole = (content: ReadonlyArray<object>, fields: object = { stop_reason: "end_turn" }): ChatResponse.Choice =>
   Result.getOrThrow(
-    protocol.decodeResponse(peer, { status: 200, headers: {}, body: JSON.stringify({ id: "msg_1", content, ...fields }) })
+    protocol.decodeResponse(peer, {
+      status: 200,
+      headers: {},
+      body: JSON.stringify({ id: "msg_1", content, ...fields })
+    })
   ).choices[0]
 
 const streamed = (text: string): ChatResponse.Choice => {
@@ -41,11 +45,15 @@ describe("calls without ids", () => {
   it.each([undefined, null, ""])("get ids that are stable within the answer: %s", (id) => {
     const block = (a: number) => ({ type: "tool_use", ...(id !== undefined && { id }), name: "f", input: { a } })
     assert.deepStrictEqual(whole([block(1), block(2)]).content, calls)
-    const text = Wire.starts() + Wire.begins(0, block(1)) + Wire.ends(0) + Wire.begins(1, block(2)) + Wire.ends(1) + Wire.stops("tool_use") + Wire.stop
-    assert.deepStrictEqual(streamed(text).content.map((part) => "id" in part && part.id.replace(/_msg_[^_]+/, "_msg_1")), [
-      "call_msg_1_0_0",
-      "call_msg_1_0_1"
-    ])
+    const text = Wire.starts() + Wire.begins(0, block(1)) + Wire.ends(0) + Wire.begins(1, block(2)) + Wire.ends(1) +
+      Wire.stops("tool_use") + Wire.stop
+    assert.deepStrictEqual(
+      streamed(text).content.map((part) => "id" in part && part.id.replace(/_msg_[^_]+/, "_msg_1")),
+      [
+        "call_msg_1_0_0",
+        "call_msg_1_0_1"
+      ]
+    )
   })
 
   it.each([{}, { input: null }])("may have no input: %j", (fields) => {

@@ -431,7 +431,9 @@ describe("arguments as an object, as Mistral's own types have them", () => {
 
   it("are the text of that object", () => {
     const message = { tool_calls: [{ id: "a", type: "function", function: details }] }
-    assert.deepStrictEqual(answer({ message, finish_reason: "tool_calls" }).content, [called("a", "f", "{\"a\":[1,null]}")])
+    assert.deepStrictEqual(answer({ message, finish_reason: "tool_calls" }).content, [
+      called("a", "f", "{\"a\":[1,null]}")
+    ])
     const text = chunk({ tool_calls: [{ index: 0, id: "a", function: details }] }, "tool_calls") + done
     assert.deepStrictEqual(streamed(text).content, [called("a", "f", "{\"a\":[1,null]}")])
   })
@@ -457,7 +459,9 @@ describe("a call of a tool without a schema", () => {
 describe("a result without content", () => {
   it("is empty", () => {
     const calls = [call("a", "f", "{}")]
-    const { messages } = decode({ messages: [{ role: "assistant", tool_calls: calls }, { role: "tool", tool_call_id: "a" }] })
+    const { messages } = decode({
+      messages: [{ role: "assistant", tool_calls: calls }, { role: "tool", tool_call_id: "a" }]
+    })
     assert.deepStrictEqual(messages[1], { role: "tool", toolCallId: "a", content: "" })
   })
 })
