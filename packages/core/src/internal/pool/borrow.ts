@@ -122,7 +122,7 @@ export const useAt = <A, E, B, E2, R2>(
         const context = Context.add(fiber.context as Context.Context<R2>, Current, record)
         return Effect.onExitPrimitive(
           Lifecycle.region(record, context, Effect.suspend(() => f(value)), restore),
-          (exit) => Lifecycle.close(record, exit, kernel.close),
+          (exit) => Lifecycle.closeAtExit(record, exit, kernel.close),
           true
         )
       })

@@ -49,6 +49,16 @@ export const close = (
   return release(record, exit, () => leave(record))
 }
 
+/** `close` as a finalizer: undefined if the session is closed already, so that the fiber takes no step for it. */
+export const closeAtExit = (
+  record: SessionRecord,
+  exit: Exit.Exit<unknown, unknown>,
+  leave: (record: SessionRecord) => void
+): Effect.Effect<void> | undefined => {
+  const closing = close(record, exit, leave)
+  return closing === Effect.void ? undefined : closing
+}
+
 /** The reason if another fiber closed a session's scope while it was still used, without a revocation. */
 export const scopeClosedReason = "its scope was closed"
 

@@ -15,7 +15,7 @@ const defaultRetry: Required<Info>["releaseRetry"] = Schedule.exponential("50 mi
 const attempt = ({ release, value }: Holding, exit: Exit.Exit<unknown, unknown>): Effect.Effect<unknown, unknown> => {
   try {
     const released = release(value, exit)
-    return Effect.isEffect(released)
+    return released === Effect.void || Effect.isEffect(released)
       ? released
       : Effect.die(new TypeError("A release must be an effect"))
   } catch (defect) {
@@ -52,7 +52,7 @@ export const release = (
   const { held } = record
   const released = held === undefined ? Effect.void : attempt(held, exit)
   // Most releases are done at once.
-  if (held === undefined || (Exit.isExit(released) && Exit.isSuccess(released))) {
+  if (held === undefined || released === Effect.void || (Exit.isExit(released) && Exit.isSuccess(released))) {
     leave()
     return Effect.void
   }

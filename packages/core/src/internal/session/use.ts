@@ -24,7 +24,7 @@ export const useAt = <A, E, R, B, E2, R2, E3 = never, R3 = never>(
         hold(record, value, release, context)
         return Effect.onExitPrimitive(
           Lifecycle.region(record, Context.add(context, Current, record), Effect.suspend(() => f(value)), restore),
-          (exit) => Lifecycle.close(record, exit, kernel.close),
+          (exit) => Lifecycle.closeAtExit(record, exit, kernel.close),
           true
         )
       })
