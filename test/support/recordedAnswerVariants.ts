@@ -135,6 +135,16 @@ export const chatVariants: ReadonlyArray<Variant> = [
     })
   ),
   chat(
+    "two calls without ids",
+    messages((message) => {
+      if (some(message.tool_calls)) {
+        message.tool_calls = [...message.tool_calls, message.tool_calls[0]].map((call) =>
+          Object.assign({}, call, { id: "" })
+        )
+      }
+    })
+  ),
+  chat(
     "a call in the old form",
     messages((message) => {
       if (message.tool_calls?.length !== 1 || !message.tool_calls[0].function) return

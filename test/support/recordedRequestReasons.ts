@@ -150,15 +150,15 @@ export const requestReasons: ReadonlyArray<Reason> = [
     of,
     fields: ["messages[].tool_calls[].id", "messages[].tool_call_id"],
     kind: "changed",
-    applies: ({ after, before, quirks: { toolIds }, whole }) => {
+    applies: ({ after, path, quirks: { toolIds }, whole }) => {
       if (toolIds === "any") return false
       const form = new RegExp(`^[0-9A-Za-z]{${toolIds.alphanumeric}}$`)
       // Each id has one replacement, and each replacement stands for one id.
-      const given = idsIn(whole.before)
+      const given = idsIn(whole.named)
       const sent = idsIn(whole.after)
       const pairs = new Set(given.map((id, place) => JSON.stringify([id, sent[place]])))
       const afters = new Set(sent)
-      return !form.test(String(before)) && form.test(String(after)) && pairs.size === afters.size &&
+      return !form.test(String(valueAt(whole.named, path))) && form.test(String(after)) && pairs.size === afters.size &&
         pairs.size === new Set(given).size
     },
     reason: "the vendor's row declares the form of ids: others are replaced by their hash, in calls and results alike"

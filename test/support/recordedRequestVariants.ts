@@ -69,6 +69,17 @@ export const requestVariants: ReadonlyArray<Variant> = [
     })(body, Math.random)
     return true
   }),
+  chat("two calls and results without ids", (body) => {
+    const { messages: all } = body
+    const place = all?.findIndex(({ role, tool_calls }: Json) => role === "assistant" && tool_calls?.length === 1) ?? -1
+    const [answer, result] = place < 0 ? [] : all.slice(place, place + 2)
+    if (result?.role !== "tool") return false
+    const call = { ...answer.tool_calls[0], id: "" }
+    answer.tool_calls = [call, { ...call }]
+    result.tool_call_id = ""
+    all.splice(place + 2, 0, { ...result, content: "another result" })
+    return true
+  }),
   chat("null for all that is optional", (body) => {
     for (const name of optional) body[name] ??= null
   }),
