@@ -27,8 +27,12 @@ const run = (command: string, args: ReadonlyArray<string>, cwd: string) => {
   }
 }
 
+/** The packages that a user may leave out, unless a module that needs them is imported. */
+const optionalPeers = new Set<string>()
+
 const packages = globSync("packages/*/package.json").toSorted().flatMap((path) => {
-  const { name, private: isPrivate } = readJson(path)
+  const { name, peerDependenciesMeta = {}, private: isPrivate } = readJson(path)
+  for (const peer of Object.keys(peerDependenciesMeta)) optionalPeers.add(peer)
   if (isPrivate === true) return []
   const folder = path.slice(0, -"/package.json".length)
   const modules = globSync(`${folder}/src/*.ts`).map((file) => basename(file, ".ts")).filter((_) => _ !== "index")
@@ -92,7 +96,8 @@ tarballs["@clawback/core"] = `file:${asNextPatch(tarballs["@clawback/core"]?.sli
 if (faults > 0) exit(1)
 
 const { devDependencies } = readJson("package.json")
-const dependencies = { ...tarballs, effect: devDependencies.effect }
+const peers = Object.fromEntries(Array.from(optionalPeers, (name) => [name, devDependencies[name]]))
+const dependencies = { ...tarballs, ...peers, effect: devDependencies.effect }
 writeFileSync(
   join(project, "package.json"),
   JSON.stringify({

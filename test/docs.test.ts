@@ -1,5 +1,6 @@
 /** Compiles and runs the programs in the documents, and compares what they print with what the page says. */
 import { LLMock } from "@copilotkit/aimock"
+import { Effect, Exit, Scope } from "effect"
 import { execFile } from "node:child_process"
 import { mkdirSync, rmSync, writeFileSync } from "node:fs"
 import { dirname, join } from "node:path"
@@ -7,12 +8,23 @@ import { env, execPath } from "node:process"
 import { promisify } from "node:util"
 import { afterAll, assert, beforeAll, describe, it } from "vitest"
 import { programs, runsAlone } from "./support/fences.ts"
+import * as Postgres from "./support/postgres.ts"
 
 // Inside the repository, so that imports resolve as they do in examples; git and the linters ignore `dist`.
 const folder = "dist/docs"
 
 /** The provider that the examples call, through the base URLs of the environment. */
 const provider = new LLMock({ port: 0, logLevel: "silent", latency: 10 })
+
+/** The database of the examples, on a server that is there or is started. */
+const database = Postgres.isAvailable ? Scope.makeUnsafe() : undefined
+let databaseUrl: string | undefined
+
+const openDatabase = Effect.gen(function*() {
+  const address = yield* Postgres.available
+  const { host, password = "", port, user } = address
+  databaseUrl = `postgresql://${user}:${password}@${host}:${port}/${yield* Postgres.database(address)}`
+})
 
 const run = async (...args: ReadonlyArray<string>): Promise<string> => {
   const configured = {
@@ -24,7 +36,8 @@ const run = async (...args: ReadonlyArray<string>): Promise<string> => {
     SCALEWAY_API_KEY: "sk-no-real-key",
     SCALEWAY_BASE_URL: `${provider.url}/v1`,
     ANTHROPIC_API_KEY: "sk-no-real-key",
-    ANTHROPIC_BASE_URL: provider.url
+    ANTHROPIC_BASE_URL: provider.url,
+    DATABASE_URL: databaseUrl
   }
   const options = { env: configured, timeout: 100_000, killSignal: "SIGKILL", maxBuffer: 16 * 1024 * 1024 } as const
   return await promisify(execFile)(execPath, args, options).then(
@@ -42,13 +55,17 @@ interface Ended {
   readonly error?: string
 }
 
-const alone = programs.filter((program) => program.isRun && runsAlone(program))
-const together = programs.filter((program) => program.isRun && !runsAlone(program))
+const runnable = programs.filter(({ code, isRun }) =>
+  isRun && (database !== undefined || !code.includes("DATABASE_URL"))
+)
+const alone = runnable.filter(runsAlone)
+const together = runnable.filter((program) => !runsAlone(program))
 let ended: Promise<ReadonlyMap<string, Ended>>
 
 beforeAll(async () => {
   provider.onMessage(/.*/, { content: "Because someone opened them in one step and closed them in none." })
   await provider.start()
+  if (database !== undefined) await Effect.runPromise(Scope.provide(openDatabase, database))
   rmSync(folder, { recursive: true, force: true })
   for (const { code, path } of programs) {
     mkdirSync(dirname(join(folder, path)), { recursive: true })
@@ -76,7 +93,10 @@ beforeAll(async () => {
   ended.catch(() => {})
 })
 
-afterAll(() => provider.stop())
+afterAll(async () => {
+  await provider.stop()
+  if (database !== undefined) await Effect.runPromise(Scope.close(database, Exit.void))
+})
 
 describe("documentation", { timeout: 120_000 }, () => {
   it("has examples", () => {

@@ -4,6 +4,21 @@ import { once } from "node:events"
 import { execPath } from "node:process"
 import { text } from "node:stream/consumers"
 import { assert, it } from "vitest"
+import * as Postgres from "./support/postgres.ts"
+
+const prove = async (name: string): Promise<void> => {
+  const child = spawn(
+    execPath,
+    ["--conditions=@clawback/source", "--expose-gc", `test/proofs/${name}.ts`, "--scale", "small"],
+    {
+      stdio: ["ignore", "pipe", "inherit"]
+    }
+  )
+  const [output, [code]] = await Promise.all([text(child.stdout), once(child, "exit")])
+  assert.strictEqual(code, 0, output)
+  const last: unknown = JSON.parse(output.trim().split("\n").at(-1) ?? "")
+  assert.deepInclude(last as object, { name, met: true })
+}
 
 it.each([
   ["main", "holds real conversations and releases everything"],
@@ -19,16 +34,10 @@ it.each([
   ["recorded", "reads recorded traffic as the vendors' SDKs do, and writes it again"],
   ["recordedVariants", "reads what other vendors' servers and clients send in place of it"],
   ["requests", "releases all that a request holds when its client leaves"]
-])("%s: %s", async (name) => {
-  const child = spawn(
-    execPath,
-    ["--conditions=@clawback/source", "--expose-gc", `test/proofs/${name}.ts`, "--scale", "small"],
-    {
-      stdio: ["ignore", "pipe", "inherit"]
-    }
-  )
-  const [output, [code]] = await Promise.all([text(child.stdout), once(child, "exit")])
-  assert.strictEqual(code, 0, output)
-  const last: unknown = JSON.parse(output.trim().split("\n").at(-1) ?? "")
-  assert.deepInclude(last as object, { name, met: true })
-}, 60_000)
+])("%s: %s", (name) => prove(name), 60_000)
+
+it.skipIf(!Postgres.isInstalled)(
+  "postgres: keeps its connections within their limit, and comes back after a restart and a suspension",
+  () => prove("postgres"),
+  60_000
+)

@@ -35,6 +35,8 @@ export interface Server extends Address {
   /** Resumes them. */
   readonly thaw: Effect.Effect<void>
   readonly stop: Effect.Effect<void>
+  /** What it has logged, up to a million characters. */
+  readonly log: () => string
 }
 
 export interface Options {
@@ -97,6 +99,7 @@ class Running {
   readonly port: number
   private readonly arguments: ReadonlyArray<string>
   private child: ChildProcess | undefined
+  log = ""
 
   constructor(folder: string, port: number, options: Options) {
     this.folder = folder
@@ -124,12 +127,12 @@ class Running {
       stdio: ["pipe", "ignore", "pipe"]
     })
     const { stderr } = child
-    let log = ""
+    const before = this.log.length
     await new Promise<void>((resolve, reject) => {
-      child.once("exit", () => reject(new Error(log)))
+      child.once("exit", () => reject(new Error(this.log.slice(before))))
       stderr.setEncoding("utf8").on("data", (text: string) => {
-        log = (log + text).slice(-10_000)
-        if (log.includes("ready to accept connections")) resolve()
+        if (this.log.length < 1_000_000) this.log += text
+        if (text.includes("ready to accept connections")) resolve()
       })
     })
   }
@@ -211,7 +214,8 @@ export const start = (options: Options = {}): Effect.Effect<Server, never, Scope
     }),
     freeze: Effect.sync(() => running.each("SIGSTOP")),
     thaw: Effect.sync(() => running.each("SIGCONT")),
-    stop: Effect.promise(() => running.stop("SIGINT"))
+    stop: Effect.promise(() => running.stop("SIGINT")),
+    log: () => running.log
   })))
 
 /** Runs a query on a connection of its own. */
@@ -240,8 +244,11 @@ const existing: ReadonlyArray<Address> = (() => {
   return [{ host: hostname, port: Number(port) || 5432, user: username, password: password || undefined }]
 })()
 
+/** Whether tests can start servers of their own. */
+export const isInstalled: boolean = programs !== undefined
+
 /** Whether tests can have a server at all. */
-export const isAvailable: boolean = programs !== undefined || env["TEST_POSTGRES_URL"] !== undefined
+export const isAvailable: boolean = isInstalled || env["TEST_POSTGRES_URL"] !== undefined
 
 /** A server that is there, or else one of our own. */
 export const available: Effect.Effect<Address, never, Scope.Scope> = Effect.gen(function*() {

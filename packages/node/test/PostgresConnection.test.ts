@@ -75,7 +75,7 @@ const url = (text: string) => ({ url: Redacted.make(text) })
 const inTransaction = (statements: Statements) =>
   Effect.andThen(rows(statements, "BEGIN"), rows(statements, "SELECT 1"))
 
-describe.skipIf(!Postgres.isAvailable)("one connection to PostgreSQL", () => {
+describe.skipIf(!Postgres.isInstalled)("one connection to PostgreSQL", () => {
   layer(Own.layer, { excludeTestServices: true, timeout: 20_000 })((it) => {
     it.effect("cancels an interrupted statement at the server, and goes on", () =>
       Effect.gen(function*() {
@@ -382,7 +382,7 @@ describe.skipIf(!Postgres.isAvailable)("one connection to PostgreSQL", () => {
   })
 })
 
-describe.skipIf(!Postgres.isAvailable)("opening a connection to PostgreSQL", () => {
+describe.skipIf(!Postgres.isInstalled)("opening a connection to PostgreSQL", () => {
   layer(Own.layer, { excludeTestServices: true, timeout: 20_000 })((it) => {
     it.effect("says what to do if it fails", () =>
       Effect.gen(function*() {
@@ -542,6 +542,7 @@ describe("a wrong option of a connection to PostgreSQL", () => {
     ["connectTimeout", { connectTimeout: 0 }],
     ["statementTimeout", { statementTimeout: -1 }],
     ["transactionTimeout", { transactionTimeout: "soon" }],
+    ["clientCheckInterval", { clientCheckInterval: 0 }],
     ["cancelTimeout", { cancelTimeout: "Infinity" }],
     ["closeTimeout", { closeTimeout: NaN }]
   ])("`%s` is a RangeError that names it and quotes no secret", ([name, options]) =>

@@ -7,7 +7,7 @@
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
-import * as Option from "effect/Option"
+import * as Fiber from "effect/Fiber"
 import * as Semaphore from "effect/Semaphore"
 import type { SqlError } from "effect/sql/SqlError"
 import type * as Net from "node:net"
@@ -27,10 +27,6 @@ interface Internals {
 interface Lost {
   readonly cause: unknown
 }
-
-/** Runs an effect for at most `duration`, also where interruption is not allowed. Returns whether it succeeded in time. */
-const atMost = <A, E>(effect: Effect.Effect<A, E>, duration: Duration.Duration): Effect.Effect<boolean> =>
-  Effect.map(Effect.timeoutOption(Effect.exit(effect), duration), Option.exists(Exit.isSuccess))
 
 export class Connection {
   private readonly machine = new Machine()
@@ -161,17 +157,33 @@ export class Connection {
     return this.orDestroy(work, cancelTimeout, "an interrupted statement")
   })
 
-  /** Destroys the connection if `work` does not succeed in time. */
+  /** Destroys the connection if `work` does not succeed in time. Works where interruption is not allowed, too. */
   private orDestroy<A, E>(work: Effect.Effect<A, E>, limit: Duration.Duration, what: string): Effect.Effect<void> {
-    return Effect.map(atMost(work, limit), (isDone) => {
-      if (isDone || this.lost !== undefined) return
-      this.lose(new Error(`The server did not end ${what} within ${Duration.format(limit)}`))
-    })
+    const lose = () => this.lose(new Error(`The server did not end ${what} within ${Duration.format(limit)}`))
+    return Effect.raceFirst(
+      Effect.match(work, { onFailure: lose, onSuccess: () => {} }),
+      Effect.map(Effect.sleep(limit), lose)
+    )
   }
 
   /** Runs a statement that cleans up, whatever its result. Destroys the connection if it does not end in time. */
   tidy(what: string, statement: Effect.Effect<unknown, SqlError>): Effect.Effect<void> {
     return this.orDestroy(Effect.exit(statement), this.settings.cancelTimeout, what)
+  }
+
+  /**
+   * Runs a statement to its end even if this fiber is interrupted, such as a commit, whose result would be unknown. From
+   * then on it has as long as a cancellation. Call it where interruption is not allowed.
+   */
+  finish<A>(what: string, statement: Effect.Effect<A, SqlError>): Effect.Effect<A, SqlError> {
+    return Effect.flatMap(
+      Effect.forkChild(statement, { startImmediately: true }),
+      (fiber) =>
+        Effect.catchCause(Effect.interruptible(Fiber.join(fiber)), (cause) =>
+          fiber.pollUnsafe() === undefined
+            ? Effect.andThen(this.tidy(what, Fiber.join(fiber)), Fiber.join(fiber))
+            : Effect.failCause(cause))
+    )
   }
 
   /** Destroys the connection at once. */

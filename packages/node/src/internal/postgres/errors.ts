@@ -1,4 +1,5 @@
 /** PostgreSQL's errors as the reasons of Effect's `SqlError`, by SQLSTATE. */
+import type * as Pool from "@clawback/core/Pool"
 import { hasProperty } from "effect/Predicate"
 import * as SqlError from "effect/sql/SqlError"
 import { DatabaseError } from "pg"
@@ -47,7 +48,8 @@ const codeOf = (cause: unknown): string =>
     ? cause.code
     : ""
 
-const messageOf = (cause: unknown): string => cause instanceof Error ? cause.message : String(cause)
+const messageOf = (cause: unknown): string =>
+  cause instanceof AggregateError ? messageOf(cause.errors[0]) : cause instanceof Error ? cause.message : String(cause)
 
 /** A statement that the server rejected, or that lost its connection. */
 export const ofStatement = (cause: unknown, operation: string): SqlError.SqlError => {
@@ -132,3 +134,24 @@ export const noPassword = ({ address, user }: Attempt): SqlError.SqlError => {
 /** The password cannot be looked up. */
 export const ofCredential = (cause: Error): SqlError.SqlError =>
   new SqlError.SqlError({ reason: authentication({ cause, message: cause.message, operation: "connect" }) })
+
+const ofPool: ReadonlySet<string> = new Set(
+  [
+    "AcquireTimeout",
+    "PoolFull",
+    "PoolClosed",
+    "PoolConnectTimeout",
+    "SessionRevoked",
+    "QuotaExceeded"
+  ] satisfies ReadonlyArray<Pool.PoolError["_tag"]>
+)
+
+const isOfPool = (error: unknown): error is Pool.PoolError =>
+  hasProperty(error, "_tag") && typeof error._tag === "string" && ofPool.has(error._tag)
+
+/** The pool lends no connection. Other errors are those of the borrower, and stay as they are. */
+export const ofAcquisition = <E>(cause: E): Exclude<E, Pool.PoolError> | SqlError.SqlError => {
+  if (!isOfPool(cause)) return cause as Exclude<E, Pool.PoolError>
+  const reason = cause.retry.isTransient ? connection : unknown
+  return new SqlError.SqlError({ reason: reason({ cause, message: cause.message, operation: "acquire" }) })
+}

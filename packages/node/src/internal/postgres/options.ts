@@ -1,6 +1,7 @@
 /** The options of connections, and their check. */
 import type * as Credential from "@clawback/core/Credential"
 import * as OptionCheck from "@clawback/core/OptionCheck"
+import type * as Pool from "@clawback/core/Pool"
 import type { SessionError } from "@clawback/core/SessionError"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -83,8 +84,52 @@ export interface Options {
    * while the server is away.
    */
   readonly cancelTimeout?: Duration.Input | undefined
+  /**
+   * How often the server looks, while it runs a statement, whether this process is still there. Default: 500 milliseconds.
+   * Too rarely, and a statement whose connection was lost runs on and keeps its locks. `"Infinity"`: never, for servers
+   * before PostgreSQL 14, or on Windows.
+   */
+  readonly clientCheckInterval?: Duration.Input | undefined
   /** How long the server gets to close a connection. Default: 5 seconds. Too long, and a shutdown can take as long. */
   readonly closeTimeout?: Duration.Input | undefined
+}
+
+/** How connections are kept and lent. */
+export interface PoolOptions extends
+  Pick<
+    Pool.Options<never, never, never>,
+    | "min"
+    | "validateBypass"
+    | "idleTimeToLive"
+    | "maxLifetime"
+    | "maxUses"
+    | "keepAlive"
+    | "acquireTimeout"
+    | "maxWaiters"
+    | "leakThreshold"
+    | "drainTimeout"
+  >
+{
+  /**
+   * How long connecting pauses after a failure: from `base`, doubled with each failure in a row, up to `max`. Default: 10
+   * milliseconds and 1 second. While connecting fails, one connect at a time is tried. Too low, and a server that restarts is
+   * flooded; too high, and the pool recovers late.
+   */
+  readonly backoff?: Pool.Options<never, never, never>["backoff"]
+  /** The name in sessions, metrics, errors and logs. Default: `"postgres"`. */
+  readonly name?: string | undefined
+  /**
+   * How many connections there may be, those that are being opened and closed included. Default: 10. Too low, and callers
+   * wait; too high, and the server rejects connections: the pools of all processes together must stay below its
+   * `max_connections`.
+   */
+  readonly max?: number | undefined
+  /**
+   * A statement that resets the session whenever a connection is returned, such as `DISCARD ALL`. Default: none. Without it,
+   * the next borrower sees temporary tables, `SET` values, advisory locks and `LISTEN`s of the one before. With it, each
+   * return costs a round trip, which no caller waits for.
+   */
+  readonly reset?: string | undefined
 }
 
 type Tls = NonNullable<Options["tls"]>
@@ -170,6 +215,10 @@ const check = (options: Options): Omit<Settings, "password"> & Pick<Options, "pa
     parameters: {
       ...serverLimit("statement_timeout", statementTimeout, cancelTimeout),
       ...serverLimit("idle_in_transaction_session_timeout", transactionTimeout, cancelTimeout),
+      ...serverLimit(
+        "client_connection_check_interval",
+        OptionCheck.interval("clientCheckInterval", options.clientCheckInterval ?? "500 millis")
+      ),
       ...checkParameters(options.parameters ?? {})
     },
     connectTimeout: OptionCheck.interval("connectTimeout", options.connectTimeout ?? "10 seconds"),

@@ -73,8 +73,20 @@ export class Statements implements SqlConnection.Connection {
       : Stream.mapArray(rows, (batch) => transformRows(batch) as Arr.NonEmptyReadonlyArray<object>)
   }
 
+  /**
+   * Runs a statement that begins or ends a transaction. An interruption or a deadline does not end it at once: see `finish`.
+   */
+  control(operation: string, text: string): Effect.Effect<Result, SqlError> {
+    return Effect.uninterruptible(Effect.suspend(() =>
+      this.connection.finish(
+        `${text}, which was interrupted,`,
+        Effect.provideService(this.send(operation, text), Deadline.Current, undefined)
+      )
+    ))
+  }
+
   readonly commit: Effect.Effect<void, SqlError> = Effect.suspend(() =>
-    Effect.flatMap(this.send("commit", "COMMIT"), (result) =>
+    Effect.flatMap(this.control("commit", "COMMIT"), (result) =>
       "command" in result && result.command === "ROLLBACK"
         ? Effect.fail(Errors.rejected(
           "The transaction was rolled back instead of committed, since a statement of it had failed",
@@ -99,6 +111,19 @@ export class Statements implements SqlConnection.Connection {
       this.connection.isInTransaction ? this.connection.tidy(what, this.sendUnlimited("rollback", text)) : Effect.void
     )
   }
+
+  /** Asks the server for nothing. Fails if it does not answer in time. */
+  readonly ping: Effect.Effect<void, SqlError> = Effect.suspend(() =>
+    Effect.andThen(
+      this.connection.tidy("an empty query", this.sendUnlimited("validate", "")),
+      Effect.suspend(() =>
+        this.connection.isReusable ? Effect.void : Effect.fail(Errors.lost("It does not answer", "validate"))
+      )
+    )
+  )
+
+  /** Without a limit of time. */
+  readonly clean = (text: string): Effect.Effect<unknown, SqlError> => this.sendUnlimited("reset", text)
 
   private sendUnlimited(operation: string, text: string, values: ReadonlyArray<unknown> = [], rowMode?: "array") {
     return this.connection.run<Result>(operation, (report) => new Queries({ text, values, rowMode }, report))
