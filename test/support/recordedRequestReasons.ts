@@ -11,6 +11,19 @@ const of = ["request"] as const
 
 const limits = ["max_tokens", "max_completion_tokens"]
 
+/** Fields on the wire that a vendor may lack, under their shared names. */
+const lackedFields: Readonly<Record<string, string>> = {
+  frequency_penalty: "frequencyPenalty",
+  n: "choices",
+  parallel_tool_calls: "parallelToolCalls",
+  presence_penalty: "presencePenalty",
+  random_seed: "seed",
+  seed: "seed",
+  service_tier: "serviceTier",
+  top_k: "topK",
+  user: "user"
+}
+
 const isEmpty = (list: unknown): boolean => Array.isArray(list) && list.length === 0
 
 const hasCalls = ({ function_call, tool_calls }: Json): boolean => tool_calls?.length > 0 || function_call != null
@@ -321,10 +334,21 @@ export const requestReasons: ReadonlyArray<Reason> = [
   {
     protocols: chat,
     of,
-    fields: ["top_k"],
+    fields: Object.keys(lackedFields),
     kind: "lost",
-    applies: ({ dropped, quirks }) => quirks.topK === "unsupported" && dropped.includes("topK"),
+    applies: ({ dropped, path, quirks }) => {
+      const field = lackedFields[String(path[0])]
+      return field !== undefined && quirks.lacks.some((lacked) => lacked === field) && dropped.includes(field)
+    },
     reason: "the vendor's row says that it is not accepted: it is dropped, and reported"
+  },
+  {
+    protocols: chat,
+    of,
+    fields: ["n"],
+    kind: "lost",
+    applies: ({ before, quirks }) => before === 1 && quirks.lacks.includes("choices"),
+    reason: "one answer is what a vendor gives whose row says that it has no other number"
   },
   {
     protocols: chat,
@@ -333,6 +357,9 @@ export const requestReasons: ReadonlyArray<Reason> = [
     applies: ({ after, quirks: { unsupported }, whole: { before } }) =>
       (unsupported.includes("images") && after === "an image" && hasImage(before)) ||
       (unsupported.includes("tools") && after === "tools" && before.tools?.length > 0) ||
+      (unsupported.includes("forced tools while thinking") &&
+        after === "a tool choice that forces a call while the model thinks" &&
+        isForced(before.tool_choice)) ||
       (unsupported.includes("forced tools") && after === "a tool choice that forces a call" &&
         isForced(before.tool_choice)),
     reason: "the vendor documents that it does not support this: the row refuses it"

@@ -34,6 +34,12 @@ const objectOf = ({ chat }: Provider.ChatRow, outcome: Program.Outcome): string 
   return formats[quirks?.formats ?? "json_schema"]
 }
 
+/** Whether a call can be forced: at some vendors only where the model does not think. */
+const forcedOf = ({ chat }: Provider.ChatRow, outcome: Program.Outcome): string => {
+  const quirks = (chat as { readonly quirks?: { readonly unsupported?: ReadonlyArray<string> } }).quirks
+  return quirks?.unsupported?.includes("forced tools while thinking") === true ? `${outcome}, not thinking` : outcome
+}
+
 const limitsOf = (limits: ReadonlyArray<RateLimit.RateLimit>): string =>
   limits.length === 0 ? "–" : limits.map(({ dimension }) => dimension).join(", ")
 
@@ -53,7 +59,7 @@ export const table = (
       "yes",
       "yes",
       tools,
-      forced,
+      forcedOf(provider, forced),
       objectOf(provider, object),
       image,
       embeddingLayer === undefined ? "no" : "yes",
@@ -83,7 +89,8 @@ What a provider lacks fails with \`Unsupported\`, before anything is sent. A mod
 \`X.anthropic\`, the table says what the protocol has: its vendor may serve less of it.
 
 - text, stream: with reasoning and usage.
-- tools, forced: a tool choice of \`auto\`, and one that forces a call.
+- tools, forced: a tool choice of \`auto\`, and one that forces a call. \`not thinking\` where the vendor rejects it from a model
+  that thinks. Moonshot's older models reject it too.
 - object: \`yes\` where the server gets the schema, \`told\` where the model reads it in the system message.
 - image: as input. embeddings: vectors of texts.
 - limits: the limits that are read from headers.

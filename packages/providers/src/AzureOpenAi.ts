@@ -24,7 +24,7 @@ const modelIn = { apiVersion: "2024-10-21" }
 export const { provider, target, layer, layerConfig, model, embeddingTarget, embeddingLayer, embeddingLayerConfig } =
   Provider.make({
     name: "azure-openai",
-    chat: OpenAiChat.make({ modelIn, topK: "unsupported" }),
+    chat: OpenAiChat.make({ modelIn, lacks: ["topK"] }),
     embeddings: OpenAiEmbeddings.make({ modelIn }),
     auth: Auth.orElse(Auth.header("api-key"), Auth.bearer),
     config: { baseUrl: "AZURE_OPENAI_ENDPOINT" },

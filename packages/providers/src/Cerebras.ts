@@ -15,7 +15,7 @@ export const { provider, target, layer, layerConfig, model } = Provider.make({
   baseUrl: "https://api.cerebras.ai/v1",
   chat: OpenAiChat.make({
     reasoningField: "reasoning",
-    topK: "unsupported",
+    lacks: ["topK"],
     limitHeaders: {
       requests: {
         limit: "x-ratelimit-limit-requests-day",

@@ -1,6 +1,7 @@
 /**
  * Cohere: its models in OpenAI's form, and embeddings.
  *
+ * Its list of parameters has no tool choice: one that forces a call fails with `Unsupported`. Of efforts it has `none` and `high`.
  * The schema of an answer goes beside the type `json_object`. Headers with limits, and thoughts in this form, are not documented.
  *
  * @stable
@@ -18,16 +19,21 @@ export const { provider, target, layer, layerConfig, model, embeddingTarget, emb
     chat: OpenAiChat.make({
       maxTokensField: "max_tokens",
       usage: "unasked",
-      topK: "unsupported",
+      lacks: ["topK", "choices", "serviceTier", "parallelToolCalls"],
+      efforts: ["none", "high"],
       formats: "json_object_schema",
+      unsupported: ["forced tools"],
       limitHeaders: {}
     }),
-    embeddings: OpenAiEmbeddings.make({ encoding: "float", limitHeaders: {} }),
+    embeddings: OpenAiEmbeddings.make({ encoding: "float", lacks: ["dimensions", "user"], limitHeaders: {} }),
     sources: {
       baseUrl: "https://docs.cohere.com/docs/compatibility-api",
       embeddings: "https://docs.cohere.com/docs/compatibility-api",
       errors: "https://docs.cohere.com/reference/errors",
+      efforts: "https://docs.cohere.com/docs/compatibility-api",
       formats: "https://docs.cohere.com/docs/compatibility-api",
+      lacks: "https://docs.cohere.com/docs/compatibility-api",
+      unsupported: "https://docs.cohere.com/docs/compatibility-api",
       usage: "https://strandsagents.com/docs/user-guide/concepts/model-providers/cohere/"
     }
   })

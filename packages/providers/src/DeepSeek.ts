@@ -3,7 +3,8 @@
  *
  * It has no schemas of answers: the schema goes into the system message. It takes no images here. Its models think by default, and
  * then reject a tool choice that forces a call ("Thinking mode does not support this tool_choice", `RequestRejected`). To disable
- * thinking, set the extra `thinking: { type: "disabled" }`. In a conversation with tools, it wants its thoughts back. It states no
+ * thinking, set the extra `thinking: { type: "disabled" }`. A request that forces a call and asks for thinking fails with
+ * `Unsupported`. In a conversation with tools, it wants its thoughts back. It states no
  * limits.
  *
  * `anthropic` has the same models in Anthropic's protocol: `DeepSeek.anthropic.layer({ model })`.
@@ -23,9 +24,9 @@ export const { provider, target, layer, layerConfig, model } = Provider.make({
   chat: OpenAiChat.make({
     maxTokensField: "max_tokens",
     reasoningField: "reasoning_content",
-    topK: "unsupported",
+    lacks: ["topK"],
     formats: "json_object",
-    unsupported: ["images"],
+    unsupported: ["images", "forced tools while thinking"],
     cachedTokens: "prompt_cache_hit_tokens",
     limitHeaders: {}
   }),
@@ -35,7 +36,8 @@ export const { provider, target, layer, layerConfig, model } = Provider.make({
     formats: "https://api-docs.deepseek.com/guides/json_mode",
     limitHeaders: "https://api-docs.deepseek.com/quick_start/rate_limit",
     reasoningField: "https://api-docs.deepseek.com/guides/thinking_mode",
-    unsupported: "recorded in https://github.com/0xPlaygrounds/rig, tests/cassettes/deepseek (2026)",
+    unsupported:
+      "recorded in https://github.com/0xPlaygrounds/rig, tests/cassettes/deepseek (2026); https://github.com/cloudwego/eino/issues/994",
     usage: "https://api-docs.deepseek.com/api/create-chat-completion"
   }
 })

@@ -37,8 +37,10 @@ import type * as Scope from "effect/Scope"
 import type { EmbeddingRequest, EmbeddingResponse } from "./Embedding.ts"
 import * as Embeddings from "./internal/call/embeddings.ts"
 import * as Endpoint from "./internal/call/endpoint.ts"
+import { firstLacking } from "./internal/model/firstLacking.ts"
 import * as Checks from "./internal/model/parameters.ts"
 import type { EmbeddingLimits, EmbeddingRow } from "./internal/model/row.ts"
+import type { Unsupported } from "./Protocol.ts"
 import type { CallError } from "./ProviderError.ts"
 
 /** Defaults for fields that a request omits. */
@@ -59,8 +61,11 @@ export interface EmbeddingTarget<out E = never, out R = never> {
 /** A request to a target, which knows the model itself. */
 export type Request = Omit<EmbeddingRequest, "model">
 
-/** Why a target could not be opened: its configuration, its credential or its URL is missing or wrong. */
-export type OpenError = Endpoint.OpenError
+/**
+ * Why a target could not be opened: its configuration, its credential or its URL is missing or wrong, or its provider lacks its
+ * parameters.
+ */
+export type OpenError = Endpoint.OpenError | Unsupported
 
 /** An open target: its credential is at hand, its transport is up. */
 export class Embedder extends Context.Service<Embedder, {
@@ -98,11 +103,24 @@ const embedder = ({ model, options, provider }: EmbeddingTarget<unknown, unknown
     embed: (request) => embed({ ...options.parameters, ...request, model })
   })
 
+/** Fails if the provider lacks the target's parameters: then each call would fail, or drop them. */
+const openEmbeddings = <E, R>(
+  { model, options, provider }: EmbeddingTarget<E, R>
+): Effect.Effect<Embeddings.Embeddings, E | OpenError, R | Transport.Transport | Scope.Scope> => {
+  const { delivery, encodeRequest, name } = provider.embeddings
+  const lacking = firstLacking(
+    name,
+    options.parameters,
+    (parameters, onDropped) => encodeRequest({ ...parameters, input: ["?"], model }, delivery, onDropped)
+  )
+  return lacking === undefined ? Embeddings.open(provider, model, options) : Effect.fail(lacking)
+}
+
 /** Opens a target for as long as the scope is open. */
 export const open = <E, R>(
   target: EmbeddingTarget<E, R>
 ): Effect.Effect<Embedder["Service"], E | OpenError, R | Transport.Transport | Scope.Scope> =>
-  Effect.map(Embeddings.open(target.provider, target.model, target.options), (calls) => embedder(target, calls))
+  Effect.map(openEmbeddings(target), (calls) => embedder(target, calls))
 
 /** Loaded with the first layer, since many programs make no vectors and Effect's part of it takes long to load. */
 const embeddingModel = Effect.promise(() => import("./internal/effect/embeddingModel.ts"))
@@ -118,8 +136,8 @@ export const layer = <E, R>(
   target: EmbeddingTarget<E, R>
 ): Layer.Layer<EmbeddingModel | Embedder, E | OpenError, R | Transport.Transport> =>
   Layer.effectContext(Effect.gen(function*() {
-    const { model, options, provider } = target
-    const calls = yield* Embeddings.open(provider, model, options)
+    const { provider } = target
+    const calls = yield* openEmbeddings(target)
     const service = embedder(target, calls)
     const view = yield* embeddingModel
     return Context.merge(

@@ -18,7 +18,7 @@ export const { provider, target, layer, layerConfig, model, embeddingTarget, emb
     baseUrl: "https://generativelanguage.googleapis.com/v1beta/openai",
     chat: OpenAiChat.make({
       maxTokensField: "max_tokens",
-      topK: "unsupported",
+      lacks: ["topK"],
       toolFinish: "stop",
       limitHeaders: {}
     }),

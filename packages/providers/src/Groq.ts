@@ -14,9 +14,10 @@ import * as Provider from "./Provider.ts"
 export const { provider, target, layer, layerConfig, model } = Provider.make({
   name: "groq",
   baseUrl: "https://api.groq.com/openai/v1",
-  chat: OpenAiChat.make({ reasoningField: "reasoning", usage: "x_groq", topK: "unsupported" }),
+  chat: OpenAiChat.make({ reasoningField: "reasoning", usage: "x_groq", lacks: ["topK", "choices"] }),
   sources: {
     baseUrl: "https://console.groq.com/docs/openai",
+    lacks: "https://console.groq.com/docs/openai",
     limitHeaders: "https://console.groq.com/docs/rate-limits",
     reasoningField: "https://console.groq.com/docs/reasoning",
     usage: "https://console.groq.com/docs/api-reference#chat-create"

@@ -27,18 +27,25 @@ export const { provider, target, layer, layerConfig, model, embeddingTarget, emb
       reasoningField: "thinking",
       toolIds: { alphanumeric: 9 },
       usage: "unasked",
-      topK: "unsupported",
+      lacks: ["topK", "user", "serviceTier"],
       seedField: "random_seed",
       requiredTool: "any",
       tokensOutside: ["audio"],
       cachedTokens: "num_cached_tokens",
       limitHeaders
     }),
-    embeddings: OpenAiEmbeddings.make({ dimensionsField: "output_dimension", encoding: "float", limitHeaders }),
+    embeddings: OpenAiEmbeddings.make({
+      dimensionsField: "output_dimension",
+      encoding: "float",
+      lacks: ["user"],
+      limitHeaders
+    }),
     sources: {
       baseUrl: "https://docs.mistral.ai/api/endpoint/chat",
       embeddings: "https://docs.mistral.ai/api/endpoint/embeddings",
       errors: "https://docs.mistral.ai/resources/error-glossary",
+      lacks:
+        "https://github.com/mistralai/client-ts, src/models/components/chatcompletionrequest.ts and embeddingrequest.ts",
       reasoningField: "https://docs.mistral.ai/capabilities/reasoning",
       limitHeaders: "recorded in https://github.com/edubruell/tidyllm, tests/testthat/mistral_embedding (2025)",
       usage: "recorded in https://github.com/0xPlaygrounds/rig and https://github.com/pydantic/pydantic-ai (2025, 2026)"

@@ -4,6 +4,9 @@
  * The schema of an answer goes into the system message: its reference documents `json_object`. When a limit resets is stated in a
  * form that is not documented, so it is not read. It has no embeddings.
  *
+ * Models that think, such as Kimi K2.6, may reject a tool choice that forces a call ("tool_choice 'specified' is incompatible with
+ * thinking enabled", `RequestRejected`). They think by default: to disable it, set the extra `thinking: { type: "disabled" }`.
+ *
  * `anthropic` has the same models in Anthropic's protocol: `Moonshot.anthropic.layer({ model })`.
  *
  * @stable
@@ -19,7 +22,7 @@ export const { provider, target, layer, layerConfig, model } = Provider.make({
   baseUrl: "https://api.moonshot.ai/v1",
   chat: OpenAiChat.make({
     reasoningField: "reasoning_content",
-    topK: "unsupported",
+    lacks: ["topK"],
     formats: "json_object",
     cachedTokens: "cached_tokens",
     limitHeaders: { requests: { limit: "x-ratelimit-limit", remaining: "x-ratelimit-remaining" } }
@@ -29,6 +32,7 @@ export const { provider, target, layer, layerConfig, model } = Provider.make({
     errors: "https://www.kimi.com/help/kimi-api/api-error-codes",
     formats: "https://platform.kimi.ai/docs/guide/use-json-mode-feature-of-kimi-api",
     limitHeaders: "https://www.kimi.com/help/kimi-api/api-rate-limits",
+    forcedTools: "https://github.com/can1357/oh-my-pi/issues/1077",
     reasoningField: "recorded in https://github.com/pydantic/pydantic-ai (2025, 2026)"
   }
 })

@@ -26,15 +26,18 @@ export const { provider, target, layer, layerConfig, model, embeddingTarget, emb
     chat: OpenAiChat.make({
       maxTokensField: "max_tokens",
       reasoningField: "reasoning",
-      topK: "unsupported",
+      lacks: ["topK", "user", "choices"],
+      unsupported: ["forced tools"],
       limitHeaders: {}
     }),
-    embeddings: OpenAiEmbeddings.make({ encoding: "float", limitHeaders: {} }),
+    embeddings: OpenAiEmbeddings.make({ encoding: "float", lacks: ["user"], limitHeaders: {} }),
     auth,
     credential,
     sources: {
       baseUrl: "https://docs.ollama.com/api/openai-compatibility",
       embeddings: "https://docs.ollama.com/api/openai-compatibility",
+      lacks: "https://docs.ollama.com/api/openai-compatibility",
+      unsupported: "https://docs.ollama.com/api/openai-compatibility",
       reasoningField: "recorded in https://github.com/pydantic/pydantic-ai (2026)"
     }
   })

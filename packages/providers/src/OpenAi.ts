@@ -15,14 +15,14 @@ import * as Provider from "./Provider.ts"
 const openAi = Provider.make({
   name: "openai",
   baseUrl: "https://api.openai.com/v1",
-  chat: OpenAiChat.make({ topK: "unsupported" }),
+  chat: OpenAiChat.make({ lacks: ["topK"] }),
   embeddings: OpenAiEmbeddings.protocol,
   limits: { embeddings: { inputs: 2048, tokens: 300_000 } },
   transformer: toCodecOpenAI,
   sources: {
     baseUrl: "https://platform.openai.com/docs/api-reference/introduction",
     limits: "https://platform.openai.com/docs/api-reference/embeddings/create",
-    topK: "https://platform.openai.com/docs/api-reference/chat/create"
+    lacks: "https://platform.openai.com/docs/api-reference/chat/create"
   }
 })
 

@@ -16,7 +16,7 @@
  * - `toolChoice` and `parallelToolCalls` are sent only with tools. OpenAI rejects them otherwise.
  *
  * Compatible servers differ in details, which are quirks: `make({ maxTokensField: "max_tokens" })` is the protocol of a
- * server that knows only `max_tokens`. By default, `topK` is sent as `top_k`, which OpenAI rejects and many servers accept.
+ * server that knows only `max_tokens`. By default, `topK` is sent as `top_k`, which OpenAI rejects and many servers accept: its row has `lacks: ["topK"]`.
  *
  * Decoding a client's request normalises it:
  *

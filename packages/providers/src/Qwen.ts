@@ -5,6 +5,9 @@
  * `https://dashscope.aliyuncs.com/compatible-mode/v1`. Workspaces have addresses of their own. The schema of an answer goes into
  * the system message, since older models know only `json_object`. Headers with limits are not documented.
  *
+ * A model that thinks rejects a tool choice that forces a call. A request that asks for both fails with `Unsupported`. Where a
+ * model thinks by default, set the extra `enable_thinking: false`, else the call fails with `RequestRejected`.
+ *
  * `anthropic` has the same models in Anthropic's protocol: `Qwen.anthropic.layer({ model })`.
  *
  * @stable
@@ -25,6 +28,7 @@ export const { provider, target, layer, layerConfig, model, embeddingTarget, emb
       maxTokensField: "max_tokens",
       reasoningField: "reasoning_content",
       formats: "json_object",
+      unsupported: ["forced tools while thinking"],
       limitHeaders: {}
     }),
     embeddings: OpenAiEmbeddings.make({ encoding: "float", limitHeaders: {} }),
@@ -36,7 +40,8 @@ export const { provider, target, layer, layerConfig, model, embeddingTarget, emb
       errors: "https://help.aliyun.com/en/model-studio/error-code-start",
       formats: "https://www.alibabacloud.com/help/en/model-studio/json-mode",
       limits: "https://www.alibabacloud.com/help/en/model-studio/embedding-interfaces-compatible-with-openai",
-      reasoningField: "recorded in https://github.com/pydantic/pydantic-ai (2026)"
+      reasoningField: "recorded in https://github.com/pydantic/pydantic-ai (2026)",
+      unsupported: "https://github.com/cloudwego/eino/issues/994"
     }
   })
 

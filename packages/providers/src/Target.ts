@@ -30,7 +30,6 @@ import * as LanguageModel from "effect/ai/LanguageModel"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import * as Result from "effect/Result"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import type { ChatEvent } from "./ChatEvent.ts"
@@ -39,9 +38,10 @@ import type { ChatResponse } from "./ChatResponse.ts"
 import * as Chat from "./internal/call/chat.ts"
 import * as Endpoint from "./internal/call/endpoint.ts"
 import * as View from "./internal/effect/languageModel.ts"
+import { firstLacking } from "./internal/model/firstLacking.ts"
 import * as Parameters from "./internal/model/parameters.ts"
 import type { ChatRow } from "./internal/model/row.ts"
-import { type ChatProtocol, Unsupported } from "./Protocol.ts"
+import type { Unsupported } from "./Protocol.ts"
 import type { CallError } from "./ProviderError.ts"
 
 export interface Options<out E = never, out R = never> extends Endpoint.Options<E, R> {
@@ -103,29 +103,18 @@ const chatModel = ({ model, options, provider }: Target<unknown, unknown>, chat:
 /** What every call of a target asks, with the least that a request needs. */
 const least = { messages: [{ role: "user", content: "?" }] } as const
 
-/** The first parameter that each call would drop. The extras of other protocols are meant for other targets. */
-const firstDropped = ({ encodeRequest, name }: ChatProtocol, request: ChatRequest): Unsupported | undefined => {
-  const extras = request.extras?.[name]
-  let found: Unsupported | undefined
-  encodeRequest(
-    { ...request, extras: extras && { [name]: extras } },
-    { stream: false, includeUsage: false },
-    ({ field, reason }) => {
-      found ??= new Unsupported({ protocol: name, detail: `${field} (${reason})` })
-    }
-  )
-  return found
-}
-
 /** Fails if the protocol cannot express the target's parameters: then each call would fail, or drop them. */
 const openChat = <E, R>(
   { model, options, provider }: Target<E, R>
 ): Effect.Effect<Chat.Chat, E | OpenError, R | Transport.Transport | Scope.Scope> => {
-  const request = { ...options.parameters, ...least, model }
-  const encoded = provider.chat.encodeRequest(request, { stream: false, includeUsage: false })
-  if (Result.isFailure(encoded)) return Effect.fail(encoded.failure)
-  const dropped = firstDropped(provider.chat, request)
-  return dropped === undefined ? Chat.open(provider, model, options) : Effect.fail(dropped)
+  const { encodeRequest, name } = provider.chat
+  const lacking = firstLacking(
+    name,
+    options.parameters,
+    (parameters, onDropped) =>
+      encodeRequest({ ...parameters, ...least, model }, { stream: false, includeUsage: false }, onDropped)
+  )
+  return lacking === undefined ? Chat.open(provider, model, options) : Effect.fail(lacking)
 }
 
 /** Opens a target for as long as the scope is open. */

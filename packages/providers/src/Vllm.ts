@@ -23,13 +23,14 @@ const credential = Credential.configOrNone("VLLM_API_KEY")
 export const { provider, target, layer, layerConfig, model, embeddingTarget, embeddingLayer, embeddingLayerConfig } =
   Provider.make({
     name: "vllm",
-    chat: OpenAiChat.make({ maxTokensField: "max_tokens", limitHeaders: {} }),
+    chat: OpenAiChat.make({ maxTokensField: "max_tokens", lacks: ["user"], limitHeaders: {} }),
     embeddings: OpenAiEmbeddings.make({ encoding: "float", limitHeaders: {} }),
     auth,
     credential,
     sources: {
       chat: "https://docs.vllm.ai/en/latest/serving/openai_compatible_server.html",
       embeddings: "https://docs.vllm.ai/en/latest/serving/openai_compatible_server.html#embeddings-api",
+      lacks: "https://docs.vllm.ai/en/latest/serving/openai_compatible_server.html",
       reasoningField: "both names are read: https://docs.vllm.ai/en/latest/features/reasoning_outputs.html"
     }
   })

@@ -17,7 +17,7 @@ export const { provider, target, layer, layerConfig, model } = Provider.make({
   baseUrl: "https://api.x.ai/v1",
   chat: OpenAiChat.make({
     reasoningField: "reasoning_content",
-    topK: "unsupported",
+    lacks: ["topK"],
     tokensOutside: ["reasoning"],
     limitHeaders: {}
   }),

@@ -22,7 +22,7 @@ export const { provider, target, layer, layerConfig, model } = Provider.make({
     maxTokensField: "max_tokens",
     reasoningField: "reasoning_content",
     usage: "unasked",
-    topK: "unsupported",
+    lacks: ["topK"],
     formats: "json_object",
     unsupported: ["forced tools"],
     limitHeaders: {}

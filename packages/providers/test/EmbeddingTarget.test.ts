@@ -9,7 +9,14 @@ import {
   Transport,
   TransportError
 } from "@clawback/core"
-import { type Embedding, EmbeddingTarget, OpenAi, OpenAiEmbeddings, ProviderError } from "@clawback/providers"
+import {
+  type Embedding,
+  EmbeddingTarget,
+  OpenAi,
+  OpenAiEmbeddings,
+  type Protocol,
+  ProviderError
+} from "@clawback/providers"
 import { assert, describe, it } from "@effect/vitest"
 import { Cause, type Config, Effect, Fiber, Layer, Metric, Option, Redacted, type Scope, Tracer } from "effect"
 import { type AiError, EmbeddingModel } from "effect/ai"
@@ -340,6 +347,7 @@ describe("the types of a target of embeddings", () => {
       | Credential.CredentialUnavailable
       | SessionError.SessionError
       | TransportError.InvalidUrl
+      | Protocol.Unsupported
     expectTypeOf<Effect.Error<ReturnType<typeof EmbeddingTarget.open<never, never>>>>().toEqualTypeOf<OpenError>()
     expectTypeOf<Scope.Scope>().toExtend<Effect.Services<ReturnType<typeof EmbeddingTarget.open<never, never>>>>()
     expectTypeOf(OpenAi.embeddingLayer({ model })).toEqualTypeOf<

@@ -69,7 +69,8 @@ describe("the quirks of OpenAI's chat completions", () => {
       reasoningDetails: "as-received",
       toolIds: "any",
       usage: "include_usage",
-      topK: "top_k",
+      lacks: [],
+      efforts: "any",
       fileUrl: "unsupported",
       systemRole: "system",
       seedField: "seed",
@@ -148,7 +149,7 @@ describe("the quirks of OpenAI's chat completions", () => {
 
   it("do not send a top K to a server that has none", () => {
     assert.deepInclude(encode({}, { topK: 7 }), { top_k: 7 })
-    assert.notProperty(encode({ topK: "unsupported" }, { topK: 7 }), "top_k")
+    assert.notProperty(encode({ lacks: ["topK"] }, { topK: 7 }), "top_k")
   })
 })
 

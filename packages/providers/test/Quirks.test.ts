@@ -23,6 +23,10 @@ describe("quirks", () => {
     [`{"toolIds":{"alphanumerc":9}}`, OpenAiChat.make, "quirks.toolIds"],
     [`{"modelIn":"path"}`, OpenAiChat.make, "quirks.modelIn"],
     [`{"modelIn":{"apiVersion":1}}`, OpenAiChat.make, "quirks.modelIn.apiVersion"],
+    [`{"lacks":["top_k"]}`, OpenAiChat.make, "quirks.lacks"],
+    [`{"lacks":["input"]}`, OpenAiEmbeddings.make, "quirks.lacks"],
+    [`{"efforts":["most"]}`, OpenAiChat.make, "quirks.efforts"],
+    [`{"efforts":[]}`, OpenAiChat.make, "quirks.efforts"],
     [`{"unsupported":["tool"]}`, OpenAiChat.make, "quirks.unsupported"],
     [`{"unsupported":"tools"}`, OpenAiChat.make, "quirks.unsupported"],
     [`{"limitHeaders":{"a":{"resetAs":"epoch"}}}`, OpenAiChat.make, "quirks.limitHeaders.a.resetAs"],
@@ -74,6 +78,7 @@ describe("the quirks of OpenAI's embeddings", () => {
     assert.deepStrictEqual(OpenAiEmbeddings.protocol.quirks, {
       dimensionsField: "dimensions",
       encoding: "base64",
+      lacks: [],
       modelIn: "body",
       limitHeaders: OpenAiChat.protocol.quirks.limitHeaders
     })

@@ -1,10 +1,17 @@
 /** What a vendor rejects is not sent, as its row says. */
-import { OpenAi, type Protocol, Target } from "@clawback/providers"
+import { Credential, type Transport } from "@clawback/core"
+import { OpenAi, Protocol, Target } from "@clawback/providers"
 import * as Cohere from "@clawback/providers/Cohere"
+import * as DeepSeek from "@clawback/providers/DeepSeek"
+import * as Groq from "@clawback/providers/Groq"
 import * as LmStudio from "@clawback/providers/LmStudio"
+import * as Mistral from "@clawback/providers/Mistral"
+import * as Ollama from "@clawback/providers/Ollama"
 import * as Perplexity from "@clawback/providers/Perplexity"
+import * as Qwen from "@clawback/providers/Qwen"
+import * as Vllm from "@clawback/providers/Vllm"
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Layer, Result } from "effect"
+import { Effect, Layer, Redacted, Result } from "effect"
 import * as FakeTransport from "./support/fakeTransport.ts"
 
 const asking = { model: "m", messages: [{ role: "user", content: "?" }] } as const
@@ -27,6 +34,104 @@ describe("a top K", () => {
       assert.strictEqual(error._tag, "Unsupported")
       assert.include(error.message, "topK")
     }))
+})
+
+/** What is dropped from a request to a server, and what is sent. */
+const left = (chat: Protocol.ChatProtocol, fields: object) => {
+  const dropped: Array<string> = []
+  const body = Result.getOrThrow(
+    chat.encodeRequest({ ...asking, ...fields }, asStream, ({ field }) => dropped.push(field))
+  )
+  return { dropped, fields: Object.keys(body) }
+}
+
+describe("a field that a vendor lacks", () => {
+  it.each<[string, Protocol.ChatProtocol, object, string]>([
+    ["Mistral", Mistral.provider.chat, { user: "u-1" }, "user"],
+    ["Mistral", Mistral.provider.chat, { serviceTier: "flex" }, "service_tier"],
+    ["Cohere", Cohere.provider.chat, { serviceTier: "priority" }, "service_tier"],
+    [
+      "Cohere",
+      Cohere.provider.chat,
+      { tools: [{ name: "f", parameters: {} }], parallelToolCalls: false },
+      "parallel_tool_calls"
+    ],
+    ["Ollama", Ollama.provider.chat, { user: "u-1" }, "user"],
+    ["vLLM", Vllm.provider.chat, { user: "u-1" }, "user"]
+  ])("is not sent, and is reported: %s %#", (_, chat, fields, name) => {
+    const found = left(chat, fields)
+    assert.notInclude(found.fields, name)
+    assert.deepStrictEqual(found.dropped, [Object.keys(fields).at(-1)])
+  })
+
+  it("is left out without a word where it asks for nothing", () => {
+    const { dropped, fields } = left(Cohere.provider.chat, { choices: 1, parallelToolCalls: true, serviceTier: "auto" })
+    assert.deepStrictEqual(dropped, [])
+    assert.notIncludeMembers(fields, ["n", "parallel_tool_calls", "service_tier"])
+  })
+
+  it.each([["Groq", Groq.provider.chat], ["Cohere", Cohere.provider.chat], ["Ollama", Ollama.provider.chat]])(
+    "is refused where the answer would have another form: several choices at %s",
+    (_, { encodeRequest }) => {
+      const encoded = encodeRequest({ ...asking, choices: 2 }, asStream)
+      assert.include(Result.isFailure(encoded) && encoded.failure.message, "several answers")
+    }
+  )
+
+  it.effect("is refused in the parameters of a layer", () =>
+    Effect.gen(function*() {
+      const key = Credential.redacted("test", Redacted.make("sk"))
+      const layers = [
+        Mistral.layer({ model: "m", credential: key, parameters: { user: "u-1" } }),
+        Groq.layer({ model: "m", credential: key, parameters: { choices: 2 } }),
+        Mistral.embeddingLayer({ model: "m", credential: key, parameters: { user: "u-1" } }),
+        Cohere.embeddingLayer({ model: "m", credential: key, parameters: { dimensions: 8 } })
+      ]
+      for (const [at, field] of ["user", "several answers", "user", "dimensions"].entries()) {
+        const layer = Layer.provide(
+          layers[at]! as Layer.Layer<never, unknown, Transport.Transport>,
+          FakeTransport.make().layer
+        )
+        const error = yield* Effect.flip(Effect.scoped(Layer.build(layer)))
+        assert.instanceOf(error, Protocol.Unsupported)
+        assert.include(error.message, field)
+      }
+    }))
+})
+
+describe("an effort", () => {
+  it.each([["none", "none"], ["low", "high"], ["high", "high"], ["max", "high"], ["turbo", "turbo"]])(
+    "becomes the next that Cohere has: %s",
+    (effort, sent) => {
+      const { encodeRequest } = Cohere.provider.chat
+      const body = Result.getOrThrow(encodeRequest({ ...asking, reasoning: { effort } }, asStream))
+      assert.strictEqual(body["reasoning_effort"], sent)
+    }
+  )
+})
+
+describe("a tool choice that forces a call", () => {
+  const forced = { ...asking, tools: [{ name: "f", parameters: { type: "object" } }], toolChoice: "required" } as const
+
+  it.each<[string, Protocol.ChatProtocol, object]>([
+    ["Cohere", Cohere.provider.chat, {}],
+    ["Ollama", Ollama.provider.chat, {}],
+    ["Qwen", Qwen.provider.chat, { reasoning: { effort: "low" } }],
+    ["Qwen", Qwen.provider.chat, { extras: { "openai-chat": { enable_thinking: true } } }],
+    ["DeepSeek", DeepSeek.provider.chat, { reasoning: { budgetTokens: 100 } }],
+    ["DeepSeek", DeepSeek.provider.chat, { extras: { "openai-chat": { thinking: { type: "enabled" } } } }]
+  ])("is refused where the vendor rejects or ignores it: %s %#", (_, { encodeRequest }, fields) => {
+    const encoded = encodeRequest({ ...forced, ...fields }, asStream)
+    assert.include(Result.isFailure(encoded) && encoded.failure.message, "forces a call")
+  })
+
+  it.each<[string, Protocol.ChatProtocol, object]>([
+    ["Qwen", Qwen.provider.chat, { reasoning: { effort: "none" } }],
+    ["Qwen", Qwen.provider.chat, { extras: { "openai-chat": { enable_thinking: false } } }],
+    ["DeepSeek", DeepSeek.provider.chat, { extras: { "openai-chat": { thinking: { type: "disabled" } } } }]
+  ])("is sent to a model that does not think: %s %#", (_, { encodeRequest }, fields) => {
+    assert.propertyVal(Result.getOrThrow(encodeRequest({ ...forced, ...fields }, asStream)), "tool_choice", "required")
+  })
 })
 
 describe("a stream", () => {

@@ -104,7 +104,9 @@ const uploaded = (protocol: string) => part({ type: "file", source: { fileId: "f
 
 /** A request with something that a protocol lacks. Each rule has one. */
 export const withLacking: {
-  readonly [Name in keyof Lacking]: { readonly [Rule in keyof Lacking[Name]]: Request }
+  readonly [Name in keyof Lacking]: {
+    readonly [Rule in keyof Lacking[Name]]: Request & { readonly dimensions?: number }
+  }
 } = {
   "anthropic-messages": {
     choices: { ...asking, choices: 2 },
@@ -127,8 +129,11 @@ export const withLacking: {
   },
   "openai-chat": {
     budget: { ...asking, reasoning: { budgetTokens: 1024 } },
+    choices: { ...asking, choices: 2 },
+    effort: { ...asking, reasoning: { effort: "low" } },
     fileUrl: part({ type: "file", source: { url: "https://example.test/a.pdf" } }),
     formatDescription: { ...asking, format: { type: "json-schema", name: "a", description: "A", schema: {} } },
+    frequencyPenalty: { ...asking, frequencyPenalty: 1 },
     imageId: part({ type: "image", source: { fileId: "file-1" } }),
     isError: called("a", { isError: true }),
     json: { ...asking, format: { type: "json" } },
@@ -137,13 +142,21 @@ export const withLacking: {
       tools: [{ name: "f", parameters: { type: "object" } }],
       toolChoice: { tool: "f" }
     },
+    parallelToolCalls: { ...asking, parallelToolCalls: false },
     plainText: file("text/plain"),
+    presencePenalty: { ...asking, presencePenalty: -1 },
     reasoning: thought({ signature: "c2ln" }),
     results: called("a", { content: [{ type: "image", source: { url: "https://example.test/a.png" } }] }),
+    seed: { ...asking, seed: 7 },
+    serviceTier: { ...asking, serviceTier: "priority" },
     tierName: { ...asking, serviceTier: "standard_only" },
     toolChoice: { ...asking, toolChoice: { tool: "f" } },
     topK: { ...asking, topK: 7 },
-    uploaded: uploaded("anthropic-messages")
+    uploaded: uploaded("anthropic-messages"),
+    user: { ...asking, user: "u-1" }
   },
-  "openai-embeddings": {}
+  "openai-embeddings": {
+    dimensions: { ...asking, dimensions: 8 },
+    user: { ...asking, user: "u-1" }
+  }
 }

@@ -166,7 +166,11 @@ const lack = (field: string, rule: Rule, when?: string): Lack => ({ ...rule, fie
 
 const content = "messages.content"
 const choosing = dropped("there are no tools to choose from")
+const repeating = dropped("the model repeats itself as it likes")
+const seeding = dropped("the same request may have another answer")
+const wandering = dropped("the model changes topics as it likes")
 const withoutTools = "without tools"
+const asLacked = "as the row's `lacks` says"
 const uploaded = lack(
   content,
   refused("the provider does not have it"),
@@ -181,12 +185,12 @@ export const lacking = {
     effort: lack("reasoning.effort", converted("no thinking; the effort `low`"), "`none`; `minimal`"),
     fileType: lack(content, refused("the provider reads only text, images and PDF"), "a file of another type"),
     formatDescription: lack("format.description", dropped("the schema says what the answer is")),
-    frequencyPenalty: lack("frequencyPenalty", dropped("the model repeats itself as it likes"), "other than 0"),
+    frequencyPenalty: lack("frequencyPenalty", repeating, "other than 0"),
     json: lack("format", dropped("the prompt alone asks for JSON: only a schema is enforced"), "JSON without a schema"),
     plainText: lack(content, converted("a document of plain text"), "a file of text"),
-    presencePenalty: lack("presencePenalty", dropped("the model changes topics as it likes"), "other than 0"),
+    presencePenalty: lack("presencePenalty", wandering, "other than 0"),
     reasoning: lack(`${content}.reasoning`, dropped("the provider accepts only thinking that it signed"), "unsigned"),
-    seed: lack("seed", dropped("the same request may have another answer")),
+    seed: lack("seed", seeding),
     temperature: lack("temperature", dropped("it is sent as 1, the highest"), "above 1"),
     tier: lack("serviceTier", dropped("the provider has no such tier"), "`flex`, `scale`, `priority`, `fast`"),
     tierName: lack("serviceTier", converted("`standard_only`"), "`default`"),
@@ -200,12 +204,15 @@ export const lacking = {
   },
   "openai-chat": {
     budget: lack("reasoning.budgetTokens", converted("an effort, unless there is one")),
+    choices: lack("choices", refused("the server gives one"), `several answers to one request, ${asLacked}`),
+    effort: lack("reasoning.effort", converted("the next higher, else the highest"), "as the row's `efforts` says"),
     fileUrl: lack(content, refused("the provider fetches only images"), "a file by its URL"),
     formatDescription: lack(
       "format.description",
       converted("the description of the schema"),
       "as the row's `formats` says"
     ),
+    frequencyPenalty: lack("frequencyPenalty", repeating, `other than 0, ${asLacked}`),
     imageId: lack(content, refused("the provider takes images by URL or whole"), "an uploaded image"),
     isError: lack("messages.isError", dropped("only the text of the result says that the tool failed"), "true"),
     json: lack("format", converted("the schema of any object"), "JSON without a schema, as the row's `json` says"),
@@ -214,7 +221,13 @@ export const lacking = {
       converted("`required`, with this tool alone"),
       "one tool, as the row's `namedTool` says"
     ),
+    parallelToolCalls: lack(
+      "parallelToolCalls",
+      dropped("the model calls as many tools as it likes"),
+      `false, ${asLacked}`
+    ),
     plainText: lack(content, converted("a text"), "a file of plain text"),
+    presencePenalty: lack("presencePenalty", wandering, `other than 0, ${asLacked}`),
     reasoning: lack(
       `${content}.reasoning`,
       dropped("the provider does not accept this thinking back"),
@@ -225,12 +238,18 @@ export const lacking = {
       converted("a message of the user after the results"),
       "images and files in the result of a tool"
     ),
+    seed: lack("seed", seeding, asLacked),
+    serviceTier: lack("serviceTier", dropped("the provider has no tiers"), `other than the usual one, ${asLacked}`),
     tierName: lack("serviceTier", converted("`default`"), "`standard_only`"),
     toolChoice: lack("toolChoice", choosing, withoutTools),
-    topK: lack("topK", dropped("the provider samples as it likes"), "as the row's `topK` says"),
-    uploaded
+    topK: lack("topK", dropped("the provider samples as it likes"), asLacked),
+    uploaded,
+    user: lack("user", dropped("the provider does not learn who asks"), asLacked)
   },
-  "openai-embeddings": {}
+  "openai-embeddings": {
+    dimensions: lack("dimensions", refused("the vectors would have another length"), asLacked),
+    user: lack("user", dropped("the provider does not learn who asks"), asLacked)
+  }
 } satisfies Readonly<Record<string, Readonly<Record<string, Lack>>>>
 
 export type Lacking = typeof lacking

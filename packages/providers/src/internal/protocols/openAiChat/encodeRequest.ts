@@ -6,8 +6,8 @@ import { catching } from "../../json/catching.ts"
 import { fields, isObject, object } from "../../json/json.ts"
 import * as Model from "../../model/crossing.ts"
 import { encodeMessages } from "./encodeMessages.ts"
-import { type Crossing, protocol } from "./extras.ts"
-import type { Quirks } from "./quirks.ts"
+import { type Crossing, own, protocol } from "./extras.ts"
+import { acceptedEffort, type LackedField, type Quirks } from "./quirks.ts"
 
 const encodeTool = (crossing: Crossing, tool: Tool): JsonObject => {
   if ("protocol" in tool) return crossing.tool(tool)
@@ -68,12 +68,26 @@ const told = ({ formats }: Quirks, { format, messages }: ChatRequest): ReadonlyA
 const shown = ({ messages }: ChatRequest): boolean =>
   messages.some(({ content }) => typeof content !== "string" && content.some(({ type }) => type === "image"))
 
+/** Whether a choice forces a call, for which it needs tools. */
+const isChoice = (choice: ToolChoice | undefined): boolean => choice === "required" || typeof choice === "object"
+
+/** Whether the request asks for thinking, in words of its own or in those of DeepSeek or Alibaba. */
+const thinks = ({ extras, reasoning = {} }: ChatRequest): boolean => {
+  const { enable_thinking: isEnabled, thinking } = own(extras)
+  const type = object(thinking)?.["type"] ?? isEnabled
+  if (type === "disabled" || type === false) return false
+  const { budgetTokens = 0, effort = "none" } = reasoning
+  return type === "enabled" || type === true || effort !== "none" || budgetTokens > 0
+}
+
 /** Fails where the request has something that these servers do not offer. */
 const refuse = (crossing: Crossing, { unsupported: lacks }: Quirks, request: ChatRequest): void => {
   if (lacks.includes("tools") && (request.tools ?? []).length > 0) crossing.refuse("tools")
-  const { toolChoice = "auto" } = request
-  if (lacks.includes("forced tools") && (toolChoice === "required" || typeof toolChoice === "object")) {
-    crossing.refuse("a tool choice that forces a call")
+  if (isChoice(request.toolChoice)) {
+    if (lacks.includes("forced tools")) crossing.refuse("a tool choice that forces a call")
+    if (lacks.includes("forced tools while thinking") && thinks(request)) {
+      crossing.refuse("a tool choice that forces a call while the model thinks")
+    }
   }
   if (lacks.includes("images") && shown(request)) crossing.refuse("an image")
 }
@@ -100,16 +114,30 @@ const reasoningEffort = (reasoning: Reasoning | undefined, extras: JsonObject): 
   return isObject(thinking) && "type" in thinking ? reasoning.effort : effort(reasoning)
 }
 
-const topK = (crossing: Crossing, quirks: Quirks, asked: number | undefined): number | undefined => {
-  if (asked === undefined || quirks.topK === "top_k") return asked
-  crossing.lacks("topK")
-  return undefined
+/** Values that ask for nothing that a server without the field does not do anyway. */
+const usual: { readonly [Field in LackedField]?: ReadonlyArray<ChatRequest[Field]> } = {
+  choices: [1],
+  frequencyPenalty: [0],
+  parallelToolCalls: [true],
+  presencePenalty: [0],
+  serviceTier: ["auto", "default", "standard_only"]
 }
 
-/** Whether a choice needs tools. */
-const isChoice = (choice: ToolChoice | undefined): boolean => choice === "required" || typeof choice === "object"
+/** The request without the fields that the server lacks. */
+const without = (crossing: Crossing, { lacks }: Quirks, request: ChatRequest): ChatRequest => {
+  const given = lacks.filter((field) => request[field] !== undefined)
+  if (given.length === 0) return request
+  const left: { -readonly [Field in keyof ChatRequest]: ChatRequest[Field] } = { ...request }
+  for (const field of given) {
+    const values: ReadonlyArray<unknown> = usual[field] ?? []
+    if (!values.includes(request[field])) crossing.lacks(field)
+    delete left[field]
+  }
+  return left
+}
 
-const encode = (crossing: Crossing, quirks: Quirks, request: ChatRequest, delivery: Delivery): JsonObject => {
+const encode = (crossing: Crossing, quirks: Quirks, given: ChatRequest, delivery: Delivery): JsonObject => {
+  const request = without(crossing, quirks, given)
   const sole = soleTool(quirks, request)
   const tools = sole === undefined ? request.tools ?? [] : [sole]
   const choice = sole === undefined ? request.toolChoice : "required"
@@ -134,13 +162,13 @@ const encode = (crossing: Crossing, quirks: Quirks, request: ChatRequest, delive
       [quirks.maxTokensField]: request.maxOutputTokens,
       temperature: request.temperature,
       top_p: request.topP,
-      top_k: topK(crossing, quirks, request.topK),
+      top_k: request.topK,
       presence_penalty: request.presencePenalty,
       frequency_penalty: request.frequencyPenalty,
       stop: request.stop,
       [quirks.seedField]: request.seed,
       n: request.choices,
-      reasoning_effort: reasoningEffort(request.reasoning, extras),
+      reasoning_effort: acceptedEffort(quirks, reasoningEffort(request.reasoning, extras)),
       // Anthropic's word for no other than the usual one.
       service_tier: request.serviceTier === "standard_only" ? "default" : request.serviceTier,
       user: request.user

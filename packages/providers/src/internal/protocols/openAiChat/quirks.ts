@@ -2,6 +2,30 @@ import * as OptionCheck from "@clawback/core/OptionCheck"
 import { checkedLimitHeaders, type LimitHeaders, standard } from "../openAi/limits.ts"
 import { checkedPlace, type ModelPlace } from "../openAi/place.ts"
 
+/** The known values of each quirk that is a list of words. */
+const lists = {
+  lacks: [
+    "choices",
+    "frequencyPenalty",
+    "parallelToolCalls",
+    "presencePenalty",
+    "seed",
+    "serviceTier",
+    "topK",
+    "user"
+  ],
+  unsupported: ["tools", "forced tools", "forced tools while thinking", "images"],
+  tokensOutside: ["reasoning", "audio"]
+} as const
+
+/** A field of all requests that a server may lack. */
+export type LackedField = typeof lists.lacks[number]
+
+/** From least to most. */
+const efforts = ["none", "minimal", "low", "medium", "high", "xhigh", "max"] as const
+
+type Effort = typeof efforts[number]
+
 /**
  * The differences between servers of this protocol. A provider declares its quirks, and the code reads them. No code
  * compares the provider's name.
@@ -54,10 +78,16 @@ export interface Quirks {
    */
   readonly usage: "include_usage" | "unasked" | "x_groq"
   /**
-   * The field of `topK`. OpenAI rejects `top_k`; vLLM, OpenRouter, Together and others accept it. With `unsupported`, it is
-   * not sent, which the answer reports as dropped.
+   * Shared fields that the server rejects or ignores, such as `topK` (`top_k`) at OpenAI, which answers 400, and `user` at
+   * Mistral, which answers 422. They are not sent, and the answer reports them as dropped. Several `choices` are refused with
+   * `Unsupported`, since the answer would have another form.
    */
-  readonly topK: "top_k" | "unsupported"
+  readonly lacks: ReadonlyArray<LackedField>
+  /**
+   * The efforts of `reasoning` that the server accepts. Another one becomes the next higher, or else the highest. Cohere has
+   * only `none` and `high` (its page on its compatible endpoint).
+   */
+  readonly efforts: "any" | ReadonlyArray<Effort>
   /**
    * The field of a file's URL. OpenAI rejects a URL; OpenRouter accepts it in `file_data` (its guide to PDF inputs). With
    * `unsupported`, a request with the URL of a file fails with `Unsupported`.
@@ -91,8 +121,11 @@ export interface Quirks {
    * structured outputs) have no `json_object`. With `json_schema`, they get the schema of any object.
    */
   readonly json: "json_object" | "json_schema"
-  /** What these servers lack. A request with it fails with `Unsupported` before it is sent. */
-  readonly unsupported: ReadonlyArray<"tools" | "forced tools" | "images">
+  /**
+   * What these servers lack. A request with it fails with `Unsupported` before it is sent. `forced tools while thinking`: a tool
+   * choice that forces a call, in a request that asks for thinking. A model that thinks unasked rejects it itself.
+   */
+  readonly unsupported: ReadonlyArray<"tools" | "forced tools" | "forced tools while thinking" | "images">
   /**
    * Tokens that the server counts outside of its totals: `reasoning` outside of `completion_tokens` (xAI), `audio` outside of
    * `prompt_tokens` (Mistral). Our counts include them.
@@ -115,7 +148,8 @@ const defaults: Quirks = {
   reasoningDetails: "as-received",
   toolIds: "any",
   usage: "include_usage",
-  topK: "top_k",
+  lacks: [],
+  efforts: "any",
   fileUrl: "unsupported",
   systemRole: "system",
   seedField: "seed",
@@ -138,7 +172,6 @@ const words = {
   reasoningField: ["as-received", "never", "reasoning_content", "reasoning", "thinking"],
   reasoningDetails: ["as-received", "never"],
   usage: ["include_usage", "unasked", "x_groq"],
-  topK: ["top_k", "unsupported"],
   fileUrl: ["file_data", "unsupported"],
   systemRole: ["system", "developer"],
   seedField: ["seed", "random_seed"],
@@ -151,12 +184,6 @@ const words = {
   streamEnd: ["[DONE]", "finish"]
 } as const
 
-/** The known values of each quirk that is a list of words. */
-const lists = {
-  unsupported: ["tools", "forced tools", "images"],
-  tokensOutside: ["reasoning", "audio"]
-} as const
-
 /** A hash has no more characters. */
 const longestToolId = 11
 
@@ -166,17 +193,25 @@ const checkedToolIds = (toolIds: Quirks["toolIds"]): Quirks["toolIds"] => {
   return { alphanumeric: OptionCheck.count("quirks.toolIds.alphanumeric", alphanumeric, 1, longestToolId) }
 }
 
+const checkedList = <Word extends string>(name: string, given: unknown, known: ReadonlyArray<Word>) => {
+  if (!Array.isArray(given)) throw OptionCheck.wrong(name, given, "a list")
+  for (const item of given) OptionCheck.choice<string>(name, item, known)
+  return given as ReadonlyArray<Word>
+}
+
+const checkedEfforts = (given: Quirks["efforts"]): Quirks["efforts"] => {
+  if (given === "any") return given
+  if (checkedList("quirks.efforts", given, efforts).length > 0) return given
+  throw OptionCheck.wrong("quirks.efforts", given, "`any` or a list of efforts")
+}
+
 /** All quirks: an undefined one is its default. Throws a `RangeError` at an unknown quirk or value. */
 export const complete = (quirks: Partial<Quirks>): Quirks => {
   const given = OptionCheck.fields("quirks", quirks, defaults)
   const word = <K extends keyof typeof words>(name: K) =>
     OptionCheck.choice<typeof words[K][number]>(`quirks.${name}`, given[name] ?? defaults[name], words[name])
-  const list = <K extends keyof typeof lists>(name: K) => {
-    const found: Quirks[K] = given[name] ?? defaults[name]
-    if (!Array.isArray(found)) throw OptionCheck.wrong(`quirks.${name}`, found, "a list")
-    for (const item of found) OptionCheck.choice<string>(`quirks.${name}`, item, lists[name])
-    return found
-  }
+  const list = <K extends keyof typeof lists>(name: K) =>
+    checkedList<typeof lists[K][number]>(`quirks.${name}`, given[name] ?? defaults[name], lists[name])
   const reasoningField = word("reasoningField")
   return {
     maxTokensField: word("maxTokensField"),
@@ -186,7 +221,8 @@ export const complete = (quirks: Partial<Quirks>): Quirks => {
       : word("reasoningDetails"),
     toolIds: checkedToolIds(given.toolIds ?? defaults.toolIds),
     usage: word("usage"),
-    topK: word("topK"),
+    lacks: list("lacks"),
+    efforts: checkedEfforts(given.efforts ?? defaults.efforts),
     fileUrl: word("fileUrl"),
     systemRole: word("systemRole"),
     seedField: word("seedField"),
@@ -202,6 +238,14 @@ export const complete = (quirks: Partial<Quirks>): Quirks => {
     streamEnd: word("streamEnd"),
     limitHeaders: checkedLimitHeaders("quirks.limitHeaders", given.limitHeaders ?? defaults.limitHeaders)
   }
+}
+
+/** The effort in a word that the server accepts. Words of its own are left to it. */
+export const acceptedEffort = ({ efforts: accepted }: Quirks, asked: string | undefined): string | undefined => {
+  const rank = efforts.findIndex((effort) => effort === asked)
+  if (accepted === "any" || rank < 0) return asked
+  const known = efforts.filter((effort) => accepted.includes(effort))
+  return known.find((effort) => efforts.indexOf(effort) >= rank) ?? known.at(-1)
 }
 
 const alphabet = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"

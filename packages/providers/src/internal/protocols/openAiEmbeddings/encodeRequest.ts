@@ -6,21 +6,29 @@ import { catching } from "../../json/catching.ts"
 import * as From from "../../json/json.ts"
 import { Crossing } from "../../model/crossing.ts"
 import { protocol } from "./extras.ts"
-import type { Quirks } from "./quirks.ts"
+import type { LackedField, Quirks } from "./quirks.ts"
 
-export const encodeRequest = ({ dimensionsField, modelIn }: Quirks) =>
+export const encodeRequest = ({ dimensionsField, lacks, modelIn }: Quirks) =>
 (
   { dimensions, extras, input, model, user }: EmbeddingRequest,
   { encoding }: EmbeddingDelivery,
   onDropped?: OnDropped
 ): Result.Result<JsonObject, Unsupported> =>
-  catching(Unsupported, () => ({
-    ...new Crossing(protocol, onDropped).own(extras, "request"),
-    ...From.fields({
-      model: modelIn === "body" ? model : undefined,
-      input,
-      [dimensionsField]: dimensions,
-      user,
-      encoding_format: encoding
-    })
-  }))
+  catching(Unsupported, () => {
+    const crossing = new Crossing(protocol, onDropped)
+    const known = <Value>(field: LackedField, value: Value): Value | undefined => {
+      if (value === undefined || !lacks.includes(field)) return value
+      crossing.lacks(field, field)
+      return undefined
+    }
+    return {
+      ...crossing.own(extras, "request"),
+      ...From.fields({
+        model: modelIn === "body" ? model : undefined,
+        input,
+        [dimensionsField]: known("dimensions", dimensions),
+        user: known("user", user),
+        encoding_format: encoding
+      })
+    }
+  })
