@@ -1,4 +1,4 @@
-import { Pool, SessionRegistry } from "@clawback/core"
+import { Caller, Deadline, Pool, SessionRegistry } from "@clawback/core"
 import { assert, describe, it } from "@effect/vitest"
 import { Deferred, Effect, Fiber, Logger } from "effect"
 import { TestClock } from "effect/testing"
@@ -22,6 +22,30 @@ describe("The items of a pool", () => {
       yield* turn(3)
       assert.deepInclude(yield* Pool.stats(pool), { idle: 2, opened: 3 })
       assert.deepStrictEqual(server.closed, [item.id])
+    }).pipe(isolated))
+
+  it.effect("an item belongs to its pool: it has neither the deadline nor the caller of the work around", () =>
+    Effect.gen(function*() {
+      const server = new PoolServer()
+      server.connecting = Effect.sleep("1 minute")
+      const make = Pool.make({
+        acquire: server.connect,
+        max: 1,
+        connectTimeout: "5 minutes",
+        acquireTimeout: "5 minutes"
+      })
+      const pool = yield* make.pipe(Deadline.within("1 second"), Caller.provide({ tenant: "maker" }))
+      const borrower = yield* Effect.forkChild(
+        Caller.provide(Effect.scoped(Effect.andThen(Pool.get(pool), Effect.never)), { tenant: "borrower" }),
+        { startImmediately: true }
+      )
+      yield* TestClock.adjust("1 minute")
+      const sessions = yield* SessionRegistry.list()
+      assert.deepStrictEqual(
+        sessions.map(({ kind, owner, state }) => [kind, owner.caller?.tenant, state]),
+        [["borrow", "borrower", "open"], ["resource", undefined, "open"]]
+      )
+      yield* Fiber.interrupt(borrower)
     }).pipe(isolated))
 
   it.effect("an item that was idle for longer than the bypass window is checked before it is lent", () =>

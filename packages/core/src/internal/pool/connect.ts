@@ -27,6 +27,8 @@ export const whyFailed = <E>(
     : exit.cause
 }
 
+const release = (scope: Scope.Closeable, exit: Exit.Exit<unknown, unknown>) => Scope.close(scope, exit)
+
 /**
  * Can be interrupted while the item is acquired. What was acquired until then is released. Once acquired, the item is held by
  * its session, in the same step.
@@ -49,7 +51,7 @@ export const connect = <A, E>(
           ),
         restore,
         (record, value, kernel) => {
-          hold(record, scope, (scope, exit: Exit.Exit<unknown, unknown>) => Scope.close(scope, exit), context)
+          hold(record, scope, release, context)
           return Effect.succeed(new Item(value, record, kernel))
         }
       )

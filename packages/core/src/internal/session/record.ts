@@ -244,8 +244,9 @@ export class SessionRecord implements Session {
   }
 
   addUser(user: User): void {
-    const using = this.using ??= []
-    using.push(user)
+    // Most have one. An array that grows from empty has room for 17.
+    if (this.using === undefined) this.using = [user]
+    else this.using.push(user)
   }
 
   removeUser(user: User): void {
