@@ -1,14 +1,19 @@
 /** Runs the examples as a user does. */
 import { spawn } from "node:child_process"
 import { once } from "node:events"
+import { mkdtempSync, readFileSync, rmSync } from "node:fs"
 import * as Net from "node:net"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
 import { env, execPath } from "node:process"
 import { assert, describe, it, onTestFinished, vi } from "vitest"
+import { alerts, has } from "../examples/ghost-connections/alerts.ts"
+import { programs } from "../examples/ghost-connections/PostgresServer.ts"
 
 const { OPENAI_API_KEY: _, OPENAI_BASE_URL: __, ...withoutKey } = env
 
-const start = (name: string, variables: Readonly<Record<string, string>> = {}) => {
-  const child = spawn(execPath, ["--conditions=@clawback/source", `examples/${name}/main.ts`], {
+const start = (name: string, variables: Readonly<Record<string, string>> = {}, ...flags: ReadonlyArray<string>) => {
+  const child = spawn(execPath, ["--conditions=@clawback/source", `examples/${name}/main.ts`, ...flags], {
     env: { ...withoutKey, ...variables },
     stdio: ["ignore", "pipe", "inherit"]
   })
@@ -67,4 +72,37 @@ describe("examples", { timeout: 60_000 }, () => {
     assert.deepStrictEqual(await exited, [0, null])
     assert.match(output(), / 1 ended by themselves, 0 interrupted, 0 forced, 0 failed, 0 stuck/)
   })
+
+  it.skipIf(programs === undefined)(
+    "ghost-connections exhausts PostgreSQL with the naive application, and not with ours",
+    async () => {
+      const folder = mkdtempSync(join(tmpdir(), "clawback-example-"))
+      onTestFinished(() => rmSync(folder, { recursive: true }))
+      const out = join(folder, "plot.svg")
+      const { exited, output } = start("ghost-connections", {}, "--seconds", "5", "--out", out)
+      assert.deepStrictEqual(await exited, [0, null], output())
+      const row = (title: string) => {
+        const [, naive = "", ours = ""] = new RegExp(`^${title} +(\\S+)(?: s)? +(\\S+)`, "m").exec(output()) ?? []
+        return { naive, ours }
+      }
+      const refused = row("requests that got no connection")
+      assert.isAbove(Number(refused.naive), 0)
+      assert.strictEqual(refused.ours, "0")
+      assert.strictEqual(row("requests that failed otherwise").ours, "0")
+      assert.isAbove(Number(row("requests answered").ours), Number(row("requests answered").naive))
+      // The sampler has the last of the 22 that are not for superusers.
+      assert.strictEqual(row("most connections open").naive, "21", output())
+      assert.isAtMost(Number(row("most connections open").ours), 10)
+      assert.deepStrictEqual(row("idle in a transaction at the end"), { naive: "21", ours: "0" })
+      for (const program of ["promtool", "prometheus"] as const) {
+        if (!has(program)) continue
+        for (const alert of alerts) {
+          const by = program === "promtool" ? program : "Prometheus"
+          assert.deepStrictEqual(row(`${alert}, by ${by}`), { naive: "fires", ours: "silent" }, output())
+        }
+      }
+      assert.match(readFileSync(out, "utf8"), /^<svg (.|\n)*<\/svg>\n$/)
+    },
+    120_000
+  )
 })
