@@ -198,7 +198,7 @@ export const Service = <Self>() =>
     return within((pool) => getAt(site, pool[TypeId].at(key)))
   }
   const members: Pick<Class, "layer" | "get" | "use" | "invalidate" | "refresh" | "drain" | "keys" | "stats"> = {
-    layer: Layer.effect(tag, make({ name: id, ...options })),
+    layer: Layer.effect(tag, make({ ...options, name: options.name ?? id })),
     get: ask,
     use,
     invalidate: (item) => within((pool) => invalidate(pool, item)),

@@ -142,7 +142,7 @@ export const refresh = <A, E>({ [TypeId]: core }: Pool<A, E>): Effect.Effect<voi
 
 /**
  * Closes the pool, as its scope does: it lends nothing more, waits up to `drainTimeout` for its borrowers, and revokes those
- * that are left. Returns when all items are closed or abandoned. A call from inside a loan does not wait for that loan.
+ * that are left. Returns when all items are closed or abandoned. A call inside of a `use` does not wait for that loan.
  */
 export const drain = <A, E>({ [TypeId]: core }: Pool<A, E>): Effect.Effect<void> =>
   Effect.uninterruptible(drainCore(core))
@@ -181,7 +181,7 @@ export const Service = <Self>() =>
     return withPool((pool) => useAt(site, pool[TypeId], f))
   }
   const members: Pick<Class, "layer" | "get" | "use" | "invalidate" | "refresh" | "drain" | "stats"> = {
-    layer: Layer.effect(tag, make({ name: id, ...options })),
+    layer: Layer.effect(tag, make({ ...options, name: options.name ?? id })),
     get: withPool((pool) => getAt(undefined, pool[TypeId])),
     use,
     invalidate: (item) => withPool((pool) => invalidate(pool, item)),

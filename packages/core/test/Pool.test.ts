@@ -126,6 +126,18 @@ describe("Pool", () => {
       yield* Deferred.succeed(gate, undefined)
     }).pipe(isolated))
 
+  it.effect("a caller that waited for a slow connect is not advised to return items", () =>
+    Effect.gen(function*() {
+      const server = new PoolServer()
+      server.connecting = Effect.never
+      const pool = yield* Pool.make({ acquire: server.connect, max: 1, acquireTimeout: "1 second" })
+      const late = yield* Effect.forkChild(Effect.flip(Pool.use(pool, () => Effect.void)), { startImmediately: true })
+      yield* TestClock.adjust("1 second")
+      const error = yield* Fiber.join(late)
+      assert.deepInclude(error, { _tag: "AcquireTimeout", total: 1, busy: 0 })
+      assert.include(String(error), "Opening or checking items takes too long")
+    }).pipe(isolated))
+
   it.effect("a deadline around the caller ends its wait", () =>
     Effect.gen(function*() {
       const pool = yield* Pool.make({ acquire: Effect.succeed(1), max: 1 })
@@ -149,6 +161,10 @@ describe("Pool", () => {
       const error = yield* Fiber.join(fiber)
       assert.deepInclude(error, { _tag: "AcquireTimeout", held: 1 })
       assert.include(error instanceof Pool.AcquireTimeout ? error.message : "", "nested borrow")
+      const scoped = Effect.scoped(Effect.andThen(Pool.get(pool), Pool.use(pool, () => Effect.void)))
+      const second = yield* Effect.forkChild(Effect.flip(scoped), { startImmediately: true })
+      yield* TestClock.adjust("1 second")
+      assert.deepInclude(yield* Fiber.join(second), { _tag: "AcquireTimeout", held: 1 })
     }).pipe(isolated))
 
   it.effect("rejects callers beyond `maxWaiters`, but none that a free place is meant for", () =>
@@ -284,7 +300,13 @@ describe("Pool", () => {
         ["idleTimeToLive", { idleTimeToLive: 0 }],
         ["keepAlive", { keepAlive: "1 minute" }],
         ["backoff.base", { backoff: { base: 0 } }],
-        ["name", { name: 1 }]
+        ["name", { name: 1 }],
+        ["acquire", { acquire: () => Effect.succeed(1) }],
+        ["validate", { validate: Effect.void }],
+        ["reset", { reset: Effect.void }],
+        ["acquireTimout", { acquireTimout: "1 second" }],
+        ["backoff", { backoff: "1 second" }],
+        ["first", { backoff: { first: "1 second" } }]
       ]
       for (const [name, options] of wrong) {
         const exit = yield* Effect.exit(Effect.scoped(Pool.make({ acquire: Effect.succeed(1), max: 1, ...options })))

@@ -3,7 +3,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Deferred, Effect, Exit, Fiber, Logger, Scope } from "effect"
 import { TestClock } from "effect/testing"
 import { turn } from "./Moments.ts"
-import { PoolServer } from "./PoolServer.ts"
+import { type Connection, PoolServer } from "./PoolServer.ts"
 
 const isolated = Effect.provide(SessionRegistry.layer())
 const silent = Effect.provide(Logger.layer([]))
@@ -171,6 +171,27 @@ describe("The end of a pool", () => {
           assert.deepStrictEqual(server.closed, [1, 2])
         }))
       assert.deepInclude(yield* Pool.stats(pool), { total: 0 })
+    }).pipe(isolated))
+
+  it.effect("a pool that outlives the session in which it was made opens items when that was revoked", () =>
+    Effect.gen(function*() {
+      const server = new PoolServer(1)
+      const scope = yield* Effect.scope
+      const made = yield* Deferred.make<Pool.Pool<Connection, string>>()
+      const first = yield* start(
+        Session.scoped({ kind: "request", name: "first" })(Effect.gen(function*() {
+          const pool = yield* Scope.provide(Pool.make({ acquire: server.connect, max: 1 }), scope)
+          yield* Pool.use(pool, () => Effect.void)
+          yield* Deferred.succeed(made, pool)
+          return yield* Effect.never
+        }))
+      )
+      const pool = yield* Deferred.await(made)
+      yield* SessionRegistry.revoke({ name: "first" }, { reason: "stopped" })
+      assert.strictEqual(yield* tagOf(first), "SessionRevoked")
+      assert.strictEqual(yield* Pool.use(pool, ({ id }) => Effect.succeed(id)), 1)
+      yield* Pool.refresh(pool)
+      assert.strictEqual(yield* Pool.use(pool, ({ id }) => Effect.succeed(id)), 2)
     }).pipe(isolated))
 
   it.effect("a release of one item may borrow from another pool, and a borrow inside a release works", () =>

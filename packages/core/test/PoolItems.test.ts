@@ -120,6 +120,47 @@ describe("The items of a pool", () => {
       answer = Effect.void
     }).pipe(Effect.provide(Logger.layer([])), isolated))
 
+  it.effect("what a check or a reset acquires is released when it ends", () =>
+    Effect.gen(function*() {
+      const helpers = yield* Pool.make({ acquire: new PoolServer(1).connect, max: 1 })
+      const pool = yield* Pool.make({
+        acquire: new PoolServer(1).connect,
+        max: 1,
+        validate: () => Pool.get(helpers),
+        validateBypass: 0,
+        reset: () => Pool.get(helpers)
+      })
+      for (let round = 0; round < 3; round++) {
+        yield* Pool.use(pool, () => Effect.void)
+        yield* turn(3)
+        assert.deepInclude(yield* Pool.stats(helpers), { busy: 0, waiting: 0 })
+        yield* TestClock.adjust(1)
+      }
+      assert.deepInclude(yield* Pool.stats(pool), { idle: 1, opened: 1 })
+    }).pipe(isolated))
+
+  it.effect("a check that dies is reported, since it may be a bug that closes every item", () => {
+    const log: Array<unknown> = []
+    return Effect.gen(function*() {
+      const pool = yield* Pool.make({
+        acquire: new PoolServer(1).connect,
+        max: 1,
+        name: "db",
+        validate: ({ id }) => id === 1 ? Effect.die(new Error("no such method")) : Effect.fail("gone"),
+        validateBypass: 0
+      })
+      for (let round = 0; round < 3; round++) {
+        yield* Pool.use(pool, () => Effect.void)
+        yield* TestClock.adjust(1)
+      }
+      yield* turn(2)
+      assert.deepStrictEqual(log, [["An item of the pool db could not be validated"]])
+    }).pipe(
+      Effect.provide(Logger.layer([Logger.make(({ message }) => log.push(message))])),
+      isolated
+    )
+  })
+
   it.effect("idle items above `min` are closed, the one that was used last stays", () =>
     Effect.gen(function*() {
       const server = new PoolServer(2)
@@ -214,6 +255,25 @@ describe("The items of a pool", () => {
       assert.deepStrictEqual(server.closed, [1])
       yield* Pool.invalidate(pool, kept)
       assert.deepInclude(yield* Pool.stats(pool), { total: 0 })
+    }).pipe(isolated))
+
+  it.effect("an item that is no number is invalidated, and a connect that is under way is no item", () =>
+    Effect.gen(function*() {
+      let opened = 0
+      const pool = yield* Pool.make({ acquire: Effect.sync(() => (opened++, Number.NaN)), max: 1 })
+      yield* Pool.use(pool, (item) => Pool.invalidate(pool, item))
+      yield* Pool.use(pool, () => Effect.void)
+      assert.strictEqual(opened, 2)
+      let isInterrupted = false
+      const connect = Effect.onInterrupt(
+        Effect.never as Effect.Effect<void>,
+        () => Effect.sync(() => isInterrupted = true)
+      )
+      const slow = yield* Pool.make({ acquire: connect, max: 1 })
+      yield* Effect.forkChild(Pool.use(slow, () => Effect.void), { startImmediately: true })
+      yield* Pool.invalidate(slow, undefined)
+      yield* turn(2)
+      assert.isFalse(isInterrupted)
     }).pipe(isolated))
 
   it.effect("of two items that are the same value, the caller invalidates the one that it has", () =>

@@ -10,7 +10,7 @@ import { connect, type ConnectError, whyFailed } from "./connect.ts"
 import type { Entry, Reason } from "./entry.ts"
 import type { Environment } from "./environment.ts"
 import { AcquireTimeout, PoolClosed, type PoolError } from "./errors.ts"
-import { type Item, type Lender, type Loan, loansAround } from "./item.ts"
+import { type Item, type Lender, type Loan, loansOf } from "./item.ts"
 import { PoolMachine } from "./machine.ts"
 import type { PoolMetrics } from "./metrics.ts"
 import { Reports } from "./reports.ts"
@@ -95,7 +95,7 @@ export class Core<A, E> implements Timers.Timer, Lender, Queue<A, E | PoolError>
       busy: machine.count("busy"),
       waiting: machine.waiting,
       max,
-      held: loansAround(waiter.record.parent, this).length,
+      held: loansOf(waiter.record, this, machine.entries).size,
       ...failure === undefined ? {} : { cause: Cause.squash(failure) }
     })
   }
@@ -223,10 +223,7 @@ export class Core<A, E> implements Timers.Timer, Lender, Queue<A, E | PoolError>
 
   private clean(entry: Entry<Item<A>>): void {
     const { reset, resetTimeout } = this.settings
-    this.tend(entry, "reset", reset, resetTimeout, (exit) => {
-      if (Exit.isFailure(exit) && !Cause.hasInterruptsOnly(exit.cause)) this.reports.failed("reset", exit.cause)
-      return this.machine.reset(entry, Exit.isSuccess(exit), this.now)
-    })
+    this.tend(entry, "reset", reset, resetTimeout, (exit) => this.machine.reset(entry, Exit.isSuccess(exit), this.now))
   }
 
   /** Runs what the options have for an item that is not lent. */
@@ -238,11 +235,13 @@ export class Core<A, E> implements Timers.Timer, Lender, Queue<A, E | PoolError>
     then: (exit: Exit.Exit<unknown, unknown>) => ReturnType<typeof this.machine.validated>
   ): void {
     const { value } = entry.resource as Item<A>
-    this.works.run(entry, Effect.suspend(() => f?.(value) ?? Effect.void), {
+    // Not in the pool's scope, in which what each run acquires would gather.
+    this.works.run(entry, Effect.scoped(Effect.suspend(() => f?.(value) ?? Effect.void)), {
       limit,
       grace: this.settings.closeTimeout,
       onEnd: (exit) => {
         if (exit === undefined) this.abandoned(step)
+        else if (Exit.isFailure(exit)) this.reports.failed(step, exit.cause)
         this.perform(then(exit ?? Exit.interrupt()))
       }
     })
@@ -265,7 +264,7 @@ export class Core<A, E> implements Timers.Timer, Lender, Queue<A, E | PoolError>
       grace: 0,
       onEnd: (exit) => {
         if (exit === undefined) this.abandoned("close")
-        else if (Exit.isFailure(exit)) this.reports.failed("closed", exit.cause)
+        else if (Exit.isFailure(exit)) this.reports.failed("close", exit.cause)
         onEnd()
       }
     })

@@ -28,14 +28,17 @@ export class AcquireTimeout extends ReadableError.tagged<AcquireTimeout>("@clawb
     return { reach: "unsent", isTransient: this.held === 0 }
   }
   override get message() {
-    const state = `${this.busy} of at most ${this.max} items were busy, ${this.idle} idle, and ${this.waiting} other ` +
-      "callers waited"
+    const underWay = this.total - this.busy - this.idle
+    const state = `${this.busy} of at most ${this.max} items were busy, ${this.idle} idle, ${underWay} being opened, ` +
+      `checked, reset or closed, and ${this.waiting} other callers waited`
     const advice = this.held > 0
       ? `The caller held ${this.held} of them itself: such a nested borrow waits for its own caller. ` +
         "Use the item that it has, or return that first."
-      : this.cause === undefined
-      ? "Return items sooner, raise `max`, or shed load."
-      : "Connecting fails: see the cause."
+      : this.cause !== undefined
+      ? "Connecting fails: see the cause."
+      : this.busy < this.max && underWay > 0
+      ? "Opening or checking items takes too long: look at the server, or raise `acquireTimeout`."
+      : "Return items sooner, raise `max`, or shed load."
     return `The pool ${this.pool} had no item within ${Time.format(this.waited)}: ${state}. ${advice}`
   }
 }

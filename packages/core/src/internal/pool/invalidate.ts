@@ -14,7 +14,8 @@ export const invalidateIn = <A, E>(cores: ReadonlyArray<Core<A, E>>, item: A): E
       const own = loansAround(around, core).map(({ entry }) => entry)
       const entries = [...own, ...core.machine.entries] as typeof core.machine.entries
       for (const entry of entries) {
-        if (entry.resource?.value !== item || entry.ending !== undefined) continue
+        const { ending, resource } = entry
+        if (ending !== undefined || resource === undefined || !Object.is(resource.value, item)) continue
         core.end(entry, "invalidated")
         return Effect.void
       }

@@ -60,3 +60,14 @@ export const loansAround = (record: SessionRecord | undefined, lender: Lender): 
   }
   return loans
 }
+
+/** The loans of a lender that the caller of a session holds itself: those around it, and those of `get` on its fiber. */
+export const loansOf = (
+  { fiberId, parent }: SessionRecord,
+  lender: Lender,
+  entries: Iterable<Entry<Item<unknown>>>
+): ReadonlySet<Loan> => {
+  const loans = new Set(loansAround(parent, lender))
+  for (const { resource } of entries) if (resource?.loan?.record.fiberId === fiberId) loans.add(resource.loan)
+  return loans
+}

@@ -24,7 +24,7 @@ export interface Options<A, E, R, R2 = never, R3 = never> {
   readonly min?: number | undefined
   /**
    * Checks that an item still works, before it is lent. An item is valid unless the effect fails, dies, takes too long or
-   * returns `false`. Default: no check.
+   * returns `false`. What it acquires in its scope is released when it ends. Default: no check.
    */
   readonly validate?: ((item: A) => Effect.Effect<unknown, unknown, R2>) | undefined
   /**
@@ -36,7 +36,7 @@ export interface Options<A, E, R, R2 = never, R3 = never> {
   readonly validateTimeout?: Duration.Input | undefined
   /**
    * Prepares a returned item for its next caller, such as by a rollback. Runs on a fiber of the pool, so its caller does not
-   * wait. If it fails, the item is closed. Default: nothing.
+   * wait. If it fails, the item is closed. What it acquires in its scope is released when it ends. Default: nothing.
    */
   readonly reset?: ((item: A) => Effect.Effect<unknown, unknown, R3>) | undefined
   /** How long a reset may take. Default: 5 seconds. Too low, and slow items are replaced; too high, and callers wait. */

@@ -1,10 +1,12 @@
 /** What a pool writes to the log. */
-import type * as Cause from "effect/Cause"
+import * as Cause from "effect/Cause"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Site from "../session/site.ts"
 import * as Time from "../time/format.ts"
 import type { Loan } from "./item.ts"
+
+const participles = { validate: "validated", reset: "reset", close: "closed" } as const
 
 export class Reports {
   private readonly name: string
@@ -15,8 +17,10 @@ export class Reports {
     this.log = log
   }
 
-  failed(step: "reset" | "closed", cause: Cause.Cause<unknown>): void {
-    this.log(Effect.logWarning(`An item of the pool ${this.name} could not be ${step}`, cause))
+  /** An item that fails its check is ordinary, but a check that dies may be a bug. */
+  failed(step: keyof typeof participles, cause: Cause.Cause<unknown>): void {
+    if (step === "validate" ? !Cause.hasDies(cause) : step === "reset" && Cause.hasInterruptsOnly(cause)) return
+    this.log(Effect.logWarning(`An item of the pool ${this.name} could not be ${participles[step]}`, cause))
   }
 
   abandoned(step: "connect" | "validate" | "reset" | "close"): void {

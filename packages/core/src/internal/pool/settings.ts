@@ -1,6 +1,6 @@
 /** The options of a pool, checked and with their defaults. */
 import * as Duration from "effect/Duration"
-import type * as Effect from "effect/Effect"
+import * as Effect from "effect/Effect"
 import * as OptionCheck from "../../OptionCheck.ts"
 import type { Options } from "./model.ts"
 import type { Limits } from "./rules.ts"
@@ -25,6 +25,31 @@ const interval = (name: string, value: Duration.Input) => Duration.toMillis(Opti
 const countOrAny = (name: string, value: number, least: number) =>
   value === Infinity ? value : OptionCheck.count(name, value, least)
 
+const fields: Readonly<Record<keyof Options<never, never, never>, true>> = {
+  acquire: true,
+  name: true,
+  max: true,
+  min: true,
+  validate: true,
+  validateBypass: true,
+  validateTimeout: true,
+  reset: true,
+  resetTimeout: true,
+  idleTimeToLive: true,
+  maxLifetime: true,
+  maxUses: true,
+  keepAlive: true,
+  acquireTimeout: true,
+  connectTimeout: true,
+  closeTimeout: true,
+  maxWaiters: true,
+  leakThreshold: true,
+  drainTimeout: true,
+  backoff: true
+}
+
+const backoffFields = { base: true, max: true }
+
 /** Needs the context that the effects of the options need, whatever that is. */
 export const checked = <A, E, R, R2, R3>(options: Options<A, E, R, R2, R3>): Settings<A, E> => {
   type Name = keyof typeof options
@@ -33,7 +58,15 @@ export const checked = <A, E, R, R2, R3>(options: Options<A, E, R, R2, R3>): Set
   const finite = (name: Name, fallback: Duration.Input) =>
     Duration.toMillis(OptionCheck.finite(name, options[name] as Duration.Input | undefined ?? fallback))
 
+  OptionCheck.fields<Options<A, E, R, R2, R3>>("options", options, fields)
   const { acquire, backoff = {}, maxUses = Infinity, maxWaiters = 1024, min = 0, reset, validate } = options
+  OptionCheck.fields("backoff", backoff, backoffFields)
+  if (!Effect.isEffect(acquire)) throw OptionCheck.wrong("acquire", acquire, "an effect")
+  for (const [name, f] of Object.entries({ validate, reset })) {
+    if (f !== undefined && typeof f !== "function") {
+      throw OptionCheck.wrong(name, f, "a function that returns an effect")
+    }
+  }
   const max = OptionCheck.count("max", options.max, 1)
   const keepAlive = interval("keepAlive", options.keepAlive ?? Duration.infinity)
   if (keepAlive < Infinity && validate === undefined) {
