@@ -59,6 +59,22 @@ describe("Pool", () => {
       assert.deepStrictEqual(served, [1, 2, 3, 4])
     }).pipe(isolated))
 
+  it.effect("serves any number of waiters that need no time, one after the other", () =>
+    Effect.gen(function*() {
+      const pool = yield* Pool.make({ acquire: Effect.succeed(1), max: 1, maxWaiters: Infinity })
+      const gate = yield* Deferred.make<void>()
+      yield* holder(pool, gate)
+      let served = 0
+      const work = Pool.use(pool, () => Effect.sync(() => served++))
+      const all = yield* Effect.forkChild(
+        Effect.forEach(Array.from({ length: 5000 }), () => work, { concurrency: "unbounded", discard: true }),
+        { startImmediately: true }
+      )
+      yield* Deferred.succeed(gate, undefined)
+      yield* Fiber.join(all)
+      assert.strictEqual(served, 5000)
+    }).pipe(isolated))
+
   it.effect("returns the item if `f` fails, dies, throws or is interrupted", () =>
     Effect.gen(function*() {
       const server = new PoolServer(1)

@@ -194,6 +194,26 @@ describe("The end of a pool", () => {
       assert.strictEqual(yield* Pool.use(pool, ({ id }) => Effect.succeed(id)), 2)
     }).pipe(isolated))
 
+  it.effect("an item that was revoked while it was opened is not lent", () =>
+    Effect.gen(function*() {
+      const steps: Array<string> = []
+      const acquire = Effect.acquireRelease(
+        Effect.as(Effect.sleep("1 second"), steps),
+        () => Effect.sync(() => steps.push("closed"))
+      )
+      const pool = yield* Pool.make({ acquire, max: 1 })
+      const use = Pool.use(pool, () => Effect.sync(() => steps.push("used")))
+      const first = yield* start(use)
+      yield* turn(2)
+      yield* start(SessionRegistry.revoke({ kind: "resource" }, { reason: "stopped" }))
+      yield* TestClock.adjust("1 second")
+      assert.strictEqual(yield* tagOf(first), "SessionRevoked")
+      const second = yield* start(use)
+      yield* TestClock.adjust("2 seconds")
+      yield* Fiber.join(second)
+      assert.deepStrictEqual(steps, ["closed", "used"])
+    }).pipe(isolated))
+
   it.effect("a release of one item may borrow from another pool, and a borrow inside a release works", () =>
     Effect.gen(function*() {
       const log = yield* Pool.make({ acquire: Effect.succeed("log"), max: 1 })

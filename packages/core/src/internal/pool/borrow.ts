@@ -43,7 +43,7 @@ const wait = <A, E, B, E2, R2>(
 ): Effect.Effect<B, E | PoolError | E2, R2> => {
   const { machine, metrics, settings: { acquireTimeout, name }, timers } = core
   const until = Math.min(now + acquireTimeout, (Deadline.inForce(fiber)?.at ?? Infinity) + grace)
-  const waiter = new Waiter<A, E | PoolError>(core, record, now, until)
+  const waiter = new Waiter<A, E | PoolError>(core, fiber, record, now, until)
   const joined = machine.join(waiter, now)
   if (typeof joined === "string") {
     kernel.close(record)

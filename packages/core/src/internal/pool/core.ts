@@ -200,14 +200,15 @@ export class Core<A, E> implements Timers.Timer, Lender, Queue<A, E | PoolError>
 
   private opened(entry: Entry<Item<A>>, item: Item<A>, startedAt: number): void {
     const { now } = this
+    item.record.addUser(() => this.end(entry, "revoked"))
+    // It may have been revoked while it was opened, where that could not be interrupted.
+    if (item.record.isRevoked) this.end(entry, "revoked")
     const commands = this.machine.opened(entry, item, now, this.environment.random.nextDoubleUnsafe())
     if (commands === undefined) return this.dispose(item, () => {})
     this.failure = undefined
     this.remembersUntil = -Infinity
     this.metrics.connected(now - startedAt)
     this.perform(commands)
-    item.record.addUser(() => this.end(entry, "revoked"))
-    if (item.record.isRevoked) this.end(entry, "revoked")
   }
 
   private check(entry: Entry<Item<A>>): void {

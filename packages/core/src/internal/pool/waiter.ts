@@ -1,6 +1,7 @@
 /** A caller that waits for an item of a pool. */
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import type * as Fiber from "effect/Fiber"
 import type { SessionRecord } from "../session/record.ts"
 import * as Timers from "../time/timers.ts"
 import type { Entry } from "./entry.ts"
@@ -25,14 +26,22 @@ export class Waiter<A, E> implements Linked<Waiter<A, E>>, Timers.Timer {
   readonly at: number
   readonly since: number
   readonly record: SessionRecord
+  private readonly fiber: Fiber.Fiber<unknown, unknown>
   /** The item that it was lent, which it owns from then on. */
   lent: Lent<A> | undefined = undefined
   private readonly queue: Queue<A, E>
   private resume: ((exit: Exit.Exit<Lent<A>, E>) => void) | undefined = undefined
   private answer: Exit.Exit<Lent<A>, E> | undefined = undefined
 
-  constructor(queue: Queue<A, E>, record: SessionRecord, since: number, at: number) {
+  constructor(
+    queue: Queue<A, E>,
+    fiber: Fiber.Fiber<unknown, unknown>,
+    record: SessionRecord,
+    since: number,
+    at: number
+  ) {
     this.queue = queue
+    this.fiber = fiber
     this.record = record
     this.since = since
     this.at = at
@@ -42,9 +51,12 @@ export class Waiter<A, E> implements Linked<Waiter<A, E>>, Timers.Timer {
     if (this.queue.leave(this)) this.settle(Exit.fail(this.queue.tooLate(this)))
   }
 
+  /** The waiter goes on in its own turn. Otherwise many waiters that need no time would go on inside of each other's returns. */
   lend(entry: Lent<A>): void {
     this.lent = entry
-    this.settle(Exit.succeed(entry))
+    const answer = this.answer = Exit.succeed(entry)
+    const { fiber, resume } = this
+    if (resume !== undefined) fiber.currentDispatcher.scheduleTask(() => resume(answer), 0)
   }
 
   settle(answer: Exit.Exit<Lent<A>, E>): void {
