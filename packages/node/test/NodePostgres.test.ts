@@ -79,6 +79,14 @@ const table = (name: string) =>
     () => ask(`DROP TABLE ${name}`)
   )
 
+/** A commit of a row takes as many seconds as its name says. */
+const slowCommits = (name: string) =>
+  ask(`
+    CREATE OR REPLACE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS
+      $$ BEGIN PERFORM pg_sleep(NEW.name::float); RETURN NULL; END $$;
+    CREATE CONSTRAINT TRIGGER slow AFTER INSERT ON ${name} DEFERRABLE INITIALLY DEFERRED
+      FOR EACH ROW EXECUTE FUNCTION slow()`)
+
 class Stopped extends Schema.TaggedError<Stopped>("@clawback/node/test/NodePostgres.test/Stopped")("Stopped", {}) {}
 
 describe.skipIf(!Postgres.isAvailable)("NodePostgres", () => {
@@ -192,6 +200,41 @@ describe.skipIf(!Postgres.isAvailable)("NodePostgres", () => {
         assert.strictEqual(error.reason._tag, "ConnectionError")
         assert.deepStrictEqual(yield* client`SELECT 1 AS one`, [{ one: 1 }])
       }).pipe(connected({ max: 1 })))
+
+    it.effect("ends an interrupted commit if that takes no longer than a cancellation", () =>
+      Effect.gen(function*() {
+        yield* table("committed")
+        yield* slowCommits("committed")
+        const client = yield* sql
+        let isAfter = false
+        const commit = (id: number, seconds: number) =>
+          client.withTransaction(Effect.andThen(
+            client`INSERT INTO committed VALUES (${id}, ${seconds})`,
+            client.afterCommit(Effect.sync(() => {
+              isAfter = true
+            }))
+          ))
+        const committing = until(
+          ask("SELECT 1 FROM pg_stat_activity WHERE query = 'COMMIT' AND state = 'active'"),
+          ({ length }) => length === 1
+        )
+        const short = yield* Effect.forkChild(commit(1, 0.3))
+        yield* committing
+        yield* Fiber.interrupt(short)
+        assert.deepStrictEqual(yield* ask("SELECT id FROM committed"), [{ id: 1 }])
+        assert.isTrue(isAfter)
+        assert.deepInclude(yield* idle, { total: 1, opened: 1 })
+
+        isAfter = false
+        const long = yield* Effect.forkChild(commit(2, 60))
+        yield* committing
+        const [duration] = yield* Effect.timed(Fiber.interrupt(long))
+        assert.isBelow(Duration.toMillis(duration), 10_000)
+        assert.isFalse(isAfter)
+        yield* until(ask("SELECT 1 FROM pg_stat_activity WHERE query = 'COMMIT'"), ({ length }) => length === 0)
+        assert.deepStrictEqual(yield* client`SELECT id FROM committed`, [{ id: 1 }])
+        assert.strictEqual((yield* stats).opened, 2)
+      }).pipe(connected({ max: 1, cancelTimeout: "2 seconds" }), Effect.scoped))
 
     it.effect("runs what is to follow the commit, once it is done", () =>
       Effect.gen(function*() {
