@@ -4,6 +4,7 @@ import * as Deadline from "@clawback/core/Deadline"
 import { assert, describe, it, layer } from "@effect/vitest"
 import { Cause, Context, Duration, Effect, Exit, Fiber, Layer, Redacted, Stream } from "effect"
 import type { SqlError } from "effect/sql"
+import * as Net from "node:net"
 import { inspect } from "node:util"
 import * as Postgres from "../../../test/support/postgres.ts"
 import { open } from "../src/internal/postgres/open.ts"
@@ -69,6 +70,27 @@ const answering = (bytes: string) =>
     Servers.tcp((socket) => socket.once("data", () => socket.write(bytes)).resume()),
     ({ port }) => refusal({ host: "127.0.0.1", port, tls: true })
   )
+
+/** A proxy of the server that holds each request to cancel back. Such a request is the only packet of 16 bytes. */
+const delayingCancels = (delay: Duration.Input) =>
+  Effect.gen(function*() {
+    const own = yield* Own
+    const runFork = Effect.runForkWith(yield* Effect.context<never>())
+    return yield* Servers.tcp((socket) => {
+      const upstream = Net.connect(own.port, own.host).on("error", () => {})
+      socket.once("data", (packet) => {
+        const isCancel = packet.length === 16
+        // Once sent, such a request is not taken back.
+        if (!isCancel) socket.on("close", () => upstream.destroy())
+        const forward = Effect.sync(() => {
+          upstream.write(packet)
+          socket.pipe(upstream)
+          upstream.pipe(socket)
+        })
+        runFork(isCancel ? Effect.delay(forward, delay) : forward)
+      })
+    })
+  })
 
 const url = (text: string) => ({ url: Redacted.make(text) })
 
@@ -147,6 +169,17 @@ describe.skipIf(!Postgres.isInstalled)("one connection to PostgreSQL", () => {
           yield* Fiber.interrupt(fiber)
           yield* ready(statements)
         }
+      }))
+
+    it.effect("waits for a request to cancel that arrives after its statement has ended", () =>
+      Effect.gen(function*() {
+        const { port } = yield* delayingCancels("300 millis")
+        const statements = yield* connect({ port })
+        const fiber = yield* Effect.forkChild(rows(statements, "SELECT pg_sleep(0.1)"))
+        yield* sleeping(statements)
+        yield* Fiber.interrupt(fiber)
+        yield* rows(statements, "SELECT pg_sleep(0.5)")
+        yield* ready(statements)
       }))
 
     it.effect("runs one statement at a time, and an interrupted one that waits is never sent", () =>
