@@ -180,14 +180,18 @@ export const Service = <Self>() =>
     const site = Site.sample(use)
     return withPool((pool) => useAt(site, pool[TypeId], f))
   }
-  const members: Pick<Class, "layer" | "get" | "use" | "invalidate" | "refresh" | "drain" | "stats"> = {
+  const ask = (): Class["get"] => {
+    const site = Site.sample(ask)
+    return withPool((pool) => getAt(site, pool[TypeId]))
+  }
+  const members: Pick<Class, "layer" | "use" | "invalidate" | "refresh" | "drain" | "stats"> = {
     layer: Layer.effect(tag, make({ ...options, name: options.name ?? id })),
-    get: withPool((pool) => getAt(undefined, pool[TypeId])),
     use,
     invalidate: (item) => withPool((pool) => invalidate(pool, item)),
     refresh: withPool(refresh),
     drain: withPool(drain),
     stats: withPool(stats)
   }
-  return Object.assign(tag, members) as unknown as Class
+  // Read where an item is asked for, so that a leak report can show that place.
+  return Object.defineProperty(Object.assign(tag, members), "get", { get: ask }) as unknown as Class
 }

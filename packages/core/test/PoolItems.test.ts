@@ -335,6 +335,25 @@ describe("The items of a pool", () => {
       }).pipe(Effect.provide(Logger.layer([logger])))
     }).pipe(isolated))
 
+  it.effect("a loan of `get` of a service is reported with where it was borrowed", () => {
+    const logged: Array<string> = []
+    const logger = Logger.make(({ message }) => {
+      logged.push(JSON.stringify(message))
+    })
+    class Db extends Pool.Service<Db>()("app/Db", {
+      acquire: Effect.succeed(1),
+      max: 1,
+      leakThreshold: "1 minute"
+    }) {}
+    return Effect.gen(function*() {
+      yield* Db.use(() => Effect.void)
+      yield* Db.get
+      yield* TestClock.adjust("1 minute")
+      assert.lengthOf(logged, 1)
+      assert.include(logged[0], "PoolItems.test.ts")
+    }).pipe(Effect.scoped, Effect.provide(Db.layer), Effect.provide(Logger.layer([logger])), isolated)
+  })
+
   it.effect("metrics show what the pool has when they are read, and vanish with the pool", () =>
     Series.isolated(Effect.gen(function*() {
       const gate = yield* Deferred.make<void>()
