@@ -45,9 +45,12 @@ describe("The types of pools", () => {
     expectTypeOf(used).toEqualTypeOf<
       Effect.Effect<number, "refused" | Pool.PoolError, Url | Log | Scope.Scope>
     >()
-    // @ts-expect-error: an item of another type
-    Effect.flatMap(pool, Pool.invalidate("item"))
-    // @ts-expect-error: `max` is required
-    Pool.make({ acquire: connect })
+    const wrong = [
+      // @ts-expect-error: an item of another type
+      Effect.flatMap(pool, Pool.invalidate("item")),
+      // @ts-expect-error: `max` is required
+      Pool.make({ acquire: connect })
+    ]
+    expectTypeOf(wrong).toBeArray()
   })
 })
