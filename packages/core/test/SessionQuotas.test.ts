@@ -32,6 +32,16 @@ describe("a quota by kind", () => {
       assert.deepInclude(yield* Effect.flip(open("call")), { limit: 1 })
     }).pipe(acme, Effect.scoped, registry({ quota: () => ({ call: 1, other: Infinity }) })))
 
+  it.effect.each<[string, unknown, string]>([
+    ["a promise", Promise.resolve(5), "`quota`"],
+    ["an effect", Effect.succeed(5), "`quota`"],
+    ["the plural of a kind", { calls: 2 }, "`calls` is none"]
+  ])("limits nothing as %s, and says so", ([, given, named]) =>
+    Effect.gen(function*() {
+      const exit = yield* Effect.exit(open("call"))
+      assert.include(String(exit), named)
+    }).pipe(acme, Effect.scoped, registry({ quota: () => given as number })))
+
   it.effect("must have whole numbers", () =>
     Effect.gen(function*() {
       const exit = yield* Effect.exit(open("call"))

@@ -88,7 +88,9 @@ export const make = <E = never, R = never>(
     OptionCheck.count("limits.embeddings.inputs", limits.inputs, 1)
     OptionCheck.count("limits.embeddings.tokens", limits.tokens, 1)
   }
-  if (options?.parameters !== undefined) Checks.checkEmbedding("parameters", options.parameters)
+  if (options?.parameters !== undefined) {
+    Checks.checkExtras(provider.embeddings.name, Checks.checkEmbedding("parameters", options.parameters).extras)
+  }
   return {
     provider,
     model: Endpoint.named(model),

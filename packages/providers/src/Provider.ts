@@ -209,7 +209,7 @@ const hasEmbeddings = (row: Row): row is EmbeddingRow => row.embeddings !== unde
 /** A type error at each field that no row has. */
 export type NoOtherFields<R> = { readonly [Field in Exclude<keyof R, keyof Row>]: never }
 
-/** Derives from a row all that it offers. Throws a `RangeError` that names an unknown field of the row, or a blank name. */
+/** Derives from a row all that it offers. Throws a `RangeError` that names an unknown field of the row, a blank name, or no protocol. */
 export const make = <const R extends Row>(row: R & NoOtherFields<R>): Provider<R> => {
   const provider: R = check<R>(row)
   const faces = {

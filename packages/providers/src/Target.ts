@@ -88,7 +88,9 @@ export const make = <E = never, R = never>(
   model: string,
   options: Options<E, R> = {}
 ): Target<E, R> => {
-  if (options?.parameters !== undefined) Parameters.check("parameters", options.parameters)
+  if (options?.parameters !== undefined) {
+    Parameters.checkExtras(provider.chat.name, Parameters.check("parameters", options.parameters).extras)
+  }
   return { provider, model: Endpoint.named(model), options: Endpoint.checked(provider, options) }
 }
 

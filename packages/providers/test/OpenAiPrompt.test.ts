@@ -263,3 +263,29 @@ describe("an answer that is an object", () => {
       assert.strictEqual(reason._tag, "StructuredOutputError")
     }))
 })
+
+describe("a value that is no JSON", () => {
+  const circular: Record<string, unknown> = {}
+  circular["self"] = circular
+
+  it.effect.each<readonly [string, unknown, unknown]>([
+    ["a bigint among the parameters of a call", { a: 1n }, 1],
+    ["parameters that hold themselves", circular, 1],
+    ["a result that holds itself", {}, circular]
+  ])("fails the call with InvalidUserInputError: %s", ([, params, result]) =>
+    Effect.gen(function*() {
+      const prompt = [
+        { role: "assistant", content: [{ type: "tool-call", id: "t", name: "f", params }] },
+        { role: "tool", content: [{ type: "tool-result", id: "t", name: "f", isFailure: false, result }] }
+      ] as const
+      const fake = FakeTransport.make()
+      for (
+        const call of [LanguageModel.generateText({ prompt }), Stream.runDrain(LanguageModel.streamText({ prompt }))]
+      ) {
+        const error = yield* Effect.flip(Effect.provide(call as typeof call & Effect.Effect<unknown>, over(fake)))
+        const { description, _tag } = (error as unknown as { reason: { _tag: string; description: string } }).reason
+        assert.strictEqual(_tag, "InvalidUserInputError")
+        assert.include(description, "of the call t of the tool f cannot be written as JSON")
+      }
+    }))
+})

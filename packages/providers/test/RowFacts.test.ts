@@ -1,6 +1,6 @@
 /** What a vendor rejects is not sent, as its row says. */
 import { Credential, type Transport } from "@clawback/core"
-import { OpenAi, Protocol, Target } from "@clawback/providers"
+import { Anthropic, OpenAi, Protocol, Target } from "@clawback/providers"
 import * as Cohere from "@clawback/providers/Cohere"
 import * as DeepSeek from "@clawback/providers/DeepSeek"
 import * as Groq from "@clawback/providers/Groq"
@@ -13,6 +13,7 @@ import * as Vllm from "@clawback/providers/Vllm"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Layer, Redacted, Result } from "effect"
 import * as FakeTransport from "./support/fakeTransport.ts"
+import { httpRequest } from "./support/httpRequest.ts"
 
 const asking = { model: "m", messages: [{ role: "user", content: "?" }] } as const
 const asStream: Protocol.Delivery = { stream: true, includeUsage: true }
@@ -171,4 +172,72 @@ describe("JSON without a schema", () => {
       })
     }
   )
+})
+
+const posted = (body: string): Protocol.HttpRequest => ({ ...httpRequest(body), path: "/chat/completions" })
+
+const said = (part: object) => ({ messages: [{ role: "user", content: [part] }] })
+
+describe("what stands beside the known fields of a part", () => {
+  const { decodeRequest, encodeRequest } = OpenAi.provider.chat
+  const again = (fields: object) => {
+    const body = { model: "m", messages: [{ role: "user", content: "?" }], ...fields }
+    const request = posted(JSON.stringify(body))
+    const { request: decoded } = Result.getOrThrow(decodeRequest(request))
+    const dropped: Array<string> = []
+    Anthropic.provider.chat.encodeRequest(decoded, asStream, ({ field }) => dropped.push(field))
+    return { body, dropped, encoded: Result.getOrThrow(encodeRequest(decoded, { stream: false, includeUsage: false })) }
+  }
+
+  it.each<[string, object, string]>([
+    [
+      "image_url",
+      said({ type: "image_url", image_url: { url: "https://a.test/b.png", foo: 1 } }),
+      "messages.content.image_url"
+    ],
+    ["input_audio", said({ type: "input_audio", input_audio: { data: "AAAA", format: "wav", foo: 1 } }), ""],
+    [
+      "json_schema",
+      { response_format: { type: "json_schema", json_schema: { name: "n", schema: {}, foo: 1 } } },
+      "response_format.json_schema"
+    ]
+  ])("goes back, and is reported elsewhere: %s", (_, fields, field) => {
+    const { body, dropped, encoded } = again(fields)
+    assert.deepStrictEqual(encoded, body)
+    if (field !== "") assert.deepStrictEqual(dropped, [field])
+  })
+
+  it("is a budget beside an effort", () => {
+    const request = posted(JSON.stringify({ ...asking, reasoning: { effort: "low", max_tokens: 2000 } }))
+    assert.deepStrictEqual(Result.getOrThrow(decodeRequest(request)).request.reasoning, {
+      effort: "low",
+      budgetTokens: 2000
+    })
+  })
+
+  it("is no number of answers below one", () => {
+    const body = JSON.stringify({ ...asking, n: 0 })
+    const decoded = decodeRequest(posted(body))
+    assert.include(Result.isFailure(decoded) && decoded.failure.message, "must be 1 or more")
+  })
+})
+
+const file = (mediaType: string) => ({
+  ...asking,
+  messages: [{ role: "user", content: [{ type: "file", source: { mediaType, data: "AAAA" } }] }]
+} as const)
+
+describe("a file", () => {
+  it("of an image is sent as an image", () => {
+    const [openAi, anthropic] = [OpenAi, Anthropic].map(({ provider }) =>
+      Result.getOrThrow(provider.chat.encodeRequest(file("image/png"), asStream))
+    )
+    assert.nestedPropertyVal(openAi, "messages[0].content[0].image_url.url", "data:image/png;base64,AAAA")
+    assert.nestedPropertyVal(anthropic, "messages[0].content[0].type", "image")
+  })
+
+  it("of sound has the format of its media type without parameters", () => {
+    const body = Result.getOrThrow(OpenAi.provider.chat.encodeRequest(file("audio/wav; codecs=1"), asStream))
+    assert.nestedPropertyVal(body, "messages[0].content[0].input_audio.format", "wav")
+  })
 })

@@ -542,7 +542,8 @@ const parameters: ReadonlyArray<Case> = [
     thinking: { type: "adaptive" },
     output_config: { effort: "low" }
   }, { reasoning: { effort: "low" } }),
-  say("an effort within a budget", { reasoning: { effort: "max", budgetTokens: 4096 } }, {
+  say("an effort within a budget", { maxOutputTokens: 8192, reasoning: { effort: "max", budgetTokens: 4096 } }, {
+    max_tokens: 8192,
     thinking: { type: "enabled", budget_tokens: 4096 },
     output_config: { effort: "max" }
   }),

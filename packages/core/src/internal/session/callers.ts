@@ -21,6 +21,9 @@ const names = ["tenant", "subject", "conversation"] as const
 export const copied = (...callers: ReadonlyArray<Caller>): Caller => {
   const copy: { -readonly [K in keyof Caller]: Caller[K] } = {}
   for (const caller of callers) {
+    if (typeof caller !== "object" || caller === null) {
+      throw OptionCheck.wrong("caller", caller, "an object, such as `{ tenant: \"acme\" }`")
+    }
     for (const name of names) {
       if (!(name in caller)) continue
       const value = caller[name]

@@ -28,8 +28,21 @@ export const closedReason = "its registry was closed"
 const checkedLimit = (name: string, limit: number): number =>
   limit === Infinity ? limit : OptionCheck.count(name, limit, 0)
 
-const isQuotas = (given: number | Quotas): given is Quotas =>
-  typeof given === "object" && given !== null && !Array.isArray(given)
+/** A promise or an effect is none: it would limit nothing. */
+const isQuotas = (given: number | Quotas): given is Quotas => {
+  if (typeof given !== "object" || given === null) return false
+  const prototype: unknown = Object.getPrototypeOf(given)
+  return prototype === Object.prototype || prototype === null
+}
+
+/** The limit of a kind. Throws a `RangeError` at the plural of the kind, which would limit nothing. */
+const limitOf = (given: Quotas, kind: string): number | undefined => {
+  if (Object.hasOwn(given, kind)) return given[kind]
+  if (!Object.hasOwn(given, `${kind}s`)) return undefined
+  throw new RangeError(
+    `The option \`quota\` must name kinds of sessions: \`${kind}s\` is none, the kind is \`${kind}\``
+  )
+}
 
 export class Kernel {
   readonly ledger = new Ledger()
@@ -60,7 +73,7 @@ export class Kernel {
     const given = this.quota(tenant)
     const { tenants } = this.ledger
     if (isQuotas(given)) {
-      const limit = Object.hasOwn(given, kind) ? given[kind] : undefined
+      const limit = limitOf(given, kind)
       return limit === undefined || tenants.size(tenant, kind) < checkedLimit(`quota.${kind}`, limit)
         ? undefined
         : new QuotaExceeded({ tenant, kind, limit, isOfKind: true })

@@ -13,6 +13,15 @@ export const parse = (text: string, source: string): Result.Result<URL, InvalidU
 /** The version with which a path begins: `/v1` of `/v1/messages`. */
 const versionOf = (path: string): string | undefined => /^\/v\d+\w*(?=\/)/.exec(path)?.[0]
 
+/** Where the deployments of a resource begin: `/openai` of `/openai/deployments/name/chat/completions`. */
+const rootOf = (path: string): string | undefined => /^\/[^/]+(?=\/deployments\/)/.exec(path)?.[0]
+
+/** What a base URL must not end with. */
+const tailsOf = (path: string): ReadonlyArray<string> => {
+  const root = rootOf(path)
+  return [path, versionOf(path), root, root && `${root}/v1`].filter((tail) => tail !== undefined)
+}
+
 /**
  * Fails where a base URL ends with a path that a protocol adds to it, or with the version that begins this path. Requests
  * would go to `/v1/v1/messages`, which no server knows.
@@ -20,7 +29,7 @@ const versionOf = (path: string): string | undefined => /^\/v\d+\w*(?=\/)/.exec(
 export const outside = (base: URL, paths: ReadonlyArray<string>, source: string): Result.Result<URL, InvalidUrl> => {
   const given = base.pathname.replace(/\/+$/, "")
   for (const path of paths) {
-    const tail = [path, versionOf(path)].find((tail) => tail !== undefined && given.endsWith(tail))
+    const tail = tailsOf(path).find((tail) => given.endsWith(tail))
     if (tail === undefined) continue
     const reason = tail === path ? "which is added to it" : `since ${path} is added to it`
     return Result.fail(InvalidUrl.of(base.href, { source, detail: `it must not end with ${tail}, ${reason}` }))

@@ -189,7 +189,7 @@ const known: Readonly<Record<keyof AnyOptions, true>> = {
  * URL, which may be secret.
  */
 export const checked = <O extends AnyOptions>({ auth = Auth.bearer }: Row, options: O): O => {
-  const { baseUrl, credential, headers, timeouts } = OptionCheck.fields<AnyOptions>("options", options, known)
+  const { baseUrl, credential, headers, retry, timeouts } = OptionCheck.fields<AnyOptions>("options", options, known)
   if (credential !== undefined && !Effect.isEffect(credential?.open)) {
     throw OptionCheck.wrong(
       "credential",
@@ -200,6 +200,9 @@ export const checked = <O extends AnyOptions>({ auth = Auth.bearer }: Row, optio
   if (baseUrl !== undefined && typeof baseUrl !== "string") {
     // A `URL` may have credentials.
     throw OptionCheck.wrong("baseUrl", typeof baseUrl === "object" ? Redacted.make(baseUrl) : baseUrl, "a text")
+  }
+  if (retry !== undefined && !(typeof retry === "object" && retry !== null && "rules" in retry && "budget" in retry)) {
+    throw OptionCheck.wrong("retry", retry, "a policy, such as `Retry.jittered({ attempts: 3 })`")
   }
   if (headers !== undefined) Headers.check(headers, auth)
   return { ...options, timeouts: Timeouts.check(timeouts ?? {}) }

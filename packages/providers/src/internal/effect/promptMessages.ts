@@ -2,12 +2,23 @@
 import * as AiError from "effect/ai/AiError"
 import type * as Prompt from "effect/ai/Prompt"
 import * as Base64 from "effect/encoding/Base64"
-import * as Result from "effect/Result"
+import type * as Result from "effect/Result"
 import type * as ChatRequest from "../../ChatRequest.ts"
 import * as DataUrl from "../http/dataUrl.ts"
+import { catching } from "../json/catching.ts"
 import { extrasField, unseenOf } from "./promptOptions.ts"
 
-const asText = (value: unknown): string => typeof value === "string" ? value : JSON.stringify(value) ?? "null"
+/** A value as JSON. Throws `InvalidUserInputError` if it has none, such as a bigint, or a value that holds itself. */
+const asText = (value: unknown, of: string): string => {
+  if (typeof value === "string") return value
+  try {
+    return JSON.stringify(value) ?? "null"
+  } catch (cause) {
+    throw new AiError.InvalidUserInputError({
+      description: `${of} cannot be written as JSON: ${cause instanceof Error ? cause.message : String(cause)}`
+    })
+  }
+}
 
 const textPart = ({ options, text }: Prompt.TextPart): ChatRequest.TextPart => ({
   type: "text",
@@ -44,7 +55,9 @@ const contentOf = (parts: ReadonlyArray<Prompt.TextPart | Prompt.FilePart>): Cha
 const toolMessage = (part: Prompt.ToolResultPart): ChatRequest.ToolMessage => ({
   role: "tool",
   toolCallId: part.id,
-  content: part.modelOutput === undefined ? asText(part.result) : contentOf(part.modelOutput),
+  content: part.modelOutput === undefined
+    ? asText(part.result, `The result of the call ${part.id} of the tool ${part.name}`)
+    : contentOf(part.modelOutput),
   ...(part.isFailure && { isError: true }),
   ...extrasField(part.options)
 })
@@ -57,10 +70,7 @@ const joined = (parts: ReadonlyArray<ChatRequest.AssistantPart>): ChatRequest.As
 
 type Messages = Array<ChatRequest.Message>
 
-const pushAssistant = (
-  { content, options }: Prompt.AssistantMessage,
-  messages: Messages
-): AiError.InvalidUserInputError | undefined => {
+const pushAssistant = ({ content, options }: Prompt.AssistantMessage, messages: Messages): void => {
   const parts: Array<ChatRequest.AssistantPart> = []
   const results: Messages = []
   for (const part of content) {
@@ -73,14 +83,20 @@ const pushAssistant = (
         break
       case "tool-call": {
         const { id, name, options, params } = part
-        parts.push({ type: "tool-call", id, name, arguments: asText(params), ...extrasField(options) })
+        parts.push({
+          type: "tool-call",
+          id,
+          name,
+          arguments: asText(params, `The parameters of the call ${id} of the tool ${name}`),
+          ...extrasField(options)
+        })
         break
       }
       case "tool-result":
         results.push(toolMessage(part))
         break
       case "file":
-        return new AiError.InvalidUserInputError({
+        throw new AiError.InvalidUserInputError({
           description: `An assistant message cannot have a ${part.mediaType} part: these models answer in text alone.`
         })
       case "tool-approval-request":
@@ -90,32 +106,30 @@ const pushAssistant = (
   }
   if (parts.length > 0) messages.push({ role: "assistant", content: joined(parts), ...extrasField(options) })
   messages.push(...results)
-  return undefined
 }
 
-const pushMessage = (message: Prompt.Message, messages: Messages): AiError.InvalidUserInputError | undefined => {
+const pushMessage = (message: Prompt.Message, messages: Messages): void => {
   switch (message.role) {
     case "system":
       messages.push({ role: "system", content: message.content, ...extrasField(message.options) })
-      return undefined
+      break
     case "user":
       messages.push({ role: "user", content: contentOf(message.content), ...extrasField(message.options) })
-      return undefined
+      break
     case "assistant":
-      return pushAssistant(message, messages)
+      pushAssistant(message, messages)
+      break
     case "tool":
       for (const part of message.content) if (part.type === "tool-result") messages.push(toolMessage(part))
-      return undefined
+      break
   }
 }
 
 export const promptMessages = (
   { content }: Prompt.Prompt
-): Result.Result<ReadonlyArray<ChatRequest.Message>, AiError.InvalidUserInputError> => {
-  const messages: Messages = []
-  for (const message of content) {
-    const refused = pushMessage(message, messages)
-    if (refused !== undefined) return Result.fail(refused)
-  }
-  return Result.succeed(messages)
-}
+): Result.Result<ReadonlyArray<ChatRequest.Message>, AiError.InvalidUserInputError> =>
+  catching(AiError.InvalidUserInputError, () => {
+    const messages: Messages = []
+    for (const message of content) pushMessage(message, messages)
+    return messages
+  })

@@ -123,6 +123,7 @@ export const foreign: Readonly<Record<string, Foreign>> = {
       "reasoning.enabled": converted("`reasoning`"),
       "reasoning.max_tokens": converted("`reasoning`"),
       response_format: refused("the answer would have another form"),
+      "response_format.json_schema": dropped("only the fields of a schema that all have are sent"),
       safety_identifier: dropped("only `user` has a place elsewhere"),
       store: dropped(storing, isFalse),
       stream_options: dropped("the provider streams as it likes"),
@@ -169,6 +170,7 @@ const choosing = dropped("there are no tools to choose from")
 const repeating = dropped("the model repeats itself as it likes")
 const seeding = dropped("the same request may have another answer")
 const wandering = dropped("the model changes topics as it likes")
+const unnamed = dropped("the provider has no names for them")
 const withoutTools = "without tools"
 const asLacked = "as the row's `lacks` says"
 const uploaded = lack(
@@ -183,8 +185,10 @@ export const lacking = {
     choices: lack("choices", refused("the protocol has one"), "several answers to one request"),
     detail: lack(`${content}.detail`, dropped("the provider chooses the resolution")),
     effort: lack("reasoning.effort", converted("no thinking; the effort `low`"), "`none`; `minimal`"),
+    fileName: lack(`${content}.name`, unnamed, "of an image"),
     fileType: lack(content, refused("the provider reads only text, images and PDF"), "a file of another type"),
     formatDescription: lack("format.description", dropped("the schema says what the answer is")),
+    formatStrict: lack("format.strict", converted("the schema is always enforced"), "`false`"),
     frequencyPenalty: lack("frequencyPenalty", repeating, "other than 0"),
     json: lack("format", dropped("the prompt alone asks for JSON: only a schema is enforced"), "JSON without a schema"),
     plainText: lack(content, converted("a document of plain text"), "a file of text"),
@@ -206,6 +210,7 @@ export const lacking = {
     budget: lack("reasoning.budgetTokens", converted("an effort, unless there is one")),
     choices: lack("choices", refused("the server gives one"), `several answers to one request, ${asLacked}`),
     effort: lack("reasoning.effort", converted("the next higher, else the highest"), "as the row's `efforts` says"),
+    fileName: lack(`${content}.name`, unnamed, "of an image or a sound"),
     fileUrl: lack(content, refused("the provider fetches only images"), "a file by its URL"),
     formatDescription: lack(
       "format.description",
@@ -227,6 +232,11 @@ export const lacking = {
       `false, ${asLacked}`
     ),
     plainText: lack(content, converted("a text"), "a file of plain text"),
+    prefill: lack(
+      "messages",
+      converted("an answer of its own kind: most servers begin a new one, and do not continue it"),
+      "an assistant message at the end"
+    ),
     presencePenalty: lack("presencePenalty", wandering, `other than 0, ${asLacked}`),
     reasoning: lack(
       `${content}.reasoning`,

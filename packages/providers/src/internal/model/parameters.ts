@@ -67,6 +67,30 @@ const fields: Fields<Parameters> = {
 /** Returns the parameters. Throws a `RangeError` that names an unknown field or a value that no provider takes. */
 export const check = (name: string, parameters: Parameters): Parameters => checkFields(name, parameters, fields)
 
+/** Fields that every request has of its own, so that extras of the same names would be ignored. */
+const taken = ["model", "messages", "input", "stream"]
+
+/** The names of this package's protocols. */
+const protocols: ReadonlySet<string> = new Set(["openai-chat", "openai-embeddings", "anthropic-messages"])
+
+/**
+ * Checks the extras of a target. Throws a `RangeError` that names one that each request would ignore: of a protocol that is
+ * neither the target's nor one of this package's, or a field that each request has of its own.
+ */
+export const checkExtras = (protocol: string, extras: Extras = {}): void => {
+  const known = [...new Set([protocol, ...protocols])]
+  for (const name of Object.keys(extras)) {
+    if (!known.includes(name)) {
+      throw OptionCheck.wrong("parameters.extras", name, `fields under the name of a protocol, ${known.join(", ")}`)
+    }
+  }
+  const field = taken.find((field) => Object.hasOwn(extras[protocol] ?? {}, field))
+  if (field === undefined) return
+  throw new RangeError(
+    `The option \`parameters.extras.${protocol}\` must not have \`${field}\`: each request has its own`
+  )
+}
+
 type EmbeddingParameters = Pick<EmbeddingRequest, "dimensions" | "user" | "extras">
 
 /** The same for the parameters of embeddings. */

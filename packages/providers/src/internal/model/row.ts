@@ -68,10 +68,13 @@ const rowFields: Readonly<Record<keyof Row, true>> = {
   sources: true
 }
 
-/** Returns the row. Throws a `RangeError` that names an unknown field, a blank name or a header of the transport. Rows may come from JSON. */
+/** Returns the row. Throws a `RangeError` that names an unknown field, a blank name, no protocol or a header of the transport. Rows may come from JSON. */
 export const check = <R extends Row>(row: R): R => {
-  const { config, headers, limits, name }: Row = OptionCheck.fields<Row>("row", row, rowFields)
+  const { chat, config, embeddings, headers, limits, name }: Row = OptionCheck.fields<Row>("row", row, rowFields)
   if (typeof name !== "string" || name.trim() === "") throw OptionCheck.wrong("name", name, "the name of a provider")
+  if (chat === undefined && embeddings === undefined) {
+    throw new RangeError(`The row of ${name} must have a protocol: \`chat\`, \`embeddings\` or both`)
+  }
   if (config !== undefined) OptionCheck.fields("config", config, { apiKey: true, baseUrl: true })
   if (headers !== undefined) checkHeaders(headers, ofTransport)
   if (limits !== undefined) OptionCheck.fields("limits", limits, { embeddings: true })

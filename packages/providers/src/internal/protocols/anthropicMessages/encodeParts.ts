@@ -68,6 +68,10 @@ const userBlocks = (crossing: Crossing, part: UserPart): ReadonlyArray<JsonObjec
     case "image":
       return [image(crossing, part)]
     case "file":
+      if ("data" in part.source && /^image\//i.test(part.source.mediaType)) {
+        if (part.name !== undefined) crossing.lacks("fileName")
+        return [image(crossing, { type: "image", source: part.source, extras: part.extras })]
+      }
       return [{
         ...crossing.own(part.extras, "content"),
         type: "document",

@@ -89,7 +89,15 @@ const joined = (known: JsonObject | undefined, extra: Json | undefined): Json | 
   extra === null ? undefined : known === undefined ? extra : { ...known, ...From.object(extra) }
 
 const leaveOut = (crossing: Crossing, request: ChatRequest): void => {
-  if ((request.choices ?? 1) !== 1) crossing.lacks("choices")
+  const { choices = 1, maxOutputTokens = Infinity, reasoning = {}, tools = [] } = request
+  if (choices < 1) crossing.refuse("fewer choices than one")
+  if (choices > 1) crossing.lacks("choices")
+  // With tools, a model may think between its calls, which the limit of each answer does not count.
+  if (tools.length === 0 && maxOutputTokens <= (budgetOf(reasoning) ?? 0)) {
+    crossing.refuse(
+      "`maxOutputTokens` that is not more than `reasoning.budgetTokens`: the budget is part of the output"
+    )
+  }
   if (request.seed !== undefined) crossing.lacks("seed")
   if ((request.presencePenalty ?? 0) !== 0) crossing.lacks("presencePenalty")
   if ((request.frequencyPenalty ?? 0) !== 0) crossing.lacks("frequencyPenalty")

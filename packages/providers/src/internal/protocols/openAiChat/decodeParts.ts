@@ -9,7 +9,7 @@ import type {
 } from "../../../ChatRequest.ts"
 import type { Json, JsonObject } from "../../../Json.ts"
 import * as DataUrl from "../../http/dataUrl.ts"
-import { isObject, present } from "../../json/json.ts"
+import { isObject, others, present } from "../../json/json.ts"
 import { extrasOf, protocol, thinkingName } from "./extras.ts"
 import { read } from "./read.ts"
 
@@ -26,6 +26,15 @@ const knownInImage = new Set(["type", "image_url"])
 const knownInSound = new Set(["type", "input_audio"])
 const knownInFile = new Set(["type", "file"])
 
+const knownInImageUrl = new Set(["url", "detail"])
+const knownInInputAudio = new Set(["data", "format"])
+
+/** The unknown fields inside of a field. */
+const nested = (name: string, value: JsonObject, known: ReadonlySet<string>): JsonObject => {
+  const unknown = others(value, known)
+  return unknown === undefined ? {} : { [name]: unknown }
+}
+
 /** Mistral also accepts the URL alone. */
 const imagePart = (part: JsonObject, path: string): ImagePart => {
   const given = part["image_url"]
@@ -34,7 +43,7 @@ const imagePart = (part: JsonObject, path: string): ImagePart => {
     type: "image" as const,
     source: source(read.string(image["url"], `${path}.image_url.url`)),
     detail: read.optional(image["detail"], (value) => read.string(value, `${path}.image_url.detail`)),
-    ...extrasOf(part, knownInImage)
+    ...extrasOf({ ...others(part, knownInImage), ...nested("image_url", image, knownInImageUrl) }, new Set())
   })
 }
 
@@ -47,7 +56,7 @@ const soundPart = (part: JsonObject, path: string): FilePart => {
       mediaType: format === "mp3" ? "audio/mpeg" : `audio/${format}`,
       data: read.string(sound["data"], `${path}.input_audio.data`)
     },
-    ...extrasOf(part, knownInSound)
+    ...extrasOf({ ...others(part, knownInSound), ...nested("input_audio", sound, knownInInputAudio) }, new Set())
   }
 }
 

@@ -95,6 +95,11 @@ const string = (body: JsonObject, name: string) => read.optional(body[name], (va
 const boolean = (body: JsonObject, name: string) => read.optional(body[name], (value) => read.boolean(value, name))
 const array = (body: JsonObject, name: string) => read.optional(body[name], (value) => read.array(value, name))
 
+const choices = (body: JsonObject): number | undefined => {
+  const given = count(body, "n")
+  return given === 0 ? read.fail("n", "must be 1 or more") : given
+}
+
 /** A client that sends functions knows no other calls. */
 const isLegacy = (body: JsonObject): boolean => !Array.isArray(body["tools"]) && Array.isArray(body["functions"])
 
@@ -105,8 +110,8 @@ const reasoning = (body: JsonObject): Reasoning | undefined => {
   const { reasoning, thinking } = body
   if (isObject(reasoning)) {
     const { effort, enabled, max_tokens } = reasoning
-    if (typeof effort === "string") return { effort }
     const budgetTokens = enabled === false ? 0 : countOf(max_tokens)
+    if (typeof effort === "string") return present({ effort, budgetTokens })
     if (budgetTokens !== undefined) return { budgetTokens }
     // OpenRouter's guide to reasoning tokens: the default is the medium effort.
     if (enabled === true) return { effort: "medium" }
@@ -160,6 +165,14 @@ const knownFields = {
 
 const known = ({ seedField }: Quirks): ReadonlySet<string> => knownFields[seedField]
 
+const knownInSchema = new Set(["name", "description", "schema", "strict"])
+
+/** The unknown fields of a schema's format. */
+const schemaExtras = ({ json_schema: details }: JsonObject): JsonObject => {
+  const unknown = isObject(details) ? others(details, knownInSchema) : undefined
+  return unknown === undefined ? {} : { response_format: { json_schema: unknown } }
+}
+
 const knownOptions = new Set(["include_usage"])
 
 /** The fields that the canonical request lacks, under their own names. */
@@ -181,6 +194,7 @@ const extras = (
       ...others(body, known(quirks)),
       ...(options && { stream_options: options }),
       ...(request.toolChoice === undefined && isObject(choice) && { tool_choice: choice }),
+      ...(request.format?.type === "json-schema" && isObject(form) && schemaExtras(form)),
       ...(request.format === undefined && isObject(form) && form["type"] !== "text" && { response_format: form }),
       // If a client sends both, the provider decides.
       ...(typeof limit === "number" && typeof older === "number" && { max_tokens: older })
@@ -209,7 +223,7 @@ const decode = (quirks: Quirks, body: JsonObject, place: string): ChatRequest =>
     frequencyPenalty: number(body, "frequency_penalty"),
     stop: read.optional(body["stop"], stop),
     seed: number(body, quirks.seedField),
-    choices: count(body, "n"),
+    choices: choices(body),
     reasoning: reasoning(body),
     serviceTier: string(body, "service_tier"),
     user: string(body, "user")

@@ -3,7 +3,7 @@ import * as Result from "effect/Result"
 import type { FilePart, ImagePart, TextPart, UserPart } from "../../../ChatRequest.ts"
 import type { Json, JsonObject } from "../../../Json.ts"
 import * as DataUrl from "../../http/dataUrl.ts"
-import { fields, isObject } from "../../json/json.ts"
+import { fields, isObject, object } from "../../json/json.ts"
 import { type Crossing, protocol, thinkingName } from "./extras.ts"
 import type { Quirks } from "./quirks.ts"
 
@@ -22,10 +22,11 @@ export const thinking = (text: string, extras: JsonObject): JsonObject => ({
   [thinkingName]: [{ type: "text", text }]
 })
 
-const image = (crossing: Crossing, { detail, extras, source }: ImagePart): JsonObject => {
+const image = (crossing: Crossing, { detail, extras, source }: Omit<ImagePart, "type">): JsonObject => {
   if ("fileId" in source) crossing.lacks("imageId")
   const url = "data" in source ? DataUrl.format(source) : "url" in source ? source.url : undefined
-  return { ...crossing.own(extras, "content"), type: "image_url", image_url: fields({ url, detail }) }
+  const { image_url: unknown, ...own } = crossing.own(extras, "content")
+  return { ...own, type: "image_url", image_url: { ...object(unknown), ...fields({ url, detail }) } }
 }
 
 /** OpenAI's names of sound formats that differ from the media type. */
@@ -57,7 +58,11 @@ const extensions: ReadonlyMap<string, string> = new Map([
 ])
 
 const file = (quirks: Quirks, crossing: Crossing, { extras, name, source }: FilePart): JsonObject => {
-  const own = crossing.own(extras, "content")
+  if ("data" in source && /^image\//i.test(source.mediaType)) {
+    if (name !== undefined) crossing.lacks("fileName")
+    return image(crossing, { source, extras })
+  }
+  const { input_audio: unknown, ...own } = crossing.own(extras, "content")
   if ("url" in source) {
     if (quirks.fileUrl === "unsupported") crossing.lacks("fileUrl")
     return { ...own, type: "file", file: fields({ file_data: source.url, filename: name }) }
@@ -66,9 +71,12 @@ const file = (quirks: Quirks, crossing: Crossing, { extras, name, source }: File
     if (source.protocol !== undefined && source.protocol !== protocol) crossing.lacks("uploaded")
     return { ...own, type: "file", file: fields({ file_id: source.fileId, filename: name }) }
   }
-  if (source.mediaType.startsWith("audio/")) {
-    const format = soundFormats.get(source.mediaType) ?? source.mediaType.slice("audio/".length)
-    return { ...own, type: "input_audio", input_audio: { data: source.data, format } }
+  // Without its parameters, such as the codec.
+  const mediaType = source.mediaType.replace(/\s*;.*$/s, "").toLowerCase()
+  if (mediaType.startsWith("audio/")) {
+    if (name !== undefined) crossing.lacks("fileName")
+    const format = soundFormats.get(mediaType) ?? mediaType.slice("audio/".length)
+    return { ...own, type: "input_audio", input_audio: { ...object(unknown), data: source.data, format } }
   }
   const text = plainText(source)
   if (text !== undefined) {

@@ -41,13 +41,14 @@ const described = ({ description, schema }: SchemaFormat): JsonObject => ({ ...f
 /** JSON without a schema, for servers that need one. */
 const anyObject: Json = { type: "json_schema", json_schema: { name: "response", schema: { type: "object" } } }
 
-const format = ({ formats, json }: Quirks, format: Format): Json => {
+/** `unknown`: fields of the schema that only this protocol has. */
+const format = ({ formats, json }: Quirks, format: Format, unknown: JsonObject = {}): Json => {
   if (format.type === "json" && json === "json_schema") return anyObject
   if (format.type === "json" || formats === "json_object") return { type: "json_object" }
   const { description, name, schema, strict } = format
   return formats === "json_object_schema"
     ? { type: "json_object", schema: described(format) }
-    : { type: "json_schema", json_schema: fields({ name, description, schema, strict }) }
+    : { type: "json_schema", json_schema: { ...unknown, ...fields({ name, description, schema, strict }) } }
 }
 
 /** The messages. Where a server knows no schemas, the first one tells the model its schema. */
@@ -158,7 +159,8 @@ const encode = (crossing: Crossing, quirks: Quirks, given: ChatRequest, delivery
       parallel_tool_calls: request.parallelToolCalls
     })),
     ...fields({
-      response_format: request.format && format(quirks, request.format),
+      response_format: request.format &&
+        format(quirks, request.format, object(object(extras["response_format"])?.["json_schema"])),
       [quirks.maxTokensField]: request.maxOutputTokens,
       temperature: request.temperature,
       top_p: request.topP,
