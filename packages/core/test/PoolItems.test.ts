@@ -1,6 +1,6 @@
 import { Caller, Deadline, Pool, SessionRegistry } from "@clawback/core"
 import { assert, describe, it } from "@effect/vitest"
-import { Deferred, Effect, Fiber, Logger } from "effect"
+import { Deferred, Effect, Fiber, Layer, Logger } from "effect"
 import { TestClock } from "effect/testing"
 import { turn } from "./Moments.ts"
 import { type Connection, PoolServer } from "./PoolServer.ts"
@@ -351,7 +351,7 @@ describe("The items of a pool", () => {
       yield* TestClock.adjust("1 minute")
       assert.lengthOf(logged, 1)
       assert.include(logged[0], "PoolItems.test.ts")
-    }).pipe(Effect.scoped, Effect.provide(Db.layer), Effect.provide(Logger.layer([logger])), isolated)
+    }).pipe(Effect.scoped, Effect.provide(Layer.provideMerge(Db.layer, Logger.layer([logger]))), isolated)
   })
 
   it.effect("metrics show what the pool has when they are read, and vanish with the pool", () =>
