@@ -32,28 +32,28 @@ const release = (scope: Scope.Closeable, exit: Exit.Exit<unknown, unknown>) => S
 /**
  * Can be interrupted while the item is acquired. What was acquired until then is released. Once acquired, the item is held by
  * its session, in the same step.
+ *
+ * Run it where interruption is not allowed. Otherwise an interruption that comes with its last step loses the item.
  */
 export const connect = <A, E>(
   { acquire, name }: Settings<A, E>,
   context: Context.Context<never>
 ): Effect.Effect<Item<A>, E | SessionError> =>
-  Effect.uninterruptibleMask((restore) =>
-    Effect.withFiber((fiber) => {
-      const scope = Scope.makeUnsafe()
-      return opened(
-        fiber,
-        { kind: "resource", name },
-        undefined,
-        (interruptible) =>
-          Effect.onExitPrimitive(
-            interruptible(Scope.provide(acquire, scope)),
-            (exit) => Exit.isFailure(exit) ? Scope.close(scope, exit) : undefined
-          ),
-        restore,
-        (record, value, kernel) => {
-          hold(record, scope, release, context)
-          return Effect.succeed(new Item(value, record, kernel))
-        }
-      )
-    })
-  )
+  Effect.withFiber((fiber) => {
+    const scope = Scope.makeUnsafe()
+    return opened(
+      fiber,
+      { kind: "resource", name },
+      undefined,
+      (interruptible) =>
+        Effect.onExitPrimitive(
+          interruptible(Scope.provide(acquire, scope)),
+          (exit) => Exit.isFailure(exit) ? Scope.close(scope, exit) : undefined
+        ),
+      Effect.interruptible,
+      (record, value, kernel) => {
+        hold(record, scope, release, context)
+        return Effect.succeed(new Item(value, record, kernel))
+      }
+    )
+  })

@@ -47,7 +47,8 @@ export class Core<A, E> implements Timers.Timer, Lender, Queue<A, E | PoolError>
     this.environment = environment
     this.timers = timers
     this.metrics = metrics
-    this.works = new Works(timers, runFork)
+    // Where a fiber may be interrupted, it loses what it has opened if the interruption comes with its last step.
+    this.works = new Works(timers, (effect) => runFork(effect, { uninterruptible: true }))
     this.reports = new Reports(settings.name, runFork)
   }
 
@@ -237,7 +238,8 @@ export class Core<A, E> implements Timers.Timer, Lender, Queue<A, E | PoolError>
   ): void {
     const { value } = entry.resource as Item<A>
     // Not in the pool's scope, in which what each run acquires would gather.
-    this.works.run(entry, Effect.scoped(Effect.suspend(() => f?.(value) ?? Effect.void)), {
+    const run = Effect.interruptible(Effect.scoped(Effect.suspend(() => f?.(value) ?? Effect.void)))
+    this.works.run(entry, run, {
       limit,
       grace: this.settings.closeTimeout,
       onEnd: (exit) => {
@@ -260,7 +262,7 @@ export class Core<A, E> implements Timers.Timer, Lender, Queue<A, E | PoolError>
   private dispose(item: Item<A>, onEnd: () => void): void {
     const { kernel, record } = item
     const closing = Effect.suspend(() => Lifecycle.close(record, Exit.void, kernel.close))
-    this.works.run(item, Effect.uninterruptible(closing), {
+    this.works.run(item, closing, {
       limit: this.settings.closeTimeout,
       grace: 0,
       onEnd: (exit) => {

@@ -1,0 +1,197 @@
+/** Mistakes in the shell of pools. Those in the machine are in test/exhaustive/mutants/poolMachine.ts. */
+import type { Mutant } from "../../support/mutant.ts"
+
+const module = "Pool"
+const pool = "packages/core/src/Pool.ts"
+const borrow = "packages/core/src/internal/pool/borrow.ts"
+const connect = "packages/core/src/internal/pool/connect.ts"
+const core = "packages/core/src/internal/pool/core.ts"
+const drain = "packages/core/src/internal/pool/drain.ts"
+const invalidate = "packages/core/src/internal/pool/invalidate.ts"
+const waiter = "packages/core/src/internal/pool/waiter.ts"
+const work = "packages/core/src/internal/pool/work.ts"
+
+export const mutants: ReadonlyArray<Mutant> = [
+  {
+    module,
+    file: waiter,
+    find: "      if (this.answer === undefined) this.resume = resume\n      else resume(this.answer)\n",
+    replace: "      this.resume = resume\n",
+    rule: "an answer that comes before its waiter waits for it is not lost"
+  },
+  {
+    module,
+    file: core,
+    find: "(effect) => runFork(effect, { uninterruptible: true })",
+    replace: "(effect) => runFork(effect)",
+    rule: "an item that is open when its connect is interrupted is not lost"
+  },
+  {
+    module,
+    file: work,
+    find: "if (this.isStopping) return this.finish(undefined)",
+    replace: "if (this.isStopping) return",
+    rule: "work that ignores interruption is abandoned"
+  },
+  {
+    module,
+    file: core,
+    find: "      limit: connectTimeout,\n",
+    replace: "      limit: Infinity,\n",
+    rule: "a connect that never ends is broken off"
+  },
+  {
+    module,
+    file: core,
+    find: "      limit,\n      grace: this.settings.closeTimeout,\n",
+    replace: "      limit: Infinity,\n      grace: this.settings.closeTimeout,\n",
+    rule: "a check or a reset that never ends is broken off"
+  },
+  {
+    module,
+    file: core,
+    find: "      limit: this.settings.closeTimeout,\n",
+    replace: "      limit: Infinity,\n",
+    rule: "a close that never ends is abandoned"
+  },
+  {
+    module,
+    file: core,
+    find: "          this.works.stop(command.entry)\n",
+    replace: "",
+    rule: "what is not wanted any more is broken off"
+  },
+  {
+    module,
+    file: core,
+    find: "Exit.isSuccess(exit) && exit.value !== false",
+    replace: "Exit.isSuccess(exit)",
+    rule: "an item whose check says that it is broken is not lent"
+  },
+  {
+    module,
+    file: core,
+    find: "Exit.isSuccess(exit), this.now)",
+    replace: "true, this.now)",
+    rule: "an item that could not be reset is not lent"
+  },
+  {
+    module,
+    file: core,
+    find: "    if (loan.record.isRevoked) this.perform(this.machine.end(entry, \"revoked\", now))\n",
+    replace: "",
+    rule: "an item whose loan was revoked is not lent again"
+  },
+  {
+    module,
+    file: core,
+    find: "        this.failure = cause\n",
+    replace: "",
+    rule: "a waiter hears why connecting failed"
+  },
+  {
+    module,
+    file: core,
+    find: "      this.perform(this.machine.closed(entry, this.now))\n",
+    replace: "",
+    rule: "the place of an item that is closed is free"
+  },
+  {
+    module,
+    file: core,
+    find: "    this.perform(this.machine.shut())\n",
+    replace: "",
+    rule: "a pool that closes lends nothing"
+  },
+  {
+    module,
+    file: borrow,
+    find: "if (!core.leave(waiter) && waiter.lent !== undefined) core.pass(waiter.lent)",
+    replace: "core.leave(waiter)",
+    rule: "a waiter that is interrupted after it was lent an item passes it on"
+  },
+  {
+    module,
+    file: borrow,
+    find: "core.pass(waiter.lent)\n      kernel.close(record)\n",
+    replace: "core.pass(waiter.lent)\n",
+    rule: "a waiter that leaves closes its session"
+  },
+  {
+    module,
+    file: borrow,
+    find: "  record.addUser(revoked)\n",
+    replace: "",
+    rule: "a waiter is told of a revocation"
+  },
+  {
+    module,
+    file: borrow,
+    find: "  if (until < Infinity && waiter.isWaiting) timers.set(waiter)\n",
+    replace: "",
+    rule: "a caller waits no longer than the limit"
+  },
+  {
+    module,
+    file: borrow,
+    find: "Context.add(fiber.context as Context.Context<R2>, Current, record)",
+    replace: "fiber.context as Context.Context<R2>",
+    rule: "a borrower works inside of its loan"
+  },
+  {
+    module,
+    file: borrow,
+    find: "return Effect.as(Scope.addFinalizerExit(scope, close), value)",
+    replace: "return Effect.succeed(value)",
+    rule: "an item is returned with the scope of its loan"
+  },
+  {
+    module,
+    file: borrow,
+    find: "    kernel.close(record)\n    return Effect.fail(\n",
+    replace: "    return Effect.fail(\n",
+    rule: "a caller that is rejected closes its session"
+  },
+  {
+    module,
+    file: connect,
+    find: "(exit) => Exit.isFailure(exit) ? Scope.close(scope, exit) : undefined",
+    replace: "() => undefined",
+    rule: "what an interrupted connect has acquired is released"
+  },
+  {
+    module,
+    file: drain,
+    find: "Effect.andThen(revokeAll(loans, patience), emptied(core, own))",
+    replace: "emptied(core, own)",
+    rule: "borrowers that keep their items beyond the drain are revoked"
+  },
+  {
+    module,
+    file: drain,
+    find: "core.machine.total === own.filter(",
+    replace: "core.machine.count(\"busy\") === own.filter(",
+    rule: "whoever closes a pool waits until its items are closed"
+  },
+  {
+    module,
+    file: drain,
+    find: "Duration.millis(Math.max(0, until - core.now))",
+    replace: "Duration.millis(Math.max(0, until - core.now) / 2)",
+    rule: "borrowers have the whole drain to end"
+  },
+  {
+    module,
+    file: invalidate,
+    find: " || !Object.is(resource.value, item)) continue",
+    replace: ") continue",
+    rule: "the item that is invalidated is the one that was meant"
+  },
+  {
+    module,
+    file: pool,
+    find: "core.perform(core.machine.refresh(core.now))",
+    replace: "core.perform([])",
+    rule: "what is lent after a refresh was opened after it"
+  }
+]

@@ -1,0 +1,349 @@
+/** The items of a simulated pool, as their server sees them: what opens, closes, checks and resets them, and who has them. */
+import type { Session } from "@clawback/core"
+import { Simulation } from "@clawback/testing"
+import { Data, Effect } from "effect"
+import type { JumpingClock } from "./jumpingClock.ts"
+
+/** The server refuses a connection, or a check or a reset fails. */
+export class Refused extends Data.TaggedError("Refused")<{}> {}
+
+/** What a connect, a check, a close or a borrower dies of. */
+export class Broken extends Data.TaggedError("Broken")<{}> {}
+
+/** One wish for an item. */
+export interface Request {
+  /** Counts what was asked for and given up, in this order. */
+  readonly moment: number
+  readonly askedAt: number
+  /** When it got its item. */
+  startedAt: number | undefined
+  endedAt: number | undefined
+}
+
+interface Holder {
+  readonly request: Request
+  /** Whether the loan is over although its request has not said so. */
+  readonly isOver: () => boolean
+  /** Whether the pool may have closed the item under its borrower, who did not stop in time. */
+  readonly mayBeForced: () => boolean
+}
+
+export interface Item {
+  readonly id: number
+  readonly openedAt: number
+  /** Its connect has ignored that it was interrupted. */
+  readonly wasDeaf: boolean
+  /** It was open only after the pool had abandoned its connect. */
+  readonly isLate: boolean
+  readonly checkThrows: boolean
+  state: "open" | "closing" | "closed"
+  closings: number
+  /** Whether it is being closed: nothing can end that. */
+  isDeaf: boolean
+  /** Since when. */
+  since: number
+  holder: Holder | undefined
+  isTended: boolean
+  /** When it was opened, used, checked or reset last. */
+  knownAt: number
+  uses: number
+  /** A check or a reset has not ended well. */
+  isBad: boolean
+  /** Since which moment no request may get it any more. */
+  givenUpAt: number
+}
+
+export interface Limits {
+  readonly max: number
+  readonly maxUses: number
+  readonly maxLifetime: number
+  readonly validateBypass: number
+  readonly connectTimeout: number
+  readonly closeTimeout: number
+  readonly acquireTimeout: number
+}
+
+type Verdict = readonly [property: string, holds: boolean]
+
+const report = (verdicts: ReadonlyArray<Verdict>, item: Item) =>
+  Effect.forEach(verdicts, ([property, holds]) => Simulation.check(property, holds, `item ${item.id}`), {
+    discard: true
+  })
+
+/** Longer than the pool waits for anything that ignores it. */
+const long = 1500
+
+const deaf = Effect.uninterruptible(Effect.sleep(long))
+
+interface Attempt {
+  readonly since: number
+  /** Whether it ignores interruption. */
+  isDeaf: boolean
+}
+
+export class Items {
+  readonly all: Array<Item> = []
+  /** Those that are not closed. */
+  readonly present = new Set<Item>()
+  readonly requests: Array<Request> = []
+  /** Whether items are taken from their borrowers, by one who does not wait for these. */
+  areSeized = false
+  private readonly connecting = new Set<Attempt>()
+  private readonly clock: JumpingClock
+  private readonly limits: Limits
+  private moments = 0
+  /** When items were lent that, as far as borrowers said, were last used or checked too long ago. */
+  private readonly stale: Array<number> = []
+
+  constructor(clock: JumpingClock, limits: Limits) {
+    this.clock = clock
+    this.limits = limits
+  }
+
+  /** Connects, open and closing items, but for those that the pool may have abandoned. */
+  get places(): number {
+    let count = 0
+    for (const attempt of this.connecting) if (!this.isAbandoned(attempt)) count++
+    for (const item of this.present) if (!item.wasDeaf && !this.isAbandoned(item)) count++
+    return count
+  }
+
+  /** Whether a connect is under way that does not ignore interruption. */
+  get isConnecting(): boolean {
+    for (const { isDeaf } of this.connecting) if (!isDeaf) return true
+    return false
+  }
+
+  /** What is there, but for what the pool has abandoned. */
+  get left(): ReadonlyArray<string> {
+    return [
+      ...this.isConnecting ? ["a connect"] : [],
+      ...[...this.present].filter((item) => !item.wasDeaf && !this.isAbandoned(item))
+        .map(({ id, state }) => `${state} item ${id}`)
+    ]
+  }
+
+  /** Whether a connect that ignores interruption, or a close, takes longer than the pool waits. */
+  private isAbandoned({ isDeaf, since }: Pick<Attempt, "isDeaf" | "since">): boolean {
+    return isDeaf && this.clock.now >= since + this.limits.closeTimeout
+  }
+
+  /** Those that somebody has had: the pool may not know the others yet. */
+  get known(): ReadonlyArray<Item> {
+    return [...this.present].filter(({ state, uses }) => state === "open" && uses > 0)
+  }
+
+  /** Opens an item, after a while. It can be interrupted while it waits, but for a fault. */
+  readonly connect = Effect.acquireRelease(
+    Effect.suspend(() => {
+      const attempt: Attempt = { since: this.clock.now, isDeaf: false }
+      this.connecting.add(attempt)
+      const answer = Effect.gen(function*() {
+        yield* (yield* Simulation.fault("connect is slow", 0.1))
+          ? Simulation.latency(50, 300)
+          : Simulation.latency(0, 5)
+        if (yield* Simulation.fault("connect fails", 0.15)) return yield* new Refused()
+        if (yield* Simulation.fault("connect dies", 0.03)) return yield* Effect.die(new Broken())
+        return yield* Simulation.fault("a check throws", 0.05)
+      })
+      const wait = Effect.gen(function*() {
+        attempt.isDeaf = yield* Simulation.fault("connect ignores interruption", 0.04)
+        if (attempt.isDeaf) return yield* Effect.andThen(Effect.sleep(yield* Simulation.choose([250, long])), answer)
+        if (yield* Simulation.fault("connect never ends", 0.04)) return yield* Effect.interruptible(Effect.never)
+        return yield* Effect.interruptible(answer)
+      })
+      return wait.pipe(
+        Effect.map((checkThrows) => this.born(attempt, checkThrows)),
+        Effect.ensuring(Effect.sync(() => this.connecting.delete(attempt)))
+      )
+    }),
+    (item) => this.close(item)
+  )
+
+  private born(attempt: Attempt, checkThrows: boolean): Item {
+    this.connecting.delete(attempt)
+    const { clock: { now }, limits: { closeTimeout, connectTimeout } } = this
+    const item: Item = {
+      id: this.all.length,
+      openedAt: now,
+      wasDeaf: attempt.isDeaf,
+      isLate: now > attempt.since + connectTimeout + closeTimeout,
+      checkThrows,
+      state: "open",
+      closings: 0,
+      isDeaf: false,
+      since: Infinity,
+      holder: undefined,
+      isTended: false,
+      knownAt: now,
+      uses: 0,
+      isBad: false,
+      givenUpAt: Infinity
+    }
+    this.all.push(item)
+    this.present.add(item)
+    return item
+  }
+
+  private readonly close = Effect.fnUntraced(function*(this: Items, item: Item) {
+    item.closings++
+    item.state = "closing"
+    item.isDeaf = true
+    item.since = this.clock.now
+    const { holder } = item
+    yield* report([
+      ["an item is closed once", item.closings === 1],
+      [
+        "an item in use is not closed",
+        holder === undefined || holder.isOver() || holder.mayBeForced() || this.areSeized
+      ]
+    ], item)
+    if (yield* Simulation.fault("close never ends", 0.04)) yield* Effect.sleep(long)
+    else if (yield* Simulation.fault("close is slow", 0.1)) yield* Simulation.latency(20, 90)
+    else yield* Simulation.latency(0, 2)
+    item.state = "closed"
+    this.present.delete(item)
+    if (yield* Simulation.fault("close dies", 0.05)) return yield* Effect.die(new Broken())
+  }.bind(this))
+
+  /** Checks an item. */
+  readonly validate = (item: Item) => {
+    const begun = this.tend(item, "an item that is checked is not in use")
+    if (item.checkThrows) {
+      item.isBad = true
+      throw new Broken()
+    }
+    return Effect.gen({ self: this }, function*() {
+      yield* begun
+      const isBroken = yield* Simulation.fault("an item is broken", 0.1)
+      const isHanging = yield* Simulation.fault("a check hangs", 0.04)
+      const isDeaf = yield* Simulation.fault("a check ignores interruption", 0.03)
+      item.isBad ||= isBroken || isHanging || isDeaf
+      if (isHanging) return yield* Effect.never
+      if (isDeaf) yield* deaf
+      yield* Simulation.latency(0, 5)
+      if (isBroken) return (yield* Simulation.choose([true, false])) ? yield* new Refused() : false
+      if (!item.isBad) item.knownAt = this.clock.now
+      return true
+    }).pipe(this.tending(item), Simulation.phase("checking"))
+  }
+
+  /** Resets an item. */
+  readonly reset = (item: Item) =>
+    Effect.gen({ self: this }, function*() {
+      yield* this.tend(item, "an item that is reset is not in use")
+      const isFailing = yield* Simulation.fault("a reset fails", 0.1)
+      const isHanging = yield* Simulation.fault("a reset hangs", 0.04)
+      const isDeaf = yield* Simulation.fault("a reset ignores interruption", 0.03)
+      item.isBad ||= isFailing || isHanging || isDeaf
+      if (isHanging) return yield* Effect.never
+      if (isDeaf) yield* deaf
+      yield* Simulation.latency(0, 5)
+      if (isFailing) return yield* new Refused()
+      if (!item.isBad) item.knownAt = this.clock.now
+    }).pipe(this.tending(item), Simulation.phase("resetting"))
+
+  private tend(item: Item, property: string): Effect.Effect<void> {
+    const isFree = item.holder === undefined || item.holder.isOver() || item.holder.mayBeForced()
+    const verdicts: ReadonlyArray<Verdict> = [
+      [property, isFree],
+      ["one thing at a time is done with an item", !item.isTended && item.state === "open"]
+    ]
+    item.isTended = true
+    return report(verdicts, item)
+  }
+
+  private readonly tending = (item: Item) => <A, E, R>(self: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
+    Effect.ensuring(
+      self,
+      Effect.sync(() => {
+        item.isTended = false
+      })
+    )
+
+  /** Somebody asks for an item. */
+  ask(): Request {
+    const request: Request = {
+      moment: ++this.moments,
+      askedAt: this.clock.now,
+      startedAt: undefined,
+      endedAt: undefined
+    }
+    this.requests.push(request)
+    return request
+  }
+
+  /** From this moment on, no request may get the item. */
+  giveUp(item: Item): void {
+    item.givenUpAt = Math.min(item.givenUpAt, ++this.moments)
+  }
+
+  /** A request has got an item, in its first step with that. */
+  take(item: Item, holder: Holder): Effect.Effect<void> {
+    return Effect.suspend(() => {
+      const { clock: { now }, limits } = this
+      const { isOver, request } = holder
+      if (isOver()) return Effect.void
+      const last = item.holder
+      const isFree = last === undefined || last.isOver()
+      // The borrower before may not have said so yet, but has returned it just now.
+      const knownAt = last === undefined ? item.knownAt : now
+      const verdicts: ReadonlyArray<Verdict> = [
+        ["an item has one borrower", isFree],
+        ["only an open item is lent", item.state === "open" || this.areSeized],
+        ["an item is not lent while it is checked or reset", !item.isTended],
+        ["an item whose check or reset has failed is not lent", !item.isBad],
+        ["an item that was open too late is not lent", !item.isLate],
+        ["an item that was given up is not lent to those who ask later", item.givenUpAt > request.moment],
+        ["an item that is lent is younger than its lifetime", now - item.openedAt < limits.maxLifetime],
+        ["an item is not used more often than it may be", item.uses < limits.maxUses]
+      ]
+      if (now - knownAt > limits.validateBypass) this.stale.push(now)
+      item.uses++
+      item.holder = holder
+      return report(verdicts, item)
+    })
+  }
+
+  /** Its borrower has used it. */
+  put(item: Item, request: Request): void {
+    if (item.holder?.request !== request) return
+    item.holder = undefined
+    item.knownAt = this.clock.now
+  }
+
+  /** Whether a stale item was lent: one that no borrower can have returned in time without a word. */
+  get hasLentStale(): boolean {
+    return this.stale.some((lentAt) =>
+      !this.requests.some(({ endedAt = Infinity, startedAt }) =>
+        startedAt === undefined && endedAt <= lentAt && endedAt >= lentAt - this.limits.validateBypass
+      )
+    )
+  }
+
+  /** A request has ended. */
+  end(request: Request): Effect.Effect<void> {
+    const { acquireTimeout } = this.limits
+    request.endedAt = this.clock.now
+    const waitedUntil = request.startedAt ?? request.endedAt
+    const overtaking = this.requests.filter(({ askedAt, startedAt = Infinity }) =>
+      askedAt > request.askedAt && startedAt < waitedUntil
+    )
+    const waited = waitedUntil - request.askedAt
+    return Effect.andThen(
+      Simulation.check("nobody waits longer than the limit", waited <= acquireTimeout, () => `${waited} ms`),
+      Simulation.check(
+        "nobody overtakes a waiter",
+        overtaking.length === 0,
+        () => JSON.stringify([request, overtaking])
+      )
+    )
+  }
+}
+
+/** The loan of a session, which ends when that is revoked and its borrower does not stop. */
+export const inSession = (request: Request, session: Session.Session | undefined): Holder => ({
+  request,
+  isOver: () => false,
+  mayBeForced: () => session?.revoked !== undefined
+})
