@@ -1,6 +1,6 @@
 /** The wrappers of a program: none, Effect's counterpart, or ours. */
-import { Deadline, Retry, Session, type SessionRegistry, Shutdown, Timeouts } from "@clawback/core"
-import { Effect, Layer } from "effect"
+import { Deadline, Pool, Retry, Session, type SessionRegistry, Shutdown, Timeouts } from "@clawback/core"
+import { Effect, Layer, Scope } from "effect"
 import type { Acquire, Journal } from "./journal.ts"
 import type { MemoryServer } from "./memoryServer.ts"
 import type { Form, Services, Wrap } from "./program.ts"
@@ -100,6 +100,32 @@ const deadline: AroundEffect = (self) => Deadline.within(long)(self)
 const retry: AroundEffect = (self) => Retry.apply(Retry.jittered())(self)
 const admit: AroundEffect = (self) => Shutdown.admit(info)(self)
 
+/** As many as any program borrows at once, and all of them open, so that a program leaves as many as it finds. */
+const items = 16
+
+class Items extends Pool.Service<Items>()("clawback/test/differential/Items", {
+  acquire: Effect.sync(() => ({})),
+  max: items,
+  min: items,
+  idleTimeToLive: "Infinity",
+  maxLifetime: "Infinity"
+}) {}
+
+/** What needs the pool, in surroundings that have it. */
+const pooled = (name: string, effect: AroundEffect): Wrapper => ({
+  ...aroundEffect(name, false, effect),
+  revokes: { kind: "borrow" },
+  layer: () => Items.layer,
+  probe: Effect.all(
+    Array.from({ length: items }, () => Items.use(() => Effect.sleep(1))),
+    { concurrency: "unbounded" }
+  ) as Effect.Effect<unknown, unknown, any>
+})
+
+const poolUse = ((self) => Items.use(() => self)) as AroundEffect
+const poolGet =
+  ((self) => Effect.scopedWith((scope) => Effect.andThen(Scope.provide(Items.get, scope), self))) as AroundEffect
+
 export const aroundWork: ReadonlyArray<Wrapper> = [
   aroundStream("Session.scopedStream", true, sessionStream),
   aroundStream("Timeouts.applyStream", false, timeoutsStream),
@@ -124,6 +150,9 @@ export const aroundWork: ReadonlyArray<Wrapper> = [
   aroundEffect("Shutdown.admit", true, admit),
   aroundEffect("Deadline.within(Retry.apply(Session.scoped))", true, (self) => deadline(retry(sessionScoped(self)))),
   aroundEffect("Shutdown.admit(Deadline.within)", true, (self) => admit(deadline(self))),
+  pooled("Pool.use", poolUse),
+  pooled("Pool.get", poolGet),
+  pooled("Deadline.within(Pool.use)", (self) => deadline(poolUse(self))),
   {
     ...plain,
     name: "Session.acquire",
