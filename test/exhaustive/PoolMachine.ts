@@ -137,7 +137,7 @@ const openFailed = (world: World, item: Item): void => {
   world.items = without(world.items, item)
   const others = lasting(world)
   const waiting = world.waiting.length
-  if (item.ends === undefined) {
+  if (item.ends === undefined && world.now >= world.pausedUntil) {
     world.pausedUntil = world.now + Math.min(limits.maxBackoff, limits.backoff * 2 ** world.failures)
     world.failures++
   }

@@ -138,8 +138,10 @@ export class PoolModel {
   fail(place: Place, spread: number): void {
     this.places = this.places.filter((other) => other !== place)
     if (place.ends === undefined) {
-      const pause = Math.min(this.limits.maxBackoff, this.limits.backoff * 2 ** this.failures++)
-      this.pausedUntil = this.now + pause * (1 - spread / 2)
+      if (this.now >= this.pausedUntil) {
+        const pause = Math.min(this.limits.maxBackoff, this.limits.backoff * 2 ** this.failures++)
+        this.pausedUntil = this.now + pause * (1 - spread / 2)
+      }
       const isHopeless = this.lasting.every(({ state }) => state === "opening") &&
         this.waiters.length > this.coming.length
       if (isHopeless) this.said.push(`Reject ${this.waiters.shift()} connect`)

@@ -177,12 +177,13 @@ class World {
   openFailed(n: number) {
     const entry = draw(this.opening, n)
     if (entry === undefined) return
-    if (entry.ending === undefined) {
-      this.failing++
-      this.pausedUntil = this.now + this.limits.backoff / 2
+    const spread = (n % 10) / 10
+    if (entry.ending === undefined && this.now >= this.pausedUntil) {
+      const pause = Math.min(this.limits.maxBackoff, this.limits.backoff * 2 ** this.failing++)
+      this.pausedUntil = this.now + pause * (1 - spread / 2)
     }
     const waiting = this.waiting.length
-    this.perform(this.pool.openFailed(entry, this.now, (n % 10) / 10))
+    this.perform(this.pool.openFailed(entry, this.now, spread))
     assert.isAtMost(waiting - this.waiting.length, 1, "a connect that fails fails one caller")
   }
 
@@ -403,6 +404,15 @@ describe("The machine of a pool", () => {
     assert.lengthOf(world.opening, 1)
     world.openFailed(0)
     assert.strictEqual(world.pool.wakesAt - world.now, 10)
+  })
+
+  it("takes connects that fail together for one failure", () => {
+    const world = machine({ max: 4, min: 4 })
+    for (let connect = 0; connect < 4; connect++) world.openFailed(0)
+    assert.strictEqual(world.pool.wakesAt - world.now, 10)
+    world.elapse(10)
+    world.openFailed(0)
+    assert.strictEqual(world.pool.wakesAt - world.now, 20)
   })
 
   it("keep-alive takes an idle item out of reach while it is checked, and does not make it look used", () => {

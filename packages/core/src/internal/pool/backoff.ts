@@ -20,8 +20,12 @@ export class Backoff {
     return this.until
   }
 
-  /** Each pause is twice as long as the one before, less up to a half at random. */
+  /**
+   * Each pause is twice as long as the one before, less up to a half at random. Connects that began together also fail together:
+   * a failure in a pause is taken for one of those, and does not make it longer.
+   */
   failed(now: number, spread: number): void {
+    if (now < this.until) return
     const pause = Math.min(this.most, this.first * 2 ** this.failures)
     if (pause < this.most || this.failures === 0) this.failures++
     this.until = now + pause * (1 - spread / 2)
