@@ -200,6 +200,8 @@ const ofItem = ({ events }: World, item: Item, i: number): ReadonlyArray<Operati
 }
 
 const refresh = (world: World): void => {
+  world.failures = 0
+  world.pausedUntil = 0
   conclude(world, world.items, "refreshed", () => world.pool.refresh(world.now))
 }
 

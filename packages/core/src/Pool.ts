@@ -135,7 +135,7 @@ export const invalidate: {
 
 /**
  * Replaces all items, such as after a password was changed: idle ones are closed at once, and borrowed ones when they are
- * returned. What is borrowed from now on was opened after this.
+ * returned. What is borrowed from now on was opened after this. A pause after failed connects ends.
  */
 export const refresh = <A, E>({ [TypeId]: core }: Pool<A, E>): Effect.Effect<void> =>
   Effect.sync(() => core.perform(core.machine.refresh(core.now)))

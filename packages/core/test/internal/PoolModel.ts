@@ -167,6 +167,8 @@ export class PoolModel {
   }
 
   refresh(): void {
+    this.failures = 0
+    this.pausedUntil = 0
     for (const place of this.places) this.conclude(place, "refreshed")
     this.supply()
   }

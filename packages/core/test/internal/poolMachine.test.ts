@@ -221,6 +221,8 @@ class World {
 
   refresh() {
     for (const known of this.alive.values()) known.isEnding = true
+    this.failing = 0
+    this.pausedUntil = 0
     this.perform(this.pool.refresh(this.now))
     assert.strictEqual(this.pool.count("idle"), 0)
   }
@@ -404,6 +406,14 @@ describe("The machine of a pool", () => {
     assert.lengthOf(world.opening, 1)
     world.openFailed(0)
     assert.strictEqual(world.pool.wakesAt - world.now, 10)
+  })
+
+  it("connects at once after a refresh, which may have mended what failed", () => {
+    const world = machine({ max: 1, min: 1 })
+    world.openFailed(0)
+    assert.lengthOf(world.opening, 0)
+    world.refresh()
+    assert.lengthOf(world.opening, 1)
   })
 
   it("takes connects that fail together for one failure", () => {

@@ -31,7 +31,8 @@ export class Backoff {
     this.until = now + pause * (1 - spread / 2)
   }
 
-  succeeded(): void {
+  /** Nothing tells any more that connecting fails. */
+  end(): void {
     this.failures = 0
     this.until = -Infinity
   }

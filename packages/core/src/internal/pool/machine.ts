@@ -132,7 +132,7 @@ export class PoolMachine<R, W extends Linked<W>> {
     entry.usedAt = now
     entry.checkedAt = now
     entry.expiresAt = now + this.limits.maxLifetime * (1 - lifetimeSpread * spread)
-    this.backoff.succeeded()
+    this.backoff.end()
     return this.settle(entry, now, entry.ending)
   }
 
@@ -183,6 +183,7 @@ export class PoolMachine<R, W extends Linked<W>> {
   /** Ends all items, so that what is lent from now on was opened after this. */
   refresh(now: number): Commands<R, W> {
     const out: Array<Command<R, W>> = []
+    this.backoff.end()
     for (const entry of this.census.entries) this.conclude(entry, "refreshed", out)
     return this.supply(now, out)
   }

@@ -89,8 +89,8 @@ export interface Options<A, E, R, R2 = never, R3 = never> {
   readonly drainTimeout?: Duration.Input | undefined
   /**
    * How long connecting pauses after a failure: from `base`, doubled with each failure in a row, up to `max`, each less up to a
-   * half at random. Connects that fail together count once. Default: 10 milliseconds and 5 seconds. While connecting fails, one connect at a time is tried. Too low,
-   * and a server that restarts is flooded; too high, and the pool recovers late.
+   * half at random. Connects that fail together count once. While connecting fails, one connect at a time is tried. Default: 10
+   * milliseconds and 5 seconds. Too low, and a server that restarts is flooded; too high, and the pool recovers late.
    */
   readonly backoff?:
     | { readonly base?: Duration.Input | undefined; readonly max?: Duration.Input | undefined }
