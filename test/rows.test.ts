@@ -39,12 +39,6 @@ describe("the modules of providers", () => {
     }
   )
 
-  it("load Effect's EmbeddingModel only with an embedding layer", () => {
-    const statement = /^import (?:\* as \w+|\{[^}]*\}) from "(?:effect\/ai|[^"]*\/effect)\/[Ee]mbeddingModel(?:\.ts)?"/m
-    const importers = globSync(join(sources, "**/*.ts")).filter((file) => statement.test(readFileSync(file, "utf8")))
-    assert.deepStrictEqual(importers.map((file) => basename(file)), ["embeddingModel.ts"])
-  })
-
   it("have names of their own", () => {
     const names = Object.values(providers).map(({ provider }) => provider.name)
     assert.strictEqual(new Set(names).size, names.length)

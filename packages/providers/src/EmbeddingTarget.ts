@@ -29,7 +29,7 @@
 
 import * as OptionCheck from "@clawback/core/OptionCheck"
 import type * as Transport from "@clawback/core/Transport"
-import type { EmbeddingModel } from "effect/ai/EmbeddingModel"
+import * as EmbeddingModel from "effect/ai/EmbeddingModel"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
@@ -37,6 +37,7 @@ import type * as Scope from "effect/Scope"
 import type { EmbeddingRequest, EmbeddingResponse } from "./Embedding.ts"
 import * as Embeddings from "./internal/call/embeddings.ts"
 import * as Endpoint from "./internal/call/endpoint.ts"
+import * as View from "./internal/effect/embeddingModel.ts"
 import { firstLacking } from "./internal/model/firstLacking.ts"
 import * as Checks from "./internal/model/parameters.ts"
 import type { EmbeddingLimits, EmbeddingRow } from "./internal/model/row.ts"
@@ -124,9 +125,6 @@ export const open = <E, R>(
 ): Effect.Effect<Embedder["Service"], E | OpenError, R | Transport.Transport | Scope.Scope> =>
   Effect.map(openEmbeddings(target), (calls) => embedder(target, calls))
 
-/** Loaded with the first layer, since many programs make no vectors and Effect's part of it takes long to load. */
-const embeddingModel = Effect.promise(() => import("./internal/effect/embeddingModel.ts"))
-
 /**
  * Both services of a target, over a transport.
  *
@@ -136,16 +134,13 @@ const embeddingModel = Effect.promise(() => import("./internal/effect/embeddingM
  */
 export const layer = <E, R>(
   target: EmbeddingTarget<E, R>
-): Layer.Layer<EmbeddingModel | Embedder, E | OpenError, R | Transport.Transport> =>
+): Layer.Layer<EmbeddingModel.EmbeddingModel | Embedder, E | OpenError, R | Transport.Transport> =>
   Layer.effectContext(Effect.gen(function*() {
     const { provider } = target
     const calls = yield* openEmbeddings(target)
     const service = embedder(target, calls)
-    const view = yield* embeddingModel
-    return Context.merge(
-      Context.make(Embedder, service),
-      yield* view.context(service.embed, provider.limits?.embeddings ?? unlimited, calls.address)
-    )
+    const view = yield* View.make(service.embed, provider.limits?.embeddings ?? unlimited, calls.address)
+    return Context.make(EmbeddingModel.EmbeddingModel, view).pipe(Context.add(Embedder, service))
   }))
 
 /** Returns the vectors of texts, by the target in force. */

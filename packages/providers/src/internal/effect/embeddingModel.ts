@@ -79,9 +79,3 @@ export const make = (
     }
   )
 }
-
-/** The same, as a service. */
-export const context = (
-  ...args: Parameters<typeof make>
-): Effect.Effect<Context.Context<EmbeddingModel.EmbeddingModel>> =>
-  Effect.map(make(...args), (model) => Context.make(EmbeddingModel.EmbeddingModel, model))
