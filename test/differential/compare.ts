@@ -41,7 +41,7 @@ const texts = (reasons: ReadonlyArray<Reason>) =>
   reasons.filter(({ tag }) => tag !== "Interrupt").map(({ text }) => text).join()
 
 /** As a server says it. */
-const answeredRevoked = `"error":"SessionRevoked"`
+const answeredRevoked = `"type":"SessionRevoked"`
 
 /** The declared difference that an outcome tells of. */
 const oursOf = ({ output, reasons }: Outcome, mode: Mode): Declared | undefined =>
