@@ -222,9 +222,12 @@ const borrower = Effect.fnUntraced(function*(world: World) {
 const drain = Effect.fnUntraced(function*(world: World, close: Effect.Effect<unknown> = Pool.drain(world.pool)) {
   const { clock, items, pool } = world
   const isInside = (yield* Session.Current) !== undefined
-  world.shutAt = Math.min(world.shutAt, clock.now)
   const startedAt = clock.now
-  yield* close
+  // Nobody is interrupted between the two.
+  yield* Effect.uninterruptible(Effect.suspend(() => {
+    world.shutAt = Math.min(world.shutAt, clock.now)
+    return close
+  }))
   const took = clock.now - startedAt
   yield* Simulation.check("a pool closes in time", took <= longestClose, () => `${took} ms`)
   if (isInside) return

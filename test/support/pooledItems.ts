@@ -282,8 +282,9 @@ export class Items {
   take(item: Item, holder: Holder): Effect.Effect<void> {
     return Effect.suspend(() => {
       const { clock: { now }, limits } = this
-      const { isOver, request } = holder
-      if (isOver()) return Effect.void
+      const { isOver, mayBeForced, request } = holder
+      // It was taken back before its borrower had a turn.
+      if (isOver() || mayBeForced()) return Effect.void
       const last = item.holder
       const isFree = last === undefined || last.isOver()
       // The borrower before may not have said so yet, but has returned it just now.
