@@ -115,9 +115,16 @@ export const poolMachine: ReadonlyArray<Mutant> = [
   {
     module,
     file: machine,
-    find: "    this.backoff.succeeded()\n",
-    replace: "",
+    find: "    this.backoff.end()\n    return this.settle(",
+    replace: "    return this.settle(",
     rule: "a success ends the pause of connects"
+  },
+  {
+    module,
+    file: machine,
+    find: "    this.backoff.end()\n    for (const entry",
+    replace: "    for (const entry",
+    rule: "a refresh ends the pause of connects"
   },
   {
     module,
