@@ -74,9 +74,8 @@ export class PoolMachine<R, W extends Linked<W>> {
 
   /** Borrows an idle item. Undefined where the caller must `join` the waiters. */
   take(now: number): Entry<R> | undefined {
-    const { idle } = this
-    for (let at = idle.length - 1; at >= 0; at--) {
-      const entry = idle[at] as Entry<R>
+    for (let at = this.idle.length - 1; at >= 0; at--) {
+      const entry = this.idle[at] as Entry<R>
       if (!this.isFresh(entry, now)) continue
       this.unrest(entry)
       this.lend(entry, now)
