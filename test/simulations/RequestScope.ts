@@ -68,7 +68,7 @@ const ask = Effect.fnUntraced(function*(all: Set<Served>, held: Held, ended: () 
   const taken = isElsewhere ? yield* Simulation.closeAtAnyStep(scope) : Effect.succeed(false)
   const isTooLate = yield* Simulation.fault("a scope is closed before its request begins", 0.05)
   if (isTooLate) yield* Scope.close(scope, Exit.void)
-  const isClosing = yield* Simulation.fault("a scope closes as its request begins", 0.1)
+  const isClosing = yield* Simulation.fault("a scope closes as its request begins", 0.25)
   served.isClosedEarly = isClosing
   // No time passes until the handler runs.
   const turns = Effect.repeat(Effect.yieldNow, { times: yield* Simulation.choose([0, 1, 2, 3]) })

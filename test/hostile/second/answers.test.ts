@@ -666,10 +666,9 @@ describe("Effect AI around it", () => {
       () =>
         Effect.gen(function*() {
           const provider = yield* speaking()
-          const context = yield* Layer.build(
-            modelAt(provider, { parameters: { extras: { "openai-chat": extras as never } } })
-          )
-          const got = yield* outcome(promptly("the stream")(Stream.runDrain(Target.stream(ask)))).pipe(
+          const context = yield* Layer.build(modelAt(provider))
+          const request = { ...ask, extras: { "openai-chat": extras as never } }
+          const got = yield* outcome(promptly("the stream")(Stream.runDrain(Target.stream(request)))).pipe(
             Effect.provideContext(context)
           )
           expect(["success", ...providerErrors]).toContain(got)
