@@ -1,5 +1,5 @@
 /** The alert rules that the package ships: each fires on what it is for, and is silent otherwise. */
-import { assert, describe, it } from "@effect/vitest"
+import { afterAll, assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { execFileSync, spawnSync } from "node:child_process"
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
@@ -110,7 +110,7 @@ const cases: Readonly<Record<string, Case>> = {
 }
 
 const folder = mkdtempSync(join(tmpdir(), "clawback-alerts-"))
-process.once("exit", () => rmSync(folder, { recursive: true, force: true }))
+afterAll(() => rmSync(folder, { recursive: true, force: true }))
 
 /** Fails unless exactly these alerts fire at the end of half an hour of the series, or at any time of it. */
 const check = (series: Series, when: "end" | "ever", expected: ReadonlyArray<string>) => {
