@@ -15,9 +15,9 @@ const arrows: Readonly<Record<string, ReadonlyArray<string>>> = {
   node: ["core"],
   providers: ["core"],
   router: ["core", "providers"],
-  conversations: ["core"],
+  agent: ["core"],
   telemetry: ["core", "node"],
-  gateway: ["core", "node", "providers", "router", "conversations", "telemetry"],
+  gateway: ["core", "node", "providers", "router", "agent", "telemetry"],
   testing: ["core", "node", "providers"]
 }
 

@@ -1,0 +1,1 @@
+export * as ConversationStore from "./ConversationStore.ts"
