@@ -6,16 +6,16 @@
  * without privileges, which PostgreSQL demands. It ends with its scope, and also with this process.
  */
 import { Effect, type Scope } from "effect"
-import { type ChildProcess, execFile, spawn } from "node:child_process"
+import { type ChildProcess, execFile } from "node:child_process"
 import { once } from "node:events"
 import * as Fs from "node:fs"
-import * as Net from "node:net"
 import { tmpdir } from "node:os"
-import { delimiter, join } from "node:path"
-import { env, geteuid, kill } from "node:process"
+import { join } from "node:path"
+import { env, geteuid } from "node:process"
 import { setTimeout } from "node:timers/promises"
 import { promisify } from "node:util"
 import { Client } from "pg"
+import { folderOf, freePort, signal, untilEnd } from "./installed.ts"
 
 /** Where a server is, and a user who may do everything there without a password. */
 export interface Address {
@@ -49,10 +49,10 @@ export interface Options {
 }
 
 /** The folder of PostgreSQL's programs: in the path, or where Debian has the latest version. */
-const programs: string | undefined = [
-  ...(env["PATH"] ?? "").split(delimiter),
-  ...Fs.globSync("/usr/lib/postgresql/*/bin").toSorted((a, b) => b.localeCompare(a, "en", { numeric: true }))
-].find((folder) => ["initdb", "postgres"].every((program) => Fs.existsSync(join(folder, program))))
+const programs: string | undefined = folderOf(
+  ["initdb", "postgres"],
+  Fs.globSync("/usr/lib/postgresql/*/bin").toSorted((a, b) => b.localeCompare(a, "en", { numeric: true }))
+)
 
 /** PostgreSQL refuses to run as root. */
 const owner: { readonly uid: number; readonly gid: number } | undefined = (() => {
@@ -61,17 +61,6 @@ const owner: { readonly uid: number; readonly gid: number } | undefined = (() =>
   const [, , uid, gid] = users.find(([name]) => name === "postgres") ?? users.find(([name]) => name === "nobody") ?? []
   return { uid: Number(uid), gid: Number(gid) }
 })()
-
-const freePort = async (): Promise<number> => {
-  const server = Net.createServer().listen(0, "127.0.0.1")
-  await once(server, "listening")
-  const { port } = server.address() as Net.AddressInfo
-  await new Promise((resolve) => server.close(resolve))
-  return port
-}
-
-/** Runs a program, and ends it when its standard input does: with this process, however that ends. */
-const untilEnd = "\"$@\" </dev/null & trap '' INT; cat >/dev/null; kill -QUIT $!; wait $!"
 
 /** The processes whose parent a process is. */
 const childrenOf = (parent: number): ReadonlyArray<number> =>
@@ -85,14 +74,6 @@ const childrenOf = (parent: number): ReadonlyArray<number> =>
       return []
     }
   })
-
-const signal = (pid: number, name: NodeJS.Signals) => {
-  try {
-    kill(pid, name)
-  } catch {
-    // It has ended.
-  }
-}
 
 class Running {
   readonly folder: string
@@ -122,15 +103,12 @@ class Running {
 
   async start(): Promise<void> {
     const command = [join(programs ?? "", "postgres"), "-D", join(this.folder, "data"), ...this.arguments]
-    const child = this.child = spawn("/bin/sh", ["-c", untilEnd, "sh", ...command], {
-      ...owner,
-      stdio: ["pipe", "ignore", "pipe"]
-    })
+    const child = this.child = untilEnd(command, "QUIT", { ...owner, stdio: ["pipe", "ignore", "pipe"] })
     const { stderr } = child
     const before = this.log.length
     await new Promise<void>((resolve, reject) => {
       child.once("exit", () => reject(new Error(this.log.slice(before))))
-      stderr.setEncoding("utf8").on("data", (text: string) => {
+      stderr?.setEncoding("utf8").on("data", (text: string) => {
         if (this.log.length < 1_000_000) this.log += text
         if (text.includes("ready to accept connections")) resolve()
       })
