@@ -1,6 +1,7 @@
 export * as Caller from "./Caller.ts"
 export * as Credential from "./Credential.ts"
 export * as Deadline from "./Deadline.ts"
+export * as Erasure from "./Erasure.ts"
 export * as KeyedPool from "./KeyedPool.ts"
 export * as Pool from "./Pool.ts"
 export * as Retry from "./Retry.ts"
