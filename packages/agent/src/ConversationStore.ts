@@ -5,48 +5,84 @@
  * another writer was faster. A repeated change with the same operation id does nothing. A removed conversation leaves a
  * tombstone that refuses late changes. The store itself forgets what has expired.
  *
+ * Without a layer, conversations are in this process's memory: up to 100,000 of them and 256 MiB, with a process-wide store.
+ * `layerMemory` makes a store of its own. `ConversationStoreRedis` and `ConversationStoreSql` are for several processes.
+ *
+ * ```ts
+ * import { ConversationStore } from "@clawback/agent"
+ * import { Console, Effect } from "effect"
+ *
+ * const program = Effect.gen(function*() {
+ *   const store = yield* ConversationStore.ConversationStore
+ *   const expiry = { idle: 30 * 60_000, absolute: undefined }
+ *   const { cursor } = yield* store.append({
+ *     conversation: "c42",
+ *     operation: "first",
+ *     digest: "hello",
+ *     expected: { incarnation: 0, position: 0 },
+ *     entries: ["hello"],
+ *     expiry
+ *   })
+ *   yield* Console.log(cursor.position) // 1
+ *   yield* Console.log((yield* store.load("c42"))?.entries) // [ "hello" ]
+ * })
+ *
+ * await Effect.runPromise(Effect.provide(program, ConversationStore.layerMemory()))
+ * ```
+ *
  * @experimental
  */
 
-import type * as Effect from "effect/Effect"
-import type { Conflict, OperationMismatch, StaleFence, StoreUnavailable, TooLarge } from "./internal/store/errors.ts"
-import type { Append, Appended, Expiry, Head, Loaded, View, ViewChange } from "./internal/store/model.ts"
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import { forgetting } from "./internal/store/keeper.ts"
+import { Memory } from "./internal/store/memory.ts"
+import { limitsOf, type MemoryOptions, sweepIntervalOf } from "./internal/store/memoryOptions.ts"
+import { makeStore } from "./internal/store/memoryStore.ts"
+import type { ConversationStore as Port } from "./internal/store/port.ts"
+import * as Sweeper from "./internal/store/sweeper.ts"
 
 export { Conflict, OperationMismatch, StaleFence, StoreUnavailable, TooLarge } from "./internal/store/errors.ts"
-export type { Append, Appended, Expiry, Head, Loaded, View, ViewChange } from "./internal/store/model.ts"
+export { rememberedOperations } from "./internal/store/machine.ts"
+export type { MemoryOptions } from "./internal/store/memoryOptions.ts"
+export type {
+  Append,
+  Appended,
+  Cursor,
+  Expiry,
+  Head,
+  Loaded,
+  LoadOptions,
+  Page,
+  RemoveOptions,
+  ScanOptions,
+  Trim,
+  View,
+  ViewChange
+} from "./internal/store/model.ts"
+export type { Operation, Stored, Texts } from "./internal/store/stored.ts"
 
-export interface LoadOptions {
-  /** The load counts as activity, and the conversation expires by this. */
-  readonly touch?: Expiry | undefined
-  /** The position after which entries are returned. Default: that of the view, or the beginning. */
-  readonly from?: number | undefined
+export interface ConversationStore extends Port {}
+
+const makeUnsafe = (): ConversationStore => {
+  const memory = new Memory(limitsOf({}), undefined)
+  return makeStore("memory", memory, forgetting(memory))
 }
 
-export interface ScanOptions {
-  readonly subject?: string | undefined
-  /** Only conversations without activity since then, in milliseconds of the store's clock. */
-  readonly idleSince?: number | undefined
-  /** The last conversation of the previous page. */
-  readonly after?: string | undefined
-  readonly limit: number
-}
+/** The current store: this process's memory, unless another one is provided. */
+export const ConversationStore: Context.Reference<ConversationStore> = Context.Reference(
+  "@clawback/agent/ConversationStore",
+  { defaultValue: (): ConversationStore => makeUnsafe() }
+)
 
-export interface ConversationStore {
-  readonly name: string
-  readonly load: (conversation: string, options?: LoadOptions) => Effect.Effect<Loaded | undefined, StoreUnavailable>
-  readonly append: (
-    append: Append
-  ) => Effect.Effect<Appended, Conflict | OperationMismatch | StaleFence | TooLarge | StoreUnavailable>
-  /** Replaces the view. A view of everything without text clears the conversation. */
-  readonly setView: (change: ViewChange) => Effect.Effect<View, Conflict | StaleFence | TooLarge | StoreUnavailable>
-  /** Drops entries up to a position that a view stands for, and returns how many. */
-  readonly trim: (
-    options: { readonly conversation: string; readonly incarnation: number; readonly upTo: number }
-  ) => Effect.Effect<number, StoreUnavailable>
-  /** Removes a conversation, and returns whether there was one. */
-  readonly remove: (conversation: string) => Effect.Effect<boolean, StoreUnavailable>
-  /** A page of conversations, in an order of the store's. */
-  readonly scan: (options: ScanOptions) => Effect.Effect<ReadonlyArray<Head>, StoreUnavailable>
-  /** Deletes what has expired, and returns how many conversations. */
-  readonly sweep: Effect.Effect<number, StoreUnavailable>
-}
+/** Keeps conversations in this process's memory, and loses them with it. */
+export const layerMemory = (options: MemoryOptions = {}): Layer.Layer<never> =>
+  Layer.effect(
+    ConversationStore,
+    Effect.gen(function*() {
+      const memory = new Memory(limitsOf(options), undefined)
+      yield* Sweeper.start("memory", memory, sweepIntervalOf(options))
+      return makeStore("memory", memory, forgetting(memory))
+    })
+  )

@@ -1,0 +1,34 @@
+/** The background fiber of a store in memory. */
+import * as Tasks from "@clawback/core/Tasks"
+import * as Clock from "effect/Clock"
+import type * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import type * as Scope from "effect/Scope"
+import type { Memory } from "./memory.ts"
+import { stepSize } from "./memoryStore.ts"
+
+/** All conversations are looked at within so many rounds. */
+const rounds = 60
+
+/** One round, in steps between which other fibers run. */
+const round = (memory: Memory): Effect.Effect<void> =>
+  Effect.gen(function*() {
+    const clock = yield* Clock.Clock
+    for (let left = Math.ceil(memory.residents.size / rounds); left > 0; left -= stepSize) {
+      memory.step(clock.currentTimeMillisUnsafe(), Math.max(stepSize, left))
+      yield* Effect.yieldNow
+    }
+  })
+
+/** Deletes what has expired and compresses what is idle, as long as the scope is open. */
+export const start = (
+  name: string,
+  memory: Memory,
+  interval: Duration.Duration
+): Effect.Effect<void, never, Scope.Scope> =>
+  Effect.gen(function*() {
+    const tasks = yield* Tasks.make({ name: `conversations: ${name}`, concurrency: 1 })
+    const rounds = Effect.forever(Effect.andThen(Effect.sleep(interval), round(memory)))
+    // A process that is shutting down has no use for it.
+    yield* Effect.ignore(tasks.start({ name: "sweep", atShutdown: "cancel" })(rounds))
+  })
