@@ -14,6 +14,7 @@
  * @experimental
  */
 
+import { leaseMetrics } from "./internal/metrics/leaseMetrics.ts"
 import { poolMetrics } from "./internal/metrics/poolMetrics.ts"
 import { processMetrics } from "./internal/metrics/processMetrics.ts"
 import { workMetrics } from "./internal/metrics/workMetrics.ts"
@@ -21,4 +22,4 @@ import { workMetrics } from "./internal/metrics/workMetrics.ts"
 export { Attribute, SpanName } from "./internal/metrics/attributes.ts"
 
 /** Every metric of the SDK. */
-export const Metrics = { ...workMetrics, ...poolMetrics, ...processMetrics } as const
+export const Metrics = { ...workMetrics, ...poolMetrics, ...leaseMetrics, ...processMetrics } as const

@@ -62,6 +62,12 @@ export const Attribute = {
   itemState: "clawback.pool.item.state",
   /** Why a pool closed an item, such as `idle` or `lifetime`. */
   closeReason: "clawback.pool.close.reason",
+  /** The sort of store that keeps a lease: `memory`, `file`, `redis`, `sql`. */
+  leaseStore: "clawback.lease.store",
+  /** `granted`, `busy`, `failed` or `interrupted`. */
+  leaseOutcome: "clawback.lease.outcome",
+  /** `expired` or `refused`. */
+  leaseLoss: "clawback.lease.loss.reason",
   /** `transmit` or `receive`. */
   ioDirection: "network.io.direction",
   /** The fields of the request that the provider's protocol lacks, in a list. A field that is not listed there is `other`. */

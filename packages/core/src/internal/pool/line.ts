@@ -16,6 +16,11 @@ export class Line<W extends Linked<W>> {
     return this.length
   }
 
+  /** The waiter that came first. */
+  get head(): W | undefined {
+    return this.first
+  }
+
   push(waiter: W): void {
     waiter.isWaiting = true
     waiter.before = this.last
