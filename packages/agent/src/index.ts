@@ -1,1 +1,3 @@
+export * as Compaction from "./Compaction.ts"
 export * as ConversationStore from "./ConversationStore.ts"
+export * as TokenCount from "./TokenCount.ts"
