@@ -64,6 +64,9 @@ type Turn = typeof turn extends fc.Arbitrary<infer A> ? A : never
 const thought = (text: string) =>
   Prompt.reasoningPart({ text, options: { clawback: { signature: `sig-${text.length}` } } })
 
+const resultOf = ({ isFailure, kind, name, result }: Call, id: string) =>
+  Prompt.toolResultPart({ id, name, isFailure, result, providerExecuted: kind === "provider" })
+
 /** What the model says and calls, and the results, in messages of their own or in one. */
 const messagesOf = (
   { areApart, calls, isTurned, reasoning, said }: Step,
@@ -74,8 +77,6 @@ const messagesOf = (
   if (said !== null) content.push(Prompt.textPart({ text: said }))
   const responses: Array<Prompt.ToolMessagePart> = []
   const results: Array<Prompt.ToolMessagePart> = []
-  const resultOf = ({ isFailure, kind, name, result }: Call, id: string) =>
-    Prompt.toolResultPart({ id, name, isFailure, result, providerExecuted: kind === "provider" })
   for (const [index, call] of calls.entries()) {
     const id = idOf(index)
     const { kind, name, params } = call
@@ -121,10 +122,11 @@ export const history: fc.Arbitrary<ReadonlyArray<Prompt.Message>> = fc.record({
   system: fc.array(systemMessage, { maxLength: 2 }),
   turns: fc.array(turn, { minLength: 1, maxLength: 9 }),
   reusesIds: fc.boolean()
-}).map(({ reusesIds, system, turns }) => [
-  ...system,
-  ...turns.flatMap((turn, number) => turnMessages(turn, number, reusesIds))
-])
+}).map(({ reusesIds, system, turns }) =>
+  (system as ReadonlyArray<Prompt.Message>).concat(
+    turns.flatMap((turn, number) => turnMessages(turn, number, reusesIds))
+  )
+)
 
 /** The same, cut anywhere: in the middle of a turn, or of a batch of calls. */
 export const cutHistory: fc.Arbitrary<ReadonlyArray<Prompt.Message>> = fc.tuple(history, fc.nat(60)).map((
@@ -139,7 +141,7 @@ export const brokenHistory: fc.Arbitrary<ReadonlyArray<Prompt.Message>> = fc.tup
     maxLength: 4
   })
 ).map(([messages, changes]) => {
-  const changed = [...messages]
+  const changed = messages.slice()
   for (const [at, to, what] of changes) {
     const from = at % changed.length
     const message = changed[from]

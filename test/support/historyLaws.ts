@@ -11,10 +11,10 @@ const notes = (of: { readonly options: Prompt.ProviderOptions }): Record<string,
 
 const isPinned = ({ message }: Compaction.Item) => notes(message)["pinned"] === true
 const isSystem = ({ message }: Compaction.Item) => message.role === "system"
-export const isSummary = ({ message }: Compaction.Item) => notes(message)["summary"] !== undefined
+const isSummary = ({ message }: Compaction.Item) => notes(message)["summary"] !== undefined
 
 /** Pairs of places: call and result, approval request and response. A result answers the newest open call of its id. */
-export const pairs = (items: Items): ReadonlyArray<readonly [number, number]> => {
+const pairs = (items: Items): ReadonlyArray<readonly [number, number]> => {
   const found: Array<readonly [number, number]> = []
   const open: Array<{ readonly id: string; readonly at: number }> = []
   const done: Array<{ readonly id: string; readonly at: number }> = []

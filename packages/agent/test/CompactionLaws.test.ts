@@ -1,7 +1,7 @@
 /** The laws of every strategy, over generated histories. */
 import { Compaction, TokenCount } from "@clawback/agent"
 import { Effect, Exit, Option, Schema } from "effect"
-import { LanguageModel, Prompt, type Response } from "effect/ai"
+import { LanguageModel, type Prompt, type Response } from "effect/ai"
 import * as fc from "fast-check"
 import { assert, describe, it } from "vitest"
 import * as Histories from "../../../test/support/histories.ts"

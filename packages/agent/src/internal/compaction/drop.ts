@@ -45,6 +45,8 @@ export const fitting = (layout: Layout, { target, turns: most }: Limits): Kept =
 
 export const isWhole = (kept: Kept): boolean => kept.every((isKept) => isKept)
 
+const isSystem = ({ message }: Item): boolean => message.role === "system"
+
 export interface Dropped {
   readonly items: ReadonlyArray<Item>
   readonly removed: ReadonlyArray<Item>
@@ -68,7 +70,7 @@ export const without = (
     if (kept[index] === true) {
       for (let at = from; at < to; at++) {
         const item = items[at]
-        if (item !== undefined) (item.message.role === "system" ? front : rest).push(item)
+        if (item !== undefined) (isSystem(item) ? front : rest).push(item)
       }
       continue
     }
@@ -78,7 +80,6 @@ export const without = (
       if (item !== undefined) (stays.has(at) ? front : removed).push(item)
     }
   }
-  const isSystem = ({ message }: Item) => message.role === "system"
   return {
     items: [...front.filter(isSystem), ...front.filter((item) => !isSystem(item)), ...inserted, ...rest],
     removed

@@ -16,7 +16,7 @@ const perImage = 1600
 /** A page of a PDF has 1,500 to 3,000 tokens (Anthropic), and rarely less than 60 KB. */
 const bytesPerFileToken = 30
 
-export const utf8Bytes = (text: string): number => {
+const utf8Bytes = (text: string): number => {
   let bytes = text.length
   for (let at = 0; at < text.length; at++) {
     const code = text.charCodeAt(at)

@@ -8,7 +8,7 @@ import { pairsOf } from "./pairs.ts"
  * A turn: messages of the user, and all that follows until the next one that is not empty. Turns that share a tool call and its
  * result are one. So reasoning, signatures and other blocks that a provider wants back unchanged stay with their turn.
  */
-export interface Turn {
+interface Turn {
   readonly from: number
   /** The index after its last message. */
   readonly to: number

@@ -67,7 +67,7 @@ export interface Counted {
 export type Compact<E, R> = (history: ReadonlyArray<Item>) => Effect.Effect<Option.Option<Compacted>, E, R>
 
 /** Positions as few ranges, in order. */
-export const rangesOf = (positions: Iterable<number>): ReadonlyArray<Range> => {
+const rangesOf = (positions: Iterable<number>): ReadonlyArray<Range> => {
   const ranges: Array<{ from: number; to: number }> = []
   for (const position of [...new Set(positions)].toSorted((a, b) => a - b)) {
     const last = ranges.at(-1)
