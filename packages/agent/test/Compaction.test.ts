@@ -308,7 +308,7 @@ describe("Compaction.summary", () => {
       assert.deepInclude({ ...error }, { _tag: "SummaryFailed", reason: "tool-call" })
     }))
 
-  const failures: ReadonlyArray<readonly [string, ReturnType<typeof texts>]> = [
+  const failures: ReadonlyArray<readonly [Compaction.SummaryFailed["reason"], ReturnType<typeof texts>]> = [
     ["refused", texts("I cannot help with that.")],
     ["refused", texts("<summary>Filtered", "content-filter")],
     ["empty", texts("")],
