@@ -47,6 +47,7 @@ import type { Settings } from "./internal/postgres/model.ts"
 import * as ConnectionOptions from "./internal/postgres/options.ts"
 import * as Connections from "./internal/postgres/pool.ts"
 import * as Transactions from "./internal/postgres/transactions.ts"
+import { ofAcquisition } from "./internal/sql/errors.ts"
 
 /** The options of connections (`ConnectionOptions`) and of their pool (`PoolOptions`), and these. */
 export interface Options extends ConnectionOptions.Options, ConnectionOptions.PoolOptions {
@@ -123,11 +124,11 @@ const attributes = (options: Options, { address, database }: Settings): Readonly
 
 const makeClient = Effect.fnUntraced(function*(options: Options, settings: Settings, pool: Connections.Connections) {
   const { transformQueryNames, transformResultNames } = options
-  const acquirer = Effect.mapError(Pool.get(pool), Errors.ofAcquisition)
+  const acquirer = Effect.mapError(Pool.get(pool), ofAcquisition)
   const spanAttributes = attributes(options, settings)
   const client = yield* SqlClient.make({
     acquirer,
-    borrower: (f) => Effect.mapError(Pool.use(pool, f), Errors.ofAcquisition),
+    borrower: (f) => Effect.mapError(Pool.use(pool, f), ofAcquisition),
     compiler: Compiler.make(transformQueryNames),
     driver: "clawback",
     spanAttributes,
@@ -150,7 +151,7 @@ const make = Effect.fnUntraced(function*(options: Options) {
     return { settings, pool: yield* Connections.make(settings, options) }
   }))
   const client = yield* makeClient(options, settings, pool)
-  yield* Effect.mapError(Pool.use(pool, () => Effect.void), Errors.ofAcquisition)
+  yield* Effect.mapError(Pool.use(pool, () => Effect.void), ofAcquisition)
   return Context.make(SqlClient.SqlClient, client).pipe(
     Context.add(PostgresPool, {
       stats: Pool.stats(pool),

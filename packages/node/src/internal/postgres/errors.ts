@@ -1,5 +1,4 @@
 /** PostgreSQL's errors as the reasons of Effect's `SqlError`, by SQLSTATE. */
-import type * as Pool from "@clawback/core/Pool"
 import { hasProperty } from "effect/Predicate"
 import * as SqlError from "effect/sql/SqlError"
 import { DatabaseError } from "pg"
@@ -68,11 +67,6 @@ export const ofStatement = (cause: unknown, operation: string): SqlError.SqlErro
 export const lost = (detail: string, operation: string, cause: unknown = new Error(detail)): SqlError.SqlError =>
   new SqlError.SqlError({ reason: connection({ cause, message: detail, operation }) })
 
-export const timedOut = (message: string, operation: string): SqlError.SqlError =>
-  new SqlError.SqlError({
-    reason: new SqlError.StatementTimeoutError({ cause: new Error(message), message, operation })
-  })
-
 /** A statement that is wrong as it is. */
 export const rejected = (message: string, operation: string, cause: unknown = new Error(message)): SqlError.SqlError =>
   new SqlError.SqlError({ reason: unknown({ cause, message, operation }) })
@@ -134,24 +128,3 @@ export const noPassword = ({ address, user }: Attempt): SqlError.SqlError => {
 /** The password cannot be looked up. */
 export const ofCredential = (cause: Error): SqlError.SqlError =>
   new SqlError.SqlError({ reason: authentication({ cause, message: cause.message, operation: "connect" }) })
-
-const ofPool: ReadonlySet<string> = new Set(
-  [
-    "AcquireTimeout",
-    "PoolFull",
-    "PoolClosed",
-    "PoolConnectTimeout",
-    "SessionRevoked",
-    "QuotaExceeded"
-  ] satisfies ReadonlyArray<Pool.PoolError["_tag"]>
-)
-
-const isOfPool = (error: unknown): error is Pool.PoolError =>
-  hasProperty(error, "_tag") && typeof error._tag === "string" && ofPool.has(error._tag)
-
-/** The pool lends no connection. Other errors are those of the borrower, and stay as they are. */
-export const ofAcquisition = <E>(cause: E): Exclude<E, Pool.PoolError> | SqlError.SqlError => {
-  if (!isOfPool(cause)) return cause as Exclude<E, Pool.PoolError>
-  const reason = cause.retry.isTransient ? connection : unknown
-  return new SqlError.SqlError({ reason: reason({ cause, message: cause.message, operation: "acquire" }) })
-}

@@ -10,6 +10,7 @@ import type * as SqlConnection from "effect/sql/SqlConnection"
 import type { SqlError } from "effect/sql/SqlError"
 import * as Stream from "effect/Stream"
 import { Query, type QueryResult, type Submittable } from "pg"
+import { timedOut } from "../sql/errors.ts"
 import type { Connection } from "./connection.ts"
 import * as Errors from "./errors.ts"
 import { type Batch, Portal } from "./portal.ts"
@@ -139,7 +140,7 @@ export class Statements implements SqlConnection.Connection {
       Deadline.within(statement, this.timeout),
       "DeadlineExceeded",
       ({ budget }) =>
-        Effect.fail(Errors.timedOut(
+        Effect.fail(timedOut(
           `The statement was cancelled, since it did not end within ${
             Duration.format(budget)
           }. Allow more time, or ask for less.`,

@@ -2,14 +2,12 @@
  * Transactions with a limit of time. They differ from those of Effect's `SqlClient` in their end: a rollback that fails, or
  * takes too long, closes the connection instead of dying, so that the error of the transaction stays the error.
  */
-import * as Deadline from "@clawback/core/Deadline"
 import * as Context from "effect/Context"
-import * as Duration from "effect/Duration"
+import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as SqlClient from "effect/sql/SqlClient"
 import type * as SqlConnection from "effect/sql/SqlConnection"
-import type { SqlError } from "effect/sql/SqlError"
-import * as Errors from "./errors.ts"
+import { limited } from "../sql/limited.ts"
 import type { Statements } from "./statements.ts"
 
 type WithTransaction = SqlClient.SqlClient["withTransaction"]
@@ -28,25 +26,6 @@ const run = (connection: SqlConnection.Connection, text: string) =>
   Effect.asVoid(of(connection).control("transaction", text))
 
 const nameOf = (id: number): string => `effect_sql_${id}`
-
-/** Ends the work of a transaction in time. Its own errors pass through, also those of deadlines of its own. */
-const limited = <A, E, R>(
-  work: Effect.Effect<A, E, R>,
-  timeout: Duration.Duration
-): Effect.Effect<A, E | SqlError, R> =>
-  Effect.exit(work).pipe(
-    Deadline.within(timeout),
-    Effect.mapError(({ budget }) =>
-      Errors.timedOut(
-        `The transaction was rolled back, since it did not end within ${
-          Duration.format(budget)
-        }. Allow more time, or do ` +
-          "less in it.",
-        "transaction"
-      )
-    ),
-    Effect.flatMap((exit) => exit)
-  )
 
 export const make = ({ acquirer, spanAttributes, timeout, transactionService }: Options): WithTransaction => {
   const nested = SqlClient.makeWithTransaction({
