@@ -363,6 +363,23 @@ describe.skipIf(!Postgres.isAvailable)("NodePostgres", () => {
         })
       }))
 
+    it.effect("cancels the statement of a borrower that is revoked, and uses its connection again", () =>
+      Effect.gen(function*() {
+        const client = yield* sql
+        const fiber = yield* Effect.forkChild(reason(client`SELECT pg_sleep(60)`))
+        yield* until(
+          ask("SELECT 1 FROM pg_stat_activity WHERE application_name = 'revoked' AND state = 'active'"),
+          ({ length }) => length === 1
+        )
+        yield* SessionRegistry.revoke({ kind: "borrow" }, { reason: "by a test" })
+        assert.deepInclude((yield* Fiber.join(fiber)).cause, { _tag: "SessionRevoked" })
+        const after = yield* ask("SELECT state FROM pg_stat_activity WHERE application_name = 'revoked'")
+        assert.isEmpty(after.filter(({ state }) => state === "active"))
+      }).pipe(
+        connected({ max: 1, applicationName: "revoked", clientCheckInterval: "Infinity" }),
+        Effect.provide(SessionRegistry.layer())
+      ))
+
     it.effect("is in the registry while it borrows, and leaves nothing", () =>
       Effect.gen(function*() {
         const counts = Effect.gen(function*() {

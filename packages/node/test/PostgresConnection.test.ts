@@ -1,12 +1,14 @@
 /** One connection to a real server, without the pool. */
 import * as Credential from "@clawback/core/Credential"
 import * as Deadline from "@clawback/core/Deadline"
+import * as SessionRegistry from "@clawback/core/SessionRegistry"
 import { assert, describe, it, layer } from "@effect/vitest"
 import { Cause, Context, Duration, Effect, Exit, Fiber, Layer, Redacted, Stream } from "effect"
 import type { SqlError } from "effect/sql"
 import * as Net from "node:net"
 import { inspect } from "node:util"
 import * as Postgres from "../../../test/support/postgres.ts"
+import * as Cancel from "../src/internal/postgres/cancel.ts"
 import { open } from "../src/internal/postgres/open.ts"
 import { type Options, settings } from "../src/internal/postgres/options.ts"
 import { Statements } from "../src/internal/postgres/statements.ts"
@@ -71,8 +73,8 @@ const answering = (bytes: string) =>
     ({ port }) => refusal({ host: "127.0.0.1", port, tls: true })
   )
 
-/** A proxy of the server that holds each request to cancel back. Such a request is the only packet of 16 bytes. */
-const delayingCancels = (delay: Duration.Input) =>
+/** A proxy of the server that holds each request to cancel back, or swallows it. Such a request is the only packet of 16 bytes. */
+const delayingCancels = (delay: Duration.Input | "never") =>
   Effect.gen(function*() {
     const own = yield* Own
     const runFork = Effect.runForkWith(yield* Effect.context<never>())
@@ -87,7 +89,8 @@ const delayingCancels = (delay: Duration.Input) =>
           socket.pipe(upstream)
           upstream.pipe(socket)
         })
-        runFork(isCancel ? Effect.delay(forward, delay) : forward)
+        if (!isCancel) runFork(forward)
+        else if (delay !== "never") runFork(Effect.delay(forward, delay))
       })
     })
   })
@@ -181,6 +184,23 @@ describe.skipIf(!Postgres.isInstalled)("one connection to PostgreSQL", () => {
         yield* rows(statements, "SELECT pg_sleep(0.5)")
         yield* ready(statements)
       }))
+
+    it.effect("has a session for the connection that cancels, which ends in time although the server never answers", () =>
+      Effect.gen(function*() {
+        const proxy = yield* delayingCancels("never")
+        const statements = yield* connect({ port: proxy.port, cancelTimeout: "400 millis" })
+        const fiber = yield* Effect.forkChild(rows(statements, "SELECT pg_sleep(60)"))
+        yield* sleeping(statements)
+        const interruption = yield* Effect.forkChild(elapsed(Fiber.interrupt(fiber)))
+        const [session] = yield* until(SessionRegistry.list({ kind: "connection" }), ({ length }) => length === 1)
+        assert.deepInclude(session, { name: `127.0.0.1:${proxy.port}`, attributes: { request: "cancel" } })
+        yield* until(Effect.sync(() => proxy.sockets.size), (size) => size === 2)
+        const [millis] = yield* Fiber.join(interruption)
+        assert.isBelow(millis, 1500)
+        assert.isFalse(statements.connection.isOpen)
+        assert.deepStrictEqual(yield* SessionRegistry.counts, {})
+        yield* until(Effect.sync(() => proxy.sockets.size), (size) => size === 0)
+      }).pipe(Effect.provide(SessionRegistry.layer())))
 
     it.effect("runs one statement at a time, and an interrupted one that waits is never sent", () =>
       Effect.gen(function*() {
@@ -413,6 +433,31 @@ describe.skipIf(!Postgres.isInstalled)("one connection to PostgreSQL", () => {
         yield* ready(statements)
       }))
   })
+})
+
+describe("a request to cancel", () => {
+  const send = (port: number) =>
+    Cancel.send({
+      address: { host: "127.0.0.1", port, tls: undefined },
+      key: { processId: 1, secret: 1 },
+      isWanted: () => true,
+      onSend: () => {}
+    })
+
+  it.live.each<[string, (fiber: Fiber.Fiber<unknown, unknown>) => Effect.Effect<unknown>]>([
+    ["interrupted", Fiber.interrupt],
+    ["revoked", () => SessionRegistry.revoke({ kind: "connection" }, { reason: "by a test" })]
+  ])("leaves neither socket nor session when it is %s", ([_, end]) =>
+    Effect.gen(function*() {
+      const mute = yield* Servers.tcp((socket) => socket.resume())
+      const fiber = yield* Effect.forkChild(Effect.exit(send(mute.port)))
+      yield* until(Effect.sync(() => mute.sockets.size), (size) => size === 1)
+      assert.deepStrictEqual(yield* SessionRegistry.counts, { connection: 1 })
+      yield* end(fiber)
+      yield* Fiber.await(fiber)
+      assert.deepStrictEqual(yield* SessionRegistry.counts, {})
+      yield* until(Effect.sync(() => mute.sockets.size), (size) => size === 0)
+    }).pipe(Effect.provide(SessionRegistry.layer()), Effect.scoped))
 })
 
 describe.skipIf(!Postgres.isInstalled)("opening a connection to PostgreSQL", () => {

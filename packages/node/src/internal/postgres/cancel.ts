@@ -1,7 +1,9 @@
 /** CancelRequest: a packet on a connection of its own that ends the running statement of another connection. */
+import * as Session from "@clawback/core/Session"
+import type { SessionError } from "@clawback/core/SessionError"
 import * as Effect from "effect/Effect"
 import type * as Net from "node:net"
-import type { Address } from "./model.ts"
+import { type Address, nameOf } from "./model.ts"
 import * as Socket from "./socket.ts"
 
 /** What the server gave a connection, so that it can be cancelled. */
@@ -38,14 +40,19 @@ export interface Request {
 }
 
 /**
- * Sends a CancelRequest. Returns when the server has closed the connection for it: by then the server has signalled the
- * process that runs the statement, so the signal cannot hit a later statement.
+ * Sends a CancelRequest, as a session of the kind `"connection"`. Returns when the server has closed the connection for it: by
+ * then the server has signalled the process that runs the statement, so the signal cannot hit a later statement. The caller
+ * limits its time.
  */
-export const send = ({ address, isWanted, key, onSend }: Request): Effect.Effect<void, Socket.SocketFailed> =>
-  Effect.scoped(Effect.flatMap(Socket.open(address), (socket) => {
+export const send = (
+  { address, isWanted, key, onSend }: Request
+): Effect.Effect<void, Socket.SocketFailed | SessionError> =>
+  Effect.flatMap(Socket.open(address), (socket) => {
     if (!isWanted()) return Effect.void
     onSend()
     // The server closes the connection, not we: over TLS it would not read on after our end.
     socket.write(packet(key))
     return closed(socket)
-  }))
+  }).pipe(
+    Session.scoped({ kind: "connection", name: nameOf(address), attributes: { request: "cancel" } })
+  )

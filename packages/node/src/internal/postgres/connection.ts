@@ -23,6 +23,9 @@ interface Internals {
   readonly secretKey: number | null
 }
 
+/** Runs an effect in the context in which the connection was opened. */
+type Apart = <A, E>(effect: Effect.Effect<A, E>) => Effect.Effect<A, E>
+
 /** Why a connection is gone. */
 interface Lost {
   readonly cause: unknown
@@ -34,16 +37,18 @@ export class Connection {
   private readonly client: Client
   private readonly socket: Net.Socket
   private readonly settings: Settings
+  private readonly apart: Apart
   private lost: Lost | undefined
   /** Called once the server is ready for the next statement, or the connection is lost. */
   private wake: (() => void) | undefined
   private readonly onLost: Array<() => void> = []
 
   /** The client must be connected. */
-  constructor(client: Client, socket: Net.Socket, settings: Settings) {
+  constructor(client: Client, socket: Net.Socket, settings: Settings, apart: Apart) {
     this.client = client
     this.socket = socket
     this.settings = settings
+    this.apart = apart
     client.on("error", (cause) => this.lose(cause))
     client.on("end", () => this.lose(new Error("The server closed the connection")))
     // After pg's own listener, which reports the result of the statement.
@@ -145,7 +150,8 @@ export class Connection {
         isWanted: () => machine.isCancelWanted,
         onSend: () => machine.sent()
       })
-    const work = Effect.exit(request).pipe(
+    // Not as work of the borrower: nothing could be sent once its session is revoked.
+    const work = Effect.exit(this.apart(request)).pipe(
       Effect.tap((exit) =>
         Effect.sync(() => {
           machine.cancelled(Exit.isSuccess(exit))

@@ -68,8 +68,9 @@ export const open = (settings: Settings): Effect.Effect<Connection, SqlError, Sc
       ({ cause }) => Errors.ofConnect(cause, settings)
     )
     const client = yield* start(socket, password, settings)
+    const context = yield* Effect.context<never>()
     return yield* Effect.acquireRelease(
-      Effect.sync(() => new Connection(client, socket, settings)),
+      Effect.sync(() => new Connection(client, socket, settings, Effect.updateContext(() => context))),
       (connection) => connection.close
     )
   }).pipe(
