@@ -28,6 +28,7 @@ it.each([
   ["growth", "does not grow over thousands of calls, many of which fail"],
   ["growthProviders", "does not grow over thousands of calls through the provider layers"],
   ["growthLayers", "does not grow over layers with new models, providers and kinds of sessions"],
+  ["growthPool", "does not grow over thousands of loans of pools, many of which fail"],
   ["bodies", "returns connections whose bodies are not read"],
   ["timeouts", "ends each stage of a call in time, and retries only what is safe"],
   ["differential", "does the same in our wrappers as plain Effect"],

@@ -15,7 +15,7 @@ import { OpenAi, Target } from "@clawback/providers"
 import { Dialect, FaultyProvider } from "@clawback/testing"
 import { Console, Effect, Layer, Metric, Stream } from "effect"
 import { readFileSync } from "node:fs"
-import { memoryUsage } from "node:process"
+import { collected } from "../support/collected.ts"
 import type { Wanted } from "../support/growthHandler.ts"
 import * as Proof from "../support/proof.ts"
 import { scale } from "../support/scale.ts"
@@ -86,16 +86,6 @@ const exporter = () => {
   })
 }
 
-const collected = Effect.gen(function*() {
-  if (globalThis.gc === undefined) throw new Error("The garbage collector is not available: run Node with --expose-gc")
-  for (let times = 0; times < 3; times++) {
-    globalThis.gc()
-    yield* Effect.sleep("5 millis")
-  }
-  const { external, heapUsed } = memoryUsage()
-  return heapUsed + external
-})
-
 const program = Effect.gen(function*() {
   const provider = yield* FaultyProvider.makeProcess({
     handler: new URL("../support/growthHandler.ts", import.meta.url),
@@ -116,7 +106,7 @@ const program = Effect.gen(function*() {
       yield* provider.until(({ inFlight }) => inFlight === 0)
       const { risen, series } = yield* look
       counted += risen
-      const bytes = yield* collected
+      const { bytes } = yield* collected
       seen.push({ calls: made, bytes, series })
       yield* Console.log(`${made} calls by ${(index + 1) * modelsOfLayer} models: ${bytes} bytes, ${series} series`)
     }

@@ -1,6 +1,7 @@
 /** Mistakes, each of which must break a property of its scenario: `npm run mutate`. */
 import type { Mutant } from "../support/mutant.ts"
 import { mutants as embeddings } from "./mutants/embeddings.ts"
+import { mutants as keyedPool } from "./mutants/keyedPool.ts"
 import { mutants as pool } from "./mutants/pool.ts"
 import { mutants as requestScope } from "./mutants/requestScope.ts"
 import { mutants as shutdown } from "./mutants/shutdown.ts"
@@ -455,6 +456,7 @@ export const mutants: ReadonlyArray<Mutant> = [
   ...shutdown,
   ...time,
   ...embeddings,
+  ...keyedPool,
   ...pool,
   ...transport,
   ...target

@@ -14,8 +14,9 @@ import { SessionRegistry, type Transport } from "@clawback/core"
 import { NodeProbes, NodeTransport } from "@clawback/node"
 import { FaultyProvider } from "@clawback/testing"
 import { Cause, Console, Effect, Exit, type Scope } from "effect"
-import { cpuUsage, memoryUsage } from "node:process"
+import { cpuUsage } from "node:process"
 import { isDeepStrictEqual } from "node:util"
+import { collected } from "./collected.ts"
 import * as Ends from "./ends.ts"
 import { now } from "./monotonic.ts"
 import { tagOf } from "./origin.ts"
@@ -60,16 +61,6 @@ const batch = (size: number, { bad, good }: Calls) =>
     order: random(),
     ...(i % 10 === 9 ? at(bad, Math.floor(i / 10)) : at(good, i))
   })).toSorted((a, b) => a.order - b.order)
-
-const collected = Effect.gen(function*() {
-  if (globalThis.gc === undefined) throw new Error("The garbage collector is not available: run Node with --expose-gc")
-  for (let times = 0; times < 3; times++) {
-    globalThis.gc()
-    yield* Effect.sleep("5 millis")
-  }
-  const { external, heapUsed, rss } = memoryUsage()
-  return { bytes: heapUsed + external, rss }
-})
 
 /** Waits until what was closed is gone from both ends; what is left after five seconds is told as it is. */
 const settled = Effect.fnUntraced(function*(

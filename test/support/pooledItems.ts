@@ -1,7 +1,7 @@
 /** The items of a simulated pool, as their server sees them: what opens, closes, checks and resets them, and who has them. */
 import type { Session } from "@clawback/core"
 import { Simulation } from "@clawback/testing"
-import { Data, Effect } from "effect"
+import { Data, Effect, Exit } from "effect"
 import type { JumpingClock } from "./jumpingClock.ts"
 
 /** The server refuses a connection, or a check or a reset fails. */
@@ -10,10 +10,12 @@ export class Refused extends Data.TaggedError("Refused")<{}> {}
 /** What a connect, a check, a close or a borrower dies of. */
 export class Broken extends Data.TaggedError("Broken")<{}> {}
 
-/** One wish for an item. */
+/** One wish for an item. Its times are those of the clock without its leaps. */
 export interface Request {
   /** Counts what was asked for and given up, in this order. */
   readonly moment: number
+  /** How often the clock had leapt. */
+  readonly leaps: number
   readonly askedAt: number
   /** When it got its item. */
   startedAt: number | undefined
@@ -30,8 +32,8 @@ interface Holder {
 
 export interface Item {
   readonly id: number
-  readonly openedAt: number
-  /** Its connect has ignored that it was interrupted. */
+  openedAt: number
+  /** Its connect has ignored that it was interrupted, or its time was over in a leap. */
   readonly wasDeaf: boolean
   /** It was open only after the pool had abandoned its connect. */
   readonly isLate: boolean
@@ -61,6 +63,7 @@ export interface Limits {
   readonly connectTimeout: number
   readonly closeTimeout: number
   readonly acquireTimeout: number
+  readonly backoff: { readonly base: number; readonly max: number }
 }
 
 type Verdict = readonly [property: string, holds: boolean]
@@ -77,6 +80,12 @@ const deaf = Effect.uninterruptible(Effect.sleep(long))
 
 interface Attempt {
   readonly since: number
+  /** How often the clock had leapt. */
+  readonly leaps: number
+  /** Without the leaps. */
+  readonly awakeSince: number
+  /** Which of the items it is for: all are replaced at times. */
+  readonly generation: number
   /** Whether it ignores interruption. */
   isDeaf: boolean
 }
@@ -92,25 +101,42 @@ export class Items {
   private readonly clock: JumpingClock
   private readonly limits: Limits
   private moments = 0
+  private generation = 0
+  /** When a connect has failed last, if none has succeeded since. */
+  private failedAt = -Infinity
+  private failedAwake = -Infinity
+  /** When the pool has last begun a pause, as far as can be known. */
+  private pausedAt = -Infinity
+  /** When one has succeeded last, without the leaps. */
+  private succeededAt = -Infinity
   /** When items were lent that, as far as borrowers said, were last used or checked too long ago. */
   private readonly stale: Array<number> = []
 
   constructor(clock: JumpingClock, limits: Limits) {
     this.clock = clock
     this.limits = limits
+    // The pool may have seen on the other side of the leap what happened at its moment.
+    clock.onLeap((from, to) => {
+      for (const item of this.present) {
+        if (item.openedAt === from) item.openedAt = to
+        if (item.knownAt === from) item.knownAt = to
+      }
+    })
   }
 
   /** Connects, open and closing items, but for those that the pool may have abandoned. */
   get places(): number {
     let count = 0
-    for (const attempt of this.connecting) if (!this.isAbandoned(attempt)) count++
+    for (const { since, ...attempt } of this.connecting) {
+      if (!this.isAbandoned({ since, isDeaf: this.isDeaf(attempt) })) count++
+    }
     for (const item of this.present) if (!item.wasDeaf && !this.isAbandoned(item)) count++
     return count
   }
 
   /** Whether a connect is under way that does not ignore interruption. */
   get isConnecting(): boolean {
-    for (const { isDeaf } of this.connecting) if (!isDeaf) return true
+    for (const attempt of this.connecting) if (!this.isDeaf(attempt)) return true
     return false
   }
 
@@ -121,6 +147,11 @@ export class Items {
       ...[...this.present].filter((item) => !item.wasDeaf && !this.isAbandoned(item))
         .map(({ id, state }) => `${state} item ${id}`)
     ]
+  }
+
+  /** Whether a connect ignores interruption, or has not had a turn to notice one since a leap. */
+  private isDeaf({ isDeaf, leaps }: Pick<Attempt, "isDeaf" | "leaps">): boolean {
+    return isDeaf || (this.clock.hasJustLeapt && leaps < this.clock.leaps)
   }
 
   /** Whether a connect that ignores interruption, or a close, takes longer than the pool waits. */
@@ -136,8 +167,11 @@ export class Items {
   /** Opens an item, after a while. It can be interrupted while it waits, but for a fault. */
   readonly connect = Effect.acquireRelease(
     Effect.suspend(() => {
-      const attempt: Attempt = { since: this.clock.now, isDeaf: false }
+      const { clock: { awake, earliest, leaps, now }, generation, limits } = this
+      const attempt: Attempt = { since: earliest, leaps, awakeSince: awake, generation, isDeaf: false }
       this.connecting.add(attempt)
+      // The pool may have begun this connect in the moment of the failure, before it knew of that.
+      const isPaused = awake > this.failedAwake && now < this.failedAt + limits.backoff.base / 2
       const answer = Effect.gen(function*() {
         yield* (yield* Simulation.fault("connect is slow", 0.1))
           ? Simulation.latency(50, 300)
@@ -152,22 +186,39 @@ export class Items {
         if (yield* Simulation.fault("connect never ends", 0.04)) return yield* Effect.interruptible(Effect.never)
         return yield* Effect.interruptible(answer)
       })
-      return wait.pipe(
+      return Simulation.check("after a failed connect there is a pause", !isPaused || this.areSeized).pipe(
+        Effect.andThen(wait),
         Effect.map((checkThrows) => this.born(attempt, checkThrows)),
-        Effect.ensuring(Effect.sync(() => this.connecting.delete(attempt)))
+        Effect.onExit((exit) => Effect.sync(() => this.failed(attempt, exit)))
       )
     }),
     (item) => this.close(item)
   )
 
+  /** The connect has ended. The pool knows of failures that it did not want, and that came in time. */
+  private failed(attempt: Attempt, exit: Exit.Exit<unknown, unknown>): void {
+    this.connecting.delete(attempt)
+    const { clock: { awake, now }, generation, limits: { backoff, connectTimeout }, pausedAt, succeededAt } = this
+    if (Exit.isSuccess(exit) || Exit.hasInterrupts(exit) || attempt.generation !== generation) return
+    // A failure in the pause after another one leads to no further pause.
+    if (now < pausedAt + backoff.max || now >= attempt.since + connectTimeout) return
+    this.pausedAt = now
+    // A success ends a pause: of two at one moment, the pool may see either first.
+    if (succeededAt === awake) return
+    this.failedAt = now
+    this.failedAwake = awake
+  }
+
   private born(attempt: Attempt, checkThrows: boolean): Item {
     this.connecting.delete(attempt)
-    const { clock: { now }, limits: { closeTimeout, connectTimeout } } = this
+    const { clock: { awake, now }, limits: { closeTimeout, connectTimeout } } = this
+    this.failedAt = -Infinity
+    this.succeededAt = awake
     const item: Item = {
       id: this.all.length,
       openedAt: now,
-      wasDeaf: attempt.isDeaf,
-      isLate: now > attempt.since + connectTimeout + closeTimeout,
+      wasDeaf: this.isDeaf(attempt),
+      isLate: awake > attempt.awakeSince + connectTimeout + closeTimeout,
       checkThrows,
       state: "open",
       closings: 0,
@@ -189,7 +240,7 @@ export class Items {
     item.closings++
     item.state = "closing"
     item.isDeaf = true
-    item.since = this.clock.now
+    item.since = this.clock.earliest
     const { holder } = item
     yield* report([
       ["an item is closed once", item.closings === 1],
@@ -261,11 +312,18 @@ export class Items {
       })
     )
 
+  /** All items are replaced, or have been in the last step. A failure of a connect before that leads to no pause. */
+  replace(): void {
+    this.generation++
+    this.failedAt = -Infinity
+  }
+
   /** Somebody asks for an item. */
   ask(): Request {
     const request: Request = {
       moment: ++this.moments,
-      askedAt: this.clock.now,
+      leaps: this.clock.leaps,
+      askedAt: this.clock.awake,
       startedAt: undefined,
       endedAt: undefined
     }
@@ -281,7 +339,7 @@ export class Items {
   /** A request has got an item, in its first step with that. */
   take(item: Item, holder: Holder): Effect.Effect<void> {
     return Effect.suspend(() => {
-      const { clock: { now }, limits } = this
+      const { clock: { hasJustLeapt, leaps, now }, limits } = this
       const { isOver, mayBeForced, request } = holder
       // It was taken back before its borrower had a turn.
       if (isOver() || mayBeForced()) return Effect.void
@@ -289,17 +347,20 @@ export class Items {
       const isFree = last === undefined || last.isOver()
       // The borrower before may not have said so yet, but has returned it just now.
       const knownAt = last === undefined ? item.knownAt : now
+      // It may have been lent before the leap.
+      const isOlder = hasJustLeapt && request.leaps < leaps
       const verdicts: ReadonlyArray<Verdict> = [
         ["an item has one borrower", isFree],
+        ["an item of one key is not lent for another", this.all[item.id] === item],
         ["only an open item is lent", item.state === "open" || this.areSeized],
         ["an item is not lent while it is checked or reset", !item.isTended],
         ["an item whose check or reset has failed is not lent", !item.isBad],
         ["an item that was open too late is not lent", !item.isLate],
         ["an item that was given up is not lent to those who ask later", item.givenUpAt > request.moment],
-        ["an item that is lent is younger than its lifetime", now - item.openedAt < limits.maxLifetime],
+        ["an item that is lent is younger than its lifetime", isOlder || now - item.openedAt < limits.maxLifetime],
         ["an item is not used more often than it may be", item.uses < limits.maxUses]
       ]
-      if (now - knownAt > limits.validateBypass) this.stale.push(now)
+      if (!isOlder && !this.areSeized && now - knownAt > limits.validateBypass) this.stale.push(this.clock.awake)
       item.uses++
       item.holder = holder
       return report(verdicts, item)
@@ -325,7 +386,7 @@ export class Items {
   /** A request has ended. */
   end(request: Request): Effect.Effect<void> {
     const { acquireTimeout } = this.limits
-    request.endedAt = this.clock.now
+    request.endedAt = this.clock.awake
     const waitedUntil = request.startedAt ?? request.endedAt
     const overtaking = this.requests.filter(({ askedAt, startedAt = Infinity }) =>
       askedAt > request.askedAt && startedAt < waitedUntil

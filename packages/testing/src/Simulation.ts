@@ -16,6 +16,7 @@ import { LeakProbe } from "@clawback/core/LeakProbe"
 import * as OptionCheck from "@clawback/core/OptionCheck"
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
@@ -231,6 +232,15 @@ export const latency = (minMillis: number, maxMillis: number): Effect.Effect<voi
   const least = OptionCheck.count("minMillis", minMillis, 0)
   const most = OptionCheck.count("maxMillis", maxMillis, least)
   return withRun((run) => Effect.sleep(least + run.draws.below(most - least + 1)))
+}
+
+/**
+ * Moves the clocks on at once, the monotonic one too, as when a laptop is suspended: no fiber runs in that time. After it, every
+ * fiber wakes that sleeps until a moment in it.
+ */
+export const leap = (duration: Duration.Input): Effect.Effect<void> => {
+  const millis = Duration.toMillis(OptionCheck.finite("duration", duration))
+  return inRun((run) => run.leap(millis))
 }
 
 /** Returns one of several values. */

@@ -5,6 +5,7 @@ import { Clock, Deferred, Effect, Exit, Fiber, Random, Scope } from "effect"
 import { execFileSync } from "node:child_process"
 import { join } from "node:path"
 import { execPath } from "node:process"
+import { isDeepStrictEqual } from "node:util"
 import { leaky, property, tight } from "./Programs.ts"
 
 const { properties } = Simulation
@@ -152,6 +153,26 @@ describe("The nemesis", () => {
     const { interrupts } = Simulation.explore(scenario(program), { seeds: 500 })
     assert.sameMembers(Object.keys(interrupts), ["inner", "outer", "other"])
     for (const count of Object.values(interrupts)) assert.isAbove(count, 10)
+  })
+
+  it("leaps with both clocks, and wakes those that sleep until a moment in the leap, but no others", () => {
+    const program = Effect.gen(function*() {
+      const clock = yield* Clock.Clock
+      const now = () => Number(clock.monotonicTimeNanosUnsafe()) / 1e6
+      const wall = clock.currentTimeMillisUnsafe()
+      const sleepers = yield* Effect.forEach(
+        [100, 60_001, 60_002],
+        (millis) => Effect.forkChild(Effect.map(Effect.sleep(millis), now))
+      )
+      yield* Effect.sleep(1)
+      yield* Simulation.leap("1 minute")
+      yield* Simulation.check("moved on", now() === 60_001 && clock.currentTimeMillisUnsafe() === wall + 60_001)
+      yield* Simulation.check(
+        "woken",
+        isDeepStrictEqual(yield* Effect.forEach(sleepers, Fiber.join), [60_001, 60_001, 60_002])
+      )
+    })
+    assert.deepStrictEqual(Simulation.explore(scenario(program), { seeds: 100 }).failures, [])
   })
 
   it("interrupts only exposed fibers, and reports which", () => {

@@ -3,11 +3,14 @@ import type { Mutant } from "../../support/mutant.ts"
 
 const module = "Pool"
 const pool = "packages/core/src/Pool.ts"
+const backoff = "packages/core/src/internal/pool/backoff.ts"
 const borrow = "packages/core/src/internal/pool/borrow.ts"
 const connect = "packages/core/src/internal/pool/connect.ts"
 const core = "packages/core/src/internal/pool/core.ts"
 const drain = "packages/core/src/internal/pool/drain.ts"
 const invalidate = "packages/core/src/internal/pool/invalidate.ts"
+const machine = "packages/core/src/internal/pool/machine.ts"
+const reports = "packages/core/src/internal/pool/reports.ts"
 const waiter = "packages/core/src/internal/pool/waiter.ts"
 const work = "packages/core/src/internal/pool/work.ts"
 
@@ -193,5 +196,68 @@ export const mutants: ReadonlyArray<Mutant> = [
     find: "core.perform(core.machine.refresh(core.now))",
     replace: "core.perform([])",
     rule: "what is lent after a refresh was opened after it"
+  },
+  {
+    module,
+    file: core,
+    find: "    this.reports.leaked(loan, this.settings.limits.leakThreshold)\n",
+    replace: "",
+    rule: "a loan beyond the threshold is reported"
+  },
+  {
+    module,
+    file: machine,
+    find: "          entry.isReported = true\n",
+    replace: "",
+    rule: "a loan is reported once"
+  },
+  {
+    module,
+    file: machine,
+    find: "    entry.isReported = false\n",
+    replace: "",
+    rule: "a loan is reported though one of the same item was before"
+  },
+  {
+    module,
+    file: machine,
+    find: "const at = entry.takenAt + leakThreshold",
+    replace: "const at = entry.usedAt + leakThreshold",
+    rule: "the time of a loan begins with the loan"
+  },
+  {
+    module,
+    file: machine,
+    find: "    this.wakeBy(now + this.limits.leakThreshold)\n",
+    replace: "",
+    rule: "a leak is looked for in time"
+  },
+  {
+    module,
+    file: reports,
+    find: "site: site === undefined ? undefined : Site.format(site)",
+    replace: "site: undefined",
+    rule: "a report shows the place that borrowed"
+  },
+  {
+    module,
+    file: machine,
+    find: "return now < entry.expiresAt && now - entry.checkedAt <= this.limits.bypass",
+    replace: "return now - entry.checkedAt <= this.limits.bypass",
+    rule: "an item that has grown old while the machine was suspended is not lent"
+  },
+  {
+    module,
+    file: machine,
+    find: "now < entry.expiresAt && now - entry.checkedAt <= this.limits.bypass",
+    replace: "now < entry.expiresAt",
+    rule: "an item that was not used or checked shortly before is checked before it is lent"
+  },
+  {
+    module,
+    file: backoff,
+    find: "    this.until = now + pause * (1 - spread / 2)\n",
+    replace: "    this.until = now\n",
+    rule: "after a failed connect there is a pause"
   }
 ]

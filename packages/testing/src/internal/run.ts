@@ -195,6 +195,11 @@ export class Run implements Scheduler.Scheduler, Random.Random {
     this.note(`fault ${name}`)
   }
 
+  leap(millis: number): void {
+    this.clock.leap(millis)
+    this.note(`the clocks leap by ${millis} ms`)
+  }
+
   violate(property: string, detail: string): void {
     if (this.violations.has(property)) return
     this.violations.set(property, { property, detail })

@@ -39,6 +39,16 @@ export class Timers {
     return taken
   }
 
+  /** Removes and returns all timers up to a moment, in their order. */
+  takeUntil(moment: number): ReadonlyArray<Timer> {
+    const taken: Array<Timer> = []
+    for (let first = this.heap[0]; first !== undefined && first.at <= moment; first = this.heap[0]) {
+      this.removeFirst()
+      if (!first.isCancelled) taken.push(first)
+    }
+    return taken
+  }
+
   private removeFirst(): void {
     const { heap } = this
     const last = heap.pop()
