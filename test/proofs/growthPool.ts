@@ -53,7 +53,8 @@ const ofPool: Open = (random) =>
 
 const ofKeyedPool: Open = (random) => {
   const { acquire, ...options } = Loans.options(random)
-  return Effect.map(KeyedPool.make({ ...options, acquire: (_: number) => acquire, max: 4 }), (pool) => (loan) => {
+  const connect: (key: number) => typeof acquire = () => acquire
+  return Effect.map(KeyedPool.make({ ...options, acquire: connect, max: 4 }), (pool) => (loan) => {
     const key = Math.floor(loan / loansOfKey)
     return {
       use: (f) => KeyedPool.use(pool, key, f),

@@ -32,7 +32,7 @@ const isExpected = Schema.is(Schema.Union([
 ]))
 
 /** A pool, or the pool of one key. */
-export interface Lender {
+interface Lender {
   readonly use: <A, E, R>(
     f: (item: Item) => Effect.Effect<A, E, R>
   ) => Effect.Effect<A, E | Pool.PoolError | Refused, R>

@@ -1,15 +1,15 @@
 /** Loans of a pool, most of which end well, and items that fail: what `prove -- growthPool` repeats. */
-import { Deadline, type KeyedPool, type Pool, Session, SessionRegistry } from "@clawback/core"
+import { Deadline, type Pool, Session, SessionRegistry } from "@clawback/core"
 import { Data, Effect, type Scope } from "effect"
 import { closeSync, openSync } from "node:fs"
 
 type Random = () => number
 
 /** The server refuses a connection, or a check fails. */
-export class Refused extends Data.TaggedError("Refused")<{}> {}
+class Refused extends Data.TaggedError("Refused")<{}> {}
 
 /** A borrower fails. */
-export class Failed extends Data.TaggedError("Failed")<{}> {}
+class Failed extends Data.TaggedError("Failed")<{}> {}
 
 /** What a borrower dies of. */
 export const defect = new Error("A borrower dies")
@@ -49,7 +49,7 @@ export const options = (random: Random) => ({
   backoff: { base: "1 millis", max: "2 millis" }
 } as const)
 
-export type PoolError = Pool.PoolError | Refused
+type PoolError = Pool.PoolError | Refused
 
 /** A pool, or the pool of one key. */
 export interface Lender {
@@ -60,8 +60,6 @@ export interface Lender {
   /** The keys that have a pool. */
   readonly keys: Effect.Effect<ReadonlyArray<unknown>>
 }
-
-export type Keyed = KeyedPool.KeyedPool<number, Item, Refused>
 
 /** Takes back the loan of the current fiber, which then waits for that. */
 const revoked = Effect.flatMap(Session.Current, (session) =>

@@ -54,7 +54,7 @@ export const drain = Effect.fnUntraced(function*(owned: Owned, close: Effect.Eff
 }, Simulation.phase("closing"))
 
 /** What the owner does while others borrow. */
-export const owner = Effect.fnUntraced(function*(worlds: readonly [World, ...ReadonlyArray<World>]) {
+const owner = Effect.fnUntraced(function*(worlds: readonly [World, ...ReadonlyArray<World>]) {
   const { owned: { clock } } = worlds[0]
   for (let i = 0; i < 5; i++) {
     yield* Simulation.latency(0, 100)
@@ -76,7 +76,7 @@ export const owner = Effect.fnUntraced(function*(worlds: readonly [World, ...Rea
 })
 
 /** Takes loans back, and sometimes an item from its borrower. */
-export const revoker = Effect.fnUntraced(function*({ items }: Owned) {
+const revoker = Effect.fnUntraced(function*({ items }: Owned) {
   for (let i = 0; i < 3; i++) {
     yield* Simulation.latency(0, 150)
     const isSeizing = yield* Simulation.fault("an item is seized", 0.05)
@@ -97,7 +97,7 @@ export const revoker = Effect.fnUntraced(function*({ items }: Owned) {
 }, Simulation.phase("revoking"))
 
 /** As many as there are items borrow at once, and all of them are served. */
-export const serve = Effect.fnUntraced(function*(world: World) {
+const serve = Effect.fnUntraced(function*(world: World) {
   const all = yield* Latch.make()
   let holding = 0
   const hold = using(world, 0, () =>

@@ -435,22 +435,22 @@ describe.skipIf(!Postgres.isInstalled)("one connection to PostgreSQL", () => {
   })
 })
 
-describe("a request to cancel", () => {
-  const send = (port: number) =>
-    Cancel.send({
-      address: { host: "127.0.0.1", port, tls: undefined },
-      key: { processId: 1, secret: 1 },
-      isWanted: () => true,
-      onSend: () => {}
-    })
+const sendCancel = (port: number) =>
+  Cancel.send({
+    address: { host: "127.0.0.1", port, tls: undefined },
+    key: { processId: 1, secret: 1 },
+    isWanted: () => true,
+    onSend: () => {}
+  })
 
+describe("a request to cancel", () => {
   it.live.each<[string, (fiber: Fiber.Fiber<unknown, unknown>) => Effect.Effect<unknown>]>([
     ["interrupted", Fiber.interrupt],
     ["revoked", () => SessionRegistry.revoke({ kind: "connection" }, { reason: "by a test" })]
-  ])("leaves neither socket nor session when it is %s", ([_, end]) =>
+  ])("leaves neither socket nor session when it is %s", ([, end]) =>
     Effect.gen(function*() {
       const mute = yield* Servers.tcp((socket) => socket.resume())
-      const fiber = yield* Effect.forkChild(Effect.exit(send(mute.port)))
+      const fiber = yield* Effect.forkChild(Effect.exit(sendCancel(mute.port)))
       yield* until(Effect.sync(() => mute.sockets.size), (size) => size === 1)
       assert.deepStrictEqual(yield* SessionRegistry.counts, { connection: 1 })
       yield* end(fiber)
