@@ -1,0 +1,16 @@
+/** Conversations in a real Redis. */
+import { describe, layer } from "@effect/vitest"
+import { Effect } from "effect"
+import { agrees } from "./support/agrees.ts"
+import { suite } from "./support/ConversationStoreSuite.ts"
+import { isAvailable, storeLayer } from "./support/redisPlace.ts"
+
+const maxBytes = 4000
+
+describe.skipIf(!isAvailable)("ConversationStoreRedis", () => {
+  layer(storeLayer({ maxBytes, tombstone: 600 }), { excludeTestServices: true })((it) => {
+    suite(it, { pass: Effect.sleep, moment: 100, maxBytes, tombstone: 6 })
+  })
+
+  layer(storeLayer({ maxBytes: 200 }), { excludeTestServices: true })((it) => agrees(it, 200, 200))
+})
