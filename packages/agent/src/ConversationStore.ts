@@ -43,7 +43,14 @@ import { makeStore } from "./internal/store/memoryStore.ts"
 import type { ConversationStore as Port } from "./internal/store/port.ts"
 import * as Sweeper from "./internal/store/sweeper.ts"
 
-export { Conflict, OperationMismatch, StaleFence, StoreUnavailable, TooLarge } from "./internal/store/errors.ts"
+export {
+  Conflict,
+  OperationMismatch,
+  SchemaTooNew,
+  StaleFence,
+  StoreUnavailable,
+  TooLarge
+} from "./internal/store/errors.ts"
 export { rememberedOperations } from "./internal/store/machine.ts"
 export type { MemoryOptions } from "./internal/store/memoryOptions.ts"
 export type {
@@ -82,7 +89,7 @@ export const layerMemory = (options: MemoryOptions = {}): Layer.Layer<never> =>
     ConversationStore,
     Effect.gen(function*() {
       const memory = new Memory(limitsOf(options), undefined)
-      yield* Sweeper.start("memory", memory, sweepIntervalOf(options))
+      yield* Sweeper.ofMemory(memory, sweepIntervalOf(options))
       return makeStore("memory", memory, forgetting(memory))
     })
   )

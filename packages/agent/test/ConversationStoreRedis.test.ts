@@ -8,8 +8,8 @@ import { isAvailable, storeLayer } from "./support/redisPlace.ts"
 const maxBytes = 4000
 
 describe.skipIf(!isAvailable)("ConversationStoreRedis", () => {
-  layer(storeLayer({ maxBytes, tombstone: 600 }), { excludeTestServices: true })((it) => {
-    suite(it, { pass: Effect.sleep, moment: 100, maxBytes, tombstone: 6 })
+  layer(storeLayer({ maxBytes, tombstone: 1200 }), { excludeTestServices: true })((it) => {
+    suite(it, { pass: Effect.sleep, moment: 200, maxBytes, tombstone: 6 })
   })
 
   layer(storeLayer({ maxBytes: 200 }), { excludeTestServices: true })((it) => agrees(it, 200, 200))

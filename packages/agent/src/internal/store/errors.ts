@@ -71,3 +71,19 @@ export class StoreUnavailable extends ReadableError.tagged<StoreUnavailable>("@c
     return `The conversation store ${this.store} failed: ${this.reason}. ${outcome} Try again.`
   }
 }
+
+/** A newer release has changed the store so that this one cannot use it. */
+export class SchemaTooNew extends ReadableError.tagged<SchemaTooNew>("@clawback/agent/SchemaTooNew")("SchemaTooNew", {
+  store: Schema.String,
+  /** The version of the store's schema. */
+  version: Schema.Int,
+  /** The oldest version that a release must know to use it. */
+  oldest: Schema.Int,
+  /** The newest version that this release knows. */
+  known: Schema.Int
+}) {
+  override get message() {
+    return `The conversation store ${this.store} has the schema ${this.version}, which needs a release that knows ` +
+      `${this.oldest}. This one knows ${this.known}: upgrade it.`
+  }
+}

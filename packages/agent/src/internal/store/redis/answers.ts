@@ -3,7 +3,6 @@ import * as Effect from "effect/Effect"
 import { StoreUnavailable } from "../errors.ts"
 import type { Live, Refusal, State } from "../machine.ts"
 import type { Expiry } from "../model.ts"
-import type { Operation } from "../stored.ts"
 import { Code, stateNames } from "./scripts.ts"
 
 export type Answer = ReadonlyArray<any>
@@ -54,18 +53,6 @@ export const stateArgs = (state: State): ReadonlyArray<number> => {
   }
   return stateNames.map((name) => given[name] ?? 0)
 }
-
-/** Ids may have any characters, but in the list of operations they are between tabs. */
-export const encodeWord = (id: string): string => /^[\w.:-]+$/.test(id) ? id : encodeURIComponent(id.toWellFormed())
-
-export const operationsText = (operations: ReadonlyArray<Operation>): string =>
-  `\n${operations.map((_) => `${encodeWord(_.id)}\t${encodeWord(_.digest)}\t${_.position}\n`).join("")}`
-
-export const operationsOf = (lines: string): ReadonlyArray<Operation> =>
-  lines.split("\n").filter((line) => line !== "").map((line) => {
-    const [id = "", digest = "", position = "0"] = line.split("\t")
-    return { id: decodeURIComponent(id), digest: decodeURIComponent(digest), position: Number(position) }
-  })
 
 const conflictTo = (what: unknown): "position" | "view" | "removed" => what as "position" | "view" | "removed"
 

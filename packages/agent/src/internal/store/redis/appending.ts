@@ -1,9 +1,10 @@
 /** An append, together with the index of its subject. */
 import * as Effect from "effect/Effect"
 import type { Append, Appended } from "../model.ts"
+import { encodeWord } from "../operationLines.ts"
 import { appendRefusalOf } from "../refusals.ts"
 import { utf8Length } from "../utf8.ts"
-import { encodeWord, expiryArgs, orNone, refusalIn } from "./answers.ts"
+import { expiryArgs, orNone, refusalIn } from "./answers.ts"
 import type { Running } from "./running.ts"
 import * as Scripts from "./scripts.ts"
 import type { Subjects } from "./subjects.ts"

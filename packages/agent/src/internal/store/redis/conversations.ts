@@ -4,21 +4,12 @@ import type * as Redis from "effect/persistence/Redis"
 import type { Live } from "../machine.ts"
 import type { Expiry, Loaded, LoadOptions, ViewChange } from "../model.ts"
 import { answering } from "../networked.ts"
+import { operationsOf, operationsText } from "../operationLines.ts"
 import type { ConversationStore } from "../port.ts"
 import { refusalOf } from "../refusals.ts"
 import { loadedOf, removedOf, type Stored } from "../stored.ts"
 import { utf8Length } from "../utf8.ts"
-import {
-  type Answer,
-  expiryArgs,
-  operationsOf,
-  operationsText,
-  orNone,
-  refusalIn,
-  stateArgs,
-  stateOf,
-  text
-} from "./answers.ts"
+import { type Answer, expiryArgs, orNone, refusalIn, stateArgs, stateOf, text } from "./answers.ts"
 import { append } from "./appending.ts"
 import { makeRunning, type RedisSettings, type Running } from "./running.ts"
 import { remove, scan } from "./scanning.ts"
