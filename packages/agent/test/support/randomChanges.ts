@@ -110,7 +110,7 @@ class Player {
           known,
           Effect.flatMap(
             store.export(conversation),
-            (stored) => stored === undefined ? Effect.succeed("nothing") : store.adopt({ ...stored, conversation: to })
+            (stored) => stored === undefined ? Effect.succeed(false) : store.adopt({ ...stored, conversation: to })
           )
         )
       }

@@ -3,7 +3,7 @@ import * as Effect from "effect/Effect"
 import { StoreUnavailable } from "../errors.ts"
 import type { Live, Refusal, State } from "../machine.ts"
 import type { Expiry } from "../model.ts"
-import { Code, stateNames } from "./scripts.ts"
+import { Code, stateNames } from "./script.ts"
 
 export type Answer = ReadonlyArray<any>
 

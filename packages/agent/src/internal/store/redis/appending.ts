@@ -6,10 +6,9 @@ import { appendRefusalOf } from "../refusals.ts"
 import { utf8Length } from "../utf8.ts"
 import { expiryArgs, orNone, refusalIn } from "./answers.ts"
 import type { Running } from "./running.ts"
+import { Code } from "./script.ts"
 import * as Scripts from "./scripts.ts"
 import type { Subjects } from "./subjects.ts"
-
-const { Code } = Scripts
 
 const argumentsOf = (change: Append, maxBytes: number, isIndexed: boolean) => {
   const { digest, entries, expected, expiry, fence, operation, subject } = change

@@ -13,10 +13,9 @@ import { type Answer, expiryArgs, orNone, refusalIn, stateArgs, stateOf, text } 
 import { append } from "./appending.ts"
 import { makeRunning, type RedisSettings, type Running } from "./running.ts"
 import { remove, scan } from "./scanning.ts"
+import { Code } from "./script.ts"
 import * as Scripts from "./scripts.ts"
 import { Subjects } from "./subjects.ts"
-
-const { Code } = Scripts
 
 const noExpiry: Expiry = { idle: undefined, absolute: undefined }
 

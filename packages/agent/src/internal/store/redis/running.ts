@@ -4,7 +4,7 @@ import type * as Redis from "effect/persistence/Redis"
 import type { StoreUnavailable } from "../errors.ts"
 import type { NetworkedSettings } from "../networked.ts"
 import { type Answer, readable } from "./answers.ts"
-import type { Script } from "./scripts.ts"
+import type { Script } from "./script.ts"
 
 export interface RedisSettings extends NetworkedSettings {
   readonly name: string

@@ -5,10 +5,9 @@ import type { Head, Page, RemoveOptions, ScanOptions } from "../model.ts"
 import { headOf } from "../stored.ts"
 import { orNone, stateOf } from "./answers.ts"
 import { conversationOf, patternOf, type Running } from "./running.ts"
+import { Code } from "./script.ts"
 import * as Scripts from "./scripts.ts"
 import type { Subjects } from "./subjects.ts"
-
-const { Code } = Scripts
 
 /** How many heads of a page are read at the same time. */
 const concurrency = 16

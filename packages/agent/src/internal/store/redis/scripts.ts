@@ -1,95 +1,9 @@
 /**
  * What Redis does to a conversation: the machine of `machine.ts` once more, in Lua, since it must run at the server. Tests
  * compare both.
- *
- * A conversation is one hash, so that it expires, moves and is evicted as a whole:
- * - `m`: its state, as a MessagePack array of numbers (`stateNames`). `position` is -1 for a tombstone. -1 stands for "none".
- * - `s`: its subject. `v`: the text of its view. `e1`, `e2`, …: its entries.
- * - `o`: the ids of its newest appends, each as id, digest and position with tabs between them, on a line of its own.
  */
-import * as Redis from "effect/persistence/Redis"
 import { rememberedOperations } from "../machine.ts"
-
-/** The layout that these scripts write, and the oldest that can read it. */
-const layout = { version: 1, oldest: 1 }
-
-/** The numbers of a state, in the order of the array `m`. In Lua, they count from 1. */
-export const stateNames = [
-  "version",
-  "oldest",
-  "incarnation",
-  "position",
-  "trimmed",
-  "appends",
-  "viewVersion",
-  "viewUpTo",
-  "viewBytes",
-  "fence",
-  "createdAt",
-  "touchedAt",
-  "idle",
-  "absolute",
-  "bytes",
-  "hasSubject"
-] as const
-
-/** How a script answers. */
-export const Code = {
-  done: 0,
-  duplicate: 1,
-  mismatch: 2,
-  stale: 3,
-  conflict: 4,
-  tooLarge: 5,
-  newer: 6,
-  absent: 7,
-  unindexed: 8
-} as const
-
-const prelude = `
-local key = KEYS[1]
-local time = redis.call('TIME')
-local now = time[1] * 1000 + math.floor(time[2] / 1000)
-local function state(packed)
-  local m = packed and cmsgpack.unpack(packed)
-  if m and m[2] > ${layout.version} then return m, true end
-  return m, false
-end
-local function isLive(m) return m and m[4] >= 0 end
-local function conflict(what, m)
-  if not m then return { ${Code.conflict}, what, 0, 0 } end
-  return { ${Code.conflict}, what, m[3], math.max(m[4], 0) }
-end
-local function expire(m, had)
-  local at = math.huge
-  if m[13] >= 0 then at = m[12] + m[13] end
-  if m[14] >= 0 then at = math.min(at, m[11] + m[14]) end
-  if at < math.huge then redis.call('PEXPIREAT', key, string.format('%.0f', at)); return at end
-  if had then redis.call('PERSIST', key) end
-  return -1
-end
-local function canExpire(m) return m[13] >= 0 or m[14] >= 0 end
-local function set(fields)
-  for i = 1, #fields, 1000 do redis.call('HSET', key, unpack(fields, i, math.min(i + 999, #fields))) end
-end
-local function entries(first, last)
-  local found = {}
-  for i = first, last, 1000 do
-    local names = {}
-    for position = i, math.min(i + 999, last) do names[#names + 1] = 'e' .. string.format('%.0f', position) end
-    for _, text in ipairs(redis.call('HMGET', key, unpack(names))) do found[#found + 1] = text end
-  end
-  return found
-end
-`
-
-type Args = ReadonlyArray<string | number>
-
-export type Script = ReturnType<typeof script>
-
-const script = (lua: string) =>
-  Redis.script((key: string, args: Args) => [key, ...args], { numberOfKeys: 1, lua: prelude + lua })
-    .withReturnType<ReadonlyArray<any>>()
+import { Code, layout, script, stateNames } from "./script.ts"
 
 /**
  * Arguments: operation, digest, incarnation, position, fence, idle, absolute, maxBytes, bytes, subject, whether the index of the
@@ -277,35 +191,4 @@ end
 set(fields)
 expire(given, false)
 return { ${Code.done}, 1 }
-`)
-
-/**
- * Adds a conversation to the index of its subject, a sorted set by when that was last done. The key is the index. Arguments:
- * conversation, how long it is kept (or -1).
- */
-export const index = script(`
-local isNew = redis.call('EXISTS', key) == 0
-local at = time[1] * 1000000 + time[2]
-local before = tonumber(redis.call('ZSCORE', key, ARGV[1]) or 0)
-redis.call('ZADD', key, string.format('%.0f', math.max(at, before + 1)), ARGV[1])
-local keep = tonumber(ARGV[2])
-if keep < 0 then
-  redis.call('PERSIST', key)
-else
-  local left = redis.call('PTTL', key)
-  if isNew or (left >= 0 and left < keep) then redis.call('PEXPIRE', key, ARGV[2]) end
-end
-return { ${Code.done} }
-`)
-
-/**
- * Removes a conversation from the index of its subject, if it was not added again. Arguments: conversation, its score, for how
- * long it must have been there, since one that is being begun is added first.
- */
-export const unindex = script(`
-local score = redis.call('ZSCORE', key, ARGV[1])
-if score and tonumber(score) == tonumber(ARGV[2]) and score + ARGV[3] * 1000 <= time[1] * 1000000 + time[2] then
-  redis.call('ZREM', key, ARGV[1])
-end
-return { ${Code.done} }
 `)

@@ -5,12 +5,12 @@
  * changes both. A conversation is added to the index before it has its subject. It leaves the index after it is gone, unless it
  * was added again meanwhile. An index may therefore name conversations that are not there, but never lacks one.
  */
-import * as Clock from "effect/Clock"
+import type * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import type * as Redis from "effect/persistence/Redis"
 import type { Expiry } from "../model.ts"
 import { orNone } from "./answers.ts"
-import * as Scripts from "./scripts.ts"
+import * as Scripts from "./subjectScripts.ts"
 
 /** An index outlives the conversations in it, if each of them is added again within a half of its lifetime. */
 const lifetimes = 2

@@ -20,7 +20,7 @@ const appendTo = (tables: Tables, settings: NetworkedSettings, change: Append, k
     const known = knownOperation({ operations }, operation)
     const answer = Machine.append(kept.found, additionOf(change), known, kept.now, settings)
     if (answer._tag === "Duplicate") return { cursor: answer.cursor, duplicate: true } satisfies Appended
-    if (answer._tag !== "Applied") return yield* Effect.fail(appendRefusalOf(change, answer, settings))
+    if (answer._tag !== "Applied") return yield* appendRefusalOf(change, answer, settings)
     const { begins, state } = answer
     const after = remembered(begins ? [] : operations, { id: operation, digest, position: state.position })
     if (kept.row === undefined) {

@@ -1,5 +1,5 @@
 /** Conversations in a database. */
-import * as Effect from "effect/Effect"
+import type * as Effect from "effect/Effect"
 import type { SqlError } from "effect/sql/SqlError"
 import { answering, type NetworkedSettings } from "../networked.ts"
 import type { ConversationStore } from "../port.ts"

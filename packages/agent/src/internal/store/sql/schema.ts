@@ -5,6 +5,7 @@
  * What the older release does not know, it leaves alone. A migration after which that is not so raises `oldest`. A release whose
  * newest version is below it refuses the store.
  */
+import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
 import * as Schedule from "effect/Schedule"
 import * as Migrator from "effect/sql/Migrator"
@@ -59,7 +60,7 @@ const first: Migration = {
 const migrations: ReadonlyArray<Migration> = [first]
 
 /** The newest version that this release knows. */
-export const known = migrations.length
+const known = migrations.length
 
 const loaderOf = (prefix: string): Migrator.Loader =>
   Effect.succeed(migrations.map(({ name, oldest, statements }, i) => {
@@ -72,7 +73,7 @@ const loaderOf = (prefix: string): Migrator.Loader =>
   }))
 
 /** The version is below ours: another process is migrating. */
-class Migrating extends Error {}
+class Migrating extends Data.TaggedError("Migrating")<{ readonly message: string }> {}
 
 const versionOf = Effect.fnUntraced(function*(prefix: string) {
   const sql = yield* SqlClient.SqlClient
@@ -85,7 +86,7 @@ const versionOf = Effect.fnUntraced(function*(prefix: string) {
 const migrateOnce = Effect.fnUntraced(function*(prefix: string) {
   yield* Migrator.make({})({ loader: loaderOf(prefix), table: `${prefix}_migrations` })
   const found = yield* versionOf(prefix)
-  if (found.version < known) return yield* Effect.fail(new Migrating("Another process is changing the tables"))
+  if (found.version < known) return yield* new Migrating({ message: "another process is changing them" })
   return found
 })
 

@@ -3,9 +3,9 @@ import * as ConversationStoreSql from "@clawback/agent/ConversationStoreSql"
 import * as NodePostgres from "@clawback/node/NodePostgres"
 import { describe, layer } from "@effect/vitest"
 import { Effect, Layer, Redacted } from "effect"
-import * as Postgres from "../../../test/support/postgres.ts"
-import { agrees } from "./support/agrees.ts"
-import { suite } from "./support/ConversationStoreSuite.ts"
+import { agrees } from "../packages/agent/test/support/agrees.ts"
+import { suite } from "../packages/agent/test/support/ConversationStoreSuite.ts"
+import * as Postgres from "./support/postgres.ts"
 
 const maxBytes = 4000
 
