@@ -1,4 +1,5 @@
 export * as Caller from "./Caller.ts"
+export * as ConversationBusy from "./ConversationBusy.ts"
 export * as Credential from "./Credential.ts"
 export * as Deadline from "./Deadline.ts"
 export * as Erasure from "./Erasure.ts"
