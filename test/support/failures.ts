@@ -108,6 +108,10 @@ export const failures: Readonly<
   Overloaded: refused((said) => new ProviderError.Overloaded({ ...said, retryAfter: Duration.seconds(7) }), {
     retryAfter: Duration.seconds(7)
   }),
+  ConversationBusy: refused(
+    (said) => new ProviderError.ConversationBusy({ ...said, retryAfter: Duration.seconds(7) }),
+    { retryAfter: Duration.seconds(7) }
+  ),
   ProviderFailed: refused((said) => new ProviderError.ProviderFailed({ ...said, retryAfter: undefined }), {
     status: 500,
     retryAfter: undefined

@@ -61,7 +61,7 @@ const kinds: Readonly<Record<string, readonly [number, ProviderError.ProviderErr
 const errorBody = (error: ProviderError.ProviderError): ReadonlyArray<Json.JsonObject> => {
   const kind = Object.keys(kinds).find((kind) => kinds[kind]?.[1] === error._tag) ?? "broken"
   const wait = "retryAfter" in error && error.retryAfter !== undefined ? Duration.toMillis(error.retryAfter) : null
-  return [{ kind, text: "detail" in error ? error.detail : error.message, wait }]
+  return [{ kind, text: "detail" in error && error.detail !== undefined ? error.detail : error.message, wait }]
 }
 
 const classify = (

@@ -11,43 +11,41 @@ import * as Schema from "effect/Schema"
 import type { Advice } from "./internal/retry/advice.ts"
 import * as ReadableError from "./ReadableError.ts"
 
-const optional = Schema.UndefinedOr
-
-/** What the provider answered, if the conversation is one that it keeps. */
-const Said = Schema.Struct({
-  provider: Schema.String,
-  status: Schema.Int,
-  detail: Schema.String,
-  code: optional(Schema.String),
-  requestId: optional(Schema.String),
-  from: Schema.optional(Schema.String)
-})
-
-const quote = ({ code, detail, from, provider, requestId, status }: typeof Said.Type): string =>
-  `${provider} answered ${status}${code === undefined ? "" : ` ${code}`}: ` +
-  (detail.replace(/[.\s]+$/, "") || "no explanation") +
-  (requestId === undefined ? "." : ` (request ${requestId}).`) + (from === undefined ? "" : ` It came from ${from}.`)
-
 /** The conversation is in use. Nothing of it was read or changed. */
 export class ConversationBusy extends ReadableError.tagged<ConversationBusy>("@clawback/core/ConversationBusy")(
   "ConversationBusy",
   {
-    /** Its id. Undefined: it is one of the provider's, which does not name it. */
-    conversation: optional(Schema.String),
+    /** The id of a conversation of ours. A provider does not name its own. */
+    conversation: Schema.optional(Schema.String),
     /** How many callers of this process wait for it. */
-    waiting: Schema.Int,
+    waiting: Schema.optional(Schema.Int),
     /** How long to wait at least. */
-    retryAfter: optional(Schema.Duration),
-    said: optional(Said)
+    retryAfter: Schema.UndefinedOr(Schema.Duration),
+    /** What the provider answered, if the conversation is one that it keeps. */
+    provider: Schema.optional(Schema.String),
+    status: Schema.optional(Schema.Int),
+    detail: Schema.optional(Schema.String),
+    code: Schema.optional(Schema.String),
+    requestId: Schema.optional(Schema.String),
+    from: Schema.optional(Schema.String)
   }
 ) {
   get retry(): Advice {
-    return { reach: this.said === undefined ? "unsent" : "answered", isTransient: true, retryAfter: this.retryAfter }
+    const reach = this.provider === undefined ? "unsent" : "answered"
+    return { reach, isTransient: true, retryAfter: this.retryAfter }
   }
   override get message() {
-    const wait = this.retryAfter === undefined ? "shortly" : `in ${Duration.format(this.retryAfter)}`
-    if (this.said !== undefined) return `${quote(this.said)} Another request uses the conversation: try again ${wait}.`
-    const others = this.waiting === 0 ? "" : `, and ${this.waiting} callers of this process wait for it`
-    return `The conversation ${this.conversation} is open elsewhere${others}. Try again ${wait}, or raise \`wait\` or \`maxWaiters\`.`
+    const { code, conversation, detail = "", from, provider, requestId, retryAfter, status, waiting = 0 } = this
+    const wait = retryAfter === undefined ? "shortly" : `in ${Duration.format(retryAfter)}`
+    if (provider === undefined) {
+      const others = waiting === 0 ? "" : `, and ${waiting} callers of this process wait for it`
+      return `The conversation ${conversation} is open elsewhere${others}. ` +
+        `Try again ${wait}, or raise \`wait\` or \`maxWaiters\`.`
+    }
+    return `${provider} answered ${status}${code === undefined ? "" : ` ${code}`}: ` +
+      (detail.replace(/[.\s]+$/, "") || "no explanation") +
+      (requestId === undefined ? "." : ` (request ${requestId}).`) +
+      (from === undefined ? "" : ` It came from ${from}.`) +
+      ` Another request uses this conversation: try again ${wait}.`
   }
 }

@@ -8,6 +8,7 @@
  * | `QuotaExhausted` | pay, or use another account; waiting does not help |
  * | `RateLimited` | wait `retryAfter`, or use another key or provider |
  * | `Overloaded` | try again soon, or elsewhere; the key is not at fault |
+ * | `ConversationBusy` | wait: another request uses the conversation that the provider keeps |
  * | `ProviderFailed` | try again, or elsewhere |
  * | `ModelNotFound` | use another model: this one does not exist, or not for this account |
  * | `RegionBlocked` | use another provider or region |
@@ -43,7 +44,7 @@ export * from "./internal/model/providerError.ts"
  * | --- | --- |
  * | `AuthenticationError` | `AuthenticationFailed`, `PermissionDenied`, `RegionBlocked`, `CredentialUnavailable` |
  * | `QuotaExhaustedError` | `QuotaExhausted` |
- * | `RateLimitError` | `RateLimited` |
+ * | `RateLimitError` | `RateLimited`, `ConversationBusy` |
  * | `InternalProviderError` | `Overloaded`, `ProviderFailed` |
  * | `InvalidRequestError` | `RequestRejected`, `ModelNotFound`, `ContextTooLong`, `InvalidRequest` |
  * | `ContentPolicyError` | `ContentFiltered` |

@@ -2,6 +2,7 @@ import {
   APIError,
   AuthenticationError,
   BadRequestError,
+  ConflictError,
   InternalServerError,
   NotFoundError,
   PermissionDeniedError,
@@ -112,6 +113,13 @@ describe("classification", () => {
     [404, "a page", "<html>404</html>", "ModelNotFound", undefined],
     [408, "a slow request", "", "ProviderFailed", undefined],
     [409, "a conflict", error("conflict_error"), "ProviderFailed", "conflict_error"],
+    [
+      409,
+      "a thread in use",
+      coded("conflict_error", "thread_continue_in_flight"),
+      "ConversationBusy",
+      "thread_continue_in_flight"
+    ],
     [
       413,
       "a large request",
@@ -312,6 +320,7 @@ describe("an error that our server sends", () => {
     [new ProviderError.QuotaExhausted(said), 402, APIError, "QuotaExhausted"],
     [new ProviderError.RateLimited(waiting), 429, RateLimitError, "RateLimited"],
     [new ProviderError.Overloaded(waiting), 529, InternalServerError, "Overloaded"],
+    [new ProviderError.ConversationBusy(waiting), 409, ConflictError, "ConversationBusy"],
     [
       new ProviderError.ProviderFailed({ ...waiting, status: 504 }),
       504,

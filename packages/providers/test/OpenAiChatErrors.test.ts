@@ -102,6 +102,13 @@ describe("classification", () => {
     [502, "a bad gateway", "", "ProviderFailed", undefined],
     [503, "too much load", error({ type: "server_error", code: "slow_down" }), "Overloaded", "slow_down"],
     [529, "too much load", "", "Overloaded", undefined],
+    [
+      400,
+      "a locked conversation",
+      error({ type: "invalid_request_error", code: "conversation_locked" }),
+      "ConversationBusy",
+      "conversation_locked"
+    ],
     [401, "a page", "<html><h1>401 Authorization Required</h1></html>", "AuthenticationFailed", undefined],
     [429, "no body", "", "RateLimited", undefined],
     [503, "a page", "<html><h1>503 Service Unavailable</h1></html>", "Overloaded", undefined],
@@ -248,6 +255,7 @@ const sendable: ReadonlyArray<readonly [ProviderError.ProviderError, number, Pro
   [new ProviderError.QuotaExhausted(said), 429, "QuotaExhausted"],
   [new ProviderError.RateLimited(waiting), 429, "RateLimited"],
   [new ProviderError.Overloaded(waiting), 503, "Overloaded"],
+  [new ProviderError.ConversationBusy(waiting), 400, "ConversationBusy"],
   [new ProviderError.ProviderFailed(waiting), 500, "ProviderFailed"],
   [new ProviderError.ModelNotFound(said), 404, "ModelNotFound"],
   [new ProviderError.ContextTooLong(said), 400, "ContextTooLong"],
@@ -267,7 +275,7 @@ describe("an error that our server sends", () => {
     if ("detail" in failure && "status" in error) assert.strictEqual(failure.detail, "Oops")
     const theirs = await OpenAiSdk.failure(sent, { ...headers, "content-type": "application/json" }, text)
     assert.strictEqual(theirs.status, status)
-    assert.include(theirs.message, "detail" in failure ? failure.detail : "")
+    assert.include(theirs.message, "detail" in failure ? failure.detail ?? "" : "")
   })
 
   it.each(sendable)("%s is the same after a stream has begun", async (error, _, tag) => {

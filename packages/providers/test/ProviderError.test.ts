@@ -54,6 +54,7 @@ const answered: ReadonlyArray<
   ["QuotaExhausted", status(429, "insufficient_quota"), "QuotaExhaustedError", false],
   ["RateLimited", status(429), "RateLimitError", true],
   ["Overloaded", status(503), "InternalProviderError", true],
+  ["ConversationBusy", status(400, "conversation_locked"), "RateLimitError", true],
   ["ProviderFailed", status(500), "InternalProviderError", true],
   ["RequestRejected", status(400), "InvalidRequestError", false],
   ["InvalidResponse", FakeTransport.json("<html>"), "InvalidResponseError", false]

@@ -17,6 +17,7 @@ const byTag: { readonly [Tag in CallError["_tag"]]: Extract<CallError, { readonl
   QuotaExhausted: new ProviderError.QuotaExhausted(said),
   RateLimited: new ProviderError.RateLimited({ ...said, retryAfter }),
   Overloaded: new ProviderError.Overloaded({ ...said, retryAfter }),
+  ConversationBusy: new ProviderError.ConversationBusy({ ...said, retryAfter }),
   ProviderFailed: new ProviderError.ProviderFailed({ ...said, retryAfter: undefined }),
   ModelNotFound: new ProviderError.ModelNotFound(said),
   RegionBlocked: new ProviderError.RegionBlocked(said),

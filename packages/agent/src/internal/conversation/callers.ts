@@ -15,7 +15,7 @@ export class Place {
   constructor(callers: Callers, id: string) {
     this.callers = callers
     this.id = id
-}
+  }
 
   /** The caller has opened the conversation. */
   open(): void {

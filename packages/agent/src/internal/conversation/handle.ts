@@ -1,10 +1,10 @@
 /** An open conversation, over its writer. */
+import * as Prompt from "effect/ai/Prompt"
 import * as Cause from "effect/Cause"
 import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
-import * as Prompt from "effect/ai/Prompt"
 import * as Result from "effect/Result"
 import type { OperationMismatch } from "../store/errors.ts"
 import type { Cursor } from "../store/model.ts"
@@ -166,8 +166,12 @@ export class Open implements Conversation {
     // The repair ends a call whose end cannot be recorded here.
     if (isOver) return Effect.andThen(Effect.ignore(end(result)), Effect.failCause(exit.cause as Cause.Cause<never>))
     return Effect.as(
-      Effect.catchTag(end(result), "NotStorable", (error) =>
-        Effect.andThen(end(errorResult(part, "This tool ran, but its result cannot be written as JSON.")), error)),
+      Effect.catchTag(
+        end(result),
+        "NotStorable",
+        (error) =>
+          Effect.andThen(end(errorResult(part, "This tool ran, but its result cannot be written as JSON.")), error)
+      ),
       result
     )
   }
@@ -181,8 +185,10 @@ export class Open implements Conversation {
   }
 
   prompt(input?: Input): Effect.Effect<Prompt.Prompt, ChangeError | CompactionFailed> {
-    return Effect.flatMap(input === undefined ? Effect.succeed([]) : this.read(input), (messages) =>
-      Effect.map(this.compacted(messages), ({ prompt }) => prompt))
+    return Effect.flatMap(
+      input === undefined ? Effect.succeed([]) : this.read(input),
+      (messages) => Effect.map(this.compacted(messages), ({ prompt }) => prompt)
+    )
   }
 
   /** The history with messages behind it, within the limit of the compaction. */

@@ -12,7 +12,8 @@ const everyCall = (machine: Machine): Missing => (part) => {
 }
 
 /** Calls that may get a result yet stay without one, with their approvals. */
-const exceptOpen = (machine: Machine): Missing => (part) => machine.call(part.id)?.part === part ? undefined : notRun(part)
+const exceptOpen = (machine: Machine): Missing => (part) =>
+  machine.call(part.id)?.part === part ? undefined : notRun(part)
 
 /** Calls whose approval is open stay as they are, so that Effect's language models run them once they are approved. */
 const exceptApprovals = (machine: Machine): Missing => (part) => {

@@ -37,8 +37,7 @@ const append = (...entries: ReadonlyArray<Entry>): Decision => ({ _tag: "append"
 
 export const said = (message: Prompt.Message): Entry => ({ _tag: "message", message })
 
-const toolMessage = (content: ReadonlyArray<Prompt.ToolMessagePart>): Entry =>
-  said(makeMessage("tool", { content }))
+const toolMessage = (content: ReadonlyArray<Prompt.ToolMessagePart>): Entry => said(makeMessage("tool", { content }))
 
 export const errorResult = (part: Prompt.ToolCallPart, result: unknown): Prompt.ToolResultPart =>
   makePart("tool-result", {
@@ -98,12 +97,18 @@ export class Machine {
   private say(item: Item): void {
     const { message } = item
     this.items.push(item)
-    if (message.role === "assistant") for (const part of message.content) this.propose(part)
-    if (message.role === "tool") for (const part of message.content) this.answer(part)
+    if (message.role === "assistant") {
+      const here = new Set<string>()
+      for (const part of message.content) this.propose(part, here)
+    }
+    if (message.role === "tool") { for (const part of message.content) this.answer(part) }
   }
 
-  private propose(part: Prompt.AssistantMessagePart): void {
+  /** An id that stands twice in one message is one call. */
+  private propose(part: Prompt.AssistantMessagePart, here: Set<string>): void {
     if (part.type === "tool-call") {
+      if (here.has(part.id)) return
+      here.add(part.id)
       this.calls.set(part.id, { part, state: "proposed", approvalId: undefined, reason: undefined })
     } else if (part.type === "tool-approval-request") {
       const call = this.calls.get(part.toolCallId)

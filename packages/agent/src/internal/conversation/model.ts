@@ -1,8 +1,8 @@
 /** What a conversation offers. */
 import type { LeaseLost } from "@clawback/core/Lease"
+import type * as Prompt from "effect/ai/Prompt"
 import type * as Effect from "effect/Effect"
 import type * as Option from "effect/Option"
-import type * as Prompt from "effect/ai/Prompt"
 import type { Conflict, OperationMismatch, StaleFence, StoreUnavailable, TooLarge } from "../store/errors.ts"
 import type { Cursor } from "../store/model.ts"
 import type { CompactionFailed, NotStorable, ToolCallState, Unreadable } from "./errors.ts"

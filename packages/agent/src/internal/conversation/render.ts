@@ -41,7 +41,7 @@ const pair = (items: ReadonlyArray<Item>): ReadonlyArray<ReadonlyArray<Occurrenc
     occurrence.at = at
   }
   return items.map(({ message }, home) => {
-    if (message.role === "tool") for (const part of message.content) settle(part, home)
+    if (message.role === "tool") { for (const part of message.content) settle(part, home) }
     if (message.role !== "assistant") return []
     const until = behind(items, home)
     const here = new Map<string, Occurrence>()

@@ -12,8 +12,8 @@ import * as Exit from "effect/Exit"
 import * as Result from "effect/Result"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
-import type { ConversationStore } from "../../ConversationStore.ts"
 import type { StoreUnavailable } from "../store/errors.ts"
+import type { ConversationStore } from "../store/port.ts"
 import { Callers } from "./callers.ts"
 import type { Unreadable } from "./errors.ts"
 import { type Compacting, Open } from "./handle.ts"
@@ -40,16 +40,20 @@ export class Service {
   private readonly leases: LeaseStore.LeaseStore
   private readonly compacting: Compacting | undefined
 
-  constructor(settings: Settings, store: ConversationStore, leases: LeaseStore.LeaseStore, compacting: Compacting | undefined) {
+  constructor(
+    settings: Settings,
+    store: ConversationStore,
+    leases: LeaseStore.LeaseStore,
+    compacting: Compacting | undefined
+  ) {
     this.settings = settings
     this.store = store
     this.leases = leases
     this.compacting = compacting
-}
+  }
 
   private busy(id: string, retryAfter?: Lease.LeaseBusy["retryIn"]): ConversationBusy {
-    return new ConversationBusy({ conversation: id, waiting: this.callers.waiting(id), retryAfter, said: undefined
-  })
+    return new ConversationBusy({ conversation: id, waiting: this.callers.waiting(id), retryAfter })
   }
 
   /** A place among the callers of this process. */

@@ -5,9 +5,9 @@ import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
 import * as Schedule from "effect/Schedule"
 import * as Semaphore from "effect/Semaphore"
-import type { ConversationStore } from "../../ConversationStore.ts"
 import { Conflict, type OperationMismatch, TooLarge } from "../store/errors.ts"
 import type { Append, Appended, Cursor, Loaded } from "../store/model.ts"
+import type { ConversationStore } from "../store/port.ts"
 import { decode, decodeViewText, encode, encodeViewText, type Entry, type View } from "./entry.ts"
 import { NotStorable, type Unreadable } from "./errors.ts"
 import { newId } from "./id.ts"
@@ -67,12 +67,11 @@ export class Writer {
     this.settings = settings
     this.lease = lease
     this.subject = subject
-}
+  }
 
   private readonly load: Effect.Effect<Machine, ReadError> = Effect.suspend(() =>
     Effect.flatMap(
-      retried(this.store.load(this.id, { touch: this.settings.expiry
-  }), this.settings),
+      retried(this.store.load(this.id, { touch: this.settings.expiry }), this.settings),
       (loaded) => Effect.suspend(() => this.accept(loaded))
     )
   )
@@ -182,10 +181,15 @@ export class Writer {
    * behind it. Returns whether it did.
    */
   replace({ incarnation, position, version }: Snapshot, view: View): Effect.Effect<boolean, ChangeError> {
-    return this.turn.withPermit(Effect.flatMap(this.known, ({ cursor, version: newest }) =>
-      newest === version && cursor.incarnation === incarnation
-        ? this.setView(incarnation, version, position, () => encodeViewText(view))
-        : Effect.succeed(false)))
+    return this.turn.withPermit(
+      Effect.flatMap(
+        this.known,
+        ({ cursor, version: newest }) =>
+          newest === version && cursor.incarnation === incarnation
+            ? this.setView(incarnation, version, position, () => encodeViewText(view))
+            : Effect.succeed(false)
+      )
+    )
   }
 
   /** Puts a view without messages in place of all that is there. */
@@ -235,4 +239,3 @@ const utf8Length = (text: string): number => {
   }
   return bytes
 }
-

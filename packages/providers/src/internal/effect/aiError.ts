@@ -9,7 +9,7 @@ const origins = new WeakSet<object>()
 const isOrigin = (error: unknown): error is CallError =>
   typeof error === "object" && error !== null && origins.has(error)
 
-const http = ({ detail, status }: Said) => ({ http: { response: { status, headers: {} }, body: detail } })
+const http = ({ detail, status }: Pick<Said, "detail" | "status">) => ({ http: { response: { status, headers: {} }, body: detail } })
 
 const network = (error: CallError, url: string) =>
   new AiError.NetworkError({
@@ -39,6 +39,10 @@ const reasonOf = (error: CallError, url: string): AiError.AiErrorReason | undefi
         ...http(error),
         ...(error.retryAfter !== undefined && { retryAfter: error.retryAfter })
       })
+    case "ConversationBusy": {
+      const { detail = error.message, retryAfter, status = 409 } = error
+      return new AiError.RateLimitError({ ...http({ detail, status }), ...(retryAfter !== undefined && { retryAfter }) })
+    }
     case "Overloaded":
     case "ProviderFailed":
       return new AiError.InternalProviderError({ description, ...http(error) })

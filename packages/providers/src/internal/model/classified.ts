@@ -31,6 +31,8 @@ export const classified = (
       return new ProviderError.RateLimited({ ...said, retryAfter })
     case "Overloaded":
       return new ProviderError.Overloaded({ ...said, retryAfter })
+    case "ConversationBusy":
+      return new ProviderError.ConversationBusy({ ...said, retryAfter })
     case "ProviderFailed":
       return new ProviderError.ProviderFailed({ ...said, retryAfter })
   }

@@ -1,3 +1,4 @@
+import { ConversationBusy } from "@clawback/core/ConversationBusy"
 import type * as Credential from "@clawback/core/Credential"
 import type * as Deadline from "@clawback/core/Deadline"
 import * as ReadableError from "@clawback/core/ReadableError"
@@ -39,6 +40,8 @@ const quote = ({ provider, status, detail, code, requestId, from }: Said) =>
   `${provider} answered ${status}${code === undefined ? "" : ` ${code}`}: ` +
   (detail.replace(/[.\s]+$/, "") || "no explanation") +
   (requestId === undefined ? "." : ` (request ${requestId}).`) + origin(from)
+
+export { ConversationBusy } from "@clawback/core/ConversationBusy"
 
 /** The key is missing, wrong, expired or revoked. */
 export class AuthenticationFailed
@@ -226,6 +229,7 @@ const located: ReadonlySet<unknown> = new Set([
   QuotaExhausted,
   RateLimited,
   Overloaded,
+  ConversationBusy,
   ProviderFailed,
   ModelNotFound,
   RegionBlocked,
@@ -248,6 +252,7 @@ export type ProviderError =
   | QuotaExhausted
   | RateLimited
   | Overloaded
+  | ConversationBusy
   | ProviderFailed
   | ModelNotFound
   | RegionBlocked

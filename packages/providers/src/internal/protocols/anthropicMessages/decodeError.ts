@@ -53,6 +53,8 @@ const is = (facts: Facts, type: string, ...status: ReadonlyArray<number>): boole
 
 const byStatus = (facts: Facts): Class => {
   const { code, detail, status, type } = facts
+  // Two requests that continue one thread of the provider's.
+  if (code === "thread_continue_in_flight") return "ConversationBusy"
   if (isQuota(facts)) return "QuotaExhausted"
   if (is(facts, "rate_limit_error", 429)) return "RateLimited"
   if (is(facts, "overloaded_error", 503, 529)) return "Overloaded"

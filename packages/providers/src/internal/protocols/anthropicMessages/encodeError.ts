@@ -8,6 +8,8 @@ interface Reply {
   readonly type: string
   /** The message must contain this text, since clients recognise the error only by it. */
   readonly text?: string
+  /** The code beside the type. */
+  readonly code?: string
 }
 
 const isFailure = (status: number): boolean => status >= 500 && status !== 503 && status !== 529
@@ -28,6 +30,8 @@ const replyOf = (error: ProviderError): Reply => {
       return { status: 429, type: "rate_limit_error" }
     case "Overloaded":
       return { status: 529, type: "overloaded_error" }
+    case "ConversationBusy":
+      return { status: 409, type: "conflict_error", code: "thread_continue_in_flight" }
     case "ModelNotFound":
       return { status: 404, type: "not_found_error", text: "model" }
     case "RegionBlocked":
@@ -52,17 +56,21 @@ const replyOf = (error: ProviderError): Reply => {
 }
 
 const messageOf = (error: ProviderError, text: string | undefined): string => {
-  const detail = "detail" in error && error._tag !== "InvalidResponse" && error.detail !== "" ? error.detail : undefined
+  const detail = "detail" in error && error._tag !== "InvalidResponse" && error.detail ? error.detail : undefined
   const said = detail ?? text ?? error.message
   return text === undefined || said.toLowerCase().includes(text.toLowerCase()) ? said : `${text}: ${said}`
 }
 
 /** The body of an error. A stream sends it as an event. */
 export const errorBody = (error: ProviderError): JsonObject => {
-  const { text, type } = replyOf(error)
+  const { code, text, type } = replyOf(error)
   return {
     type: "error",
-    error: { type, message: messageOf(error, text) },
+    error: {
+      type,
+      message: messageOf(error, text),
+      ...code === undefined ? {} : { details: { error_code: code } }
+    },
     request_id: "requestId" in error ? error.requestId ?? null : null
   }
 }

@@ -41,6 +41,8 @@ const meanings: ReadonlyMap<string, Class> = new Map([
   // Groq: the model wrote a call that cannot be read. It may write a better one.
   ["tool_use_failed", "ProviderFailed"],
   ["slow_down", "Overloaded"],
+  // Two requests on one conversation of the provider's.
+  ["conversation_locked", "ConversationBusy"],
   // Moonshot sends it with 429.
   ["engine_overloaded_error", "Overloaded"]
 ])

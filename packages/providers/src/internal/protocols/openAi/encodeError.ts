@@ -18,6 +18,7 @@ const forms: Readonly<Record<ProviderError["_tag"], Form>> = {
   QuotaExhausted: { status: 429, type: "insufficient_quota", code: "insufficient_quota" },
   RateLimited: { status: 429, type: "requests", code: "rate_limit_exceeded" },
   Overloaded: { status: 503, type: "server_error", code: "slow_down" },
+  ConversationBusy: { status: 400, type: "invalid_request_error", code: "conversation_locked" },
   ProviderFailed: { status: 500, type: "server_error", code: null },
   ModelNotFound: { status: 404, type: "invalid_request_error", code: "model_not_found" },
   ContextTooLong: { status: 400, type: "invalid_request_error", code: "context_length_exceeded" },
@@ -37,7 +38,7 @@ const headersOf = (error: ProviderError): Readonly<Record<string, string>> => {
 /** The error as OpenAI's server answers it, with the provider's message if there is one. */
 export const encodeError = (error: ProviderError): ErrorReply<JsonObject> => {
   const { code, status, type } = forms[error._tag]
-  const message = "status" in error && error.detail !== "" ? error.detail : error.message
+  const message = "status" in error && error.detail ? error.detail : error.message
   return { status, headers: headersOf(error), body: { error: fields({ message, type, param: null, code }) } }
 }
 
