@@ -52,6 +52,9 @@ const read = (id = "c1") =>
 
 const failureOf = <A, E>(exit: Exit.Exit<A, E>) => Option.getOrUndefined(Exit.findErrorOption(exit))
 
+const appending = (text: string) => (conversation: Conversation.Conversation) =>
+  Effect.exit(conversation.append(text, { operation: "first" }))
+
 /** Nothing is held, in this process and in the store of leases. */
 const nothingHeld = Effect.gen(function*() {
   assert.deepStrictEqual(yield* SessionRegistry.list({}), [])
@@ -179,8 +182,7 @@ describe("Conversation", () => {
     const faults = Faulty.noFaults()
     return Effect.gen(function*() {
       faults.lost.append = 2
-      const append = (conversation: Conversation.Conversation) =>
-        Effect.exit(conversation.append("Why?", { operation: "first" }))
+      const append = appending("Why?")
       const fiber = yield* Effect.forkChild(Conversation.use("c1", append))
       yield* TestClock.adjust("5 seconds")
       assert.strictEqual(failureOf(yield* Fiber.join(fiber))?._tag, "StoreUnavailable")
@@ -321,7 +323,7 @@ describe("Tool calls of a conversation", () => {
       yield* Conversation.use("c1", (conversation) =>
         Effect.gen(function*() {
           yield* conversation.append(proposing("a", "b", "c"))
-          const failed = yield* conversation.runTool("a", () => Effect.fail(new Error("no network")))
+          const failed = yield* conversation.runTool("a", () => Effect.fail("no network"))
           assert.deepInclude(failed, { isFailure: true, result: "no network" })
           const fiber = yield* Effect.forkChild(conversation.runTool("b", () => Effect.never))
           yield* Effect.yieldNow

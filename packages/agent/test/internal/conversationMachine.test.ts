@@ -114,6 +114,8 @@ const renderedResults = (messages: ReadonlyArray<Prompt.Message>): ReadonlyArray
   return found
 }
 
+const states = ({ open }: Machine) => open.map(({ part, state }) => [part.id, state]).toSorted()
+
 describe("the machine of a conversation", () => {
   it("gives a history that providers accept, whatever the log is", () =>
     check(logs, (log) => {
@@ -188,7 +190,6 @@ describe("the machine of a conversation", () => {
         machine.apply(entry, log.length + index + 1)
         after.apply(entry, log.length + index + 1)
       }
-      const states = ({ open }: Machine) => open.map(({ part, state }) => [part.id, state]).toSorted()
       assert.deepStrictEqual(states(after), states(machine))
       const user = said(Prompt.makeMessage("user", { content: [text()] }))
       machine.apply(user, 100)

@@ -32,7 +32,11 @@ export const make = (): LeaseStore => {
   const step = <A>(f: (now: Machine.Now, of: (key: string) => Machine.State) => A): Effect.Effect<A> =>
     Effect.withFiber((fiber) => {
       const clock = fiber.getRef(Clock.Clock)
-      const now = { millis: Monotonic.millis(clock), micros: clock.currentTimeMillisUnsafe() * 1000, up: Infinity }
+      const now = {
+        millis: Monotonic.millis(clock),
+        micros: Math.floor(clock.currentTimeMillisUnsafe() * 1000),
+        up: Infinity
+      }
       return Effect.succeed(f(now, (key) => ({ token: highest, held: (keys.get(key) ?? Machine.empty).held })))
     })
 

@@ -9,7 +9,9 @@ const origins = new WeakSet<object>()
 const isOrigin = (error: unknown): error is CallError =>
   typeof error === "object" && error !== null && origins.has(error)
 
-const http = ({ detail, status }: Pick<Said, "detail" | "status">) => ({ http: { response: { status, headers: {} }, body: detail } })
+const http = ({ detail, status }: Pick<Said, "detail" | "status">) => ({
+  http: { response: { status, headers: {} }, body: detail }
+})
 
 const network = (error: CallError, url: string) =>
   new AiError.NetworkError({
@@ -41,7 +43,10 @@ const reasonOf = (error: CallError, url: string): AiError.AiErrorReason | undefi
       })
     case "ConversationBusy": {
       const { detail = error.message, retryAfter, status = 409 } = error
-      return new AiError.RateLimitError({ ...http({ detail, status }), ...(retryAfter !== undefined && { retryAfter }) })
+      return new AiError.RateLimitError({
+        ...http({ detail, status }),
+        ...(retryAfter !== undefined && { retryAfter })
+      })
     }
     case "Overloaded":
     case "ProviderFailed":
