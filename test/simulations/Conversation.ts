@@ -168,10 +168,10 @@ const visit = Effect.fnUntraced(
           Simulation.phase("writing")
         )
       case "read":
-        return yield* world.judged(id, Effect.map(Conversation.read(id), ({ history }) => history))
+        return yield* world.judged(id, Effect.map(Conversation.read(id), ({ history }) => history), false)
       default:
         if (!(yield* Simulation.fault("a conversation is removed", 0.5))) return
-        return yield* world.clearing(id, process, Conversation.remove(id))
+        return yield* world.clearing(id, process, Conversation.remove(id), true)
     }
   }
 )

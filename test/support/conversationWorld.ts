@@ -89,6 +89,8 @@ interface Text {
 }
 
 interface Clear {
+  /** Only a reader of the store sees a removal. A writer hears of it at its next change. */
+  readonly isRemoval: boolean
   readonly conversation: string
   readonly begun: number
   ended: number
@@ -115,7 +117,7 @@ const textsOf = (message: Prompt.Message): ReadonlyArray<string> =>
     : message.content.flatMap((part) => part.type === "text" ? [part.text] : [])
 
 /** The texts that a history stands for. */
-export const idsOf = (messages: ReadonlyArray<Prompt.Message>): ReadonlyArray<string> =>
+const idsOf = (messages: ReadonlyArray<Prompt.Message>): ReadonlyArray<string> =>
   messages.flatMap(textsOf).flatMap((text) =>
     text.startsWith(summaryMark) ? JSON.parse(text.slice(summaryMark.length)) as ReadonlyArray<string> : [text]
   )
@@ -186,9 +188,14 @@ export class World {
   }
 
   /** Clears or removes a conversation. */
-  clearing<A, E, R>(conversation: string, process: Process, self: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> {
+  clearing<A, E, R>(
+    conversation: string,
+    process: Process,
+    self: Effect.Effect<A, E, R>,
+    isRemoval = false
+  ): Effect.Effect<A, E, R> {
     return Effect.suspend(() => {
-      const clear: Clear = { conversation, begun: this.now, ended: Infinity, isAcknowledged: false }
+      const clear: Clear = { isRemoval, conversation, begun: this.now, ended: Infinity, isAcknowledged: false }
       this.clears.push(clear)
       return Effect.onExit(self, (exit) =>
         Effect.sync(() => {
@@ -205,16 +212,18 @@ export class World {
     )
   }
 
-  private isCleared(text: Text, since: number): boolean {
-    return this.clears.some(({ begun, conversation, ended, isAcknowledged }) =>
-      conversation === text.conversation && isAcknowledged && begun > text.ended && ended < since
+  private isCleared(text: Text, since: number, isWriter: boolean): boolean {
+    return this.clears.some(({ begun, conversation, ended, isAcknowledged, isRemoval }) =>
+      conversation === text.conversation && isAcknowledged && begun > text.ended && ended < since &&
+      !(isWriter && isRemoval)
     )
   }
 
   /** Reads a history and judges it. What happened while it was read may be in it or not. */
   judged<E, R>(
     conversation: string,
-    read: Effect.Effect<Prompt.Prompt, E, R>
+    read: Effect.Effect<Prompt.Prompt, E, R>,
+    isWriter = true
   ): Effect.Effect<Prompt.Prompt, E, R> {
     return Effect.gen({ self: this }, function*() {
       const since = this.now
@@ -228,7 +237,11 @@ export class World {
       for (const text of this.texts.values()) {
         if (text.conversation !== conversation) continue
         if (present.has(text.id)) {
-          yield* Simulation.check("nothing that was cleared comes back", !this.isCleared(text, since), text.id)
+          yield* Simulation.check(
+            "nothing that was cleared comes back",
+            !this.isCleared(text, since, isWriter),
+            text.id
+          )
         } else if (text.isAcknowledged && text.ended < since) {
           yield* Simulation.check(
             "nothing acknowledged is lost",

@@ -24,7 +24,7 @@ const unavailable = (outcome: "none" | "unknown") =>
   new ConversationStore.StoreUnavailable({ store: "faulty", outcome, reason: "the test says so" })
 
 /** Wraps the store in force. */
-export const faulty = (store: Store, faults: Faults): Store => {
+const faulty = (store: Store, faults: Faults): Store => {
   const step = <A, E>(kind: Change, self: Effect.Effect<A, E>) =>
     Effect.suspend(() => {
       if (faults.away[kind]-- > 0) return Effect.fail(unavailable("none"))

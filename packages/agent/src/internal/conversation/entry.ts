@@ -7,13 +7,13 @@ import { Unreadable } from "./errors.ts"
 import type { Item } from "./item.ts"
 
 /** Something that was said: a message of the prompt. */
-export interface Said {
+interface Said {
   readonly _tag: "message"
   readonly message: Prompt.Message
 }
 
 /** The handler of a tool call may have begun. Durable before it does. */
-export interface Started {
+interface Started {
   readonly _tag: "started"
   readonly call: string
 }
