@@ -1,4 +1,4 @@
-import { Conversation, ConversationStore } from "@clawback/agent"
+import { Compaction, Conversation, ConversationStore } from "@clawback/agent"
 import { Caller, ConversationBusy, LeaseStore, SessionRegistry } from "@clawback/core"
 import { assert, describe, it } from "@effect/vitest"
 import { Deferred, Effect, Exit, Fiber, Layer, Option, Stream } from "effect"
@@ -518,5 +518,43 @@ describe("Compaction of a conversation", () => {
       yield* Fiber.join(fiber)
       assert.deepStrictEqual(textsOf((yield* read()).history), ["two"])
     }).pipe(Effect.provide(withFaults(faults)))
+  })
+})
+describe("A layer of conversations", () => {
+  const message = Prompt.makeMessage("user", { content: [Prompt.makePart("text", { text: "Why?" })] })
+
+  it.effect("is made as the documents show it", () =>
+    Effect.gen(function*() {
+      const Conversations = Conversation.layer({ idle: "30 minutes", compaction: Compaction.tokens(8_000) })
+      const { position } = yield* Conversation.use("c42", (conversation) => conversation.append(message)).pipe(
+        Effect.provide(Conversations)
+      )
+      assert.strictEqual(position, 1)
+    }).pipe(Effect.provide(stores)))
+
+  it.effect("keeps requests within the budget of its compaction", () =>
+    Effect.gen(function*() {
+      const sizes: Array<number> = []
+      yield* Conversation.use("c1", (conversation) =>
+        Effect.gen(function*() {
+          for (let n = 0; n < 30; n++) {
+            const prompt = yield* conversation.prompt(`${n} ${"question ".repeat(20)}`)
+            assert.deepStrictEqual(objections(prompt), [])
+            sizes.push(prompt.content.length)
+            yield* conversation.append(`${n} ${"question ".repeat(20)}`)
+            yield* conversation.append({ role: "assistant", content: `${n} ${"answer ".repeat(20)}` })
+          }
+        }))
+      assert.isBelow(Math.max(...sizes), 30)
+      const store = yield* ConversationStore.ConversationStore
+      assert.strictEqual((yield* store.load("c1", { from: 0 }))?.entries.length, 60)
+    }).pipe(Effect.provide(live({ compaction: Compaction.tokens(600) }))))
+
+  it("refuses options that cannot work", () => {
+    const build = (options: Conversation.Options) =>
+      Effect.runSyncExit(Effect.scoped(Layer.build(Conversation.layer(options))))
+    for (const options of [{ idle: 0 }, { maxWaiters: -1 }, { attempts: 0 }, { wait: "Infinity" }, { bytes: 1 }]) {
+      assert.isTrue(Exit.hasDies(build(options as Conversation.Options)))
+    }
   })
 })

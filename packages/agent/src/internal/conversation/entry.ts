@@ -3,8 +3,8 @@ import type * as Prompt from "effect/ai/Prompt"
 import { Message } from "effect/ai/Prompt"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
+import type { Item } from "../compaction/model.ts"
 import { Unreadable } from "./errors.ts"
-import type { Item } from "./item.ts"
 
 /** Something that was said: a message of the prompt. */
 interface Said {

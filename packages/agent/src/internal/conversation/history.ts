@@ -1,7 +1,7 @@
 /** The histories that a machine gives. */
 import type * as Prompt from "effect/ai/Prompt"
 import { fromMessages } from "effect/ai/Prompt"
-import type { Item } from "./item.ts"
+import type { Item } from "../compaction/model.ts"
 import { type Machine, notRun, placeholder } from "./machine.ts"
 import { type Missing, render } from "./render.ts"
 

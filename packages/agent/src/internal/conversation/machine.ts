@@ -13,9 +13,9 @@
  */
 import type * as Prompt from "effect/ai/Prompt"
 import { makeMessage, makePart } from "effect/ai/Prompt"
+import type { Item } from "../compaction/model.ts"
 import type { Cursor } from "../store/model.ts"
 import type { Entry, View } from "./entry.ts"
-import type { Item } from "./item.ts"
 
 export type CallState = "proposed" | "awaiting" | "approved" | "denied" | "started" | "resolved"
 

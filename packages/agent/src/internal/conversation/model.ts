@@ -3,10 +3,10 @@ import type { LeaseLost } from "@clawback/core/Lease"
 import type * as Prompt from "effect/ai/Prompt"
 import type * as Effect from "effect/Effect"
 import type * as Option from "effect/Option"
+import type { Item } from "../compaction/model.ts"
 import type { Conflict, OperationMismatch, StaleFence, StoreUnavailable, TooLarge } from "../store/errors.ts"
 import type { Cursor } from "../store/model.ts"
 import type { CompactionFailed, NotStorable, ToolCallState, Unreadable } from "./errors.ts"
-import type { Item } from "./item.ts"
 import type { CallState } from "./machine.ts"
 
 /** Makes a history smaller. None: it is small enough. */

@@ -6,7 +6,7 @@
  */
 import type * as Prompt from "effect/ai/Prompt"
 import { makeMessage } from "effect/ai/Prompt"
-import type { Item } from "./item.ts"
+import type { Item } from "../compaction/model.ts"
 
 /** A call at one place of the log, with the result that belongs to it. */
 interface Occurrence {
