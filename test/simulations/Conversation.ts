@@ -6,9 +6,9 @@
  * The names of the properties say what must hold.
  */
 import { Conversation, ConversationStore } from "@clawback/agent"
-import { LeaseStore, SessionRegistry } from "@clawback/core"
+import { ConversationBusy, Lease, LeaseStore, SessionRegistry } from "@clawback/core"
 import { Simulation } from "@clawback/testing"
-import { Effect, Exit, Fiber, Layer, Schema, Scope } from "effect"
+import { Effect, Exit, Fiber, Layer, Option, Schema, Scope } from "effect"
 import { Prompt } from "effect/ai"
 import * as Worlds from "../support/conversationWorld.ts"
 
@@ -19,28 +19,34 @@ const writersEach = 2
 const visitsEach = 4
 const leaseTtl = 200
 
+const maxWaiters = 2
+
 const isExpected = Schema.is(Schema.Union([
   ConversationStore.StoreUnavailable,
-  ConversationStore.Conflict,
-  ConversationStore.StaleFence
+  ConversationStore.StaleFence,
+  ConversationBusy.ConversationBusy,
+  Lease.LeaseLost,
+  Lease.LeaseStoreError,
+  Conversation.CompactionFailed,
+  Conversation.ToolCallState
 ]))
-const expectedTags = new Set([
-  "ConversationBusy",
-  "LeaseLost",
-  "LeaseStoreError",
-  "SessionRevoked",
-  "CompactionFailed",
-  "ToolCallState"
-])
+
+const isRemoval = (error: unknown) => error instanceof ConversationStore.Conflict && error.what === "removed"
 
 const judge = (exit: Exit.Exit<unknown, unknown>) =>
   Exit.isSuccess(exit) ? Effect.void : Effect.forEach(exit.cause.reasons, (reason) =>
-    Simulation.check(
-      "a writer gets a typed error",
-      reason._tag === "Interrupt" ||
-        (reason._tag === "Fail" &&
-          (isExpected(reason.error) || expectedTags.has((reason.error as { readonly _tag: string })._tag))),
-      () => String(exit.cause)
+    Effect.andThen(
+      Simulation.check(
+        "a writer gets a typed error",
+        reason._tag === "Interrupt" ||
+          (reason._tag === "Fail" && (isExpected(reason.error) || isRemoval(reason.error))),
+        () => String(exit.cause)
+      ),
+      Simulation.check(
+        "no more callers wait than may",
+        reason._tag !== "Fail" || !(reason.error instanceof ConversationBusy.ConversationBusy) ||
+          (reason.error.waiting ?? 0) <= maxWaiters
+      )
     ), { discard: true })
 
 type World = Worlds.World
@@ -86,7 +92,11 @@ const run = (world: World, process: Process, store: ConversationStore.Conversati
       yield* Simulation.latency(0, 40)
       if (yield* Simulation.fault("a tool fails", 0.2)) return yield* Effect.fail("no luck")
       return "done"
-    }))
+    })).pipe(Effect.tap(({ isFailure }) =>
+      Effect.sync(() => {
+        if (!isFailure && !process.isDead) world.done(id)
+      })
+    ))
 
 /** A turn: the user says something, the model answers, and its tools run. */
 const turn = Effect.fnUntraced(
@@ -103,7 +113,11 @@ const turn = Effect.fnUntraced(
     const runs = calls.filter(({ needsApproval }) => !needsApproval).map(({ id }) =>
       run(world, process, store, open, id)
     )
+    const again = calls[0]
     yield* Effect.all(runs, { concurrency: yield* Simulation.choose([1, 2]), discard: true })
+    if (again !== undefined && (yield* Simulation.fault("a call is run again", 0.3))) {
+      yield* judge(yield* Effect.exit(run(world, process, store, open, again.id)))
+    }
   }
 )
 
@@ -127,8 +141,10 @@ const approve = Effect.fnUntraced(
 
 const work = Effect.fnUntraced(
   function*(world: World, process: Process, store: ConversationStore.ConversationStore, open: Open) {
+    const isWriter = world.enter(open.id)
     const steps = yield* Simulation.choose([1, 2, 3])
     for (let i = 0; i < steps; i++) {
+      yield* Simulation.check("nobody writes once another one does", isWriter() || process.isDead)
       const kind = yield* Simulation.choose(["turn", "turn", "turn", "approve", "compact", "clear", "both"])
       switch (kind) {
         case "turn":
@@ -194,7 +210,7 @@ const live = Effect.fnUntraced(
     isLast: boolean
   ) {
     const registry = SessionRegistry.layer()
-    const layer = Conversation.layer({ leaseTtl, wait: 400, maxWaiters: 2, compaction: Worlds.summarising }).pipe(
+    const layer = Conversation.layer({ leaseTtl, wait: 400, maxWaiters, compaction: Worlds.summarising }).pipe(
       Layer.provide(Layer.mergeAll(
         Layer.succeed(ConversationStore.ConversationStore, Worlds.storeOf(process, stores.store)),
         Layer.succeed(LeaseStore.LeaseStore, Worlds.leasesOf(process, stores.leases))
@@ -223,6 +239,13 @@ const live = Effect.fnUntraced(
       }
       for (const fiber of fibers) yield* Fiber.await(fiber)
       yield* settle
+      for (const id of process.isDead ? [] : conversations) {
+        const exit = yield* Effect.exit(Conversation.use(id, () => Effect.void))
+        const busy = Exit.findErrorOption(exit).pipe(
+          Option.filter((error) => error instanceof ConversationBusy.ConversationBusy)
+        )
+        yield* Simulation.check("a place is given back", Option.isNone(busy) || busy.value.waiting === 1)
+      }
       // What a release could not do at once, it does later.
       yield* Effect.sleep(3 * leaseTtl)
       const left = yield* SessionRegistry.list({})
@@ -299,6 +322,7 @@ const scenario: Simulation.Scenario = {
     "an answer is lost",
     "a summary fails",
     "a tool fails",
+    "a call is run again",
     "a conversation is removed",
     "a process crashes",
     "a process loses the store of leases"

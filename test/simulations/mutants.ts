@@ -1,5 +1,6 @@
 /** Mistakes, each of which must break a property of its scenario: `npm run mutate`. */
 import type { Mutant } from "../support/mutant.ts"
+import { mutants as conversation } from "./mutants/conversation.ts"
 import { mutants as embeddings } from "./mutants/embeddings.ts"
 import { mutants as keyedPool } from "./mutants/keyedPool.ts"
 import { mutants as pool } from "./mutants/pool.ts"
@@ -455,6 +456,7 @@ export const mutants: ReadonlyArray<Mutant> = [
   ...requestScope,
   ...shutdown,
   ...time,
+  ...conversation,
   ...embeddings,
   ...keyedPool,
   ...pool,

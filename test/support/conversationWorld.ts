@@ -105,6 +105,8 @@ interface Call {
   isAnswered: boolean
   isDenied: boolean
   runs: number
+  /** When its result was acknowledged. */
+  doneAt: number
 }
 
 export class SummaryFailed extends Data.TaggedError("SummaryFailed")<{}> {}
@@ -156,9 +158,23 @@ export class World {
   readonly calls = new Map<string, Call>()
   private readonly clears: Array<Clear> = []
   private moment = 0
+  /** Who opened each conversation last. */
+  private readonly writers = new Map<string, object>()
 
   private get now(): number {
     return ++this.moment
+  }
+
+  /** A writer has opened a conversation. Returns whether no other one has since. */
+  enter(conversation: string): () => boolean {
+    const writer = {}
+    this.writers.set(conversation, writer)
+    return () => this.writers.get(conversation) === writer
+  }
+
+  done(call: string): void {
+    const known = this.calls.get(call)
+    if (known !== undefined) known.doneAt = this.now
   }
 
   text(conversation: string, process: Process): Text {
@@ -170,7 +186,7 @@ export class World {
 
   call(conversation: string, needsApproval: boolean): Call {
     const id = `call${this.calls.size}`
-    const call = { id, conversation, needsApproval, isAnswered: false, isDenied: false, runs: 0 }
+    const call = { id, conversation, needsApproval, isAnswered: false, isDenied: false, runs: 0, doneAt: Infinity }
     this.calls.set(id, call)
     return call
   }
@@ -231,6 +247,7 @@ export class World {
       const until = this.now
       const wrong = objections(history)
       yield* Simulation.check("every history is accepted", wrong.length === 0, () => wrong.join())
+      for (const message of history.content) yield* this.results(message, since)
       const ids = idsOf(history.content)
       const present = new Set(ids)
       yield* Simulation.check("nothing is in a history twice", present.size === ids.length, () => ids.join())
@@ -253,6 +270,15 @@ export class World {
       yield* this.inOrder(ids)
       return history
     })
+  }
+
+  private results(message: Prompt.Message, since: number): Effect.Effect<void> {
+    if (message.role !== "tool") return Effect.void
+    return Effect.forEach(message.content, (part) => {
+      const isWrong = part.type === "tool-result" && part.isFailure &&
+        (this.calls.get(part.id)?.doneAt ?? Infinity) < since
+      return Simulation.check("a tool that ran has its result", !isWrong, () => JSON.stringify(part))
+    }, { discard: true })
   }
 
   /** What was appended later stands later. */

@@ -179,9 +179,11 @@ export class Machine {
       : { _tag: "refused", state }
   }
 
-  /** The end of a call that was started. If it has a result by now, such as after a clear, nothing follows. */
+  /** The end of a call that was started. After a clear, nothing follows. Another writer may have ended it as unknown. */
   finish(id: string, result: Prompt.ToolResultPart): Decision {
-    return this.stateOf(id) === "started" ? append(toolMessage([result])) : append()
+    const state = this.stateOf(id)
+    if (state === "started") return append(toolMessage([result]))
+    return state === "missing" ? append() : { _tag: "refused", state }
   }
 
   approve(id: string): Decision {
