@@ -520,6 +520,9 @@ describe("Compaction of a conversation", () => {
     }).pipe(Effect.provide(withFaults(faults)))
   })
 })
+const build = (options: Conversation.Options) =>
+  Effect.runSyncExit(Effect.scoped(Layer.build(Conversation.layer(options))))
+
 describe("A layer of conversations", () => {
   const message = Prompt.makeMessage("user", { content: [Prompt.makePart("text", { text: "Why?" })] })
 
@@ -551,8 +554,6 @@ describe("A layer of conversations", () => {
     }).pipe(Effect.provide(live({ compaction: Compaction.tokens(600) }))))
 
   it("refuses options that cannot work", () => {
-    const build = (options: Conversation.Options) =>
-      Effect.runSyncExit(Effect.scoped(Layer.build(Conversation.layer(options))))
     for (const options of [{ idle: 0 }, { maxWaiters: -1 }, { attempts: 0 }, { wait: "Infinity" }, { bytes: 1 }]) {
       assert.isTrue(Exit.hasDies(build(options as Conversation.Options)))
     }
