@@ -1,6 +1,7 @@
 /** Conversations in real databases. */
 import * as ConversationStoreSql from "@clawback/agent/ConversationStoreSql"
 import * as NodePostgres from "@clawback/node/NodePostgres"
+import * as NodeSqlite from "@clawback/node/NodeSqlite"
 import { describe, layer } from "@effect/vitest"
 import { Effect, Layer, Redacted } from "effect"
 import { agrees } from "../packages/agent/test/support/agrees.ts"
@@ -33,3 +34,13 @@ describe.skipIf(!Postgres.isAvailable)("ConversationStoreSql with PostgreSQL", (
     timeout: 20_000
   })((it) => agrees(it, 200, 100))
 })
+
+const sqlite = NodeSqlite.layer({ file: ":memory:" })
+
+layer(ConversationStoreSql.layer({ maxBytes, tombstone: 1200 }).pipe(Layer.provideMerge(sqlite)), {
+  excludeTestServices: true
+})("ConversationStoreSql with SQLite", (it) => suite(it, { pass: Effect.sleep, moment: 200, maxBytes, tombstone: 6 }))
+
+layer(ConversationStoreSql.layer({ maxBytes: 200 }).pipe(Layer.provideMerge(Layer.fresh(sqlite))), {
+  excludeTestServices: true
+})("ConversationStoreSql with SQLite and random changes", (it) => agrees(it, 200, 100))

@@ -34,15 +34,16 @@
  */
 
 import * as Context from "effect/Context"
-import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import { forgetting } from "./internal/store/keeper.ts"
-import { Memory } from "./internal/store/memory.ts"
-import { limitsOf, type MemoryOptions, sweepIntervalOf } from "./internal/store/memoryOptions.ts"
-import { makeStore } from "./internal/store/memoryStore.ts"
+import type { Sealing } from "./internal/store/cipher.ts"
+import * as Encrypted from "./internal/store/encrypted.ts"
+import { makeMemory, makeMemoryUnsafe } from "./internal/store/memoryLayer.ts"
+import type { MemoryOptions } from "./internal/store/memoryOptions.ts"
 import type { ConversationStore as Port } from "./internal/store/port.ts"
-import * as Sweeper from "./internal/store/sweeper.ts"
 
+export { appendAtEnd, type AtEndOptions } from "./internal/store/appendAtEnd.ts"
+export type { Sealing } from "./internal/store/cipher.ts"
+export { Compression } from "./internal/store/compression.ts"
 export {
   Conflict,
   OperationMismatch,
@@ -72,24 +73,22 @@ export type { Operation, Stored, Texts } from "./internal/store/stored.ts"
 
 export interface ConversationStore extends Port {}
 
-const makeUnsafe = (): ConversationStore => {
-  const memory = new Memory(limitsOf({}), undefined)
-  return makeStore("memory", memory, forgetting(memory))
-}
-
 /** The current store: this process's memory, unless another one is provided. */
 export const ConversationStore: Context.Reference<ConversationStore> = Context.Reference(
   "@clawback/agent/ConversationStore",
-  { defaultValue: (): ConversationStore => makeUnsafe() }
+  { defaultValue: (): ConversationStore => makeMemoryUnsafe() }
 )
 
-/** Keeps conversations in this process's memory, and loses them with it. */
+/**
+ * Keeps conversations in this process's memory, and loses them with it, unless there is a `second` store behind it. That one
+ * has what was not used for long, and everything once the process has shut down. After a crash, it has what had moved there.
+ */
 export const layerMemory = (options: MemoryOptions = {}): Layer.Layer<never> =>
-  Layer.effect(
-    ConversationStore,
-    Effect.gen(function*() {
-      const memory = new Memory(limitsOf(options), undefined)
-      yield* Sweeper.ofMemory(memory, sweepIntervalOf(options))
-      return makeStore("memory", memory, forgetting(memory))
-    })
-  )
+  Layer.effect(ConversationStore, makeMemory(options))
+
+/**
+ * Encrypts the entries and views that a store keeps, each bound to its place. Names, subjects, times, sizes and operation ids
+ * stay readable; digests are shortened to 16 bits. A text that cannot be decrypted is a `StoreUnavailable` that says so.
+ */
+export const encrypted = <E>(store: ConversationStore, cipher: Sealing<E>): ConversationStore =>
+  Encrypted.encrypted(store, cipher)

@@ -63,12 +63,14 @@ export class StoreUnavailable extends ReadableError.tagged<StoreUnavailable>("@c
     /** Whether the change may have happened. A repeated append with the same operation id is safe. */
     outcome: Schema.Literals(["none", "unknown"]),
     reason: Schema.String,
+    /** What the caller can do. Default: try again. */
+    advice: Schema.optional(Schema.String),
     cause: Schema.optional(Schema.Defect())
   }
 ) {
   override get message() {
     const outcome = this.outcome === "none" ? "Nothing was changed." : "It is not known whether the change was made."
-    return `The conversation store ${this.store} failed: ${this.reason}. ${outcome} Try again.`
+    return `The conversation store ${this.store} failed: ${this.reason}. ${outcome} ${this.advice ?? "Try again."}`
   }
 }
 

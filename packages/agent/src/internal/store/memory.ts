@@ -114,6 +114,12 @@ export class Memory {
     return true
   }
 
+  /** What came from the second store, which has it. */
+  install({ conversation, state, ...texts }: Stored, now: number): void {
+    if (Machine.present(state, now) === undefined) return
+    this.residents.add(new Resident(conversation, state, contentOf(texts), true))
+  }
+
   private put(conversation: string, state: Machine.State, content: Content): void {
     const { residents } = this
     const resident = residents.get(conversation)

@@ -2,6 +2,7 @@
 import * as OptionCheck from "@clawback/core/OptionCheck"
 import * as Duration from "effect/Duration"
 import type { MemoryLimits } from "./memory.ts"
+import type { ConversationStore } from "./port.ts"
 
 export interface MemoryOptions {
   /**
@@ -33,6 +34,11 @@ export interface MemoryOptions {
    * at within 60 times that. Default: 1 second. Too low, and it takes CPU; too high, and memory is released late.
    */
   readonly sweepInterval?: Duration.Input | undefined
+  /**
+   * A store behind this one. Conversations that were not used for longest move there, and come back when they are used. In the
+   * phase `persist` of a shutdown, and when the layer closes, all are saved there. Only one process may use it. Default: none.
+   */
+  readonly second?: ConversationStore | undefined
 }
 
 const millis = (name: string, value: Duration.Input) => Duration.toMillis(OptionCheck.duration(name, value))
