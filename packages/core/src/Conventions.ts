@@ -17,9 +17,17 @@
 import { leaseMetrics } from "./internal/metrics/leaseMetrics.ts"
 import { poolMetrics } from "./internal/metrics/poolMetrics.ts"
 import { processMetrics } from "./internal/metrics/processMetrics.ts"
+import { redisMetrics } from "./internal/metrics/redisMetrics.ts"
 import { workMetrics } from "./internal/metrics/workMetrics.ts"
 
 export { Attribute, SpanName } from "./internal/metrics/attributes.ts"
 
 /** Every metric of the SDK. */
-export const Metrics = { ...workMetrics, ...poolMetrics, ...leaseMetrics, ...processMetrics } as const
+export const Metrics = {
+  ...workMetrics,
+  ...poolMetrics,
+  ...redisMetrics,
+  ...leaseMetrics,
+  ...redisMetrics,
+  ...processMetrics
+} as const

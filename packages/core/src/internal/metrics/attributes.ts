@@ -58,6 +58,8 @@ export const Attribute = {
   connectionState: "clawback.connection.state",
   /** The name of a pool of items other than HTTP connections. */
   poolName: "clawback.pool.name",
+  /** The name of a client of Redis. */
+  redisName: "clawback.redis.name",
   /** `idle`, `busy`, `opening`, `validating`, `resetting` or `closing`. */
   itemState: "clawback.pool.item.state",
   /** Why a pool closed an item, such as `idle` or `lifetime`. */

@@ -10,7 +10,7 @@ import * as Redacted from "effect/Redacted"
 import type * as Scope from "effect/Scope"
 import type { SqlError } from "effect/sql/SqlError"
 import { userInfo } from "node:os"
-import * as Tls from "node:tls"
+import * as TlsOptions from "../tlsOptions.ts"
 import * as ConnectionUrl from "./connectionUrl.ts"
 import * as Errors from "./errors.ts"
 import type { Settings } from "./model.ts"
@@ -42,21 +42,7 @@ export interface Options {
    * Whether connections are encrypted, with the server's certificate verified, or the certificates, keys and checks of that.
    * Default: false.
    */
-  readonly tls?:
-    | boolean
-    | Pick<
-      Tls.ConnectionOptions,
-      | "ca"
-      | "cert"
-      | "key"
-      | "passphrase"
-      | "servername"
-      | "rejectUnauthorized"
-      | "minVersion"
-      | "maxVersion"
-      | "ciphers"
-    >
-    | undefined
+  readonly tls?: TlsOptions.Tls | undefined
   /** The name of this program in `pg_stat_activity`. Default: `clawback`. */
   readonly applicationName?: string | undefined
   /** Parameters of each session, such as `{ search_path: "app" }`. Not for connections through most poolers, which reject them. */
@@ -132,19 +118,6 @@ export interface PoolOptions extends
   readonly reset?: string | undefined
 }
 
-type Tls = NonNullable<Options["tls"]>
-
-const checkTls = (tls: Tls): Tls.ConnectionOptions | undefined => {
-  if (typeof tls === "boolean") return tls ? {} : undefined
-  try {
-    Tls.createSecureContext(tls)
-  } catch (cause) {
-    const wanted = `a boolean, or what Node takes for TLS (${cause instanceof Error ? cause.message : cause})`
-    throw OptionCheck.wrong("tls", Redacted.make(tls), wanted)
-  }
-  return tls
-}
-
 const named = (name: string, value: string): string => {
   // PostgreSQL ends its texts with a zero.
   if (OptionCheck.text(name, value) !== "" && !value.includes("\0")) return value
@@ -207,7 +180,7 @@ const check = (options: Options): Omit<Settings, "password"> & Pick<Options, "pa
     throw OptionCheck.wrong("password", Redacted.make(password), "made by `Redacted.make`, or a `Credential`")
   }
   return {
-    address: { host: named("host", host), port: OptionCheck.count("port", port, 1, 65535), tls: checkTls(tls) },
+    address: { host: named("host", host), port: OptionCheck.count("port", port, 1, 65535), tls: TlsOptions.check(tls) },
     user,
     database: named("database", given.database ?? user),
     password,
