@@ -106,6 +106,13 @@ const cases: Readonly<Record<string, Case>> = {
   PostgresConnectionsExhausted: {
     fires: [postgres({ idle: "10x30", active: "5x30", "idle in transaction": "70x30" }, 100)],
     silent: [postgres({ idle: "30x30", active: "30x30", "idle in transaction": "15x30" }, 100)]
+  },
+  TransactionIsIdle: {
+    fires: [{ [`clawback_postgres_idle_in_transaction_time_seconds{${pool}}`]: "40x30" }],
+    silent: [
+      { [`clawback_postgres_idle_in_transaction_time_seconds{${pool}}`]: "20x30" },
+      { [`clawback_postgres_idle_in_transaction_time_seconds{${pool}}`]: "0 40 0x28" }
+    ]
   }
 }
 

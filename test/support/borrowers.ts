@@ -154,7 +154,7 @@ const scoped = (world: World) =>
       const isOver = () => scope.state._tag === "Closed"
       const borrow = Effect.gen(function*() {
         const item = yield* lender.get()
-        if (isOver()) return
+        if (isOver()) return items.skip()
         request.startedAt = clock.awake
         lent = item
         const mayBeForced = () => items.areSeized || clock.now >= shut.at + limits.drainTimeout

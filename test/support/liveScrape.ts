@@ -1,10 +1,12 @@
 /** What Prometheus scrapes from a program that is busy. */
 import { Pool, SessionRegistry, Transport } from "@clawback/core"
 import { NodeTransport } from "@clawback/node"
+import * as NodePostgres from "@clawback/node/NodePostgres"
 import { ProcessMetrics, Prometheus } from "@clawback/telemetry"
 import { Behavior, FaultyProvider } from "@clawback/testing"
-import { type Duration, Effect, Fiber, Latch, Layer, Metric, Result } from "effect"
+import { type Duration, Effect, Fiber, Latch, Layer, Metric, Redacted, Result } from "effect"
 import { assert } from "vitest"
+import * as Postgres from "./postgres.ts"
 
 /** A pool whose one item is in use, by a caller that had to wait for it. */
 const usePool = Effect.gen(function*() {
@@ -39,14 +41,26 @@ const useConnection = Effect.gen(function*() {
   yield* untilArrived("second")
 })
 
-const scrape = Effect.andThen(Effect.andThen(usePool, useConnection), Prometheus.format).pipe(
-  Effect.scoped,
-  Effect.provide(Layer.provideMerge(
-    Layer.merge(NodeTransport.layer({ connections: 1 }), ProcessMetrics.layer),
-    SessionRegistry.layer()
-  )),
-  (effect) => Effect.suspend(() => Effect.provideService(effect, Metric.MetricRegistry, new Map()))
-)
+/** A client of PostgreSQL, where there is a server. */
+const useDatabase = Effect.gen(function*() {
+  if (!Postgres.isAvailable) return
+  const { password, ...address } = yield* Postgres.available
+  yield* Layer.build(NodePostgres.layer({
+    ...address,
+    database: "postgres",
+    password: password === undefined ? undefined : Redacted.make(password)
+  }))
+})
+
+const scrape = Effect.andThen(Effect.all([usePool, useConnection, useDatabase], { discard: true }), Prometheus.format)
+  .pipe(
+    Effect.scoped,
+    Effect.provide(Layer.provideMerge(
+      Layer.merge(NodeTransport.layer({ connections: 1 }), ProcessMetrics.layer),
+      SessionRegistry.layer()
+    )),
+    (effect) => Effect.suspend(() => Effect.provideService(effect, Metric.MetricRegistry, new Map()))
+  )
 
 /** Our metrics and labels in queries that a busy program does not export. */
 export const unknownNames = (queries: string) =>
@@ -55,5 +69,6 @@ export const unknownNames = (queries: string) =>
     const names = text.matchAll(/^(\w+)(?=[ {])|(?<=[{,])(\w+)(?==")/gm)
     const exported = new Set([...names].map(([, metric, label]) => metric ?? label))
     assert.isNotEmpty(used)
-    return [...used].filter((name) => !exported.has(name))
+    const cannotBe = (name: string) => !Postgres.isAvailable && name.startsWith("clawback_postgres_")
+    return [...used].filter((name) => !exported.has(name) && !cannotBe(name))
   })

@@ -20,6 +20,8 @@ export interface Request {
   /** When it got its item. */
   startedAt: number | undefined
   endedAt: number | undefined
+  /** Whether it had a turn with its item. */
+  hasUsed: boolean
 }
 
 interface Holder {
@@ -107,10 +109,14 @@ export class Items {
   private failedAwake = -Infinity
   /** When the pool has last begun a pause, as far as can be known. */
   private pausedAt = -Infinity
+  /** A connect has taken longer than the pool waits: it is not known when its pause began. */
+  private isHazy = false
   /** When one has succeeded last, without the leaps. */
   private succeededAt = -Infinity
   /** When items were lent that, as far as borrowers said, were last used or checked too long ago. */
   private readonly stale: Array<number> = []
+  /** When borrowers had an item for no step, since their scope was closed before. */
+  private readonly unused: Array<number> = []
 
   constructor(clock: JumpingClock, limits: Limits) {
     this.clock = clock
@@ -199,9 +205,10 @@ export class Items {
   private failed(attempt: Attempt, exit: Exit.Exit<unknown, unknown>): void {
     this.connecting.delete(attempt)
     const { clock: { awake, now }, generation, limits: { backoff, connectTimeout }, pausedAt, succeededAt } = this
+    for (const { since } of [attempt, ...this.connecting]) if (now >= since + connectTimeout) this.isHazy = true
     if (Exit.isSuccess(exit) || Exit.hasInterrupts(exit) || attempt.generation !== generation) return
     // A failure in the pause after another one leads to no further pause.
-    if (now < pausedAt + backoff.max || now >= attempt.since + connectTimeout) return
+    if (now < pausedAt + backoff.max || this.isHazy) return
     this.pausedAt = now
     // A success ends a pause: of two at one moment, the pool may see either first.
     if (succeededAt === awake) return
@@ -213,6 +220,7 @@ export class Items {
     this.connecting.delete(attempt)
     const { clock: { awake, now }, limits: { closeTimeout, connectTimeout } } = this
     this.failedAt = -Infinity
+    this.isHazy = false
     this.succeededAt = awake
     const item: Item = {
       id: this.all.length,
@@ -325,7 +333,8 @@ export class Items {
       leaps: this.clock.leaps,
       askedAt: this.clock.awake,
       startedAt: undefined,
-      endedAt: undefined
+      endedAt: undefined,
+      hasUsed: false
     }
     this.requests.push(request)
     return request
@@ -343,6 +352,7 @@ export class Items {
       const { isOver, mayBeForced, request } = holder
       // It was taken back before its borrower had a turn.
       if (isOver() || mayBeForced()) return Effect.void
+      request.hasUsed = true
       const last = item.holder
       const isFree = last === undefined || last.isOver()
       // The borrower before may not have said so yet, but has returned it just now.
@@ -374,13 +384,16 @@ export class Items {
     item.knownAt = this.clock.now
   }
 
+  /** A borrower's scope was closed before it got its item. */
+  skip(): void {
+    this.unused.push(this.clock.awake)
+  }
+
   /** Whether a stale item was lent: one that no borrower can have returned in time without a word. */
   get hasLentStale(): boolean {
-    return this.stale.some((lentAt) =>
-      !this.requests.some(({ endedAt = Infinity, startedAt }) =>
-        startedAt === undefined && endedAt <= lentAt && endedAt >= lentAt - this.limits.validateBypass
-      )
-    )
+    const returns = this.requests.flatMap(({ endedAt, hasUsed }) => hasUsed || endedAt === undefined ? [] : [endedAt])
+    const isNear = (lentAt: number) => (at: number) => at <= lentAt && at >= lentAt - this.limits.validateBypass
+    return this.stale.some((lentAt) => ![...returns, ...this.unused].some(isNear(lentAt)))
   }
 
   /** A request has ended. */

@@ -16,6 +16,7 @@
 
 import { leaseMetrics } from "./internal/metrics/leaseMetrics.ts"
 import { poolMetrics } from "./internal/metrics/poolMetrics.ts"
+import { postgresMetrics } from "./internal/metrics/postgresMetrics.ts"
 import { processMetrics } from "./internal/metrics/processMetrics.ts"
 import { redisMetrics } from "./internal/metrics/redisMetrics.ts"
 import { workMetrics } from "./internal/metrics/workMetrics.ts"
@@ -26,8 +27,8 @@ export { Attribute, SpanName } from "./internal/metrics/attributes.ts"
 export const Metrics = {
   ...workMetrics,
   ...poolMetrics,
+  ...postgresMetrics,
   ...redisMetrics,
   ...leaseMetrics,
-  ...redisMetrics,
   ...processMetrics
 } as const

@@ -1,6 +1,7 @@
 /** The client over its pool, on a real server. */
 import type * as Credential from "@clawback/core/Credential"
 import * as Deadline from "@clawback/core/Deadline"
+import * as Session from "@clawback/core/Session"
 import * as SessionRegistry from "@clawback/core/SessionRegistry"
 import * as NodePostgres from "@clawback/node/NodePostgres"
 import { assert, describe, layer } from "@effect/vitest"
@@ -14,6 +15,7 @@ import {
   Exit,
   Fiber,
   Layer,
+  Metric,
   Redacted,
   Schema,
   Stream,
@@ -379,6 +381,84 @@ describe.skipIf(!Postgres.isAvailable)("NodePostgres", () => {
         connected({ max: 1, applicationName: "revoked", clientCheckInterval: "Infinity" }),
         Effect.provide(SessionRegistry.layer())
       ))
+
+    it.effect("shows a transaction as a session, with how long it has been idle", () =>
+      Effect.gen(function*() {
+        const client = yield* sql
+        const seen = yield* client.withTransaction(Effect.gen(function*() {
+          const [row] = yield* client<{ pid: number }>`SELECT pg_backend_pid() AS pid`
+          yield* Effect.sleep("30 millis")
+          const [idle, ...others] = yield* SessionRegistry.list({ kind: "transaction" })
+          const sleeping = yield* Effect.forkChild(client`SELECT pg_sleep(0.05)`, { startImmediately: true })
+          const [active] = yield* SessionRegistry.list({ kind: "transaction" })
+          yield* Fiber.join(sleeping)
+          // A savepoint is no transaction of its own.
+          const inner = yield* client.withTransaction(SessionRegistry.list({ kind: "transaction" }))
+          const child = yield* Session.use({ kind: "call", name: "model" }, Effect.void, () =>
+            Effect.void, () =>
+            SessionRegistry.list({ kind: "call" }))
+          return { pid: row?.pid, idle, others, active, inner, child }
+        }))
+        assert.deepInclude(seen.idle, { kind: "transaction", name: "reports" })
+        assert.deepInclude(seen.idle?.attributes, { backend: seen.pid, state: "idle" })
+        assert.isAtLeast(Number(seen.idle?.attributes["idleMillis"]), 29)
+        assert.deepInclude(seen.active?.attributes, { state: "active", idleMillis: 0 })
+        assert.deepStrictEqual([seen.others.length, seen.inner.length], [0, 1])
+        assert.strictEqual(seen.child[0]?.parent, seen.idle?.id)
+        assert.isEmpty(yield* SessionRegistry.list({ kind: "transaction" }))
+      }).pipe(connected({ max: 1, name: "reports" }), Effect.provide(SessionRegistry.layer())))
+
+    it.effect("rolls back a transaction that is revoked, and uses its connection again", () =>
+      Effect.gen(function*() {
+        yield* table("revocations")
+        const client = yield* sql
+        const work = client.withTransaction(
+          Effect.andThen(client`INSERT INTO revocations (id) VALUES (1)`, Effect.never)
+        )
+        const fiber = yield* Effect.forkChild(reason(work))
+        yield* until(
+          SessionRegistry.list({ kind: "transaction" }),
+          ([session]) => session?.attributes["state"] === "idle" && Number(session.attributes["idleMillis"]) > 5
+        )
+        yield* SessionRegistry.revoke({ kind: "transaction" }, { reason: "by a test" })
+        assert.deepInclude((yield* Fiber.join(fiber)).cause, { _tag: "SessionRevoked", reason: "by a test" })
+        assert.deepStrictEqual(yield* client`SELECT id FROM revocations`, [])
+        assert.deepInclude(yield* idle, { total: 1, opened: 1 })
+      }).pipe(connected({ max: 1 }), Effect.scoped, Effect.provide(SessionRegistry.layer())))
+
+    it.effect("ends a stream whose transaction is revoked, with an error", () =>
+      Effect.gen(function*() {
+        const client = yield* sql
+        let seen = 0
+        const error = yield* reason(Stream.runForEach(client`SELECT * FROM generate_series(1, 100000)`.stream, () =>
+          ++seen === 200
+            ? SessionRegistry.revoke({ kind: "transaction" }, { reason: "by a test", deadline: 0 })
+            : Effect.void))
+        assert.deepInclude(error.cause, { _tag: "SessionRevoked", reason: "by a test" })
+        assert.isBelow(seen, 400)
+        assert.deepInclude(yield* idle, { total: 1, opened: 1 })
+        assert.isEmpty(yield* SessionRegistry.list({ kind: "transaction" }))
+      }).pipe(connected({ max: 1 }), Effect.provide(SessionRegistry.layer())))
+
+    it.effect("counts the connections that are idle in a transaction, and for how long", () =>
+      Effect.gen(function*() {
+        const client = yield* sql
+        const figures = Effect.map(Metric.snapshot, (all) =>
+          all.flatMap((one) =>
+            one.type === "Gauge" && one.id.startsWith("clawback.postgres.idle_in_transaction") &&
+              one.attributes?.["clawback.pool.name"] === "figures"
+              ? [Number(one.state.value)]
+              : []
+          ))
+        assert.deepStrictEqual(yield* figures, [0, 0])
+        const [count, time = 0] = yield* client.withTransaction(
+          client.withTransaction(Effect.andThen(client`SELECT 1`, Effect.andThen(Effect.sleep("30 millis"), figures)))
+        )
+        assert.strictEqual(count, 1)
+        assert.isAtLeast(time, 0.029)
+        assert.isBelow(time, 10)
+        assert.deepStrictEqual(yield* figures, [0, 0])
+      }).pipe(connected({ max: 2, name: "figures" }), Effect.provideService(Metric.MetricRegistry, new Map())))
 
     it.effect("is in the registry while it borrows, and leaves nothing", () =>
       Effect.gen(function*() {

@@ -28,7 +28,7 @@ const connect = (options: Options = {}) =>
     const { host, port, user } = yield* Own
     const checked = yield* settings({ host, port, user, database: "postgres", ...options })
     const connection = yield* open(checked)
-    return new Statements(connection, checked.statementTimeout)
+    return new Statements(connection, checked.statementTimeout, "postgres")
   })
 
 /** What the server says about a connection, or nothing if it has closed it. */
@@ -529,7 +529,7 @@ describe.skipIf(!Postgres.isInstalled)("opening a connection to PostgreSQL", () 
         const { port } = yield* Own
         const url = Redacted.make(`postgresql://ann:s3cret@127.0.0.1:${port}/nowhere?application_name=reports`)
         const checked = yield* settings({ url, database: "postgres" })
-        const statements = new Statements(yield* open(checked), checked.statementTimeout)
+        const statements = new Statements(yield* open(checked), checked.statementTimeout, "postgres")
         const [row] = yield* rows(statements, "SELECT current_user AS who, current_setting('application_name') AS what")
         assert.deepStrictEqual(row, { who: "ann", what: "reports" })
       }))

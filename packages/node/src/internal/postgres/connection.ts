@@ -23,8 +23,13 @@ interface Internals {
   readonly secretKey: number | null
 }
 
-/** Runs an effect in the context in which the connection was opened. */
-type Apart = <A, E>(effect: Effect.Effect<A, E>) => Effect.Effect<A, E>
+/** What a connection uses of the fiber that opened it. */
+export interface Surroundings {
+  /** Runs an effect in its context. */
+  readonly apart: <A, E>(effect: Effect.Effect<A, E>) => Effect.Effect<A, E>
+  /** Monotonic milliseconds of its clock. */
+  readonly now: () => number
+}
 
 /** Why a connection is gone. */
 interface Lost {
@@ -37,18 +42,21 @@ export class Connection {
   private readonly client: Client
   private readonly socket: Net.Socket
   private readonly settings: Settings
-  private readonly apart: Apart
+  private readonly surroundings: Surroundings
+  /** When the server was last ready for a statement. */
+  private readyAt: number
   private lost: Lost | undefined
   /** Called once the server is ready for the next statement, or the connection is lost. */
   private wake: (() => void) | undefined
   private readonly onLost: Array<() => void> = []
 
   /** The client must be connected. */
-  constructor(client: Client, socket: Net.Socket, settings: Settings, apart: Apart) {
+  constructor(client: Client, socket: Net.Socket, settings: Settings, surroundings: Surroundings) {
     this.client = client
     this.socket = socket
     this.settings = settings
-    this.apart = apart
+    this.surroundings = surroundings
+    this.readyAt = surroundings.now()
     client.on("error", (cause) => this.lose(cause))
     client.on("end", () => this.lose(new Error("The server closed the connection")))
     // After pg's own listener, which reports the result of the statement.
@@ -73,6 +81,12 @@ export class Connection {
     return this.machine.isReusable
   }
 
+  /** How many milliseconds it has been in a transaction in which no statement runs. Undefined if it is not. */
+  get idleInTransaction(): number | undefined {
+    const { machine, readyAt, surroundings } = this
+    return machine.state === "idle" && machine.isInTransaction ? surroundings.now() - readyAt : undefined
+  }
+
   /** Calls `f` when the connection is lost, or at once if it is. */
   whenLost(f: () => void): void {
     if (this.lost === undefined) this.onLost.push(f)
@@ -81,6 +95,7 @@ export class Connection {
 
   private ready(status: TransactionStatus) {
     this.machine.ready(status)
+    this.readyAt = this.surroundings.now()
     this.notify()
   }
 
@@ -151,7 +166,7 @@ export class Connection {
         onSend: () => machine.sent()
       })
     // Not as work of the borrower: nothing could be sent once its session is revoked.
-    const work = Effect.exit(this.apart(request)).pipe(
+    const work = Effect.exit(this.surroundings.apart(request)).pipe(
       Effect.tap((exit) =>
         Effect.sync(() => {
           machine.cancelled(Exit.isSuccess(exit))

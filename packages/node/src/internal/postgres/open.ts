@@ -1,11 +1,12 @@
 /** Opens connections. */
+import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import type { SqlError } from "effect/sql/SqlError"
 import type * as Net from "node:net"
 import { Client } from "pg"
-import { Connection } from "./connection.ts"
+import { Connection, type Surroundings } from "./connection.ts"
 import * as Errors from "./errors.ts"
 import { nameOf, type Settings } from "./model.ts"
 import * as Socket from "./socket.ts"
@@ -69,8 +70,13 @@ export const open = (settings: Settings): Effect.Effect<Connection, SqlError, Sc
     )
     const client = yield* start(socket, password, settings)
     const context = yield* Effect.context<never>()
+    const clock = yield* Clock.Clock
+    const surroundings: Surroundings = {
+      apart: (effect) => Effect.updateContext(effect, () => context),
+      now: () => Number(clock.monotonicTimeNanosUnsafe()) / 1e6
+    }
     return yield* Effect.acquireRelease(
-      Effect.sync(() => new Connection(client, socket, settings, Effect.updateContext(() => context))),
+      Effect.sync(() => new Connection(client, socket, settings, surroundings)),
       (connection) => connection.close
     )
   }).pipe(

@@ -5,6 +5,7 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import type { SqlError } from "effect/sql/SqlError"
+import { Activity } from "./activity.ts"
 import * as Errors from "./errors.ts"
 import type { Settings } from "./model.ts"
 import { open } from "./open.ts"
@@ -42,13 +43,16 @@ export const make = (
 ): Effect.Effect<Connections, never, Scope.Scope> =>
   Effect.gen(function*() {
     const runFork = Effect.runForkWith(yield* Effect.context<never>())
-    const acquire = Effect.map(open(settings), (connection) => {
-      const statements = new Statements(connection, settings.statementTimeout)
+    const name = OptionCheck.text("name", options.name ?? "postgres")
+    const activity = new Activity()
+    const acquire = Effect.map(Effect.tap(open(settings), (connection) => activity.add(connection)), (connection) => {
+      const statements = new Statements(connection, settings.statementTimeout, name)
       connection.whenLost(() => void runFork(Pool.invalidate(pool, statements)))
       return statements
     })
+    yield* activity.observe(name)
     const pool: Connections = yield* Pool.make({
-      name: options.name ?? "postgres",
+      name,
       max: options.max ?? 10,
       min: options.min,
       acquire,

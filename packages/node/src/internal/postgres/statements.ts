@@ -1,5 +1,6 @@
 /** Effect's SQL connection on one connection to PostgreSQL: statements with a limit of time, and streams of rows. */
 import * as Deadline from "@clawback/core/Deadline"
+import * as Session from "@clawback/core/Session"
 import * as Arr from "effect/Array"
 import * as Cause from "effect/Cause"
 import * as Duration from "effect/Duration"
@@ -10,7 +11,8 @@ import type * as SqlConnection from "effect/sql/SqlConnection"
 import type { SqlError } from "effect/sql/SqlError"
 import * as Stream from "effect/Stream"
 import { Query, type QueryResult, type Submittable } from "pg"
-import { timedOut } from "../sql/errors.ts"
+import { ofAcquisition, timedOut } from "../sql/errors.ts"
+import { transactionOn } from "./activity.ts"
 import type { Connection } from "./connection.ts"
 import * as Errors from "./errors.ts"
 import { type Batch, Portal } from "./portal.ts"
@@ -36,10 +38,18 @@ const rowsOf = (result: Result): ReadonlyArray<any> => "rows" in result ? result
 export class Statements implements SqlConnection.Connection {
   readonly connection: Connection
   private readonly timeout: Duration.Duration
+  /** The name of its transactions in sessions. */
+  private readonly name: string
 
-  constructor(connection: Connection, timeout: Duration.Duration) {
+  constructor(connection: Connection, timeout: Duration.Duration, name: string) {
     this.connection = connection
     this.timeout = timeout
+    this.name = name
+  }
+
+  /** The session of a transaction. */
+  get transaction(): Session.Info {
+    return transactionOn(this.connection, this.name)
   }
 
   execute(text: string, values: ReadonlyArray<unknown>, transformRows: TransformRows) {
@@ -178,9 +188,13 @@ export class Statements implements SqlConnection.Connection {
         })
       )
 
-      return Effect.addFinalizer(() => end).pipe(
-        Effect.andThen(isOwn ? this.send("executeStream", "BEGIN") : Effect.void),
-        Effect.as(pull)
+      if (!isOwn) return Effect.as(Effect.addFinalizer(() => end), pull)
+      return Session.acquire(this.transaction, Effect.void, () => end).pipe(
+        Effect.mapError(ofAcquisition),
+        Effect.tap(() => this.send("executeStream", "BEGIN")),
+        Effect.map(({ session }) =>
+          Effect.suspend(() => session.revoked === undefined ? pull : Effect.fail(ofAcquisition(session.revoked)))
+        )
       )
     })
   }
