@@ -62,6 +62,9 @@ const scrape = Effect.andThen(Effect.all([usePool, useConnection, useDatabase], 
     (effect) => Effect.suspend(() => Effect.provideService(effect, Metric.MetricRegistry, new Map()))
   )
 
+/** Metrics of a server that is not there. */
+const isMissing = (name: string) => !Postgres.isAvailable && name.startsWith("clawback_postgres_")
+
 /** Our metrics and labels in queries that a busy program does not export. */
 export const unknownNames = (queries: string) =>
   Effect.map(scrape, (text): ReadonlyArray<string> => {
@@ -69,6 +72,5 @@ export const unknownNames = (queries: string) =>
     const names = text.matchAll(/^(\w+)(?=[ {])|(?<=[{,])(\w+)(?==")/gm)
     const exported = new Set([...names].map(([, metric, label]) => metric ?? label))
     assert.isNotEmpty(used)
-    const cannotBe = (name: string) => !Postgres.isAvailable && name.startsWith("clawback_postgres_")
-    return [...used].filter((name) => !exported.has(name) && !cannotBe(name))
+    return [...used].filter((name) => !exported.has(name) && !isMissing(name))
   })
