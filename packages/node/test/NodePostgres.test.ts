@@ -203,6 +203,19 @@ describe.skipIf(!Postgres.isAvailable)("NodePostgres", () => {
         assert.deepStrictEqual(yield* client`SELECT 1 AS one`, [{ one: 1 }])
       }).pipe(connected({ max: 1 })))
 
+    it.effect("does not lend a connection again that was lost in a statement, not even to the same fiber at once", () =>
+      Effect.gen(function*() {
+        const client = yield* sql
+        const work = Effect.andThen(Effect.flip(client`SELECT pg_sleep(60)`), client`SELECT 1 AS one`)
+        const fiber = yield* Effect.forkChild(work)
+        yield* until(
+          ask(`SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+               WHERE application_name = 'lost' AND query LIKE 'SELECT pg_sleep%' AND state = 'active'`),
+          ({ length }) => length === 1
+        )
+        assert.deepStrictEqual(yield* Fiber.join(fiber), [{ one: 1 }])
+      }).pipe(connected({ max: 1, applicationName: "lost" })))
+
     it.effect("ends an interrupted commit if that takes no longer than a cancellation", () =>
       Effect.gen(function*() {
         yield* table("committed")

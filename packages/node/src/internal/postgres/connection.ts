@@ -104,8 +104,9 @@ export class Connection {
     this.lost = { cause }
     this.machine.close()
     this.socket.destroy()
-    this.notify()
+    // Before the borrower knows, which may ask for a connection again in this step.
     for (const f of this.onLost.splice(0)) f()
+    this.notify()
   }
 
   private notify() {
