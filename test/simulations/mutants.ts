@@ -1,5 +1,6 @@
 /** Mistakes, each of which must break a property of its scenario: `npm run mutate`. */
 import type { Mutant } from "../support/mutant.ts"
+import { mutants as compaction } from "./mutants/compaction.ts"
 import { mutants as conversation } from "./mutants/conversation.ts"
 import { mutants as embeddings } from "./mutants/embeddings.ts"
 import { mutants as keyedPool } from "./mutants/keyedPool.ts"
@@ -453,6 +454,7 @@ export const mutants: ReadonlyArray<Mutant> = [
     replace: "isWithin(record) === true ? Effect.void : Effect.void",
     rule: "who comes second waits for the release"
   },
+  ...compaction,
   ...requestScope,
   ...shutdown,
   ...time,

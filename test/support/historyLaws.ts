@@ -14,7 +14,7 @@ const isSystem = ({ message }: Compaction.Item) => message.role === "system"
 const isSummary = ({ message }: Compaction.Item) => notes(message)["summary"] !== undefined
 
 /** Pairs of places: call and result, approval request and response. A result answers the newest open call of its id. */
-const pairs = (items: Items): ReadonlyArray<readonly [number, number]> => {
+export const pairs = (items: Items): ReadonlyArray<readonly [number, number]> => {
   const found: Array<readonly [number, number]> = []
   const open: Array<{ readonly id: string; readonly at: number }> = []
   const done: Array<{ readonly id: string; readonly at: number }> = []
@@ -163,4 +163,46 @@ export const broken = (
     before.every(({ position }, at) => position === undefined || gone.has(position) === (stays[at] !== true))
   )
   return laws
+}
+
+/**
+ * The laws of the room that a compaction leaves, so that the next one is not due at once. `room` is what it may leave, beside what
+ * must stay: front, newest turn, unfinished calls, pinned answers.
+ */
+export const crowded = (
+  after: Items,
+  room: { readonly tokens: number; readonly turns: number },
+  size: (message: Prompt.Message) => number = TokenCount.estimate
+): ReadonlyArray<string> => {
+  const turns = turnsOf(after)
+  const open = new Set(unfinished(after))
+  const linked = pairs(after)
+  // Turns that share a call and its result are one: each has the number of the first of them.
+  const group = [...turns]
+  for (let isChanged = true; isChanged;) {
+    isChanged = false
+    for (const [from, to] of linked) {
+      const least = Math.min(...turns.slice(from, to + 1).map((turn) => group[turns.indexOf(turn)] ?? turn))
+      for (const [at, turn] of turns.entries()) {
+        if (turn < (turns[from] ?? 0) || turn > (turns[to] ?? 0) || group[at] === least) continue
+        group[at] = least
+        isChanged = true
+      }
+    }
+  }
+  const mustStay = new Set<number | undefined>([group.at(-1)])
+  for (const [at, item] of after.entries()) {
+    if (open.has(at) || (isPinned(item) && item.message.role !== "user")) mustStay.add(group[at])
+  }
+  const others = after.flatMap((item, at) =>
+    mustStay.has(group[at]) || isSystem(item) || isSummary(item) || (isPinned(item) && item.message.role === "user")
+      ? []
+      : [at]
+  )
+  const isFull = others.length > 0 && after.reduce((sum, { message }) => sum + size(message), 0) > room.tokens
+  const left = new Set(others.filter((at) => after[at]?.message.role === "user").map((at) => group[at])).size
+  return [
+    ...(isFull ? ["a compaction leaves room in tokens"] : []),
+    ...(left > room.turns ? ["a compaction leaves room in turns"] : [])
+  ]
 }

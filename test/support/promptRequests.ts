@@ -7,7 +7,7 @@ import { objection } from "../../packages/testing/src/internal/dialect/strict.ts
 import { unfinished } from "./historyLaws.ts"
 import { httpRequest } from "./httpRequest.ts"
 
-const protocols: ReadonlyArray<Protocol.ChatProtocol> = [OpenAiChat.protocol, AnthropicMessages.protocol]
+export const protocols: ReadonlyArray<Protocol.ChatProtocol> = [OpenAiChat.protocol, AnthropicMessages.protocol]
 
 const received = { headers: { "content-type": "application/json" } } as unknown as Parameters<typeof objection>[2]
 
@@ -57,4 +57,11 @@ export const rejected = (messages: ReadonlyArray<Prompt.Message>): string | unde
     }
   }
   return undefined
+}
+
+/** What a provider's cache reads: system messages first, then the others, one after the other. */
+export const rendered = (protocol: Protocol.ChatProtocol, messages: ReadonlyArray<Prompt.Message>): string => {
+  const { messages: sent, system } = bodyOf(protocol, messages)
+  const lines = [...(system === undefined ? [] : [system]), ...(sent as ReadonlyArray<unknown>)]
+  return lines.map((line) => `${JSON.stringify(line)}\n`).join("")
 }

@@ -61,7 +61,7 @@ import * as Drop from "./internal/compaction/drop.ts"
 import { ContextTooLarge, type SummaryFailed } from "./internal/compaction/errors.ts"
 import { layoutOf } from "./internal/compaction/layout.ts"
 import type { Compact, Compacted, Item, Step } from "./internal/compaction/model.ts"
-import { type Outcome, removing, strategy } from "./internal/compaction/strategy.ts"
+import { Original, type Outcome, removing, strategy } from "./internal/compaction/strategy.ts"
 import { defaultInstructions } from "./internal/compaction/summarise.ts"
 import * as Summary from "./internal/compaction/summary.ts"
 
@@ -253,7 +253,8 @@ export type Error<C> = C extends Compaction<infer E, infer _R> ? E : never
 export type Services<C> = C extends Compaction<infer _E, infer R> ? R : never
 
 /**
- * Several compactions as one: each gets the history as the one before has left it. If one fails, nothing is changed.
+ * Several compactions as one: each gets the history as the one before has left it. If one fails, nothing is changed. A summary
+ * is made of the history as it was before all of them.
  *
  * Begin with what loses least: clear tool results, then summarise, then drop turns.
  */
@@ -266,8 +267,9 @@ export const all = <const Parts extends ReadonlyArray<Compaction<unknown, unknow
       let items = history
       let last: Compacted | undefined
       const steps: Array<Step> = []
+      const original = (yield* Original) ?? history
       for (const part of parts as unknown as ReadonlyArray<Compaction<Error<Parts[number]>, Services<Parts[number]>>>) {
-        const compacted = yield* part.compact(items)
+        const compacted = yield* Effect.provideService(part.compact(items), Original, original)
         if (Option.isNone(compacted)) continue
         last = compacted.value
         items = last.items

@@ -1,10 +1,19 @@
 /** What all strategies do alike: measure, decide, and report what was done. */
 import * as Clock from "effect/Clock"
+import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import { measure } from "./count.ts"
 import type { Compact, Counted, Item, Step } from "./model.ts"
 import { positionsOf } from "./model.ts"
+
+/**
+ * The history as the conversation's last request had it, before other strategies of the same compaction changed it. A summary is
+ * made of it, so that its request begins as the last one did.
+ */
+export const Original = Context.Reference<ReadonlyArray<Item> | undefined>("@clawback/agent/Compaction/Original", {
+  defaultValue: () => undefined
+})
 
 /** What a strategy made of a history. */
 export interface Outcome {

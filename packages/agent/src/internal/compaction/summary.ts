@@ -5,12 +5,13 @@ import type * as Tool from "effect/ai/Tool"
 import type * as Toolkit from "effect/ai/Toolkit"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import { measure } from "./count.ts"
 import * as Drop from "./drop.ts"
 import { ContextTooLarge, SummaryFailed } from "./errors.ts"
 import { type Layout, layoutOf } from "./layout.ts"
 import * as Marks from "./marks.ts"
 import { type Compact, type Counted, type Item, positionsOf, union } from "./model.ts"
-import { type Outcome, strategy } from "./strategy.ts"
+import { Original, type Outcome, strategy } from "./strategy.ts"
 import * as Summarise from "./summarise.ts"
 
 export interface Settings {
@@ -43,21 +44,23 @@ const plan = (counted: Counted, layout: Layout, settings: Settings): Drop.Kept |
 
 type Answer = Effect.Effect<LanguageModel.GenerateTextResponse<{}>, AiError.AiError, LanguageModel.LanguageModel>
 
-const ask = (counted: Counted, layout: Layout, settings: Settings) => {
-  const prompt = Summarise.request(counted, layout, settings)
+const ask = Effect.fnUntraced(function*(history: Counted, settings: Settings) {
+  const original = yield* Original
+  const sent = original === undefined ? history : yield* measure(original)
+  const prompt = Summarise.request(sent, layoutOf(sent), settings)
   const { timeout, toolkit } = settings
   // Which tools a call has does not matter here: none of them is run.
   const answer = (toolkit === undefined
     ? LanguageModel.generateText({ prompt })
     : LanguageModel.generateText({ prompt, toolkit, disableToolCallResolution: true })) as Answer
-  return answer.pipe(
+  return yield* answer.pipe(
     Effect.mapError((cause) => new SummaryFailed({ reason: "model", cause })),
     Effect.timeoutOrElse({ duration: timeout, orElse: () => Effect.fail(new SummaryFailed({ reason: "timeout" })) })
   )
-}
+})
 
 const summarised = Effect.fnUntraced(function*(counted: Counted, layout: Layout, kept: Drop.Kept, settings: Settings) {
-  const answer = yield* ask(counted, layout, settings)
+  const answer = yield* ask(counted, settings)
   const written = Summarise.read(answer)
   if ("reason" in written) return yield* new SummaryFailed({ reason: written.reason })
   const replaced = Summarise.replaced(counted, layout, kept)
