@@ -317,7 +317,7 @@ const say = (text: string, reason: Response.FinishReason = "stop"): Answer => [{
 /** A slow model that gives summaries of any length, and fails in every way. */
 const model = (items: () => ReadonlyArray<Compaction.Item>, said: { isLong: boolean }) =>
   LanguageModel.make({
-    generateText: Effect.fnUntraced(function*({ prompt }) {
+    generateText: Effect.fnUntraced(function*({ prompt }: LanguageModel.ProviderOptions) {
       yield* asked(prompt, items())
       yield* Simulation.latency(0, 60)
       if (yield* Simulation.fault("the model hangs", 0.1)) return yield* Effect.never

@@ -11,16 +11,19 @@ export const protocols: ReadonlyArray<Protocol.ChatProtocol> = [OpenAiChat.proto
 
 const received = { headers: { "content-type": "application/json" } } as unknown as Parameters<typeof objection>[2]
 
-/** The body that our provider layer sends for these messages. Throws if it refuses them. */
-const bodyOf = (protocol: Protocol.ChatProtocol, messages: ReadonlyArray<Prompt.Message>): Record<string, unknown> =>
-  Result.getOrThrow(protocol.encodeRequest(
-    {
-      model: "model-1",
-      maxOutputTokens: 100,
-      messages: Result.getOrThrow(promptMessages(Prompt.fromMessages(messages)))
-    },
-    { stream: false, includeUsage: false }
-  )) as unknown as Record<string, unknown>
+/** The body that our provider layer sends for these messages, or why it refuses them. */
+const encoded = (
+  protocol: Protocol.ChatProtocol,
+  messages: ReadonlyArray<Prompt.Message>
+): Result.Result<object, { readonly message: string }> => {
+  const canonical = promptMessages(Prompt.fromMessages(messages))
+  if (Result.isFailure(canonical)) return Result.fail(canonical.failure)
+  const request = { model: "model-1", maxOutputTokens: 100, messages: canonical.success }
+  return protocol.encodeRequest(request, { stream: false, includeUsage: false })
+}
+
+const decoded = (protocol: Protocol.ChatProtocol, body: object) =>
+  protocol.decodeRequest(httpRequest(JSON.stringify(body)))
 
 /** With error results for calls at the end that have none, as the repair of a conversation adds them. */
 export const resolved = (messages: ReadonlyArray<Prompt.Message>): ReadonlyArray<Prompt.Message> => {
@@ -45,23 +48,32 @@ export const resolved = (messages: ReadonlyArray<Prompt.Message>): ReadonlyArray
   return content.length === 0 ? settled : [...settled, Prompt.toolMessage({ content })]
 }
 
+const rejectedBy = (protocol: Protocol.ChatProtocol, messages: ReadonlyArray<Prompt.Message>): string | undefined => {
+  const read = Result.flatMap(
+    Result.mapError(encoded(protocol, messages), ({ message }) => message),
+    (body) => Result.mapError(decoded(protocol, body), ({ message }) => message)
+  )
+  if (Result.isFailure(read)) return read.failure
+  const { request } = read.success
+  const wrong = objection(protocol, request, received)
+  if (wrong !== undefined) return wrong
+  return request.messages.find(({ role }) => role !== "system")?.role === "user"
+    ? undefined
+    : "the first message must be the user's"
+}
+
 /** Why a vendor rejects these messages. Undefined: both accept them. */
 export const rejected = (messages: ReadonlyArray<Prompt.Message>): string | undefined => {
   for (const protocol of protocols) {
-    const decoded = protocol.decodeRequest(httpRequest(JSON.stringify(bodyOf(protocol, messages))))
-    if (Result.isFailure(decoded)) return `${protocol.name}: ${decoded.failure.message}`
-    const wrong = objection(protocol, decoded.success.request, received)
+    const wrong = rejectedBy(protocol, messages)
     if (wrong !== undefined) return `${protocol.name}: ${wrong}`
-    if (decoded.success.request.messages.find(({ role }) => role !== "system")?.role !== "user") {
-      return `${protocol.name}: the first message must be the user's`
-    }
   }
   return undefined
 }
 
 /** What a provider's cache reads: system messages first, then the others, one after the other. */
 export const rendered = (protocol: Protocol.ChatProtocol, messages: ReadonlyArray<Prompt.Message>): string => {
-  const { messages: sent, system } = bodyOf(protocol, messages)
+  const { messages: sent, system } = Result.getOrThrow(encoded(protocol, messages)) as Record<string, unknown>
   const lines = [...(system === undefined ? [] : [system]), ...(sent as ReadonlyArray<unknown>)]
   return lines.map((line) => `${JSON.stringify(line)}\n`).join("")
 }
