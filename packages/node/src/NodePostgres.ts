@@ -124,7 +124,7 @@ const attributes = (options: Options, { address, database }: Settings): Readonly
 
 const makeClient = Effect.fnUntraced(function*(options: Options, settings: Settings, pool: Connections.Connections) {
   const { transformQueryNames, transformResultNames } = options
-  const acquirer = Effect.mapError(Pool.get(pool), ofAcquisition)
+  const acquirer = Effect.flatMap(Effect.mapError(Pool.get(pool), ofAcquisition), ({ lend }) => lend)
   const spanAttributes = attributes(options, settings)
   const client = yield* SqlClient.make({
     acquirer,

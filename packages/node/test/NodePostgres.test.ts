@@ -14,8 +14,10 @@ import {
   Effect,
   Exit,
   Fiber,
+  Latch,
   Layer,
   Metric,
+  Option,
   Redacted,
   Schema,
   Stream,
@@ -286,6 +288,32 @@ describe.skipIf(!Postgres.isAvailable)("NodePostgres", () => {
         assert.deepStrictEqual(yield* client`SELECT now() = statement_timestamp() AS alone`, [{ alone: true }])
         assert.deepInclude(yield* idle, { total: 1, opened: 1 })
       }).pipe(connected({ max: 1 })))
+
+    it.effect("runs no statement of a fiber that outlives its transaction or its loan", () =>
+      Effect.gen(function*() {
+        yield* table("outlived")
+        const client = yield* sql
+        const late = (id: number) => Effect.exit(client`INSERT INTO outlived (id) VALUES (${id})`)
+        const gate = yield* Latch.make()
+        const fiber = yield* client.withTransaction(Effect.forkDetach(Effect.andThen(gate.await, late(1))))
+        const reserved = yield* Effect.scoped(client.reserve)
+        // Another caller has the connection now.
+        yield* client.withTransaction(Effect.gen(function*() {
+          yield* gate.open
+          const exits = [
+            yield* Fiber.join(fiber),
+            yield* Effect.exit(reserved.execute("INSERT INTO outlived (id) VALUES (2)", [], undefined)),
+            yield* Effect.exit(Stream.runDrain(reserved.executeStream("SELECT 1", [], undefined)))
+          ]
+          for (const exit of exits) {
+            const error = Exit.findErrorOption(exit as Exit.Exit<unknown, SqlError.SqlError>)
+            assert(Option.isSome(error))
+            assert.include(error.value.message, "was returned before")
+          }
+        }))
+        assert.deepStrictEqual(yield* client`SELECT id FROM outlived`, [])
+        assert.deepInclude(yield* idle, { total: 1, opened: 1 })
+      }).pipe(connected({ max: 1 }), Effect.scoped))
 
     it.effect("does not lend a connection that is still in use", () =>
       Effect.gen(function*() {

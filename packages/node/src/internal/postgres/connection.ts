@@ -126,13 +126,15 @@ export class Connection {
 
   /**
    * Runs one statement, from its submission until the server is ready for the next one. `submit` gets a function that takes
-   * the result.
+   * the result. `isOver` is asked when it is the statement's turn: whether the connection was returned before.
    */
   run<A>(
     operation: string,
-    submit: (report: (error: unknown, value?: A) => void) => Submittable
+    submit: (report: (error: unknown, value?: A) => void) => Submittable,
+    isOver: () => boolean
   ): Effect.Effect<A, SqlError> {
     const statement = Effect.callback<A, SqlError>((resume) => {
+      if (isOver()) return resume(Effect.fail(Errors.returned(operation)))
       if (!this.machine.begin()) return resume(Effect.fail(this.gone(operation)))
       let outcome: Effect.Effect<A, SqlError> | undefined
       this.wake = () => resume(outcome ?? Effect.fail(this.gone(operation)))

@@ -67,6 +67,13 @@ export const ofStatement = (cause: unknown, operation: string): SqlError.SqlErro
 export const lost = (detail: string, operation: string, cause: unknown = new Error(detail)): SqlError.SqlError =>
   new SqlError.SqlError({ reason: connection({ cause, message: detail, operation }) })
 
+/** A statement that comes when its borrower has returned the connection: it might run in the transaction of another caller. */
+export const returned = (operation: string): SqlError.SqlError =>
+  rejected(
+    "The connection of this statement was returned before. Run it while its transaction, or the scope of `reserve`, is open",
+    operation
+  )
+
 /** A statement that is wrong as it is. */
 export const rejected = (message: string, operation: string, cause: unknown = new Error(message)): SqlError.SqlError =>
   new SqlError.SqlError({ reason: unknown({ cause, message, operation }) })

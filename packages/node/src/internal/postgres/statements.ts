@@ -40,12 +40,24 @@ export class Statements implements SqlConnection.Connection {
   private readonly timeout: Duration.Duration
   /** The name of its transactions in sessions. */
   private readonly name: string
+  private isOver = false
 
   constructor(connection: Connection, timeout: Duration.Duration, name: string) {
     this.connection = connection
     this.timeout = timeout
     this.name = name
   }
+
+  /** The same for one borrower, until the scope closes. What it runs later would run in the transaction of another caller. */
+  readonly lend: Effect.Effect<Statements, never, Scope.Scope> = Effect.suspend(() =>
+    Effect.acquireRelease(
+      Effect.sync(() => new Statements(this.connection, this.timeout, this.name)),
+      (lent) =>
+        Effect.sync(() => {
+          lent.isOver = true
+        })
+    )
+  )
 
   /** The session of a transaction. */
   get transaction(): Session.Info {
@@ -106,12 +118,16 @@ export class Statements implements SqlConnection.Connection {
         : Effect.void)
   )
 
+  private get isInTransaction(): boolean {
+    return !this.isOver && this.connection.isInTransaction
+  }
+
   /** Ends the transaction, if there is one, or else the connection. */
   readonly rollback: Effect.Effect<void> = Effect.suspend(() =>
-    this.connection.isInTransaction
+    this.isInTransaction
       ? Effect.andThen(
         this.tidy("a rollback", "ROLLBACK"),
-        Effect.suspend(() => this.connection.isInTransaction ? this.connection.destroy : Effect.void)
+        Effect.suspend(() => this.isInTransaction ? this.connection.destroy : Effect.void)
       )
       : Effect.void
   )
@@ -119,7 +135,7 @@ export class Statements implements SqlConnection.Connection {
   /** Runs a statement that cleans up in a transaction. What the server answers changes nothing. */
   tidy(what: string, text: string): Effect.Effect<void> {
     return Effect.suspend(() =>
-      this.connection.isInTransaction ? this.connection.tidy(what, this.sendUnlimited("rollback", text)) : Effect.void
+      this.isInTransaction ? this.connection.tidy(what, this.sendUnlimited("rollback", text)) : Effect.void
     )
   }
 
@@ -136,8 +152,12 @@ export class Statements implements SqlConnection.Connection {
   /** Without a limit of time. */
   readonly clean = (text: string): Effect.Effect<unknown, SqlError> => this.sendUnlimited("reset", text)
 
+  private run<A>(operation: string, submit: Parameters<typeof this.connection.run<A>>[1]): Effect.Effect<A, SqlError> {
+    return this.connection.run(operation, submit, () => this.isOver)
+  }
+
   private sendUnlimited(operation: string, text: string, values: ReadonlyArray<unknown> = [], rowMode?: "array") {
-    return this.connection.run<Result>(operation, (report) => new Queries({ text, values, rowMode }, report))
+    return this.run<Result>(operation, (report) => new Queries({ text, values, rowMode }, report))
   }
 
   private send(operation: string, text: string, values: ReadonlyArray<unknown> = [], rowMode?: "array") {
@@ -172,13 +192,13 @@ export class Statements implements SqlConnection.Connection {
 
       const end = Effect.suspend(() => {
         if (isOwn) return this.rollback
-        if (!connection.isInTransaction) return Effect.void
-        return connection.tidy("a stream of rows", connection.run("close", (report) => portal.close(report)))
+        if (!this.isInTransaction) return Effect.void
+        return connection.tidy("a stream of rows", this.run("close", (report) => portal.close(report)))
       })
 
       const next = this.limited(
         "executeStream",
-        connection.run<Batch>("executeStream", (report) => portal.next(report))
+        this.run<Batch>("executeStream", (report) => portal.next(report))
       )
       const pull: Pull<Arr.NonEmptyReadonlyArray<object>, SqlError> = Effect.suspend(() =>
         isLast ? Cause.done() : Effect.flatMap(next, ({ isLast: isEnd, rows }) => {
