@@ -57,11 +57,12 @@ const program = Effect.fnUntraced(function*(clock: JumpingClock, reports: LeakRe
   )
   const isForgotten = Effect.gen(function*() {
     const left = yield* SessionRegistry.list()
-    if (owned.shut.at < Infinity) return
     yield* Simulation.check("no key is left when nobody borrows", known().length === 0, () => JSON.stringify(known()))
     yield* Simulation.check("no item is left when nobody borrows", left.length === 0, () => JSON.stringify(left))
   })
   yield* simulate(owned, [worldOf(0), worldOf(1), worldOf(2)], Scope.close(scope, Exit.void), isForgotten)
+  yield* Effect.sleep("1 second")
+  yield* Simulation.check("no key is left of closed pools", known().length === 0, () => JSON.stringify(known()))
 })
 
 export default { name: "KeyedPool", program: withClock(program), phases, faults } satisfies Simulation.Scenario

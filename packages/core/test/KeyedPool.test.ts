@@ -93,6 +93,21 @@ describe("KeyedPool", () => {
       assert.deepStrictEqual(yield* KeyedPool.keys(pool), [])
     }).pipe(isolated))
 
+  it.effect("forgets a closed key that had only callers that waited", () =>
+    Effect.gen(function*() {
+      const pool = yield* KeyedPool.make({
+        acquire: () => Effect.delay(Effect.fail("refused" as const), "1 millis"),
+        max: 1,
+        backoff: { base: "1 second", max: "1 second" }
+      })
+      for (let i = 0; i < 2; i++) yield* start(Effect.exit(KeyedPool.use(pool, "a", () => Effect.void)))
+      yield* TestClock.adjust("1 millis")
+      assert.deepInclude(yield* KeyedPool.stats(pool), { total: 0, waiting: 1 })
+      yield* KeyedPool.drain(pool)
+      yield* TestClock.adjust("1 minute")
+      assert.deepStrictEqual(yield* KeyedPool.keys(pool), [])
+    }).pipe(Effect.scoped, isolated))
+
   it.effect("`invalidate` and `refresh` concern the items of one key", () =>
     Effect.gen(function*() {
       const of = servers()

@@ -128,6 +128,7 @@ export class Core<A, E> implements Timers.Timer, Lender, Queue<A, E | PoolError>
   shut(): number {
     this.drainsUntil ??= this.now + this.settings.drainTimeout
     this.perform(this.machine.shut())
+    this.changed()
     this.timers.clear(this)
     return this.drainsUntil
   }
