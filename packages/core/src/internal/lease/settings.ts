@@ -68,7 +68,8 @@ export const checked = (options: Options): Settings => {
   OptionCheck.fields("options", options, fields)
   const { holder = "", key, limit = 1, margin, poll = "250 millis", stepTimeout, ttl = "30 seconds", wait = 0 } =
     options
-  const millis = Duration.toMillis(OptionCheck.finite("ttl", ttl))
+  // Stores count whole milliseconds.
+  const millis = Math.ceil(Duration.toMillis(OptionCheck.finite("ttl", ttl)))
   if (millis < shortest) throw OptionCheck.wrong("ttl", ttl, `at least ${shortest} milliseconds`)
   const before = Duration.toMillis(OptionCheck.finite("margin", margin ?? millis / 10))
   if (before >= millis / 2) throw OptionCheck.wrong("margin", margin, "less than half of `ttl`")
