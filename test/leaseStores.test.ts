@@ -16,8 +16,9 @@ import * as RedisServer from "./support/redis.ts"
 
 describe("In memory", () => suite("memory", Effect.map(storeOf(LeaseStore.layerMemory), (store) => [store, store])))
 
+const inFolder = (folder: string) => storeOf(LeaseStoreFile.layer({ folder }).pipe(Layer.provide(NodeServices.layer)))
+
 describe("In files", () => {
-  const inFolder = (folder: string) => storeOf(LeaseStoreFile.layer({ folder }).pipe(Layer.provide(NodeServices.layer)))
   const newFolder = Effect.flatMap(FileSystem.FileSystem, (fs) => fs.makeTempDirectoryScoped()).pipe(
     Effect.map((folder) => `${folder}/leases`),
     Effect.provide(NodeServices.layer)
@@ -71,6 +72,8 @@ describe("In files", () => {
     }))
 })
 
+const newer = (id: number, since?: number) => ({ id, name: `newer${id}`, since, up: Effect.void })
+
 /** A database of its own on a real server. */
 const database = Effect.gen(function*() {
   const address = yield* Postgres.available
@@ -78,10 +81,15 @@ const database = Effect.gen(function*() {
   return NodePostgres.layer({ host, port, user, database: yield* Postgres.database(address) })
 })
 
-describe.skipIf(!Postgres.isAvailable)("In PostgreSQL", () => {
-  const inDatabase = <E>(layer: Layer.Layer<SqlClient.SqlClient, E>) =>
-    storeOf(LeaseStoreSql.layer().pipe(Layer.provide(layer)))
+const inDatabase = <E>(layer: Layer.Layer<SqlClient.SqlClient, E>) =>
+  storeOf(LeaseStoreSql.layer().pipe(Layer.provide(layer)))
 
+const withSql = <A, E>(
+  layer: Layer.Layer<SqlClient.SqlClient, E>,
+  f: (sql: SqlClient.SqlClient) => Effect.Effect<A, unknown>
+) => Effect.provide(Effect.flatMap(SqlClient.SqlClient, f), layer)
+
+describe.skipIf(!Postgres.isAvailable)("In PostgreSQL", () => {
   // Both make the tables at once.
   suite(
     "sql",
@@ -90,11 +98,6 @@ describe.skipIf(!Postgres.isAvailable)("In PostgreSQL", () => {
       (layer) => Effect.all([inDatabase(layer), inDatabase(layer)], { concurrency: "unbounded" })
     )
   )
-
-  const withSql = <A, E>(
-    layer: Layer.Layer<SqlClient.SqlClient, E>,
-    f: (sql: SqlClient.SqlClient) => Effect.Effect<A, unknown>
-  ) => Effect.provide(Effect.flatMap(SqlClient.SqlClient, f), layer)
 
   it.live("makes its tables once, however many processes start at once", () =>
     Effect.gen(function*() {
@@ -108,7 +111,6 @@ describe.skipIf(!Postgres.isAvailable)("In PostgreSQL", () => {
     Effect.gen(function*() {
       const layer = yield* database
       yield* inDatabase(layer)
-      const newer = (id: number, since?: number) => ({ id, name: `newer${id}`, since, up: Effect.void })
       const migrate = (migrations: ReadonlyArray<SqlMigrations.Migration>) =>
         Effect.provide(SqlMigrations.run({ table: "clawback_leases_migrations", migrations }), layer)
       yield* migrate([newer(2, 1)])
@@ -139,10 +141,10 @@ describe.skipIf(!Postgres.isAvailable)("In PostgreSQL", () => {
     }))
 })
 
-describe.skipIf(!RedisServer.isAvailable)("In Redis", () => {
-  const inRedis = ({ host, port }: RedisServer.Address, prefix: string) =>
-    storeOf(LeaseStoreRedis.layer({ prefix }).pipe(Layer.provide(NodeRedis.layer({ socket: { host, port } }))))
+const inRedis = ({ host, port }: RedisServer.Address, prefix: string) =>
+  storeOf(LeaseStoreRedis.layer({ prefix }).pipe(Layer.provide(NodeRedis.layer({ socket: { host, port } }))))
 
+describe.skipIf(!RedisServer.isAvailable)("In Redis", () => {
   suite(
     "redis",
     Effect.gen(function*() {

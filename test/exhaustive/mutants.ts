@@ -1,5 +1,6 @@
 /** Mistakes in the machines, one for each rule, that the enumeration must detect: `npm run mutate`. */
 import type { Mutant } from "../support/mutant.ts"
+import { leaseMachine } from "./mutants/leaseMachine.ts"
 import { poolMachine } from "./mutants/poolMachine.ts"
 
 const pool = "packages/core/src/internal/transport/machine.ts"
@@ -435,5 +436,6 @@ export const mutants: ReadonlyArray<Mutant> = [
     replace: "  return at",
     rule: "it knows which of several is around"
   },
+  ...leaseMachine,
   ...poolMachine
 ]

@@ -4,6 +4,7 @@ import { mutants as compaction } from "./mutants/compaction.ts"
 import { mutants as conversation } from "./mutants/conversation.ts"
 import { mutants as embeddings } from "./mutants/embeddings.ts"
 import { mutants as keyedPool } from "./mutants/keyedPool.ts"
+import { mutants as lease } from "./mutants/lease.ts"
 import { mutants as pool } from "./mutants/pool.ts"
 import { mutants as requestScope } from "./mutants/requestScope.ts"
 import { mutants as shutdown } from "./mutants/shutdown.ts"
@@ -462,6 +463,7 @@ export const mutants: ReadonlyArray<Mutant> = [
   ...embeddings,
   ...keyedPool,
   ...pool,
+  ...lease,
   ...transport,
   ...target
 ]

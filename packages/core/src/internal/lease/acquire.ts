@@ -14,7 +14,7 @@ import { Waiter, waitersOf } from "./line.ts"
 import { LeaseMetrics, type Outcome } from "./metrics.ts"
 import type { LeaseStore, Request } from "./model.ts"
 import type { Settings } from "./settings.ts"
-import { bounded, releaseLater, timedOut } from "./steps.ts"
+import { bounded, releaseLater } from "./steps.ts"
 
 /** Whether the store may have granted something to a caller that does not know it. */
 const mayBeGranted = (exit: Exit.Exit<unknown, unknown>): boolean =>
@@ -23,31 +23,45 @@ const mayBeGranted = (exit: Exit.Exit<unknown, unknown>): boolean =>
     Cause.isFailReason(reason) && reason.error instanceof LeaseStoreError && !reason.error.isUnknown
   )
 
-/** Asks the store once. What it may have granted unseen is released in the background. */
-const ask = (
-  of: Holding,
-  request: Request,
-  restore: Restore
-): Effect.Effect<Hold | number, LeaseStoreError | SessionRevoked> =>
-  Effect.suspend(() => {
-    const { environment, settings: { key, margin, stepTimeout, ttl }, store } = of
-    const limit = { store, operation: "acquire", key, millis: stepTimeout } as const
-    const askedAt = Monotonic.millis(environment.clock)
-    const answered = Effect.flatMap(
-      bounded(Effect.suspend(() => store.acquire(request)), limit, restore),
-      (answer): Effect.Effect<Hold | number, LeaseStoreError> => {
-        if (answer._tag === "Busy") return Effect.succeed(answer.retryIn)
-        // The process may have been paused.
-        return Monotonic.millis(environment.clock) < askedAt + ttl - margin
-          ? Effect.succeed(new Hold(of, { key, id: request.id, token: answer.token }, askedAt))
-          : Effect.fail(timedOut(store, "acquire", key, stepTimeout))
-      }
-    )
-    return Effect.onExitPrimitive(
-      answered,
-      (exit) => mayBeGranted(exit) ? releaseLater(store, request, ttl, stepTimeout, environment.context) : undefined
-    )
-  })
+/** One caller that asks, as often as it takes. */
+class Asking {
+  /** Whether the store may have granted a lease unseen. A repeated request gets it; it is released if there is none. */
+  private isUnsure = false
+  private readonly of: Holding
+  private readonly request: Request
+
+  constructor(of: Holding) {
+    const { environment: { random }, settings: { holder, key, limit, ttl } } = of
+    this.of = of
+    this.request = { key, id: IdempotencyKey.make(random), limit, ttl, holder }
+  }
+
+  /** Asks the store once. Returns a lease, or when to ask again. */
+  once(restore: Restore): Effect.Effect<Hold | number, LeaseStoreError | SessionRevoked> {
+    return Effect.suspend(() => {
+      const { of, request } = this
+      const { environment: { clock }, settings: { key, stepTimeout }, store } = of
+      const limit = { store, operation: "acquire", key, millis: stepTimeout } as const
+      const askedAt = Monotonic.millis(clock)
+      const answered = Effect.map(
+        bounded(Effect.suspend(() => store.acquire(request)), limit, restore),
+        (answer) =>
+          answer._tag === "Busy" ? answer.retryIn : new Hold(of, { key, id: request.id, token: answer.token }, askedAt)
+      )
+      return Effect.onExitPrimitive(answered, (exit) => {
+        if (mayBeGranted(exit)) this.isUnsure = true
+        return undefined
+      })
+    })
+  }
+
+  /** Gives up. What the store may have granted unseen is released in the background. */
+  get end(): Effect.Effect<void> | undefined {
+    const { environment, settings: { stepTimeout, ttl }, store } = this.of
+    const { id, key } = this.request
+    return this.isUnsure ? releaseLater(store, { key, id }, ttl, stepTimeout, environment.context) : undefined
+  }
+}
 
 /** Waits until it is woken, for at most `millis`. Whole ones, since a clock may stand still for less. */
 const pause = (waiter: Waiter, millis: number, restore: Restore): Effect.Effect<void, SessionRevoked> =>
@@ -59,32 +73,26 @@ const outcomeOf = (exit: Exit.Exit<unknown, unknown>): Outcome => {
   return error instanceof LeaseBusy ? "busy" : error instanceof LeaseStoreError ? "failed" : "interrupted"
 }
 
-const waiting = Effect.fnUntraced(function*(of: Holding, waiter: Waiter, restore: Restore) {
-  const { environment: { clock, random }, settings, store } = of
-  const { holder, key, limit, poll, ttl, wait } = settings
+const waiting = Effect.fnUntraced(function*(of: Holding, asking: Asking, waiter: Waiter, restore: Restore) {
+  const { environment: { clock, random }, settings: { key, limit, poll, wait }, store } = of
   const waiters = waitersOf(store)
   const startedAt = Monotonic.millis(clock)
   const until = startedAt + wait
-  const request: Request = { key, id: IdempotencyKey.make(random), limit, ttl, holder }
   let failure: LeaseStoreError | undefined
   let retryIn = poll
   // Who comes now does not overtake those who wait.
   let mayAsk = !waiters.isAnyoneWaiting(key)
   for (;;) {
     if (mayAsk) {
-      const answer = yield* Effect.catchTag(
-        ask(of, request, restore),
-        "LeaseStoreError",
-        (error) => Effect.succeed(error)
-      )
+      const answer = yield* Effect.catchTag(asking.once(restore), "LeaseStoreError", (error) => Effect.succeed(error))
       if (answer instanceof Hold) return answer
       failure = answer instanceof LeaseStoreError ? answer : undefined
       retryIn = typeof answer === "number" ? answer : poll
     }
     const now = Monotonic.millis(clock)
     if (now >= until) {
-      return yield* failure ??
-        new LeaseBusy({ key, limit, waited: Duration.millis(now - startedAt), retryIn: Duration.millis(retryIn) })
+      const waited = Duration.millis(now - startedAt)
+      return yield* failure ?? new LeaseBusy({ key, limit, waited, retryIn: Duration.millis(retryIn) })
     }
     if (!waiter.isWaiting) waiters.join(key, waiter)
     const next = Math.max(1, Math.min(retryIn, poll * (0.5 + 0.5 * random.nextDoubleUnsafe())))
@@ -99,13 +107,12 @@ export const acquiring = (settings: Settings, store: LeaseStore) => (restore: Re
     const environment = environmentOf(fiber)
     const metrics = new LeaseMetrics(store.name, environment.context)
     const waiter = new Waiter()
+    const of = { settings, store, environment, metrics }
+    const asking = new Asking(of)
     const startedAt = Monotonic.millis(environment.clock)
-    return Effect.onExitPrimitive(
-      waiting({ settings, store, environment, metrics }, waiter, restore),
-      (exit) => {
-        waitersOf(store).leave(settings.key, waiter)
-        metrics.requested(outcomeOf(exit), Monotonic.millis(environment.clock) - startedAt)
-        return undefined
-      }
-    )
+    return Effect.onExitPrimitive(waiting(of, asking, waiter, restore), (exit) => {
+      waitersOf(store).leave(settings.key, waiter)
+      metrics.requested(outcomeOf(exit), Monotonic.millis(environment.clock) - startedAt)
+      return Exit.isSuccess(exit) ? undefined : asking.end
+    })
   })

@@ -40,7 +40,7 @@ const why: Readonly<Record<LossReason, string>> = {
  */
 export class LeaseLost extends ReadableError.tagged<LeaseLost>("@clawback/core/LeaseLost")("LeaseLost", {
   key: Schema.String,
-  token: Schema.Int,
+  token: Schema.Number,
   reason: LossReason,
   /** Why the last renewal failed. */
   cause: Schema.optional(Schema.Defect())

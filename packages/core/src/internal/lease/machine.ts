@@ -32,7 +32,7 @@ export interface State {
 export interface Now {
   /** Milliseconds, for the expiry. */
   readonly millis: number
-  /** Whole microseconds of wall time, for tokens. */
+  /** Microseconds of wall time, for tokens. */
   readonly micros: number
   /** For how many milliseconds the store has been up, if it loses leases when it is restarted. Otherwise infinity. */
   readonly up: number
@@ -72,7 +72,7 @@ export const acquire = (state: State, request: Request, now: Now): readonly [Sta
     return [{ token: state.token, held }, { _tag: "Busy", retryIn: first - now.millis }]
   }
   if (now.up < ttl) return [{ token: state.token, held }, { _tag: "Busy", retryIn: ttl - now.up }]
-  const token = Math.max(state.token + 1, now.micros)
+  const token = Math.max(state.token + 1, Math.floor(now.micros))
   const granted: Held = { id, token, ttl, holder, expiresAt: now.millis + ttl }
   return [{ token, held: [...held, granted] }, { _tag: "Granted", token }]
 }

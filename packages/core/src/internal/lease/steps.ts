@@ -9,7 +9,7 @@ import { LeaseStoreError } from "./errors.ts"
 import { waitersOf } from "./line.ts"
 import type { LeaseStore, Release } from "./model.ts"
 
-export const timedOut = (
+const timedOut = (
   store: LeaseStore,
   operation: LeaseStoreError["operation"],
   key: string,
