@@ -5,6 +5,7 @@ import * as LeaseStoreRedis from "@clawback/core/LeaseStoreRedis"
 import * as LeaseStoreSql from "@clawback/core/LeaseStoreSql"
 import * as SqlMigrations from "@clawback/core/SqlMigrations"
 import * as NodePostgres from "@clawback/node/NodePostgres"
+import * as NodeSqlite from "@clawback/node/NodeSqlite"
 import { NodeRedis, NodeServices } from "@effect/platform-node"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, FileSystem, Layer, Logger } from "effect"
@@ -18,12 +19,12 @@ describe("In memory", () => suite("memory", Effect.map(storeOf(LeaseStore.layerM
 
 const inFolder = (folder: string) => storeOf(LeaseStoreFile.layer({ folder }).pipe(Layer.provide(NodeServices.layer)))
 
-describe("In files", () => {
-  const newFolder = Effect.flatMap(FileSystem.FileSystem, (fs) => fs.makeTempDirectoryScoped()).pipe(
-    Effect.map((folder) => `${folder}/leases`),
-    Effect.provide(NodeServices.layer)
-  )
+const newFolder = Effect.flatMap(FileSystem.FileSystem, (fs) => fs.makeTempDirectoryScoped()).pipe(
+  Effect.map((folder) => `${folder}/leases`),
+  Effect.provide(NodeServices.layer)
+)
 
+describe("In files", () => {
   suite("file", Effect.flatMap(newFolder, (folder) => Effect.all([inFolder(folder), inFolder(folder)])))
 
   const request = { key: "a", id: "1", limit: 1, ttl: 60_000, holder: "" }
@@ -139,6 +140,17 @@ describe.skipIf(!Postgres.isAvailable)("In PostgreSQL", () => {
       yield* withSql(layer, (sql) => sql`UPDATE clawback_leases SET expires_at = expires_at - 60001`)
       assert.deepStrictEqual(yield* left, [{ lease_key: "b" }])
     }))
+})
+
+describe("In SQLite", () => {
+  suite(
+    "sqlite",
+    Effect.flatMap(newFolder, (folder) => {
+      const file = NodeSqlite.layer({ file: `${folder}.db` })
+      // Both make the tables at once, on connections of their own.
+      return Effect.all([inDatabase(Layer.fresh(file)), inDatabase(Layer.fresh(file))], { concurrency: "unbounded" })
+    })
+  )
 })
 
 const inRedis = ({ host, port }: RedisServer.Address, prefix: string) =>

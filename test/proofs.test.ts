@@ -5,6 +5,7 @@ import { execPath } from "node:process"
 import { text } from "node:stream/consumers"
 import { assert, it } from "vitest"
 import * as Postgres from "./support/postgres.ts"
+import * as Redis from "./support/redis.ts"
 
 const prove = async (name: string): Promise<void> => {
   const child = spawn(
@@ -41,5 +42,11 @@ it.each([
 it.skipIf(!Postgres.isInstalled)(
   "postgres: keeps its connections within their limit, and comes back after a restart and a suspension",
   () => prove("postgres"),
+  60_000
+)
+
+it.skipIf(!Redis.isInstalled && !Postgres.isInstalled)(
+  "leases: never has more holders than the limit, whoever is killed, paused or restarted",
+  () => prove("leases"),
   60_000
 )

@@ -90,7 +90,7 @@ const calling = <A, E, R>(
     process.calls.set(name, call)
     return Effect.onExit(f(call), (exit) => {
       process.calls.delete(name)
-      return judge(world, process, call, exit)
+      return judge(process, call, exit)
     })
   })
 
@@ -137,7 +137,7 @@ const isRefusal = (reason: Cause.Reason<unknown>): boolean =>
   (reason.error instanceof Lease.LeaseBusy || reason.error instanceof Lease.LeaseStoreError)
 
 const judge = Effect.fnUntraced(
-  function*(world: World, process: Process, call: Call, exit: Exit.Exit<unknown, unknown>) {
+  function*(process: Process, call: Call, exit: Exit.Exit<unknown, unknown>) {
     const { clock } = process
     const slack = clock.paused + 2
     if (call.startedAt === never) {

@@ -132,7 +132,7 @@ export class Server {
   )
 
   acquire(request: LeaseStore.Request): Effect.Effect<LeaseStore.Answer> {
-    return Effect.suspend(() => {
+    return Effect.suspend((): Effect.Effect<LeaseStore.Answer> => {
       const { live, now } = this
       const own = live.find(({ id }) => id === request.id)
       const [after, answer] = Machine.acquire(this.state, request, this.moment)
