@@ -35,6 +35,7 @@ import * as Layer from "effect/Layer"
 import { Redis, type RedisError } from "effect/persistence/Redis"
 import { LeaseStoreError } from "./internal/lease/errors.ts"
 import type { Holder } from "./internal/lease/model.ts"
+import { isUnsent } from "./internal/lease/reach.ts"
 import * as Scripts from "./internal/lease/redisScripts.ts"
 import { LeaseStore } from "./LeaseStore.ts"
 import * as OptionCheck from "./OptionCheck.ts"
@@ -50,7 +51,7 @@ const failedTo = (operation: LeaseStoreError["operation"], key: string) => (caus
     operation,
     key,
     problem: "Redis did not answer as it should. Check that it can be reached: see the cause",
-    isUnknown: true,
+    isUnknown: !isUnsent(cause),
     cause
   })
 

@@ -35,6 +35,7 @@ import { SqlClient } from "effect/sql/SqlClient"
 import type { SqlError } from "effect/sql/SqlError"
 import { LeaseStoreError } from "./internal/lease/errors.ts"
 import * as Machine from "./internal/lease/machine.ts"
+import { isUnsent } from "./internal/lease/reach.ts"
 import { Steps } from "./internal/lease/sqlSteps.ts"
 import { LeaseStore } from "./LeaseStore.ts"
 import * as OptionCheck from "./OptionCheck.ts"
@@ -54,7 +55,7 @@ const failedTo = (operation: LeaseStoreError["operation"], key: string) => (caus
     operation,
     key,
     problem: `${cause.message}. Check that the database can be reached`,
-    isUnknown: true,
+    isUnknown: !isUnsent(cause),
     cause
   })
 
