@@ -43,6 +43,12 @@ const run = FastCheck.record({
   steps: FastCheck.array(step, { maxLength: 25 })
 })
 
+const moment = (micros: number, up = -1): Machine.Now => ({
+  millis: Math.floor(micros / 1000),
+  micros,
+  up: up < 0 ? Infinity : up
+})
+
 it.live.skipIf(!RedisServer.isAvailable)("the scripts answer as the machine does", () =>
   Effect.gen(function*() {
     const address = yield* RedisServer.available
@@ -56,11 +62,6 @@ it.live.skipIf(!RedisServer.isAvailable)("the scripts answer as the machine does
         const key = `${prefix}${++keys}`
         let state = Machine.empty
         const tokens = new Map<string, number>()
-        const moment = (micros: number, up = -1): Machine.Now => ({
-          millis: Math.floor(micros / 1000),
-          micros,
-          up: up < 0 ? Infinity : up
-        })
         for (const one of steps) {
           if (one._tag === "pause") {
             yield* Effect.sleep(one.millis)

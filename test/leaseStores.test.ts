@@ -41,7 +41,7 @@ describe("In files", () => {
       const old = `${folder}/${keys}/next-of-a-killed-process`
       writeFileSync(old, "{}")
       writeFileSync(`${folder}/${keys}/next-of-a-live-process`, "{}")
-      utimesSync(old, new Date(0), new Date(0))
+      utimesSync(old, 0, 0)
       yield* store.acquire(request)
       yield* store.release(request)
       const names = readdirSync(`${folder}/${keys}`)

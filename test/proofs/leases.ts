@@ -42,26 +42,29 @@ const outages = isSmall ? 1 : 4
 const tolerance = 400
 const back = ttl + 1000
 
+/** Suspends a server for the time that the effect takes. */
+type Suspend = (during: Effect.Effect<void>) => Effect.Effect<void>
+
 interface Target {
   readonly backend: Backend
-  /** Suspends the server for the time that the effect takes. Undefined: there is no server. */
-  readonly suspend: ((during: Effect.Effect<void>) => Effect.Effect<void>) | undefined
-  readonly restart: Effect.Effect<void> | undefined
+  /** What can be done to the servers: one, or none. */
+  readonly servers: ReadonlyArray<{ readonly suspend: Suspend; readonly restart: Effect.Effect<void> }>
 }
+
+const suspending = ({ freeze, thaw }: Pick<Redis.Server, "freeze" | "thaw">): Suspend => (during) =>
+  Effect.andThen(freeze, Effect.ensuring(during, thaw))
 
 const targets: ReadonlyArray<Effect.Effect<Target, never, Scope.Scope>> = [
   ...Redis.isInstalled
     ? [Effect.map(Redis.start(), (server): Target => ({
       backend: { name: "redis", port: server.port },
-      suspend: (during) => Effect.andThen(server.freeze, Effect.ensuring(during, server.thaw)),
-      restart: server.restartEmpty
+      servers: [{ suspend: suspending(server), restart: server.restartEmpty }]
     }))]
     : [],
   ...Postgres.isInstalled && (!isSmall || !Redis.isInstalled)
     ? [Effect.map(Postgres.start({ settings: { max_connections: 60 } }), (server): Target => ({
       backend: { name: "postgres", port: server.port },
-      suspend: (during) => Effect.andThen(server.freeze, Effect.ensuring(during, server.thaw)),
-      restart: server.restart
+      servers: [{ suspend: suspending(server), restart: server.restart }]
     }))]
     : [],
   ...isSmall ? [] : [
@@ -70,7 +73,7 @@ const targets: ReadonlyArray<Effect.Effect<Target, never, Scope.Scope>> = [
         Effect.sync(() => mkdtempSync(join(tmpdir(), "clawback-leases-"))),
         (folder) => Effect.sync(() => rmSync(folder, { recursive: true, force: true }))
       ),
-      (folder): Target => ({ backend: { name: "file", folder }, suspend: undefined, restart: undefined })
+      (folder): Target => ({ backend: { name: "file", folder }, servers: [] })
     )
   ]
 ]
@@ -94,6 +97,19 @@ const startWorker = (folder: string, backend: Backend, number: number) =>
     })
     await once(child, "message")
     return { child, file, pausedAt: [], endedAt: undefined }
+  })
+
+/** Ends a process in order. Returns 1 if it did not end by itself. */
+const endOne = (worker: Worker) =>
+  Effect.gen(function*() {
+    const { child } = worker
+    const exited = Effect.promise(async () => (await once(child, "exit"))[0])
+    const ended = yield* Effect.forkChild(exited, { startImmediately: true })
+    child.disconnect()
+    const code = yield* Effect.timeoutOption(Fiber.join(ended), 2 * stepTimeout + 3000)
+    if (Option.isNone(code)) child.kill("SIGKILL")
+    worker.endedAt = now()
+    return Option.isSome(code) && code.value === 0 ? 0 : 1
   })
 
 /** The processes, of which a killed one is replaced. */
@@ -135,18 +151,10 @@ class Workers {
 
   /** Ends all of them in order. Returns how many did not end by themselves. */
   get end(): Effect.Effect<number> {
-    return Effect.promise(async () => {
-      const ends = await Promise.all(this.live.map(async (worker) => {
-        const exited = once(worker.child, "exit")
-        worker.child.disconnect()
-        const late = setTimeout(() => worker.child.kill("SIGKILL"), 2 * stepTimeout + 3000)
-        const [code] = await exited
-        clearTimeout(late)
-        worker.endedAt = now()
-        return code
-      }))
-      return ends.filter((code) => code !== 0).length
-    })
+    return Effect.map(
+      Effect.forEach(this.live, endOne, { concurrency: "unbounded" }),
+      (faults) => faults.reduce((sum: number, fault) => sum + fault, 0)
+    )
   }
 }
 
@@ -169,7 +177,7 @@ const untilBack = (workers: Workers, from: number, isNew: boolean) =>
   })
 
 /** A grant expires while its renewal is on the way to a suspended server. Returns whether the renewal revived it. */
-const isRevived = Effect.fnUntraced(function*(store: LeaseStore.LeaseStore, suspend: NonNullable<Target["suspend"]>) {
+const isRevived = Effect.fnUntraced(function*(store: LeaseStore.LeaseStore, suspend: Suspend) {
   const id = String(now())
   const answer = yield* store.acquire({ key: "late", id, limit: 1, ttl: 300, holder: "" })
   if (answer._tag === "Busy") return true
@@ -182,7 +190,7 @@ const isRevived = Effect.fnUntraced(function*(store: LeaseStore.LeaseStore, susp
 })
 
 /** What the holders do while the server is away, and after that. */
-const outage = Effect.fnUntraced(function*(workers: Workers, suspend: NonNullable<Target["suspend"]>) {
+const outage = Effect.fnUntraced(function*(workers: Workers, suspend: Suspend) {
   const from = now()
   yield* suspend(Effect.sleep(ttl + 400))
   const to = now()
@@ -197,7 +205,7 @@ const outage = Effect.fnUntraced(function*(workers: Workers, suspend: NonNullabl
 })
 
 const prove = Effect.fnUntraced(function*(target: Target) {
-  const { backend, restart, suspend } = target
+  const { backend, servers } = target
   const random = seeded(0x1ea5e)
   const folder = yield* Effect.acquireRelease(
     Effect.sync(() => mkdtempSync(join(tmpdir(), "clawback-holders-"))),
@@ -239,7 +247,7 @@ const prove = Effect.fnUntraced(function*(target: Target) {
   const suspensions = []
   const afterRestart: Array<number> = []
   let revived = 0
-  for (let i = 0; i < outages && suspend !== undefined && restart !== undefined; i++) {
+  for (const { restart, suspend } of servers.flatMap((server) => Array.from({ length: outages }, () => server))) {
     suspensions.push(yield* outage(workers, suspend))
     if (yield* Effect.orDie(isRevived(store, suspend))) revived++
     yield* restart

@@ -7,7 +7,7 @@
  */
 import { Lease, LeaseStore, SessionError, SessionRegistry } from "@clawback/core"
 import { Simulation } from "@clawback/testing"
-import { Cause, Clock, Effect, Exit, Fiber, Latch, Scope } from "effect"
+import { Cause, Clock, Data, Effect, Exit, Fiber, Latch, Scope } from "effect"
 import { type Granted, lost, ProcessClock, refused, Server, storeOf } from "../support/simulatedLeases.ts"
 
 const processes = 3
@@ -19,7 +19,7 @@ const stepTimeout = 24
 const poll = 20
 const key = "key"
 
-class Broken extends Error {}
+class Broken extends Data.TaggedError("Broken") {}
 
 /** A moment that has not come. */
 const never = -1

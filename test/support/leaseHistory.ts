@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs"
 import type { Event } from "./leaseHolders.ts"
 
 /** When one process held one lease. */
-export interface Span {
+interface Span {
   readonly key: string
   readonly token: number
   readonly pid: number
@@ -12,13 +12,13 @@ export interface Span {
   readonly to: number
 }
 
-export interface Write {
+interface Write {
   readonly at: number
   readonly key: string
   readonly token: number
 }
 
-export interface Attempt {
+interface Attempt {
   readonly at: number
   readonly took: number
   readonly error: string | undefined

@@ -5,7 +5,7 @@
  * Each event is written to a file at once, with the time of the machine's monotonic clock, so that it outlives a `kill -9`.
  */
 import { Lease } from "@clawback/core"
-import { Effect, Exit, Fiber } from "effect"
+import { Effect, Exit, Fiber, Random } from "effect"
 import { appendFileSync } from "node:fs"
 import { argv, pid } from "node:process"
 import { type Backend, storeLayer } from "./leaseBackends.ts"
@@ -33,11 +33,11 @@ const record = (event: Event) => appendFileSync(orders.file, `${JSON.stringify(e
 const work = (key: string, lease: Lease.Lease) =>
   Effect.gen(function*() {
     const { token } = lease
-    const until = now() + Math.random() * orders.longest
+    const until = now() + (yield* Random.nextBetween(0, orders.longest))
     record({ type: "begin", at: now(), key, token })
     yield* Effect.gen(function*() {
       while (now() < until) {
-        yield* Effect.sleep(10 + Math.random() * 30)
+        yield* Effect.sleep(yield* Random.nextBetween(10, 40))
         yield* lease.check
         // The check and the write are one step.
         record({ type: "write", at: now(), key, token })

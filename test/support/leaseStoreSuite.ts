@@ -9,7 +9,7 @@ let keys = 0
 
 /** A request for a key that no other test uses. */
 const newRequest = (id = "a"): LeaseStore.Request => ({
-  key: `key '${++keys}' ü\n${Math.random()}`,
+  key: `key '${++keys}' of ${process.pid} ü\n`,
   id,
   limit: 1,
   ttl: 60_000,
