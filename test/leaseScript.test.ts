@@ -1,5 +1,5 @@
 /** The scripts of leases in Redis do what the machine does, for any steps by the server's clock. */
-import { NodeRedis } from "@effect/platform-node"
+import * as NodeRedis from "@clawback/node/NodeRedis"
 import { assert, it } from "@effect/vitest"
 import { Effect, Layer } from "effect"
 import { Redis } from "effect/persistence"
@@ -53,7 +53,7 @@ it.live.skipIf(!RedisServer.isAvailable)("the scripts answer as the machine does
   Effect.gen(function*() {
     const address = yield* RedisServer.available
     const prefix = yield* RedisServer.keyPrefix(address)
-    const context = yield* Layer.build(NodeRedis.layer({ socket: { host: address.host, port: address.port } }))
+    const context = yield* Layer.build(NodeRedis.layer({ host: address.host, port: address.port }))
     let keys = 0
 
     const compare = Effect.fnUntraced(

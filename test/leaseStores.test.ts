@@ -5,8 +5,9 @@ import * as LeaseStoreRedis from "@clawback/core/LeaseStoreRedis"
 import * as LeaseStoreSql from "@clawback/core/LeaseStoreSql"
 import * as SqlMigrations from "@clawback/core/SqlMigrations"
 import * as NodePostgres from "@clawback/node/NodePostgres"
+import * as NodeRedis from "@clawback/node/NodeRedis"
 import * as NodeSqlite from "@clawback/node/NodeSqlite"
-import { NodeRedis, NodeServices } from "@effect/platform-node"
+import { NodeServices } from "@effect/platform-node"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, FileSystem, Layer, Logger } from "effect"
 import { SqlClient } from "effect/sql"
@@ -154,7 +155,7 @@ describe("In SQLite", () => {
 })
 
 const inRedis = ({ host, port }: RedisServer.Address, prefix: string) =>
-  storeOf(LeaseStoreRedis.layer({ prefix }).pipe(Layer.provide(NodeRedis.layer({ socket: { host, port } }))))
+  storeOf(LeaseStoreRedis.layer({ prefix }).pipe(Layer.provide(NodeRedis.layer({ host, port }))))
 
 describe.skipIf(!RedisServer.isAvailable)("In Redis", () => {
   suite(

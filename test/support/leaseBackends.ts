@@ -3,7 +3,8 @@ import * as LeaseStoreFile from "@clawback/core/LeaseStoreFile"
 import * as LeaseStoreRedis from "@clawback/core/LeaseStoreRedis"
 import * as LeaseStoreSql from "@clawback/core/LeaseStoreSql"
 import * as NodePostgres from "@clawback/node/NodePostgres"
-import { NodeRedis, NodeServices } from "@effect/platform-node"
+import * as NodeRedis from "@clawback/node/NodeRedis"
+import { NodeServices } from "@effect/platform-node"
 import { Layer } from "effect"
 
 export type Backend =
@@ -14,7 +15,7 @@ export const storeLayer = (backend: Backend): Layer.Layer<never, unknown> => {
   switch (backend.name) {
     case "redis":
       return LeaseStoreRedis.layer().pipe(
-        Layer.provide(NodeRedis.layer({ socket: { host: "127.0.0.1", port: backend.port } }))
+        Layer.provide(NodeRedis.layer({ host: "127.0.0.1", port: backend.port }))
       )
     case "postgres":
       return LeaseStoreSql.layer().pipe(

@@ -12,14 +12,12 @@
  * ```ts no-run
  * import { Lease } from "@clawback/core"
  * import * as LeaseStoreRedis from "@clawback/core/LeaseStoreRedis"
- * import { Console, Effect, Layer } from "effect"
- * import type { Redis } from "effect/persistence"
- *
- * declare const MyRedis: Layer.Layer<Redis.Redis>
+ * import * as NodeRedis from "@clawback/node/NodeRedis"
+ * import { Config, Console, Effect, Layer } from "effect"
  *
  * const program = Lease.use({ key: "import", limit: 3, wait: "5 seconds" }, (lease) => Console.log(lease.token))
  *
- * await Effect.runPromise(Effect.provide(program, LeaseStoreRedis.layer().pipe(Layer.provide(MyRedis))))
+ * await Effect.runPromise(Effect.provide(program, LeaseStoreRedis.layer().pipe(Layer.provide(NodeRedis.layerConfig({ url: Config.Redacted("REDIS_URL") })))))
  * ```
  *
  * Imported by its own path, `@clawback/core/LeaseStoreRedis`. It needs Effect's `Redis` service, and Redis 5 or later.

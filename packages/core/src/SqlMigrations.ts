@@ -12,7 +12,7 @@
  * import { Effect } from "effect"
  * import { SqlClient } from "effect/sql"
  *
- * const tables = SqlMigrations.run({
+ * export const tables = SqlMigrations.run({
  *   table: "notes_migrations",
  *   migrations: [
  *     { id: 1, name: "notes", up: Effect.flatMap(SqlClient.SqlClient, (sql) => sql`CREATE TABLE notes (text TEXT NOT NULL)`) }
