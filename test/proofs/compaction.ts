@@ -105,7 +105,7 @@ for (const [index, messages] of fc.sample(Histories.history, { numRuns: generate
   const one = all[index % all.length]
   if (one === undefined) continue
   hold(tally, whole, { ...one, between: isBetween })
-  hold(moving, whole, { ...control(whole), between: never })
+  if (index % 20 === 0) hold(moving, whole, { ...control(whole), between: never })
 }
 
 const percent = ({ rate }: Hits) => Math.round(rate * 10_000) / 100

@@ -2,6 +2,7 @@
 import { type Compaction, TokenCount } from "@clawback/agent"
 import { Effect, Exit, Option } from "effect"
 import { LanguageModel, type Prompt, type Response } from "effect/ai"
+import { unfinished } from "./historyLaws.ts"
 import { isCacheable, PrefixCache, tokensOf } from "./prefixCache.ts"
 import { protocols, rejected, rendered, resolved } from "./promptRequests.ts"
 
@@ -66,21 +67,44 @@ const messagesOf = (items: Items) => items.map(({ message }) => message)
 /** One protocol's server, and what the conversation has sent to it. */
 class Server {
   private readonly cache = new PrefixCache()
-  private sent: ReadonlySet<Prompt.Message> = new Set()
+  private sent: ReadonlyArray<Prompt.Message> = []
+  private tokens = 0
   private readonly protocol: (typeof protocols)[number]
 
   constructor(protocol: (typeof protocols)[number]) {
     this.protocol = protocol
   }
 
+  /** The tokens of the messages that the last request had too. */
+  private sentOf(messages: ReadonlyArray<Prompt.Message>): number {
+    if (this.sent.every((message, at) => message === messages[at])) return this.tokens
+    const known = new Set(this.sent)
+    const before = messages.filter((message) => known.has(message))
+    return before.length === 0 ? 0 : tokensOf(rendered(this.protocol, before))
+  }
+
   /** Sends a request. The tokens of messages that the last request had, and those that came from the cache. */
   send(messages: ReadonlyArray<Prompt.Message>, isRemembered = true): readonly [sent: number, cached: number] {
-    const before = messages.filter((message) => this.sent.has(message))
-    const sent = before.length === 0 ? 0 : tokensOf(rendered(this.protocol, before))
-    const cached = this.cache.send(rendered(this.protocol, messages))
-    if (isRemembered) this.sent = new Set(messages)
+    const sent = this.sentOf(messages)
+    const prompt = rendered(this.protocol, messages)
+    const cached = this.cache.send(prompt)
+    if (isRemembered) {
+      this.sent = messages
+      this.tokens = tokensOf(prompt)
+    }
     return isCacheable(sent) ? [sent, Math.min(sent, cached)] : [0, 0]
   }
+}
+
+/** Why no provider accepts a history, its unfinished calls resolved. */
+const verdicts = new WeakMap<Items, { readonly wrong: string | undefined }>()
+
+const verdict = (items: Items): string | undefined => {
+  const before = verdicts.get(items)
+  if (before !== undefined) return before.wrong
+  const wrong = rejected(resolved(messagesOf(items)))
+  verdicts.set(items, { wrong })
+  return wrong
 }
 
 export interface Held {
@@ -123,10 +147,10 @@ export const hold = (
     }
     const size = items.reduce((sum, { message }) => sum + TokenCount.estimate(message), 0)
     if (size > budget) fault(`${size} tokens are above the budget of ${budget}`)
-    const wrong = rejected(resolved(messagesOf(items)))
+    const wrong = verdict(items)
     // No provider accepts a conversation without a message of the user, also before a compaction.
     if (wrong === undefined) tally.judged++
-    else if (rejected(resolved(messagesOf(before))) === undefined) fault(wrong)
+    else if (verdict(before) === undefined) fault(wrong)
   }
   const request = () => {
     compact()
@@ -140,8 +164,9 @@ export const hold = (
     isFirst = false
   }
   for (const [at, message] of messages.entries()) {
-    if (message.role === "assistant" && rejected(messagesOf(items)) === undefined) request()
-    else if (between()) compact()
+    if (message.role === "assistant" && unfinished(items).length === 0 && verdict(items) === undefined) {
+      request()
+    } else if (between()) compact()
     items = [...items, { message, position: at + 1 }]
   }
   compact()
