@@ -130,8 +130,9 @@ const approve = Effect.fnUntraced(
       if (state === "awaiting") {
         call.isAnswered = true
         const isApproved = yield* Simulation.choose([true, true, false])
-        if (!isApproved) call.isDenied = true
         yield* isApproved ? open.approve(id) : open.deny(id, "no")
+        // One that failed may not have been made.
+        if (!isApproved && !process.isDead) call.isDenied = true
         if (yield* Simulation.choose([true, false])) continue
       }
       if (state === "approved" || state === "awaiting") yield* run(world, process, store, open, id)
