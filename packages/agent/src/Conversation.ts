@@ -42,7 +42,7 @@ import * as Stream from "effect/Stream"
 import { ConversationStore } from "./ConversationStore.ts"
 import type { Unreadable } from "./internal/conversation/errors.ts"
 import type { Conversation, Reading } from "./internal/conversation/model.ts"
-import { type OpenError, Service } from "./internal/conversation/service.ts"
+import { type OpenError, Service, TypeId } from "./internal/conversation/service.ts"
 import { checked, type Options } from "./internal/conversation/settings.ts"
 import type { StoreUnavailable } from "./internal/store/errors.ts"
 
@@ -64,6 +64,7 @@ export type { Options } from "./internal/conversation/settings.ts"
 
 /** Conversations of one policy, in one store. */
 export class Conversations extends Context.Service<Conversations, {
+  readonly [TypeId]: Service
   readonly use: <A, E, R>(
     id: string,
     f: (conversation: Conversation) => Effect.Effect<A, E, R>
@@ -97,6 +98,7 @@ export const layer = <E = never, R = never>(options: Options<E, R> = {}): Layer.
         compaction && { compactor: compaction, context: context as Context.Context<unknown> }
       )
       return Conversations.of({
+        [TypeId]: service,
         use: (id, f) => service.use(id, f),
         useStream: (id, f) => service.useStream(id, f),
         open: (id) => service.open(id),

@@ -1,5 +1,6 @@
 export * as Compaction from "./Compaction.ts"
 export * as Conversation from "./Conversation.ts"
+export * as ConversationChat from "./ConversationChat.ts"
 export * as ConversationStore from "./ConversationStore.ts"
 export * as Retention from "./Retention.ts"
 export * as TokenCount from "./TokenCount.ts"

@@ -13,7 +13,16 @@ import type { Entry, View } from "./entry.ts"
 import { CompactionFailed, NotStorable, ToolCallState } from "./errors.ts"
 import { complete, promptOf, unfinished } from "./history.ts"
 import { type Decision, errorResult, Machine, said, unknownOutcome } from "./machine.ts"
-import type { AppendOptions, ChangeError, Compactor, Conversation, Input, Smaller, ToolCall } from "./model.ts"
+import type {
+  AppendOptions,
+  ChangeError,
+  Compactor,
+  Conversation,
+  Input,
+  ReadError,
+  Smaller,
+  ToolCall
+} from "./model.ts"
 import type { Snapshot, Writer } from "./writer.ts"
 
 type Failure = ChangeError | CompactionFailed
@@ -129,6 +138,25 @@ export class Open implements Conversation {
 
   deny(call: string, reason?: string): Effect.Effect<void, ChangeError | ToolCallState> {
     return Effect.asVoid(this.decide(call, (machine) => machine.deny(call, reason)))
+  }
+
+  /** What the log says now. */
+  get machine(): Effect.Effect<Machine, ReadError> {
+    return this.writer.current
+  }
+
+  /** Appends what a decision says. */
+  add(decide: (machine: Machine) => ReadonlyArray<Entry>): Effect.Effect<Cursor, ChangeError> {
+    return this.change((machine) => Result.succeed(decide(machine)))
+  }
+
+  /** Replaces all that there was at a moment, unless that was replaced since. Returns whether it did. */
+  replace(
+    at: Snapshot,
+    messages: ReadonlyArray<Prompt.Message>,
+    steps: View["steps"]
+  ): Effect.Effect<boolean, ChangeError> {
+    return this.writer.replace(at, { items: messages.map((message) => ({ message })), started: [], steps })
   }
 
   /** The results that end what the writer before has left behind. */

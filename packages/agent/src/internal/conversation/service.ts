@@ -9,7 +9,6 @@ import type { SessionError } from "@clawback/core/SessionError"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
-import * as Result from "effect/Result"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import type { StoreUnavailable } from "../store/errors.ts"
@@ -18,12 +17,16 @@ import { Callers } from "./callers.ts"
 import type { Unreadable } from "./errors.ts"
 import { type Compacting, Open } from "./handle.ts"
 import { complete, promptOf } from "./history.ts"
+import type { Machine } from "./machine.ts"
 import type { ChangeError, Conversation, Reading } from "./model.ts"
 import type { Settings } from "./settings.ts"
 import { machineOf, retried, Writer } from "./writer.ts"
 
 /** Why a conversation could not be opened, or could not be kept open. */
 export type OpenError = ChangeError | ConversationBusy | Lease.LeaseStoreError | SessionError
+
+/** Under this key our own modules find the service. */
+export const TypeId: unique symbol = Symbol.for("@clawback/agent/Conversation")
 
 const named = (id: string): string => {
   if (OptionCheck.text("id", id) === "") throw OptionCheck.wrong("id", id, "a text that is not empty")
@@ -107,7 +110,7 @@ export class Service {
 
   use<A, E, R>(
     id: string,
-    f: (conversation: Conversation) => Effect.Effect<A, E, R>
+    f: (conversation: Open) => Effect.Effect<A, E, R>
   ): Effect.Effect<A, Exclude<E, Lease.LeaseBusy> | OpenError, R> {
     return Effect.withFiber((fiber) => {
       const outside = Context.pick(LeaseStore.LeaseStore, Scope.Scope)(fiber.context as Context.Context<Scope.Scope>)
@@ -127,7 +130,7 @@ export class Service {
 
   useStream<A, E, R>(
     id: string,
-    f: (conversation: Conversation) => Stream.Stream<A, E, R>
+    f: (conversation: Open) => Stream.Stream<A, E, R>
   ): Stream.Stream<A, E | OpenError, Exclude<R, Scope.Scope>> {
     return Stream.suspend(() =>
       Stream.unwrap(
@@ -157,16 +160,20 @@ export class Service {
     )
   }
 
-  read(id: string): Effect.Effect<Reading, StoreUnavailable | Unreadable> {
+  /** What the log of a conversation says. */
+  machine(id: string): Effect.Effect<Machine, StoreUnavailable | Unreadable> {
     return Effect.flatMap(
       Effect.suspend(() => retried(this.store.load(named(id)), this.settings)),
-      (loaded) =>
-        Effect.fromResult(Result.map(machineOf(id, loaded), (machine) => ({
-          history: promptOf(complete(machine)),
-          calls: machine.openNow,
-          position: machine.cursor
-        })))
+      (loaded) => Effect.fromResult(machineOf(id, loaded))
     )
+  }
+
+  read(id: string): Effect.Effect<Reading, StoreUnavailable | Unreadable> {
+    return Effect.map(this.machine(id), (machine) => ({
+      history: promptOf(complete(machine)),
+      calls: machine.openNow,
+      position: machine.cursor
+    }))
   }
 
   remove(id: string): Effect.Effect<boolean, StoreUnavailable> {
