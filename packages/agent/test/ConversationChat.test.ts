@@ -71,6 +71,23 @@ const refused = new AiError.AiError({
   reason: new AiError.InternalProviderError({ description: "down" })
 })
 
+const Pay = Tool.make("pay", { parameters: Schema.Struct({}), success: Schema.String, needsApproval: true })
+const toolkit = Toolkit.make(Pay)
+const call: Response.PartEncoded = { type: "tool-call", id: "a", name: "pay", params: {} }
+
+const approval = (history: Prompt.Prompt, approved = true) =>
+  Prompt.fromMessages([Prompt.makeMessage("tool", {
+    content: history.content.flatMap((message) =>
+      message.role === "assistant"
+        ? message.content.flatMap((part) =>
+          part.type === "tool-approval-request"
+            ? [Prompt.makePart("tool-approval-response", { approvalId: part.approvalId, approved })]
+            : []
+        )
+        : []
+    )
+  })])
+
 describe("ConversationChat", () => {
   it.effect("gives all users of an id in a process one history", () =>
     Effect.gen(function*() {
@@ -188,23 +205,6 @@ describe("ConversationChat", () => {
       ])
     )
   })
-
-  const Pay = Tool.make("pay", { parameters: Schema.Struct({}), success: Schema.String, needsApproval: true })
-  const toolkit = Toolkit.make(Pay)
-  const call: Response.PartEncoded = { type: "tool-call", id: "a", name: "pay", params: {} }
-
-  const approval = (history: Prompt.Prompt, approved = true) =>
-    Prompt.fromMessages([Prompt.makeMessage("tool", {
-      content: history.content.flatMap((message) =>
-        message.role === "assistant"
-          ? message.content.flatMap((part) =>
-            part.type === "tool-approval-request"
-              ? [Prompt.makePart("tool-approval-response", { approvalId: part.approvalId, approved })]
-              : []
-          )
-          : []
-      )
-    })])
 
   it.effect("lets Effect run a tool once it was approved, in another process too", () => {
     let runs = 0
