@@ -36,7 +36,8 @@ it.each([
   ["compaction", "keeps histories valid, within their budget, and cached"],
   ["recorded", "reads recorded traffic as the vendors' SDKs do, and writes it again"],
   ["recordedVariants", "reads what other vendors' servers and clients send in place of it"],
-  ["requests", "releases all that a request holds when its client leaves"]
+  ["requests", "releases all that a request holds when its client leaves"],
+  ["crash", "keeps conversations through the kill -9 of their process"]
 ])("%s: %s", (name) => prove(name), 60_000)
 
 it.skipIf(!Postgres.isInstalled)(
