@@ -31,12 +31,12 @@ import { objections } from "../support/strictHistory.ts"
 
 const isSmall = scale() === "small"
 const kills = isSmall ? 2 : 500
-const together = 6
+const together = isSmall ? 3 : 6
 /** After this many kills, a process gets other conversations, so that histories stay short. */
 const killsEach = 4
 const leaseTtl = 400
 /** A kill comes after so many reports, and up to so many milliseconds. */
-const leastReports = isSmall ? 25 : 0
+const leastReports = isSmall ? 15 : 0
 const mostReports = 40
 const longest = 8
 
@@ -232,7 +232,7 @@ const program = Effect.gen(function*() {
     keep: 16
   })
   const kinds = (["sqlite", "redis", "postgres"] as const).filter((kind) => Stores.isAvailable[kind])
-  const results = yield* Effect.forEach(kinds, (kind) => prove(kind, provider.url))
+  const results = yield* Effect.forEach(kinds, (kind) => prove(kind, provider.url), { concurrency: isSmall ? 3 : 1 })
   return { met: results.every(({ met }) => met), skipped: 3 - kinds.length, results }
 })
 
