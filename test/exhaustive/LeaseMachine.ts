@@ -7,7 +7,7 @@
 import * as Machine from "../../packages/core/src/internal/lease/machine.ts"
 import { type Machine as Enumerated, must, type Operation } from "../support/enumerate.ts"
 
-const ttl = 2
+const ttl = 3
 const margin = 1
 const longest = 4
 /** How many grants are asked for, after which nobody begins anew. */
@@ -141,6 +141,13 @@ const pretend = (id: string) => (world: World): void => {
   release(id, -1)(world)
 }
 
+/** A renewal that was sent long ago. */
+const renewLate = (id: string) => (world: World): void => {
+  const { token = 0 } = holderOf(world, id)
+  const [, isRenewed] = Machine.renew(world.state, { id, token, ttl }, moment(world))
+  must("a late renewal revives nothing", !isRenewed)
+}
+
 const tick = (world: World): void => {
   world.now++
   for (const holder of world.holders) if (holder.tenure?.expire(world.now) === true) holder.tenure = undefined
@@ -192,6 +199,11 @@ export default {
   },
   operations: (world) => [
     ...world.holders.flatMap((holder) => operationsOf(world, holder)),
+    ...world.holders.flatMap((holder) =>
+      holder.token !== undefined && !isLive(world, holder)
+        ? [{ name: `a late renewal of ${holder.id} arrives`, run: renewLate(holder.id) }]
+        : []
+    ),
     ...world.now < (world.limit === 1 ? longest : longest - 2) ? [{ name: "time passes", run: tick }] : [],
     ...world.restarts === 0 && world.fault === "restart" ? [{ name: "the store comes back empty", run: restart }] : [],
     ...world.skew === 0 && world.limit === 1
@@ -215,6 +227,7 @@ export default {
         holder.tenure?.isHeld !== true || holder.tenure.term.token !== holder.token || holder.expiresAt === -1 ||
         world.now < holder.expiresAt
       ),
-    "it knows when nobody holds it any more": (world) => live(world) === 0 || Machine.endsAt(world.state) >= world.now
+    "it knows when nobody holds it any more": (world) =>
+      world.holders.every((holder) => !isLive(world, holder) || holder.expiresAt <= Machine.endsAt(world.state))
   }
 } satisfies Enumerated<World>

@@ -35,9 +35,9 @@ const wait = isSmall ? 300 : 1000
 const stepTimeout = isSmall ? 150 : 400
 const longest = isSmall ? 150 : 400
 const keys = { lock: { limit: 1, fibers: 2 }, slots: { limit: 3, fibers: 3 } }
-const kills = isSmall ? 1 : 15
-const pauses = isSmall ? 1 : 4
-const outages = isSmall ? 1 : 4
+const kills = isSmall ? 1 : 12
+const pauses = isSmall ? 1 : 3
+const outages = isSmall ? 1 : 3
 /** How late something may be on a machine that keeps time. */
 const tolerance = 400
 const back = ttl + 1000

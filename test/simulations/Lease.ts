@@ -230,6 +230,13 @@ const using = (world: World, process: Process, wait: number, kind: string) =>
       Lease.use(
         optionsOf(world, wait, call.name),
         (lease) => under(world, process, call, lease, works[kind]?.(world, process, lease) ?? Effect.void)
+      ).pipe(
+        Effect.tap(() =>
+          Simulation.check(
+            "work that outlives its lease does not succeed",
+            call.endedAt < (grantOf(world, call.token)?.validUntil ?? 0)
+          )
+        )
       )
   )
 

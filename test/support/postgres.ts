@@ -121,7 +121,7 @@ class Running {
     const exited = once(child, "exit")
     const pid = this.pid()
     signal(pid, how)
-    this.each("SIGCONT")
+    this.each("SIGCONT", pid)
     await this.ended(pid)
     // The shell ends once its input has ended.
     child.stdin?.end()
@@ -136,8 +136,7 @@ class Running {
   }
 
   /** Signals the main process first, so that no others begin after they were listed. */
-  each(name: NodeJS.Signals): void {
-    const pid = this.pid()
+  each(name: NodeJS.Signals, pid = this.pid()): void {
     signal(pid, name)
     for (const child of childrenOf(pid)) signal(child, name)
   }
