@@ -2,6 +2,7 @@
 import type { Mutant } from "../support/mutant.ts"
 import { mutants as compaction } from "./mutants/compaction.ts"
 import { mutants as conversation } from "./mutants/conversation.ts"
+import { mutants as conversationStore } from "./mutants/conversationStore.ts"
 import { mutants as embeddings } from "./mutants/embeddings.ts"
 import { mutants as keyedPool } from "./mutants/keyedPool.ts"
 import { mutants as lease } from "./mutants/lease.ts"
@@ -460,6 +461,7 @@ export const mutants: ReadonlyArray<Mutant> = [
   ...shutdown,
   ...time,
   ...conversation,
+  ...conversationStore,
   ...embeddings,
   ...keyedPool,
   ...pool,

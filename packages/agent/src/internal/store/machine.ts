@@ -265,5 +265,6 @@ export const supersedes = (given: State, found: State | undefined, now: number):
   if (state === undefined) return true
   if (given.incarnation !== state.incarnation) return given.incarnation > state.incarnation
   if (state._tag === "Removed" || given._tag === "Removed") return given._tag === "Removed"
-  return given.position >= state.position && given.viewVersion >= state.viewVersion
+  return given.position >= state.position && given.viewVersion >= state.viewVersion &&
+    given.trimmed >= state.trimmed && given.touchedAt >= state.touchedAt
 }

@@ -169,7 +169,8 @@ for i = 1, ${adopted} do given[i] = tonumber(ARGV[i]) end
 if m then
   local supersedes = given[3] > m[3]
   if given[3] == m[3] then
-    supersedes = not isLive(given) or (isLive(m) and given[4] >= m[4] and given[7] >= m[7])
+    supersedes = not isLive(given) or
+      (isLive(m) and given[4] >= m[4] and given[7] >= m[7] and given[5] >= m[5] and given[12] >= m[12])
   end
   if not supersedes then return { ${Code.done}, 0 } end
 end
