@@ -23,7 +23,14 @@ export interface Counts {
   compressed: number
 }
 
-/** How many conversations a step of a walk looks at, as much as it packs one. */
+/** A part of a walk. */
+export interface Walked {
+  readonly deleted: number
+  /** How many conversations it looked at. */
+  readonly looked: number
+}
+
+/** How many conversations a step of a walk looks at in the time in which it packs one. */
 const packing = 16
 
 /** How many conversations a page looks at for each one that it may have. */
@@ -142,13 +149,15 @@ export class Memory {
   }
 
   /** Goes on with the walk, over so many conversations at most: deletes what has expired, and packs what is idle. */
-  step(now: number, budget: number): number {
+  step(now: number, budget: number): Walked {
     const { codec, limits, residents } = this
     let deleted = 0
-    for (let left = Math.min(budget, residents.size * packing); left > 0; left--) {
+    let looked = 0
+    for (let left = budget; left > 0; left--) {
       if (this.hand <= 0 || this.hand > residents.size) this.hand = residents.size
       const resident = residents.at(--this.hand)
-      if (resident === undefined) return deleted
+      if (resident === undefined) break
+      looked++
       if (Machine.present(resident.state, now) === undefined) {
         residents.remove(resident)
         this.counts.expired++
@@ -160,7 +169,7 @@ export class Memory {
         left -= packing
       }
     }
-    return deleted
+    return { deleted, looked }
   }
 
   head(conversation: string, now: number, idleSince: number): Head | undefined {

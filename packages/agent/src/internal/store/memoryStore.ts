@@ -7,13 +7,16 @@ import { appendRefusalOf, refusalOf } from "./refusals.ts"
 import { utf8Length } from "./utf8.ts"
 
 /** How many conversations a walk over all looks at before other fibers run. */
-export const stepSize = 256
+const stepSize = 256
 
-/** Walks over all conversations. */
-const walk = (memory: Memory, left: number, deleted: number): Effect.Effect<number> =>
+/** Walks over so many conversations, and returns how many of them had expired. */
+export const walk = (memory: Memory, left: number, deleted = 0): Effect.Effect<number> =>
   Effect.clockWith((clock) => {
-    const sum = deleted + memory.step(clock.currentTimeMillisUnsafe(), stepSize)
-    return left <= stepSize ? Effect.succeed(sum) : Effect.andThen(Effect.yieldNow, walk(memory, left - stepSize, sum))
+    const walked = memory.step(clock.currentTimeMillisUnsafe(), Math.min(left, stepSize))
+    const sum = deleted + walked.deleted
+    return left <= walked.looked || walked.looked === 0
+      ? Effect.succeed(sum)
+      : Effect.andThen(Effect.yieldNow, walk(memory, left - walked.looked, sum))
   })
 
 export const makeStore = (name: string, memory: Memory, keeper: Keeper): ConversationStore => ({
@@ -39,7 +42,7 @@ export const makeStore = (name: string, memory: Memory, keeper: Keeper): Convers
   remove: (conversation, options = {}) =>
     keeper.within(conversation, undefined, (now) => Effect.succeed(memory.remove(conversation, options, now))),
   scan: (options) => Effect.clockWith((clock) => Effect.succeed(memory.page(clock.currentTimeMillisUnsafe(), options))),
-  sweep: Effect.suspend(() => walk(memory, memory.residents.size, 0)),
+  sweep: Effect.suspend(() => walk(memory, memory.residents.size)),
   export: (conversation) =>
     keeper.within(conversation, undefined, (now) => Effect.succeed(memory.stored(conversation, now))),
   adopt: (stored) =>

@@ -1,25 +1,17 @@
 /** The background fiber of a store in memory. */
 import * as Tasks from "@clawback/core/Tasks"
-import * as Clock from "effect/Clock"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import type { Memory } from "./memory.ts"
-import { stepSize } from "./memoryStore.ts"
+import { walk } from "./memoryStore.ts"
 import type { ConversationStore } from "./port.ts"
 
 /** All conversations are looked at within so many rounds. */
 const rounds = 60
 
-/** One round, in steps between which other fibers run. */
-const round = (memory: Memory): Effect.Effect<void> =>
-  Effect.gen(function*() {
-    const clock = yield* Clock.Clock
-    for (let left = Math.ceil(memory.residents.size / rounds); left > 0; left -= stepSize) {
-      memory.step(clock.currentTimeMillisUnsafe(), Math.max(stepSize, left))
-      yield* Effect.yieldNow
-    }
-  })
+const round = (memory: Memory): Effect.Effect<number> =>
+  Effect.suspend(() => walk(memory, Math.ceil(memory.residents.size / rounds)))
 
 /** Runs the rounds of a store one after the other, as long as the scope is open. */
 const repeat = (
