@@ -47,6 +47,10 @@ const isForeign = (error: unknown): error is Foreign =>
   typeof error === "object" && error !== null && "_tag" in error &&
   (error._tag === "RedisError" || error._tag === "SqlError")
 
+/** A client may know that a command was not sent. */
+const isUnsent = ({ cause }: Foreign): boolean =>
+  typeof cause === "object" && cause !== null && "_tag" in cause && cause._tag === "RedisNotSent"
+
 export type Answering = <A, E, R>(
   effect: Effect.Effect<A, E, R>
 ) => Effect.Effect<A, Exclude<E, Foreign> | StoreUnavailable, R>
@@ -61,7 +65,12 @@ export const answering = (store: string, { timeout }: NetworkedSettings, outcome
     Effect.timeoutOrElse(effect, { duration: timeout, orElse: late }).pipe(
       Effect.mapError((error) =>
         isForeign(error)
-          ? new StoreUnavailable({ store, outcome, reason: messageOf(error), cause: error })
+          ? new StoreUnavailable({
+            store,
+            outcome: isUnsent(error) ? "none" : outcome,
+            reason: messageOf(error),
+            cause: error
+          })
           : error as Exclude<E, Foreign> | StoreUnavailable
       )
     )
