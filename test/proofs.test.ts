@@ -33,6 +33,8 @@ it.each([
   ["bodies", "returns connections whose bodies are not read"],
   ["timeouts", "ends each stage of a call in time, and retries only what is safe"],
   ["differential", "does the same in our wrappers as plain Effect"],
+  ["conversations", "keeps conversations small while they are idle, and nothing once they have expired"],
+  ["writers", "loses no append of many writers, though their processes are killed"],
   ["compaction", "keeps histories valid, within their budget, and cached"],
   ["recorded", "reads recorded traffic as the vendors' SDKs do, and writes it again"],
   ["recordedVariants", "reads what other vendors' servers and clients send in place of it"],

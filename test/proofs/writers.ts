@@ -44,7 +44,7 @@ const runProcess = async (place: Place, name: string, killAfter: number | undefi
   )
   let seen = 0
   child.stdout.on("data", (chunk: Buffer) => {
-    seen += chunk.toString().split("\n").length - 1
+    seen += chunk.toString().split("ok ").length - 1
     if (killAfter !== undefined && seen >= killAfter) child.kill("SIGKILL")
   })
   const [output, [, signal]] = await Promise.all([text(child.stdout), once(child, "exit")])
@@ -55,7 +55,9 @@ const runProcess = async (place: Place, name: string, killAfter: number | undefi
 const judge = (outcomes: ReadonlyArray<Outcome>, history: ReadonlyArray<string>) => {
   const counts = new Map<string, number>()
   for (const entry of history) counts.set(entry, (counts.get(entry) ?? 0) + 1)
-  const reported = outcomes.flatMap(({ lines }) => lines.filter((line) => !line.startsWith("done")))
+  const reported = outcomes.flatMap(({ lines }) =>
+    lines.filter((line) => line.startsWith("ok ")).map((line) => line.slice(3))
+  )
   const untouched = outcomes.filter(({ isKilled }) => !isKilled)
   const done = untouched.flatMap(({ lines }) => lines.filter((line) => line.startsWith("done"))).length
   return {
@@ -99,7 +101,8 @@ const folder = Effect.acquireRelease(
 const places: Effect.Effect<ReadonlyArray<Place>, never, Scope.Scope> = Effect.gen(function*() {
   const found: Array<Place> = [{ _tag: "sqlite", file: join(yield* folder, "conversations.db") }]
   if (Redis.isAvailable) {
-    const address = yield* Redis.available
+    // Others may delete keys of a shared one.
+    const address = yield* (Redis.isInstalled ? Redis.start() : Redis.available)
     found.push({ _tag: "redis", host: address.host, port: address.port, prefix: yield* Redis.keyPrefix(address) })
   }
   if (Postgres.isAvailable) {

@@ -19,7 +19,7 @@ export const now = Effect.map(Clock.Clock, (clock) => clock.currentTimeMillisUns
 export const idle = 400
 export const tombstone = 300
 export const maxConversations = 2
-export const maxBytes = 100
+const maxBytes = 100
 
 const away = (store: string) => new Store.StoreUnavailable({ store, outcome: "unknown", reason: "simulated" })
 

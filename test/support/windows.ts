@@ -2,7 +2,7 @@
 import { conversations } from "./conversations.ts"
 import { seeded } from "./random.ts"
 
-export const messages = 20
+const messages = 20
 const characters = 400
 
 const all: ReadonlyArray<string> = conversations().map(({ messages }) =>

@@ -1,9 +1,9 @@
 /**
  * A process of writers: `node writersProgram.ts PLACE NAME WRITERS APPENDS`. Each writer appends to one conversation, and reports
- * each success by a line with the operation's id, written before anything else happens. The last line of a writer is `done`.
+ * each success by a line `ok` with the operation's id, written before anything else happens. The last line of a writer is `done`.
  */
 import { ConversationStore } from "@clawback/agent"
-import { Effect } from "effect"
+import { Effect, Schedule } from "effect"
 import { writeSync } from "node:fs"
 import { argv, exit } from "node:process"
 import { open, type Place } from "./writersStore.ts"
@@ -30,7 +30,10 @@ const insist = (
 const writer = (store: ConversationStore.ConversationStore, name: string) =>
   Effect.gen(function*() {
     for (let i = 0; i < Number(appends); i++) {
-      const loaded = yield* store.load("shared", { from: Number.MAX_SAFE_INTEGER })
+      const loaded = yield* Effect.retry(store.load("shared", { from: Number.MAX_SAFE_INTEGER }), {
+        schedule: Schedule.spaced("200 millis"),
+        times: 20
+      })
       const operation = `${name}.${i}`
       yield* insist(store, {
         conversation: "shared",
@@ -40,7 +43,7 @@ const writer = (store: ConversationStore.ConversationStore, name: string) =>
         entries: [operation],
         expiry: { idle: 3_600_000, absolute: undefined }
       })
-      yield* report(operation)
+      yield* report(`ok ${operation}`)
     }
     yield* report(`done ${name}`)
   })
@@ -48,10 +51,14 @@ const writer = (store: ConversationStore.ConversationStore, name: string) =>
 const program = Effect.gen(function*() {
   const store = yield* open(JSON.parse(place) as Place)
   const all = Array.from({ length: Number(writers) }, (_, i) => writer(store, `${name}.${i}`))
-  yield* Effect.forEach(all, (writer) => Effect.ignore(writer, { log: "Error" }), {
-    concurrency: "unbounded",
-    discard: true
-  })
+  yield* Effect.forEach(
+    all,
+    (writer) => Effect.catch(writer, (error) => Effect.sync(() => void writeSync(2, `${String(error)}\n`))),
+    {
+      concurrency: "unbounded",
+      discard: true
+    }
+  )
 })
 
 await Effect.runPromise(Effect.scoped(program))

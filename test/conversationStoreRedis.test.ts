@@ -1,9 +1,10 @@
 /** Conversations in a real Redis. */
 import { describe, layer } from "@effect/vitest"
 import { Effect } from "effect"
-import { agrees } from "./support/agrees.ts"
-import { suite } from "./support/ConversationStoreSuite.ts"
-import { isAvailable, storeLayer } from "./support/redisPlace.ts"
+import { agrees } from "../packages/agent/test/support/agrees.ts"
+import { suite } from "../packages/agent/test/support/ConversationStoreSuite.ts"
+import { isAvailable } from "./support/redis.ts"
+import { storeLayer } from "./support/redisPlace.ts"
 
 const maxBytes = 4000
 
@@ -12,5 +13,5 @@ describe.skipIf(!isAvailable)("ConversationStoreRedis", () => {
     suite(it, { pass: Effect.sleep, moment: 200, maxBytes, tombstone: 6 })
   })
 
-  layer(storeLayer({ maxBytes: 200 }), { excludeTestServices: true })((it) => agrees(it, 200, 200))
+  layer(storeLayer({ maxBytes: 200 }), { excludeTestServices: true })((it) => agrees(it, 200, 100))
 })
