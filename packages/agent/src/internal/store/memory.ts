@@ -43,6 +43,8 @@ export class Memory {
   readonly counts: Counts = { expired: 0, evicted: 0, compressed: 0 }
   /** Where the walk that packs and deletes goes on. */
   private hand = 0
+  /** How many conversations there were when the walk began at the end of the list. */
+  lap = 0
 
   constructor(limits: MemoryLimits, codec: Codec | undefined) {
     this.limits = limits
@@ -154,7 +156,7 @@ export class Memory {
     let deleted = 0
     let looked = 0
     for (let left = budget; left > 0; left--) {
-      if (this.hand <= 0 || this.hand > residents.size) this.hand = residents.size
+      if (this.hand <= 0 || this.hand > residents.size) this.hand = this.lap = residents.size
       const resident = residents.at(--this.hand)
       if (resident === undefined) break
       looked++

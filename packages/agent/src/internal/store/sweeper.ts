@@ -10,8 +10,11 @@ import type { ConversationStore } from "./port.ts"
 /** All conversations are looked at within so many rounds. */
 const rounds = 60
 
+/** How many are looked at in a round at least. */
+const fewest = 256
+
 const round = (memory: Memory): Effect.Effect<number> =>
-  Effect.suspend(() => walk(memory, Math.ceil(memory.residents.size / rounds)))
+  Effect.suspend(() => walk(memory, Math.max(fewest, Math.ceil(memory.lap / rounds))))
 
 /** Runs the rounds of a store one after the other, as long as the scope is open. */
 const repeat = (
