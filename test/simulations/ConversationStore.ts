@@ -105,7 +105,7 @@ const append = (world: World, change: Types.Append, left = 4): Effect.Effect<voi
     if (error === undefined || left === 0) return
     if (error._tag === "StoreUnavailable") return yield* append(world, change, left - 1)
     if (error._tag !== "Conflict" || change.expected.incarnation === 0 && error.what === "position" && left < 4) {
-      if (change.expected.incarnation !== 0 && error._tag !== "OperationMismatch") {
+      if (change.expected.incarnation !== 0 && error._tag === "StaleFence") {
         world.truth.refused.add(change.operation)
       }
       return
@@ -168,7 +168,11 @@ const summariser = (world: World) =>
       const set = yield* Effect.result(network(store.setView({ conversation, incarnation, version, upTo, text })))
       if (set._tag === "Failure") continue
       const known = truth.of(conversation, incarnation)
-      yield* Simulation.check("a view replaces the one that its writer knows", set.success.version > known.version)
+      yield* Simulation.check(
+        "a view replaces the one that its writer knows",
+        !known.versions.has(set.success.version)
+      )
+      known.versions.add(set.success.version)
       known.version = Math.max(known.version, set.success.version)
       if (doing === "clear") known.cleared = Math.max(known.cleared, upTo)
     }

@@ -104,6 +104,8 @@ class Known {
   fence = 0
   cleared = 0
   version = 0
+  /** Of views whose writers got an answer. */
+  readonly versions = new Set<number>()
 }
 
 interface Snapshot {
