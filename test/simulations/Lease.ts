@@ -466,6 +466,7 @@ const program = Effect.fnUntraced(function*(base: Clock.Clock) {
   yield* Effect.forEach(fibers, Fiber.await)
   yield* Simulation.heal
   server.freeze(0)
+  yield* Effect.forEach(world.processes, ({ clock }) => clock.resumed)
   // The last pause, the tries of a release in the background, and then what no release has reached expires.
   yield* Effect.sleep(300 + ttl + 4 * stepTimeout)
   yield* Simulation.check("nothing is held when nobody holds anything", server.holders === 0)

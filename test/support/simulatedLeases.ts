@@ -183,9 +183,9 @@ export class Server {
     })
   }
 
-  /** The holder hears in this millisecond that the store does not know its grant. */
+  /** The holder hears at this moment that the store does not know its grant, or with the next renewal if it has just given this one up. */
   toldRefused(id: string): void {
-    for (const grant of this.grants) if (grant.id === id) grant.validUntil = Math.min(grant.validUntil, this.now + 1)
+    for (const grant of this.grants) if (grant.id === id) grant.validUntil = Math.min(grant.validUntil, this.now + 30)
   }
 
   /** The holder was told at this moment that it has the grant. */
