@@ -67,20 +67,6 @@ export const mutants: ReadonlyArray<Mutant> = [
   },
   {
     module: "Conversation",
-    file: machine,
-    find: "return state === \"missing\" ? append() : { _tag: \"refused\", state }",
-    replace: "return append()",
-    rule: "a result that another writer made unknown is not acknowledged"
-  },
-  {
-    module: "Conversation",
-    file: handle,
-    find: "this.writer.replace(snapshot, { items: items.slice(0, from), started, steps })",
-    replace: "this.writer.replace(snapshot, { items: items.slice(0, from), started: [], steps })",
-    rule: "a view knows the calls that run"
-  },
-  {
-    module: "Conversation",
     file: writer,
     find: "this.setView(incarnation, version, position, () => encodeViewText(view))",
     replace: "this.setView(incarnation, version, cursor.position, () => encodeViewText(view))",
