@@ -102,6 +102,8 @@ export const make = <A, E, R, R2 = never, R3 = never>(
 export const get = <A, E>(self: Pool<A, E>): Effect.Effect<A, E | PoolError, Scope.Scope> =>
   getAt(Site.sample(get), self[TypeId])
 
+type Use<A, B, E, R> = (item: A) => Effect.Effect<B, E, R>
+
 /** Borrows an item while `f` runs, and returns it when `f` ends, however it ends. */
 export const use: {
   <A, B, E2, R2>(
@@ -111,15 +113,13 @@ export const use: {
     self: Pool<A, E>,
     f: (item: A) => Effect.Effect<B, E2, R2>
   ): Effect.Effect<B, E | E2 | PoolError, R2>
-} = dual(
-  2,
-  function asked<A, E, B, E2, R2>(
-    self: Pool<A, E>,
-    f: (item: A) => Effect.Effect<B, E2, R2>
-  ): Effect.Effect<B, E | E2 | PoolError, R2> {
-    return useAt(Site.sample(asked, Site.ofDual), self[TypeId], f)
+} = function use<A, E, B, E2, R2>(self: Pool<A, E> | Use<A, B, E2, R2>, f?: Use<A, B, E2, R2>): any {
+  // Not by `dual`: a sampled stack costs less if the caller is right above.
+  if (arguments.length > 1) return useAt(Site.sample(use), (self as Pool<A, E>)[TypeId], f as Use<A, B, E2, R2>)
+  return function piped(pool: Pool<A, E>) {
+    return useAt(Site.sample(piped, Site.ofPipe), pool[TypeId], self as Use<A, B, E2, R2>)
   }
-)
+}
 
 /**
  * Closes an item instead of lending it again: at once if it is idle, otherwise when it is returned. Does nothing if the item is

@@ -58,6 +58,22 @@ export class Census<R> {
     if (entry.ending === undefined && isUnderWay(state)) this.onTheWay++
   }
 
+  /** The same for an idle item that is lent, which is most frequent. */
+  lend(entry: Entry<R>): void {
+    if (entry.state !== "idle") return this.move(entry, "busy")
+    this.counts.idle--
+    this.counts.busy++
+    entry.state = "busy"
+  }
+
+  /** The same for a lent item that is returned. */
+  rest(entry: Entry<R>): void {
+    if (entry.state !== "busy") return this.move(entry, "idle")
+    this.counts.busy--
+    this.counts.idle++
+    entry.state = "idle"
+  }
+
   /** Frees a place. */
   remove(entry: Entry<R>): void {
     this.leave(entry)

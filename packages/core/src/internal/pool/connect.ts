@@ -7,8 +7,9 @@ import * as Exit from "effect/Exit"
 import * as Scope from "effect/Scope"
 import type { SessionError } from "../session/errors.ts"
 import { hold, opened } from "../session/open.ts"
+import type { Entry } from "./entry.ts"
 import { PoolConnectTimeout } from "./errors.ts"
-import { Item } from "./item.ts"
+import { Item, type Lender } from "./item.ts"
 import type { Settings } from "./settings.ts"
 
 export type ConnectError = PoolConnectTimeout | SessionError
@@ -37,7 +38,9 @@ const release = (scope: Scope.Closeable, exit: Exit.Exit<unknown, unknown>) => S
  */
 export const connect = <A, E>(
   { acquire, name }: Settings<A, E>,
-  context: Context.Context<never>
+  context: Context.Context<never>,
+  lender: Lender,
+  entry: Entry<Item<A>>
 ): Effect.Effect<Item<A>, E | SessionError> =>
   Effect.withFiber((fiber) => {
     const scope = Scope.makeUnsafe()
@@ -51,9 +54,9 @@ export const connect = <A, E>(
           (exit) => Exit.isFailure(exit) ? Scope.close(scope, exit) : undefined
         ),
       Effect.interruptible,
-      (record, value, kernel) => {
+      (record, value) => {
         hold(record, scope, release, context)
-        return Effect.succeed(new Item(value, record, kernel))
+        return Effect.succeed(new Item(value, record, lender, entry))
       }
     )
   })

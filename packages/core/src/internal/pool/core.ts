@@ -3,6 +3,7 @@ import * as Cause from "effect/Cause"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import { type Kernel, kernelOfRecord } from "../session/kernel.ts"
 import * as Lifecycle from "../session/lifecycle.ts"
 import type { Info } from "../session/model.ts"
 import * as Timers from "../time/timers.ts"
@@ -10,11 +11,12 @@ import { connect, type ConnectError, whyFailed } from "./connect.ts"
 import type { Entry, Reason } from "./entry.ts"
 import type { Environment } from "./environment.ts"
 import { AcquireTimeout, PoolClosed, type PoolError } from "./errors.ts"
-import { type Item, type Lender, type Loan, loansOf } from "./item.ts"
+import * as HandOver from "./handOver.ts"
+import { type Item, type Lender, loansOf } from "./item.ts"
 import { PoolMachine } from "./machine.ts"
 import type { PoolMetrics } from "./metrics.ts"
 import { Reports } from "./reports.ts"
-import type { Commands } from "./rules.ts"
+import type { Command, Commands } from "./rules.ts"
 import type { Settings } from "./settings.ts"
 import type { Queue, Waiter } from "./waiter.ts"
 import { Works } from "./works.ts"
@@ -96,23 +98,27 @@ export class Core<A, E> implements Timers.Timer, Lender, Queue<A, E | PoolError>
       busy: machine.count("busy"),
       waiting: machine.waiting,
       max,
-      held: loansOf(waiter.record, this, machine.entries).size,
+      held: loansOf(waiter.loan, this, machine.entries).size,
       ...failure === undefined ? {} : { cause: Cause.squash(failure) }
     })
   }
 
   /** Takes back what a borrower has used. What was revoked may still be in use, so it is not lent again. */
-  giveBack(loan: Loan): void {
-    const entry = loan.entry as Entry<Item<A>>
+  giveBack(item: Item<unknown>, kernel: Kernel | undefined): void {
+    const { entry, loan } = item as Item<A> & { readonly entry: Entry<Item<A>> }
+    if (loan === undefined) return
     const { now } = this
-    const { isReported, resource, takenAt } = entry
-    if (resource !== undefined) resource.loan = undefined
+    const { isReported, takenAt } = entry
+    HandOver.begin()
+    item.loan = undefined
     if (isReported) this.reports.returnedLate(loan, now - takenAt)
-    if (loan.record.isRevoked) this.perform(this.machine.end(entry, "revoked", now))
+    if (loan.isRevoked) this.perform(this.machine.end(entry, "revoked", now))
     const commands = this.machine.give(entry, now)
     this.metrics.used(now - takenAt)
     if (commands.length > 0) this.perform(commands)
     else this.arm()
+    kernel?.close(loan)
+    HandOver.end()
   }
 
   /** Returns an item that its borrower has not used. */
@@ -140,39 +146,43 @@ export class Core<A, E> implements Timers.Timer, Lender, Queue<A, E | PoolError>
   }
 
   perform(commands: Commands<Item<A>, Waiter<A, E | PoolError>>): void {
-    for (const command of commands) {
-      switch (command._tag) {
-        case "Lend":
-          command.waiter.lend(command.entry)
-          break
-        case "Reject":
-          command.waiter.settle(
-            command.why === "connect" && this.failure !== undefined
-              ? Exit.failCause(this.failure)
-              : Exit.fail(new PoolClosed({ pool: this.settings.name }))
-          )
-          break
-        case "Open":
-          this.open(command.entry)
-          break
-        case "Validate":
-          this.check(command.entry)
-          break
-        case "Reset":
-          this.clean(command.entry)
-          break
-        case "Close":
-          this.close(command.entry, command.reason)
-          break
-        case "Abort":
-          this.works.stop(command.entry)
-          break
-        case "Leak":
-          this.leaked(command.entry)
-          break
-      }
-    }
+    HandOver.begin()
+    for (const command of commands) this.execute(command)
     this.arm()
+    HandOver.end()
+  }
+
+  private execute(command: Command<Item<A>, Waiter<A, E | PoolError>>): void {
+    switch (command._tag) {
+      case "Lend":
+        command.waiter.lend(command.entry)
+        break
+      case "Reject":
+        command.waiter.settle(
+          command.why === "connect" && this.failure !== undefined
+            ? Exit.failCause(this.failure)
+            : Exit.fail(new PoolClosed({ pool: this.settings.name }))
+        )
+        break
+      case "Open":
+        this.open(command.entry)
+        break
+      case "Validate":
+        this.check(command.entry)
+        break
+      case "Reset":
+        this.clean(command.entry)
+        break
+      case "Close":
+        this.close(command.entry, command.reason)
+        break
+      case "Abort":
+        this.works.stop(command.entry)
+        break
+      case "Leak":
+        this.leaked(command.entry)
+        break
+    }
   }
 
   private open(entry: Entry<Item<A>>): void {
@@ -188,7 +198,7 @@ export class Core<A, E> implements Timers.Timer, Lender, Queue<A, E | PoolError>
     }
     // It may have been ended by what was done before in the same step.
     if (entry.ending !== undefined) return failed(Cause.empty)
-    this.works.run(entry, connect(this.settings, this.environment.context), {
+    this.works.run(entry, connect(this.settings, this.environment.context, this, entry), {
       limit: connectTimeout,
       grace: closeTimeout,
       onLate: (exit) => Exit.isSuccess(exit) && this.dispose(exit.value, () => {}),
@@ -237,9 +247,9 @@ export class Core<A, E> implements Timers.Timer, Lender, Queue<A, E | PoolError>
     limit: number,
     then: (exit: Exit.Exit<unknown, unknown>) => ReturnType<typeof this.machine.validated>
   ): void {
-    const { value } = entry.resource as Item<A>
+    const { resource } = entry.resource as Item<A>
     // Not in the pool's scope, in which what each run acquires would gather.
-    const run = Effect.interruptible(Effect.scoped(Effect.suspend(() => f?.(value) ?? Effect.void)))
+    const run = Effect.interruptible(Effect.scoped(Effect.suspend(() => f?.(resource) ?? Effect.void)))
     this.works.run(entry, run, {
       limit,
       grace: this.settings.closeTimeout,
@@ -261,8 +271,8 @@ export class Core<A, E> implements Timers.Timer, Lender, Queue<A, E | PoolError>
 
   /** Closes an item. One that takes too long is abandoned. */
   private dispose(item: Item<A>, onEnd: () => void): void {
-    const { kernel, record } = item
-    const closing = Effect.suspend(() => Lifecycle.close(record, Exit.void, kernel.close))
+    const { record } = item
+    const closing = Effect.suspend(() => Lifecycle.close(record, Exit.void, kernelOfRecord(record).close))
     this.works.run(item, closing, {
       limit: this.settings.closeTimeout,
       grace: 0,

@@ -2,20 +2,20 @@
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import { Current } from "../session/current.ts"
-import type { Kernel } from "../session/kernel.ts"
+import { type Kernel, kernelOfRecord } from "../session/kernel.ts"
 import { SessionRecord } from "../session/record.ts"
 import { revoke } from "../session/revoke.ts"
 import { atMost } from "../time/atMost.ts"
 import type { Core } from "./core.ts"
-import { type Loan, loansAround } from "./item.ts"
+import { type Item, loansAround } from "./item.ts"
 
 const reason = "its pool was closed"
 
 /** Waits until nothing is left but what is lent to `own`. */
-const emptied = <A, E>(core: Core<A, E>, own: ReadonlyArray<Loan>): Effect.Effect<void> =>
+const emptied = <A, E>(core: Core<A, E>, own: ReadonlyArray<Item<unknown>>): Effect.Effect<void> =>
   Effect.callback((resume) => {
     const isEmpty = () =>
-      core.machine.total === own.filter(({ entry, record }) => record.isOpen && entry.state === "busy").length
+      core.machine.total === own.filter(({ entry, loan }) => loan !== undefined && entry.state === "busy").length
     if (isEmpty()) return resume(Effect.void)
     return Effect.sync(core.watch(() => {
       if (isEmpty()) resume(Effect.void)
@@ -23,11 +23,12 @@ const emptied = <A, E>(core: Core<A, E>, own: ReadonlyArray<Loan>): Effect.Effec
   })
 
 /** Revokes the loans, and releases by force those whose borrowers do not stop. */
-const revokeAll = (loans: ReadonlyArray<Loan>, patience: Duration.Duration): Effect.Effect<void> => {
+const revokeAll = (loans: ReadonlyArray<SessionRecord>, patience: Duration.Duration): Effect.Effect<void> => {
   const kernels = new Map<Kernel, Set<number>>()
-  for (const { kernel, record } of loans) {
+  for (const loan of loans) {
+    const kernel = kernelOfRecord(loan)
     const ids = kernels.get(kernel) ?? new Set()
-    kernels.set(kernel, ids.add(record.id))
+    kernels.set(kernel, ids.add(loan.id))
   }
   return Effect.forEach(
     kernels,
@@ -50,8 +51,8 @@ export const drain = <A, E>(core: Core<A, E>): Effect.Effect<void> =>
       atMost(emptied(core, own), Duration.millis(Math.max(0, until - core.now))),
       (isDone) => {
         if (isDone) return Effect.void
-        const loans = Array.from(core.machine.entries, ({ resource }) => resource?.loan)
-          .filter((loan) => loan !== undefined && !own.includes(loan)) as ReadonlyArray<Loan>
+        const loans = Array.from(core.machine.entries, ({ resource }) => resource)
+          .flatMap((item) => item?.loan === undefined || own.includes(item) ? [] : [item.loan])
         return Effect.andThen(revokeAll(loans, patience), emptied(core, own))
       }
     )

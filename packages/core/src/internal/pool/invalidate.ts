@@ -15,7 +15,7 @@ export const invalidateIn = <A, E>(cores: ReadonlyArray<Core<A, E>>, item: A): E
       const entries = [...own, ...core.machine.entries] as typeof core.machine.entries
       for (const entry of entries) {
         const { ending, resource } = entry
-        if (ending !== undefined || resource === undefined || !Object.is(resource.value, item)) continue
+        if (ending !== undefined || resource === undefined || !Object.is(resource.resource, item)) continue
         core.end(entry, "invalidated")
         return Effect.void
       }

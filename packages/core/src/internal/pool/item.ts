@@ -1,73 +1,69 @@
-/** An open item of a pool, and its loans. */
+/** An open item of a pool, and its loan. */
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import type { Kernel } from "../session/kernel.ts"
 import type { Holding, SessionRecord } from "../session/record.ts"
 import type { Entry } from "./entry.ts"
 
-export class Item<out A> {
-  readonly value: A
-  /** Its session, which the pool holds from the connect to the close. */
-  readonly record: SessionRecord
-  readonly kernel: Kernel
-  /** Who has borrowed it. */
-  loan: Loan | undefined = undefined
-
-  constructor(value: A, record: SessionRecord, kernel: Kernel) {
-    this.value = value
-    this.record = record
-    this.kernel = kernel
-  }
-}
-
 /** What takes an item back. */
 export interface Lender {
-  readonly giveBack: (loan: Loan) => void
+  /** Closes the session of the loan as well, if its kernel is given. */
+  readonly giveBack: (item: Item<unknown>, kernel: Kernel | undefined) => void
 }
 
 /** The return needs nothing of its caller's context, so that a loan does not keep it. */
 const services = Context.empty()
 
-/** What the session of a borrower holds. */
-export class Loan implements Holding {
-  readonly value: Loan = this
-  readonly services = services
+/** The session of its borrower holds it, so a loan needs no object of its own. */
+export class Item<out A> implements Holding {
+  readonly resource: A
+  /** Its session, which the pool holds from the connect to the close. */
+  readonly record: SessionRecord
   readonly lender: Lender
   readonly entry: Entry<Item<unknown>>
-  readonly record: SessionRecord
-  readonly kernel: Kernel
+  /** The session of its borrower. */
+  loan: SessionRecord | undefined = undefined
 
-  constructor(lender: Lender, entry: Entry<Item<unknown>>, record: SessionRecord, kernel: Kernel) {
+  constructor(resource: A, record: SessionRecord, lender: Lender, entry: Entry<Item<unknown>>) {
+    this.resource = resource
+    this.record = record
     this.lender = lender
     this.entry = entry
-    this.record = record
-    this.kernel = kernel
   }
 
-  release(loan: unknown): Effect.Effect<void> {
-    const { lender } = loan as Loan
-    lender.giveBack(loan as Loan)
+  get value(): Item<A> {
+    return this
+  }
+
+  get services(): Holding["services"] {
+    return services
+  }
+
+  /** Called without the object that it is of, as each release is. */
+  release(item: unknown): Effect.Effect<void> {
+    const { lender } = item as Item<unknown>
+    lender.giveBack(item as Item<unknown>, undefined)
     return Effect.void
   }
 }
 
-/** The loans of a lender that are held around a session, or by it. */
-export const loansAround = (record: SessionRecord | undefined, lender: Lender): ReadonlyArray<Loan> => {
-  const loans: Array<Loan> = []
+/** The items of a lender that are held around a session, or by it. */
+export const loansAround = (record: SessionRecord | undefined, lender: Lender): ReadonlyArray<Item<unknown>> => {
+  const items: Array<Item<unknown>> = []
   for (let at = record; at !== undefined; at = at.parent) {
     const held = at.held?.value
-    if (held instanceof Loan && held.lender === lender) loans.push(held)
+    if (held instanceof Item && held.lender === lender) items.push(held)
   }
-  return loans
+  return items
 }
 
-/** The loans of a lender that the caller of a session holds itself: those around it, and those of `get` on its fiber. */
+/** The items of a lender that the caller of a session holds itself: those around it, and those of `get` on its fiber. */
 export const loansOf = (
   { fiberId, parent }: SessionRecord,
   lender: Lender,
   entries: Iterable<Entry<Item<unknown>>>
-): ReadonlySet<Loan> => {
-  const loans = new Set(loansAround(parent, lender))
-  for (const { resource } of entries) if (resource?.loan?.record.fiberId === fiberId) loans.add(resource.loan)
-  return loans
+): ReadonlySet<Item<unknown>> => {
+  const items = new Set(loansAround(parent, lender))
+  for (const { resource } of entries) if (resource?.loan?.fiberId === fiberId) items.add(resource)
+  return items
 }

@@ -244,7 +244,7 @@ export class PoolMachine<R, W extends Linked<W>> {
   }
 
   private rest(entry: Entry<R>): void {
-    this.census.move(entry, "idle")
+    this.census.rest(entry)
     const { idle } = this
     let at = idle.length
     while (at > 0 && (idle[at - 1] as Entry<R>).usedAt > entry.usedAt) at--
@@ -260,7 +260,7 @@ export class PoolMachine<R, W extends Linked<W>> {
   }
 
   private lend(entry: Entry<R>, now: number): void {
-    this.census.move(entry, "busy")
+    this.census.lend(entry)
     entry.takenAt = now
     entry.isReported = false
     entry.uses++
@@ -310,7 +310,8 @@ export class PoolMachine<R, W extends Linked<W>> {
     if (this.hasShut) return out
     const { backoff, census, idle, limits: { max, min }, line } = this
     while (line.size > census.coming) {
-      const entry = idle[idle.length - 1]
+      // Not read where there is none: the index -1 is slow.
+      const entry = idle.length === 0 ? undefined : idle[idle.length - 1]
       if (entry === undefined) break
       if (this.expiry(entry, now) !== undefined) this.close(entry, "lifetime", out)
       else this.validate(entry, out)

@@ -2,9 +2,9 @@
 import * as Cause from "effect/Cause"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import type { SessionRecord } from "../session/record.ts"
 import * as Site from "../session/site.ts"
 import * as Time from "../time/format.ts"
-import type { Loan } from "./item.ts"
 
 const participles = { validate: "validated", reset: "reset", close: "closed" } as const
 
@@ -31,8 +31,7 @@ export class Reports {
     )
   }
 
-  leaked({ record }: Loan, threshold: number): void {
-    const { caller, fiberId, id, site, span } = record
+  leaked({ caller, fiberId, id, site, span }: SessionRecord, threshold: number): void {
     this.log(
       Effect.logWarning(
         `An item of the pool ${this.name} is borrowed for more than ${Time.format(Duration.millis(threshold))}`,
@@ -41,11 +40,11 @@ export class Reports {
     )
   }
 
-  returnedLate({ record }: Loan, millis: number): void {
+  returnedLate({ id }: SessionRecord, millis: number): void {
     const held = Time.format(Duration.millis(millis))
     this.log(
       Effect.logInfo(`The item of the pool ${this.name} that was reported was returned after ${held}`, {
-        session: record.id
+        session: id
       })
     )
   }

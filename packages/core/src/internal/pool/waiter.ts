@@ -5,6 +5,7 @@ import type * as Fiber from "effect/Fiber"
 import type { SessionRecord } from "../session/record.ts"
 import * as Timers from "../time/timers.ts"
 import type { Entry } from "./entry.ts"
+import * as HandOver from "./handOver.ts"
 import type { Item } from "./item.ts"
 import type { Linked } from "./line.ts"
 
@@ -17,7 +18,7 @@ export interface Queue<A, E> {
   readonly leave: (waiter: Waiter<A, E>) => boolean
 }
 
-export class Waiter<A, E> implements Linked<Waiter<A, E>>, Timers.Timer {
+export class Waiter<A, E> implements Linked<Waiter<A, E>>, Timers.Timer, HandOver.Resumable {
   isWaiting = false
   before: Waiter<A, E> | undefined = undefined
   after: Waiter<A, E> | undefined = undefined
@@ -25,7 +26,7 @@ export class Waiter<A, E> implements Linked<Waiter<A, E>>, Timers.Timer {
   /** Until then it waits. */
   readonly at: number
   readonly since: number
-  readonly record: SessionRecord
+  readonly loan: SessionRecord
   private readonly fiber: Fiber.Fiber<unknown, unknown>
   /** The item that it was lent, which it owns from then on. */
   lent: Lent<A> | undefined = undefined
@@ -36,13 +37,13 @@ export class Waiter<A, E> implements Linked<Waiter<A, E>>, Timers.Timer {
   constructor(
     queue: Queue<A, E>,
     fiber: Fiber.Fiber<unknown, unknown>,
-    record: SessionRecord,
+    loan: SessionRecord,
     since: number,
     at: number
   ) {
     this.queue = queue
     this.fiber = fiber
-    this.record = record
+    this.loan = loan
     this.since = since
     this.at = at
   }
@@ -51,12 +52,19 @@ export class Waiter<A, E> implements Linked<Waiter<A, E>>, Timers.Timer {
     if (this.queue.leave(this)) this.settle(Exit.fail(this.queue.tooLate(this)))
   }
 
-  /** The waiter goes on in its own turn. Otherwise many waiters that need no time would go on inside of each other's returns. */
+  /** The pool has lent it an item. It goes on when the pool has ended its step. */
   lend(entry: Lent<A>): void {
     this.lent = entry
-    const answer = this.answer = Exit.succeed(entry)
-    const { fiber, resume } = this
-    if (resume !== undefined) fiber.currentDispatcher.scheduleTask(() => resume(answer), 0)
+    this.answer = Exit.succeed(entry)
+    if (this.resume !== undefined) HandOver.add(this)
+  }
+
+  goOn(): void {
+    if (this.answer !== undefined) this.resume?.(this.answer)
+  }
+
+  goOnLater(): void {
+    this.fiber.currentDispatcher.scheduleTask(() => this.goOn(), 0)
   }
 
   settle(answer: Exit.Exit<Lent<A>, E>): void {

@@ -44,6 +44,9 @@ const limitOf = (given: Quotas, kind: string): number | undefined => {
   )
 }
 
+/** The kernel of each ledger. */
+const kernels = new WeakMap<object, Kernel>()
+
 export class Kernel {
   readonly ledger = new Ledger()
   readonly changes = new Changes()
@@ -52,6 +55,7 @@ export class Kernel {
 
   constructor(options: Options) {
     this.quota = options.quota
+    kernels.set(this.ledger, this)
   }
 
   /** From here on nothing is opened, except by releases. */
@@ -92,6 +96,17 @@ export class Kernel {
     // Errors and logs use these as text.
     OptionCheck.text("kind", info.kind)
     OptionCheck.text("name", info.name)
+    return this.openAt(Monotonic.millis(fiber.getRef(Clock.Clock)), info, fiber, current, site)
+  }
+
+  /** The same at a moment of the fiber's clock, for an info whose texts were checked before. */
+  openAt(
+    now: number,
+    info: Info,
+    fiber: Fiber.Fiber<unknown, unknown>,
+    current: Session | undefined,
+    site: string | undefined
+  ): SessionRecord | SessionError {
     const parent = current instanceof SessionRecord ? current : undefined
     const caller = Callers.kept(fiber.getRef(Callers.Current))
     const release = Releasing.of(fiber)
@@ -105,7 +120,7 @@ export class Kernel {
       caller,
       fiber.id,
       fiber.cache.span,
-      Monotonic.millis(fiber.getRef(Clock.Clock)),
+      now,
       site
     )
     this.changes.opened(record)
@@ -152,4 +167,11 @@ export const kernelOf = (registry: SessionRegistry): Kernel => {
   const kernel = registry[TypeId]
   if (kernel instanceof Kernel) return kernel
   throw new TypeError("This is no registry of sessions: provide one by `SessionRegistry.layer`")
+}
+
+/** The kernel that has opened a session. */
+export const kernelOfRecord = ({ ledger }: SessionRecord): Kernel => {
+  const kernel = kernels.get(ledger)
+  if (kernel === undefined) throw new TypeError("This is no session of a registry")
+  return kernel
 }

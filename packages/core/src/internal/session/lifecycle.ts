@@ -129,6 +129,9 @@ let isRestoring = false
 /** So many nested sessions run, end and are interrupted on one stack; then the scheduler takes a turn. */
 const depthOfStack = 32
 
+/** Whether a session is so deep inside of others that its work begins and ends in a turn of its own. */
+export const isDeep = ({ depth }: SessionRecord): boolean => depth % depthOfStack === depthOfStack - 1
+
 /** Whether interruption is allowed outside. */
 const isInterruptible = (restore: Mask): boolean => {
   if (restore !== knownMask) {
@@ -137,6 +140,10 @@ const isInterruptible = (restore: Mask): boolean => {
   }
   return isRestoring
 }
+
+/** How to fork the work of a session: it can be interrupted where that is allowed outside. */
+export const optionsOf = (restore: Mask): typeof uninterruptible | undefined =>
+  isInterruptible(restore) ? undefined : uninterruptible
 
 /**
  * Runs an effect that a revocation of the session interrupts, and that then fails with `SessionRevoked`. A cut-off
@@ -153,18 +160,18 @@ export const region = <A, E, R>(
   end?: CutOff
 ): Effect.Effect<A, E | SessionRevoked> => {
   if (record.revoked !== undefined) return Effect.fail(record.revoked)
-  const isDeep = record.depth % depthOfStack === depthOfStack - 1
+  const isTurning = isDeep(record)
   end?.prepare()
   const fiber = Effect.runForkWith(context)(
-    isDeep ? Effect.andThen(Effect.yieldNow, effect) : effect,
-    end !== undefined || isInterruptible(restore) ? undefined : uninterruptible
+    isTurning ? Effect.andThen(Effect.yieldNow, effect) : effect,
+    end !== undefined ? undefined : optionsOf(restore)
   )
   const exit = fiber.pollUnsafe()
   if (exit !== undefined) return revokedOr(record, exit)
   end?.start(fiber)
   const stopListening = interruptWhenRevoked(record, fiber)
   const turning = <A>(self: Effect.Effect<A>): Effect.Effect<A> =>
-    isDeep ? Effect.andThen(Effect.yieldNow, Effect.tap(self, Effect.yieldNow)) : self
+    isTurning ? Effect.andThen(Effect.yieldNow, Effect.tap(self, Effect.yieldNow)) : self
   const left = Effect.onExitPrimitive(restore(Fiber.await(fiber)), (awaited) => {
     if (Exit.isSuccess(awaited)) {
       stopListening()
@@ -175,7 +182,7 @@ export const region = <A, E, R>(
     const interrupted = Effect.andThen(turning(Fiber.interrupt(fiber)), defectsOf(fiber))
     return Effect.ensuring(interrupted, Effect.sync(stopListening))
   })
-  return Effect.flatMap(isDeep ? Effect.tap(left, Effect.yieldNow) : left, (exit) => revokedOr(record, exit))
+  return Effect.flatMap(isTurning ? Effect.tap(left, Effect.yieldNow) : left, (exit) => revokedOr(record, exit))
 }
 
 /** Makes parts of the session's acquisition interruptible, also by a revocation. */

@@ -221,7 +221,8 @@ export class SessionRecord implements Session {
     const held = this.holding
     if (held === undefined) return
     this.holding = {
-      ...held,
+      value: held.value,
+      services: held.services,
       release: (value, exit) => {
         listener(exit)
         return held.release(value, exit)

@@ -14,6 +14,9 @@ const frames = 4
 /** So many frames of Effect may stand between a function that was made by `dual` and its caller: its own, and two of `pipe`. */
 export const ofDual = 3
 
+/** The same for a function that `pipe` calls. */
+export const ofPipe = 2
+
 /**
  * The stack of the call of `own`, if this call is sampled. `between` is how many frames may stand between that and the caller
  * that is to be shown.

@@ -27,7 +27,8 @@ export class TimerHeap<T extends Timed> {
   }
 
   has(timer: T): boolean {
-    return this.timers[timer.slot] === timer
+    // Not read where it is unset: the index -1 is slow.
+    return timer.slot >= 0 && this.timers[timer.slot] === timer
   }
 
   /** Adds a timer, or moves it if the heap has it. */
