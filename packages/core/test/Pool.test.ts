@@ -1,6 +1,6 @@
 import { Deadline, Pool, Session, SessionRegistry } from "@clawback/core"
 import { assert, describe, it } from "@effect/vitest"
-import { Cause, Context, Deferred, Effect, Exit, Fiber, Layer, Scope } from "effect"
+import { Cause, Context, Deferred, Duration, Effect, Exit, Fiber, Layer, Logger, Scope } from "effect"
 import { TestClock } from "effect/testing"
 import { turn } from "./Moments.ts"
 import { PoolServer } from "./PoolServer.ts"
@@ -260,6 +260,75 @@ describe("Pool", () => {
       assert.deepStrictEqual(yield* Fiber.join(second), Exit.succeed(1))
     }).pipe(isolated))
 
+  it.effect("a connect that nobody waits for is counted where it fails, and logged once until one succeeds", () => {
+    const lines: Array<unknown> = []
+    const logger = Logger.make(({ message }) => void lines.push(...[message].flat()))
+    return Effect.gen(function*() {
+      const server = new PoolServer()
+      server.connecting = Effect.fail("refused")
+      const pool = yield* Pool.make({
+        acquire: server.connect,
+        min: 1,
+        max: 1,
+        name: "db",
+        backoff: { max: "1 second" }
+      })
+      for (let i = 0; i < 5; i++) yield* Effect.andThen(TestClock.adjust("1 second"), turn(3))
+      const { failed } = yield* Pool.stats(pool)
+      assert.isAbove(failed, 4)
+      const warning = "The pool db cannot connect, and tries again until it can"
+      assert.deepStrictEqual(lines.filter((line) => line === warning), [warning])
+      server.connecting = Effect.void
+      yield* Effect.andThen(TestClock.adjust("1 second"), turn(3))
+      assert.deepInclude(yield* Pool.stats(pool), { idle: 1, failed })
+      server.connecting = Effect.fail("refused")
+      yield* Pool.refresh(pool)
+      for (let i = 0; i < 3; i++) yield* Effect.andThen(TestClock.adjust("1 second"), turn(3))
+      assert.deepStrictEqual(lines.filter((line) => line === warning), [warning, warning])
+    }).pipe(isolated, Effect.provide(Logger.layer([logger])))
+  })
+
+  it.effect("a caller whose deadline has passed, such as in a finalizer, hears that it did not wait", () =>
+    Effect.gen(function*() {
+      const pool = yield* Pool.make({ acquire: Effect.succeed(1), max: 1 })
+      yield* Pool.get(pool)
+      let error: unknown
+      const late = Effect.flatMap(
+        Effect.flip(Pool.use(pool, () => Effect.void)),
+        (failure) => Effect.sync(() => error = failure)
+      )
+      const work = yield* Effect.never.pipe(
+        Effect.ensuring(late),
+        Deadline.within("1 second"),
+        Effect.exit,
+        Effect.forkChild({ startImmediately: true })
+      )
+      yield* TestClock.adjust("1 second")
+      yield* Effect.andThen(TestClock.adjust("1 second"), turn(5))
+      yield* Fiber.join(work)
+      assert.deepInclude(error, { _tag: "AcquireTimeout", isPastDeadline: true, waited: Duration.millis(10) })
+      assert.include((error as Pool.AcquireTimeout).message, "deadline had passed")
+    }).pipe(isolated))
+
+  it.effect("the JSON of a caller's error does not tell what the driver said", () =>
+    Effect.gen(function*() {
+      const pool = yield* Pool.make({
+        acquire: Effect.fail(new Error("password hunter2 is wrong")),
+        min: 1,
+        max: 1,
+        acquireTimeout: "50 millis",
+        backoff: { base: "4 seconds" }
+      })
+      yield* turn(3)
+      const call = yield* Effect.forkChild(Effect.flip(Pool.use(pool, () => Effect.void)), { startImmediately: true })
+      yield* TestClock.adjust("50 millis")
+      const error = yield* Fiber.join(call)
+      assert.deepInclude(error, { _tag: "AcquireTimeout" })
+      const text = JSON.stringify(error)
+      assert.notInclude(text, "hunter2")
+      assert.deepInclude(JSON.parse(text), { cause: "Error" })
+    }).pipe(isolated))
+
   it.effect("a connect that hangs and ignores interruption holds up nobody longer than the limits say", () =>
     Effect.gen(function*() {
       const open = yield* Deferred.make<void>()
@@ -316,6 +385,11 @@ describe("Pool", () => {
         ["idleTimeToLive", { idleTimeToLive: 0 }],
         ["keepAlive", { keepAlive: "1 minute" }],
         ["backoff.base", { backoff: { base: 0 } }],
+        ["backoff.base", { backoff: { base: "6 seconds" } }],
+        ["backoff.base", { backoff: { base: "2 seconds", max: "1 second" } }],
+        ["backoff.max", { backoff: { max: "10 nanos" } }],
+        ["maxLifetime", { maxLifetime: "1 nano" }],
+        ["keepAlive", { keepAlive: "900 micros", validate: () => Effect.void }],
         ["name", { name: 1 }],
         ["acquire", { acquire: () => Effect.succeed(1) }],
         ["validate", { validate: Effect.void }],

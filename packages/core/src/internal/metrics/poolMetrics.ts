@@ -49,6 +49,13 @@ export const poolMetrics = {
     description: "Items that were opened",
     labels
   }),
+  poolFailures: define({
+    kind: "counter",
+    name: "clawback.pool.connect_failures",
+    unit: "{failure}",
+    description: "Connects that failed",
+    labels
+  }),
   poolClosed: define({
     kind: "counter",
     name: "clawback.pool.closed",

@@ -39,6 +39,8 @@ export class Core<A, E> implements Timers.Timer, Lender, Queue<A, E | PoolError>
   remembersUntil = -Infinity
   /** Why connecting failed last, if it has not succeeded since. */
   private failure: Cause.Cause<E | ConnectError> | undefined = undefined
+  /** Whether the log has that. */
+  private hasReportedFailure = false
 
   constructor(settings: Settings<A, E>, environment: Environment, metrics: PoolMetrics) {
     const { context, timers } = environment
@@ -92,13 +94,14 @@ export class Core<A, E> implements Timers.Timer, Lender, Queue<A, E | PoolError>
     const { failure, machine, settings: { limits: { max }, name } } = this
     return new AcquireTimeout({
       pool: name,
-      waited: Duration.millis(waiter.at - waiter.since),
+      waited: Duration.millis(Math.max(0, waiter.at - waiter.since)),
       total: machine.total,
       idle: machine.count("idle"),
       busy: machine.count("busy"),
       waiting: machine.waiting,
       max,
       held: loansOf(waiter.loan, this, machine.entries).size,
+      ...waiter.isPastDeadline ? { isPastDeadline: true } : {},
       ...failure === undefined ? {} : { cause: Cause.squash(failure) }
     })
   }
@@ -192,8 +195,12 @@ export class Core<A, E> implements Timers.Timer, Lender, Queue<A, E | PoolError>
       if (entry.ending === undefined) {
         this.failure = cause
         this.remembersUntil = this.now + 2 * this.settings.limits.maxBackoff
+        this.metrics.connectFailed()
       }
-      this.perform(this.machine.openFailed(entry, this.now, this.environment.random.nextDoubleUnsafe()))
+      const isWanted = entry.ending === undefined
+      const commands = this.machine.openFailed(entry, this.now, this.environment.random.nextDoubleUnsafe())
+      if (isWanted) this.reportFailure(cause, commands.some(({ _tag }) => _tag === "Reject"))
+      this.perform(commands)
       this.changed()
     }
     // It may have been ended by what was done before in the same step.
@@ -210,6 +217,13 @@ export class Core<A, E> implements Timers.Timer, Lender, Queue<A, E | PoolError>
     })
   }
 
+  /** Once for as long as connecting fails, and only if no caller gets the error. */
+  private reportFailure(cause: Cause.Cause<unknown>, isTold: boolean): void {
+    if (isTold || this.hasReportedFailure) return
+    this.hasReportedFailure = true
+    this.reports.connectFails(cause)
+  }
+
   private opened(entry: Entry<Item<A>>, item: Item<A>, startedAt: number): void {
     const { now } = this
     item.record.addUser(() => this.end(entry, "revoked"))
@@ -218,6 +232,7 @@ export class Core<A, E> implements Timers.Timer, Lender, Queue<A, E | PoolError>
     const commands = this.machine.opened(entry, item, now, this.environment.random.nextDoubleUnsafe())
     if (commands === undefined) return this.dispose(item, () => {})
     this.failure = undefined
+    this.hasReportedFailure = false
     this.remembersUntil = -Infinity
     this.metrics.connected(now - startedAt)
     this.perform(commands)

@@ -5,7 +5,10 @@ import type { Advice } from "../retry/advice.ts"
 import type { SessionError } from "../session/errors.ts"
 import * as Time from "../time/format.ts"
 
-/** The caller got no item in time. `cause` is why connecting failed last, if it fails at present. */
+/**
+ * The caller got no item in time. `cause` is why connecting failed last, if it fails at present. As JSON, only its name is
+ * shown: what a driver says may hold a secret.
+ */
 export class AcquireTimeout extends ReadableError.tagged<AcquireTimeout>("@clawback/core/AcquireTimeout")(
   "AcquireTimeout",
   {
@@ -21,16 +24,22 @@ export class AcquireTimeout extends ReadableError.tagged<AcquireTimeout>("@clawb
     max: Schema.Int,
     /** How many items of this pool the caller held while it waited for another one. */
     held: Schema.Int,
+    /** Whether the deadline in force had passed before the caller asked. Then it has not waited. */
+    isPastDeadline: Schema.optional(Schema.Boolean),
     cause: Schema.optional(Schema.Defect())
   }
 ) {
   get retry(): Advice {
-    return { reach: "unsent", isTransient: this.held === 0 }
+    return { reach: "unsent", isTransient: this.held === 0 && this.isPastDeadline !== true }
   }
   override get message() {
     const underWay = this.total - this.busy - this.idle
     const state = `${this.busy} of at most ${this.max} items were busy, ${this.idle} idle, ${underWay} being opened, ` +
       `checked, reset or closed, and ${this.waiting} other callers waited`
+    if (this.isPastDeadline === true) {
+      return `The pool ${this.pool} had no item at once, and the caller's deadline had passed before it asked: ${state}. ` +
+        "If this is a finalizer, provide `Deadline.Current` as undefined to it, so that it may wait."
+    }
     const advice = this.held > 0
       ? `The caller held ${this.held} of them itself: such a nested borrow waits for its own caller. ` +
         "Use the item that it has, or return that first."
@@ -40,6 +49,11 @@ export class AcquireTimeout extends ReadableError.tagged<AcquireTimeout>("@clawb
       ? "Opening or checking items takes too long: look at the server, or raise `acquireTimeout`."
       : "Return items sooner, raise `max`, or shed load."
     return `The pool ${this.pool} had no item within ${Time.format(this.waited)}: ${state}. ${advice}`
+  }
+  override toJSON(): unknown {
+    const { cause } = this
+    const shown = super.toJSON() as object
+    return cause === undefined ? shown : { ...shown, cause: cause instanceof Error ? cause.name : typeof cause }
   }
 }
 

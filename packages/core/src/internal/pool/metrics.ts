@@ -28,6 +28,7 @@ export const statsOf = ({ machine, metrics }: Counted & { readonly metrics: Pool
   min: machine.limits.min,
   max: machine.limits.max,
   opened: metrics.opened,
+  failed: metrics.failed,
   closed: { ...metrics.closed },
   abandoned: metrics.abandoned
 })
@@ -51,6 +52,8 @@ const reasons: Readonly<Record<Reason, 0>> = {
 export class PoolMetrics {
   /** How many items were opened. */
   opened = 0
+  /** How many connects have failed. */
+  failed = 0
   /** How many were closed, by reason. */
   readonly closed: Record<Reason, number> = { ...reasons }
   /** How many connects, checks, resets and closes did not end in time. */
@@ -100,6 +103,7 @@ export class PoolMetrics {
       observe(poolMetrics.poolMin, labels, context, () => source.machine.limits.min),
       observe(poolMetrics.poolPending, labels, context, () => source.machine.waiting),
       observe(poolMetrics.poolOpened, labels, context, () => this.opened),
+      observe(poolMetrics.poolFailures, labels, context, () => this.failed),
       observe(poolMetrics.poolTimeouts, labels, context, () => this.timeouts),
       observe(poolMetrics.poolLeaks, labels, context, () => this.leaks),
       observe(poolMetrics.poolAbandoned, labels, context, () => this.abandoned)
@@ -109,6 +113,10 @@ export class PoolMetrics {
   connected(millis: number): void {
     this.opened++
     this.createTime.record(millis / 1000)
+  }
+
+  connectFailed(): void {
+    this.failed++
   }
 
   waited(millis: number): void {

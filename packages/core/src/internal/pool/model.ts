@@ -89,7 +89,7 @@ export interface Options<A, E, R, R2 = never, R3 = never> {
   readonly drainTimeout?: Duration.Input | undefined
   /**
    * How long connecting pauses after a failure: from `base`, doubled with each failure in a row, up to `max`, each less up to a
-   * half at random. Connects that fail together count once. While connecting fails, one connect at a time is tried. Default: 10
+   * half at random. Not below a millisecond; `base` at most `max`. Connects that fail together count once. While connecting fails, one connect at a time is tried. Default: 10
    * milliseconds and 5 seconds. Too low, and a server that restarts is flooded; too high, and the pool recovers late.
    */
   readonly backoff?:
@@ -113,6 +113,8 @@ export interface Stats {
   readonly max: number
   /** How many items were opened since the pool was made. */
   readonly opened: number
+  /** How many connects have failed. */
+  readonly failed: number
   /** How many were closed, by reason. */
   readonly closed: Readonly<Record<Reason, number>>
   /** How many did not end in time, so that they may still be open. They are not counted in `total`. */

@@ -2,6 +2,7 @@
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as OptionCheck from "../../OptionCheck.ts"
+import * as Time from "../time/format.ts"
 import type { Options } from "./model.ts"
 import type { Limits } from "./rules.ts"
 
@@ -20,7 +21,14 @@ export interface Settings<A, E> {
   readonly drainTimeout: number
 }
 
-const interval = (name: string, value: Duration.Input) => Duration.toMillis(OptionCheck.interval(name, value))
+/** Timers and clocks are no finer than this: what is due after less would be due all the time. */
+const least = 1
+
+const interval = (name: string, value: Duration.Input) => {
+  const millis = Duration.toMillis(OptionCheck.interval(name, value))
+  if (millis < least) throw OptionCheck.wrong(name, value, "at least 1 millisecond")
+  return millis
+}
 
 const countOrAny = (name: string, value: number, least: number) =>
   value === Infinity ? value : OptionCheck.count(name, value, least)
@@ -72,6 +80,16 @@ export const checked = <A, E, R, R2, R3>(options: Options<A, E, R, R2, R3>): Set
   if (keepAlive < Infinity && validate === undefined) {
     throw OptionCheck.wrong("keepAlive", options.keepAlive, "left out where there is no `validate`")
   }
+  const { base = "10 millis", max: longest = "5 seconds" } = backoff
+  const firstPause = interval("backoff.base", base)
+  const longestPause = interval("backoff.max", longest)
+  if (firstPause > longestPause) {
+    throw OptionCheck.wrong(
+      "backoff.base",
+      base,
+      `at most \`backoff.max\`, which is ${Time.format(Duration.millis(longestPause))}`
+    )
+  }
   return {
     name: OptionCheck.text("name", options.name ?? "pool"),
     acquire: acquire as Effect.Effect<A, E>,
@@ -93,8 +111,8 @@ export const checked = <A, E, R, R2, R3>(options: Options<A, E, R, R2, R3>): Set
       maxLifetime: interval("maxLifetime", options.maxLifetime ?? "30 minutes"),
       keepAlive,
       leakThreshold: interval("leakThreshold", options.leakThreshold ?? Duration.infinity),
-      backoff: interval("backoff.base", backoff.base ?? "10 millis"),
-      maxBackoff: interval("backoff.max", backoff.max ?? "5 seconds"),
+      backoff: firstPause,
+      maxBackoff: longestPause,
       isReset: reset !== undefined
     }
   }

@@ -3,6 +3,7 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
 import type { SessionRecord } from "../session/record.ts"
+import * as Deadline from "../time/deadline.ts"
 import * as Timers from "../time/timers.ts"
 import type { Entry } from "./entry.ts"
 import * as HandOver from "./handOver.ts"
@@ -46,6 +47,11 @@ export class Waiter<A, E> implements Linked<Waiter<A, E>>, Timers.Timer, HandOve
     this.loan = loan
     this.since = since
     this.at = at
+  }
+
+  /** Whether its deadline had passed before it began to wait. */
+  get isPastDeadline(): boolean {
+    return (Deadline.inForce(this.fiber)?.at ?? Infinity) <= this.since
   }
 
   fire(): void {
