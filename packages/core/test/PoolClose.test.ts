@@ -194,6 +194,17 @@ describe("The end of a pool", () => {
       assert.strictEqual(yield* Pool.use(pool, ({ id }) => Effect.succeed(id)), 2)
     }).pipe(isolated))
 
+  it.effect("a loan that is revoked in the first step of its work is interrupted", () =>
+    Effect.gen(function*() {
+      const pool = yield* Pool.make({ acquire: Effect.succeed(1), min: 1, max: 1 })
+      yield* turn(3)
+      const revoke = SessionRegistry.revoke({ kind: "borrow" }, { reason: "stopped" })
+      const work = () => Effect.andThen(Effect.forkDetach(revoke, { startImmediately: true }), Effect.never)
+      assert.deepInclude(yield* Effect.flip(Pool.use(pool, work)), { _tag: "SessionRevoked", reason: "stopped" })
+      yield* turn(3)
+      assert.deepInclude((yield* Pool.stats(pool)).closed, { revoked: 1 })
+    }).pipe(isolated))
+
   it.effect("an item that was revoked while it was opened is not lent", () =>
     Effect.gen(function*() {
       const steps: Array<string> = []

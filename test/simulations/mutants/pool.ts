@@ -11,7 +11,12 @@ const drain = "packages/core/src/internal/pool/drain.ts"
 const invalidate = "packages/core/src/internal/pool/invalidate.ts"
 const machine = "packages/core/src/internal/pool/machine.ts"
 const reports = "packages/core/src/internal/pool/reports.ts"
+const handOver = "packages/core/src/internal/pool/handOver.ts"
+const lentWork = "packages/core/src/internal/pool/lentWork.ts"
+const patience = "packages/core/src/internal/pool/patience.ts"
+const queued = "packages/core/src/internal/pool/queued.ts"
 const waiter = "packages/core/src/internal/pool/waiter.ts"
+const waiting = "packages/core/src/internal/pool/waiting.ts"
 const work = "packages/core/src/internal/pool/work.ts"
 
 export const mutants: ReadonlyArray<Mutant> = [
@@ -60,7 +65,7 @@ export const mutants: ReadonlyArray<Mutant> = [
   {
     module,
     file: core,
-    find: "          this.works.stop(command.entry)\n",
+    find: "        this.works.stop(command.entry)\n",
     replace: "",
     rule: "what is not wanted any more is broken off"
   },
@@ -81,7 +86,7 @@ export const mutants: ReadonlyArray<Mutant> = [
   {
     module,
     file: core,
-    find: "    if (loan.record.isRevoked) this.perform(this.machine.end(entry, \"revoked\", now))\n",
+    find: "    if (loan.isRevoked) this.perform(this.machine.end(entry, \"revoked\", now))\n",
     replace: "",
     rule: "an item whose loan was revoked is not lent again"
   },
@@ -108,51 +113,114 @@ export const mutants: ReadonlyArray<Mutant> = [
   },
   {
     module,
-    file: borrow,
+    file: waiting,
     find: "if (!core.leave(waiter) && waiter.lent !== undefined) core.pass(waiter.lent)",
     replace: "core.leave(waiter)",
     rule: "a waiter that is interrupted after it was lent an item passes it on"
   },
   {
     module,
-    file: borrow,
-    find: "core.pass(waiter.lent)\n      kernel.close(record)\n",
-    replace: "core.pass(waiter.lent)\n",
+    file: waiting,
+    find: "  core.patience.ended()\n  kernel.close(loan)\n",
+    replace: "  core.patience.ended()\n",
     rule: "a waiter that leaves closes its session"
   },
   {
     module,
-    file: borrow,
-    find: "  record.addUser(revoked)\n",
+    file: waiting,
+    find: "    loan.addUser(waiter.onRevoked)\n",
     replace: "",
     rule: "a waiter is told of a revocation"
   },
   {
     module,
-    file: borrow,
-    find: "  if (until < Infinity && waiter.isWaiting) timers.set(waiter)\n",
+    file: waiting,
+    find: "    else patience.began(waiter)\n",
     replace: "",
     rule: "a caller waits no longer than the limit"
   },
   {
     module,
-    file: borrow,
-    find: "Context.add(fiber.context as Context.Context<R2>, Current, record)",
-    replace: "fiber.context as Context.Context<R2>",
+    file: lentWork,
+    find: "Context.add(fiber.context as Context.Context<R>, Current, loan)",
+    replace: "fiber.context as Context.Context<R>",
     rule: "a borrower works inside of its loan"
   },
   {
     module,
-    file: borrow,
-    find: "return Effect.as(Scope.addFinalizerExit(scope, close), value)",
-    replace: "return Effect.succeed(value)",
-    rule: "an item is returned with the scope of its loan"
+    file: waiting,
+    find: "if (until < latest) timers.set(waiter)\n    else patience",
+    replace: "if (until >= latest) patience",
+    rule: "a caller waits no longer than its deadline"
+  },
+  {
+    module,
+    file: patience,
+    find: "    if (waiting !== undefined) this.began(waiting)\n",
+    replace: "",
+    rule: "a caller waits no longer than the limit, though another one has"
+  },
+  {
+    module,
+    file: queued,
+    find: "Context.add(fiber.context as Context.Context<R2>, Current, loan)",
+    replace: "fiber.context as Context.Context<R2>",
+    rule: "a borrower that has waited works inside of its loan"
+  },
+  {
+    module,
+    file: queued,
+    find: "hasStarted ? ended(loan, kernel, exit) : Lifecycle",
+    replace: "Lifecycle",
+    rule: "an item is returned when the work of a caller that has waited ends"
+  },
+  {
+    module,
+    file: queued,
+    find: "      if (!hasStarted && waiter !== undefined) leave(core, waiter, loan, kernel)\n      else if",
+    replace: "      if",
+    rule: "a caller that waits in vain leaves the line"
+  },
+  {
+    module,
+    file: queued,
+    find: "Effect.andThen(Fiber.interrupt(worker), defectsOf(worker))",
+    replace: "Effect.void",
+    rule: "the work of a borrower that has waited ends with its caller"
+  },
+  {
+    module,
+    file: lentWork,
+    find: "    end = ended(loan, kernel, exit)\n",
+    replace: "    end = exit\n",
+    rule: "an item is returned when its work ends"
+  },
+  {
+    module,
+    file: lentWork,
+    find: "Effect.andThen(Fiber.interrupt(worker), defectsOf(worker))",
+    replace: "undefined",
+    rule: "the work of a borrower ends with its caller"
+  },
+  {
+    module,
+    file: handOver,
+    find: "  if (steps === 0 && ready.length > 0 && !isResuming) resume()\n",
+    replace: "",
+    rule: "a caller that was lent an item goes on"
   },
   {
     module,
     file: borrow,
-    find: "    kernel.close(record)\n    return Effect.fail(\n",
-    replace: "    return Effect.fail(\n",
+    find: "return Effect.as(Scope.addFinalizerExit(scope, close), resource)",
+    replace: "return Effect.succeed(resource)",
+    rule: "an item is returned with the scope of its loan"
+  },
+  {
+    module,
+    file: waiting,
+    find: "    kernel.close(loan)\n    return joined",
+    replace: "    return joined",
     rule: "a caller that is rejected closes its session"
   },
   {
@@ -186,7 +254,7 @@ export const mutants: ReadonlyArray<Mutant> = [
   {
     module,
     file: invalidate,
-    find: " || !Object.is(resource.value, item)) continue",
+    find: " || !Object.is(resource.resource, item)) continue",
     replace: ") continue",
     rule: "the item that is invalidated is the one that was meant"
   },

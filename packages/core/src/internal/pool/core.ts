@@ -15,6 +15,7 @@ import * as HandOver from "./handOver.ts"
 import { type Item, type Lender, loansOf } from "./item.ts"
 import { PoolMachine } from "./machine.ts"
 import type { PoolMetrics } from "./metrics.ts"
+import { Patience } from "./patience.ts"
 import { Reports } from "./reports.ts"
 import type { Command, Commands } from "./rules.ts"
 import type { Settings } from "./settings.ts"
@@ -25,6 +26,7 @@ export class Core<A, E> implements Timers.Timer, Lender, Queue<A, E | PoolError>
   readonly machine: PoolMachine<Item<A>, Waiter<A, E | PoolError>>
   readonly settings: Settings<A, E>
   readonly timers: Timers.Timers
+  readonly patience: Patience
   readonly metrics: PoolMetrics
   /** What the sessions of its borrowers are called. */
   readonly info: Info
@@ -50,6 +52,7 @@ export class Core<A, E> implements Timers.Timer, Lender, Queue<A, E | PoolError>
     this.info = { kind: "borrow", name: settings.name }
     this.environment = environment
     this.timers = timers
+    this.patience = new Patience(timers, () => this.machine.first)
     this.metrics = metrics
     // Where a fiber may be interrupted, it loses what it has opened if the interruption comes with its last step.
     this.works = new Works(timers, (effect) => runFork(effect, { uninterruptible: true }))
@@ -58,6 +61,10 @@ export class Core<A, E> implements Timers.Timer, Lender, Queue<A, E | PoolError>
 
   get core(): Core<A, E> {
     return this
+  }
+
+  get hasIdle(): boolean {
+    return this.machine.count("idle") > 0
   }
 
   get now(): number {

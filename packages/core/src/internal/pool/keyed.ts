@@ -4,10 +4,10 @@ import * as MutableHashMap from "effect/MutableHashMap"
 import * as Option from "effect/Option"
 import type { Info } from "../session/model.ts"
 import * as Timers from "../time/timers.ts"
-import type { Source } from "./borrow.ts"
 import { Core } from "./core.ts"
 import type { State } from "./entry.ts"
 import type { Environment } from "./environment.ts"
+import type { Source } from "./loan.ts"
 import type { Counted, PoolMetrics } from "./metrics.ts"
 import type { Settings } from "./settings.ts"
 
@@ -76,8 +76,12 @@ export class Keyed<K, A, E> {
   at(key: K): Source<A, E> {
     // Not looked up here: the pool of the key may be dropped before the caller borrows.
     const coreOf = () => this.coreOf(key)
+    const hasIdle = () => this.find(key)?.hasIdle === true
     return {
       info: this.info,
+      get hasIdle() {
+        return hasIdle()
+      },
       get core() {
         return coreOf()
       }

@@ -36,7 +36,7 @@ export const returned = (
 }
 
 /** Returns the item when the work is over. */
-const ended = <A, E>(
+export const ended = <A, E>(
   loan: SessionRecord,
   kernel: Kernel,
   exit: Exit.Exit<A, E>
@@ -93,7 +93,7 @@ export const work = <A, B, E, R>(
   const effect = applied(f, item.resource)
   if (Exit.isExit(effect)) return ended(loan, kernel, effect as Exit.Exit<B, E>)
   const context = Context.add(fiber.context as Context.Context<R>, Current, loan)
-  if (Lifecycle.isDeep(loan)) {
+  if (Lifecycle.isTurning(loan)) {
     const region = Lifecycle.region(loan, context, effect, restore)
     return Effect.onExitPrimitive(region, (exit) => returned(loan, kernel, exit), true)
   }

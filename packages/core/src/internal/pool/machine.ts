@@ -53,6 +53,11 @@ export class PoolMachine<R, W extends Linked<W>> {
     return this.line.size
   }
 
+  /** The waiter that came first. */
+  get first(): W | undefined {
+    return this.line.head
+  }
+
   get isShut(): boolean {
     return this.hasShut
   }

@@ -23,7 +23,7 @@ export class Reports {
     this.log(Effect.logWarning(`An item of the pool ${this.name} could not be ${participles[step]}`, cause))
   }
 
-  /** Nobody waits for a connect of the minimum, so its error reaches no caller. */
+  /** No caller waits for a connect of the minimum, so its error reaches no caller. */
   connectFails(cause: Cause.Cause<unknown>): void {
     this.log(Effect.logWarning(`The pool ${this.name} cannot connect, and tries again until it can`, cause))
   }

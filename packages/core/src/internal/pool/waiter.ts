@@ -2,6 +2,7 @@
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
+import type { SessionRevoked } from "../session/errors.ts"
 import type { SessionRecord } from "../session/record.ts"
 import * as Deadline from "../time/deadline.ts"
 import * as Timers from "../time/timers.ts"
@@ -32,8 +33,8 @@ export class Waiter<A, E> implements Linked<Waiter<A, E>>, Timers.Timer, HandOve
   /** The item that it was lent, which it owns from then on. */
   lent: Lent<A> | undefined = undefined
   private readonly queue: Queue<A, E>
-  private resume: ((exit: Exit.Exit<Lent<A>, E>) => void) | undefined = undefined
-  private answer: Exit.Exit<Lent<A>, E> | undefined = undefined
+  private resume: ((exit: Exit.Exit<Lent<A>, E | SessionRevoked>) => void) | undefined = undefined
+  private answer: Exit.Exit<Lent<A>, E | SessionRevoked> | undefined = undefined
 
   constructor(
     queue: Queue<A, E>,
@@ -47,6 +48,12 @@ export class Waiter<A, E> implements Linked<Waiter<A, E>>, Timers.Timer, HandOve
     this.loan = loan
     this.since = since
     this.at = at
+  }
+
+  /** Its session, or one around it, was revoked. */
+  readonly onRevoked = (): void => {
+    const { revoked } = this.loan
+    if (revoked !== undefined && this.queue.leave(this)) this.settle(Exit.fail(revoked))
   }
 
   /** Whether its deadline had passed before it began to wait. */
@@ -73,13 +80,13 @@ export class Waiter<A, E> implements Linked<Waiter<A, E>>, Timers.Timer, HandOve
     this.fiber.currentDispatcher.scheduleTask(() => this.goOn(), 0)
   }
 
-  settle(answer: Exit.Exit<Lent<A>, E>): void {
+  settle(answer: Exit.Exit<Lent<A>, E | SessionRevoked>): void {
     this.answer = answer
     this.resume?.(answer)
   }
 
   /** Waits for the answer. It may have come already. */
-  get awaited(): Effect.Effect<Lent<A>, E> {
+  get awaited(): Effect.Effect<Lent<A>, E | SessionRevoked> {
     return Effect.callback((resume) => {
       if (this.answer === undefined) this.resume = resume
       else resume(this.answer)

@@ -130,7 +130,7 @@ let isRestoring = false
 const depthOfStack = 32
 
 /** Whether a session is so deep inside of others that its work begins and ends in a turn of its own. */
-export const isDeep = ({ depth }: SessionRecord): boolean => depth % depthOfStack === depthOfStack - 1
+export const isTurning = ({ depth }: SessionRecord): boolean => depth % depthOfStack === depthOfStack - 1
 
 /** Whether interruption is allowed outside. */
 const isInterruptible = (restore: Mask): boolean => {
@@ -160,18 +160,18 @@ export const region = <A, E, R>(
   end?: CutOff
 ): Effect.Effect<A, E | SessionRevoked> => {
   if (record.revoked !== undefined) return Effect.fail(record.revoked)
-  const isTurning = isDeep(record)
+  const isDeep = isTurning(record)
   end?.prepare()
   const fiber = Effect.runForkWith(context)(
-    isTurning ? Effect.andThen(Effect.yieldNow, effect) : effect,
-    end !== undefined ? undefined : optionsOf(restore)
+    isDeep ? Effect.andThen(Effect.yieldNow, effect) : effect,
+    end !== undefined || isInterruptible(restore) ? undefined : uninterruptible
   )
   const exit = fiber.pollUnsafe()
   if (exit !== undefined) return revokedOr(record, exit)
   end?.start(fiber)
   const stopListening = interruptWhenRevoked(record, fiber)
   const turning = <A>(self: Effect.Effect<A>): Effect.Effect<A> =>
-    isTurning ? Effect.andThen(Effect.yieldNow, Effect.tap(self, Effect.yieldNow)) : self
+    isDeep ? Effect.andThen(Effect.yieldNow, Effect.tap(self, Effect.yieldNow)) : self
   const left = Effect.onExitPrimitive(restore(Fiber.await(fiber)), (awaited) => {
     if (Exit.isSuccess(awaited)) {
       stopListening()
@@ -182,7 +182,7 @@ export const region = <A, E, R>(
     const interrupted = Effect.andThen(turning(Fiber.interrupt(fiber)), defectsOf(fiber))
     return Effect.ensuring(interrupted, Effect.sync(stopListening))
   })
-  return Effect.flatMap(isTurning ? Effect.tap(left, Effect.yieldNow) : left, (exit) => revokedOr(record, exit))
+  return Effect.flatMap(isDeep ? Effect.tap(left, Effect.yieldNow) : left, (exit) => revokedOr(record, exit))
 }
 
 /** Makes parts of the session's acquisition interruptible, also by a revocation. */
