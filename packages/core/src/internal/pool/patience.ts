@@ -24,7 +24,8 @@ export class Patience implements Timers.Timer {
 
   /** A caller waits from now on. */
   began(waiting: Waiting): void {
-    if (this.slot !== Timers.unset || waiting.at === Infinity) return
+    // While it fires, one that comes last may begin before the first one that is left.
+    if (waiting.at === Infinity || (this.slot !== Timers.unset && this.at <= waiting.at)) return
     this.at = waiting.at
     this.timers.set(this)
   }
