@@ -162,6 +162,13 @@ export const mutants: ReadonlyArray<Mutant> = [
   },
   {
     module,
+    file: patience,
+    find: " && this.at <= waiting.at)",
+    replace: ")",
+    rule: "a caller waits no longer than the limit, though another one begins to wait while it passes"
+  },
+  {
+    module,
     file: queued,
     find: "Context.add(fiber.context as Context.Context<R2>, Current, loan)",
     replace: "fiber.context as Context.Context<R2>",
