@@ -148,13 +148,6 @@ export const mutants: ReadonlyArray<Mutant> = [
   },
   {
     module,
-    file: waiting,
-    find: "if (until < latest) timers.set(waiter)\n    else patience",
-    replace: "if (until >= latest) patience",
-    rule: "a caller waits no longer than its deadline"
-  },
-  {
-    module,
     file: patience,
     find: "    if (waiting !== undefined) this.began(waiting)\n",
     replace: "",
