@@ -1,6 +1,5 @@
 /** A pool: does what its machine decides. Every connect, check, reset and close runs on a fiber of the pool, within its limit. */
 import * as Cause from "effect/Cause"
-import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import { type Kernel, kernelOfRecord } from "../session/kernel.ts"
@@ -10,15 +9,16 @@ import * as Timers from "../time/timers.ts"
 import { connect, type ConnectError, whyFailed } from "./connect.ts"
 import type { Entry, Reason } from "./entry.ts"
 import type { Environment } from "./environment.ts"
-import { AcquireTimeout, PoolClosed, type PoolError } from "./errors.ts"
+import { type AcquireTimeout, PoolClosed, type PoolError } from "./errors.ts"
 import * as HandOver from "./handOver.ts"
-import { type Item, type Lender, loansOf } from "./item.ts"
+import type { Item, Lender } from "./item.ts"
 import { PoolMachine } from "./machine.ts"
 import type { PoolMetrics } from "./metrics.ts"
 import { Patience } from "./patience.ts"
 import { Reports } from "./reports.ts"
 import type { Command, Commands } from "./rules.ts"
 import type { Settings } from "./settings.ts"
+import { tooLate } from "./tooLate.ts"
 import type { Queue, Waiter } from "./waiter.ts"
 import { Works } from "./works.ts"
 
@@ -30,6 +30,7 @@ export class Core<A, E> implements Timers.Timer, Lender, Queue<A, E | PoolError>
   readonly metrics: PoolMetrics
   /** What the sessions of its borrowers are called. */
   readonly info: Info
+  readonly core: Core<A, E> = this
   at = Infinity
   slot = Timers.unset
   readonly environment: Environment
@@ -41,8 +42,6 @@ export class Core<A, E> implements Timers.Timer, Lender, Queue<A, E | PoolError>
   remembersUntil = -Infinity
   /** Why connecting failed last, if it has not succeeded since. */
   private failure: Cause.Cause<E | ConnectError> | undefined = undefined
-  /** Whether the log has that. */
-  private hasReportedFailure = false
 
   constructor(settings: Settings<A, E>, environment: Environment, metrics: PoolMetrics) {
     const { context, timers } = environment
@@ -52,15 +51,11 @@ export class Core<A, E> implements Timers.Timer, Lender, Queue<A, E | PoolError>
     this.info = { kind: "borrow", name: settings.name }
     this.environment = environment
     this.timers = timers
-    this.patience = new Patience(timers, () => this.machine.first)
+    this.patience = new Patience(timers, () => this.machine.line.head)
     this.metrics = metrics
     // Where a fiber may be interrupted, it loses what it has opened if the interruption comes with its last step.
     this.works = new Works(timers, (effect) => runFork(effect, { uninterruptible: true }))
     this.reports = new Reports(settings.name, runFork)
-  }
-
-  get core(): Core<A, E> {
-    return this
   }
 
   get hasIdle(): boolean {
@@ -69,11 +64,6 @@ export class Core<A, E> implements Timers.Timer, Lender, Queue<A, E | PoolError>
 
   get now(): number {
     return this.timers.now
-  }
-
-  /** Whether its owner may drop it: nothing is left of it, and it need not remember that connecting fails. */
-  get isForgettable(): boolean {
-    return this.machine.isEmpty && this.now >= this.remembersUntil
   }
 
   /** Something is due by the clock. */
@@ -97,20 +87,7 @@ export class Core<A, E> implements Timers.Timer, Lender, Queue<A, E | PoolError>
   }
 
   tooLate(waiter: Waiter<A, E | PoolError>): AcquireTimeout {
-    this.metrics.timedOut()
-    const { failure, machine, settings: { limits: { max }, name } } = this
-    return new AcquireTimeout({
-      pool: name,
-      waited: Duration.millis(Math.max(0, waiter.at - waiter.since)),
-      total: machine.total,
-      idle: machine.count("idle"),
-      busy: machine.count("busy"),
-      waiting: machine.waiting,
-      max,
-      held: loansOf(waiter.loan, this, machine.entries).size,
-      ...waiter.isPastDeadline ? { isPastDeadline: true } : {},
-      ...failure === undefined ? {} : { cause: Cause.squash(failure) }
-    })
+    return tooLate(this, waiter, this.failure)
   }
 
   /** Takes back what a borrower has used. What was revoked may still be in use, so it is not lent again. */
@@ -125,8 +102,7 @@ export class Core<A, E> implements Timers.Timer, Lender, Queue<A, E | PoolError>
     if (loan.isRevoked) this.perform(this.machine.end(entry, "revoked", now))
     const commands = this.machine.give(entry, now)
     this.metrics.used(now - takenAt)
-    if (commands.length > 0) this.perform(commands)
-    else this.arm()
+    this.perform(commands)
     kernel?.close(loan)
     HandOver.end()
   }
@@ -206,7 +182,7 @@ export class Core<A, E> implements Timers.Timer, Lender, Queue<A, E | PoolError>
       }
       const isWanted = entry.ending === undefined
       const commands = this.machine.openFailed(entry, this.now, this.environment.random.nextDoubleUnsafe())
-      if (isWanted) this.reportFailure(cause, commands.some(({ _tag }) => _tag === "Reject"))
+      if (isWanted && !commands.some(({ _tag }) => _tag === "Reject")) this.reports.connectFails(cause)
       this.perform(commands)
       this.changed()
     }
@@ -224,13 +200,6 @@ export class Core<A, E> implements Timers.Timer, Lender, Queue<A, E | PoolError>
     })
   }
 
-  /** Once for as long as connecting fails, and only if no caller gets the error. */
-  private reportFailure(cause: Cause.Cause<unknown>, isTold: boolean): void {
-    if (isTold || this.hasReportedFailure) return
-    this.hasReportedFailure = true
-    this.reports.connectFails(cause)
-  }
-
   private opened(entry: Entry<Item<A>>, item: Item<A>, startedAt: number): void {
     const { now } = this
     item.record.addUser(() => this.end(entry, "revoked"))
@@ -239,7 +208,7 @@ export class Core<A, E> implements Timers.Timer, Lender, Queue<A, E | PoolError>
     const commands = this.machine.opened(entry, item, now, this.environment.random.nextDoubleUnsafe())
     if (commands === undefined) return this.dispose(item, () => {})
     this.failure = undefined
-    this.hasReportedFailure = false
+    this.reports.connects()
     this.remembersUntil = -Infinity
     this.metrics.connected(now - startedAt)
     this.perform(commands)
@@ -293,8 +262,7 @@ export class Core<A, E> implements Timers.Timer, Lender, Queue<A, E | PoolError>
 
   /** Closes an item. One that takes too long is abandoned. */
   private dispose(item: Item<A>, onEnd: () => void): void {
-    const { record } = item
-    const closing = Effect.suspend(() => Lifecycle.close(record, Exit.void, kernelOfRecord(record).close))
+    const closing = Effect.suspend(() => Lifecycle.close(item.record, Exit.void, kernelOfRecord(item.record).close))
     this.works.run(item, closing, {
       limit: this.settings.closeTimeout,
       grace: 0,

@@ -101,7 +101,7 @@ export class Keyed<K, A, E> {
   tidy(member: Member<K, A, E>): void {
     const { core, key } = member
     const { timers } = this.environment
-    if (core.isForgettable) {
+    if (core.machine.isEmpty && core.now >= core.remembersUntil) {
       timers.clear(member)
       timers.clear(core)
       if (this.find(key) === core) MutableHashMap.remove(this.members, key)

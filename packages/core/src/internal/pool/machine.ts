@@ -29,7 +29,7 @@ export class PoolMachine<R, W extends Linked<W>> {
   private readonly census = new Census<R>()
   /** In the order of their last use, so that the one used last is lent first, and the others become idle. */
   private readonly idle: Array<Entry<R>> = []
-  private readonly line = new Line<W>()
+  readonly line = new Line<W>()
   private readonly backoff: Backoff
   private hasShut = false
   private wakes = Infinity
@@ -51,11 +51,6 @@ export class PoolMachine<R, W extends Linked<W>> {
 
   get waiting(): number {
     return this.line.size
-  }
-
-  /** The waiter that came first. */
-  get first(): W | undefined {
-    return this.line.head
   }
 
   get isShut(): boolean {

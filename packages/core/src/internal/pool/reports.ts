@@ -10,6 +10,7 @@ const participles = { validate: "validated", reset: "reset", close: "closed" } a
 
 export class Reports {
   private readonly name: string
+  private hasFailed = false
   private readonly log: (message: Effect.Effect<void>) => unknown
 
   constructor(name: string, log: (message: Effect.Effect<void>) => unknown) {
@@ -23,9 +24,15 @@ export class Reports {
     this.log(Effect.logWarning(`An item of the pool ${this.name} could not be ${participles[step]}`, cause))
   }
 
-  /** No caller waits for a connect of the minimum, so its error reaches no caller. */
+  /** Connecting fails, and no caller gets the error. Written once, until one succeeds. */
   connectFails(cause: Cause.Cause<unknown>): void {
+    if (this.hasFailed) return
+    this.hasFailed = true
     this.log(Effect.logWarning(`The pool ${this.name} cannot connect, and tries again until it can`, cause))
+  }
+
+  connects(): void {
+    this.hasFailed = false
   }
 
   abandoned(step: "connect" | "validate" | "reset" | "close"): void {
