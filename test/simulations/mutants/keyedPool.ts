@@ -4,7 +4,6 @@ import type { Mutant } from "../../support/mutant.ts"
 const module = "KeyedPool"
 const keyedPool = "packages/core/src/KeyedPool.ts"
 const keyed = "packages/core/src/internal/pool/keyed.ts"
-const core = "packages/core/src/internal/pool/core.ts"
 
 export const mutants: ReadonlyArray<Mutant> = [
   {
@@ -30,9 +29,9 @@ export const mutants: ReadonlyArray<Mutant> = [
   },
   {
     module,
-    file: core,
-    find: "return this.machine.isEmpty && this.now >= this.remembersUntil",
-    replace: "return this.machine.isEmpty",
+    file: keyed,
+    find: "core.machine.isEmpty && core.now >= core.remembersUntil",
+    replace: "core.machine.isEmpty",
     rule: "a key remembers for a while that connecting fails"
   },
   {
