@@ -298,7 +298,7 @@ describe("Pool", () => {
         (failure) => Effect.sync(() => error = failure)
       )
       const work = yield* Effect.never.pipe(
-        Effect.ensuring(late),
+        Effect.ensuring(Effect.ignore(late)),
         Deadline.within("1 second"),
         Effect.exit,
         Effect.forkChild({ startImmediately: true })
@@ -313,7 +313,7 @@ describe("Pool", () => {
   it.effect("the JSON of a caller's error does not tell what the driver said", () =>
     Effect.gen(function*() {
       const pool = yield* Pool.make({
-        acquire: Effect.fail(new Error("password hunter2 is wrong")),
+        acquire: Effect.fail({ _tag: "Refused", message: "password hunter2 is wrong" }),
         min: 1,
         max: 1,
         acquireTimeout: "50 millis",
