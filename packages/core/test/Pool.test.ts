@@ -313,6 +313,8 @@ describe("Pool", () => {
   it.effect("the JSON of a caller's error does not tell what the driver said", () =>
     Effect.gen(function*() {
       const pool = yield* Pool.make({
+        // Drivers throw such errors.
+        // @effect-diagnostics-next-line globalErrorInEffectFailure:off
         acquire: Effect.fail(new TypeError("password hunter2 is wrong")),
         min: 1,
         max: 1,
