@@ -216,13 +216,9 @@ export class Core<A, E> implements Timers.Timer, Lender, Queue<A, E | PoolError>
 
   private check(entry: Entry<Item<A>>): void {
     const { validate, validateTimeout } = this.settings
-    this.tend(
-      entry,
-      "validate",
-      validate,
-      validateTimeout,
-      (exit) => this.machine.validated(entry, Exit.isSuccess(exit) && exit.value !== false, this.now)
-    )
+    const isFit = (exit: Exit.Exit<unknown, unknown>) => Exit.isSuccess(exit) && exit.value !== false
+    const judged = (exit: Exit.Exit<unknown, unknown>) => this.machine.validated(entry, isFit(exit), this.now)
+    this.tend(entry, "validate", validate, validateTimeout, judged)
   }
 
   private clean(entry: Entry<Item<A>>): void {
