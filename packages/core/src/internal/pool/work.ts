@@ -1,5 +1,5 @@
 /** One effect that a pool runs on a fiber of its own, with a limit that holds even where the effect ignores interruption. */
-import type * as Effect from "effect/Effect"
+import * as Effect from "effect/Effect"
 import type * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
 import * as Timers from "../time/timers.ts"
@@ -22,6 +22,7 @@ export class Work<A, E> implements Timers.Timer {
   slot = Timers.unset
   private readonly options: WorkOptions<A, E>
   private fiber: Fiber.Fiber<A, E> | undefined = undefined
+  private hasBegun = false
   private isStopping = false
   private isOverdue = false
   private isOver = false
@@ -38,7 +39,11 @@ export class Work<A, E> implements Timers.Timer {
 
   start(effect: Effect.Effect<A, E>): void {
     const { runFork, timers } = this.options
-    const fiber = this.fiber = runFork(effect)
+    const begun = Effect.suspend(() => {
+      this.hasBegun = true
+      return effect
+    })
+    const fiber = this.fiber = runFork(begun)
     const exit = fiber.pollUnsafe()
     if (exit !== undefined) return this.end(exit)
     if (this.isStopping) fiber.interruptUnsafe()
@@ -60,6 +65,12 @@ export class Work<A, E> implements Timers.Timer {
 
   fire(): void {
     if (this.isOver) return
+    // The machine was suspended, or very busy: its time has not begun.
+    if (!this.hasBegun) {
+      this.at = this.options.timers.now + this.options.limit
+      this.options.timers.set(this)
+      return
+    }
     if (this.isStopping) return this.finish(undefined)
     this.isOverdue = true
     this.stop()
