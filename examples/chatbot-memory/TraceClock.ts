@@ -1,5 +1,5 @@
 /** The clock of the trace. Its hours pass as fast as the chatbot answers, and what sleeps wakes at its time. */
-import { Clock, Duration, Effect } from "effect"
+import { type Clock, Duration, Effect } from "effect"
 
 interface Sleeper {
   readonly at: number

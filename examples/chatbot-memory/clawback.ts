@@ -1,7 +1,7 @@
 /** The same chatbot with conversations that are kept for half an hour, compressed while nobody uses them. */
-import { Conversation, ConversationStore } from "@clawback/agent"
+import { Compaction, Conversation, ConversationStore } from "@clawback/agent"
 import { Clock, Effect, Layer, ManagedRuntime } from "effect"
-import { Prompt } from "effect/ai"
+import { type Prompt } from "effect/ai"
 import type { Chatbot } from "./chatbot.ts"
 import { TraceClock } from "./TraceClock.ts"
 
@@ -9,7 +9,7 @@ export const idle = "30 minutes"
 /** In tokens. */
 export const budget = 8_000
 
-const Chat = Conversation.layer({ idle }).pipe(
+const Chat = Conversation.layer({ idle, compaction: Compaction.tokens(budget) }).pipe(
   Layer.provide(ConversationStore.layerMemory({ maxTotalBytes: 16 * 1024 * 1024 }))
 )
 

@@ -28,15 +28,16 @@ const chart = ({ title, unit, value }: Chart, recordings: ReadonlyArray<Recordin
   const x = (hours: number) => margin.left + hours / until * (width - margin.left - margin.right)
   const y = (of: number) => top + height - margin.bottom - of / most * (height - margin.top - margin.bottom)
   const line = ({ samples }: Recording) =>
-    samples.map((sample, index) => `${index === 0 ? "M" : "L"}${round(x(sample.hours))},${round(y(value(sample)))}`).join("")
+    samples.map((sample, index) => `${index === 0 ? "M" : "L"}${round(x(sample.hours))},${round(y(value(sample)))}`)
+      .join("")
   const rows = Array.from({ length: Math.floor(most / step(most)) + 1 }, (_, row) => row * step(most))
   const columns = Array.from({ length: Math.floor(until / step(until)) + 1 }, (_, column) => column * step(until))
   return [
     `<text x="${margin.left}" y="${top + 20}" class="title">${title}</text>`,
     ...rows.map((of) =>
-      `<path d="M${margin.left},${round(y(of))}H${width - margin.right}" stroke="#e4e4e4"/><text x="${margin.left - 8}" y="${
-        round(y(of) + 4)
-      }" text-anchor="end">${Number(of.toPrecision(3))} ${unit}</text>`
+      `<path d="M${margin.left},${round(y(of))}H${width - margin.right}" stroke="#e4e4e4"/><text x="${
+        margin.left - 8
+      }" y="${round(y(of) + 4)}" text-anchor="end">${Number(of.toPrecision(3))} ${unit}</text>`
     ),
     ...columns.map((hours) =>
       `<text x="${round(x(hours))}" y="${top + height - margin.bottom + 18}" text-anchor="middle">${
@@ -66,7 +67,11 @@ export const plot = (recordings: ReadonlyArray<Recording>): string => {
     `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${all}" viewBox="0 0 ${width} ${all}">`,
     `<style>text{font:12px sans-serif;fill:#333}.title{font-weight:bold;font-size:14px}</style>`,
     `<rect width="100%" height="100%" fill="#fff"/>`,
-    chart({ title: "Memory of histories, after a garbage collection", unit: "MB", value: ({ bytes }) => bytes / 1e6 }, recordings, 0),
+    chart(
+      { title: "Memory of histories, after a garbage collection", unit: "MB", value: ({ bytes }) => bytes / 1e6 },
+      recordings,
+      0
+    ),
     chart({ title: "Median time of a turn", unit: "ms", value: ({ median }) => median }, recordings, height),
     ...legend,
     "</svg>\n"

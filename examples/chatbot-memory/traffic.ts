@@ -26,7 +26,11 @@ const file = (folder: string, name: string): string => readFileSync(join(env["CL
 const trace = () =>
   file(samples.trace, "azure-llm-conv-2023.csv").trim().split("\n").slice(1).map((line) => {
     const [time = "", context, generated] = line.split(",")
-    return { at: Date.parse(`${time.replace(" ", "T").slice(0, 23)}Z`), context: Number(context), generated: Number(generated) }
+    return {
+      at: Date.parse(`${time.replace(" ", "T").slice(0, 23)}Z`),
+      context: Number(context),
+      generated: Number(generated)
+    }
   })
 
 /** What customers and agents of an airline wrote. */
@@ -62,7 +66,7 @@ export const traffic = (turns: number): Traffic => {
   if (first === undefined || last === undefined) throw new Error("the trace is empty")
   const period = last.at - first.at + 1_000
 
-  function* generate(): Generator<Turn> {
+  const generate = function*(): Generator<Turn> {
     const next = random(7)
     const active: Array<{ id: string; left: number }> = []
     const away: Array<{ id: string; at: number }> = []
