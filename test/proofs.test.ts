@@ -53,3 +53,9 @@ it.skipIf(!Redis.isInstalled && !Postgres.isInstalled)(
   () => prove("leases"),
   60_000
 )
+
+it.skipIf(!Postgres.isInstalled || !Redis.isInstalled)(
+  "erasure: leaves nothing of a subject in the bytes of any store",
+  () => prove("erasure"),
+  60_000
+)

@@ -45,6 +45,7 @@ import type { Conversation, Reading } from "./internal/conversation/model.ts"
 import { type OpenError, Service, TypeId } from "./internal/conversation/service.ts"
 import { checked, type Options } from "./internal/conversation/settings.ts"
 import type { StoreUnavailable } from "./internal/store/errors.ts"
+import * as Retention from "./Retention.ts"
 
 export { CompactionFailed, NotStorable, ToolCallState, Unreadable } from "./internal/conversation/errors.ts"
 export type { CallState } from "./internal/conversation/machine.ts"
@@ -89,6 +90,7 @@ export const layer = <E = never, R = never>(options: Options<E, R> = {}): Layer.
     Conversations,
     Effect.gen(function*() {
       const settings = checked(options)
+      yield* Retention.register
       const { compaction } = options
       const context = yield* Effect.context<R>()
       const service = new Service(

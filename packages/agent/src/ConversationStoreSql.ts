@@ -66,7 +66,7 @@ export const make = (
       const reason = "the SQL client is neither for PostgreSQL nor for SQLite"
       return yield* new ConversationStore.StoreUnavailable({ store: "sql", outcome: "none", reason })
     }
-    yield* migrate(name, prefix)
+    yield* migrate(name, prefix, dialect)
     const store = makeStore(name, new Tables(sql, dialect, prefix), settings)
     yield* Sweeper.ofStore(store, interval)
     return store

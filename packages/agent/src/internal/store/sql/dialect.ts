@@ -6,6 +6,8 @@ import type { SqlError } from "effect/sql/SqlError"
 import type { Fragment } from "effect/sql/Statement"
 
 export interface Dialect {
+  /** Has the database overwrite what is deleted, so that erased texts are not in its files. */
+  readonly overwriteDeleted: Effect.Effect<unknown, SqlError>
   /** Milliseconds of the store's clock, in a statement. */
   readonly moment: Effect.Effect<Fragment>
   /** Keeps the rows that were read until the transaction ends. */
@@ -20,6 +22,8 @@ export interface Dialect {
 }
 
 const postgres = (sql: SqlClient): Dialect => ({
+  // A vacuum removes it, which PostgreSQL runs by itself.
+  overwriteDeleted: Effect.void,
   moment: Effect.succeed(sql.literal("(EXTRACT(EPOCH FROM clock_timestamp()) * 1000)::float8")),
   forUpdate: sql.literal("FOR UPDATE"),
   forUpdateFree: sql.literal("FOR UPDATE SKIP LOCKED"),
@@ -31,6 +35,8 @@ const postgres = (sql: SqlClient): Dialect => ({
 
 /** All processes that share a file are on one machine, and have its clock. A transaction keeps all rows. */
 const sqlite = (sql: SqlClient): Dialect => ({
+  // It holds for the connection. https://www.sqlite.org/pragma.html#pragma_secure_delete
+  overwriteDeleted: sql`PRAGMA secure_delete = ON`.withoutTransform,
   moment: Effect.map(Clock.currentTimeMillis, (now) => sql`${now}`),
   forUpdate: sql.literal(""),
   forUpdateFree: sql.literal(""),

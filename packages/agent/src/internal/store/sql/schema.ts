@@ -12,6 +12,7 @@ import * as Migrator from "effect/sql/Migrator"
 import * as SqlClient from "effect/sql/SqlClient"
 import { isSqlError } from "effect/sql/SqlError"
 import { SchemaTooNew, StoreUnavailable } from "../errors.ts"
+import type { Dialect } from "./dialect.ts"
 
 interface Migration {
   readonly name: string
@@ -98,9 +99,10 @@ const unavailable = (store: string) => (cause: Error) =>
 /** Creates and changes the tables, if that is needed. Processes that do that at the same time wait for each other. */
 export const migrate = (
   store: string,
-  prefix: string
+  prefix: string,
+  dialect: Dialect
 ): Effect.Effect<void, SchemaTooNew | StoreUnavailable, SqlClient.SqlClient> =>
-  migrateOnce(prefix).pipe(
+  Effect.andThen(dialect.overwriteDeleted, migrateOnce(prefix)).pipe(
     Effect.retry({ schedule: Schedule.spaced("200 millis"), times: 25, while: isTransient }),
     Effect.mapError(unavailable(store)),
     Effect.flatMap(({ oldest, version }) =>
