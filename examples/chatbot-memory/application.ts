@@ -1,4 +1,7 @@
 /** One of the two applications, in a process of its own: answers all turns, and prints samples as lines of JSON. */
+import { mkdtempSync, rmSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
 import { argv, exit, memoryUsage, stdout } from "node:process"
 import { budget, clawback } from "./clawback.ts"
 import { naive } from "./naive.ts"
@@ -31,10 +34,12 @@ const held = () => {
   return heapUsed + arrayBuffers
 }
 
-const chatbot = name === "naive" ? naive() : clawback()
+const folder = mkdtempSync(join(tmpdir(), "chatbot-memory-"))
+process.once("exit", () => rmSync(folder, { recursive: true }))
+const chatbot = name === "naive" ? naive() : clawback(join(folder, "conversations.db"))
 const half = 30 * 60_000
-// A token is about four bytes. A history that is compacted is one of more tokens than its budget.
-const memory = new Memory(half, budget * 2)
+// Tokens are estimated by bytes. A history of one byte a token is far from its budget, also with the next question.
+const memory = new Memory(half, budget)
 const begun = new Set<string>()
 let times: Array<number> = []
 let count = 0
@@ -70,4 +75,5 @@ for (const turn of traffic(Number(turns)).turns) {
   stdout.write(`${JSON.stringify(sample)}\n`)
   times = []
 }
+await chatbot.close()
 exit(0)

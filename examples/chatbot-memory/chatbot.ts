@@ -10,4 +10,5 @@ export interface Chatbot {
   /** Lets time pass up to a moment of the trace. */
   readonly pass: (at: number) => Promise<void>
   readonly answer: (turn: Turn, model: Model) => Promise<void>
+  readonly close: () => Promise<void>
 }

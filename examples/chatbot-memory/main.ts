@@ -5,7 +5,7 @@
  * Two applications get the same turns, each in a process of its own with the same heap. The turns are those of a production trace,
  * the texts those of real conversations.
  *
- * - `--turns 60000` sets how many there are.
+ * - `--turns 30000` sets how many there are.
  * - `--heap 128` sets the heap of each process in megabytes.
  * - `--out FILE` is where the plot goes, by default `chatbot-memory.svg` in the current folder.
  */
@@ -25,7 +25,7 @@ import { traffic } from "./traffic.ts"
 
 const { values: { heap, out, turns } } = parseArgs({
   options: {
-    turns: { type: "string", default: "60000" },
+    turns: { type: "string", default: "30000" },
     heap: { type: "string", default: "128" },
     out: { type: "string", default: "chatbot-memory.svg" }
   }

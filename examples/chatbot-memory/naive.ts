@@ -6,6 +6,7 @@ export const naive = (): Chatbot => {
   return {
     isForgetful: false,
     pass: async () => {},
+    close: async () => {},
     answer: async ({ conversation, question }, model) => {
       const history = histories.get(conversation) ?? []
       histories.set(conversation, history)

@@ -91,7 +91,7 @@ export const traffic = (turns: number): Traffic => {
       yield {
         conversation: user.id,
         at,
-        question: text(Math.min(1_000, Math.ceil(row.context / 4))),
+        question: text(Math.min(2_000, row.context)),
         answer: text(Math.min(1_000, row.generated))
       }
       if (--user.left > 0) continue
