@@ -8,11 +8,18 @@ import Summary from "./scripts/summary.ts"
 // Many tests start programs of ours. What Node.js has compiled for one of them serves the next.
 env["NODE_COMPILE_CACHE"] ??= join(import.meta.dirname, "node_modules/.cache/compiled")
 
-const files = "{packages/*/,}test/**/*"
-const hostile = "test/hostile/*/!(*.kernel).test.ts"
-/** Tests of modules, without what watches memory or takes long. */
-const modules =
-  "packages/{core,providers}/test/**/!(*.kernel|*Memory|*Leaks|DroppedReaders|TransportInterruption).test.ts"
+const files = ["{packages/*/,}test/**/*.test.ts"]
+
+/** What counts sockets, descriptors or bytes, changes its process, measures time, or takes long. */
+const alone = [
+  "**/*.kernel.test.ts",
+  "packages/{core,providers}/test/**/{*Memory,*Leaks,DroppedReaders,TransportInterruption}.test.ts",
+  "packages/node/test/NodeServer.test.ts",
+  "packages/telemetry/test/{Telemetry*,activeSpan}.test.ts",
+  "packages/testing/test/FaultyProvider.test.ts",
+  "test/{alerts,bench,cancellation,checks,codecs,directModel,docs,examples,postgresServer,proofs,redisServer}.test.ts",
+  "test/{secretsHeap,sessions,simulations,telemetry,telemetrySecrets}.test.ts"
+]
 
 export default defineConfig({
   ssr: { resolve: { conditions: ["@clawback/source"] } },
@@ -24,16 +31,10 @@ export default defineConfig({
     // By itself, Vitest leaves one core to its own process, which has little to do. With more, tests of time limits fail.
     maxWorkers: availableParallelism(),
     projects: [
-      // Some of these count sockets, descriptors and bytes, so each file is alone in a process of its own.
-      {
-        extends: true,
-        test: { name: "all", include: [`${files}.test.ts`], exclude: [hostile, modules], pool: "forks" }
-      },
-      // Each file of these takes less time than what it imports, so that they share it.
-      {
-        extends: true,
-        test: { name: "shared", include: [hostile, modules], isolate: false }
-      }
+      // Each file is alone in a process of its own.
+      { extends: true, test: { name: "alone", include: alone, pool: "forks" } },
+      // Each file takes less time than what it imports, so that they share it.
+      { extends: true, test: { name: "shared", include: files, exclude: alone, isolate: false } }
     ]
   }
 })

@@ -7,6 +7,7 @@ import { dirname, join } from "node:path"
 import { env, execPath } from "node:process"
 import { promisify } from "node:util"
 import { afterAll, assert, beforeAll, describe, it } from "vitest"
+import * as Bundled from "./support/bundled.ts"
 import { programs, runsAlone } from "./support/fences.ts"
 import * as Postgres from "./support/postgres.ts"
 
@@ -60,6 +61,7 @@ const runnable = programs.filter(({ code, isRun }) =>
 )
 const alone = runnable.filter(runsAlone)
 const together = runnable.filter((program) => !runsAlone(program))
+let bundled: Promise<void>
 let ended: Promise<ReadonlyMap<string, Ended>>
 
 beforeAll(async () => {
@@ -81,6 +83,8 @@ beforeAll(async () => {
     })
   )
   const files = together.map(({ path }) => join(folder, path))
+  const paths = alone.map(({ path }): [string, string] => [path.replace(/\.ts$/, ""), join(folder, path)])
+  bundled = Bundled.programs(Object.fromEntries(paths), join(folder, "bundled"))
   ended = run("--conditions=@clawback/source", "test/support/fencesProgram.ts", ...files).then((lines) =>
     new Map(
       lines.trimEnd().split("\n").map((line): [string, Ended] => {
@@ -91,6 +95,7 @@ beforeAll(async () => {
   )
   // Each test below reports it.
   ended.catch(() => {})
+  bundled.catch(() => {})
 })
 
 afterAll(async () => {
@@ -113,7 +118,8 @@ describe("documentation", { timeout: 120_000 }, () => {
   })
 
   it.concurrent.each(alone)("$name runs", async ({ path, prints }) => {
-    const printed = await run("--conditions=@clawback/source", join(folder, path))
+    await bundled
+    const printed = await run(join(folder, "bundled", path.replace(/\.ts$/, ".mjs")))
     if (prints !== undefined) assert.strictEqual(printed, prints)
   })
 })

@@ -3,10 +3,11 @@ import { Behavior, FaultyProvider } from "@clawback/testing"
 import { Effect } from "effect"
 import { join } from "node:path"
 import { assert, describe, it } from "vitest"
+import * as Bundled from "./support/bundled.ts"
 import * as Stopped from "./support/stopped.ts"
 import { talking } from "./support/talking.ts"
 
-const program = join(import.meta.dirname, "support/exitProgram.ts")
+const program = await Bundled.program(join(import.meta.dirname, "support/exitProgram.ts"))
 
 /** Starts a program that calls a model, sends it a signal, and waits for its exit. */
 const stopped = (name: string, signal: NodeJS.Signals, otherwise = talking("10 millis")) =>

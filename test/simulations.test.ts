@@ -29,14 +29,14 @@ describe("simulate", () => {
   let code: unknown
   let simulated: Simulated
   beforeAll(async () => {
-    const ended = await run("scripts/simulate.ts", "--seconds", "30")
+    const ended = await run("scripts/simulate.ts", "--seconds", "20")
     code = ended.code
     simulated = ended.last as Simulated
   }, 240_000)
 
   const failuresOf = (name: string) => simulated.failures.filter(({ module }) => module === name)
 
-  it.each(modules())("%s has no failure in its share of half a minute", (module) => {
+  it.each(modules())("%s has no failure in its share of twenty seconds", (module) => {
     assert.deepStrictEqual(failuresOf(module), [])
     assert.isAtLeast(simulated.explored[module] ?? 0, 200)
   })

@@ -19,12 +19,9 @@ export interface Running {
   readonly ended: Promise<Stopped>
 }
 
-/** Starts a module with arguments. */
-export const start = (module: string, ...args: ReadonlyArray<string>): Omit<Running, "port"> => {
-  const child = fork(module, args, {
-    execArgv: ["--conditions=@clawback/source"],
-    stdio: ["ignore", "pipe", "pipe", "ipc"]
-  })
+/** Starts a program, bundled or built, with arguments. */
+export const start = (program: string, ...args: ReadonlyArray<string>): Omit<Running, "port"> => {
+  const child = fork(program, args, { execArgv: [], stdio: ["ignore", "pipe", "pipe", "ipc"] })
   const said = Promise.all([text(child.stdout!), text(child.stderr!)])
   const ended = once(child, "exit").then(async ([code]) => {
     const at = performance.now()
@@ -34,8 +31,8 @@ export const start = (module: string, ...args: ReadonlyArray<string>): Omit<Runn
 }
 
 /** The same, and waits until it says that it runs. */
-export const running = async (module: string, ...args: ReadonlyArray<string>): Promise<Running> => {
-  const { child, ended } = start(module, ...args)
+export const running = async (program: string, ...args: ReadonlyArray<string>): Promise<Running> => {
+  const { child, ended } = start(program, ...args)
   const [{ port }] = await Promise.race([
     once(child, "message"),
     ended.then(({ output }) => Promise.reject(new Error(output)))

@@ -7,10 +7,11 @@ import { performance } from "node:perf_hooks"
 import { text } from "node:stream/consumers"
 import { setTimeout } from "node:timers/promises"
 import { assert, describe, it } from "vitest"
+import * as Bundled from "../../../test/support/bundled.ts"
 import * as Stopped from "../../../test/support/stopped.ts"
 import { connect, connectionsTo, get, isRefused, lastEvent, openStreams, until } from "./clients.ts"
 
-const program = join(import.meta.dirname, "ServedProgram.ts")
+const program = await Bundled.program(join(import.meta.dirname, "ServedProgram.ts"))
 const running = (name: string, options: object = {}) => Stopped.running(program, name, JSON.stringify(options))
 
 /** Waits until the socket has received this text. */

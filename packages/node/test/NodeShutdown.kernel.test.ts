@@ -5,10 +5,11 @@ import { performance } from "node:perf_hooks"
 import process from "node:process"
 import { setImmediate, setTimeout } from "node:timers/promises"
 import { assert, describe, it } from "vitest"
+import * as Bundled from "../../../test/support/bundled.ts"
 import * as Stopped from "../../../test/support/stopped.ts"
 import { connectionsTo, get, isRefused, lastEvent, openStreams, until } from "./clients.ts"
 
-const program = join(import.meta.dirname, "ShutdownProgram.ts")
+const program = await Bundled.program(join(import.meta.dirname, "ShutdownProgram.ts"))
 const start = (name: string, options: object = {}) => Stopped.start(program, name, JSON.stringify(options))
 const running = (name: string, options: object = {}) => Stopped.running(program, name, JSON.stringify(options))
 
