@@ -2,7 +2,7 @@
 import type { Turn } from "./traffic.ts"
 
 /** Answers at once. It gets all that the chatbot remembers, and the question last. */
-export type Model = (messages: ReadonlyArray<string>) => string
+type Model = (messages: ReadonlyArray<string>) => string
 
 export interface Chatbot {
   /** Whether it forgets conversations that nobody uses. */

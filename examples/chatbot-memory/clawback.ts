@@ -1,14 +1,14 @@
 /** The same chatbot with conversations that are kept for half an hour, compressed while nobody uses them. */
 import { Compaction, Conversation, ConversationStore } from "@clawback/agent"
 import * as ConversationStoreSql from "@clawback/agent/ConversationStoreSql"
+import * as NodeCompression from "@clawback/node/NodeCompression"
 import * as NodeSqlite from "@clawback/node/NodeSqlite"
 import { Clock, Effect, Layer, ManagedRuntime } from "effect"
 import { type Prompt } from "effect/ai"
-import { zstdCompressSync, zstdDecompressSync } from "node:zlib"
 import type { Chatbot } from "./chatbot.ts"
 import { TraceClock } from "./TraceClock.ts"
 
-export const idle = "30 minutes"
+const idle = "30 minutes"
 /** In tokens. */
 export const budget = 8_000
 
@@ -17,10 +17,7 @@ const Store = Layer.unwrap(Effect.map(
   ConversationStoreSql.make(),
   (second) => ConversationStore.layerMemory({ maxTotalBytes: 8 * 1024 * 1024, second })
 )).pipe(
-  Layer.provide(Layer.succeed(ConversationStore.Compression, {
-    compress: (bytes) => zstdCompressSync(bytes),
-    decompress: (bytes) => zstdDecompressSync(bytes)
-  }))
+  Layer.provide(NodeCompression.layer())
 )
 
 const chat = (file: string) =>

@@ -22,6 +22,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { env } from "node:process"
+import { setTimeout } from "node:timers/promises"
 import type { Report, Task } from "../support/crashProgram.ts"
 import * as Stores from "../support/crashStores.ts"
 import * as Proof from "../support/proof.ts"
@@ -149,9 +150,7 @@ const life = async (child: ChildProcess, task: Task, truth: Truth): Promise<void
   await Promise.race([isReady.promise, dies])
   child.send(task)
   await Promise.race([isAtWork.promise, dies])
-  const { promise, resolve } = Promise.withResolvers<void>()
-  setTimeout(resolve, random() * longest)
-  await promise
+  await setTimeout(random() * longest)
   child.kill("SIGKILL")
   await ended
 }

@@ -12,8 +12,8 @@ import * as ConversationStoreRedis from "@clawback/agent/ConversationStoreRedis"
 import * as ConversationStoreSql from "@clawback/agent/ConversationStoreSql"
 import { Caller, Erasure } from "@clawback/core"
 import * as NodePostgres from "@clawback/node/NodePostgres"
+import * as NodeRedis from "@clawback/node/NodeRedis"
 import * as NodeSqlite from "@clawback/node/NodeSqlite"
-import * as NodeRedis from "@effect/platform-node/NodeRedis"
 import { Effect, Layer, type Scope } from "effect"
 import { globSync, mkdtempSync, readFileSync, rmSync, statSync } from "node:fs"
 import { tmpdir } from "node:os"
@@ -71,7 +71,7 @@ const redis: Effect.Effect<Place, never, Scope.Scope> = Effect.gen(function*() {
   return {
     name: "dump of Redis",
     layer: ConversationStoreRedis.layer().pipe(
-      Layer.provide(NodeRedis.layer({ socket: { host: server.host, port: server.port } }))
+      Layer.provide(NodeRedis.layer({ host: server.host, port: server.port }))
     ),
     search: Effect.andThen(command("SAVE"), Effect.sync(among(() => files(`${folder}/*.rdb`))))
   }

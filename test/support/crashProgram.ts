@@ -7,7 +7,7 @@ import { Conversation } from "@clawback/agent"
 import { Credential } from "@clawback/core"
 import { NodeTransport } from "@clawback/node"
 import { Anthropic, OpenAi } from "@clawback/providers"
-import { Cause, type Context, Effect, Layer, Option, Redacted, Schema } from "effect"
+import { Cause, type Context, Effect, Layer, Option, Random, Redacted, Schema } from "effect"
 import { LanguageModel, Prompt, Tool, Toolkit } from "effect/ai"
 import { once } from "node:events"
 import { appendFileSync } from "node:fs"
@@ -81,7 +81,7 @@ const step = (task: Task, conversation: Conversation.Conversation, model: Model)
       conversation.runTool(call, () =>
         Effect.gen(function*() {
           appendFileSync(task.runs, `${call}\n`)
-          yield* Effect.sleep(Math.random() * 10)
+          yield* Effect.sleep(10 * (yield* Random.next))
           return "one"
         })).pipe(Effect.map(() => send({ _tag: "ran", conversation: conversation.id, call }))), { concurrency: 2 })
     return calls.length > 0

@@ -5,7 +5,7 @@
  * conversations that are there already, and parts of long ones. Run it from time to time, in one process.
  *
  * ```ts
- * import { Conversation, ConversationStore, Retention } from "@clawback/agent"
+ * import { ConversationStore, Retention } from "@clawback/agent"
  * import { Console, Effect } from "effect"
  *
  * const program = Effect.gen(function*() {

@@ -168,8 +168,9 @@ describe.each(stores)("the keys of subjects in %s", (_, isAvailable, store) => {
     effect: Effect.Effect<A, E, NodeCipher.SubjectCiphers | SubjectKeys.SubjectKeys | Cipher.Cipher>
   ) =>
     effect.pipe(
-      Effect.provide(Layer.provideMerge(NodeCipher.layerSubjects, Layer.merge(master, store))),
-      Effect.provide(Erasure.layer)
+      Effect.provide(
+        NodeCipher.layerSubjects.pipe(Layer.provideMerge(Layer.merge(master, store)), Layer.provideMerge(Erasure.layer))
+      )
     )
 
   it.live.skipIf(!isAvailable)("are made once, and are the same for everybody", () =>

@@ -22,6 +22,8 @@ import { tooLate } from "./tooLate.ts"
 import type { Queue, Waiter } from "./waiter.ts"
 import { Works } from "./works.ts"
 
+const isFit = (exit: Exit.Exit<unknown, unknown>) => Exit.isSuccess(exit) && exit.value !== false
+
 export class Core<A, E> implements Timers.Timer, Lender, Queue<A, E | PoolError> {
   readonly machine: PoolMachine<Item<A>, Waiter<A, E | PoolError>>
   readonly settings: Settings<A, E>
@@ -216,7 +218,6 @@ export class Core<A, E> implements Timers.Timer, Lender, Queue<A, E | PoolError>
 
   private check(entry: Entry<Item<A>>): void {
     const { validate, validateTimeout } = this.settings
-    const isFit = (exit: Exit.Exit<unknown, unknown>) => Exit.isSuccess(exit) && exit.value !== false
     const judged = (exit: Exit.Exit<unknown, unknown>) => this.machine.validated(entry, isFit(exit), this.now)
     this.tend(entry, "validate", validate, validateTimeout, judged)
   }
