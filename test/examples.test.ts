@@ -73,6 +73,23 @@ describe("examples", { timeout: 60_000 }, () => {
     assert.match(output(), / 1 ended by themselves, 0 interrupted, 0 forced, 0 failed, 0 stuck/)
   })
 
+  it("chatbot-memory holds little where the naive application holds every history, and forgets nothing too early", async () => {
+    const folder = mkdtempSync(join(tmpdir(), "clawback-example-"))
+    onTestFinished(() => rmSync(folder, { recursive: true }))
+    const out = join(folder, "plot.svg")
+    const { exited, output } = start("chatbot-memory", {}, "--turns", "4000", "--out", out)
+    assert.deepStrictEqual(await exited, [0, null], output())
+    const row = (title: string) => {
+      const [, naive = "", ours = ""] = new RegExp(`^${title} +(\\S+)(?: MB)? +(\\S+)`, "m").exec(output()) ?? []
+      return { naive, ours }
+    }
+    assert.deepStrictEqual(row("turns answered"), { naive: "4000", ours: "4000" }, output())
+    assert.deepStrictEqual(row("histories that were wrong"), { naive: "0", ours: "0" })
+    const bytes = row("bytes per 1,000 conversations begun")
+    assert.isAtMost(Number(bytes.ours), 0.6 * Number(bytes.naive), output())
+    assert.match(readFileSync(out, "utf8"), /^<svg (.|\n)*<\/svg>\n$/)
+  })
+
   it.skipIf(programs === undefined)(
     "ghost-connections exhausts PostgreSQL with the naive application, and not with ours",
     async () => {
