@@ -17,8 +17,15 @@ const alone = [
   "packages/node/test/NodeServer.test.ts",
   "packages/telemetry/test/{Telemetry*,activeSpan}.test.ts",
   "packages/testing/test/FaultyProvider.test.ts",
-  "test/{alerts,bench,cancellation,checks,codecs,directModel,docs,examples,postgresServer,proofs,redisServer}.test.ts",
+  "test/{alerts,cancellation,checks,codecs,directModel,docs,examples,proofs}.test.ts",
   "test/{secretsHeap,sessions,simulations,telemetry,telemetrySecrets}.test.ts"
+]
+
+/** What starts servers or takes long, and so is a part of `.ci/run`, not of `npm test`: see `test:all`. */
+const ci = [
+  "packages/node/test/{NodePostgres,PostgresConnection,NodeRedis}.test.ts",
+  "test/{bench,conversationStoreRedis,conversationStoreSql,leaseScript,leaseStores}.test.ts",
+  "test/{postgresServer,redisServer,serverProofs}.test.ts"
 ]
 
 export default defineConfig({
@@ -34,7 +41,8 @@ export default defineConfig({
       // Each file is alone in a process of its own.
       { extends: true, test: { name: "alone", include: alone, pool: "forks" } },
       // Each file takes less time than what it imports, so that they share it.
-      { extends: true, test: { name: "shared", include: files, exclude: alone, isolate: false } }
+      { extends: true, test: { name: "shared", include: files, exclude: [...alone, ...ci], isolate: false } },
+      { extends: true, test: { name: "ci", include: ci, pool: "forks" } }
     ]
   }
 })

@@ -4,6 +4,7 @@ import { BaseSequencer, type TestSpecification } from "vitest/node"
 const slow = [
   "simulations",
   "proofs",
+  "serverProofs",
   "NodeShutdown.kernel",
   "NodeServer.kernel",
   "docs",
