@@ -174,13 +174,13 @@ describe.skipIf(!RedisServer.isAvailable)("In Redis", () => {
         const server = yield* RedisServer.start()
         const store = yield* inRedis(server, "")
         const request = { key: "a", id: "1", limit: 1, ttl: 1000, holder: "" }
-        yield* Effect.sleep(1100)
+        yield* Effect.sleep(2100)
         assert.strictEqual((yield* store.acquire(request))._tag, "Granted")
         yield* server.restartEmpty
         const after = yield* inRedis(server, "")
         const busy = yield* after.acquire({ ...request, id: "2" })
         assert.isTrue(busy._tag === "Busy" && busy.retryIn > 0 && busy.retryIn <= 1000, JSON.stringify(busy))
-        yield* Effect.sleep(2000)
+        yield* Effect.sleep(2100)
         assert.strictEqual((yield* after.acquire({ ...request, id: "2" }))._tag, "Granted")
       })
   )

@@ -52,13 +52,16 @@ end
 `
 
 /**
- * A server that has just been started may have lost leases, whatever it keeps on its disk. Uptime is in whole seconds. A server that
- * does not allow its information to be read is taken for one that has been up for long.
+ * A server that has just been started may have lost leases, whatever it keeps on its disk. It reports
+ * its uptime as a difference of whole seconds, which can be almost one too many, so one less is believed. A server that does not
+ * allow its information to be read is taken for one that has been up for long.
  */
 const up = `
 local up = math.huge
 local server = redis.pcall('INFO', 'server')
-if type(server) == 'string' then up = (tonumber(string.match(server, 'uptime_in_seconds:(%d+)')) or math.huge) * 1000 end
+if type(server) == 'string' then
+  up = math.max((tonumber(string.match(server, 'uptime_in_seconds:(%d+)')) or math.huge) - 1, 0) * 1000
+end
 `
 
 /** Returns a token or -1, when to ask again, and the moment and the uptime that it has judged by. */
