@@ -2,7 +2,7 @@
  * Runs the scenarios of `test/simulations` and enumerates the machines of `test/exhaustive`:
  * `npm run simulate -- [--seeds N | --seconds S] [--module M] [--seed S]`.
  *
- * `--seconds` divides the time among the scenarios: each runs seeds from 1 on during its share, and at least 100. `--seed`
+ * `--seconds` divides the time among the scenarios: each runs seeds from 1 on during its share, and at least 200. `--seed`
  * replays one seed and prints its trace. The last line is one JSON object. If a property failed, the exit code is 1, and the
  * command that replays the failure is printed.
  */
@@ -35,7 +35,7 @@ const seed = number("seed")
 const seconds = number("seconds")
 const seeds = number("seeds") ?? (seconds === undefined ? 2000 : Number.MAX_SAFE_INTEGER)
 /** Fewer would show nothing, however slow the machine is. */
-const fewest = 100
+const fewest = 200
 
 const modules = values.module === undefined
   ? Scenarios.modules()

@@ -71,7 +71,7 @@ export const scan = (
   }))
 }
 
-/** The score is read before the conversation is gone: whoever begins it anew adds it with another one. */
+/** The score is read before the conversation is gone. A writer that begins it anew adds it with another score. */
 export const remove = Effect.fnUntraced(function*(
   running: Running,
   subjects: Subjects,
